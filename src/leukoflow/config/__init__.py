@@ -1,0 +1,1 @@
+"""The config: one pydantic model per section; unknown keys are errors."""

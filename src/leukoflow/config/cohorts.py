@@ -1,0 +1,109 @@
+"""Section `cohorts`: where images come from."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from leukoflow.config.base import Section
+
+
+class Faults(Section):
+    """Faults planted in a synthetic cohort, so that the audits can be tested against a known truth."""
+
+    stain_confounding: float = Field(0.0, ge=0, le=1)
+    """How far the stain depends on the class (0 not at all, 1 each class has a stain of its own)."""
+    exact_duplicates: float = Field(0.0, ge=0, le=0.5)
+    """Fraction of the images that are byte-identical copies of another image of their class."""
+    near_duplicates: float = Field(0.0, ge=0, le=0.5)
+    """Fraction of the images that are re-encoded, slightly shifted copies of another image of their class."""
+    scale_bars: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    """For each class, the fraction of its images that carry a burnt-in red scale bar at the lower right."""
+    corrupt: float = Field(0.0, ge=0, le=0.5)
+    """Fraction of the files that are damaged (truncated, empty, or not an image)."""
+
+
+class SyntheticCohort(Section):
+    """Procedural smears of hematogones (Benign) and early pre-B, pre-B and pro-B blasts, with instance masks."""
+
+    kind: Literal["synthetic"]
+    images: int = Field(240, ge=4)
+    """Number of images."""
+    size: int = Field(224, ge=32, le=2048)
+    """Side of the square images, pixels."""
+    patients: int = Field(24, ge=4)
+    """Number of patients; each has one class, one or two slides, and images of no other patient's."""
+    site: Literal["home", "away"] = "home"
+    """Optics, camera and stain: `home`, or `away`, another hospital's."""
+    seed: int = Field(42, ge=0)
+    """Seed of every draw; the same seed gives the same bytes."""
+    faults: Faults = Faults()
+    """Faults planted on purpose."""
+
+
+class Columns(Section):
+    """Names of the columns of a cohort's table."""
+
+    path: str = "path"
+    """Image file, relative to the root."""
+    label: str = "label"
+    """Label."""
+    patient: str | None = None
+    """Patient id."""
+    slide: str | None = None
+    """Slide id."""
+    site: str | None = None
+    """Site (hospital, scanner)."""
+    mask: str | None = None
+    """Mask file, relative to the root."""
+
+
+class Files(Section):
+    """What folder and downloaded cohorts share: which files are images, and what they are labelled."""
+
+    folder: str = ""
+    """Folder below the root that holds the images, for instance `Original`."""
+    labels: dict[str, str] = {}
+    """Label for each class folder or table label, by name; where given, images of any other name have no label."""
+    exclude: tuple[str, ...] = ()
+    """Glob patterns (relative to `folder`) of files to leave out."""
+    table: str | None = None
+    """CSV file relative to the root that lists the images; without it the tree is walked and folders are labels."""
+    columns: Columns = Columns()
+    """Names of the table's columns."""
+    images: int = Field(1024, ge=1)
+    """About how many images there are: one job is planned for each 1,024. It need not be exact."""
+    expected: dict[str, int] = {}
+    """Published number of images for each label; a difference is shown in the report."""
+    max_pixels: int = Field(100_000_000, ge=1)
+    """Largest accepted image, pixels; larger ones are rejected before they are decoded."""
+    citation: str = ""
+    """How the source asks to be cited; shown in the report."""
+
+
+class FolderCohort(Files):
+    """Any tree of images, labelled by folder or by a CSV table."""
+
+    kind: Literal["folder"]
+    root: str
+    """The cohort's folder; `${NAME}` stands for an environment variable, `~` for the home folder."""
+
+
+class DownloadCohort(Files):
+    """An archive from the web (HTTP, HTTPS) or a Kaggle dataset, downloaded once and unpacked."""
+
+    kind: Literal["download"]
+    url: str = Field(pattern=r"^(https?://|kaggle:[^/]+/[^/]+$)")
+    """Address of a zip or tar archive, or `kaggle:OWNER/DATASET` (with the user's own token)."""
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """Digest that the archive must have; without one the digest found is recorded and shown."""
+    local: str | None = None
+    """Folder used in place of the download where every `${NAME}` in it is set in the environment."""
+    max_members: int = Field(1_000_000, ge=1)
+    """Most files that the archive may hold."""
+    max_bytes: int = Field(200_000_000_000, ge=1)
+    """Most bytes that the archive may unpack to."""
+    max_ratio: float = Field(200.0, ge=1)
+    """Most times that a member may be larger unpacked than packed."""
+
+
+Cohort = Annotated[SyntheticCohort | FolderCohort | DownloadCohort, Field(discriminator="kind")]

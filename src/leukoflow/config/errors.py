@@ -1,0 +1,77 @@
+"""Config errors in one line each: which key, what is wrong, the nearest right key."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint such as "; did you mean 'models'?", or the known names where none is near."""
+    names = [str(each) for each in known]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(sorted(names))}" if names else ""
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """All problems of a validation error, each with its key's path, separated by "; " when there are several."""
+    return " | ".join(dict.fromkeys(_explain_one(problem, model) for problem in error.errors()))
+
+
+def _explain_one(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
+    location = problem["loc"]
+    section = _section_at(model, location[:-1])
+    key = ".".join(str(part) for part in _visible(location, model)) or "config"
+    if problem["type"] == "extra_forbidden":
+        known = section.model_fields if section else ()
+        return f"{key}: unknown key{nearest(str(location[-1]), known)}"
+    if problem["type"] == "missing":
+        return f"{key}: is required"
+    message = problem["msg"].removeprefix("Value error, ")
+    if key == "config":
+        return message
+    given = problem["input"]
+    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) or given is None else ""
+    return f"{key}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _members(annotation: Any) -> list[type[BaseModel]]:
+    """Sections that an annotation may stand for, through dict, tuple, Annotated and unions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [member for part in get_args(annotation) for member in _members(part)]
+
+
+def _step(sections: list[type[BaseModel]], part: int | str) -> tuple[list[type[BaseModel]], bool]:
+    """Sections one key further, and whether the part is a key of the file (not pydantic's name of a union member)."""
+    for section in sections:
+        if part in section.model_fields:
+            return _members(section.model_fields[str(part)].annotation), True
+    tagged = [section for section in sections if "kind" in section.model_fields and _tag(section) == part]
+    if tagged:
+        return tagged, False
+    return sections, True
+
+
+def _tag(section: type[BaseModel]) -> str | None:
+    values = get_args(section.model_fields["kind"].annotation)
+    return values[0] if len(values) == 1 else None
+
+
+def _section_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    sections = [model]
+    for part in location:
+        sections, _ = _step(sections, part)
+    return sections[0] if len(sections) == 1 else None
+
+
+def _visible(location: tuple[int | str, ...], model: type[BaseModel]) -> list[int | str]:
+    sections, visible = [model], []
+    for part in location:
+        sections, shown = _step(sections, part)
+        if shown:
+            visible.append(part)
+    return visible

@@ -1,0 +1,25 @@
+"""Section `experiments`: which models are trained on what."""
+
+from pydantic import Field
+
+from leukoflow.config.base import Name, Section
+from leukoflow.config.splits import Protocol
+
+
+class Experiment(Section):
+    """Every listed model, trained on every combination of view, protocol, fold and seed."""
+
+    cohort: Name
+    """Cohort trained and tested on."""
+    task: Name
+    """Task predicted."""
+    views: tuple[Name, ...] = Field(("plain",), min_length=1)
+    """Views."""
+    protocols: tuple[Protocol, ...] = Field(("image",), min_length=1)
+    """Split protocols."""
+    models: tuple[Name, ...] = Field(min_length=1)
+    """Models, by their names in section `models`. `colour_histogram` comes first in every table."""
+    seeds: tuple[int, ...] = Field((42,), min_length=1)
+    """Training seeds."""
+    external: tuple[Name, ...] = ()
+    """Cohorts that the trained models are tested on besides."""

@@ -1,0 +1,16 @@
+"""Section `quality`: duplicates and acquisition clusters."""
+
+from pydantic import Field
+
+from leukoflow.config.base import Section
+
+
+class Quality(Section):
+    """How images are compared with each other."""
+
+    hash_distance: int = Field(10, ge=0, le=12)
+    """Largest Hamming distance (bits of 64) between the difference hashes of two images that are then compared."""
+    correlation: float = Field(0.95, ge=0.5, le=1)
+    """Smallest pixel correlation (grey, at a common size) of two images that count as near-duplicates."""
+    clusters_per_class: int = Field(12, ge=1)
+    """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""

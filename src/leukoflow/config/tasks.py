@@ -1,0 +1,28 @@
+"""Section `tasks`: what is predicted."""
+
+from pydantic import Field, model_validator
+
+from leukoflow.config.base import Section
+
+
+class Task(Section):
+    """A classification task over the labels of a cohort."""
+
+    classes: tuple[str, ...] = Field(min_length=2)
+    """Classes, in the order of every table, figure and network output."""
+    labels: dict[str, str] = {}
+    """Class for each cohort label; where empty, labels are classes. Images with any other label take no part."""
+
+    @model_validator(mode="after")
+    def _classes_exist(self) -> "Task":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes must differ from each other")
+        unknown = sorted(set(self.labels.values()) - set(self.classes))
+        if unknown:
+            raise ValueError(f"labels lead to {unknown}, which are no classes of this task")
+        return self
+
+    def class_of(self, label: str | None) -> int | None:
+        """Index of the class for a cohort label, None where the label takes no part."""
+        name = self.labels.get(label or "") if self.labels else label
+        return self.classes.index(name) if name in self.classes else None

@@ -1,0 +1,73 @@
+"""How a network is trained; part of each entry of section `models`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from leukoflow.config.base import Section
+
+
+class Schedule(Section):
+    """Learning rate over epochs (epoch 0 is the first)."""
+
+    kind: Literal["constant", "exponential", "cosine", "plateau"] = "constant"
+    """`exponential`: lr * 10^(-epoch / decade); `cosine`: to zero at the last epoch; `plateau`: times `factor` after
+    `patience` epochs without a better validation loss."""
+    decade: float = Field(20.0, gt=0)
+    """Epochs in which `exponential` falls tenfold."""
+    factor: float = Field(0.1, gt=0, lt=1)
+    """Factor of `plateau`."""
+    patience: int = Field(5, ge=0)
+    """Epochs that `plateau` waits."""
+
+
+class Augmentation(Section):
+    """Random changes of training images, drawn for each (seed, epoch, image)."""
+
+    rotation: float = Field(0.0, ge=0, le=180)
+    """Largest rotation either way, degrees."""
+    translation: float = Field(0.0, ge=0, lt=1)
+    """Largest shift along each axis, fraction of the side."""
+    shear: float = Field(0.0, ge=0, lt=90)
+    """Largest horizontal shear either way, degrees."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Range of the cropped area, fraction of the image (random resized crop)."""
+    flip_horizontal: bool = False
+    """Mirror left to right with probability one half."""
+    flip_vertical: bool = False
+    """Mirror top to bottom with probability one half."""
+    brightness: float = Field(0.0, ge=0, lt=1)
+    """Largest relative change of brightness."""
+    contrast: float = Field(0.0, ge=0, lt=1)
+    """Largest relative change of contrast about the image's mean."""
+
+
+class Training(Section):
+    """One training recipe."""
+
+    epochs: int = Field(20, ge=1)
+    """Most epochs."""
+    batch_size: int = Field(16, ge=2)
+    """Images in a batch."""
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    """Optimiser (`sgd` with momentum 0.9)."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Learning rate of new layers at the first epoch."""
+    backbone_learning_rate: float | None = Field(None, gt=0)
+    """Learning rate of the backbone, where the model has one; otherwise as the rest."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Weight decay."""
+    schedule: Schedule = Schedule()
+    """Learning rate over epochs."""
+    balance: Literal["none", "weights", "sampling"] = "none"
+    """Against unequal classes: weights n / (K n_k) in the loss, or sampling with those weights."""
+    monitor: Literal["accuracy", "loss"] = "accuracy"
+    """Validation figure that chooses the best epoch and stops early; ties go to the earlier epoch."""
+    patience: int = Field(5, ge=1)
+    """Epochs without a better figure after which training stops."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Number format, as Lightning names it (`16-mixed` needs a GPU)."""
+    augmentation: Augmentation = Augmentation()
+    """Random changes of training images."""
+    workers: int = Field(0, ge=0, le=64)
+    """Loader processes; the weights do not depend on it."""

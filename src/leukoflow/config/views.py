@@ -1,0 +1,39 @@
+"""Section `views`: renditions of a cohort, as the networks see them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from leukoflow.config.base import Section
+
+
+class Reinhard(Section):
+    """Reference stain: mean and standard deviation of L, a, b (CIELAB, D65) over the foreground."""
+
+    mean: tuple[float, float, float] = (54.0, 26.0, -18.0)
+    """Mean of L (0 to 100), a and b (about -128 to 127)."""
+    sd: tuple[float, float, float] = (16.0, 13.0, 11.0)
+    """Standard deviation of L, a and b."""
+
+
+class Clahe(Section):
+    """Contrast-limited adaptive histogram equalisation of L."""
+
+    clip: float = Field(2.0, gt=0)
+    """Clip limit, relative to a flat histogram."""
+    tiles: int = Field(8, ge=1, le=64)
+    """Tiles along each side."""
+
+
+class View(Section):
+    """One rendition; all start from the letterboxed image with its scale bar painted out."""
+
+    kind: Literal["plain", "normalised", "grey", "background", "masked"]
+    """`plain` as it is; `normalised` by Reinhard, then CLAHE; `grey` luminance only; `background` everything but
+    cells; `masked` cells only."""
+    size: int = Field(224, ge=16, le=2048)
+    """Side of the square rendition, pixels."""
+    reinhard: Reinhard = Reinhard()
+    """Reference stain of `normalised`."""
+    clahe: Clahe = Clahe()
+    """Contrast equalisation of `normalised`."""

@@ -1,0 +1,15 @@
+"""How a long list is cut into shards: contiguous, as equal as can be."""
+
+import math
+
+SHARD_SIZE = 1024
+
+
+def shard_count(images: int) -> int:
+    """Number of shards for about this many images."""
+    return max(1, math.ceil(images / SHARD_SIZE))
+
+
+def shard_slice(length: int, shard: int, shards: int) -> slice:
+    """Rows of shard `shard` (0-based) when `length` rows are cut into `shards` contiguous parts."""
+    return slice(shard * length // shards, (shard + 1) * length // shards)

@@ -1,0 +1,60 @@
+"""The frame of every step: arguments, one-line errors, exit status.
+
+A step is a module of `leukoflow.steps` with `main(argv)`, run as `python -m leukoflow.steps.NAME`. Its settings come as
+one JSON text, so that Snakemake sees every value that the step depends on.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from tqdm import tqdm
+
+from leukoflow.core.errors import LeukoFlowError
+
+log = logging.getLogger("leukoflow")
+Settings = TypeVar("Settings", bound=BaseModel)
+Item = TypeVar("Item")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """An argument parser whose help is the step's docstring."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+
+
+def settings(model: type[Settings]) -> Callable[[str], Settings]:
+    """An argparse type: JSON text validated as the given pydantic model."""
+
+    def parse(text: str) -> Settings:
+        try:
+            return model.model_validate_json(text)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse
+
+
+def progress(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
+    """Iterate with a rate and the time left on standard error; sparse lines where that is a log file."""
+    interval = 0.5 if sys.stderr.isatty() else 10.0
+    yield from tqdm(items, total=total, unit=unit, mininterval=interval, maxinterval=interval, ascii=True)
+
+
+def run(main: Callable[[list[str] | None], int | None]) -> None:
+    """Run a step's `main` and exit: 0 done, 1 a LeukoFlowError said in one line, 130 interrupted."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main(None) or 0)
+    except LeukoFlowError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("error: interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)

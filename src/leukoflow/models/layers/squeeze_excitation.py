@@ -1,0 +1,17 @@
+"""Squeeze-and-excitation (Hu et al. 2018, doi 10.1109/CVPR.2018.00745) without biases."""
+
+from torch import Tensor, nn
+
+
+class SqueezeExcitation(nn.Module):
+    """Scale each channel of [N, C, H, W] by a gate in (0, 1) computed from its mean; 2 C^2 / r parameters."""
+
+    def __init__(self, channels: int, reduction: int = 4) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels // reduction, bias=False)
+        self.excite = nn.Linear(channels // reduction, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to the same shape."""
+        gate = self.excite(self.squeeze(x.mean(dim=(2, 3))).relu()).sigmoid()
+        return x * gate[:, :, None, None]

@@ -1,0 +1,115 @@
+"""ResNet50 with HMSCAM: multi-scale channel attention, contextual spatial attention, dynamic recalibration.
+
+Khan et al.: Digital Health 2026, doi 10.1177/20552076261428734. The paper names the three modules and 18.1 M parameters
+for modules and head together; the reductions and widths here give 18,110,957 with four classes, on a trunk of
+23,508,032. Its equations are not public; the canonical forms of such modules stand in for them.
+"""
+
+import math
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models.layers.backbones import Standardise, trunk
+from leukoflow.models.spec import ModelSpec
+
+MODULES = ("msca", "csa", "dar")
+
+SPEC = ModelSpec(
+    name="resnet50_hmscam",
+    title="ResNet50 + HMSCAM",
+    source="Khan et al. 2026, doi 10.1177/20552076261428734",
+    sizes=MappingProxyType({"paper": {"backbone": "resnet50"}, "small": {"backbone": "resnet18", "width": 0.25}}),
+    input_size=224,
+    parameters=41_618_989,
+    backbone=("trunk.",),
+)
+
+
+def build(
+    num_classes: int, backbone: str = "resnet50", width: float = 1.0, modules: tuple[str, ...] = MODULES
+) -> "ResNetHMSCAM":
+    """Build the network; `width` scales the trunk's channels, `modules` is any subset of msca, csa, dar."""
+    unknown = sorted(set(modules) - set(MODULES))
+    if unknown:
+        raise LeukoFlowError(f"models: resnet50_hmscam has no modules {unknown}; known: {', '.join(MODULES)}")
+    scaled = {} if width == 1.0 else {"channels": tuple(int(each * width) for each in (64, 128, 256, 512))}
+    return ResNetHMSCAM(num_classes, trunk(backbone, **scaled), frozenset(modules))
+
+
+class ResNetHMSCAM(nn.Module):
+    """Trunk, the attention modules in the paper's order, global pooling, linear head.
+
+    Input float32 [B, 3, H, W] in [0, 1], output float32 [B, K]. The trunk's maps are added to what the modules make of
+    them, so that a fresh attachment starts close to the plain trunk.
+    """
+
+    def __init__(self, num_classes: int, backbone: nn.Module, modules: frozenset[str]) -> None:
+        super().__init__()
+        channels = int(backbone.num_features)  # type: ignore[arg-type]
+        blocks = {"msca": MultiScaleChannelAttention, "csa": ContextualSpatialAttention, "dar": DynamicRecalibration}
+        self.standardise = Standardise()
+        self.trunk = backbone
+        self.attention = nn.Sequential(*(blocks[name](channels) for name in MODULES if name in modules))
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to logits."""
+        maps = self.trunk(self.standardise(x))
+        if len(self.attention):
+            maps = maps + self.attention(maps)
+        return self.head(maps.mean(dim=(2, 3)))
+
+
+def _gate(channels: int, reduction: int) -> nn.Sequential:
+    hidden = channels // reduction
+    return nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+
+
+class MultiScaleChannelAttention(nn.Module):
+    """MSCA: sigmoid of the sum of two channel gates with reductions 16 and 32, times the maps [B, C, H, W]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gates = nn.ModuleList(_gate(channels, reduction) for reduction in (16, 32))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, C, H, W] to the same shape."""
+        pooled = maps.mean(dim=(2, 3))
+        gate = torch.stack([each(pooled) for each in self.gates]).sum(dim=0).sigmoid()
+        return maps * gate[:, :, None, None]
+
+
+class ContextualSpatialAttention(nn.Module):
+    """CSA: a full-width non-local block, then a gate over positions from 3x3, 5x5 and 7x7 views of the channel mean
+    and maximum. Attention scores are divided by sqrt(C), without which 2,048 channels saturate the softmax."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.theta, self.phi, self.value, self.out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
+        self.spatial = nn.ModuleList(nn.Conv2d(2, 1, side, padding=side // 2) for side in (3, 5, 7))
+        nn.init.normal_(self.out.weight, std=0.01 / math.sqrt(channels))
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, C, H, W] to the same shape."""
+        query, key, value = (layer(maps).flatten(2) for layer in (self.theta, self.phi, self.value))
+        scores = query.transpose(1, 2) @ key / math.sqrt(maps.shape[1])
+        context = (value @ scores.softmax(dim=-1).transpose(1, 2)).unflatten(2, maps.shape[2:])
+        maps = maps + self.out(context)
+        summary = torch.stack([maps.mean(dim=1), maps.amax(dim=1)], dim=1)
+        return maps * torch.stack([layer(summary) for layer in self.spatial]).sum(dim=0).sigmoid()
+
+
+class DynamicRecalibration(nn.Module):
+    """DAR: a channel gate with reduction 16 on the maps [B, C, H, W]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gate = _gate(channels, 16)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, C, H, W] to the same shape."""
+        return maps * self.gate(maps.mean(dim=(2, 3))).sigmoid()[:, :, None, None]

@@ -1,0 +1,34 @@
+"""What is known of an architecture before it is built."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Facts of an architecture.
+
+    Every built model maps images float32 [B, 3, H, W] in [0, 1] (RGB) to logits float32 [B, K]; scaling to what a
+    backbone expects happens inside.
+
+    Attributes:
+        name: registered name, and the name of its file.
+        title: name for people.
+        source: paper and DOI, or where it comes from.
+        fitting: `gradient` (trained by epochs) or `direct` (has `fit(images, y, seed)`, called once).
+        sizes: options of each size; `paper` is the published one.
+        input_size: side in pixels that `paper` was published with.
+        parameters: trainable parameters of `paper` with four classes.
+        backbone: prefixes of the parameters that count as backbone (they may have a learning rate of their own).
+    """
+
+    name: str
+    title: str
+    source: str
+    fitting: Literal["gradient", "direct"] = "gradient"
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({"paper": {}}))
+    input_size: int = 224
+    parameters: int = 0
+    backbone: tuple[str, ...] = ()
