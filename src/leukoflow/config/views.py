@@ -10,9 +10,9 @@ from leukoflow.config.base import Section
 class Reinhard(Section):
     """Reference stain: mean and standard deviation of L, a, b (CIELAB, D65) over the foreground."""
 
-    mean: tuple[float, float, float] = (54.0, 26.0, -18.0)
+    mean: tuple[float, float, float] = (76.0, 8.0, -22.0)
     """Mean of L (0 to 100), a and b (about -128 to 127)."""
-    sd: tuple[float, float, float] = (16.0, 13.0, 11.0)
+    sd: tuple[float, float, float] = (8.0, 12.5, 13.5)
     """Standard deviation of L, a and b."""
 
 

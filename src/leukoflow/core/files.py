@@ -1,5 +1,6 @@
 """Files that are either whole or absent: written beside their target, flushed, then moved over it."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -86,3 +87,15 @@ def read_table(path: str | Path, columns: list[str] | None = None) -> pd.DataFra
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:
         raise LeukoFlowError(f"{path}: cannot be read as a table ({error}); delete it and run again") from error
+
+
+def tree_state(folder: str | Path) -> str:
+    """Digest (16 hex digits) over all folders of a tree and their times: it changes when files come or go.
+
+    A file that is overwritten in place does not change it.
+    """
+    digest = hashlib.sha256()
+    for name, folders, _ in os.walk(folder):
+        folders.sort()
+        digest.update(f"{os.path.relpath(name, folder)} {os.stat(name).st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]

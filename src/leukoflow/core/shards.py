@@ -1,6 +1,7 @@
 """How a long list is cut into shards: contiguous, as equal as can be."""
 
 import math
+from pathlib import Path
 
 SHARD_SIZE = 1024
 
@@ -13,3 +14,8 @@ def shard_count(images: int) -> int:
 def shard_slice(length: int, shard: int, shards: int) -> slice:
     """Rows of shard `shard` (0-based) when `length` rows are cut into `shards` contiguous parts."""
     return slice(shard * length // shards, (shard + 1) * length // shards)
+
+
+def shard_files(folder: str | Path, shards: int) -> list[Path]:
+    """The .npy files of a view's shards, in order."""
+    return [Path(folder) / f"{shard:03d}.npy" for shard in range(shards)]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from leukoflow.models.layers.lif import LIF
+from leukoflow.models.layers.norm import BatchNorm1d, BatchNorm2d
 from leukoflow.models.layers.squeeze_excitation import SqueezeExcitation
 from leukoflow.models.spec import ModelSpec
 
@@ -65,13 +66,13 @@ class NeurALLNet(nn.Module):
         super().__init__()
         self.steps = steps
         self.stem = nn.Sequential(
-            nn.Conv2d(3, widths[0], 3, strides[0], 1, bias=False), nn.BatchNorm2d(widths[0]), LIF(steps, constant=True)
+            nn.Conv2d(3, widths[0], 3, strides[0], 1, bias=False), BatchNorm2d(widths[0]), LIF(steps, constant=True)
         )
         pairs = zip(widths, widths[1:], strides[1:], strict=False)
         stages = [_separable(*pair, steps, gate=True) for pair in pairs]
         self.stages = nn.Sequential(*stages)
         self.refinement = _separable(widths[-1], refined, 1, steps, gate=False)
-        self.head = nn.Sequential(nn.Linear(refined, hidden, bias=False), nn.BatchNorm1d(hidden), LIF(steps))
+        self.head = nn.Sequential(nn.Linear(refined, hidden, bias=False), BatchNorm1d(hidden), LIF(steps))
         self.classifier = nn.Linear(hidden, num_classes, bias=False)
         self._initialise()
 
@@ -81,7 +82,7 @@ class NeurALLNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
         for block in (self.stem, *self.stages, self.refinement, self.head):
             gated = any(isinstance(layer, SqueezeExcitation) for layer in block)
-            norm = [layer for layer in block if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d))][-1]
+            norm = [layer for layer in block if isinstance(layer, (BatchNorm1d, BatchNorm2d))][-1]
             nn.init.constant_(norm.weight, _CURRENT_SD * (2 if gated else 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,8 +105,8 @@ def _separable(inputs: int, outputs: int, stride: int, steps: int, gate: bool) -
     leaves the block is spikes."""
     layers = [
         nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
-        nn.BatchNorm2d(inputs),
+        BatchNorm2d(inputs),
         nn.Conv2d(inputs, outputs, 1, bias=False),
-        nn.BatchNorm2d(outputs),
+        BatchNorm2d(outputs),
     ]
     return nn.Sequential(*layers, *([SqueezeExcitation(outputs)] if gate else []), LIF(steps))

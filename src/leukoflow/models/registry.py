@@ -13,7 +13,7 @@ from leukoflow.models.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-_NO_ARCHITECTURES = {"registry", "spec", "layers"}
+_NO_ARCHITECTURES = {"registry", "spec", "inference", "layers"}
 
 
 def names() -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def build(
     if unknown:
         raise LeukoFlowError(f"models: resnet50_hmscam has no modules {unknown}; known: {', '.join(MODULES)}")
     scaled = {} if width == 1.0 else {"channels": tuple(int(each * width) for each in (64, 128, 256, 512))}
-    return ResNetHMSCAM(num_classes, trunk(backbone, **scaled), frozenset(modules))
+    return ResNetHMSCAM(num_classes, trunk(backbone, zero_init_last=False, **scaled), frozenset(modules))
 
 
 class ResNetHMSCAM(nn.Module):

@@ -1,0 +1,1 @@
+"""Training: batches from shards, augmentation, recipes, a loop that survives being killed."""

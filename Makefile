@@ -1,0 +1,41 @@
+# Two commands: `make run` (the demo study, to its report) and `make test`. Both set up .venv first.
+PYTHON ?= python3
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test test-slow lint docs clean
+
+run: .venv/ready
+	python workflow/unlock_stale.py
+	snakemake --cores $(CORES)
+	@echo $(CURDIR)/results/demo/report.html
+
+test: .venv/ready
+	pytest -m "not slow"
+
+test-slow: .venv/ready
+	pytest -m slow
+
+lint: .venv/ready
+	ruff check src tests workflow
+	ruff format --check src tests workflow
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+docs: .venv/ready
+	python -m leukoflow.config.reference
+
+clean:
+	rm -rf .venv results resources logs benchmarks .snakemake
+
+# Made last, so that an interrupted set-up is taken up again.
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or later is needed; run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "error: Python has no venv module; install it (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,slurm]'
+	@touch $@

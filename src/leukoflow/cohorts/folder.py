@@ -1,0 +1,223 @@
+"""Cohorts that are a tree of images: what is listed, and under which label.
+
+A listing has the columns path (posix, relative to the root), label, patient, slide, site and mask, all text, null where
+unknown but for path, sorted by path. Files are listed by name alone; whether they can be read is found when they are
+measured, so that a missing or damaged file ends among the rejects with its name.
+"""
+
+import fnmatch
+import logging
+import os
+import posixpath
+import re
+import stat
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from leukoflow.config.cohorts import Columns, Files
+from leukoflow.config.errors import nearest
+from leukoflow.core.errors import LeukoFlowError
+
+log = logging.getLogger("leukoflow")
+
+COLUMNS = ("path", "label", "patient", "slide", "site", "mask")
+"""Columns of a listing."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+"""Suffixes of image files, upper or lower case."""
+_LITTER = "__MACOSX"
+
+
+def list_folder(root: Path, files: Files) -> pd.DataFrame:
+    """List the images of a cohort below `root`, from its table or by walking the tree; see the module for the columns.
+
+    In a tree, the label is that of the nearest folder (below `files.folder`) that `files.labels` names, or without
+    `labels` the name of the image's own folder; other images, and those directly in the root, have none. Hidden files
+    and `__MACOSX` are left out. Linked folders are walked once. A name that is not UTF-8 is listed with its odd bytes
+    as `\\udcXX`; no such file exists, so it is rejected by that name. In a table, a listed file need not exist.
+
+    Raises LeukoFlowError: folder, table or column missing, a path outside the root, no image at all, or none labelled
+    though `labels` are given.
+    """
+    paths_labels = _from_table(root, files) if files.table else _from_tree(root, files)
+    listing = paths_labels.sort_values("path", kind="stable", ignore_index=True)
+    if listing.empty:
+        raise LeukoFlowError(
+            f"{root / files.folder}: holds no image ({' '.join(SUFFIXES)}); check root, folder, exclude"
+        )
+    return listing.reindex(columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "string"))
+
+
+def _from_tree(root: Path, files: Files) -> pd.DataFrame:
+    start = root / files.folder
+    if not start.is_dir():
+        near = nearest(files.folder, (entry.name for entry in os.scandir(root) if entry.is_dir()))
+        raise LeukoFlowError(f"{root}: holds no folder {files.folder!r}{near}")
+    excluded = _matcher(files.exclude)
+    prefix = files.folder.strip("/")
+    paths: list[str] = []
+    labels: list[str | None] = []
+    folders: set[str] = set()
+    for folder, names in _walk(start):
+        parts = folder.split("/") if folder else []
+        folders.update(parts)
+        label = _folder_label(parts, files.labels)
+        kept = [path for name in names if not excluded(path := posixpath.join(folder, name))]
+        paths.extend(posixpath.join(prefix, path) for path in kept)
+        labels.extend([label] * len(kept))
+    _check_labels(files.labels, folders, labels, str(start), "folder")
+    return pd.DataFrame({"path": [_storable(path) for path in paths], "label": labels}, dtype=object)
+
+
+def _walk(start: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each folder (posix, relative to `start`) with its image names; linked folders last and once."""
+    pending, links, seen = [""], list[str](), set[tuple[int, int]]()
+    while pending or links:
+        folder = pending.pop() if pending else links.pop(0)
+        full = start / folder
+        where = full.stat()
+        if (where.st_dev, where.st_ino) in seen:
+            continue
+        seen.add((where.st_dev, where.st_ino))
+        names: list[str] = []
+        with os.scandir(full) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name.startswith(".") or entry.name == _LITTER:
+                    continue
+                if entry.is_dir():
+                    (links if entry.is_symlink() else pending).append(posixpath.join(folder, entry.name))
+                elif entry.name.lower().endswith(SUFFIXES) and _listable(entry):
+                    names.append(entry.name)
+        yield folder, names
+
+
+def _listable(entry: os.DirEntry[str]) -> bool:
+    """A file, or a link to one that is not there; reading a pipe or a device would never end."""
+    return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+
+
+def _folder_label(parts: list[str], labels: Mapping[str, str]) -> str | None:
+    if not labels:
+        return _storable(parts[-1]) if parts else None
+    by_name = {_same(name): label for name, label in labels.items()}
+    return next((by_name[name] for name in map(_same, reversed(parts)) if name in by_name), None)
+
+
+def _same(name: str) -> str:
+    """Composed form: archives made on a Mac hold decomposed accents."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def _storable(text: str) -> str:
+    """Text that Parquet can hold: bytes that are not UTF-8 are written out as `\\udcXX`."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    if not patterns:
+        return lambda path: False
+    joined = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
+    return lambda path: joined.match(path) is not None
+
+
+def _check_labels(labels: Mapping[str, str], found: set[str], given: list[str | None], where: str, what: str) -> None:
+    """Raise where `labels` are given and nothing has any of them; warn of a name that nothing carries."""
+    if not labels or not given:
+        return
+    names = {_storable(_same(name)) for name in found}
+    if all(label is None for label in given):
+        wanted = next(iter(labels))
+        raise LeukoFlowError(f"{where}: no {what} is named as in labels ({wanted!r} ...){nearest(wanted, names)}")
+    for name in labels:
+        if _same(name) not in names:
+            log.warning("labels: no %s is named %r in %s", what, name, where)
+
+
+def _from_table(root: Path, files: Files) -> pd.DataFrame:
+    source = root / str(files.table)
+    try:
+        table = pd.read_csv(source, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise LeukoFlowError(f"{source}: cannot be read as a CSV table ({error})") from error
+    listing = _rename(table, files.columns, source)
+    if listing["path"].isna().any():
+        raise LeukoFlowError(f"{source}: row {_first(listing['path'].isna())} has no path")
+    for name in ("path", "mask"):
+        outside = listing[name].map(_outside, na_action="ignore").eq(True)
+        if outside.any():
+            raise LeukoFlowError(
+                f"{source}: row {_first(outside)}: {name} is not below the root; write it relative to it"
+            )
+        listing[name] = listing[name].map(_posix, na_action="ignore")
+    listing = _without_repeats(listing, source)
+    excluded, prefix = _matcher(files.exclude), files.folder.strip("/") + "/"
+    listing = listing[~listing["path"].map(lambda path: excluded(path.removeprefix(prefix))).astype(bool)].copy()
+    if files.labels:
+        found = set(listing["label"].dropna())
+        mapped = listing["label"].map(lambda text: files.labels.get(text), na_action="ignore")
+        listing["label"] = mapped.astype(object).where(mapped.notna(), None)
+        _check_labels(files.labels, found, list(listing["label"]), str(source), "label")
+    return listing
+
+
+def _rename(table: pd.DataFrame, columns: Columns, source: Path) -> pd.DataFrame:
+    named = {name: column for name, column in columns.model_dump().items() if column is not None}
+    for name, column in named.items():
+        if column not in table.columns:
+            raise LeukoFlowError(f"{source}: has no column {column!r} (columns.{name}){nearest(column, table.columns)}")
+    return pd.DataFrame({name: table[named[name]] if name in named else None for name in COLUMNS}, dtype=object)
+
+
+def _outside(path: str) -> bool:
+    plain = path.replace("\\", "/")
+    return plain.startswith("/") or ".." in plain.split("/") or re.match(r"[A-Za-z]:", plain) is not None
+
+
+def _posix(path: str) -> str:
+    return posixpath.normpath(path.strip().replace("\\", "/"))
+
+
+def _without_repeats(listing: pd.DataFrame, source: Path) -> pd.DataFrame:
+    """Drop rows that say the same twice; two rows that say different things of one image are an error."""
+    once = listing.drop_duplicates()
+    repeated = once["path"].duplicated()
+    if repeated.any():
+        raise LeukoFlowError(f"{source}: {once.loc[repeated, 'path'].iloc[0]} is listed twice with different entries")
+    if len(once) < len(listing):
+        log.warning("%s: %d repeated rows left out", source, len(listing) - len(once))
+    return once
+
+
+def _first(rows: pd.Series) -> int:
+    """Line of the first true row, as a text editor counts (the header is line 1)."""
+    return int(rows.to_numpy().argmax()) + 2
+
+
+def report_labels(listing: pd.DataFrame, expected: Mapping[str, int]) -> None:
+    """Log how many images each label has; a warning where the source says another number."""
+    counts = {str(label): int(number) for label, number in listing["label"].value_counts().items()}
+    for label in sorted({*counts, *expected}):
+        found, told = counts.get(label, 0), expected.get(label)
+        if told is None or told == found:
+            log.info("%s: %d images", label, found)
+        else:
+            log.warning("%s: %d images, where the source says %d", label, found, told)
+    if unlabelled := int(listing["label"].isna().sum()):
+        log.info("without a label: %d images", unlabelled)
+
+
+def check_contents(root: Path, contents: pd.DataFrame) -> None:
+    """Hold an unpacked folder against the list (path, bytes) made when it was unpacked.
+
+    Raises LeukoFlowError naming the first file that is missing or of another size.
+    """
+    for path, size in zip(contents["path"], contents["bytes"], strict=True):
+        try:
+            found = (root / path).stat()
+        except OSError:
+            found = None
+        if found is None or not stat.S_ISREG(found.st_mode) or found.st_size != size:
+            state = "is missing" if found is None else "has changed"
+            raise LeukoFlowError(f"{root / path} {state} since it was unpacked; delete {root} and run again")

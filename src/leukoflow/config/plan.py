@@ -1,0 +1,24 @@
+"""The runs that a study asks for."""
+
+from itertools import product
+
+from leukoflow.config.study import Study
+from leukoflow.core.runs import Run
+
+
+def runs_of(study: Study, experiment: str) -> list[Run]:
+    """Every run of one experiment: view x protocol x model x fold x seed, in the config's order."""
+    asked = study.experiments[experiment]
+    folds = range(study.splits.folds)
+    axes = product(asked.views, asked.protocols, asked.models, folds, asked.seeds)
+    return [Run(asked.cohort, asked.task, *axis) for axis in axes]
+
+
+def all_runs(study: Study) -> dict[Run, list[str]]:
+    """Every run of the study, once, with the cohorts it is tested on: its own first, then the external ones."""
+    targets: dict[Run, list[str]] = {}
+    for name, experiment in study.experiments.items():
+        for run in runs_of(study, name):
+            cohorts = targets.setdefault(run, [run.cohort])
+            cohorts.extend(each for each in experiment.external if each not in cohorts)
+    return targets

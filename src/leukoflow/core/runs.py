@@ -1,0 +1,58 @@
+"""Names of runs: one model on one cohort, task, view, protocol, fold and seed, as its folder says."""
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from leukoflow.core.errors import LeukoFlowError
+
+BASELINE = "colour_histogram"
+RUN_COLUMNS = ["cohort", "task", "view", "protocol", "model", "fold", "seed"]
+_NAME = re.compile(
+    r"(?P<cohort>\w+)\.(?P<task>\w+)\.(?P<view>\w+)\.(?P<protocol>\w+)\.(?P<model>\w+)\.fold(?P<fold>\d+)\.seed(?P<seed>\d+)"
+)
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """What a run's folder name says."""
+
+    cohort: str
+    task: str
+    view: str
+    protocol: str
+    model: str
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Folder name, such as `demo.subtype.plain.image.neurallnet.fold0.seed42`."""
+        parts = (self.cohort, self.task, self.view, self.protocol, self.model)
+        return f"{'.'.join(parts)}.fold{self.fold}.seed{self.seed}"
+
+    def columns(self) -> dict[str, str | int]:
+        """The parts under the names of the table columns."""
+        return asdict(self)
+
+
+def parse_run(name: str) -> Run:
+    """The run of a folder name; LeukoFlowError where it is none."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise LeukoFlowError(f"{name}: is no run's name; expected COHORT.TASK.VIEW.PROTOCOL.MODEL.foldN.seedN")
+    parts = match.groupdict()
+    return Run(**{**parts, "fold": int(parts["fold"]), "seed": int(parts["seed"])})
+
+
+def run_of(path: str | Path) -> Run:
+    """The run that a file belongs to, by the nearest folder above it that carries a run's name."""
+    for folder in Path(path).parents:
+        if _NAME.fullmatch(folder.name):
+            return parse_run(folder.name)
+    raise LeukoFlowError(f"{path}: lies in no run's folder (COHORT.TASK.VIEW.PROTOCOL.MODEL.foldN.seedN)")
+
+
+def is_baseline(model: str) -> bool:
+    """Whether a model's name marks it as the colour baseline, which comes first everywhere."""
+    return model == BASELINE or model.startswith(f"{BASELINE}_")

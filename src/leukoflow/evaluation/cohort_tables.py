@@ -1,0 +1,140 @@
+"""Tables of cohorts and of splits: what was found in the images before any model was trained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.config.splits import Protocol
+
+UNLABELLED = "(no label)"
+COHORT_COLUMNS = ["cohort", "fact", "label", "measured", "published"]
+LEARNT = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class CohortFiles:
+    """The tables of one cohort."""
+
+    manifest: pd.DataFrame
+    quality: pd.DataFrame
+    rejects: pd.DataFrame
+
+
+def cohorts(files: Mapping[str, CohortFiles], duplicates: pd.DataFrame, published: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+    """Facts of every cohort in long form: cohort, fact, label, measured, published.
+
+    `published` has the source's own number of images for each label, kept in a column of its own. Facts: listed,
+    images (whole and by label), rejected (whole and by reason), scale bars (by label), identical and near-identical
+    pairs (within, and by the other cohort's name across), images with a duplicate, medians of focus and exposure.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, tables in files.items():
+        facts = _counts(tables, dict(published.get(name, {}))) + _pairs(name, duplicates) + _medians(tables.quality)
+        rows += [{"cohort": name, "published": np.nan, **fact} for fact in facts]
+    # Counts stay whole numbers beside the medians.
+    return pd.DataFrame(rows, columns=COHORT_COLUMNS, dtype=object)
+
+
+def _counts(tables: CohortFiles, published: dict[str, int]) -> list[dict[str, Any]]:
+    accepted, rejected = len(tables.manifest), len(tables.rejects)
+    labels = tables.manifest["label"].astype("object")
+    labels = labels.where(labels.notna(), UNLABELLED)
+    total = sum(published.values()) if published else np.nan
+    facts: list[dict[str, Any]] = [
+        {"fact": "listed", "label": "", "measured": accepted + rejected},
+        {"fact": "images", "label": "", "measured": accepted, "published": total},
+    ]
+    counts = labels.value_counts()
+    for label in [*published, *sorted(set(counts.index) - set(published))]:
+        known = published.get(label, np.nan)
+        facts.append({"fact": "images", "label": label, "measured": int(counts.get(label, 0)), "published": known})
+    facts.append({"fact": "rejected", "label": "", "measured": rejected})
+    for reason, count in tables.rejects["reason"].value_counts().items():
+        facts.append({"fact": "rejected", "label": str(reason), "measured": int(count)})
+    by_image = tables.manifest[["image_id"]].assign(label=labels.to_numpy())
+    barred = tables.quality.loc[tables.quality["bar_x0"].notna(), ["image_id"]].merge(by_image, on="image_id")
+    bars = barred["label"].value_counts()
+    for label in sorted(counts.index):
+        facts.append({"fact": "scale bars", "label": label, "measured": int(bars.get(label, 0))})
+    return facts
+
+
+def _pairs(name: str, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
+    a, b = duplicates["cohort_a"] == name, duplicates["cohort_b"] == name
+    within = duplicates[a & b]
+    facts: list[dict[str, Any]] = []
+    for kind in ("identical", "near"):
+        facts.append({"fact": f"{kind} pairs", "label": "", "measured": int((within["kind"] == kind).sum())})
+    touched = set(within["image_a"]) | set(within["image_b"])
+    facts.append({"fact": "images with a duplicate", "label": "", "measured": len(touched)})
+    across = pd.concat(
+        [
+            duplicates.loc[a & ~b, ["cohort_b", "image_a", "kind"]].set_axis(["other", "image", "kind"], axis=1),
+            duplicates.loc[b & ~a, ["cohort_a", "image_b", "kind"]].set_axis(["other", "image", "kind"], axis=1),
+        ]
+    )
+    for other, pairs in across.groupby("other"):
+        for kind in ("identical", "near"):
+            facts.append({"fact": f"{kind} pairs", "label": other, "measured": int((pairs["kind"] == kind).sum())})
+        facts.append({"fact": "images with a duplicate", "label": other, "measured": pairs["image"].nunique()})
+    return facts
+
+
+def _medians(quality: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = [name for name in ("focus", "exposure", "saturation", "foreground_fraction") if name in quality]
+    return [{"fact": f"median {name}", "label": "", "measured": float(quality[name].median())} for name in columns]
+
+
+def audit(
+    splits: Mapping[tuple[str, str, str], pd.DataFrame],
+    duplicates: pd.DataFrame,
+    groups: pd.DataFrame,
+    manifests: Mapping[str, pd.DataFrame],
+) -> pd.DataFrame:
+    """One row for each split (cohort, task, protocol) and fold: images in each role, and what test shares with them.
+
+    Leaks are counted from the learnt roles (train and validation) to the test role: `duplicate_pairs` and the test
+    images in them, `acquisitions` on both sides and the test images of those, `patients` likewise (empty where a
+    cohort names none). Counted anew from the tables, whatever the protocol promises.
+    """
+    rows = []
+    strictness = get_args(Protocol)
+    for cohort, task, protocol in sorted(splits, key=lambda key: (key[0], key[1], strictness.index(key[2]))):
+        split = splits[cohort, task, protocol]
+        labels = _provenance(cohort, groups, manifests)
+        within = duplicates[(duplicates["cohort_a"] == cohort) & (duplicates["cohort_b"] == cohort)]
+        for fold, part in split.groupby("fold"):
+            role = part.set_index("image_id")["role"]
+            row: dict[str, Any] = {"cohort": cohort, "task": task, "protocol": protocol, "fold": fold}
+            row |= {name: int((role == name).sum()) for name in (*LEARNT, "test")}
+            row |= {"groups": part["group"].nunique(), **_leaking_pairs(within, role)}
+            for column in ("acquisition", "patient"):
+                row |= _shared(labels.get(column), role, column)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _provenance(cohort: str, groups: pd.DataFrame, manifests: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
+    own = groups[groups["cohort"] == cohort].set_index("image_id")["acquisition"]
+    manifest = manifests[cohort].set_index("image_id")
+    return {"acquisition": own, "patient": manifest["patient"]}
+
+
+def _leaking_pairs(pairs: pd.DataFrame, role: pd.Series) -> dict[str, int]:
+    a, b = pairs["image_a"].map(role), pairs["image_b"].map(role)
+    out, back = a.isin(LEARNT) & (b == "test"), b.isin(LEARNT) & (a == "test")
+    touched = set(pairs.loc[out, "image_b"]) | set(pairs.loc[back, "image_a"])
+    return {"duplicate_pairs": int((out | back).sum()), "test_with_duplicate": len(touched)}
+
+
+def _shared(origin: pd.Series | None, role: pd.Series, column: str) -> dict[str, float]:
+    known = origin.reindex(role.index).dropna() if origin is not None else pd.Series(dtype=object)
+    if known.empty:
+        return {f"shared_{column}s": np.nan, f"test_with_{column}": np.nan}
+    learnt = set(known[role.reindex(known.index).isin(LEARNT)])
+    test = known[role.reindex(known.index) == "test"]
+    shared = test[test.isin(learnt)]
+    return {f"shared_{column}s": shared.nunique(), f"test_with_{column}": len(shared)}

@@ -1,0 +1,156 @@
+"""Tables of a study's runs: leaderboard, external cohorts, efficiency. The colour baseline comes first everywhere."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.config.splits import Protocol
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.runs import Run, is_baseline
+
+BLOCK = ["cohort", "task", "view", "protocol"]
+CELL = [*BLOCK, "model"]
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced_accuracy",
+    "f1": "macro_f1",
+    "auc": "macro_auc",
+    "mcc": "mcc",
+    "kappa": "kappa",
+}
+LIMITS = {"images": ("low", "high"), "groups": ("group_low", "group_high"), "wilson": ("wilson_low", "wilson_high")}
+
+
+def gather(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """All runs' scores in one table; empty text columns, which CSV reads as missing, are restored."""
+    if not tables:
+        raise LeukoFlowError("tables: no scores were given; name at least one run's scores.csv")
+    scores = pd.concat(tables, ignore_index=True)
+    return scores.fillna({"class": "", "resampling": ""})
+
+
+def _blocks_first(table: pd.DataFrame, by: list[str], accuracy: str) -> pd.DataFrame:
+    """Sort by block (protocols from loose to strict); in each, the baseline, then by falling accuracy."""
+    order = {name: position for position, name in enumerate(get_args(Protocol))}
+    keys = table.assign(
+        _protocol=table["protocol"].map(order), _first=~table["model"].map(is_baseline), _accuracy=-table[accuracy]
+    )
+    names = [{"protocol": "_protocol"}.get(name, name) for name in by]
+    index = keys.sort_values([*names, "_first", "_accuracy", "model"], kind="stable").index
+    return table.loc[index].reset_index(drop=True)
+
+
+def _summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """One row for each value of `by`: every metric of `METRICS`, averaged over runs (folds and seeds).
+
+    NAME is the mean of the runs' values, NAME_sd their standard deviation (empty for one run), and NAME_low to
+    NAME_group_high the means of the runs' limits: the interval that one run has. low, high and interval are what is
+    shown of accuracy. `images` counts the distinct scored
+    images, `groups` their groups, over all folds.
+    """
+    rows = []
+    for key, part in scores.groupby(by, sort=False):
+        row: dict[str, Any] = dict(zip(by, key, strict=True))
+        runs = part.drop_duplicates(["fold", "seed"])
+        row |= {"runs": len(runs), "images": int(runs["n"].sum() / runs["seed"].nunique())}
+        row["groups"] = int(runs["groups"].sum() / runs["seed"].nunique())
+        whole = part[part["class"] == ""]
+        for metric, name in METRICS.items():
+            for resampling, (low, high) in LIMITS.items():
+                values = whole[(whole["metric"] == metric) & (whole["resampling"] == resampling)]
+                if resampling == "images":
+                    row[name], row[f"{name}_sd"] = values["value"].mean(), values["value"].std()
+                if resampling != "wilson" or metric == "accuracy":
+                    row[f"{name}_{low}"], row[f"{name}_{high}"] = values["low"].mean(), values["high"].mean()
+        rows.append(row | _shown(row))
+    return pd.DataFrame(rows)
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The interval of accuracy that figures and report show: `low`, `high`, and `interval`, its kind.
+
+    Over groups where there are several, else over images. Where no image, or every image, is wrong, a bootstrap has
+    nothing to vary and closes at one point; there Wilson's interval stands in.
+    """
+    for kind in ("groups", "images", "wilson"):
+        low, high = (row[f"accuracy_{limit}"] for limit in LIMITS[kind])
+        if low < high:
+            return {"low": low, "high": high, "interval": kind}
+    return {"low": np.nan, "high": np.nan, "interval": ""}
+
+
+def _weights(table: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
+    """Add what each model started from (`random`, or pretrained weights by name), as model.json says."""
+    known = {tuple(getattr(run, name) for name in CELL): str(facts.get("weights", "")) for run, facts in models.items()}
+    weights = [known.get(key, "") for key in table[CELL].itertuples(index=False, name=None)]
+    table.insert(len(CELL), "weights", weights)
+    return table
+
+
+def leaderboard(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
+    """One row for each cohort, task, view, protocol and model: the test role of the cohort itself, all images."""
+    test = scores[(scores["role"] == "test") & (scores["subset"] == "all")]
+    if test.empty:
+        raise LeukoFlowError("tables: no run has scores of role test; score the runs again")
+    return _weights(_blocks_first(_summary(test, CELL), BLOCK, "accuracy"), models)
+
+
+def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
+    """One row for each target outside and model: all images, and (columns `unseen_...`) those without overlap.
+
+    `unlabelled` and `removed` count images left out of the scores: without a label, and with a duplicate among the
+    images that the model learnt from. Over folds they are averaged.
+    """
+    outside = scores[scores["role"] == "external"]
+    by = [*CELL, "target"]
+    if outside.empty:
+        return pd.DataFrame(columns=[*CELL, "weights", "target", "runs", "images", "unlabelled", "removed"])
+    every = _summary(outside[outside["subset"] == "all"], by)
+    unseen = _summary(outside[outside["subset"] != "all"], by).drop(columns="runs")
+    unseen = unseen.rename(columns={name: f"unseen_{name}" for name in unseen.columns if name not in by})
+    counts = outside[outside["metric"].isin(["unlabelled", "removed"])]
+    counts = counts.pivot_table(index=by, columns="metric", values="value", aggfunc="max").round().astype(int)
+    counts = counts.reset_index()
+    table = every.merge(counts, on=by).merge(unseen, on=by)
+    # Each fold trains on other images, so the same outside image is scored once in every fold.
+    folds = outside.groupby(by)["fold"].nunique().rename("folds").reset_index()
+    table = table.merge(folds, on=by)
+    for name in ("images", "groups", "unseen_images", "unseen_groups"):
+        table[name] = (table[name] / table["folds"]).round().astype(int)
+    return _weights(_blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy"), models)
+
+
+def efficiency(models: Mapping[Run, Mapping[str, Any]], histories: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
+    """One row for each model on its data: size, and means over runs of training time, speed and epochs."""
+    rows = []
+    for run, facts in models.items():
+        row: dict[str, Any] = {name: getattr(run, name) for name in CELL}
+        for name in ("architecture", "size", "weights", "device", "precision"):
+            row[name] = str(facts.get(name, ""))
+        for name in ("parameters", "epochs", "best_epoch", "seconds"):
+            row[name] = _number(facts.get(name))
+        side = facts.get("input_size")
+        row["input_size"] = "x".join(map(str, side)) if isinstance(side, (list, tuple)) else _number(side)
+        history = histories.get(run)
+        speed = history["images_per_second"] if history is not None and len(history) else pd.Series(dtype=float)
+        row["images_per_second"] = float(speed.median()) if len(speed) else np.nan
+        rates = list((facts.get("firing_rates") or {}).values())
+        rates = [rate for rate in rates if isinstance(rate, (int, float))]
+        row["firing_rate_low"], row["firing_rate_high"] = (min(rates), max(rates)) if rates else (np.nan, np.nan)
+        rows.append(row)
+    if not rows:
+        raise LeukoFlowError("tables: no model.json was given; name that of every run")
+    table = pd.DataFrame(rows)
+    text = ["architecture", "size", "weights", "device", "precision", "input_size"]
+    how = {name: "first" if name in text else "mean" for name in table.columns if name not in CELL}
+    grouped = table.groupby(CELL, sort=False)
+    means = grouped.agg(how).reset_index()
+    means.insert(len(CELL), "runs", grouped.size().to_numpy())
+    means["parameters"] = means["parameters"].round().astype("Int64")
+    return _blocks_first(means, BLOCK, "seconds").reset_index(drop=True)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else np.nan

@@ -1,0 +1,63 @@
+"""Duplicate pairs as they were found, side by side."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+
+from leukoflow.figures.pictures import load, show
+from leukoflow.figures.style import empty
+
+PAIRS = 12
+
+
+def examples(duplicates: pd.DataFrame, count: int = PAIRS) -> pd.DataFrame:
+    """Up to `count` pairs: across cohorts, near and identical in turn, each kind from most to least alike."""
+    across = duplicates["cohort_a"] != duplicates["cohort_b"]
+    kinds = [duplicates[across], duplicates[~across & (duplicates["kind"] == "near")], duplicates[~across & (duplicates["kind"] == "identical")]]
+    shares = [min(len(kind), most) for kind, most in zip(kinds, (count // 2, count, count // 4), strict=True)]
+    shares[1] = min(shares[1], count - shares[0] - shares[2])
+    chosen = []
+    for kind, share in zip(kinds, shares, strict=True):
+        ordered = kind.sort_values(["correlation", "image_a", "image_b"], ascending=[False, True, True], kind="stable")
+        chosen.append(ordered.iloc[np.linspace(0, len(ordered) - 1, share).round().astype(int)] if share else ordered[:0])
+    return pd.concat(chosen, ignore_index=True)
+
+
+def duplicate_pairs(duplicates: pd.DataFrame, shards: Mapping[str, Sequence[Path]]) -> tuple[Figure, pd.DataFrame]:
+    """Pairs with what was measured between them; `shards` holds the plain view's files of each cohort."""
+    chosen = examples(duplicates)
+    if chosen.empty:
+        return empty("No duplicates were found."), chosen
+    pictures = {}
+    for cohort, files in shards.items():
+        wanted = [each for side in "ab" for each in chosen.loc[chosen[f"cohort_{side}"] == cohort, f"image_{side}"]]
+        pictures.update({(cohort, name): picture for name, picture in load(files, wanted).items()})
+    columns = min(3, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure = Figure(figsize=(columns * 3.1, rows * 2.0))
+    outer = GridSpec(rows, columns, figure=figure, left=0.01, right=0.99, top=1 - 0.24 / (rows * 2.0), bottom=0.2 / (rows * 2.0), hspace=0.36, wspace=0.06)
+    for place, (_, pair) in enumerate(chosen.iterrows()):
+        inner = outer[place // columns, place % columns].subgridspec(1, 2, wspace=0.02)
+        left, right = (figure.add_subplot(inner[0, side]) for side in range(2))
+        show(left, pictures.get((pair["cohort_a"], pair["image_a"])))
+        show(right, pictures.get((pair["cohort_b"], pair["image_b"])))
+        left.set_title(_heading(pair), fontsize=7.8, pad=4)
+        for axes, side in ((left, "a"), (right, "b")):
+            axes.set_xlabel(_short(pair[f"image_{side}"]), fontsize=6.2, labelpad=2)
+    return figure, chosen
+
+
+def _heading(pair: pd.Series) -> str:
+    where = pair["cohort_a"] if pair["cohort_a"] == pair["cohort_b"] else f"{pair['cohort_a']} | {pair['cohort_b']}"
+    if pair["kind"] == "identical":
+        return f"{where}: identical bytes"
+    return f"{where}: {int(pair['hash_distance'])} of 64 bits, r = {pair['correlation']:.3f}"
+
+
+def _short(name: str, width: int = 26) -> str:
+    tail = name.rsplit("/", 1)[-1]
+    return tail if len(tail) <= width else f"...{tail[-width + 3 :]}"

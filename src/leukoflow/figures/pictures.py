@@ -1,0 +1,53 @@
+"""Pictures out of shards, a few at a time, without reading the rest."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_table
+from leukoflow.figures.style import MUTED
+
+
+def view_of(shard: Path) -> tuple[str, str]:
+    """Cohort and view of a shard, which its folder names (`COHORT.VIEW/NNN.npy`)."""
+    cohort, _, view = shard.parent.name.partition(".")
+    if not view:
+        raise LeukoFlowError(f"{shard}: lies in no view's folder (COHORT.VIEW)")
+    return cohort, view
+
+
+def load(shards: Iterable[Path], wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    """Pictures [H, W, 3] uint8 by image id, those of `wanted` that the shards hold.
+
+    Beside each shard NNN.npy lies its index NNN.parquet with the column image_id.
+    """
+    needed, found = set(wanted), {}
+    for shard in shards:
+        ids = read_table(shard.with_suffix(".parquet"), ["image_id"])["image_id"]
+        rows = np.flatnonzero(ids.isin(needed))
+        if len(rows):
+            pictures = np.load(shard, mmap_mode="r", allow_pickle=False)
+            found.update({ids.iloc[row]: np.array(pictures[row]) for row in rows})
+    return found
+
+
+def spread(ids: pd.Series, count: int) -> list[str]:
+    """Up to `count` ids, evenly spaced over the list, so that they come from as many slides as can be."""
+    places = np.linspace(0, len(ids) - 1, num=min(count, len(ids))).round().astype(int) if len(ids) else []
+    return [str(ids.iloc[place]) for place in places]
+
+
+def show(axes: Axes, picture: np.ndarray | None) -> None:
+    """Draw a picture without ticks; a blank frame where there is none."""
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(picture is None)
+        spine.set_color("#D5DAE1")
+    if picture is None:
+        axes.text(0.5, 0.5, "none", ha="center", va="center", color=MUTED, fontsize=7.5, transform=axes.transAxes)
+    else:
+        axes.imshow(picture, interpolation="antialiased")

@@ -1,0 +1,104 @@
+"""One look for all figures: colours, sizes, and how a figure is written (PNG, SVG and the numbers behind it)."""
+
+import math
+import re
+from pathlib import Path
+
+import matplotlib
+import matplotlib.colors
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from leukoflow.core.files import atomic, write_table
+
+DPI = 130
+# Okabe and Ito's colours, which readers with any common colour vision can tell apart; yellow is left out, being too
+# pale on white. Classes take them in the task's order, the same in every figure.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#6B6B6B")
+PROTOCOLS = {
+    "image": ("#56B4E9", "o"),
+    "duplicate": ("#E69F00", "s"),
+    "acquisition": ("#D55E00", "D"),
+    "patient": ("#7A5195", "^"),
+}
+INK, MUTED, RULE = "#1F2430", "#5B6472", "#D5DAE1"
+SHADES = matplotlib.colors.LinearSegmentedColormap.from_list("shades", ["#FFFFFF", "#CFE3F1", "#4F97C6", "#084A7D"])
+
+matplotlib.rcParams.update(
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 9,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.titlesize": 9.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.titlepad": 6,
+        "axes.labelsize": 9,
+        "axes.edgecolor": MUTED,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "grid.color": RULE,
+        "grid.linewidth": 0.6,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.frameon": False,
+        "legend.fontsize": 8.5,
+        "lines.linewidth": 1.6,
+        "figure.facecolor": "white",
+        "savefig.facecolor": "white",
+        # Names inside the SVG depend on this salt alone, so that the same figure gives the same bytes.
+        "svg.hashsalt": "leukoflow",
+    }
+)
+
+
+def class_colour(index: int) -> str:
+    """Colour of the class at this place in the task; it repeats after eight."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def wrap(name: str, width: int = 18) -> str:
+    """A name broken after underscores and spaces into lines of about `width` characters."""
+    lines = [""]
+    for part in re.findall(r"[^_ ]*[_ ]?", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def panels(count: int, columns: int, width: float, height: float, **options: object) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels of the given size (inches), at most `columns` in a row."""
+    columns = max(1, min(columns, count))
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False, **options)).ravel()
+    for spare in grid[count:]:
+        spare.set_visible(False)
+    return figure, list(grid[:count])
+
+
+def empty(message: str) -> Figure:
+    """A figure that says why there is nothing to show."""
+    figure = Figure(figsize=(5, 1.2), layout="constrained")
+    figure.text(0.5, 0.5, message, ha="center", va="center", color=MUTED)
+    return figure
+
+
+def save(figure: Figure, table: pd.DataFrame, output: str | Path) -> None:
+    """Write OUTPUT.png, .svg and .csv (the numbers behind the figure); the same figure gives the same bytes."""
+    output = Path(output)
+    with atomic(output.with_suffix(".png")) as path:
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    with atomic(output.with_suffix(".svg")) as path:
+        figure.savefig(path, dpi=DPI, metadata={"Date": None, "Creator": None})
+    write_table(output.with_suffix(".csv"), table)

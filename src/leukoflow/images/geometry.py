@@ -1,0 +1,86 @@
+"""Size and surroundings: scale bars painted out, images letterboxed, empty background filled in."""
+
+from math import ceil, floor
+
+import cv2
+import numpy as np
+
+from leukoflow.core.foreground import background_colour, check_rgb, foreground_mask
+
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in pixels, half-open."""
+
+
+def local_background(image: np.ndarray, background: np.ndarray, colour: np.ndarray, reach: float) -> np.ndarray:
+    """The background colour around each pixel: a smooth field that ignores everything else.
+
+    image: uint8 [H, W, 3]; background: bool [H, W], the pixels averaged; colour: [3], what holds where none is near;
+    reach: pixels over which is averaged. Returns uint8 [H, W, 3].
+    """
+    height, width = background.shape
+    shrink = max(1.0, reach / 4)
+    small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    mask = background.astype(np.uint8)
+    weight, total = (
+        cv2.GaussianBlur(
+            cv2.resize(each.astype(np.float32), small, interpolation=cv2.INTER_AREA), (0, 0), reach / shrink / 2
+        )
+        for each in (mask, cv2.bitwise_and(image, image, mask=mask))
+    )
+    # The small constant lets the field fade to the given colour far from any background.
+    field = (total + 1e-3 * colour) / (weight[..., None] + 1e-3)
+    return cv2.resize(np.rint(field).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def paint_out(image: np.ndarray, box: Box) -> np.ndarray:
+    """Replace a burnt-in scale bar by the background around it, with a soft edge. A new uint8 [H, W, 3].
+
+    The box is widened a little, for what compression smears around letters; outside the image it is cut off.
+    """
+    check_rgb(image)
+    height, width = image.shape[:2]
+    margin = max(2, min(height, width) // 100)
+    hidden = np.zeros((height, width), np.uint8)
+    x0, y0, x1, y1 = (max(0, edge) for edge in (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin))
+    hidden[y0:y1, x0:x1] = 1
+    rest = image[hidden == 0]
+    if not len(rest):
+        return image.copy()
+    filled = cv2.copyTo(np.full_like(image, np.median(rest, axis=0)), hidden, image.copy())
+    cells = cv2.dilate(foreground_mask(filled).astype(np.uint8), np.ones((3, 3), np.uint8))
+    background = cv2.max(cells, hidden) == 0
+    reach = max(16, min(x1 - x0, y1 - y0))
+    field = local_background(filled, background, background_colour(filled), reach)
+    soft = cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), margin / 2)
+    alpha = np.maximum(soft, hidden)[..., None]
+    return np.rint(alpha * field + (1 - alpha) * image).astype(np.uint8)
+
+
+def letterbox(image: np.ndarray, size: int) -> np.ndarray:
+    """Scale to fit size x size keeping the aspect, centred, padded with the image's own background colour.
+
+    Area interpolation when shrinking, linear when enlarging. uint8 [H, W, 3] -> uint8 [size, size, 3].
+    """
+    check_rgb(image)
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    if scale != 1:
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        height, width = image.shape[:2]
+    if height == width == size:
+        return image
+    top, left = (size - height) // 2, (size - width) // 2
+    colour = [int(level) for level in background_colour(image)]
+    return cv2.copyMakeBorder(
+        image, top, size - height - top, left, size - width - left, cv2.BORDER_CONSTANT, value=colour
+    )
+
+
+def letterboxed(box: Box, height: int, width: int, size: int) -> Box:
+    """Where a box of an image of this height and width lies after `letterbox`, rounded outwards."""
+    scale = size / max(height, width)
+    top = (size - max(1, round(height * scale))) // 2
+    left = (size - max(1, round(width * scale))) // 2
+    x0, y0, x1, y1 = (edge * scale for edge in box)
+    return left + floor(x0), top + floor(y0), left + ceil(x1), top + ceil(y1)

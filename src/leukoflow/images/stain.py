@@ -1,0 +1,49 @@
+"""Stain normalisation: Reinhard's transfer of colour statistics, then contrast equalisation, both in CIELAB.
+
+Reinhard et al. 2001 (doi 10.1109/38.946629) match the mean and standard deviation of each channel to a reference, here
+in CIELAB (D65) and over the cells alone, because the empty background would otherwise outweigh them:
+x' = (x - mean) * sd_reference / sd + mean_reference. CLAHE (Zuiderveld 1994) then works on L.
+"""
+
+import cv2
+import numpy as np
+
+from leukoflow.config.views import Clahe, Reinhard
+from leukoflow.core.foreground import check_rgb, foreground_mask
+
+LEAST_SD = 1e-6
+"""Channels that vary less (8-bit levels) are shifted, not scaled."""
+MOST_GAIN = 3.0
+"""Contrast is raised at most this many times, so that the noise of a nearly blank image is not blown up."""
+# OpenCV's 8-bit Lab is 255 / 100 L, a + 128, b + 128.
+_SCALE = np.array([2.55, 1.0, 1.0])
+_OFFSET = np.array([0.0, 128.0, 128.0])
+
+
+def normalise(image: np.ndarray, reinhard: Reinhard, clahe: Clahe) -> np.ndarray:
+    """Reinhard towards the reference, then CLAHE on L. uint8 [H, W, 3] (RGB) -> the same.
+
+    8-bit Lab and one lookup table a channel: about two grey levels from a floating-point computation. An image
+    without any foreground keeps its colours. Raises LeukoFlowError where the image is not uint8 RGB.
+    """
+    check_rgb(image)
+    lab = match_stain(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), foreground_mask(image), reinhard)
+    equalise = cv2.createCLAHE(clahe.clip, (clahe.tiles, clahe.tiles))
+    cv2.insertChannel(equalise.apply(cv2.extractChannel(lab, 0)), lab, 0)
+    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+
+
+def match_stain(lab: np.ndarray, foreground: np.ndarray, reinhard: Reinhard) -> np.ndarray:
+    """Reinhard's transfer with statistics of the foreground. OpenCV 8-bit Lab, bool [H, W] -> a new 8-bit Lab."""
+    if not foreground.any():
+        return lab.copy()
+    mean, sd = cv2.meanStdDev(lab, mask=foreground.astype(np.uint8))
+    return cv2.LUT(lab, _table(mean.ravel(), sd.ravel(), reinhard))
+
+
+def _table(mean: np.ndarray, sd: np.ndarray, reinhard: Reinhard) -> np.ndarray:
+    """Reinhard's line for every 8-bit level of L, a and b: uint8 [1, 256, 3]."""
+    gain = np.where(sd < LEAST_SD, 1.0, np.array(reinhard.sd) * _SCALE / np.maximum(sd, LEAST_SD))
+    gain = np.minimum(gain, MOST_GAIN)
+    levels = (np.arange(256.0)[:, None] - mean) * gain + np.array(reinhard.mean) * _SCALE + _OFFSET
+    return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)[None]

@@ -1,0 +1,74 @@
+"""Weights in files, and networks run over images."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import atomic
+from leukoflow.models import registry
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors as safetensors, atomically, sorted by name."""
+    whole = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
+    with atomic(path) as temporary:
+        save_file(whole, temporary, dict(metadata) if metadata else None)
+
+
+def load_model(description: Mapping[str, Any], weights: str | Path) -> nn.Module:
+    """Build the model that `model.json` describes and load its weights, in evaluation mode.
+
+    Raises LeukoFlowError where the weights are damaged or belong to another architecture.
+    """
+    model = registry.build(
+        description["architecture"], len(description["classes"]), description["size"], **description["options"]
+    )
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise LeukoFlowError(f"{weights}: these weights cannot be loaded ({error}); train again") from error
+    return model.eval()
+
+
+def to_input(images: Tensor, device: torch.device) -> Tensor:
+    """uint8 [B, H, W, 3] to float32 [B, 3, H, W] in [0, 1] on the device (channels last in memory)."""
+    return images.to(device).permute(0, 3, 1, 2).float().div_(255)
+
+
+def best_device() -> torch.device:
+    """The first GPU where there is one, the CPU otherwise."""
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, loaded: Iterable[Tensor], device: torch.device, precision: str = "32-true") -> Tensor:
+    """Logits float32 [N, K] on the CPU for batches of images uint8 [B, H, W, 3], in evaluation mode.
+
+    `precision` as in training: with `bf16-mixed` or `16-mixed` the layers run under autocast.
+    """
+    dtype = torch.float16 if precision == "16-mixed" else torch.bfloat16
+    model.eval()
+    with torch.autocast(device.type, dtype, enabled=precision != "32-true"):
+        return torch.cat([model(to_input(images, device)).float().cpu() for images in loaded])
+
+
+@torch.inference_mode()
+def mean_firing_rates(model: nn.Module, loaded: Iterable[Tensor], device: torch.device) -> dict[str, float]:
+    """Mean spikes per neuron and step of each layer of a spiking network over all images; {} for other networks."""
+    rates = getattr(model, "firing_rates", None)
+    if rates is None:
+        return {}
+    model.eval()
+    sums: dict[str, float] = {}
+    count = 0
+    for images in loaded:
+        model(to_input(images, device))
+        sums = {name: sums.get(name, 0.0) + rate * len(images) for name, rate in rates().items()}
+        count += len(images)
+    return {name: total / count for name, total in sums.items()}

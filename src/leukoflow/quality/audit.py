@@ -1,0 +1,194 @@
+"""What a split lets slip from one role into another, and whether its protocol had promised otherwise.
+
+Nothing is taken from the code that made the split: images are compared by their bytes, the duplicate pairs, the
+clusters and the patients themselves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from leukoflow.config.splits import Protocol
+from leukoflow.quality.split import ROLES
+
+EXAMPLES = 50
+"""Most pairs or faults named in a report, for each check."""
+_GROUPED: tuple[Protocol, ...] = ("duplicate", "acquisition", "patient")
+_PROMISED: dict[str, tuple[Protocol, ...]] = {
+    "group": ("image", *_GROUPED),
+    "sha256": _GROUPED,
+    "duplicate_group": _GROUPED,
+    "duplicate": _GROUPED,
+    "acquisition": ("acquisition",),
+    "patient": ("patient",),
+}
+"""For each way in which two images may be related, the protocols that keep such images in one role."""
+_DUPLICATES = ("sha256", "duplicate_group", "duplicate")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Outcome of one check."""
+
+    check: str
+    """What was looked for: `structure`, or what related images share (a column, or `duplicate` for listed pairs)."""
+    promised: bool
+    """Whether the protocol promises that nothing is found."""
+    count: int
+    """Pairs of related images in two roles of one fold, summed over folds; under `structure`, faults."""
+    tested: frozenset[tuple[int, str]]
+    """Test images related to a training image of their fold: fold and image_id."""
+    examples: tuple[str, ...]
+    """The first pairs or faults, in words."""
+
+    @property
+    def test_images(self) -> int:
+        """Number of test images related to a training image of their fold, summed over folds."""
+        return len(self.tested)
+
+    @property
+    def broken(self) -> bool:
+        """Whether a promise is broken."""
+        return self.promised and self.count > 0
+
+
+def audit(
+    split: pd.DataFrame, images: pd.DataFrame, duplicates: pd.DataFrame, protocol: Protocol
+) -> tuple[Finding, ...]:
+    """Check one split.
+
+    split: image_id, y, label, group, fold, role. images: one row for each image of the cohort: image_id, and any of
+    sha256, duplicate_group, acquisition, patient (nullable; images with null are related to none). duplicates: image_a,
+    image_b, kind, pairs within the cohort.
+    """
+    known = [column for column in _PROMISED if column in images.columns and column != "group"]
+    placed = split[["image_id", "group", "fold", "role"]].merge(
+        images[["image_id", *known]].drop_duplicates("image_id"), on="image_id", how="left"
+    )
+    findings = [_structure(split, images)]
+    findings += [_shared(placed, column, protocol) for column in ("group", *known)]
+    findings.append(_listed(placed, duplicates, protocol))
+    return tuple(findings)
+
+
+def summary(split: pd.DataFrame, findings: tuple[Finding, ...], cohort: str, protocol: Protocol) -> dict[str, Any]:
+    """The report as plain values for JSON: sizes of roles, and every finding."""
+    sizes = split.groupby(["fold", "role", "label"], sort=True)
+    counts = sizes.agg(images=("image_id", "size"), groups=("group", "nunique")).reset_index()
+    copied: set[tuple[int, str]] = set()
+    for finding in findings:
+        if finding.check in _DUPLICATES:
+            copied |= finding.tested
+    return {
+        "cohort": cohort,
+        "protocol": protocol,
+        "kept": not any(finding.broken for finding in findings),
+        "images": int(split["image_id"].nunique()),
+        "groups": int(split["group"].nunique()),
+        "folds": int(split["fold"].nunique()),
+        "test_images": int((split["role"] == "test").sum()),
+        "test_images_with_duplicate_in_training": len(copied),
+        "findings": [
+            {
+                "check": finding.check,
+                "promised": finding.promised,
+                "broken": finding.broken,
+                "count": finding.count,
+                "test_images": finding.test_images,
+                "examples": list(finding.examples),
+            }
+            for finding in findings
+        ],
+        "counts": counts.to_dict("records"),
+    }
+
+
+def _shared(placed: pd.DataFrame, column: str, protocol: Protocol) -> Finding:
+    """Images of one fold that share a value of `column` but not a role."""
+    table = placed.dropna(subset=[column])
+    keys = ["fold", column]
+    roles = table.groupby(keys)["role"].transform("nunique")
+    crossing = table[roles > 1]
+    by_role = crossing.groupby([*keys, "role"]).size()
+    totals = by_role.groupby(level=[0, 1]).sum()
+    pairs = (int((totals**2).sum()) - int((by_role**2).sum())) // 2
+    trained = crossing[crossing["role"] == "train"].groupby(keys).size()
+    tests = crossing[crossing["role"] == "test"]
+    tests = tests[tests.set_index(keys).index.isin(trained.index)]
+    return Finding(
+        check=column,
+        promised=protocol in _PROMISED[column],
+        count=pairs,
+        tested=frozenset(zip(tests["fold"], tests["image_id"], strict=True)),
+        examples=tuple(_examples(crossing, column)),
+    )
+
+
+def _examples(crossing: pd.DataFrame, column: str) -> Iterator[str]:
+    """For each shared value, the first image of its first role with the first image of each other role."""
+    firsts = crossing.sort_values(["fold", column, "image_id"]).drop_duplicates(["fold", column, "role"])
+    for number, (_, rows) in enumerate(firsts.groupby(["fold", column], sort=True)):
+        if number == EXAMPLES:
+            return
+        one, two = rows.iloc[0], rows.iloc[1]
+        yield _pair(one["fold"], one["image_id"], one["role"], two["image_id"], two["role"], f"{column} {one[column]}")
+
+
+def _pair(fold: int, one: str, role_one: str, two: str, role_two: str, why: str) -> str:
+    return f"fold {fold}: {one} ({role_one}) and {two} ({role_two}), {why}"
+
+
+def _listed(placed: pd.DataFrame, duplicates: pd.DataFrame, protocol: Protocol) -> Finding:
+    """Listed pairs of identical or nearly identical images in two roles of one fold."""
+    roles = placed[["image_id", "fold", "role"]]
+    pairs = duplicates[["image_a", "image_b", "kind"]]
+    pairs = pairs.merge(roles.rename(columns={"image_id": "image_a"}), on="image_a")
+    pairs = pairs.merge(
+        roles.rename(columns={"image_id": "image_b"}), on=["image_b", "fold"], suffixes=("_a", "_b")
+    ).sort_values(["fold", "image_a", "image_b"])
+    pairs = pairs[pairs["role_a"] != pairs["role_b"]]
+    tested: set[tuple[int, str]] = set()
+    for one, two in ("ab", "ba"):
+        touched = pairs[(pairs[f"role_{one}"] == "test") & (pairs[f"role_{two}"] == "train")]
+        tested |= set(zip(touched["fold"], touched[f"image_{one}"], strict=True))
+    named = pairs.head(EXAMPLES)[["fold", "image_a", "role_a", "image_b", "role_b", "kind"]]
+    examples = tuple(_pair(*row) for row in named.itertuples(index=False, name=None))
+    return Finding("duplicate", protocol in _PROMISED["duplicate"], len(pairs), frozenset(tested), examples)
+
+
+def _structure(split: pd.DataFrame, images: pd.DataFrame) -> Finding:
+    """Every image once in every fold, tested once over several folds, all classes in all roles, one label an image."""
+    faults = list(_structural_faults(split, images))
+    return Finding("structure", True, len(faults), frozenset(), tuple(faults[:EXAMPLES]))
+
+
+def _structural_faults(split: pd.DataFrame, images: pd.DataFrame) -> Iterator[str]:
+    if split.empty:
+        yield "the split is empty"
+        return
+    for image in sorted(set(split["image_id"]) - set(images["image_id"])):
+        yield f"{image} is not in the manifest"
+    for image, labels in split.groupby("image_id")["label"].nunique().items():
+        if labels > 1:
+            yield f"{image} has several labels"
+    folds = sorted(split["fold"].unique())
+    for fold in folds:
+        part = split[split["fold"] == fold]
+        for image in part.loc[part["image_id"].duplicated(), "image_id"].unique():
+            yield f"fold {fold}: {image} is there more than once"
+        for image in sorted(set(split["image_id"]) - set(part["image_id"])):
+            yield f"fold {fold}: {image} is missing"
+        for role in sorted(set(part["role"]) - set(ROLES)):
+            yield f"fold {fold}: {role} is no role"
+        for role in ROLES:
+            if role not in set(part["role"]):
+                yield f"fold {fold}: role {role} is missing"
+                continue
+            for label in sorted(set(split["label"]) - set(part.loc[part["role"] == role, "label"])):
+                yield f"fold {fold}: class {label} is missing in role {role}"
+    if len(folds) > 1:
+        times = (split["role"] == "test").groupby(split["image_id"]).sum()
+        for image, number in times[times != 1].items():
+            yield f"{image} is tested in {number} of {len(folds)} folds, not in one"

@@ -1,0 +1,67 @@
+"""Figures inside the page: as data, with caption and description, none of it fetched from anywhere."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from leukoflow.core.errors import LeukoFlowError
+
+VECTOR_LIMIT = 300_000
+PHOTO_WIDTH = 1400
+
+CAPTIONS = {
+    "samples": "Sample images of each class in {0}, evenly spaced along the list of images, as the plain view shows them.",
+    "views": "One image of each class in {0}, in every view that a network may be given.",
+    "learning": "Learning curves on {0}, {2} view: training broken, validation solid. Runs are averaged, their range is shaded.",
+    "confusion": "Confusion matrices on {0}, {2} view, {3} split: shares of each true class, and counts.",
+    "roc": "ROC curves on {0}, {2} view, {3} split: each class against the rest. The inset enlarges the corner.",
+    "pr": "Precision-recall curves on {0}, {2} view, {3} split: each class against the rest. AP is average precision.",
+    "duplicates": "Pairs found to be duplicates, with the bits by which their hashes differ and the correlation of their pixels.",
+    "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure, ready for the page."""
+
+    name: str
+    family: str
+    parts: tuple[str, ...]
+    caption: str
+    source: str
+    """Data address."""
+    photo: bool
+    """Whether it shows photographs, whose colours must not be changed for a dark page."""
+
+
+def picture(path: Path, confidence: float) -> Picture:
+    """Take in FAMILY[.COHORT.TASK[.VIEW[.PROTOCOL]]].png, or the SVG beside it where that is a drawing and small."""
+    family, *parts = path.stem.split(".")
+    if family not in CAPTIONS:
+        raise LeukoFlowError(f"{path}: is no figure of a known family; known: {', '.join(CAPTIONS)}")
+    caption = CAPTIONS[family].format(*(parts + [""] * 4)).replace("95 %", f"{100 * confidence:g}\N{NO-BREAK SPACE}%")
+    vector = path.with_suffix(".svg")
+    drawing = vector.read_bytes() if vector.exists() else b""
+    photo = not drawing or b"<image" in drawing
+    if photo:
+        kind, data = "webp", _webp(path)
+    elif len(drawing) > VECTOR_LIMIT:
+        kind, data = "png", path.read_bytes()
+    else:
+        kind, data = "svg+xml", drawing
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Picture(path.stem, family, tuple(parts), caption, source, photo)
+
+
+def _webp(path: Path) -> bytes:
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    if image.width > PHOTO_WIDTH:
+        image = image.resize((PHOTO_WIDTH, round(image.height * PHOTO_WIDTH / image.width)), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=82, method=4)
+    return stream.getvalue()

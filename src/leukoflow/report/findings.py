@@ -1,0 +1,171 @@
+"""What the audit found, in plain words computed from the tables."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from leukoflow.config.study import Study
+from leukoflow.report import words
+from leukoflow.report.headlines import best_of, rows_of
+
+
+UNLABELLED = "(no label)"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a reader must know."""
+
+    tone: str
+    """`bad` (undermines a result), `warn` (to bear in mind), `good` (checked and in order)."""
+    title: str
+    text: str
+
+
+def findings(
+    study: Study, leaderboard: pd.DataFrame, external: pd.DataFrame, cohorts: pd.DataFrame, audit: pd.DataFrame
+) -> list[Finding]:
+    """All findings, the gravest first; each one's order is otherwise that of the pipeline."""
+    found = [*_leakage(audit), *_drop(study, leaderboard), *_overlap(study, external), *_duplicates(cohorts)]
+    found += [*_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
+    order = {"bad": 0, "warn": 1, "good": 2}
+    return sorted(found, key=lambda finding: order[finding.tone])
+
+
+def _leakage(audit: pd.DataFrame) -> list[Finding]:
+    found = []
+    for (cohort, task, protocol), folds in audit.groupby(["cohort", "task", "protocol"], sort=False):
+        test, where = folds["test"].sum(), f"{cohort}, {task}, {protocol} split"
+        duplicate, acquisition = folds["test_with_duplicate"].sum(), folds["test_with_acquisition"].sum()
+        patient = folds["test_with_patient"].sum(min_count=1)
+        parts = []
+        if duplicate:
+            parts.append(f"{_share(duplicate, test)} have a duplicate among the images learnt from")
+        if acquisition:
+            parts.append(f"{_share(acquisition, test)} come from an acquisition (slide, or cluster that stands for one) that was also learnt from")
+        if patient > 0:
+            parts.append(f"{_share(patient, test)} are of a patient who was also learnt from")
+        if parts:
+            text = f"Of {words.plural(test, 'test image')}, {words.listed(parts)}. Accuracy under this split rewards recognising the picture or the slide."
+            tone = "bad" if duplicate or patient > 0 or protocol == "image" else "warn"
+            found.append(Finding(tone, f"Leakage: {where}", text))
+        else:
+            text = f"None of {words.plural(test, 'test image')} shares a duplicate or an acquisition with the images learnt from."
+            found.append(Finding("good", f"No leakage found: {where}", text))
+    return found
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{words.count(part)} ({words.percent(part / whole)})"
+
+
+def _drop(study: Study, leaderboard: pd.DataFrame) -> list[Finding]:
+    found = []
+    for name, experiment in study.experiments.items():
+        rows = rows_of(experiment, leaderboard)
+        for view, part in rows.groupby("view", sort=False):
+            loose, strict = part[part["protocol"] == "image"], part[part["protocol"] != "image"]
+            if loose.empty or strict.empty:
+                continue
+            strictest = strict["protocol"].iloc[-1]
+            best, _ = best_of(strict[strict["protocol"] == strictest])
+            same = loose[loose["model"] == best["model"]] if best is not None else loose[:0]
+            if best is None or same.empty:
+                continue
+            fall = same.iloc[0]["accuracy"] - best["accuracy"]
+            if fall > 0.005:
+                text = (
+                    f"{best['model']} reaches {words.percent(same.iloc[0]['accuracy'])} with images divided at random and "
+                    f"{words.percent(best['accuracy'])} under the {strictest} split ({view} view): {100 * fall:.1f} points less."
+                )
+                found.append(Finding("warn", f"Accuracy depends on the split: {name}", text))
+    return found
+
+
+def _overlap(study: Study, external: pd.DataFrame) -> list[Finding]:
+    found = []
+    for name, experiment in study.experiments.items():
+        rows = rows_of(experiment, external)
+        for target, part in rows[rows["target"].isin(experiment.external)].groupby("target", sort=False):
+            strictest = part[part["protocol"] == part["protocol"].iloc[-1]]
+            best, baseline = best_of(strictest)
+            row = best if best is not None else baseline
+            if row is not None:
+                found.append(_overlap_of(name, str(target), row))
+    return found
+
+
+def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
+    total = row["images"] + row["unlabelled"]
+    every = f"{words.percent(row['accuracy'])} ({words.interval(row['low'], row['high'])})" if row["images"] else ""
+    scored = f"{row['model']} is right on {every} of all {words.plural(row['images'], 'labelled image')}" if every else "None of its images has a label of this task"
+    if row["removed"] == 0:
+        text = f"No duplicate of its {words.plural(total, 'image')} was found among the images learnt from. {scored}."
+        return Finding("good", f"{target} is apart from {row['cohort']} ({name})", text)
+    text = f"{words.count(row['removed'])} of its {words.plural(total, 'image')} have a duplicate among the {row['cohort']} images learnt from. {scored}"
+    if row["unseen_images"] == 0:
+        text += "; without the overlap no labelled image is left, so it checks nothing."
+    else:
+        limits = words.interval(row["unseen_low"], row["unseen_high"])
+        text += f", and on {words.percent(row['unseen_accuracy'])} ({limits}) of the {words.count(row['unseen_images'])} left without the overlap."
+    return Finding("bad", f"{target} overlaps with {row['cohort']} ({name})", text)
+
+
+def _duplicates(cohorts: pd.DataFrame) -> list[Finding]:
+    found = []
+    for cohort, facts in cohorts.groupby("cohort", sort=False):
+        own = facts[facts["label"] == ""].set_index("fact")["measured"]
+        identical, near = own["identical pairs"], own["near pairs"]
+        if identical + near:
+            text = f"{words.plural(identical, 'byte-identical pair')} and {words.plural(near, 'near-identical pair')}, which touch {words.count(own['images with a duplicate'])} of {words.plural(own['images'], 'image')}."
+            found.append(Finding("warn", f"Duplicates within {cohort}", text))
+        else:
+            found.append(Finding("good", f"No duplicates within {cohort}", f"None among {words.plural(own['images'], 'image')}."))
+    return found
+
+
+def _bars(cohorts: pd.DataFrame) -> list[Finding]:
+    found = []
+    for cohort, facts in cohorts.groupby("cohort", sort=False):
+        images = facts[(facts["fact"] == "images") & (facts["label"] != "")].set_index("label")["measured"]
+        bars = facts[facts["fact"] == "scale bars"].set_index("label")["measured"]
+        bars = bars.drop(index=UNLABELLED, errors="ignore")
+        shares = (bars / images.reindex(bars.index)).astype(float).dropna().sort_values(ascending=False, kind="stable")
+        if len(shares) and shares.iloc[0] > 0:
+            each = [f"{words.percent(share, 0)} of {label}" for label, share in shares.items()]
+            uneven = shares.iloc[0] - shares.iloc[-1] > 0.05
+            text = f"Bars burnt into the picture: {words.listed(each)}."
+            text += " Such a bar gives the class away; every view has them painted out." if uneven else " They are painted out in every view."
+            found.append(Finding("warn" if uneven else "good", f"Scale bars in {cohort}", text))
+    return found
+
+
+def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
+    found = []
+    for cohort, facts in cohorts.groupby("cohort", sort=False):
+        rejected = facts[facts["fact"] == "rejected"]
+        total = rejected.loc[rejected["label"] == "", "measured"].sum()
+        if total:
+            listed = facts.loc[facts["fact"] == "listed", "measured"].sum()
+            reasons = [f"{row.label} ({words.count(row.measured)})" for row in rejected[rejected["label"] != ""].head(4).itertuples()]
+            text = f"{words.count(total)} of {words.plural(listed, 'file')} could not be used: {words.listed(reasons)}. Each is named in cohorts/{cohort}/rejects.csv."
+            found.append(Finding("warn", f"Rejected files in {cohort}", text))
+    return found
+
+
+def _published(cohorts: pd.DataFrame) -> list[Finding]:
+    found = []
+    for cohort, facts in cohorts.groupby("cohort", sort=False):
+        whole = facts[(facts["fact"] == "images") & (facts["label"] == "")].iloc[0]
+        if not words.missing(whole["published"]) and whole["published"] != whole["measured"]:
+            text = f"{words.plural(whole['measured'], 'image')} here; the source publishes {words.count(whole['published'])}. Results are on the images here."
+            found.append(Finding("warn", f"{cohort} is not as published", text))
+    return found
+
+
+def _weights(leaderboard: pd.DataFrame) -> list[Finding]:
+    models = list(dict.fromkeys(leaderboard.loc[leaderboard["weights"] == "random", "model"]))
+    if not models:
+        return []
+    text = f"{words.listed(models)} started from random weights. Where a publication used pretrained ones, its numbers are not comparable."
+    return [Finding("warn", "Random weights, not pretrained", text)]

@@ -1,0 +1,202 @@
+"""Tables as the report shows them: text for the reader, a key for sorting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from leukoflow.core.runs import is_baseline
+from leukoflow.report import words
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell; numbers carry the value they are sorted by."""
+
+    text: str
+    note: str = ""
+    """Smaller, after the text: an interval."""
+    key: float | None = None
+    chip: str = ""
+    """A marked word after the text, such as `random weights`."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells, and whether the row is the colour baseline."""
+
+    cells: tuple[Cell, ...]
+    baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table with its caption."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    numeric: tuple[bool, ...]
+    """Columns of numbers, which are set to the right."""
+
+
+def number(value: float, text: str, note: str = "") -> Cell:
+    """A cell that is sorted by its value."""
+    return Cell(text, note, None if words.missing(value) else float(value))
+
+
+def grid(caption: str, columns: Sequence[str], rows: Sequence[Row]) -> Grid:
+    """A table whose numeric columns are those in which some cell has a key."""
+    numeric = tuple(any(row.cells[place].key is not None for row in rows) for place in range(len(columns)))
+    return Grid(caption, tuple(columns), tuple(rows), numeric)
+
+
+def model_cell(row: pd.Series) -> Cell:
+    """A model's name, marked where its network started from random weights."""
+    return Cell(row["model"], chip="random weights" if row.get("weights") == "random" else "")
+
+
+def _metric(row: pd.Series, name: str, share: bool) -> Cell:
+    value, low, high = row[name], row.get(f"{name}_group_low"), row.get(f"{name}_group_high")
+    if words.missing(low):
+        low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    if name == "accuracy":
+        low, high = row["low"], row["high"]
+    text = words.percent(value) if share else words.decimal(value)
+    if row.get("runs", 1) > 1:
+        spread = row[f"{name}_sd"]
+        text += f" \N{PLUS-MINUS SIGN} {100 * spread:.1f}" if share else f" \N{PLUS-MINUS SIGN} {spread:.3f}"
+    if words.missing(low) or low == high:
+        return number(value, text)
+    return number(value, text, words.interval(low, high) if share else f"{low:.3f}{words.DASH}{high:.3f}")
+
+
+METRICS = {
+    "accuracy": ("Accuracy", True),
+    "balanced_accuracy": ("Balanced accuracy", True),
+    "macro_f1": ("Macro F1", False),
+    "macro_auc": ("Macro AUC", False),
+    "mcc": ("MCC", False),
+    "kappa": ("Kappa", False),
+}
+
+
+def leaderboard(table: pd.DataFrame, several_views: bool) -> Grid:
+    """Models under each protocol, the colour baseline first."""
+    rows = []
+    for _, row in table.iterrows():
+        where = [Cell(row["protocol"])] + ([Cell(row["view"])] if several_views else [])
+        sizes = [number(row["images"], words.count(row["images"])), number(row["groups"], words.count(row["groups"]))]
+        metrics = [_metric(row, name, share) for name, (_, share) in METRICS.items()]
+        rows.append(Row((model_cell(row), *where, *metrics, *sizes), is_baseline(row["model"])))
+    columns = ["Model", "Split", *(["View"] if several_views else [])]
+    return grid(
+        "Test results, the colour baseline first. Small figures are intervals.",
+        [*columns, *(title for title, _ in METRICS.values()), "Test images", "Groups"],
+        rows,
+    )
+
+
+def per_class(scores: pd.DataFrame, leaderboard: pd.DataFrame) -> Grid:
+    """Precision, recall, F1 and AUC of each class (means over runs), models in the leaderboard's order."""
+    part = scores[(scores["resampling"] == "images") & (scores["class"] != "")]
+    means = part.groupby(["model", "class", "metric"], sort=False)["value"].mean().unstack("metric")
+    support = scores[(scores["metric"] == "images") & (scores["class"] != "")]
+    images = support.groupby(["model", "class"])["value"].sum() / max(scores["seed"].nunique(), 1)
+    classes = list(dict.fromkeys(part["class"]))
+    rows = []
+    for _, entry in leaderboard.iterrows():
+        for name in classes:
+            if (entry["model"], name) not in means.index:
+                continue
+            values = means.loc[(entry["model"], name)]
+            cells = [number(values[each], words.decimal(values[each])) for each in ("precision", "recall", "f1", "auc")]
+            size = images.get((entry["model"], name), float("nan"))
+            row = (model_cell(entry), Cell(name), *cells, number(size, words.count(size)))
+            rows.append(Row(row, is_baseline(entry["model"])))
+    columns = ["Model", "Class", "Precision", "Recall", "F1", "AUC (one against rest)", "Test images"]
+    return grid("Results by class.", columns, rows)
+
+
+def external(table: pd.DataFrame) -> Grid:
+    """Targets outside: all labelled images beside those that the model has not seen."""
+    rows = []
+    for _, row in table.iterrows():
+        every = number(row["accuracy"], words.percent(row["accuracy"]), words.interval(row["low"], row["high"]))
+        limits = words.interval(row["unseen_low"], row["unseen_high"])
+        unseen = number(row["unseen_accuracy"], words.percent(row["unseen_accuracy"]), limits)
+        if row["unseen_images"] == 0:
+            unseen = Cell("none left", key=-1.0)
+        cells = [Cell(row["target"]), Cell(row["protocol"]), every, number(row["images"], words.count(row["images"]))]
+        cells += [unseen, number(row["unseen_images"], words.count(row["unseen_images"]))]
+        cells += [number(row[name], words.decimal(row[name])) for name in ("macro_f1", "macro_auc")]
+        cells += [number(row[name], words.count(row[name])) for name in ("removed", "unlabelled")]
+        rows.append(Row((model_cell(row), *cells), is_baseline(row["model"])))
+    columns = ["Model", "Tested on", "Split", "Accuracy, all", "Images", "Accuracy, without overlap", "Images left"]
+    columns += ["Macro F1, all", "Macro AUC, all", "Removed as seen", "Without label"]
+    return grid("Models on images from elsewhere, before and after removing what they have seen.", columns, rows)
+
+
+def audit(table: pd.DataFrame) -> Grid:
+    """Roles of every split and what its test images share with the images learnt from."""
+    rows = []
+    for _, row in table.iterrows():
+        cells = [Cell(row["cohort"]), Cell(row["task"]), Cell(row["protocol"]), number(row["fold"], words.count(row["fold"] + 1))]
+        cells += [number(row[name], words.count(row[name])) for name in ("train", "validation", "test", "groups")]
+        for name in ("test_with_duplicate", "test_with_acquisition", "test_with_patient"):
+            share = words.percent(row[name] / row["test"]) if row["test"] and not words.missing(row[name]) else ""
+            cells.append(number(row[name], words.count(row[name]), share))
+        rows.append(Row(tuple(cells)))
+    columns = ["Cohort", "Task", "Split", "Fold", "Train", "Validation", "Test", "Groups"]
+    columns += ["Test images with a duplicate learnt", "... of an acquisition learnt", "... of a patient learnt"]
+    return grid("What the test images share with the images learnt from (training and validation).", columns, rows)
+
+
+def efficiency(table: pd.DataFrame) -> Grid:
+    """Size, training time and speed."""
+    rows = []
+    for _, row in table.iterrows():
+        name = Cell(row["model"], chip="random weights" if row["weights"] == "random" else "")
+        cells = [Cell(row["protocol"]), Cell(row["view"]), number(row["parameters"], words.count(row["parameters"]))]
+        cells += [Cell(str(row["size"])), Cell(_plain(row["input_size"])), number(row["epochs"], words.decimal(row["epochs"], 0))]
+        cells += [number(row["seconds"], words.duration(row["seconds"]))]
+        cells += [number(row["images_per_second"], words.decimal(row["images_per_second"], 0))]
+        low, high = row["firing_rate_low"], row["firing_rate_high"]
+        cells += [number(low, words.interval(low, high) or words.NONE), Cell(_plain(row["device"])), Cell(_plain(row["precision"]))]
+        rows.append(Row((name, *cells), is_baseline(row["model"])))
+    columns = ["Model", "Split", "View", "Parameters", "Size", "Input side", "Epochs", "Training time", "Images/s"]
+    columns += ["Firing rates", "Device", "Precision"]
+    return grid("Cost of each model, means over its runs.", columns, rows)
+
+
+def _plain(value: object) -> str:
+    if words.missing(value):
+        return words.NONE
+    return f"{value:.0f}" if isinstance(value, float) else str(value)
+
+
+def cohort_labels(table: pd.DataFrame) -> Grid:
+    """Images and scale bars by label, with the published counts apart."""
+    images = table[(table["fact"] == "images") & (table["label"] != "")]
+    bars = table[table["fact"] == "scale bars"].set_index("label")["measured"]
+    published = bool(images["published"].notna().any())
+    rows = []
+    for _, row in images.iterrows():
+        cells = [Cell(row["label"]), number(row["measured"], words.count(row["measured"]))]
+        if published:
+            cells.append(number(row["published"], words.count(row["published"])))
+        found = bars.get(row["label"], 0)
+        share = words.percent(found / row["measured"], 0) if row["measured"] else ""
+        rows.append(Row((*cells, number(found, words.count(found), share))))
+    columns = ["Label", "Images (measured)", *(["Images (published)"] if published else []), "With a burnt-in scale bar"]
+    return grid("Images by label.", columns, rows)
+
+
+def rejects(table: pd.DataFrame) -> Grid | None:
+    """Rejected files by reason, over all cohorts; None where there are none."""
+    found = table[(table["fact"] == "rejected") & (table["label"] != "")]
+    rows = [
+        Row((Cell(row["cohort"]), Cell(row["label"]), number(row["measured"], words.count(row["measured"]))))
+        for _, row in found.iterrows()
+    ]
+    return grid("Files that were left out.", ["Cohort", "Reason", "Files"], rows) if rows else None

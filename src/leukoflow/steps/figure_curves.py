@@ -1,0 +1,30 @@
+"""Draw ROC or precision-recall curves of all models on one cohort, task, view and protocol; folds and seeds are pooled."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from leukoflow.core.files import read_table
+from leukoflow.core.runs import run_of
+from leukoflow.core.step import parser, run
+from leukoflow.figures.curves import LABELS, curves
+from leukoflow.figures.style import save
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--kind", choices=list(LABELS), required=True, help="which curves")
+    arguments.add_argument("--classes", nargs="+", required=True, help="the task's classes, in order")
+    arguments.add_argument("--predictions", nargs="+", type=Path, required=True, help="own cohort's file of each run")
+    arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV are written beside it")
+    given = arguments.parse_args(argv)
+    by_model: dict[str, list[pd.DataFrame]] = {}
+    for path in given.predictions:
+        by_model.setdefault(run_of(path).model, []).append(read_table(path))
+    pooled = {model: pd.concat(tables, ignore_index=True) for model, tables in by_model.items()}
+    save(*curves(given.kind, pooled, given.classes), given.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,80 @@
+"""Run a trained model over a cohort and write its predictions."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from leukoflow.config.tasks import Task
+from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.shards import shard_files
+from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.images.shards import open_shards
+from leukoflow.models import inference
+
+log = logging.getLogger(__name__)
+BATCH = 64
+
+
+def main(argv: list[str] | None) -> None:
+    """Parse the arguments, predict, write one row for each image."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Task), required=True, help="entry of section tasks (JSON)")
+    arguments.add_argument("--cohort", required=True, help="cohort predicted")
+    arguments.add_argument("--weights", type=Path, required=True)
+    arguments.add_argument("--description", type=Path, required=True, help="model.json")
+    arguments.add_argument("--view", type=Path, required=True, help="folder of the view's shards")
+    arguments.add_argument("--shards", type=int, required=True, help="number of shards")
+    arguments.add_argument("--split", type=Path, help="the training cohort's split: predicts its validation and test roles")
+    arguments.add_argument("--manifest", type=Path, help="an external cohort's manifest: predicts all its images")
+    arguments.add_argument("--groups", type=Path, help="groups of an external cohort")
+    arguments.add_argument("--fold", type=int, required=True)
+    arguments.add_argument("--seed", type=int, required=True)
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--output", type=Path, required=True)
+    args = arguments.parse_args(argv)
+
+    torch.set_num_threads(args.threads)
+    description = read_json(args.description)
+    shards = open_shards(shard_files(args.view, args.shards))
+    table = _own(args.split, args.fold) if args.split else _external(args.manifest, args.groups, args.cohort, args.settings)
+    rows = shards.rows_of(table["image_id"])
+    device = inference.best_device()
+    model = inference.load_model(description, args.weights).to(device)
+    starts = range(0, len(rows), BATCH)
+    images = (torch.from_numpy(shards.gather(rows[start : start + BATCH])) for start in starts)
+    loaded = progress(images, len(starts), "batch")
+    logits = inference.predict(model, loaded, device, description["precision"]).numpy()
+    table = table.assign(
+        cohort=args.cohort,
+        fold=args.fold,
+        seed=args.seed,
+        perturbation="none",
+        logits=list(logits),
+        probabilities=list(torch.from_numpy(logits).double().softmax(dim=1).float().numpy()),
+    )
+    columns = ["cohort", "image_id", "group", "role", "y", "fold", "seed", "perturbation", "logits", "probabilities"]
+    write_table(args.output, table[columns])
+    log.info("%d images of %s", len(table), args.cohort)
+
+
+def _own(split: Path, fold: int) -> pd.DataFrame:
+    table = read_table(split)
+    table = table[(table["fold"] == fold) & table["role"].isin(["validation", "test"])]
+    return table[["image_id", "group", "role", "y"]].reset_index(drop=True)
+
+
+def _external(manifest: Path, groups: Path, cohort: str, task: Task) -> pd.DataFrame:
+    table = read_table(manifest, ["image_id", "label"])
+    known = read_table(groups)
+    known = known[known["cohort"] == cohort].set_index("image_id")["duplicate_group"]
+    labels = [None if pd.isna(label) else str(label) for label in table["label"]]
+    classes = [task.class_of(label) for label in labels]
+    y = np.array([-1 if each is None else each for each in classes], np.int64)
+    return table.assign(group=known.reindex(table["image_id"]).to_numpy(), role="external", y=y).drop(columns="label")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""Gather all runs of a study into its tables.
+
+Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, audit, efficiency (CSV).
+Cohorts are named by the folder of their files, splits by their file name, runs by their folder.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from leukoflow.config.study import Study
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.runs import run_of
+from leukoflow.core.step import parser, run
+from leukoflow.evaluation import cohort_tables, tables
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
+    for name, text in {
+        "scores": "scores.csv of every run",
+        "models": "model.json of every run",
+        "histories": "history.csv of every run",
+        "manifests": "manifest.parquet of every cohort",
+        "qualities": "quality.parquet of every cohort",
+        "rejects": "rejects.csv of every cohort",
+        "splits": "every split, COHORT.TASK.PROTOCOL.parquet",
+        "outputs": "tables to write",
+    }.items():
+        arguments.add_argument(f"--{name}", nargs="+", type=Path, required=True, help=text)
+    arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
+    arguments.add_argument("--groups", type=Path, required=True, help="duplicate groups and acquisitions")
+    given = arguments.parse_args(argv)
+
+    study = Study.model_validate(read_json(given.study))
+    models = {run_of(path): read_json(path) for path in given.models}
+    histories = {run_of(path): read_table(path) for path in given.histories}
+    scores = tables.gather([read_table(path) for path in given.scores])
+    duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
+    qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
+    files = {
+        name: cohort_tables.CohortFiles(manifests[name], qualities[name], rejects[name])
+        for name in study.cohorts
+        if name in manifests
+    }
+    published = {name: getattr(cohort, "expected", {}) for name, cohort in study.cohorts.items()}
+    splits = {_split_name(path): read_table(path) for path in given.splits}
+    made = {
+        "scores": scores,
+        "leaderboard": tables.leaderboard(scores, models),
+        "external": tables.external(scores, models),
+        "cohorts": cohort_tables.cohorts(files, duplicates, published),
+        "audit": cohort_tables.audit(splits, duplicates, read_table(given.groups), manifests),
+        "efficiency": tables.efficiency(models, histories),
+    }
+    for path in given.outputs:
+        if path.stem not in made:
+            raise LeukoFlowError(f"{path}: there is no table {path.stem}; known: {', '.join(made)}")
+        write_table(path, made[path.stem])
+
+
+def _by_folder(paths: list[Path]) -> dict[str, pd.DataFrame]:
+    return {path.parent.name: read_table(path) for path in paths}
+
+
+def _split_name(path: Path) -> tuple[str, str, str]:
+    parts = path.stem.split(".")
+    if len(parts) != 3:
+        raise LeukoFlowError(f"{path}: is no split's name; expected COHORT.TASK.PROTOCOL.parquet")
+    return parts[0], parts[1], parts[2]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,60 @@
+"""The state of a training run after an epoch, in one safetensors file that is either whole or absent."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models.inference import save_tensors
+from leukoflow.training.recipe import Epoch
+
+
+@dataclass(frozen=True)
+class State:
+    """History, weights of the best epoch so far."""
+
+    history: tuple[Epoch, ...]
+    best: dict[str, Tensor]
+
+
+def save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> None:
+    """Write model, optimiser, best weights and history atomically."""
+    moments = {
+        f"{index}.{name}": value if isinstance(value, Tensor) else torch.tensor(value)
+        for index, values in optimiser.state_dict()["state"].items()
+        for name, value in values.items()
+        if value is not None
+    }
+    tensors = {**_prefixed("model", model.state_dict()), **_prefixed("optimiser", moments)}
+    tensors |= _prefixed("best", state.best)
+    save_tensors(path, tensors, {"history": json.dumps([asdict(each) for each in state.history])})
+
+
+def restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> State:
+    """Load what `save` wrote into the model and the optimiser. Raises LeukoFlowError for a damaged file."""
+    try:
+        with safe_open(path, framework="pt") as stream:
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}
+            history = json.loads(stream.metadata()["history"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise LeukoFlowError(f"{path}: damaged checkpoint ({error}); delete it to train from the start") from error
+    model.load_state_dict(_under("model", tensors))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in _under("optimiser", tensors).items():
+        index, name = key.split(".", 1)
+        moments.setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+    return State(tuple(Epoch(**each) for each in history), _under("best", tensors))
+
+
+def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": value for name, value in tensors.items()}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

@@ -1,0 +1,76 @@
+"""What a recipe says of each epoch: learning rates, the best epoch so far, whether to stop. Functions of the history
+alone, so that a resumed run needs no state of its own for them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from leukoflow.config.training import Schedule, Training
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the training history; losses in nats, accuracies in [0, 1]."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+
+
+def rate_factor(schedule: Schedule, epochs: int, history: Sequence[Epoch]) -> float:
+    """Factor on the learning rate of the epoch after `history`."""
+    epoch = len(history)
+    if schedule.kind == "exponential":
+        return 10 ** (-epoch / schedule.decade)
+    if schedule.kind == "cosine":
+        return (1 + math.cos(math.pi * epoch / epochs)) / 2
+    if schedule.kind == "plateau":
+        return schedule.factor ** _plateaus([each.validation_loss for each in history], schedule.patience)
+    return 1.0
+
+
+def _plateaus(losses: Sequence[float], patience: int) -> int:
+    """How often `patience` + 1 epochs in a row brought no better loss; waiting starts anew after each time."""
+    best, waited, plateaus = math.inf, 0, 0
+    for loss in losses:
+        waited = 0 if loss < best else waited + 1
+        best = min(best, loss)
+        if waited > patience:
+            plateaus, waited = plateaus + 1, 0
+    return plateaus
+
+
+def best_epoch(training: Training, history: Sequence[Epoch]) -> int:
+    """Index of the best epoch by the monitored validation figure; ties go to the earlier one."""
+    sign = 1 if training.monitor == "accuracy" else -1
+    return max(range(len(history)), key=lambda i: sign * getattr(history[i], f"validation_{training.monitor}"))
+
+
+def finished(training: Training, history: Sequence[Epoch]) -> bool:
+    """Whether all epochs are done or `patience` of them passed without a better figure."""
+    if not history:
+        return False
+    return len(history) >= training.epochs or len(history) - 1 - best_epoch(training, history) >= training.patience
+
+
+def optimiser(model: nn.Module, backbone: tuple[str, ...], training: Training) -> torch.optim.Optimizer:
+    """The recipe's optimiser with one parameter group for the backbone and one for the rest; `base` in each group is
+    its learning rate before the schedule."""
+    groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups[name.startswith(backbone) if backbone else False].append(parameter)
+    rates = {False: training.learning_rate, True: training.backbone_learning_rate or training.learning_rate}
+    listed = [{"params": groups[key], "lr": rates[key], "base": rates[key]} for key in groups if groups[key]]
+    if training.optimiser == "sgd":
+        return torch.optim.SGD(listed, momentum=0.9, weight_decay=training.weight_decay)
+    kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
+    return kind(listed, weight_decay=training.weight_decay)

@@ -1,0 +1,38 @@
+"""The ready-made entries in config/cohorts."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from leukoflow.cohorts.folder import list_folder
+from leukoflow.cohorts.roots import local_root
+from leukoflow.config.cohorts import DownloadCohort
+from leukoflow.core.shards import shard_count
+
+FOLDER = Path(__file__).parents[3] / "config" / "cohorts"
+COUNTS = {"taleqani": 3256, "hosseini": 3242, "pbc": 17092}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_entry(name: str) -> None:
+    entries = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert list(entries) == [name]
+    cohort = DownloadCohort.model_validate(entries[name])
+    assert sum(cohort.expected.values()) == cohort.images == COUNTS[name]
+    assert set(cohort.labels.values()) == set(cohort.expected)
+    assert cohort.citation
+    assert shard_count(cohort.images) == -(-COUNTS[name] // 1024)
+
+
+@pytest.mark.skipif("LEUKOFLOW_DATA" not in os.environ, reason="LEUKOFLOW_DATA is not set")
+@pytest.mark.parametrize("name", COUNTS)
+def test_entry_on_real_images(name: str) -> None:
+    cohort = DownloadCohort.model_validate(yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))[name])
+    root = local_root(cohort)
+    assert root is not None
+    listing = list_folder(root, cohort)
+    assert set(listing["label"].dropna()) == set(cohort.expected)
+    counts = listing["label"].value_counts()
+    assert all(counts[label] <= number for label, number in cohort.expected.items())

@@ -1,0 +1,173 @@
+"""Views: geometry, scale bars, and what each rendition shows and hides."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from leukoflow.config.views import View
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.foreground import stained_mask
+from leukoflow.images.geometry import letterbox, letterboxed, paint_out
+from leukoflow.images.views import FLAT, render_view
+
+KINDS = ["plain", "normalised", "grey", "background", "masked"]
+GROUND = (238, 236, 226)
+WHITE_CELLS = [(40, 50), (120, 60), (70, 150), (180, 170)]
+RED_CELLS = [(90, 100), (160, 110), (30, 190), (200, 40), (140, 200), (20, 110)]
+
+
+def smear(size: int = 224) -> np.ndarray:
+    image = np.full((224, 224, 3), GROUND, np.uint8)
+    for centre in RED_CELLS:
+        cv2.circle(image, centre, 9, (188, 190, 200), -1)
+    for centre in WHITE_CELLS:
+        cv2.circle(image, centre, 14, (130, 90, 180), -1)
+    image = cv2.GaussianBlur(image, (3, 3), 0)
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def discs(centres: list[tuple[int, int]], radius: int) -> np.ndarray:
+    mask = np.zeros((224, 224), np.uint8)
+    for centre in centres:
+        cv2.circle(mask, centre, radius, 1, -1)
+    return mask.astype(bool)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(224, 224), (768, 1024), (300, 17), (1, 300), (1, 1), (40, 40)])
+def test_every_view_of_every_shape_is_a_square_uint8_image(kind, shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    result = render_view(image, View(kind=kind, size=96), (1, 2, 9, 9))
+    assert result.shape == (96, 96, 3) and result.dtype == np.uint8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_image_holds_no_cells(kind, level):
+    result = render_view(np.full((60, 80, 3), level, np.uint8), View(kind=kind, size=64), None)
+    assert np.ptp(result, axis=(0, 1)).max() <= 1
+
+
+def test_the_image_is_not_changed_in_place():
+    image = smear()
+    copy = image.copy()
+    for kind in KINDS:
+        render_view(image, View(kind=kind), (190, 190, 220, 220))
+    assert np.array_equal(image, copy)
+
+
+def test_plain_at_native_size_is_the_image_itself():
+    assert np.array_equal(render_view(smear(), View(kind="plain"), None), smear())
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3))])
+def test_anything_but_rgb_bytes_is_refused(wrong):
+    with pytest.raises(LeukoFlowError, match=r"uint8 \[H, W, 3\]"):
+        render_view(wrong, View(kind="plain"), None)
+
+
+def test_letterbox_keeps_the_aspect_and_pads_with_background():
+    image = np.full((300, 600, 3), GROUND, np.uint8)
+    cv2.circle(image, (300, 150), 100, (130, 90, 180), -1)
+    result = letterbox(image, 120)
+    assert (result[:30] == GROUND).all() and (result[90:] == GROUND).all()
+    rows, columns = np.nonzero((result != GROUND).any(axis=2))
+    assert abs(np.ptp(rows) - np.ptp(columns)) <= 1 and np.ptp(rows) == pytest.approx(40, abs=2)
+
+
+def test_shrinking_averages_areas():
+    image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    expected = image.reshape(32, 4, 32, 4, 3).mean(axis=(1, 3))
+    assert np.abs(letterbox(image, 32) - expected).max() <= 0.51
+
+
+def test_a_box_follows_its_pixels_through_the_letterbox():
+    image = np.full((768, 1024, 3), GROUND, np.uint8)
+    image[700:740, 900:1000] = (200, 0, 0)
+    x0, y0, x1, y1 = letterboxed((900, 700, 1000, 740), 768, 1024, 224)
+    rows, columns = np.nonzero((letterbox(image, 224) != GROUND).any(axis=2))
+    assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == (x0, y0, x1, y1)
+
+
+@pytest.mark.parametrize("colour", [(220, 30, 30), (10, 10, 10)])
+def test_the_scale_bar_disappears_and_nothing_else_changes(colour):
+    clean = smear()
+    image = clean.copy()
+    image[196:214, 186:216] = 255
+    cv2.putText(image, "20 um", (187, 206), cv2.FONT_HERSHEY_SIMPLEX, 0.28, colour, 1)
+    cv2.line(image, (190, 210), (212, 210), colour, 2)
+    result = paint_out(image, (186, 196, 216, 214))
+    inside = np.abs(result[196:214, 186:216].astype(int) - GROUND)
+    assert inside.max() <= 2
+    far = np.ones((224, 224), bool)
+    far[190:, 180:] = False
+    assert np.array_equal(result[far], image[far])
+
+
+def test_a_scale_bar_is_filled_with_the_background_near_it():
+    ground = np.linspace(150, 250, 224)[:, None, None] * np.ones((1, 224, 3))
+    image = ground.astype(np.uint8)
+    image[150:165, 100:140] = (220, 0, 0)
+    result = paint_out(image, (100, 150, 140, 165))
+    assert np.abs(result[150:165, 100:140] - ground[150:165, 100:140]).mean() < 6
+
+
+def test_boxes_beyond_the_image_are_cut_off():
+    image = smear()
+    assert np.array_equal(paint_out(image, (500, 500, 600, 600)), image)
+    assert np.array_equal(paint_out(image, (-10, -10, 400, 400)), image), "nothing is left to paint from"
+    assert paint_out(image, (200, 200, 400, 400)).shape == image.shape
+
+
+def test_grey_is_luminance_three_times():
+    image = smear()
+    result = render_view(image, View(kind="grey"), None).astype(float)
+    expected = image @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(result - expected[..., None]).max() <= 1
+
+
+def test_masked_shows_white_cells_and_nothing_else():
+    image = smear()
+    result = render_view(image, View(kind="masked"), None)
+    assert np.array_equal(result[discs(WHITE_CELLS, 11)], image[discs(WHITE_CELLS, 11)])
+    assert (result[~discs(WHITE_CELLS, 18)] == FLAT).all()
+
+
+def test_masked_hides_the_background_colour():
+    image = smear()
+    other = image.copy()
+    other[~discs([*WHITE_CELLS, *RED_CELLS], 20)] -= 6
+    outside = ~discs(WHITE_CELLS, 18)
+    first, second = (render_view(each, View(kind="masked"), None)[outside] for each in (image, other))
+    assert np.array_equal(first, second)
+
+
+def test_background_shows_no_cell_and_keeps_the_ground():
+    image = smear()
+    result = render_view(image, View(kind="background"), None)
+    assert np.abs(result.astype(int) - GROUND).max() <= 4
+    ground = ~discs([*WHITE_CELLS, *RED_CELLS], 22)
+    assert np.array_equal(result[ground], image[ground])
+
+
+def test_an_image_without_white_cells_is_masked_to_nothing():
+    image = np.full((224, 224, 3), GROUND, np.uint8)
+    for centre in RED_CELLS:
+        cv2.circle(image, centre, 9, (188, 190, 200), -1)
+    assert (render_view(image, View(kind="masked"), None) == FLAT).all()
+
+
+@pytest.mark.skipif("LEUKOFLOW_DATA" not in os.environ, reason="LEUKOFLOW_DATA names no folder of real images")
+@pytest.mark.parametrize(("cohort", "least"), [("zheng_wbc", 0.58), ("bcisc", 0.70)])
+def test_white_cells_agree_with_expert_masks(cohort, least):
+    folder = Path(os.environ["LEUKOFLOW_DATA"]) / cohort
+    scores = []
+    for mask_file in sorted((folder / "masks").iterdir())[::9]:
+        (image_file,) = (folder / "images").glob(f"{mask_file.stem}.*")
+        expert = cv2.imread(str(mask_file), cv2.IMREAD_GRAYSCALE) > 64
+        ours = stained_mask(cv2.cvtColor(cv2.imread(str(image_file)), cv2.COLOR_BGR2RGB))
+        scores.append(2 * (ours & expert).sum() / max(1, ours.sum() + expert.sum()))
+    assert np.mean(scores) > least

@@ -1,0 +1,163 @@
+"""The same demands on every registered architecture."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models import inference, registry
+
+# Published or derived from the papers' own numbers, with four classes.
+TRAINABLE = {"neurallnet": 336_544, "resnet50_hmscam": 41_618_989, "colour_histogram": 0}
+HMSCAM_ATTACHMENT = {4: 18_110_957, 2: 18_106_859}
+RESNET50_TRUNK = 23_508_032
+
+ALL = registry.names()
+NETWORKS = [name for name in ALL if registry.spec(name).fitting == "gradient"]
+
+
+def small(name: str, classes: int = 4) -> nn.Module:
+    torch.manual_seed(0)
+    return registry.build(name, classes, "small")
+
+
+def count(module: nn.Module) -> int:
+    return sum(each.numel() for each in module.parameters() if each.requires_grad)
+
+
+def striped(images: int, side: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images whose class is the period of their stripes, not their colour."""
+    torch.manual_seed(1)
+    y = torch.arange(images) % 4
+    ramp = torch.arange(side).float()
+    waves = torch.stack([torch.sin(ramp * (0.3 + 0.4 * k)) for k in range(4)])
+    x = 0.5 + 0.3 * waves[y][:, None, None, :].expand(-1, 3, side, -1) + 0.1 * torch.rand(images, 3, side, side)
+    return x.contiguous(), y
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_spec_belongs_to_its_file(name: str) -> None:
+    spec = registry.spec(name)
+    assert spec.name == name
+    assert "paper" in spec.sizes and "small" in spec.sizes
+    assert spec.parameters == TRAINABLE[name]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_published_number_of_parameters(name: str) -> None:
+    assert count(registry.build(name, num_classes=4, size="paper")) == TRAINABLE[name]
+
+
+def test_hmscam_attachment_has_the_published_size() -> None:
+    for classes, expected in HMSCAM_ATTACHMENT.items():
+        model = registry.build("resnet50_hmscam", classes)
+        trunk = count(model.trunk)
+        assert trunk == RESNET50_TRUNK
+        assert count(model) - trunk == expected
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("classes", [2, 5])
+def test_shape_and_finiteness_over_extreme_images(name: str, classes: int) -> None:
+    model = small(name, classes).eval()
+    for x in (torch.zeros(2, 3, 48, 64), torch.ones(2, 3, 48, 64), torch.rand(2, 3, 48, 64)):
+        logits = model(x)
+        assert logits.shape == (2, classes) and logits.dtype == torch.float32
+        assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradient_reaches_every_parameter(name: str) -> None:
+    model = small(name).train()
+    x, y = striped(8)
+    nn.functional.cross_entropy(model(x), y).backward()
+    without = [key for key, each in model.named_parameters() if each.grad is None or not each.grad.abs().sum() > 0]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_images_do_not_see_each_other_in_evaluation(name: str) -> None:
+    model = small(name).eval()
+    x, _ = striped(6)
+    together = model(x)
+    torch.testing.assert_close(model(x.flip(0)).flip(0), together, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(torch.cat([model(each[None]) for each in x]), together, rtol=1e-4, atol=1e-5)
+    assert torch.equal(model(x), model(x))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_learns_eight_images_by_heart(name: str) -> None:
+    model = small(name).train()
+    x, y = striped(8, 32)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(60):
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if loss < 0.05:
+            break
+    assert (model(x).argmax(1) == y).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_weights_survive_a_file(name: str, tmp_path) -> None:
+    model = small(name)
+    x, y = striped(12)
+    if registry.spec(name).fitting == "direct":
+        model.fit(model.features(x), y, 0)
+    else:
+        model.train()(x)  # moves the running statistics away from their start
+    inference.save_tensors(tmp_path / "weights.safetensors", model.state_dict())
+    facts = {"architecture": name, "classes": list("abcd"), "size": "small", "options": {}}
+    again = inference.load_model(facts, tmp_path / "weights.safetensors")
+    assert torch.equal(again(x), model.eval()(x))
+
+
+def test_foreign_or_damaged_weights_are_named(tmp_path) -> None:
+    file = tmp_path / "weights.safetensors"
+    inference.save_tensors(file, {"head.weight": torch.zeros(2)})
+    facts = {"architecture": "neurallnet", "classes": list("abcd"), "size": "small", "options": {}}
+    with pytest.raises(LeukoFlowError, match="weights.safetensors"):
+        inference.load_model(facts, file)
+    file.write_bytes(b"no tensors")
+    with pytest.raises(LeukoFlowError, match="weights.safetensors"):
+        inference.load_model(facts, file)
+
+
+def test_bad_names_sizes_and_options_are_named() -> None:
+    with pytest.raises(LeukoFlowError, match="nurallnet.*known: .*neurallnet"):
+        registry.build("nurallnet")
+    with pytest.raises(LeukoFlowError, match="no size 'tiny'; known: paper, small"):
+        registry.build("neurallnet", size="tiny")
+    with pytest.raises(LeukoFlowError, match="tau"):
+        registry.build("neurallnet", tau=3)
+    with pytest.raises(LeukoFlowError, match="sca"):
+        registry.build("resnet50_hmscam", size="small", modules=["sca"])
+
+
+def test_every_subset_of_hmscam_modules_has_its_own_parameters() -> None:
+    sizes = {"msca": 526_464 + 264_256, "csa": 16_785_408 + 169, "dar": 526_464}
+    for modules in ([], ["msca"], ["csa"], ["dar"], ["dar", "msca"]):
+        model = registry.build("resnet50_hmscam", modules=modules)
+        assert count(model) == RESNET50_TRUNK + 8_196 + sum(sizes[each] for each in modules)
+
+
+def test_predict_equals_the_model_and_mixed_precision_stays_close() -> None:
+    model = small("resnet50_hmscam")
+    images = (striped(6)[0] * 255).byte().permute(0, 2, 3, 1)
+    logits = inference.predict(model, [images[:4], images[4:]], torch.device("cpu"))
+    with torch.inference_mode():
+        direct = model.eval()(images.permute(0, 3, 1, 2).float() / 255)
+    torch.testing.assert_close(logits, direct, rtol=1e-4, atol=1e-5)
+    mixed = inference.predict(model, [images], torch.device("cpu"), "bf16-mixed")
+    assert mixed.dtype == torch.float32
+    torch.testing.assert_close(mixed, direct, rtol=0.1, atol=0.05)
+
+
+def test_reading_safetensors_gives_what_was_saved(tmp_path) -> None:
+    tensors = {"b": torch.arange(6).view(2, 3).t(), "a": torch.ones(2)}
+    inference.save_tensors(tmp_path / "x.safetensors", tensors)
+    loaded = load_file(tmp_path / "x.safetensors")
+    assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)

@@ -1,0 +1,177 @@
+"""The audit: planted leaks are found, counted and named; clean splits are let through."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leukoflow.config.splits import Splits
+from leukoflow.quality.audit import EXAMPLES, Finding, audit, summary
+from leukoflow.quality.split import make_split
+
+PROTOCOLS = ["image", "duplicate", "acquisition", "patient"]
+NO_PAIRS = pd.DataFrame({"image_a": [], "image_b": [], "kind": []}, dtype=object)
+
+
+def images(count: int = 120, size: int = 4) -> pd.DataFrame:
+    """Two classes; patients of `size` images, slides of half as many; two images in twenty are copies."""
+    ids = [f"i{number:03}" for number in range(count)]
+    copied = [f"d{number - number % 20 % 2 if number % 20 < 2 else number}" for number in range(count)]
+    return pd.DataFrame(
+        {
+            "image_id": ids,
+            "y": [number // size % 2 for number in range(count)],
+            "sha256": [f"digest {name}" for name in copied],
+            "duplicate_group": copied,
+            "acquisition": [f"s{number // (size // 2)}" for number in range(count)],
+            "patient": [f"p{number // size}" for number in range(count)],
+        }
+    )
+
+
+def pairs_of(table: pd.DataFrame) -> pd.DataFrame:
+    groups = table.groupby("duplicate_group")["image_id"].agg(list)
+    pairs = [(*group, "near") for group in groups if len(group) == 2]
+    return pd.DataFrame(pairs, columns=["image_a", "image_b", "kind"])
+
+
+def by_check(findings: tuple[Finding, ...]) -> dict[str, Finding]:
+    return {finding.check: finding for finding in findings}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("folds", [1, 4])
+def test_our_own_splits_keep_their_promise(protocol, folds):
+    table = images()
+    split = make_split(table, ("a", "b"), protocol, Splits(folds=folds))
+    assert not any(finding.broken for finding in audit(split, table, pairs_of(table), protocol))
+
+
+def leaky(column: str) -> tuple[pd.DataFrame, pd.DataFrame, str, str]:
+    """A patient-wise split where one test image now shares a value of `column` with one training image."""
+    table = images()
+    split = make_split(table, ("a", "b"), "patient", Splits())
+    train, test = (split.loc[split["role"] == role, "image_id"].iloc[0] for role in ("train", "test"))
+    values = table.set_index("image_id")[column].astype(object)
+    values[[train, test]] = "shared"
+    return split, table.assign(**{column: values.to_numpy()}), train, test
+
+
+@pytest.mark.parametrize("column", ["sha256", "duplicate_group", "acquisition", "patient"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_planted_leak_is_found_and_named(column, protocol):
+    split, table, train, test = leaky(column)
+    finding = by_check(audit(split, table, NO_PAIRS, protocol))[column]
+    assert finding.count == 1 and finding.tested == {(0, test)}
+    assert train in finding.examples[0] and test in finding.examples[0] and "shared" in finding.examples[0]
+    promised = protocol == column or (protocol != "image" and column in ("sha256", "duplicate_group"))
+    assert finding.broken == promised
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_listed_pair_is_found_whichever_way_round(swap):
+    table = images()
+    split = make_split(table, ("a", "b"), "patient", Splits())
+    train, test = (split.loc[split["role"] == role, "image_id"].iloc[0] for role in ("train", "test"))
+    pair = (test, train) if swap else (train, test)
+    finding = by_check(audit(split, table, pd.DataFrame([(*pair, "near")], columns=NO_PAIRS.columns), "patient"))[
+        "duplicate"
+    ]
+    assert finding.broken and finding.count == 1 and finding.tested == {(0, test)}
+    assert finding.examples[0].endswith("near")
+
+
+def test_pairs_are_counted_as_pairs():
+    table = pd.DataFrame({"image_id": list("abcdefg"), "patient": ["p"] * 6 + [None]})
+    roles = ["train", "train", "train", "validation", "validation", "test", "test"]
+    split = pd.DataFrame({"image_id": list("abcdefg"), "y": 0, "label": "x", "group": list("abcdefg"), "fold": 0})
+    finding = by_check(audit(split.assign(role=roles), table, NO_PAIRS, "patient"))["patient"]
+    assert finding.count == 3 * 2 + 3 * 1 + 2 * 1
+    assert finding.tested == {(0, "f")}, "images without a patient are related to none"
+
+
+def test_validation_counts_too_but_not_as_training():
+    table = pd.DataFrame({"image_id": ["a", "b"], "patient": ["p", "p"]})
+    split = pd.DataFrame({"image_id": ["a", "b"], "y": 0, "label": "x", "group": ["a", "b"], "fold": 0})
+    finding = by_check(audit(split.assign(role=["validation", "test"]), table, NO_PAIRS, "patient"))["patient"]
+    assert finding.broken and finding.count == 1 and not finding.tested
+
+
+def test_a_group_in_two_roles_is_found_under_every_protocol():
+    table = images()
+    split = make_split(table, ("a", "b"), "patient", Splits())
+    split.loc[split["group"] == split["group"][0], "role"] = ["train", "train", "test", "train"]
+    for protocol in PROTOCOLS:
+        assert by_check(audit(split, table, NO_PAIRS, protocol))["group"].broken
+
+
+def broken_structure(change: str, split: pd.DataFrame) -> pd.DataFrame:
+    first = split["image_id"][0]
+    if change == "more than once":
+        return pd.concat([split, split.iloc[[0]]])
+    if change == "is missing":
+        return split.drop(index=0)
+    if change == "not in the manifest":
+        return split.replace({"image_id": {first: "stranger"}})
+    if change == "role validation is missing":
+        return split.replace({"role": {"validation": "train"}})
+    if change == "class b is missing in role test":
+        return split[(split["role"] != "test") | (split["label"] != "b")]
+    if change == "is no role":
+        return split.replace({"role": {"validation": "val"}})
+    if change == "several labels":
+        return split.assign(label=["b" if number == 0 else label for number, label in enumerate(split["label"])])
+    if change == "is tested in":
+        return split.assign(role=split["role"].where(split["fold"] != 1, split["role"].iloc[:120].tolist() * 3))
+    return split.iloc[:0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "more than once",
+        "is missing",
+        "not in the manifest",
+        "role validation is missing",
+        "class b is missing in role test",
+        "is no role",
+        "several labels",
+        "is tested in",
+        "the split is empty",
+    ],
+)
+def test_structural_faults_break_every_protocol(change):
+    table = images()
+    split = make_split(table, ("a", "b"), "image", Splits(folds=3))
+    finding = audit(broken_structure(change, split), table, NO_PAIRS, "image")[0]
+    assert finding.broken and any(change in example for example in finding.examples)
+
+
+def test_the_summary_counts_roles_and_touched_test_images():
+    table = images()
+    split = make_split(table, ("a", "b"), "image", Splits())
+    report = summary(split, audit(split, table, pairs_of(table), "image"), "demo", "image")
+    assert report["kept"] and report["images"] == 120 and report["folds"] == 1
+    assert sum(row["images"] for row in report["counts"]) == 120
+    roles = split.set_index("image_id")["role"]
+    expected = set()
+    for one, two, _ in pairs_of(table).itertuples(index=False):
+        for test, other in ((one, two), (two, one)):
+            if roles[test] == "test" and roles[other] == "train":
+                expected.add(test)
+    assert report["test_images_with_duplicate_in_training"] == len(expected)
+    patients = next(each for each in report["findings"] if each["check"] == "patient")
+    assert patients["count"] > 0 and not patients["promised"] and len(patients["examples"]) <= EXAMPLES
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_any_image_moved_to_another_role_is_caught(data):
+    """A patient-wise split of patients with several images breaks as soon as one image moves."""
+    table = images(48)
+    split = make_split(table, ("a", "b"), "patient", Splits(folds=data.draw(st.sampled_from([1, 3]))))
+    row = data.draw(st.integers(0, len(split) - 1))
+    role = data.draw(st.sampled_from(sorted({"train", "validation", "test"} - {split["role"][row]})))
+    split.loc[row, "role"] = role
+    finding = by_check(audit(split, table, NO_PAIRS, "patient"))["patient"]
+    assert finding.broken and split["image_id"][row] in " ".join(finding.examples)

@@ -1,0 +1,55 @@
+"""The step that lists a cohort's images."""
+
+import json
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_table
+from leukoflow.steps import list_images
+
+
+def run(root: Path, settings: dict, *more: str) -> pd.DataFrame:
+    output = root.parent / "listing.parquet"
+    list_images.main(["--settings", json.dumps(settings), "--root", str(root), "--output", str(output), *more])
+    return read_table(output)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for path in ("Original/Benign/1.jpg", "Original/[Malignant] Pro-B/2.jpg", "Original/3.jpg"):
+        (tmp_path / "root" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / path).write_bytes(b"12345")
+    return tmp_path / "root"
+
+
+LABELS = {"folder": "Original", "labels": {"Benign": "Benign", "[Malignant] Pro-B": "Pro"}}
+
+
+@pytest.mark.parametrize("kind", [{"kind": "folder", "root": "x"}, {"kind": "download", "url": "kaggle:a/b"}])
+def test_listing(root: Path, kind: dict, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        table = run(root, kind | LABELS | {"expected": {"Benign": 1, "Pro": 804}})
+    assert list(table.columns) == ["path", "label", "patient", "slide", "site", "mask"]
+    assert table["path"].tolist() == ["Original/3.jpg", "Original/Benign/1.jpg", "Original/[Malignant] Pro-B/2.jpg"]
+    assert table["label"].fillna("-").tolist() == ["-", "Benign", "Pro"]
+    assert [record.getMessage() for record in caplog.records] == ["Pro: 1 images, where the source says 804"]
+
+
+def test_contents_are_checked_first(root: Path, tmp_path: Path) -> None:
+    settings = {"kind": "download", "url": "kaggle:a/b"} | LABELS
+    contents = tmp_path / "contents.csv"
+    contents.write_text("path,bytes\nOriginal/Benign/1.jpg,5\n")
+    assert len(run(root, settings, "--contents", str(contents))) == 3
+    contents.write_text("path,bytes\nOriginal/Benign/9.jpg,5\n")
+    with pytest.raises(LeukoFlowError, match=r"9.jpg is missing since it was unpacked"):
+        run(root, settings, "--contents", str(contents))
+
+
+def test_a_synthetic_cohort_is_not_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(root, {"kind": "synthetic"})
+    assert "synthetic" in capsys.readouterr().err

@@ -1,0 +1,191 @@
+"""The loop: learning, reproducibility, and that an interrupted run ends in the same bits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from lightning_fabric import Fabric
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from leukoflow.config.models import Model
+from leukoflow.config.training import Training
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, write_table
+from leukoflow.images.shards import open_shards, write_shard
+from leukoflow.models import registry
+from leukoflow.training import checkpoint, loop
+from leukoflow.training.batches import Examples
+
+RECIPE = Training(
+    epochs=4,
+    batch_size=8,
+    patience=4,
+    schedule={"kind": "exponential", "decade": 5},
+    augmentation={"rotation": 20, "flip_horizontal": True, "brightness": 0.1},
+)
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A view of 64 images in two shards whose class is the direction of their stripes, and its split."""
+    folder = tmp_path_factory.mktemp("toy")
+    draw = np.random.default_rng(0)
+    y = np.arange(64) % 2
+    ramp = 40 * np.sin(np.arange(32) * 0.8)[:, None] * np.ones(32)
+    stripes = np.stack([ramp if each else ramp.T for each in y])
+    pictures = (140 + stripes[..., None] + draw.normal(0, 10, (64, 32, 32, 3))).clip(0, 255).astype(np.uint8)
+    ids = [f"image{index:02d}" for index in range(64)]
+    for shard in range(2):
+        rows = slice(32 * shard, 32 * shard + 32)
+        write_shard(folder / f"view/{shard:03d}.npy", pictures[rows], 32, 32)
+        write_table(folder / f"view/{shard:03d}.parquet", pd.DataFrame({"image_id": ids[rows]}))
+    role = np.array(["train"] * 48 + ["validation"] * 8 + ["test"] * 8)
+    split = {"image_id": ids, "y": y, "label": y.astype(str), "group": ids, "fold": 0, "role": role}
+    write_table(folder / "split.parquet", pd.DataFrame(split).sample(frac=1, random_state=1))
+    return folder
+
+
+def examples(view: Path) -> tuple[Examples, Examples]:
+    shards = open_shards([view / "view/000.npy", view / "view/001.npy"])
+    y = np.arange(64) % 2
+    return Examples(shards, np.arange(48), y[:48]), Examples(shards, np.arange(48, 56), y[48:56])
+
+
+def run(view: Path, file: Path, training: Training = RECIPE, seed: int = 1) -> loop.Result:
+    torch.manual_seed(0)
+    model = registry.build("resnet50_hmscam", 2, "small")
+    fabric = Fabric(accelerator="cpu", devices=1, precision=training.precision)
+    return loop.fit(model, ("trunk.",), *examples(view), 2, training, seed, fabric, file)
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(view: Path, tmp_path_factory: pytest.TempPathFactory) -> loop.Result:
+    return run(view, tmp_path_factory.mktemp("state") / "state.safetensors")
+
+
+def test_it_learns(undisturbed: loop.Result) -> None:
+    assert undisturbed.history[-1].train_loss < undisturbed.history[0].train_loss
+    assert undisturbed.history[undisturbed.best_epoch].validation_accuracy >= 0.9
+    assert [each.epoch for each in undisturbed.history] == list(range(len(undisturbed.history)))
+    assert undisturbed.history[1].learning_rate == pytest.approx(1e-3 * 10**-0.2)
+
+
+def test_loader_workers_do_not_change_the_weights(view: Path, undisturbed: loop.Result, tmp_path: Path) -> None:
+    result = run(view, tmp_path / "state.safetensors", RECIPE.model_copy(update={"workers": 2}))
+    assert same(result.weights, undisturbed.weights)
+
+
+def test_another_seed_gives_other_weights(view: Path, undisturbed: loop.Result, tmp_path: Path) -> None:
+    result = run(view, tmp_path / "state.safetensors", RECIPE.model_copy(update={"epochs": 1}), seed=2)
+    assert not same(result.weights, undisturbed.weights)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_going_on_after_each_epoch_ends_in_the_same_bits(
+    view: Path, tmp_path: Path, optimiser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = RECIPE.model_copy(update={"optimiser": optimiser, "epochs": 3})
+    whole = run(view, tmp_path / "whole.safetensors", training)
+    saved = checkpoint.save
+
+    def save_then_die(*arguments) -> None:
+        saved(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", save_then_die)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run(view, tmp_path / "broken.safetensors", training)
+    monkeypatch.undo()
+    result = run(view, tmp_path / "broken.safetensors", training)
+    assert same(result.weights, whole.weights)
+    assert [each.train_loss for each in result.history] == [each.train_loss for each in whole.history]
+
+
+def test_a_damaged_checkpoint_is_named(view: Path, tmp_path: Path) -> None:
+    file = tmp_path / "state.safetensors"
+    run(view, file, RECIPE.model_copy(update={"epochs": 1}))
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(LeukoFlowError, match="state.safetensors: damaged checkpoint"):
+        run(view, file)
+
+
+def test_diverging_training_says_so(view: Path, tmp_path: Path) -> None:
+    with pytest.raises(LeukoFlowError, match="diverged.*learning_rate"):
+        run(view, tmp_path / "state.safetensors", Training(optimiser="sgd", learning_rate=1e30, epochs=3))
+
+
+def test_weighted_loss_and_mixed_precision_run(view: Path, tmp_path: Path) -> None:
+    training = Training(epochs=2, batch_size=8, balance="weights", precision="bf16-mixed", monitor="loss")
+    result = run(view, tmp_path / "state.safetensors", training)
+    assert all(value.dtype != torch.bfloat16 for value in result.weights.values())
+    assert np.isfinite(result.history[-1].validation_loss)
+
+
+def command(view: Path, out: Path, epochs: int = 4) -> list[str]:
+    model = Model(architecture="neurallnet", size="small", training=RECIPE.model_copy(update={"epochs": epochs, "patience": 9}))
+    return [
+        sys.executable, "-m", "leukoflow.steps.train", "--settings", model.model_dump_json(), "--name", "neurallnet",
+        "--classes", "across", "along", "--view", str(view / "view"), "--shards", "2",
+        "--split", str(view / "split.parquet"), "--fold", "0", "--seed", "3", "--resume", str(out / "resume"),
+        "--threads", "2", "--weights", str(out / "weights.safetensors"), "--description", str(out / "model.json"),
+        "--history", str(out / "history.csv"),
+    ]  # fmt: skip
+
+
+def test_killed_at_any_point_it_ends_in_the_same_bits(view: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run(command(view, whole), check=True, capture_output=True)
+    draw = np.random.default_rng(7)
+    kills = 0
+    while kills < 2:
+        process = subprocess.Popen(command(view, broken), stderr=subprocess.DEVNULL)
+        epochs_before = _epochs(broken)
+        while process.poll() is None and _epochs(broken) < epochs_before + 1:
+            time.sleep(0.02)
+        time.sleep(draw.uniform(0, 0.3))
+        if process.poll() is not None:
+            break
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+        assert not (broken / "weights.safetensors").exists()
+    assert kills == 2
+    subprocess.run(command(view, broken), check=True, capture_output=True)
+    assert (whole / "weights.safetensors").read_bytes() == (broken / "weights.safetensors").read_bytes()
+    assert same(load_file(whole / "weights.safetensors"), load_file(broken / "weights.safetensors"))
+    assert not (broken / "resume").exists()
+    description = read_json(broken / "model.json")
+    assert description["parameters"] == 35_552
+    assert description["epochs"] == 4 and description["train_images"] == 48
+    assert len(pd.read_csv(broken / "history.csv")) == 4
+
+
+def _epochs(folder: Path) -> int:
+    """Epochs in the checkpoint; a half-written one is an error."""
+    for file in folder.glob("resume/*/state.safetensors"):
+        with safe_open(file, framework="pt") as stream:
+            return len(json.loads(stream.metadata()["history"]))
+    return 0
+
+
+def test_a_checkpoint_of_other_settings_is_not_used(view: Path, tmp_path: Path) -> None:
+    subprocess.run(command(view, tmp_path, epochs=1), check=True, capture_output=True)
+    first = (tmp_path / "weights.safetensors").read_bytes()
+    other = command(view, tmp_path, epochs=1)
+    other[other.index("--seed") + 1] = "4"
+    subprocess.run(other, check=True, capture_output=True)
+    assert (tmp_path / "weights.safetensors").read_bytes() != first

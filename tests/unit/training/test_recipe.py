@@ -1,0 +1,93 @@
+"""Schedules, stopping, weights and orders, against their definitions and PyTorch's own schedulers."""
+
+import numpy as np
+import pytest
+import torch
+
+from leukoflow.config.training import Schedule, Training
+from leukoflow.training import batches, recipe
+
+
+def history(losses: list[float], accuracies: list[float] | None = None) -> list[recipe.Epoch]:
+    given = accuracies or [0.0] * len(losses)
+    return [recipe.Epoch(i, 0, 0, loss, accuracy, 0, 0, 0) for i, (loss, accuracy) in enumerate(zip(losses, given))]
+
+
+def torch_factors(make, epochs: int, losses: list[float] | None = None) -> list[float]:
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = make(optimiser)
+    factors = []
+    for epoch in range(epochs):
+        factors.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step(*([losses[epoch]] if losses else []))
+    return factors
+
+
+def test_exponential_falls_tenfold_in_a_decade() -> None:
+    schedule = Schedule(kind="exponential", decade=20)
+    assert recipe.rate_factor(schedule, 50, []) == 1
+    assert recipe.rate_factor(schedule, 50, history([1.0] * 20)) == pytest.approx(0.1)
+    expected = torch_factors(lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 10 ** (-1 / 20)), 6)
+    assert [recipe.rate_factor(schedule, 50, history([1.0] * n)) for n in range(6)] == pytest.approx(expected)
+
+
+def test_cosine_equals_pytorchs() -> None:
+    expected = torch_factors(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 8), 8)
+    ours = [recipe.rate_factor(Schedule(kind="cosine"), 8, history([1.0] * n)) for n in range(8)]
+    assert ours == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_plateau_equals_pytorchs(seed: int) -> None:
+    losses = np.random.default_rng(seed).choice([0.5, 0.6, 0.7, 0.4, 0.3, 0.8], 30).tolist()
+    expected = torch_factors(
+        lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=0.0), 30, losses
+    )
+    schedule = Schedule(kind="plateau", factor=0.5, patience=2)
+    ours = [recipe.rate_factor(schedule, 30, history(losses[:n])) for n in range(30)]
+    assert ours == pytest.approx(expected)
+
+
+def test_stopping_waits_for_patience_and_ties_go_to_the_earlier_epoch() -> None:
+    by_accuracy = Training(epochs=10, patience=2, monitor="accuracy")
+    assert not recipe.finished(by_accuracy, [])
+    assert recipe.best_epoch(by_accuracy, history([1, 1, 1], [0.5, 0.8, 0.8])) == 1
+    assert not recipe.finished(by_accuracy, history([1, 1, 1], [0.5, 0.8, 0.8]))
+    assert recipe.finished(by_accuracy, history([1, 1, 1, 1], [0.5, 0.8, 0.8, 0.7]))
+    by_loss = Training(epochs=3, patience=9, monitor="loss")
+    assert recipe.best_epoch(by_loss, history([0.3, 0.1, 0.2])) == 1
+    assert recipe.finished(by_loss, history([0.3, 0.1, 0.2]))
+
+
+def test_class_weights_are_those_of_the_formula() -> None:
+    y = np.array([0, 0, 0, 1, 2, 2])
+    np.testing.assert_allclose(batches.class_weights(y), [6 / 9, 6 / 3, 6 / 6])
+    np.testing.assert_allclose(batches.class_weights(y, 4), [6 / 9, 6 / 3, 6 / 6, 0])
+
+
+def test_every_image_once_an_epoch_and_another_order_each_time() -> None:
+    y = np.arange(33) % 4
+    training = Training(batch_size=8)
+    first, second = (batches.shuffled(y, training, 1, epoch) for epoch in (0, 1))
+    assert sorted(np.concatenate(first)) == list(range(33))
+    assert [len(each) for each in first] == [8, 8, 8, 9]
+    assert not np.array_equal(np.concatenate(first), np.concatenate(second))
+    again = batches.shuffled(y, training, 1, 0)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_sampling_evens_out_the_classes() -> None:
+    y = np.array([0] * 900 + [1] * 90 + [2] * 10)
+    drawn = np.concatenate([np.concatenate(batches.shuffled(y, Training(balance="sampling"), 1, e)) for e in range(10)])
+    shares = np.bincount(y[drawn]) / len(drawn)
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.02)
+
+
+def test_backbone_has_its_own_rate() -> None:
+    model = torch.nn.ModuleDict({"trunk": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 2)})
+    training = Training(learning_rate=1e-2, backbone_learning_rate=1e-4, optimiser="adamw", weight_decay=0.1)
+    optimiser = recipe.optimiser(model, ("trunk.",), training)
+    rates = {id(each): group["lr"] for group in optimiser.param_groups for each in group["params"]}
+    assert {rates[id(each)] for each in model["trunk"].parameters()} == {1e-4}
+    assert {rates[id(each)] for each in model["head"].parameters()} == {1e-2}

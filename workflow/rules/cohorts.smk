@@ -1,0 +1,167 @@
+# From a URL, a folder or a seed to a manifest: every image decoded once, bad ones named.
+
+
+rule fetch:
+    output:
+        archive=ensure(
+            "resources/{cohort}/archive", non_empty=True, sha256=expected_digest
+        ),
+        digest="resources/{cohort}/archive.sha256",
+    log:
+        "logs/fetch/{cohort}.log",
+    benchmark:
+        "benchmarks/fetch/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(720),
+    params:
+        url=lookup_url,
+        digest=archive_digest_option,
+    message:
+        "Downloading cohort {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.fetch --url {params.url:q} {params.digest}"
+        " --output {output.archive} 2> {log}"
+
+
+rule extract:
+    input:
+        "resources/{cohort}/archive",
+    output:
+        "resources/{cohort}/contents.csv",
+    log:
+        "logs/extract/{cohort}.log",
+    benchmark:
+        "benchmarks/extract/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(240),
+    params:
+        code=code_of("steps.extract"),
+        settings=cohort_settings,
+        folder=cohort_root,
+    message:
+        "Unpacking cohort {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.extract --archive {input} --folder {params.folder:q}"
+        " --settings {params.settings:q} --output {output} 2> {log}"
+
+
+rule list_images:
+    input:
+        contents=download_contents,
+        table=table_file,
+    output:
+        "results/{study}/cohorts/{cohort}/listing.parquet",
+    log:
+        "logs/{study}/list_images/{cohort}.log",
+    benchmark:
+        "benchmarks/{study}/list_images/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.list_images"),
+        settings=cohort_settings,
+        root=cohort_root,
+        contents=contents_option,
+        state=folder_state,
+    message:
+        "Listing the images of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root {params.root:q}"
+        " {params.contents} --output {output} 2> {log}"
+
+
+rule synthesise:
+    output:
+        "results/{study}/cohorts/{cohort}/drawn/{shard}.parquet",
+    log:
+        "logs/{study}/synthesise/{cohort}.{shard}.log",
+    benchmark:
+        "benchmarks/{study}/synthesise/{cohort}.{shard}.tsv"
+    wildcard_constraints:
+        cohort=any_of(SYNTHETIC),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.synthesise"),
+        settings=cohort_settings,
+        root=cohort_root,
+        shard=shard_number,
+        shards=cohort_shards,
+    message:
+        "Drawing smears of {wildcards.cohort}, shard {wildcards.shard}"
+    shell:
+        "python -m leukoflow.steps.synthesise --settings {params.settings:q} --root {params.root:q}"
+        " --shard {params.shard} --shards {params.shards} --output {output} 2> {log}"
+
+
+rule measure:
+    input:
+        listing=listing_of_shard,
+    output:
+        measured="results/{study}/cohorts/{cohort}/measured/{shard}.parquet",
+        thumbnails="results/{study}/cohorts/{cohort}/thumbnails/{shard}.npy",
+    log:
+        "logs/{study}/measure/{cohort}.{shard}.log",
+    benchmark:
+        "benchmarks/{study}/measure/{cohort}.{shard}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.measure"),
+        root=cohort_root,
+        whole=is_whole,
+        shard=shard_number,
+        shards=cohort_shards,
+        max_pixels=max_pixels,
+    message:
+        "Decoding and measuring {wildcards.cohort}, shard {wildcards.shard}"
+    shell:
+        "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root {params.root:q}"
+        " --listing {input.listing} {params.whole} --shard {params.shard} --shards {params.shards}"
+        " --output {output.measured} --thumbnails {output.thumbnails} 2> {log}"
+
+
+rule manifest:
+    input:
+        measured_files,
+    output:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        rejects="results/{study}/cohorts/{cohort}/rejects.csv",
+    log:
+        "logs/{study}/manifest/{cohort}.log",
+    benchmark:
+        "benchmarks/{study}/manifest/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.manifest"),
+    message:
+        "Gathering the manifest of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.manifest --measured {input} --manifest {output.manifest}"
+        " --quality {output.quality} --rejects {output.rejects} 2> {log}"

@@ -1,0 +1,231 @@
+# Helpers of the rules: what the study asks for, where files are, what a step depends on.
+import functools
+import sys
+
+SOURCE = os.path.abspath(os.path.join(workflow.basedir, "..", "src"))
+if not os.path.isdir(SOURCE):
+    SOURCE = os.path.abspath(os.path.join(workflow.basedir, "src"))
+# Steps run from this clone's source, whatever is installed, so that fingerprints are those of the code that runs.
+sys.path.insert(0, SOURCE)
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={SOURCE}${{PYTHONPATH:+:$PYTHONPATH}}; ")
+
+from leukoflow.cohorts.roots import local_root, resolve_root
+from leukoflow.config.load import parse_study
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.config.plan import all_runs, runs_of
+from leukoflow.core.files import tree_state
+from leukoflow.core.fingerprint import fingerprint
+from leukoflow.core.shards import shard_count
+from leukoflow.models.registry import module_name
+
+
+def stop_with_one_line(function, *arguments):
+    """Call a function; a LeukoFlowError ends the workflow with its one line instead of a traceback."""
+    try:
+        return function(*arguments)
+    except LeukoFlowError as error:
+        raise WorkflowError(str(error)) from None
+
+
+STUDY = stop_with_one_line(parse_study, config)
+USED_COHORTS = sorted(
+    {name for each in STUDY.experiments.values() for name in (each.cohort, *each.external)}
+)
+SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
+LISTED = [name for name in USED_COHORTS if STUDY.cohorts[name].kind != "synthetic"]
+for each in STUDY.models.values():
+    stop_with_one_line(module_name, each.architecture)
+
+
+def any_of(names):
+    """A wildcard constraint: one of the names, or nothing at all where there are none."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+@functools.cache
+def code_of(*modules):
+    """Fingerprint of what a step runs, such as code_of("steps.train", "models.neurallnet")."""
+    return fingerprint(*(f"leukoflow.{module}" for module in modules))
+
+
+def grows(base):
+    """A resource that grows with every attempt."""
+
+    def amount(wildcards, attempt):
+        return base * attempt
+
+    return amount
+
+
+# Cohorts ---------------------------------------------------------------------------------------------------------
+
+
+def cohort_settings(wildcards):
+    return STUDY.cohorts[wildcards.cohort].model_dump_json()
+
+
+def max_pixels(wildcards):
+    return getattr(STUDY.cohorts[wildcards.cohort], "max_pixels", 100_000_000)
+
+
+def cohort_root(wildcards):
+    """Folder that a cohort's paths are relative to."""
+    cohort = STUDY.cohorts[wildcards.cohort]
+    if cohort.kind == "synthetic":
+        return f"results/{STUDY.study}/cohorts/{wildcards.cohort}"
+    if cohort.kind == "folder":
+        return str(stop_with_one_line(resolve_root, cohort.root))
+    local = stop_with_one_line(local_root, cohort)
+    return str(local) if local else f"resources/{wildcards.cohort}/files"
+
+
+def is_downloaded(name):
+    cohort = STUDY.cohorts[name]
+    return cohort.kind == "download" and stop_with_one_line(local_root, cohort) is None
+
+
+def download_contents(wildcards):
+    """The list of unpacked files, where a cohort is downloaded at all."""
+    return [f"resources/{wildcards.cohort}/contents.csv"] if is_downloaded(wildcards.cohort) else []
+
+
+def table_file(wildcards):
+    """The CSV table of a cohort that has one, where it is there before the run."""
+    table = getattr(STUDY.cohorts[wildcards.cohort], "table", None)
+    if table is None or is_downloaded(wildcards.cohort):
+        return []
+    return [os.path.join(cohort_root(wildcards), table)]
+
+
+def folder_state(wildcards):
+    """Digest over the folders of a tree of images and their times: new or removed images are noticed."""
+    if is_downloaded(wildcards.cohort):
+        return "downloaded"
+    folder = STUDY.cohorts[wildcards.cohort].folder
+    return stop_with_one_line(tree_state, os.path.join(cohort_root(wildcards), folder))
+
+
+def expected_digest(wildcards):
+    """sha256 that a downloaded archive must have: the pinned one, or the one recorded when it was fetched."""
+    pinned = STUDY.cohorts[wildcards.cohort].sha256
+    if pinned:
+        return pinned
+    with open(f"resources/{wildcards.cohort}/archive.sha256") as stream:
+        return stream.read().split()[0]
+
+
+def lookup_url(wildcards):
+    return STUDY.cohorts[wildcards.cohort].url
+
+
+def contents_option(wildcards):
+    files = download_contents(wildcards)
+    return f"--contents {files[0]}" if files else ""
+
+
+def archive_digest_option(wildcards):
+    pinned = STUDY.cohorts[wildcards.cohort].sha256
+    return f"--sha256 {pinned}" if pinned else ""
+
+
+# Shards ----------------------------------------------------------------------------------------------------------
+
+
+def shards_of(name):
+    return shard_count(STUDY.cohorts[name].images)
+
+
+def cohort_shards(wildcards):
+    return shards_of(wildcards.cohort)
+
+
+def target_shards(wildcards):
+    return shards_of(getattr(wildcards, "target", wildcards.cohort))
+
+
+def shard_names(name):
+    return [f"{shard:03d}" for shard in range(shards_of(name))]
+
+
+def shard_number(wildcards):
+    return int(wildcards.shard)
+
+
+def listing_of_shard(wildcards):
+    """What a shard's images are read from: the drawn shard itself, or the cohort's listing."""
+    name = f"drawn/{wildcards.shard}" if wildcards.cohort in SYNTHETIC else "listing"
+    return f"results/{STUDY.study}/cohorts/{wildcards.cohort}/{name}.parquet"
+
+
+def is_whole(wildcards):
+    return "--whole" if wildcards.cohort in SYNTHETIC else ""
+
+
+def cohort_files(names, pattern):
+    """Files of each shard of the named cohorts."""
+    return [
+        f"results/{STUDY.study}/cohorts/{name}/{pattern.format(shard=shard)}"
+        for name in names
+        for shard in shard_names(name)
+    ]
+
+
+def measured_files(wildcards):
+    return cohort_files([wildcards.cohort], "measured/{shard}.parquet")
+
+
+def view_files(name, view):
+    return [
+        f"results/{STUDY.study}/views/{name}.{view}/{shard}.{kind}"
+        for shard in shard_names(name)
+        for kind in ("npy", "parquet")
+    ]
+
+
+def training_shards(wildcards):
+    return view_files(wildcards.cohort, wildcards.view)
+
+
+def target_view(wildcards):
+    return view_files(wildcards.target, wildcards.view)
+
+
+# Runs ------------------------------------------------------------------------------------------------------------
+
+
+def view_settings(wildcards):
+    return STUDY.views[wildcards.view].model_dump_json()
+
+
+def model_settings(wildcards):
+    return STUDY.models[wildcards.model].model_dump_json()
+
+
+def task_settings(wildcards):
+    return STUDY.tasks[wildcards.task].model_dump_json()
+
+
+def split_settings(wildcards):
+    task, splits = STUDY.tasks[wildcards.task], STUDY.splits
+    return f'{{"task":{task.model_dump_json()},"splits":{splits.model_dump_json()}}}'
+
+
+def class_names(wildcards):
+    return list(STUDY.tasks[wildcards.task].classes)
+
+
+def rows_to_predict(wildcards):
+    """Validation and test rows of the training cohort's split, or all rows of another cohort."""
+    folder = f"results/{STUDY.study}"
+    if wildcards.target == wildcards.cohort:
+        return f"--split {folder}/splits/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol}.parquet"
+    return f"--manifest {folder}/cohorts/{wildcards.target}/manifest.parquet --groups {folder}/quality/groups.parquet"
+
+
+def architecture_code(step):
+    """A params function: fingerprint of a step together with the run's architecture."""
+
+    def code(wildcards):
+        return code_of(f"steps.{step}", f"models.{STUDY.models[wildcards.model].architecture}")
+
+    return code

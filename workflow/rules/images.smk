@@ -1,0 +1,34 @@
+# Views: what the networks see, in memory-mapped shards.
+
+
+rule render:
+    input:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+    output:
+        images="results/{study}/views/{cohort}.{view}/{shard}.npy",
+        index="results/{study}/views/{cohort}.{view}/{shard}.parquet",
+    log:
+        "logs/{study}/render/{cohort}.{view}.{shard}.log",
+    benchmark:
+        "benchmarks/{study}/render/{cohort}.{view}.{shard}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.render"),
+        settings=view_settings,
+        root=cohort_root,
+        max_pixels=max_pixels,
+        shard=shard_number,
+        shards=cohort_shards,
+    message:
+        "Rendering view {wildcards.view} of {wildcards.cohort}, shard {wildcards.shard}"
+    shell:
+        "python -m leukoflow.steps.render --settings {params.settings:q} --root {params.root:q}"
+        " --manifest {input.manifest} --quality {input.quality} --max-pixels {params.max_pixels}"
+        " --shard {params.shard} --shards {params.shards} --threads {threads}"
+        " --output {output.images} --index {output.index} 2> {log}"

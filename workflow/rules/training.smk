@@ -1,0 +1,75 @@
+# One run is one model on one cohort, task, view, protocol, fold and seed.
+
+
+rule train:
+    input:
+        shards=training_shards,
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
+    output:
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        history="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/history.csv",
+    log:
+        "logs/{study}/train/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/train/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(720),
+        gpu=1,
+    params:
+        code=architecture_code("train"),
+        settings=model_settings,
+        classes=class_names,
+        view="results/{study}/views/{cohort}.{view}",
+        shards=cohort_shards,
+        resume="results/{study}/.resume/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}",
+    message:
+        "Training {wildcards.model} on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split,"
+        " fold {wildcards.fold}, seed {wildcards.seed}"
+    shell:
+        "python -m leukoflow.steps.train --settings {params.settings:q} --name {wildcards.model}"
+        " --classes {params.classes:q} --view {params.view} --shards {params.shards}"
+        " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed} --code {params.code}"
+        " --resume {params.resume} --threads {threads} --weights {output.weights}"
+        " --description {output.description} --history {output.history} 2> {log}"
+
+
+rule predict:
+    input:
+        shards=target_view,
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        manifest="results/{study}/cohorts/{target}/manifest.parquet",
+        groups="results/{study}/quality/groups.parquet",
+    output:
+        "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/predictions/{target}.parquet",
+    log:
+        "logs/{study}/predict/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.{target}.log",
+    benchmark:
+        "benchmarks/{study}/predict/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.{target}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=grows(2500),
+        runtime=grows(120),
+        gpu=1,
+    params:
+        code=architecture_code("predict"),
+        settings=task_settings,
+        rows=rows_to_predict,
+        view="results/{study}/views/{target}.{view}",
+        shards=target_shards,
+    message:
+        "Predicting {wildcards.target} with {wildcards.model}, {wildcards.protocol} split, fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.predict --settings {params.settings:q} --cohort {wildcards.target}"
+        " --weights {input.weights} --description {input.description} --view {params.view}"
+        " --shards {params.shards} {params.rows} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " --threads {threads} --output {output} 2> {log}"
