@@ -1,8 +1,9 @@
-"""A results folder made up from random numbers, in the formats of the pipeline, for tests of what comes after the runs."""
+"""A results folder of random numbers in the formats of the pipeline, for tests of what comes after the runs."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from leukoflow.config.study import Study
 from leukoflow.core.files import write_json, write_table
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_slice
+from leukoflow.steps import score, tables
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
 Draw = Callable[[str, int, int], np.ndarray]
@@ -26,7 +28,7 @@ def blob(label: str, number: int, side: int) -> np.ndarray:
     picture = np.clip(ground + random.normal(0, 3, (side, side, 3)), 0, 255)
     y, x = np.mgrid[:side, :side] / side
     for _ in range(3):
-        cy, cx, radius = random.uniform(0.15, 0.85, 2).tolist() + [random.uniform(0.08, 0.18)]
+        (cy, cx), radius = random.uniform(0.15, 0.85, 2), random.uniform(0.08, 0.18)
         picture[(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = (110, 60, 140)
     return picture.astype(np.uint8)
 
@@ -80,7 +82,11 @@ class FakeStudy:
             "study": "demo",
             "title": "Made-up study",
             "cohorts": {
-                "demo": {**folder, "expected": dict.fromkeys(CLASSES, self.images // 4 + 3), "citation": "A. Author, 2021."},
+                "demo": {
+                    **folder,
+                    "expected": dict.fromkeys(CLASSES, self.images // 4 + 3),
+                    "citation": "A. Author, 2021.",
+                },
                 "away": folder,
             },
             "tasks": {"subtype": {"classes": list(CLASSES)}},
@@ -109,10 +115,14 @@ class FakeStudy:
             manifest.loc[manifest.index % 3 == 2, "label"] = None
         for column in ("patient", "slide", "site", "mask"):
             manifest[column] = pd.Series(None, index=manifest.index, dtype="string")
-        write_table(folder / "manifest.parquet", manifest.assign(sha256="0", bytes=1, width=self.side, height=self.side))
+        write_table(
+            folder / "manifest.parquet", manifest.assign(sha256="0", bytes=1, width=self.side, height=self.side)
+        )
         random = np.random.default_rng(count)
         bars = np.array([label == "Early" and index % 2 == 0 for index, label in enumerate(labels)])
-        quality = pd.DataFrame({"image_id": ids, "focus": random.gamma(5, 20, count), "exposure": random.uniform(0.6, 0.8, count)})
+        quality = pd.DataFrame(
+            {"image_id": ids, "focus": random.gamma(5, 20, count), "exposure": random.uniform(0.6, 0.8, count)}
+        )
         quality["bar_x0"] = pd.array(np.where(bars, 10, None), dtype="Int32")
         write_table(folder / "quality.parquet", quality)
         rejects = pd.DataFrame({"path": ["broken, one.png", "two.png"], "reason": ["truncated JPEG", "no image"]})
@@ -135,8 +145,22 @@ class FakeStudy:
 
     def _quality(self) -> None:
         ids, outside = list(self.cohorts["demo"]["image_id"]), list(self.cohorts["away"]["image_id"])
-        pairs = [("demo", ids[3 * k], "demo", ids[3 * k + 1], "identical" if k % 4 == 0 else "near", k % 4, 1 - 0.01 * (k % 4)) for k in range(9)]
-        pairs += [("away", outside[k], "demo", ids[k * self.images // self.outside + 2], "near", 3, 0.97) for k in range(self.outside // 2)]
+        pairs = [
+            (
+                "demo",
+                ids[3 * k],
+                "demo",
+                ids[3 * k + 1],
+                "identical" if k % 4 == 0 else "near",
+                k % 4,
+                1 - 0.01 * (k % 4),
+            )
+            for k in range(9)
+        ]
+        pairs += [
+            ("away", outside[k], "demo", ids[k * self.images // self.outside + 2], "near", 3, 0.97)
+            for k in range(self.outside // 2)
+        ]
         columns = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
         self.duplicates = pd.DataFrame(pairs, columns=columns)
         write_table(self.root / "quality" / "duplicates.parquet", self.duplicates)
@@ -180,19 +204,39 @@ class FakeStudy:
         own = rows[["image_id", "group", "role", "y"]].assign(cohort="demo")
         away = self.cohorts["away"]
         y = [CLASSES.index(label) if isinstance(label, str) else -1 for label in away["label"]]
-        outside = pd.DataFrame({"image_id": away["image_id"], "group": away["image_id"], "role": "external", "y": y, "cohort": "away"})
+        outside = pd.DataFrame(
+            {"image_id": away["image_id"], "group": away["image_id"], "role": "external", "y": y, "cohort": "away"}
+        )
         for target, table in (("demo", own), ("away", outside)):
             logits = random.normal(size=(len(table), 4)).astype(np.float32)
             known = np.flatnonzero(table["y"].to_numpy() >= 0)
             logits[known, table["y"].to_numpy()[known]] += skill
             share = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-            table = table.assign(fold=run.fold, seed=run.seed, perturbation="none", logits=list(logits), probabilities=list(share))
+            table = table.assign(
+                fold=run.fold, seed=run.seed, perturbation="none", logits=list(logits), probabilities=list(share)
+            )
             write_table(folder / "predictions" / f"{target}.parquet", table)
         baseline = is_baseline(run.model)
         epochs = 1 if baseline else 12
-        facts = {"model": run.model, "architecture": run.model, "size": "paper", "options": {}, "classes": list(CLASSES)}
-        facts |= {"parameters": None if baseline else 336_544 * (1 + number % 3), "input_size": self.side, "epochs": epochs, "best_epoch": epochs - 1}
-        facts |= {"seconds": 2.0 if baseline else 61.5, "device": "cpu", "precision": "32-true", "weights": "none" if baseline else "random"}
+        facts = {
+            "model": run.model,
+            "architecture": run.model,
+            "size": "paper",
+            "options": {},
+            "classes": list(CLASSES),
+        }
+        facts |= {
+            "parameters": None if baseline else 336_544 * (1 + number % 3),
+            "input_size": self.side,
+            "epochs": epochs,
+            "best_epoch": epochs - 1,
+        }
+        facts |= {
+            "seconds": 2.0 if baseline else 61.5,
+            "device": "cpu",
+            "precision": "32-true",
+            "weights": "none" if baseline else "random",
+        }
         if run.model == "neurallnet":
             facts["firing_rates"] = {"stem": 0.12, "stage1": 0.21}
         write_json(folder / "model.json", facts)
@@ -215,3 +259,62 @@ def _history(epochs: int, random: np.random.Generator) -> pd.DataFrame:
             "seconds": 5.1,
         }
     )
+
+
+def texts(paths: list[Path]) -> list[str]:
+    """Paths as arguments of a step."""
+    return [str(path) for path in paths]
+
+
+@cache
+def finished_study(root: Path) -> FakeStudy:
+    """A made-up study that steps `score`, `tables` and the figure steps have gone over; made once for a folder."""
+    fake = FakeStudy(root, side=16).make()
+    for run in fake.runs():
+        folder = root / "runs" / run.name
+        inputs = [
+            "--split",
+            str(root / f"splits/demo.subtype.{run.protocol}.parquet"),
+            "--duplicates",
+            str(root / "quality/duplicates.parquet"),
+        ]
+        outputs = ["--output", str(folder / "scores.csv"), "--confusion", str(folder / "confusion.csv")]
+        predictions = texts(sorted(folder.glob("predictions/*.parquet")))
+        score.main(
+            [
+                "--settings",
+                '{"resamples": 100}',
+                "--run",
+                run.name,
+                "--classes",
+                *CLASSES,
+                "--predictions",
+                *predictions,
+                *inputs,
+                *outputs,
+            ]
+        )
+    named = {
+        "scores": "runs/*/scores.csv",
+        "models": "runs/*/model.json",
+        "histories": "runs/*/history.csv",
+        "splits": "splits/*.parquet",
+    }
+    named |= {
+        "manifests": "cohorts/*/manifest.parquet",
+        "qualities": "cohorts/*/quality.parquet",
+        "rejects": "cohorts/*/rejects.csv",
+    }
+    arguments = [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]
+    arguments += [
+        "--duplicates",
+        str(root / "quality/duplicates.parquet"),
+        "--groups",
+        str(root / "quality/groups.parquet"),
+    ]
+    outputs = [
+        str(root / "tables" / f"{name}.csv")
+        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
+    ]
+    tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
+    return fake

@@ -7,14 +7,17 @@ if not os.path.isdir(SOURCE):
     SOURCE = os.path.abspath(os.path.join(workflow.basedir, "src"))
 # Steps run from this clone's source, whatever is installed, so that fingerprints are those of the code that runs.
 sys.path.insert(0, SOURCE)
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={SOURCE}${{PYTHONPATH:+:$PYTHONPATH}}; ")
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={SOURCE}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+)
 
 from leukoflow.cohorts.roots import local_root, resolve_root
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.config.plan import all_runs, runs_of
-from leukoflow.core.files import tree_state
+from leukoflow.core.files import tree_digest, tree_state
 from leukoflow.core.fingerprint import fingerprint
+from leukoflow.core.runs import is_baseline, parse_run
 from leukoflow.core.shards import shard_count
 from leukoflow.models.registry import module_name
 
@@ -29,7 +32,11 @@ def stop_with_one_line(function, *arguments):
 
 STUDY = stop_with_one_line(parse_study, config)
 USED_COHORTS = sorted(
-    {name for each in STUDY.experiments.values() for name in (each.cohort, *each.external)}
+    {
+        name
+        for each in STUDY.experiments.values()
+        for name in (each.cohort, *each.external)
+    }
 )
 SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
 LISTED = [name for name in USED_COHORTS if STUDY.cohorts[name].kind != "synthetic"]
@@ -86,7 +93,11 @@ def is_downloaded(name):
 
 def download_contents(wildcards):
     """The list of unpacked files, where a cohort is downloaded at all."""
-    return [f"resources/{wildcards.cohort}/contents.csv"] if is_downloaded(wildcards.cohort) else []
+    return (
+        [f"resources/{wildcards.cohort}/contents.csv"]
+        if is_downloaded(wildcards.cohort)
+        else []
+    )
 
 
 def table_file(wildcards):
@@ -170,6 +181,10 @@ def cohort_files(names, pattern):
     ]
 
 
+def relate_options(wildcards):
+    return " ".join(f"--cohort {name} results/{STUDY.study}/cohorts/{name} {shards_of(name)}" for name in USED_COHORTS)
+
+
 def measured_files(wildcards):
     return cohort_files([wildcards.cohort], "measured/{shard}.parquet")
 
@@ -226,6 +241,113 @@ def architecture_code(step):
     """A params function: fingerprint of a step together with the run's architecture."""
 
     def code(wildcards):
-        return code_of(f"steps.{step}", f"models.{STUDY.models[wildcards.model].architecture}")
+        return code_of(
+            f"steps.{step}", f"models.{STUDY.models[wildcards.model].architecture}"
+        )
 
     return code
+
+
+# What the tables, the figures and the report are made from ---------------------------------------------------------
+
+RESULTS = f"results/{STUDY.study}"
+RUNS = all_runs(STUDY)
+TABLES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
+SPLITS = sorted(
+    {f"{RESULTS}/splits/{run.cohort}.{run.task}.{run.protocol}.parquet" for run in RUNS}
+)
+# The view that samples are shown in: the first plain one.
+PLAIN = next(
+    (name for name, view in STUDY.views.items() if view.kind == "plain"),
+    next(iter(STUDY.views)),
+)
+PLAIN_SHARDS = [file for name in USED_COHORTS for file in view_files(name, PLAIN) if file.endswith(".npy")]
+TRAINED = sorted({(run.cohort, run.task) for run in RUNS})
+PANELS = sorted({(run.cohort, run.task, run.view, run.protocol) for run in RUNS})
+# Learning curves exist where something is trained by epochs, which the colour baseline is not.
+NETWORK_VIEWS = sorted({(run.cohort, run.task, run.view) for run in RUNS if not is_baseline(run.model)})
+
+
+def run_name(wildcards):
+    w = wildcards
+    return (
+        f"{w.cohort}.{w.task}.{w.view}.{w.protocol}.{w.model}.fold{w.fold}.seed{w.seed}"
+    )
+
+
+def run_predictions(wildcards):
+    run = parse_run(run_name(wildcards))
+    return [
+        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
+        for target in RUNS[run]
+    ]
+
+
+def run_files(name):
+    return [f"{RESULTS}/runs/{run.name}/{name}" for run in RUNS]
+
+
+def cohort_tables(name):
+    return [f"{RESULTS}/cohorts/{cohort}/{name}" for cohort in USED_COHORTS]
+
+
+def runs_in_panel(wildcards):
+    """Runs with the cohort, task, view and (where the figure has one) protocol of a figure."""
+    asked = {
+        key: value
+        for key, value in wildcards.items()
+        if key in ("cohort", "task", "view", "protocol")
+    }
+    return [
+        run
+        for run in RUNS
+        if all(getattr(run, key) == value for key, value in asked.items())
+    ]
+
+
+def panel_files(name):
+    def files(wildcards):
+        return [f"{RESULTS}/runs/{run.name}/{name}" for run in runs_in_panel(wildcards)]
+
+    return files
+
+
+def panel_predictions(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
+        for run in runs_in_panel(wildcards)
+    ]
+
+
+def first_plain_shard(wildcards):
+    return view_files(wildcards.cohort, PLAIN)[:1]
+
+
+def first_shard_of_views(wildcards):
+    names = [PLAIN, *(name for name in STUDY.views if name != PLAIN)]
+    return [file for name in names for file in view_files(wildcards.cohort, name)[:1]]
+
+
+def figure_files():
+    """Every figure of the study."""
+    names = ["leaderboard", "duplicates"]
+    names += [
+        f"{family}.{cohort}.{task}"
+        for cohort, task in TRAINED
+        for family in ("samples", "views")
+    ]
+    names += [f"learning.{'.'.join(panel)}" for panel in NETWORK_VIEWS]
+    names += [
+        f"{family}.{'.'.join(panel)}"
+        for panel in PANELS
+        for family in ("confusion", "roc", "pr")
+    ]
+    return [f"{RESULTS}/figures/{name}.png" for name in names]
+
+
+FIGURES = figure_files()
+
+
+def template_digest():
+    """Digest of the report's templates, which are no Python and so in no fingerprint."""
+    return tree_digest(os.path.join(SOURCE, "leukoflow", "report", "templates"))

@@ -1,7 +1,7 @@
 """From stain on glass to a picture: Beer-Lambert absorption, illumination, focus, sensor, burnt-in scale bar.
 
-Colour is a property of the slide: how strongly it took up each stain, the buffer's pH, the lamp and the camera's
-white balance are drawn for each patient, slide and image without regard to the class, unless a confounding is asked for.
+Colour is a property of the slide: how strongly it took up each stain, the buffer's pH, the lamp and the camera's white
+balance are drawn for each patient, slide and image without regard to the class, unless a confounding is asked for.
 """
 
 import math
@@ -118,8 +118,8 @@ def photograph(stain: NDArray[np.float32], slide: Slide, pixels_per_um: float, r
     image = np.clip(cv2.addWeighted(image, 1 + slide.sharpening, soft, -slide.sharpening, 0), 0, 255)
     # Shot noise grows with the square root of the light, over a floor of read noise.
     spread = np.float32(slide.noise) * (np.float32(0.4) + np.float32(0.6 / math.sqrt(255)) * np.sqrt(image))
-    image += spread * cv2.LUT(random_bytes(image.shape, rng), NORMAL_QUANTILES)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    noisy = image + spread * cv2.LUT(random_bytes(image.shape, rng), NORMAL_QUANTILES)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
 
 def random_bytes(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.uint8]:

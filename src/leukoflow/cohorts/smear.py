@@ -1,4 +1,4 @@
-"""Drawing a field of a blood smear: where the cells lie and how much of each stain is where.
+"""Drawing a field of a blood smear: how much of each stain is where.
 
 Cells of a kind are drawn together, as a stack of square patches [n, P, P], and laid onto a canvas of stain
 concentrations that is one margin larger than the field, so that cells are cut by its edges.
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from leukoflow.cohorts.optics import AZURE, EOSIN, HAEMOGLOBIN, Slide, random_bytes
 from leukoflow.cohorts.synthetic_cells import MAX_NUCLEOLI, MAX_VACUOLES, Cells
+from leukoflow.cohorts.synthetic_layout import RED_RADIUS, place_red, place_white
 
-RED_RADIUS = 3.7
 MARGIN = 14.5
 """Micrometres around the field in which parts of cells may be drawn: the widest patch, where it leans out furthest."""
 Stack = NDArray[np.float32]
@@ -30,7 +30,7 @@ class Grid:
     """[n, P, 1]"""
     radius: Stack
     """Distance from the centre [n, P, P]."""
-    direction: NDArray[np.complex64]
+    direction: NDArray
     """Direction from the centre as a unit complex number [n, P, P]."""
     corner: NDArray[np.int64]
     """Top left corner of each patch on the canvas, row and column [n, 2]."""
@@ -52,8 +52,8 @@ def draw_field(
     stain[:, :, AZURE] += 0.5 * slide.haze
 
     field = size / pixels_per_um
-    radii = cells.diameter / 2
-    white = _place_white(radii, field, rng)
+    radii = cells.diameter / np.float32(2)
+    white = place_white(radii, field, rng)
     _lay_smudges(stain, fine, coarse, field, pixels_per_um, rng)
     _lay_red(stain, slide, white, radii, field, pixels_per_um, rng)
     _lay_platelets(stain, fine, field, pixels_per_um, rng)
@@ -74,58 +74,6 @@ def _noise(side: int, sigma: float, rng: np.random.Generator) -> NDArray[np.floa
     return (noise - np.float32(mean.item())) / np.float32(max(deviation.item(), 1e-6))
 
 
-def _place_white(radii: NDArray[np.float32], field: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Centres [n, 2] (row, column, micrometres) of white cells that touch at most; the first lies well inside."""
-    placed = np.empty((0, 2))
-    for k, radius in enumerate(radii):
-        edge = radius if k == 0 else -0.35 * radius
-        tries = rng.uniform(edge, field - edge, (24, 2))
-        if k and rng.random() < 0.25:  # blasts like company
-            angle = rng.uniform(0, 2 * np.pi, 24)
-            near = rng.integers(k, size=24)
-            reach = (radius + radii[near]) * rng.uniform(0.98, 1.15, 24)
-            tries = placed[near] + reach[:, None] * np.stack([np.sin(angle), np.cos(angle)], 1)
-            tries = np.clip(tries, edge, field - edge)
-        gap = np.linalg.norm(tries[:, None] - placed[None], axis=2) - 0.97 * (radius + radii[None, :k])
-        clear = gap.min(axis=1, initial=np.inf)
-        placed = np.vstack([placed, tries[int(np.argmax(clear >= 0)) if (clear >= 0).any() else int(np.argmax(clear))]])
-    return placed
-
-
-def _place_red(
-    slide: Slide, white: NDArray, radii: NDArray, field: float, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Centres [n, 2] of red cells: scattered, or against an earlier one; beside white cells, not under them."""
-    low, high = -RED_RADIUS, field + RED_RADIUS
-    wanted = int(rng.normal(1, 0.12) * slide.red_coverage * (high - low) ** 2 / (math.pi * RED_RADIUS**2))
-    tries = 3 * max(wanted, 1)
-    centres = rng.uniform(low, high, (tries, 2))
-    leaning = rng.random(tries) < slide.rouleaux
-    angle, reach = rng.uniform(0, 2 * np.pi, tries), RED_RADIUS * rng.uniform(1.3, 2.05, tries)
-    step = reach[:, None] * np.stack([np.sin(angle), np.cos(angle)], 1)
-    least = RED_RADIUS * rng.uniform(1.25, 2.1, tries)
-    least[leaning] = np.minimum(least, 0.98 * reach)[leaning]
-    for k, other in enumerate((rng.random(tries) * np.arange(tries)).astype(int)):
-        if k and leaning[k]:
-            centres[k] = centres[other] + step[k]
-    clear = ((centres > low) & (centres < high)).all(axis=1)
-    clear &= (_squared(centres, white) >= (radii + 0.93 * RED_RADIUS) ** 2).all(axis=1)
-    centres, least = centres[clear], least[clear]
-    # Each taken in turn unless it crowds one already taken; sets of cells as the bits of an integer.
-    crowded = np.packbits(_squared(centres, centres) < least[:, None] ** 2, axis=1, bitorder="little")
-    taken, kept = 0, []
-    for k, row in enumerate(crowded):
-        if not int.from_bytes(row.tobytes(), "little") & taken:
-            taken |= 1 << k
-            kept.append(k)
-    return centres[kept[:wanted]]
-
-
-def _squared(here: NDArray, there: NDArray) -> NDArray[np.float64]:
-    """Squared distances [n, m] between two sets of points [n, 2] and [m, 2]."""
-    return np.square(here[:, :1] - there[:, 0]) + np.square(here[:, 1:] - there[:, 1])
-
-
 def _grid(centres: NDArray[np.float64], reach: float, ppu: float) -> Grid:
     """Patches that hold `reach` micrometres around each centre (row, column, micrometres from the field's corner)."""
     half = math.ceil(reach * ppu) + 1
@@ -138,7 +86,7 @@ def _grid(centres: NDArray[np.float64], reach: float, ppu: float) -> Grid:
     return Grid(x, y, *_polar(x, y), corner)
 
 
-def _polar(x: Stack, y: Stack) -> tuple[Stack, NDArray[np.complex64]]:
+def _polar(x: Stack, y: Stack) -> tuple[Stack, NDArray]:
     """Distance from the origin, and direction as a unit complex number."""
     radius = np.sqrt(x * x + y * y)
     return radius, (x + 1j * y) / np.maximum(radius, np.float32(1e-3))
@@ -179,7 +127,7 @@ def _lay_red(
     stain: NDArray, slide: Slide, white: NDArray, radii: NDArray, field: float, ppu: float, rng: np.random.Generator
 ) -> None:
     """Red cells: haemoglobin by thickness (biconcave: pallor in the middle, a darker edge), eosin or azure by pH."""
-    centres = _place_red(slide, white, radii, field, rng)
+    centres = place_red(slide, white, radii, field, rng)
     if not len(centres):
         return
     n = len(centres)

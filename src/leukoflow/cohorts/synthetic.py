@@ -4,8 +4,8 @@ The plan follows from the settings alone, and an image from its row of the plan 
 same bytes as in a whole.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -24,7 +24,8 @@ SECOND_SLIDE = 4
 """Fewest images of a patient that may come from two slides."""
 
 
-class Planned(NamedTuple):
+@dataclass(frozen=True)
+class Planned:
     """One row of the plan."""
 
     index: int
@@ -69,12 +70,18 @@ def plan(cohort: SyntheticCohort) -> pd.DataFrame:
     _plant_copies(table, cohort)
     _plant_scale_bars(table, cohort)
     _plant_damage(table, cohort)
-    return table[list(Planned._fields)]
+    return table[[field.name for field in fields(Planned)]]
+
+
+def rows(table: pd.DataFrame) -> Iterator[Planned]:
+    """The rows of a plan, or of a part of one."""
+    for values in table.itertuples(index=False, name=None):
+        yield Planned(*values)
 
 
 def _people(cohort: SyntheticCohort) -> pd.DataFrame:
     """Images by class, patient and slide, without faults; the index follows the order of the paths."""
-    rows, digits = [], max(2, len(str(cohort.patients - 1)))
+    found, digits = [], max(2, len(str(cohort.patients - 1)))
     for k, label in enumerate(LABELS):
         images = range(cohort.images * k // 4, cohort.images * (k + 1) // 4)
         people = range(cohort.patients * k // 4, cohort.patients * (k + 1) // 4)
@@ -83,12 +90,12 @@ def _people(cohort: SyntheticCohort) -> pd.DataFrame:
             patient = f"p{person:0{digits}d}"
             two = len(share) >= SECOND_SLIDE and generator(cohort.seed, cohort.site, "slides", patient).random() < 0.5
             for number, part in enumerate(np.array_split(share, 2 if two else 1), start=1):
-                rows += [(int(index), label, patient, f"{patient}_s{number}") for index in part]
-    table = pd.DataFrame(rows, columns=["index", "label", "patient", "slide"])
+                found += [(int(index), label, patient, f"{patient}_s{number}") for index in part]
+    table = pd.DataFrame(found, columns=["index", "label", "patient", "slide"])
     width = max(5, len(str(cohort.images - 1)))
-    number = table["index"].astype(str).str.zfill(width)
-    stem = table["label"] + "/" + table["label"].str.lower() + "_" + table["slide"] + "_" + number
-    return table.assign(path="images/" + stem + ".jpg", mask="masks/" + stem + ".png", site=cohort.site)
+    stems = [f"{label}/{label.lower()}_{slide}_{index:0{width}d}" for index, label, _, slide in found]
+    paths, masks = [f"images/{stem}.jpg" for stem in stems], [f"masks/{stem}.png" for stem in stems]
+    return table.assign(path=paths, mask=masks, site=cohort.site)
 
 
 def _plant_copies(table: pd.DataFrame, cohort: SyntheticCohort) -> None:
@@ -96,17 +103,17 @@ def _plant_copies(table: pd.DataFrame, cohort: SyntheticCohort) -> None:
     rng = generator(cohort.seed, cohort.site, "copies")
     n = len(table)
     exact, near = round(cohort.faults.exact_duplicates * n), round(cohort.faults.near_duplicates * n)
+    slide = pd.factorize(table["slide"])[0]  # 0, 1, ... in the order of the rows: a slide's rows are together
+    first, count = np.unique(slide, return_index=True, return_counts=True)[1:]
+    sure = first + rng.integers(count)  # stays an original, so that each slide has one
     order = rng.permutation(n)
-    slides = table["slide"].to_numpy()
-    keeper = pd.Series(order).groupby(slides[order]).first()  # in random order: the slide's sure original
-    copies = order[order != keeper.loc[slides[order]].to_numpy()][: exact + near]
+    copies = order[~np.isin(order, sure)][: exact + near]
     originals = np.setdiff1d(np.arange(n), copies)
-    by_slide = {name: part.to_numpy() for name, part in pd.Series(originals).groupby(slides[originals])}
+    first, count = np.unique(slide[originals], return_index=True, return_counts=True)[1:]
     source, kind = np.full(n, -1), np.full(n, "", dtype=object)
-    for place, copy in enumerate(copies):
-        source[copy] = rng.choice(by_slide[slides[copy]])
-        # Both kinds get their share where a small cohort has too few images for all the copies asked for.
-        kind[copy] = "exact" if place * (exact + near) < exact * len(copies) else "near"
+    source[copies] = originals[first[slide[copies]] + rng.integers(count[slide[copies]])]
+    # Both kinds get their share where a small cohort has too few images for all the copies asked for.
+    kind[copies] = np.where(np.arange(len(copies)) * (exact + near) < exact * len(copies), "exact", "near")
     table["duplicate_of"], table["duplicate_kind"] = source, kind
 
 
@@ -134,10 +141,10 @@ def _plant_damage(table: pd.DataFrame, cohort: SyntheticCohort) -> None:
 
 
 def draw(cohort: SyntheticCohort, row: Planned) -> Drawing:
-    """Draw one image of the plan; `row` is a row of `plan(cohort).itertuples(index=False)`.
+    """Draw one image of the plan; `row` is one of `rows(plan(cohort))`.
 
-    A near copy is its original decoded from JPEG, moved by up to 1.5 % of the side, rescaled by up to 2 % and given
-    another JPEG quality.
+    A near copy is its original decoded from JPEG, moved by up to 0.6 % of the side, rescaled by up to 1 % and encoded
+    with another quality.
     """
     if row.duplicate_kind == "exact":
         return _draw_original(cohort, row, row.duplicate_of)
@@ -160,15 +167,18 @@ def _draw_original(cohort: SyntheticCohort, row: Planned, index: int) -> Drawing
 
 def _near_copy(cohort: SyntheticCohort, original: Drawing, index: int) -> Drawing:
     rng = generator(cohort.seed, cohort.site, "near copy", index)
-    image = cv2.imdecode(np.frombuffer(encode(original), np.uint8), cv2.IMREAD_COLOR_RGB)
-    zoom = 1 + rng.uniform(0.005, 0.02) * rng.choice([-1, 1])
-    shift = rng.uniform(-0.015, 0.015, 2) * cohort.size
+    image = np.asarray(cv2.imdecode(np.frombuffer(encode(original), np.uint8), cv2.IMREAD_COLOR_RGB))
+    zoom = 1 + rng.uniform(0.003, 0.01) * rng.choice([-1, 1])
+    shift = rng.uniform(-0.006, 0.006, 2) * cohort.size
     middle = (cohort.size - 1) / 2
     matrix = np.array([[zoom, 0, middle * (1 - zoom) + shift[0]], [0, zoom, middle * (1 - zoom) + shift[1]]])
-    area = (cohort.size, cohort.size)
-    moved = cv2.warpAffine(image, matrix, area, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    mask = cv2.warpAffine(original.mask, matrix, area, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101)
-    return Drawing(moved, mask, int(np.clip(original.quality + rng.choice([-10, -6, 4]), 60, 97)))
+    quality = int(np.clip(original.quality + rng.choice([-10, -6, 4]), 60, 97))
+    return Drawing(_move(image, matrix, cv2.INTER_CUBIC), _move(original.mask, matrix, cv2.INTER_NEAREST), quality)
+
+
+def _move(image: NDArray, matrix: NDArray, interpolation: int) -> NDArray:
+    area = (image.shape[1], image.shape[0])
+    return cv2.warpAffine(image, matrix, area, flags=interpolation, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def encode(drawing: Drawing) -> bytes:

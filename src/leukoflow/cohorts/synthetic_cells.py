@@ -1,4 +1,4 @@
-"""How hematogones and the blasts of early pre-B, pre-B and pro-B leukaemia look: traits of single cells, in micrometres.
+"""How hematogones and the blasts of early pre-B, pre-B and pro-B leukaemia look: traits of single cells.
 
 The classes are steps of one maturation, from pro-B (large, open chromatin, prominent nucleoli, a generous basophilic
 cytoplasm) to hematogones (small, hardly any cytoplasm, dense homogeneous chromatin, no nucleoli). Neighbouring classes
@@ -19,7 +19,7 @@ PATIENT_SHARE = 0.4
 
 @dataclass(frozen=True)
 class Traits:
-    """Mean of each trait for a class; the spread is the same for all classes (`SPREAD`)."""
+    """Mean of each trait in a class, or the standard deviation between cells (`SPREAD`, the same for all classes)."""
 
     diameter: float
     """Cell diameter, micrometres."""
@@ -47,7 +47,7 @@ TRAITS = {
     "Early": Traits(12.3, 0.77, 0.62, 0.45, 1.4, 0.75, 0.10, 1.00, 1.0),
     "Pro": Traits(13.9, 0.67, 0.90, 0.25, 2.6, 1.00, 0.08, 1.10, 0.5),
 }
-SPREAD = Traits(0.85, 0.035, 0.12, 0.12, 0.0, 0.15, 0.05, 0.15, 0.0)
+SPREAD = Traits(0.85, 0.042, 0.12, 0.12, 0.0, 0.15, 0.05, 0.15, 0.0)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class SyntheticCohort(Section):
     """Procedural smears of hematogones (Benign) and early pre-B, pre-B and pro-B blasts, with instance masks."""
 
     kind: Literal["synthetic"]
+    """Drawn by LeukoFlow."""
     images: int = Field(240, ge=4)
     """Number of images."""
     size: int = Field(224, ge=32, le=2048)
@@ -84,6 +85,7 @@ class FolderCohort(Files):
     """Any tree of images, labelled by folder or by a CSV table."""
 
     kind: Literal["folder"]
+    """Images that are there already."""
     root: str
     """The cohort's folder; `${NAME}` stands for an environment variable, `~` for the home folder."""
 
@@ -92,6 +94,7 @@ class DownloadCohort(Files):
     """An archive from the web (HTTP, HTTPS) or a Kaggle dataset, downloaded once and unpacked."""
 
     kind: Literal["download"]
+    """Images that are fetched once."""
     url: str = Field(pattern=r"^(https?://|kaggle:[^/]+/[^/]+$)")
     """Address of a zip or tar archive, or `kaggle:OWNER/DATASET` (with the user's own token)."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")

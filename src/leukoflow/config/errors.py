@@ -38,18 +38,18 @@ def _explain_one(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"
 
 
-def _members(annotation: Any) -> list[type[BaseModel]]:
+def members(annotation: Any) -> list[type[BaseModel]]:
     """Sections that an annotation may stand for, through dict, tuple, Annotated and unions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [member for part in get_args(annotation) for member in _members(part)]
+    return [member for part in get_args(annotation) for member in members(part)]
 
 
 def _step(sections: list[type[BaseModel]], part: int | str) -> tuple[list[type[BaseModel]], bool]:
     """Sections one key further, and whether the part is a key of the file (not pydantic's name of a union member)."""
     for section in sections:
         if part in section.model_fields:
-            return _members(section.model_fields[str(part)].annotation), True
+            return members(section.model_fields[str(part)].annotation), True
     tagged = [section for section in sections if "kind" in section.model_fields and _tag(section) == part]
     if tagged:
         return tagged, False

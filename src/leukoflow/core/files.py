@@ -99,3 +99,12 @@ def tree_state(folder: str | Path) -> str:
         folders.sort()
         digest.update(f"{os.path.relpath(name, folder)} {os.stat(name).st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]
+
+
+def tree_digest(folder: str | Path) -> str:
+    """Digest (16 hex digits) over the names and contents of all files of a tree."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()}\x00".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -41,8 +41,8 @@ def parse_run(name: str) -> Run:
     match = _NAME.fullmatch(name)
     if match is None:
         raise LeukoFlowError(f"{name}: is no run's name; expected COHORT.TASK.VIEW.PROTOCOL.MODEL.foldN.seedN")
-    parts = match.groupdict()
-    return Run(**{**parts, "fold": int(parts["fold"]), "seed": int(parts["seed"])})
+    cohort, task, view, protocol, model, fold, seed = match.groups()
+    return Run(cohort, task, view, protocol, model, int(fold), int(seed))
 
 
 def run_of(path: str | Path) -> Run:

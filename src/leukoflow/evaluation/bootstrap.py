@@ -14,8 +14,8 @@ def resample(sets: Design, units: np.ndarray, resamples: int, seed: int, chunk: 
     """Metrics of bootstrap resamples, [8 + 4 K, resamples], drawing whole units with replacement.
 
     `units` [n] int names the unit of each image, 0 to U-1: the image itself, or its group. The draws depend on seed
-    and U alone, so all models tested on the same images meet the same resamples. Memory stays within a few times
-    16 MiB, whatever the number of resamples. With fewer than two units there is nothing to draw: all NaN.
+    and U alone, so all models tested on the same images meet the same resamples. Resamples are drawn in chunks of
+    about 16 MiB. With fewer than two units there is nothing to draw: all NaN.
     """
     number = int(units.max()) + 1 if len(units) else 0
     result = np.full((sets.classes * 4 + 8, resamples), np.nan)
@@ -46,7 +46,7 @@ def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarr
 
 
 def wilson_interval(right: float, count: float, confidence: float) -> tuple[float, float]:
-    """Wilson's score interval (1927, doi 10.2307/2276774) of a proportion; it stays open where all or none are right."""
+    """Wilson's score interval (1927, doi 10.2307/2276774) of a proportion, wide even where all are right."""
     if count <= 0:
         return float("nan"), float("nan")
     z = float(norm.ppf((1 + confidence) / 2))

@@ -23,7 +23,9 @@ class CohortFiles:
     rejects: pd.DataFrame
 
 
-def cohorts(files: Mapping[str, CohortFiles], duplicates: pd.DataFrame, published: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+def cohorts(
+    files: Mapping[str, CohortFiles], duplicates: pd.DataFrame, published: Mapping[str, Mapping[str, int]]
+) -> pd.DataFrame:
     """Facts of every cohort in long form: cohort, fact, label, measured, published.
 
     `published` has the source's own number of images for each label, kept in a column of its own. Facts: listed,

@@ -75,13 +75,17 @@ def from_sums(sets: Design, sums: np.ndarray) -> np.ndarray:
     present = true > 0
     with np.errstate(divide="ignore", invalid="ignore"):
         recall = right / true
-        precision = np.where(present, np.divide(right, predicted, out=np.zeros_like(right), where=predicted > 0), np.nan)
+        precision = np.where(
+            present, np.divide(right, predicted, out=np.zeros_like(right), where=predicted > 0), np.nan
+        )
         f1 = np.where(present, 2 * right / (true + predicted), np.nan)
         accuracy = right.sum(0) / true.sum(0)
         auc = _auc(sets, sums)
         macro = [_mean(each) for each in (recall, precision, recall, f1, auc)]
         mcc, kappa = _agreement(right.sum(0), true, predicted)
-    return np.concatenate([accuracy[None], *(each[None] for each in macro), mcc[None], kappa[None], precision, recall, f1, auc])
+    return np.concatenate(
+        [accuracy[None], *(each[None] for each in macro), mcc[None], kappa[None], precision, recall, f1, auc]
+    )
 
 
 def names(classes: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -14,7 +14,20 @@ from leukoflow.evaluation.bootstrap import percentile_interval, resample, wilson
 from leukoflow.evaluation.overlap import seen_images
 
 EVERY, UNSEEN = "all", "without overlap"
-SCORE_COLUMNS = [*RUN_COLUMNS, "target", "role", "subset", "n", "groups", "metric", "class", "value", "low", "high", "resampling"]
+SCORE_COLUMNS = [
+    *RUN_COLUMNS,
+    "target",
+    "role",
+    "subset",
+    "n",
+    "groups",
+    "metric",
+    "class",
+    "value",
+    "low",
+    "high",
+    "resampling",
+]
 CONFUSION_COLUMNS = [*RUN_COLUMNS, "target", "role", "subset", "true", "predicted", "count"]
 
 
@@ -74,7 +87,14 @@ def _sample(
         )
     groups = pd.factorize(labelled["group"].fillna(labelled["image_id"]))[0]
     return Sample(
-        target, role, subset, labelled["y"].to_numpy(np.int64), probabilities, groups, len(rows) - len(labelled), removed
+        target,
+        role,
+        subset,
+        labelled["y"].to_numpy(np.int64),
+        probabilities,
+        groups,
+        len(rows) - len(labelled),
+        removed,
     )
 
 
@@ -95,13 +115,18 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
         low, high = percentile_interval(drawn, settings.confidence)
         undefined = np.isnan(values)
         low[undefined] = high[undefined] = np.nan
-        rows += [(*label, *each, resampling) for label, each in zip(labels, zip(values, low, high, strict=True), strict=True)]
+        rows += [
+            (*label, *each, resampling) for label, each in zip(labels, zip(values, low, high, strict=True), strict=True)
+        ]
     rows += _proportions(sample, classes, settings.confidence)
     rows += [("images", "", number, np.nan, np.nan, "")]
     rows += [("images", name, int((sample.y == k).sum()), np.nan, np.nan, "") for k, name in enumerate(classes)]
-    rows += [("unlabelled", "", sample.unlabelled, np.nan, np.nan, ""), ("removed", "", sample.removed, np.nan, np.nan, "")]
+    rows += [
+        ("unlabelled", "", sample.unlabelled, np.nan, np.nan, ""),
+        ("removed", "", sample.removed, np.nan, np.nan, ""),
+    ]
     table = pd.DataFrame(rows, columns=["metric", "class", "value", "low", "high", "resampling"])
-    facts = {"target": sample.target, "role": sample.role, "subset": sample.subset}
+    facts: dict[str, str | int] = {"target": sample.target, "role": sample.role, "subset": sample.subset}
     facts |= {"n": number, "groups": len(np.unique(sample.groups))}
     for position, (column, value) in enumerate(facts.items()):
         table.insert(position, column, value)

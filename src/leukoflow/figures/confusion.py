@@ -38,7 +38,8 @@ def _panel(axes: Axes, counts: np.ndarray, classes: list[str]) -> None:
     size = len(classes)
     totals = counts.sum(1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    axes.pcolormesh(np.arange(size + 1), np.arange(size + 1), shares, cmap=SHADES, vmin=0, vmax=1, edgecolors="white", linewidth=1)
+    edges = np.arange(size + 1)
+    axes.pcolormesh(edges, edges, shares, cmap=SHADES, vmin=0, vmax=1, edgecolors="white", linewidth=1)
     axes.set(xlim=(0, size), ylim=(size, 0), aspect="equal")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -51,6 +52,6 @@ def _panel(axes: Axes, counts: np.ndarray, classes: list[str]) -> None:
         if counts[row, column]:
             colour = "white" if shares[row, column] > 0.55 else INK
             axes.text(
-                column + 0.5, row + 0.5, f"{shares[row, column]:.0%}\n{counts[row, column]:,}", ha="center", va="center",
-                color=colour, fontsize=7.2 if size <= 5 else 5.6, linespacing=1.15,
+                column + 0.5, row + 0.5, f"{shares[row, column]:.0%}\n{counts[row, column]:,}",
+                ha="center", va="center", color=colour, fontsize=7.2 if size <= 5 else 5.6, linespacing=1.15,
             )  # fmt: skip

@@ -123,8 +123,10 @@ def _panel(axes: Axes, kind: Kind, points: pd.DataFrame, classes: Sequence[str])
     good = len(points) > 0 and points["area"].min() > 0.9
     if good:
         # Curves of a good model hug the corner; the inset enlarges it five times.
-        x = (-0.004, 0.2) if kind == "roc" else (0.8, 1.004)
-        inset = axes.inset_axes((0.46, 0.44, 0.46, 0.46) if kind == "roc" else (0.08, 0.44, 0.46, 0.46), xlim=x, ylim=(0.8, 1.004))
+        span = (-0.004, 0.2) if kind == "roc" else (0.8, 1.004)
+        inset = axes.inset_axes(
+            (0.46, 0.44, 0.46, 0.46) if kind == "roc" else (0.08, 0.44, 0.46, 0.46), xlim=span, ylim=(0.8, 1.004)
+        )
         inset.set(xticks=[], yticks=[])
         inset.spines[:].set(visible=True, color=MUTED, linewidth=0.6)
         _lines(inset, points, classes)
@@ -134,8 +136,11 @@ def _panel(axes: Axes, kind: Kind, points: pd.DataFrame, classes: Sequence[str])
     lines = [(f"{name} {value:.3f}", label) for label, value in zip(shown["class"], shown["area"], strict=True)]
     for row, (text, label) in enumerate(reversed(lines)):
         colour = INK if label == MACRO else class_colour(list(classes).index(label))
-        side = {"x": 0.97, "ha": "right"} if kind == "roc" else {"x": 0.04, "ha": "left"}
-        axes.text(y=0.04 + 0.075 * row, s=text, color=colour, fontsize=7, transform=axes.transAxes, **side)
+        x = 0.97 if kind == "roc" else 0.04
+        axes.text(
+            x, 0.04 + 0.075 * row, text, color=colour, fontsize=7, transform=axes.transAxes,
+            ha="right" if kind == "roc" else "left",
+        )  # fmt: skip
 
 
 def _lines(axes: Axes, points: pd.DataFrame, classes: Sequence[str]) -> None:
@@ -143,4 +148,4 @@ def _lines(axes: Axes, points: pd.DataFrame, classes: Sequence[str]) -> None:
         if label == MACRO:
             axes.plot(line["x"], line["y"], color=INK, linewidth=1.1, linestyle=(0, (4, 2)), zorder=3)
         else:
-            axes.plot(line["x"], line["y"], color=class_colour(list(classes).index(label)), linewidth=1.4)
+            axes.plot(line["x"], line["y"], color=class_colour(list(classes).index(str(label))), linewidth=1.4)

@@ -17,13 +17,19 @@ PAIRS = 12
 def examples(duplicates: pd.DataFrame, count: int = PAIRS) -> pd.DataFrame:
     """Up to `count` pairs: across cohorts, near and identical in turn, each kind from most to least alike."""
     across = duplicates["cohort_a"] != duplicates["cohort_b"]
-    kinds = [duplicates[across], duplicates[~across & (duplicates["kind"] == "near")], duplicates[~across & (duplicates["kind"] == "identical")]]
+    kinds = [
+        duplicates[across],
+        duplicates[~across & (duplicates["kind"] == "near")],
+        duplicates[~across & (duplicates["kind"] == "identical")],
+    ]
     shares = [min(len(kind), most) for kind, most in zip(kinds, (count // 2, count, count // 4), strict=True)]
     shares[1] = min(shares[1], count - shares[0] - shares[2])
     chosen = []
     for kind, share in zip(kinds, shares, strict=True):
         ordered = kind.sort_values(["correlation", "image_a", "image_b"], ascending=[False, True, True], kind="stable")
-        chosen.append(ordered.iloc[np.linspace(0, len(ordered) - 1, share).round().astype(int)] if share else ordered[:0])
+        chosen.append(
+            ordered.iloc[np.linspace(0, len(ordered) - 1, share).round().astype(int)] if share else ordered[:0]
+        )
     return pd.concat(chosen, ignore_index=True)
 
 
@@ -39,7 +45,17 @@ def duplicate_pairs(duplicates: pd.DataFrame, shards: Mapping[str, Sequence[Path
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
     figure = Figure(figsize=(columns * 3.1, rows * 2.0))
-    outer = GridSpec(rows, columns, figure=figure, left=0.01, right=0.99, top=1 - 0.24 / (rows * 2.0), bottom=0.2 / (rows * 2.0), hspace=0.36, wspace=0.06)
+    outer = GridSpec(
+        rows,
+        columns,
+        figure=figure,
+        left=0.01,
+        right=0.99,
+        top=1 - 0.24 / (rows * 2.0),
+        bottom=0.2 / (rows * 2.0),
+        hspace=0.36,
+        wspace=0.06,
+    )
     for place, (_, pair) in enumerate(chosen.iterrows()):
         inner = outer[place // columns, place % columns].subgridspec(1, 2, wspace=0.02)
         left, right = (figure.add_subplot(inner[0, side]) for side in range(2))

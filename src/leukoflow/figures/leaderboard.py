@@ -34,11 +34,26 @@ def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     ticks = grid[-1].get_xticks()
     ticks = ticks[(ticks >= start) & (ticks <= 1 + 1e-9)]
     grid[-1].set_xticks(ticks, [f"{tick:.0%}" for tick in ticks])
-    handles = [Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], label=f"{name} split") for name in used]
+    handles = [
+        Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], label=f"{name} split") for name in used
+    ]
     if any(map(is_baseline, table["model"])):
         handles.append(Line2D([], [], color="#5B6472", linestyle=(0, (3, 2)), linewidth=1, label="colour baseline"))
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
-    columns = ["cohort", "task", "view", "protocol", "model", "images", "groups", "runs", "accuracy", "low", "high", "interval"]
+    columns = [
+        "cohort",
+        "task",
+        "view",
+        "protocol",
+        "model",
+        "images",
+        "groups",
+        "runs",
+        "accuracy",
+        "low",
+        "high",
+        "interval",
+    ]
     return figure, table[columns]
 
 
@@ -46,18 +61,20 @@ def _panel(axes: Axes, part: pd.DataFrame, used: list[str]) -> None:
     best = part.groupby("model")["accuracy"].max()
     models = sorted(best.index, key=lambda name: (not is_baseline(name), -best[name], name))
     step = 0.7 / max(len(used), 1)
-    for row in part.itertuples():
-        place = models.index(row.model) + (used.index(row.protocol) - (len(used) - 1) / 2) * step
-        colour, marker = PROTOCOLS[row.protocol]
-        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
-        axes.plot(row.accuracy, place, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6)
+    for _, row in part.iterrows():
+        place = models.index(row["model"]) + (used.index(row["protocol"]) - (len(used) - 1) / 2) * step
+        colour, marker = PROTOCOLS[row["protocol"]]
+        axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+        axes.plot(
+            row["accuracy"], place, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
+        )
         axes.annotate(
-            f"{row.accuracy:.1%}", (max(row.high, row.accuracy) if row.high == row.high else row.accuracy, place),
+            f"{row['accuracy']:.1%}", (np.fmax(row["high"], row["accuracy"]), place),
             xytext=(5, 0), textcoords="offset points", va="center", fontsize=7, color="#5B6472",
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )  # fmt: skip
-        if is_baseline(row.model):
-            axes.axvline(row.accuracy, color=colour, linewidth=1, linestyle=(0, (3, 2)), alpha=0.8, zorder=0)
+        if is_baseline(row["model"]):
+            axes.axvline(row["accuracy"], color=colour, linewidth=1, linestyle=(0, (3, 2)), alpha=0.8, zorder=0)
     axes.set_yticks(range(len(models)), models)
     axes.set_ylim(len(models) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)

@@ -1,7 +1,7 @@
 """Learning curves: accuracy and loss by epoch, a column for each model."""
 
 from collections.abc import Mapping
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from leukoflow.core.runs import Run
 from leukoflow.figures.style import INK, PROTOCOLS, empty, wrap
 
 COLUMNS = 5
-ROLES = {"train": "--", "validation": "-"}
+ROLES: dict[str, Literal["--", "-"]] = {"train": "--", "validation": "-"}
 
 
 def learning_curves(histories: Mapping[Run, pd.DataFrame]) -> tuple[Figure, pd.DataFrame]:
@@ -72,8 +72,8 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
     axes.set_visible(True)
     axes.grid(axis="y")
     for (protocol, role), line in part.groupby(["protocol", "role"]):
-        colour = PROTOCOLS[protocol][0]
-        axes.plot(line["epoch"] + 1, line["mean"], color=colour, linestyle=ROLES[role], linewidth=1.4)
+        colour, style = PROTOCOLS[str(protocol)][0], ROLES[str(role)]
+        axes.plot(line["epoch"] + 1, line["mean"], color=colour, linestyle=style, linewidth=1.4)
         if role == "validation" and (line["runs"] > 1).any():
             axes.fill_between(line["epoch"] + 1, line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
     last = int(part["epoch"].max()) + 1

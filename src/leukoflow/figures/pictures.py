@@ -37,7 +37,7 @@ def load(shards: Iterable[Path], wanted: Sequence[str]) -> dict[str, np.ndarray]
 
 def spread(ids: pd.Series, count: int) -> list[str]:
     """Up to `count` ids, evenly spaced over the list, so that they come from as many slides as can be."""
-    places = np.linspace(0, len(ids) - 1, num=min(count, len(ids))).round().astype(int) if len(ids) else []
+    places = np.linspace(0, len(ids) - 1, num=min(count, len(ids))).round().astype(int)
     return [str(ids.iloc[place]) for place in places]
 
 

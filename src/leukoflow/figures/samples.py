@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from leukoflow.config.tasks import Task
 from leukoflow.figures.pictures import load, show, spread
@@ -31,7 +33,7 @@ def class_samples(manifest: pd.DataFrame, task: Task, shards: Sequence[Path]) ->
     figure, grid = _grid(len(groups), columns, 1.12)
     rows = []
     for index, (name, ids) in enumerate(chosen.items()):
-        _row_label(figure, grid[index, 0], f"{wrap(name, 14)}\nn = {len(groups[name]):,}", index, len(task.classes))
+        _row_label(grid[index, 0], f"{wrap(name, 14)}\nn = {len(groups[name]):,}", index, len(task.classes))
         for column in range(columns):
             show(grid[index, column], pictures.get(ids[column]) if column < len(ids) else None)
             grid[index, column].set_visible(column < max(1, len(ids)))
@@ -51,16 +53,18 @@ def views(manifest: pd.DataFrame, task: Task, shards: Mapping[str, Sequence[Path
             show(grid[index, column], pictures.get(image))
             rows.append({"class": name, "view": view, "image_id": image})
     for index, name in enumerate(chosen):
-        _row_label(figure, grid[index, 0], wrap(name, 14), index, len(task.classes))
+        _row_label(grid[index, 0], wrap(name, 14), index, len(task.classes))
     return figure, pd.DataFrame(rows, columns=["class", "view", "image_id"])
 
 
 def _grid(rows: int, columns: int, side: float) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(columns * side + 1.1, rows * side + 0.25), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)  # type: ignore[union-attr]
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    figure = Figure(figsize=(columns * side + 1.1, rows * side + 0.25), layout=layout)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _row_label(figure: Figure, axes, text: str, index: int, classes: int) -> None:
+def _row_label(axes: Axes, text: str, index: int, classes: int) -> None:
     colour = class_colour(index) if index < classes else "#5B6472"
-    axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=8, color=colour, fontweight="bold", fontsize=8.5)
+    axes.set_ylabel(
+        text, rotation=0, ha="right", va="center", labelpad=8, color=colour, fontweight="bold", fontsize=8.5
+    )

@@ -76,12 +76,12 @@ def wrap(name: str, width: int = 18) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def panels(count: int, columns: int, width: float, height: float, **options: object) -> tuple[Figure, list[Axes]]:
+def panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     """A figure of `count` panels of the given size (inches), at most `columns` in a row."""
     columns = max(1, min(columns, count))
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
-    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False, **options)).ravel()
+    grid = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for spare in grid[count:]:
         spare.set_visible(False)
     return figure, list(grid[:count])

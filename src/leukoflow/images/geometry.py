@@ -40,20 +40,23 @@ def paint_out(image: np.ndarray, box: Box) -> np.ndarray:
     check_rgb(image)
     height, width = image.shape[:2]
     margin = max(2, min(height, width) // 100)
-    hidden = np.zeros((height, width), np.uint8)
     x0, y0, x1, y1 = (max(0, edge) for edge in (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin))
+    hidden = np.zeros((height, width), np.uint8)
     hidden[y0:y1, x0:x1] = 1
-    rest = image[hidden == 0]
-    if not len(rest):
+    if not hidden.any() or hidden.all():
         return image.copy()
-    filled = cv2.copyTo(np.full_like(image, np.median(rest, axis=0)), hidden, image.copy())
-    cells = cv2.dilate(foreground_mask(filled).astype(np.uint8), np.ones((3, 3), np.uint8))
-    background = cv2.max(cells, hidden) == 0
+    colour = background_colour(image)
+    painted = image.copy()
+    painted[y0:y1, x0:x1] = colour
+    cells = cv2.dilate(foreground_mask(painted).astype(np.uint8), np.ones((3, 3), np.uint8))
     reach = max(16, min(x1 - x0, y1 - y0))
-    field = local_background(filled, background, background_colour(filled), reach)
-    soft = cv2.GaussianBlur(hidden.astype(np.float32), (0, 0), margin / 2)
-    alpha = np.maximum(soft, hidden)[..., None]
-    return np.rint(alpha * field + (1 - alpha) * image).astype(np.uint8)
+    field = local_background(image, cv2.max(cells, hidden) == 0, colour, reach)
+    rim = 2 * margin
+    window = np.s_[max(0, y0 - rim) : y1 + rim, max(0, x0 - rim) : x1 + rim]
+    inside = hidden[window].astype(np.float32)
+    alpha = np.maximum(cv2.GaussianBlur(inside, (0, 0), margin / 2), inside)[..., None]
+    painted[window] = np.rint(alpha * field[window] + (1 - alpha) * image[window])
+    return painted
 
 
 def letterbox(image: np.ndarray, size: int) -> np.ndarray:

@@ -13,13 +13,13 @@ VECTOR_LIMIT = 300_000
 PHOTO_WIDTH = 1400
 
 CAPTIONS = {
-    "samples": "Sample images of each class in {0}, evenly spaced along the list of images, as the plain view shows them.",
+    "samples": "Sample images of each class in {0}, evenly spaced along its list, as the plain view shows them.",
     "views": "One image of each class in {0}, in every view that a network may be given.",
-    "learning": "Learning curves on {0}, {2} view: training broken, validation solid. Runs are averaged, their range is shaded.",
+    "learning": "Learning curves on {0}, {2} view: training broken, validation solid; mean and range of runs.",
     "confusion": "Confusion matrices on {0}, {2} view, {3} split: shares of each true class, and counts.",
-    "roc": "ROC curves on {0}, {2} view, {3} split: each class against the rest. The inset enlarges the corner.",
-    "pr": "Precision-recall curves on {0}, {2} view, {3} split: each class against the rest. AP is average precision.",
-    "duplicates": "Pairs found to be duplicates, with the bits by which their hashes differ and the correlation of their pixels.",
+    "roc": "ROC curves on {0}, {2} view, {3} split: each class against the rest. Insets enlarge the corner.",
+    "pr": "Precision-recall curves on {0}, {2} view, {3} split: each class against the rest.",
+    "duplicates": "Pairs found to be duplicates: bits by which their hashes differ, and correlation of their pixels.",
     "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",
 }
 

@@ -8,7 +8,6 @@ from leukoflow.config.study import Study
 from leukoflow.report import words
 from leukoflow.report.headlines import best_of, rows_of
 
-
 UNLABELLED = "(no label)"
 
 
@@ -42,15 +41,16 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
         if duplicate:
             parts.append(f"{_share(duplicate, test)} have a duplicate among the images learnt from")
         if acquisition:
-            parts.append(f"{_share(acquisition, test)} come from an acquisition (slide, or cluster that stands for one) that was also learnt from")
+            parts.append(f"{_share(acquisition, test)} come from an acquisition that was also learnt from")
         if patient > 0:
             parts.append(f"{_share(patient, test)} are of a patient who was also learnt from")
+        images = words.plural(test, "test image")
         if parts:
-            text = f"Of {words.plural(test, 'test image')}, {words.listed(parts)}. Accuracy under this split rewards recognising the picture or the slide."
+            text = f"Of {images}, {words.listed(parts)}. Such a split rewards recognising the picture or the slide."
             tone = "bad" if duplicate or patient > 0 or protocol == "image" else "warn"
             found.append(Finding(tone, f"Leakage: {where}", text))
         else:
-            text = f"None of {words.plural(test, 'test image')} shares a duplicate or an acquisition with the images learnt from."
+            text = f"None of {images} shares a duplicate or an acquisition with the images learnt from."
             found.append(Finding("good", f"No leakage found: {where}", text))
     return found
 
@@ -72,12 +72,11 @@ def _drop(study: Study, leaderboard: pd.DataFrame) -> list[Finding]:
             same = loose[loose["model"] == best["model"]] if best is not None else loose[:0]
             if best is None or same.empty:
                 continue
-            fall = same.iloc[0]["accuracy"] - best["accuracy"]
-            if fall > 0.005:
-                text = (
-                    f"{best['model']} reaches {words.percent(same.iloc[0]['accuracy'])} with images divided at random and "
-                    f"{words.percent(best['accuracy'])} under the {strictest} split ({view} view): {100 * fall:.1f} points less."
-                )
+            before, after = same.iloc[0]["accuracy"], best["accuracy"]
+            if before - after > 0.005:
+                text = f"{best['model']} reaches {words.percent(before)} with images divided at random and "
+                text += f"{words.percent(after)} under the {strictest} split ({view} view): "
+                text += f"{100 * (before - after):.1f} points less."
                 found.append(Finding("warn", f"Accuracy depends on the split: {name}", text))
     return found
 
@@ -96,18 +95,24 @@ def _overlap(study: Study, external: pd.DataFrame) -> list[Finding]:
 
 
 def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
-    total = row["images"] + row["unlabelled"]
-    every = f"{words.percent(row['accuracy'])} ({words.interval(row['low'], row['high'])})" if row["images"] else ""
-    scored = f"{row['model']} is right on {every} of all {words.plural(row['images'], 'labelled image')}" if every else "None of its images has a label of this task"
+    total = words.plural(row["images"] + row["unlabelled"], "image")
+    scored = "None of its images has a label of this task"
+    if row["images"]:
+        limits = words.interval(row["low"], row["high"])
+        scored = f"{row['model']} is right on {words.percent(row['accuracy'])} ({limits}) "
+        scored += f"of all {words.plural(row['images'], 'labelled image')}"
     if row["removed"] == 0:
-        text = f"No duplicate of its {words.plural(total, 'image')} was found among the images learnt from. {scored}."
+        text = f"No duplicate of its {total} was found among the images learnt from. {scored}."
         return Finding("good", f"{target} is apart from {row['cohort']} ({name})", text)
-    text = f"{words.count(row['removed'])} of its {words.plural(total, 'image')} have a duplicate among the {row['cohort']} images learnt from. {scored}"
+    text = (
+        f"{words.count(row['removed'])} of its {total} have a duplicate among the {row['cohort']} images learnt from. "
+    )
     if row["unseen_images"] == 0:
-        text += "; without the overlap no labelled image is left, so it checks nothing."
+        text += f"{scored}; without the overlap no labelled image is left, so it checks nothing."
     else:
         limits = words.interval(row["unseen_low"], row["unseen_high"])
-        text += f", and on {words.percent(row['unseen_accuracy'])} ({limits}) of the {words.count(row['unseen_images'])} left without the overlap."
+        text += f"{scored}, and on {words.percent(row['unseen_accuracy'])} ({limits}) "
+        text += f"of the {words.count(row['unseen_images'])} left without the overlap."
     return Finding("bad", f"{target} overlaps with {row['cohort']} ({name})", text)
 
 
@@ -115,12 +120,13 @@ def _duplicates(cohorts: pd.DataFrame) -> list[Finding]:
     found = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         own = facts[facts["label"] == ""].set_index("fact")["measured"]
-        identical, near = own["identical pairs"], own["near pairs"]
+        identical, near, images = own["identical pairs"], own["near pairs"], words.plural(own["images"], "image")
         if identical + near:
-            text = f"{words.plural(identical, 'byte-identical pair')} and {words.plural(near, 'near-identical pair')}, which touch {words.count(own['images with a duplicate'])} of {words.plural(own['images'], 'image')}."
+            pairs = [words.plural(identical, "byte-identical pair"), words.plural(near, "near-identical pair")]
+            text = f"{words.listed(pairs)}, which touch {words.count(own['images with a duplicate'])} of {images}."
             found.append(Finding("warn", f"Duplicates within {cohort}", text))
         else:
-            found.append(Finding("good", f"No duplicates within {cohort}", f"None among {words.plural(own['images'], 'image')}."))
+            found.append(Finding("good", f"No duplicates within {cohort}", f"None among {images}."))
     return found
 
 
@@ -135,7 +141,8 @@ def _bars(cohorts: pd.DataFrame) -> list[Finding]:
             each = [f"{words.percent(share, 0)} of {label}" for label, share in shares.items()]
             uneven = shares.iloc[0] - shares.iloc[-1] > 0.05
             text = f"Bars burnt into the picture: {words.listed(each)}."
-            text += " Such a bar gives the class away; every view has them painted out." if uneven else " They are painted out in every view."
+            text += " Such a bar gives the class away; every view has" if uneven else " Every view has"
+            text += " them painted out."
             found.append(Finding("warn" if uneven else "good", f"Scale bars in {cohort}", text))
     return found
 
@@ -147,8 +154,14 @@ def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
         total = rejected.loc[rejected["label"] == "", "measured"].sum()
         if total:
             listed = facts.loc[facts["fact"] == "listed", "measured"].sum()
-            reasons = [f"{row.label} ({words.count(row.measured)})" for row in rejected[rejected["label"] != ""].head(4).itertuples()]
-            text = f"{words.count(total)} of {words.plural(listed, 'file')} could not be used: {words.listed(reasons)}. Each is named in cohorts/{cohort}/rejects.csv."
+            rows = rejected[rejected["label"] != ""].head(4)
+            reasons = [
+                f"{reason} ({words.count(n)})" for reason, n in zip(rows["label"], rows["measured"], strict=True)
+            ]
+            text = (
+                f"{words.count(total)} of {words.plural(listed, 'file')} could not be used: {words.listed(reasons)}. "
+            )
+            text += f"Each is named in cohorts/{cohort}/rejects.csv."
             found.append(Finding("warn", f"Rejected files in {cohort}", text))
     return found
 
@@ -158,7 +171,8 @@ def _published(cohorts: pd.DataFrame) -> list[Finding]:
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         whole = facts[(facts["fact"] == "images") & (facts["label"] == "")].iloc[0]
         if not words.missing(whole["published"]) and whole["published"] != whole["measured"]:
-            text = f"{words.plural(whole['measured'], 'image')} here; the source publishes {words.count(whole['published'])}. Results are on the images here."
+            here, there = words.plural(whole["measured"], "image"), words.count(whole["published"])
+            text = f"{here} here; the source publishes {there}. Results are on the images here."
             found.append(Finding("warn", f"{cohort} is not as published", text))
     return found
 
@@ -167,5 +181,6 @@ def _weights(leaderboard: pd.DataFrame) -> list[Finding]:
     models = list(dict.fromkeys(leaderboard.loc[leaderboard["weights"] == "random", "model"]))
     if not models:
         return []
-    text = f"{words.listed(models)} started from random weights. Where a publication used pretrained ones, its numbers are not comparable."
+    text = f"{words.listed(models)} started from random weights. "
+    text += "Where a publication used pretrained ones, its numbers are not comparable."
     return [Finding("warn", "Random weights, not pretrained", text)]

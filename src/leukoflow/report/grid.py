@@ -57,9 +57,9 @@ def model_cell(row: pd.Series) -> Cell:
 
 
 def _metric(row: pd.Series, name: str, share: bool) -> Cell:
-    value, low, high = row[name], row.get(f"{name}_group_low"), row.get(f"{name}_group_high")
+    value, low, high = row[name], row[f"{name}_group_low"], row[f"{name}_group_high"]
     if words.missing(low):
-        low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
     if name == "accuracy":
         low, high = row["low"], row["high"]
     text = words.percent(value) if share else words.decimal(value)
@@ -141,7 +141,12 @@ def audit(table: pd.DataFrame) -> Grid:
     """Roles of every split and what its test images share with the images learnt from."""
     rows = []
     for _, row in table.iterrows():
-        cells = [Cell(row["cohort"]), Cell(row["task"]), Cell(row["protocol"]), number(row["fold"], words.count(row["fold"] + 1))]
+        cells = [
+            Cell(row["cohort"]),
+            Cell(row["task"]),
+            Cell(row["protocol"]),
+            number(row["fold"], words.count(row["fold"] + 1)),
+        ]
         cells += [number(row[name], words.count(row[name])) for name in ("train", "validation", "test", "groups")]
         for name in ("test_with_duplicate", "test_with_acquisition", "test_with_patient"):
             share = words.percent(row[name] / row["test"]) if row["test"] and not words.missing(row[name]) else ""
@@ -158,11 +163,19 @@ def efficiency(table: pd.DataFrame) -> Grid:
     for _, row in table.iterrows():
         name = Cell(row["model"], chip="random weights" if row["weights"] == "random" else "")
         cells = [Cell(row["protocol"]), Cell(row["view"]), number(row["parameters"], words.count(row["parameters"]))]
-        cells += [Cell(str(row["size"])), Cell(_plain(row["input_size"])), number(row["epochs"], words.decimal(row["epochs"], 0))]
+        cells += [
+            Cell(str(row["size"])),
+            Cell(_plain(row["input_size"])),
+            number(row["epochs"], words.decimal(row["epochs"], 0)),
+        ]
         cells += [number(row["seconds"], words.duration(row["seconds"]))]
         cells += [number(row["images_per_second"], words.decimal(row["images_per_second"], 0))]
         low, high = row["firing_rate_low"], row["firing_rate_high"]
-        cells += [number(low, words.interval(low, high) or words.NONE), Cell(_plain(row["device"])), Cell(_plain(row["precision"]))]
+        cells += [
+            number(low, words.interval(low, high) or words.NONE),
+            Cell(_plain(row["device"])),
+            Cell(_plain(row["precision"])),
+        ]
         rows.append(Row((name, *cells), is_baseline(row["model"])))
     columns = ["Model", "Split", "View", "Parameters", "Size", "Input side", "Epochs", "Training time", "Images/s"]
     columns += ["Firing rates", "Device", "Precision"]
@@ -188,7 +201,12 @@ def cohort_labels(table: pd.DataFrame) -> Grid:
         found = bars.get(row["label"], 0)
         share = words.percent(found / row["measured"], 0) if row["measured"] else ""
         rows.append(Row((*cells, number(found, words.count(found), share))))
-    columns = ["Label", "Images (measured)", *(["Images (published)"] if published else []), "With a burnt-in scale bar"]
+    columns = [
+        "Label",
+        "Images (measured)",
+        *(["Images (published)"] if published else []),
+        "With a burnt-in scale bar",
+    ]
     return grid("Images by label.", columns, rows)
 
 

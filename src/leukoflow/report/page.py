@@ -100,7 +100,11 @@ def _experiments(study: Study, tables: Mapping[str, pd.DataFrame], pictures: lis
     for name, experiment in study.experiments.items():
         rows = rows_of(experiment, tables["leaderboard"])
         place = (experiment.cohort, experiment.task)
-        own = [each for each in pictures if each.parts[:2] == place and each.parts[2:3] and each.parts[2] in experiment.views]
+        own = [
+            each
+            for each in pictures
+            if each.parts[:2] == place and each.parts[2:3] and each.parts[2] in experiment.views
+        ]
         scores = rows_of(experiment, tables["scores"])
         scores = scores[(scores["role"] == "test") & (scores["subset"] == "all")]
         parts = []

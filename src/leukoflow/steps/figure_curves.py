@@ -1,4 +1,7 @@
-"""Draw ROC or precision-recall curves of all models on one cohort, task, view and protocol; folds and seeds are pooled."""
+"""Draw ROC or precision-recall curves of all models on one cohort, task, view and protocol.
+
+Predictions of folds and seeds are pooled.
+"""
 
 from pathlib import Path
 

@@ -13,7 +13,9 @@ def main(argv: list[str] | None = None) -> None:
     """Run the step."""
     arguments = parser(__doc__)
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
-    arguments.add_argument("--shards", nargs="+", type=Path, required=True, help="shards (NPY) of every cohort's plain view")
+    arguments.add_argument(
+        "--shards", nargs="+", type=Path, required=True, help="shards (NPY) of every cohort's plain view"
+    )
     arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV are written beside it")
     given = arguments.parse_args(argv)
     by_cohort: dict[str, list[Path]] = {}

@@ -15,7 +15,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Task), required=True, help="the task, as JSON")
     arguments.add_argument("--manifest", type=Path, required=True, help="manifest of the cohort")
-    arguments.add_argument("--shards", nargs="+", type=Path, required=True, help="shards (NPY) of all views, plain first")
+    arguments.add_argument(
+        "--shards", nargs="+", type=Path, required=True, help="shards (NPY) of all views, plain first"
+    )
     arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV are written beside it")
     given = arguments.parse_args(argv)
     by_view: dict[str, list[Path]] = {}

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from leukoflow.cohorts.synthetic import damage, draw, encode, encode_mask, plan
+from leukoflow.cohorts.synthetic import damage, draw, encode, encode_mask, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, write_table
@@ -13,7 +13,7 @@ from leukoflow.core.step import log, parser, progress, run, settings
 LISTING = ["path", "label", "patient", "slide", "site", "mask"]
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None) -> int | None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(SyntheticCohort), required=True, help="the cohort, JSON")
     arguments.add_argument("--shard", type=int, required=True, help="which shard, from 0")
@@ -29,12 +29,13 @@ def main(argv: list[str] | None = None) -> None:
     table = plan(options.settings)
     table = table.iloc[shard_slice(len(table), options.shard, options.shards)]
     start = time.perf_counter()
-    for row in progress(table.itertuples(index=False), len(table), "image"):
+    for row in progress(rows(table), len(table), "image"):
         drawing = draw(options.settings, row)
         _write(options.root / row.path, damage(encode(drawing), row.corrupt))
         _write(options.root / row.mask, encode_mask(drawing))
     write_table(options.output, table[LISTING])
     log.info("%d images, %.1f images/s", len(table), len(table) / (time.perf_counter() - start))
+    return None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -15,6 +15,8 @@ from leukoflow.core.runs import run_of
 from leukoflow.core.step import parser, run
 from leukoflow.evaluation import cohort_tables, tables
 
+NAMES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
+
 
 def main(argv: list[str] | None = None) -> None:
     """Run the step."""
@@ -34,6 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--groups", type=Path, required=True, help="duplicate groups and acquisitions")
     given = arguments.parse_args(argv)
+    for path in given.outputs:
+        if path.stem not in NAMES:
+            raise LeukoFlowError(f"{path}: there is no table {path.stem}; known: {', '.join(NAMES)}")
 
     study = Study.model_validate(read_json(given.study))
     models = {run_of(path): read_json(path) for path in given.models}
@@ -57,8 +62,6 @@ def main(argv: list[str] | None = None) -> None:
         "efficiency": tables.efficiency(models, histories),
     }
     for path in given.outputs:
-        if path.stem not in made:
-            raise LeukoFlowError(f"{path}: there is no table {path.stem}; known: {', '.join(made)}")
         write_table(path, made[path.stem])
 
 

@@ -47,7 +47,10 @@ def test_groups_of_like_images_widen_the_interval():
     right = np.repeat(np.random.default_rng(3).random(30) < 0.8, 20)
     y = np.zeros(600, int)
     sets = design(y, np.stack([right, ~right], 1).astype(float))
-    spread = [np.ptp(percentile_interval(resample(sets, units, 2000, 4)[:1], 0.95)) for units in (np.arange(600), np.arange(600) // 20)]
+    spread = [
+        np.ptp(percentile_interval(resample(sets, units, 2000, 4)[:1], 0.95))
+        for units in (np.arange(600), np.arange(600) // 20)
+    ]
     assert spread[1] > 3 * spread[0]
 
 

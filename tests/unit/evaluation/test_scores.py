@@ -15,7 +15,9 @@ CLASSES = ("a", "b")
 def predictions(cohort: str, role: str, ids: list[str], y: list[int], right: list[bool]) -> pd.DataFrame:
     guess = [label if hit else 1 - label for label, hit in zip(np.maximum(y, 0), right, strict=True)]
     shares = list(np.where(np.eye(2)[guess] > 0, 0.9, 0.1).astype(np.float32))
-    table = pd.DataFrame({"cohort": cohort, "image_id": ids, "group": ids, "role": role, "y": y, "probabilities": shares})
+    table = pd.DataFrame(
+        {"cohort": cohort, "image_id": ids, "group": ids, "role": role, "y": y, "probabilities": shares}
+    )
     return table.assign(perturbation="none", fold=1, seed=3)
 
 
@@ -37,7 +39,12 @@ def tables():
             "fold": [1] * 7 + [0] * 7,
         }
     )
-    pairs = [("away", "x0", "home", "n0"), ("home", "v1", "away", "x3"), ("away", "x2", "home", "t0"), ("home", "n1", "home", "t1")]
+    pairs = [
+        ("away", "x0", "home", "n0"),
+        ("home", "v1", "away", "x3"),
+        ("away", "x2", "home", "t0"),
+        ("home", "n1", "home", "t1"),
+    ]
     duplicates = pd.DataFrame(pairs, columns=["cohort_a", "image_a", "cohort_b", "image_b"])
     return table, split, duplicates
 
@@ -69,13 +76,21 @@ def test_scores_hold_value_interval_and_counts(tables):
     assert accuracy["value"].tolist() == pytest.approx([2 / 3] * 3)
     assert (accuracy["low"] < 2 / 3).all() and (accuracy["high"] > 2 / 3).all()
     counts = table[table["resampling"] == ""].set_index(["metric", "class"])["value"].to_dict()
-    assert counts == {("images", ""): 3, ("images", "a"): 1, ("images", "b"): 2, ("unlabelled", ""): 1, ("removed", ""): 0}
+    assert counts == {
+        ("images", ""): 3,
+        ("images", "a"): 1,
+        ("images", "b"): 2,
+        ("unlabelled", ""): 1,
+        ("removed", ""): 0,
+    }
     assert set(table["n"]) == {3} and set(table["groups"]) == {3}
 
 
 def test_nothing_left_is_counted_and_undefined(tables):
     table, split, duplicates = tables
-    whole = pd.concat([duplicates, pd.DataFrame([("away", f"x{k}", "home", "n0") for k in range(4)], columns=duplicates.columns)])
+    whole = pd.concat(
+        [duplicates, pd.DataFrame([("away", f"x{k}", "home", "n0") for k in range(4)], columns=duplicates.columns)]
+    )
     part = [each for each in samples(RUN, table, split, whole, CLASSES) if each.role == "external"][1]
     scores = score(part, CLASSES, Evaluation(resamples=100))
     assert scores.loc[scores["resampling"] != "", ["value", "low", "high"]].isna().all().all()
@@ -85,9 +100,14 @@ def test_nothing_left_is_counted_and_undefined(tables):
 def test_confusion_counts_every_pair_of_classes(tables):
     part = next(part for part in samples(RUN, *tables, CLASSES) if part.role == "test")
     table = confusion(part, CLASSES)
-    assert list(zip(table["true"], table["predicted"], table["count"], strict=True)) == [("a", "a", 1), ("a", "b", 0), ("b", "a", 1), ("b", "b", 1)]
+    assert list(zip(table["true"], table["predicted"], table["count"], strict=True)) == [
+        ("a", "a", 1),
+        ("a", "b", 0),
+        ("b", "a", 1),
+        ("b", "b", 1),
+    ]
 
 
 def test_other_classes_than_the_models_are_named(tables):
-    with pytest.raises(LeukoFlowError, match="2 probabilities an image.* 3 classes"):
+    with pytest.raises(LeukoFlowError, match=r"2 probabilities an image.* 3 classes"):
         list(samples(RUN, *tables, ("a", "b", "c")))

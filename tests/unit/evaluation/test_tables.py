@@ -6,9 +6,27 @@ from leukoflow.core.runs import Run
 from leukoflow.evaluation import cohort_tables, tables
 
 
-def rows(model: str, protocol: str, accuracy: float, fold: int = 0, low: float = 0.5, high: float = 0.99, **facts) -> pd.DataFrame:
-    base = {"cohort": "home", "task": "kind", "view": "plain", "protocol": protocol, "model": model, "fold": fold, "seed": 1}
-    base |= {"target": "home", "role": "test", "subset": "all", "n": 50, "groups": 10, "metric": "accuracy", "class": ""}
+def rows(
+    model: str, protocol: str, accuracy: float, fold: int = 0, low: float = 0.5, high: float = 0.99, **facts
+) -> pd.DataFrame:
+    base = {
+        "cohort": "home",
+        "task": "kind",
+        "view": "plain",
+        "protocol": protocol,
+        "model": model,
+        "fold": fold,
+        "seed": 1,
+    }
+    base |= {
+        "target": "home",
+        "role": "test",
+        "subset": "all",
+        "n": 50,
+        "groups": 10,
+        "metric": "accuracy",
+        "class": "",
+    }
     parts = []
     for resampling, (a, b) in {"images": (low, high), "groups": (low, high), "wilson": (0.4, 0.995)}.items():
         parts.append(base | {"value": accuracy, "low": a, "high": b, "resampling": resampling} | facts)
@@ -39,7 +57,9 @@ def test_the_colour_baseline_leads_each_protocol_and_the_rest_falls_by_accuracy(
 
 
 def test_folds_are_averaged_and_their_images_added():
-    board = tables.leaderboard(tables.gather([rows("net", "image", 0.8, fold=0), rows("net", "image", 0.9, fold=1, low=0.7)]), {})
+    board = tables.leaderboard(
+        tables.gather([rows("net", "image", 0.8, fold=0), rows("net", "image", 0.9, fold=1, low=0.7)]), {}
+    )
     row = board.iloc[0]
     assert (row["runs"], row["images"], row["groups"]) == (2, 100, 20)
     assert row["accuracy"] == pytest.approx(0.85) and row["accuracy_sd"] == pytest.approx(np.std([0.8, 0.9], ddof=1))
@@ -69,7 +89,10 @@ def test_external_shows_both_numbers_with_counts():
 
 def test_efficiency_averages_runs_and_keeps_what_is_unknown_empty():
     runs = [Run("home", "kind", "plain", "image", "net", fold, 1) for fold in (0, 1)]
-    models = {run: {"parameters": 10, "seconds": 2.0 + run.fold, "weights": "random", "firing_rates": {"a": 0.1, "b": 0.3}} for run in runs}
+    models = {
+        run: {"parameters": 10, "seconds": 2.0 + run.fold, "weights": "random", "firing_rates": {"a": 0.1, "b": 0.3}}
+        for run in runs
+    }
     models[Run("home", "kind", "plain", "image", "colour_histogram", 0, 1)] = {"seconds": 9.0}
     table = tables.efficiency(models, {runs[0]: pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})})
     first, second = table.iloc[0], table.iloc[1]
@@ -81,13 +104,19 @@ def test_efficiency_averages_runs_and_keeps_what_is_unknown_empty():
 @pytest.fixture
 def pairs():
     columns = ["cohort_a", "image_a", "cohort_b", "image_b", "kind"]
-    data = [("home", "i0", "home", "i3", "near"), ("home", "i1", "home", "i2", "identical"), ("away", "x", "home", "i0", "near")]
+    data = [
+        ("home", "i0", "home", "i3", "near"),
+        ("home", "i1", "home", "i2", "identical"),
+        ("away", "x", "home", "i0", "near"),
+    ]
     return pd.DataFrame(data, columns=columns)
 
 
 def test_audit_counts_leaks_from_learnt_to_test(pairs):
     ids = [f"i{k}" for k in range(5)]
-    split = pd.DataFrame({"image_id": ids, "group": ids, "fold": 0, "role": ["train", "train", "validation", "test", "test"]})
+    split = pd.DataFrame(
+        {"image_id": ids, "group": ids, "fold": 0, "role": ["train", "train", "validation", "test", "test"]}
+    )
     groups = pd.DataFrame({"cohort": "home", "image_id": ids, "acquisition": ["s1", "s1", "s2", "s2", "s3"]})
     manifest = pd.DataFrame({"image_id": ids, "patient": [None] * 5})
     row = cohort_tables.audit({("home", "kind", "image"): split}, pairs, groups, {"home": manifest}).iloc[0]
@@ -109,5 +138,9 @@ def test_cohort_facts_keep_published_apart(pairs):
     assert np.isnan(facts["images", "b"][1]) and facts["images", "(no label)"][0] == 1
     assert facts["listed", ""][0] == 6 and facts["rejected", "empty"][0] == 2
     assert facts["scale bars", "a"][0] == 1 and facts["scale bars", "b"][0] == 0
-    assert (facts["identical pairs", ""][0], facts["near pairs", ""][0], facts["images with a duplicate", ""][0]) == (1, 1, 4)
+    assert (facts["identical pairs", ""][0], facts["near pairs", ""][0], facts["images with a duplicate", ""][0]) == (
+        1,
+        1,
+        4,
+    )
     assert facts["near pairs", "away"][0] == 1 and facts["median focus", ""][0] == 2.5

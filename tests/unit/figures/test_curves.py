@@ -53,7 +53,10 @@ def test_test_rows_alone_are_drawn_baseline_first():
     shares = list(np.eye(2))
     rows = pd.DataFrame({"role": "test", "perturbation": "none", "y": [0, 1], "probabilities": shares})
     wrong = rows.assign(role="validation", y=[1, 0])
-    tables = {"abc": pd.concat([rows, wrong]), "colour_histogram": pd.concat([rows, rows.assign(perturbation="dark", y=[1, 0])])}
+    tables = {
+        "abc": pd.concat([rows, wrong]),
+        "colour_histogram": pd.concat([rows, rows.assign(perturbation="dark", y=[1, 0])]),
+    }
     figure, points = curves("roc", tables, ["a", "b"])
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["colour_histogram", "abc"]
     assert set(points["area"]) == {1.0}

@@ -15,13 +15,22 @@ def titles(figure) -> list[str]:
 
 
 def counts(model: str, fold: int, cells: list[int]) -> pd.DataFrame:
-    table = pd.DataFrame({"true": list("aabb"), "predicted": list("abab"), "count": cells, "model": model, "fold": fold})
+    table = pd.DataFrame(
+        {"true": list("aabb"), "predicted": list("abab"), "count": cells, "model": model, "fold": fold}
+    )
     return table.assign(cohort="home", target="home", role="test", subset="all")
 
 
 def test_confusion_adds_folds_up_and_leaves_other_roles_out():
-    tables = [counts("net", 0, [3, 1, 0, 4]), counts("net", 1, [2, 0, 1, 3]), counts("colour_histogram", 0, [1, 1, 1, 1])]
-    tables += [counts("net", 0, [90, 0, 0, 90]).assign(role="validation"), counts("net", 0, [9, 9, 9, 9]).assign(target="away")]
+    tables = [
+        counts("net", 0, [3, 1, 0, 4]),
+        counts("net", 1, [2, 0, 1, 3]),
+        counts("colour_histogram", 0, [1, 1, 1, 1]),
+    ]
+    tables += [
+        counts("net", 0, [90, 0, 0, 90]).assign(role="validation"),
+        counts("net", 0, [9, 9, 9, 9]).assign(target="away"),
+    ]
     figure, table = confusion_matrices(pd.concat(tables))
     assert titles(figure) == ["colour_histogram", "net"]
     assert table.loc[table["model"] == "net", "count"].tolist() == [5, 1, 1, 7]
@@ -31,7 +40,9 @@ def test_confusion_adds_folds_up_and_leaves_other_roles_out():
 
 def history(epochs: int, shift: float = 0.0) -> pd.DataFrame:
     columns = [f"{role}_{name}" for role in ("train", "validation") for name in ("accuracy", "loss")]
-    return pd.DataFrame({"epoch": range(epochs), **{column: np.linspace(0.2, 0.8, epochs) + shift for column in columns}})
+    return pd.DataFrame(
+        {"epoch": range(epochs), **{column: np.linspace(0.2, 0.8, epochs) + shift for column in columns}}
+    )
 
 
 def test_learning_curves_average_folds_and_skip_what_has_no_epochs():
@@ -50,8 +61,22 @@ def test_learning_curves_say_when_there_are_none():
 
 def board(models: list[str], protocols: list[str]) -> pd.DataFrame:
     rows = [
-        {"cohort": "home", "task": "kind", "view": "plain", "protocol": protocol, "model": model, "images": 9, "groups": 3, "runs": 1}
-        | {"accuracy": 0.9 - 0.01 * place, "low": np.nan if place == 1 else 0.8, "high": np.nan if place == 1 else 0.95, "interval": "groups"}
+        {
+            "cohort": "home",
+            "task": "kind",
+            "view": "plain",
+            "protocol": protocol,
+            "model": model,
+            "images": 9,
+            "groups": 3,
+            "runs": 1,
+        }
+        | {
+            "accuracy": 0.9 - 0.01 * place,
+            "low": np.nan if place == 1 else 0.8,
+            "high": np.nan if place == 1 else 0.95,
+            "interval": "groups",
+        }
         for protocol in protocols
         for place, model in enumerate(models)
     ]
@@ -77,7 +102,9 @@ def pairs() -> pd.DataFrame:
     rows = [("home", f"a{k}", "home", f"b{k}", "near", 3, 0.95 + k / 1000) for k in range(30)]
     rows += [("home", f"c{k}", "home", f"d{k}", "identical", 0, 1.0) for k in range(9)]
     rows += [("away", "x", "home", "a0", "near", 2, 0.97)]
-    return pd.DataFrame(rows, columns=["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"])
+    return pd.DataFrame(
+        rows, columns=["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
+    )
 
 
 def test_examples_cover_every_kind_and_the_least_alike():

@@ -12,7 +12,9 @@ from leukoflow.figures.samples import class_samples, views
 
 @pytest.fixture
 def cohort(tmp_path) -> tuple[pd.DataFrame, dict[str, list[Path]]]:
-    manifest = pd.DataFrame({"image_id": [f"i{k:02d}" for k in range(40)], "label": ["x"] * 30 + ["y"] * 6 + [None] * 4})
+    manifest = pd.DataFrame(
+        {"image_id": [f"i{k:02d}" for k in range(40)], "label": ["x"] * 30 + ["y"] * 6 + [None] * 4}
+    )
     shards: dict[str, list[Path]] = {}
     for view in ("plain", "grey"):
         for shard, part in enumerate((manifest[:25], manifest[25:])):
@@ -36,7 +38,12 @@ def test_samples_are_spread_over_each_class(cohort):
     shown = table.groupby("class", sort=False)["image_id"].agg(list).to_dict()
     assert shown["x"] == ["i00", "i04", "i08", "i12", "i17", "i21", "i25", "i29"]
     assert shown["y"] == [f"i{k}" for k in range(30, 36)] and shown["no class"] == [f"i{k}" for k in range(36, 40)]
-    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["y\nn = 6", "x\nn = 30", "z\nn = 0", "no class\nn = 4"]
+    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == [
+        "y\nn = 6",
+        "x\nn = 30",
+        "z\nn = 0",
+        "no class\nn = 4",
+    ]
     assert int(figure.axes[0].images[0].get_array()[0, 0, 0]) == 30
 
 

@@ -107,6 +107,16 @@ def test_the_scale_bar_disappears_and_nothing_else_changes(colour):
     assert np.array_equal(result[far], image[far])
 
 
+def test_the_bar_of_a_large_image_disappears_from_its_rendition():
+    image = np.full((768, 1024, 3), GROUND, np.uint8)
+    cv2.circle(image, (300, 300), 60, (130, 90, 180), -1)
+    clean = render_view(image, View(kind="plain"), None)
+    image[690:730, 880:1000] = (200, 0, 0)
+    assert np.abs(render_view(image, View(kind="plain"), None).astype(int) - clean).max() > 100
+    rendered = render_view(image, View(kind="plain"), (880, 690, 1000, 730))
+    assert np.abs(rendered.astype(int) - clean).max() <= 2
+
+
 def test_a_scale_bar_is_filled_with_the_background_near_it():
     ground = np.linspace(150, 250, 224)[:, None, None] * np.ones((1, 224, 3))
     image = ground.astype(np.uint8)

@@ -1,0 +1,110 @@
+"""The JSON schema and the reference page of the config, made from its models.
+
+`python -m leukoflow.config.reference` writes `config/schema.json` and `config/README.md`.
+"""
+
+import json
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from leukoflow.config.errors import members
+from leukoflow.config.study import Study
+from leukoflow.core.files import write_text
+
+FOLDER = Path(__file__).resolve().parents[3] / "config"
+_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+def schema() -> str:
+    """The JSON schema of a study file."""
+    return json.dumps(Study.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def page() -> str:
+    """The reference page, Markdown: every section and key with its type, range, default and meaning."""
+    parts = [
+        "# Configuration",
+        "",
+        "A study is one YAML file: `config.yaml` is the default one, others are in `workflow/studies`, and",
+        "`snakemake --cores 8 --configfile my_study.yaml` runs yours. Unknown keys are errors. Editors that speak JSON",
+        "schema complete and check the keys with `config/schema.json`. This page is made from the code by `make docs`.",
+        "",
+    ]
+    for section in _sections(Study, []):
+        parts += _section(section)
+    return "\n".join(parts)
+
+
+def _sections(model: type[BaseModel], seen: list[type[BaseModel]]) -> list[type[BaseModel]]:
+    """All sections in the order in which a reader meets them."""
+    if model not in seen:
+        seen.append(model)
+        for field in model.model_fields.values():
+            for member in members(field.annotation):
+                _sections(member, seen)
+    return seen
+
+
+def _section(model: type[BaseModel]) -> list[str]:
+    lines = [f"## {model.__name__}", "", " ".join((model.__doc__ or "").split()), ""]
+    lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        meaning = " ".join((field.description or "").split())
+        cells = (f"`{name}`", _type(field.annotation) + _range(field), _default(field), meaning)
+        lines.append("| " + " | ".join(each.replace("|", "\\|") for each in cells) + " |")
+    return [*lines, ""]
+
+
+def _type(annotation: Any) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is dict:
+        return f"mapping of name to {_type(parts[1])}"
+    if origin in (tuple, list):
+        whole = [each for each in parts if each is not ...]
+        return f"list of {_type(whole[0])}" if len(whole) == 1 else f"list of {len(whole)} {_type(whole[0])}"
+    if origin in (Union, UnionType):
+        return " or ".join(_type(each) for each in parts)
+    if getattr(origin, "__name__", "") == "Literal" or str(origin) == "typing.Literal":
+        return " or ".join(f"`{each}`" for each in parts)
+    if hasattr(annotation, "__metadata__"):
+        return _type(annotation.__origin__)
+    if annotation is type(None):
+        return "nothing"
+    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}[annotation.__name__]
+
+
+def _range(field: FieldInfo) -> str:
+    limits = [
+        f"{words} {getattr(each, limit)}"
+        for each in field.metadata
+        for limit, words in _LIMITS.items()
+        if getattr(each, limit, None) is not None
+    ]
+    return f", {', '.join(limits)}" if limits else ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return "its defaults"
+    if isinstance(value, tuple):
+        value = list(value)
+    return f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+def main() -> None:
+    """Write both files."""
+    write_text(FOLDER / "schema.json", schema())
+    write_text(FOLDER / "README.md", page())
+
+
+if __name__ == "__main__":
+    main()

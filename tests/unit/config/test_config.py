@@ -1,0 +1,168 @@
+"""The config: the studies that ship are valid, mistakes are told by key, schema and reference page are up to date."""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from leukoflow.config import reference
+from leukoflow.config.errors import members, nearest
+from leukoflow.config.load import load_study, parse_study
+from leukoflow.config.plan import all_runs, runs_of
+from leukoflow.config.study import Study
+from leukoflow.config.tasks import Task
+from leukoflow.core.errors import LeukoFlowError
+
+ROOT = Path(__file__).resolve().parents[3]
+STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "workflow/studies").glob("*.yaml"))]
+SMOKE = yaml.safe_load((ROOT / "workflow/studies/smoke.yaml").read_text())
+
+
+def sections(model: type[BaseModel] = Study) -> set[type[BaseModel]]:
+    found = {model}
+    for field in model.model_fields.values():
+        for member in members(field.annotation):
+            found |= sections(member)
+    return found
+
+
+def changed(path: str, value: object) -> dict:
+    """The smoke study with one key set (or removed, for `...`)."""
+    config = copy.deepcopy(SMOKE)
+    *parents, last = path.split(".")
+    place = config
+    for part in parents:
+        place = place.setdefault(part, {})
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_studies_that_ship_are_valid(path: Path) -> None:
+    study = load_study(path)
+    assert study.study == ("demo" if path.name == "config.yaml" else path.stem)
+    baseline = study.models["colour_histogram"]
+    assert baseline.architecture == "colour_histogram"
+    assert all("colour_histogram" in each.models for each in study.experiments.values())
+
+
+def test_the_demo_is_the_default_study() -> None:
+    assert (ROOT / "workflow/studies/demo.yaml").read_text() == (ROOT / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("modles", {}, r"modles: unknown key; did you mean 'models'\?"),
+        ("cohorts.demo.imagse", 5, r"cohorts\.demo\.imagse: unknown key; did you mean 'images'\?"),
+        ("cohorts.demo.faults.corupt", 0.1, r"cohorts\.demo\.faults\.corupt: unknown key; did you mean 'corrupt'\?"),
+        ("models.neurallnet.training.epoch", 3, r"models\.neurallnet\.training\.epoch: .*did you mean 'epochs'\?"),
+        ("models.neurallnet.training.epochs", 0, r"training\.epochs: .*greater than or equal to 1 \(given: 0\)"),
+        ("models.neurallnet.training.epochs", "many", r"epochs: .*valid integer.*\(given: 'many'\)"),
+        ("views.plain.kind", "plian", r"views\.plain\.kind: .*'plain', 'normalised'.*\(given: 'plian'\)"),
+        ("cohorts.demo.kind", "syntetic", r"cohorts\.demo: .*'synthetic', 'folder', 'download'"),
+        ("cohorts.demo.size", 8, r"cohorts\.demo\.size: .*32 \(given: 8\)"),
+        ("study", ..., r"study: is required"),
+        ("study", "My Study", r"study: .*pattern"),
+        ("tasks.subtype.classes", ["One"], r"tasks\.subtype\.classes: .*at least 2"),
+        ("tasks.subtype.classes", ["A", "A"], r"tasks\.subtype: .*differ"),
+        ("tasks.subtype.labels", {"Early": "Erly"}, r"tasks\.subtype: .*Erly"),
+        ("experiments.subtype.cohort", "dmeo", r"experiments\.subtype\.cohort: 'dmeo' is not in section cohorts; did you mean 'demo'\?"),
+        ("experiments.subtype.models", ["neuralnet"], r"subtype\.models: 'neuralnet'.*did you mean 'neurallnet'\?"),
+        ("experiments.subtype.external", ["demo"], r"external: demo is the training cohort itself"),
+        ("experiments.subtype.protocols", ["slide"], r"protocols\.0: .*'image', 'duplicate'"),
+        ("splits", {"test": 0.6, "validation": 0.5}, r"splits: .*nothing to train on"),
+        ("evaluation.resamples", 1e9, r"evaluation\.resamples: .*100000"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_by_key_in_one_line(path: str, value: object, message: str) -> None:
+    with pytest.raises(LeukoFlowError, match=message) as caught:
+        parse_study(changed(path, value), "my.yaml")
+    assert str(caught.value).startswith("my.yaml: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_several_mistakes_are_told_together() -> None:
+    config = changed("modles", {})
+    config["views"]["plain"]["sise"] = 3
+    with pytest.raises(LeukoFlowError, match="sise.*modles|modles.*sise"):
+        parse_study(config)
+
+
+def test_a_file_that_is_no_yaml_or_empty_is_named(tmp_path: Path) -> None:
+    for text in ("a: [", "", "- list"):
+        (tmp_path / "study.yaml").write_text(text)
+        with pytest.raises(LeukoFlowError, match=r"study\.yaml"):
+            load_study(tmp_path / "study.yaml")
+    with pytest.raises(LeukoFlowError, match=r"none\.yaml"):
+        load_study(tmp_path / "none.yaml")
+
+
+def test_every_section_is_closed_and_every_key_explained() -> None:
+    for section in sections():
+        assert section.model_config.get("extra") == "forbid", section
+        assert section.model_config.get("frozen"), section
+        assert section.__doc__, section
+        silent = [name for name, field in section.model_fields.items() if not field.description]
+        assert silent == [], section
+
+
+def test_one_file_for_each_section_of_a_study() -> None:
+    folder = ROOT / "src/leukoflow/config"
+    for name in Study.model_fields:
+        if members(Study.model_fields[name].annotation):
+            assert (folder / f"{name}.py").is_file(), name
+
+
+def test_schema_and_reference_page_are_up_to_date() -> None:
+    for name, made in (("schema.json", reference.schema()), ("README.md", reference.page())):
+        assert (ROOT / "config" / name).read_text() == made, f"config/{name} is out of date: run make docs"
+
+
+def test_the_schema_agrees_with_the_models() -> None:
+    schema = json.loads(reference.schema())
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(Study.model_fields)
+    for name, part in schema["$defs"].items():
+        if part["type"] == "object":
+            assert part["additionalProperties"] is False, name
+
+
+def test_the_reference_page_names_every_key_with_its_range() -> None:
+    page = reference.page()
+    for section in sections():
+        part = page.split(f"## {section.__name__}\n")[1].split("\n## ")[0]
+        for name in section.model_fields:
+            assert f"| `{name}` |" in part
+    assert re.search(r"\| `images` \| whole number, at least 4 \| `240` \|", page)
+
+
+def test_nearest_lists_what_is_known_where_nothing_is_near() -> None:
+    assert nearest("xyz", ["alpha", "beta"]) == "; known: alpha, beta"
+    assert nearest("alhpa", ["alpha", "beta"]) == "; did you mean 'alpha'?"
+
+
+def test_labels_are_mapped_by_name() -> None:
+    task = Task(classes=("benign", "malignant"), labels={"Benign": "benign", "Pro": "malignant", "Early": "malignant"})
+    assert [task.class_of(each) for each in ("Pro", "Benign", "Early", "Pre", None)] == [1, 0, 1, None, None]
+    assert Task(classes=("B", "A")).class_of("A") == 1
+
+
+def test_runs_are_the_product_of_the_axes_and_listed_once() -> None:
+    config = changed("experiments.again", SMOKE["experiments"]["subtype"] | {"external": [], "seeds": [42, 43]})
+    config["splits"]["folds"] = 3
+    study = parse_study(config)
+    assert len(runs_of(study, "subtype")) == 1 * 2 * 3 * 3 * 1
+    runs = all_runs(study)
+    assert len(runs) == 18 * 2 + 3
+    name = "demo.subtype.plain.patient.neurallnet.fold2.seed42"
+    targets = {run.name: cohorts for run, cohorts in runs.items()}
+    assert targets[name] == ["demo", "demo_ext"]
+    assert targets[name.replace("seed42", "seed43")] == ["demo"]

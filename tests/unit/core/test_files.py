@@ -1,0 +1,72 @@
+"""Files are whole or absent."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from leukoflow.core import files
+from leukoflow.core.errors import LeukoFlowError
+
+
+def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "table.csv"
+    files.write_text(target, "old")
+    with pytest.raises(ValueError, match="NaN|JSON"):
+        files.write_json(target, {"x": float("nan")})
+    with pytest.raises(RuntimeError), files.atomic(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert os.listdir(target.parent) == ["table.csv"]
+
+
+def test_the_temporary_lies_beside_the_target_with_its_suffix(tmp_path: Path) -> None:
+    with files.atomic(tmp_path / "a.npy") as temporary:
+        assert temporary.parent == tmp_path and temporary.suffix == ".npy" and temporary.name != "a.npy"
+        temporary.write_bytes(b"x")
+    assert (tmp_path / "a.npy").stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_tables_come_back(tmp_path: Path, name: str) -> None:
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    files.write_table(tmp_path / name, table)
+    pd.testing.assert_frame_equal(files.read_table(tmp_path / name), table)
+    assert list(files.read_table(tmp_path / name, ["b"]).columns) == ["b"]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.json"])
+def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x00\xff" if name != "t.csv" else b"")
+    read = files.read_json if name.endswith("json") else files.read_table
+    with pytest.raises(LeukoFlowError, match=name):
+        read(tmp_path / name)
+    with pytest.raises(LeukoFlowError, match="absent"):
+        read(tmp_path / name.replace("t.", "absent."))
+
+
+def test_a_tree_changes_when_files_come_or_go(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.jpg").touch()
+    os.utime(tmp_path / "a", ns=(1, 1))
+    first = files.tree_state(tmp_path)
+    assert files.tree_state(tmp_path) == first
+    (tmp_path / "a" / "2.jpg").touch()
+    assert files.tree_state(tmp_path) != first
+
+
+def test_a_trees_digest_is_its_contents(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("one")
+    first = files.tree_digest(tmp_path)
+    os.utime(tmp_path / "x", ns=(1, 1))
+    assert files.tree_digest(tmp_path) == first
+    (tmp_path / "x").write_text("two")
+    assert files.tree_digest(tmp_path) != first

@@ -1,0 +1,72 @@
+"""Fingerprints: over what a step imports, blind to comments, awake to everything else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from leukoflow.core import fingerprint as module
+from leukoflow.core.fingerprint import closure, fingerprint
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package that fingerprints are taken of."""
+    copy = tmp_path / "leukoflow"
+    shutil.copytree(module.ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "ROOT", copy)
+    forget()
+    yield copy
+    forget()
+
+
+def forget() -> None:
+    for function in (module._tree, module._tree_digest, module._imports):
+        function.cache_clear()
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    forget()
+
+
+def test_closures_follow_imports_and_stay_small() -> None:
+    train = closure("leukoflow.steps.train")
+    assert {"leukoflow.training.loop", "leukoflow.models.registry", "leukoflow.core.files"} <= train
+    assert not any(each.startswith("leukoflow.models.neurallnet") for each in train)
+    assert "leukoflow.evaluation.metrics" not in train
+    assert "leukoflow.training.loop" not in closure("leukoflow.steps.predict")
+    assert "leukoflow.models.layers.lif" in closure("leukoflow.models.neurallnet")
+    assert "leukoflow.models.layers.lif" not in closure("leukoflow.models.resnet50_hmscam")
+
+
+def test_a_comment_a_docstring_and_spacing_change_nothing(source: Path) -> None:
+    before = fingerprint("leukoflow.steps.train")
+    file = source / "training/recipe.py"
+    edit(file, "import math", "import math  # the standard one\n\n")
+    edit(file, '"""Whether all epochs are done', '"""If all epochs are done')
+    assert fingerprint("leukoflow.steps.train") == before
+
+
+def test_a_change_deep_in_the_closure_is_seen_and_others_are_not(source: Path) -> None:
+    before = {name: fingerprint(f"leukoflow.{name}") for name in ("steps.train", "steps.predict", "steps.score")}
+    edit(source / "training/recipe.py", "best, waited, plateaus = math.inf", "best, waited, plateaus = 1e9")
+    after = {name: fingerprint(f"leukoflow.{name}") for name in before}
+    assert after["steps.train"] != before["steps.train"]
+    assert after["steps.predict"] == before["steps.predict"]
+    assert after["steps.score"] == before["steps.score"]
+
+
+def test_imports_inside_functions_count(source: Path) -> None:
+    before = fingerprint("leukoflow.steps.study")
+    file = source / "steps/study.py"
+    edit(file, "    args = arguments.parse_args(argv)", "    import leukoflow.core.shards\n    args = arguments.parse_args(argv)")
+    assert "leukoflow.core.shards" in closure("leukoflow.steps.study")
+    assert fingerprint("leukoflow.steps.study") != before
+
+
+def test_unknown_modules_are_an_error() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"leukoflow\.steps\.trian"):
+        fingerprint("leukoflow.steps.trian")

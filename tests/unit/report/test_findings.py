@@ -1,0 +1,72 @@
+import pandas as pd
+import pytest
+from fake_study import finished_study
+
+from leukoflow.report.findings import Finding, findings
+
+
+@pytest.fixture
+def told(tmp_path_factory):
+    fake = finished_study(tmp_path_factory.getbasetemp() / "study")
+
+    def tell(**changed: pd.DataFrame) -> dict[str, Finding]:
+        names = ("leaderboard", "external", "cohorts", "audit")
+        tables = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in names} | changed
+        tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
+        return {each.title: each for each in findings(fake.study, *(tables[name] for name in names))}
+
+    tell.root = fake.root
+    return tell
+
+
+def table(told, name: str) -> pd.DataFrame:
+    return pd.read_csv(told.root / "tables" / f"{name}.csv")
+
+
+def test_leakage_is_told_from_the_audits_counts(told):
+    audit = table(told, "audit")
+    leak = audit[audit["protocol"] == "image"].iloc[0]
+    found = told()
+    text = found["Leakage: demo, subtype, image split"]
+    assert text.tone == "bad"
+    assert f"{leak['test_with_duplicate']:.0f} (" in text.text
+    assert f"Of {leak['test']} test images" in text.text
+    assert found["No leakage found: demo, subtype, acquisition split"].tone == "good"
+
+
+def test_problems_come_before_notes_and_notes_before_what_is_in_order(told):
+    tones = [each.tone for each in told().values()]
+    assert tones == sorted(tones, key=["bad", "warn", "good"].index)
+    assert set(tones) == {"bad", "warn", "good"}
+
+
+def test_an_external_cohort_that_is_all_overlap_checks_nothing(told):
+    external = table(told, "external")
+    gone = told(external=external.assign(unseen_images=0, removed=16))["away overlaps with demo (main)"]
+    assert "16 of its 16 images" in gone.text
+    assert "checks nothing" in gone.text
+    apart = told(external=external.assign(removed=0))["away is apart from demo (main)"]
+    assert apart.tone == "good"
+
+
+def test_both_external_numbers_are_told(told):
+    external = table(told, "external")
+    rows = external[(external["protocol"] == "acquisition") & (external["model"] != "colour_histogram")]
+    best = rows.sort_values(["accuracy", "model"], ascending=[False, True]).iloc[0]
+    text = told()["away overlaps with demo (main)"].text
+    for share in (best["accuracy"], best["unseen_accuracy"]):
+        assert f"{100 * share:.1f}\N{NO-BREAK SPACE}%" in text
+
+
+def test_bars_in_one_class_only_are_a_warning_and_even_ones_are_not(told):
+    cohorts = table(told, "cohorts")
+    text = told()["Scale bars in demo"]
+    assert text.tone == "warn"
+    assert "50\N{NO-BREAK SPACE}% of Early" in text.text
+    even = cohorts.copy()
+    even.loc[(even["fact"] == "scale bars") & (even["cohort"] == "demo"), "measured"] = 15
+    assert told(cohorts=even)["Scale bars in demo"].tone == "good"
+
+
+def test_an_experiment_without_external_runs_says_nothing_of_it(told):
+    assert not any("overlaps" in title for title in told(external=table(told, "external")[:0]))

@@ -1,0 +1,90 @@
+import json
+
+import pandas as pd
+import pytest
+from fake_study import CLASSES, finished_study, texts
+from PIL import Image
+
+from leukoflow.steps import (
+    figure_confusion,
+    figure_curves,
+    figure_duplicates,
+    figure_leaderboard,
+    figure_learning,
+    figure_samples,
+    figure_views,
+)
+
+TASK = json.dumps({"classes": CLASSES})
+
+
+@pytest.fixture
+def fake(tmp_path_factory):
+    return finished_study(tmp_path_factory.getbasetemp() / "study")
+
+
+def written(step, arguments: list[str], output) -> pd.DataFrame:
+    """Run a figure step; its PNG must be a picture, its SVG drawn, and its CSV is returned."""
+    step.main([*arguments, "--output", str(output)])
+    with Image.open(output) as image:
+        assert min(image.size) > 100
+    assert "<svg" in output.with_suffix(".svg").read_text()
+    return pd.read_csv(output.with_suffix(".csv"))
+
+
+def test_samples(fake, tmp_path):
+    manifest = str(fake.root / "cohorts/away/manifest.parquet")
+    arguments = ["--settings", TASK, "--manifest", manifest, "--shards", *texts(fake.path("views/away.plain/*.npy"))]
+    table = written(figure_samples, arguments, tmp_path / "samples.png")
+    assert table.drop_duplicates("class")["class"].tolist() == [*CLASSES, "no class"]
+
+
+def test_views_keep_the_order_of_the_arguments(fake, tmp_path):
+    shards = [path for view in ("plain", "grey") for path in fake.path(f"views/demo.{view}/*.npy")]
+    manifest = str(fake.root / "cohorts/demo/manifest.parquet")
+    table = written(
+        figure_views, ["--settings", TASK, "--manifest", manifest, "--shards", *texts(shards)], tmp_path / "views.png"
+    )
+    assert table["view"].tolist() == ["plain"] * 4 + ["grey"] * 4
+
+
+def test_learning(fake, tmp_path):
+    table = written(
+        figure_learning, ["--histories", *texts(fake.path("runs/*/history.csv"))], tmp_path / "learning.png"
+    )
+    assert set(table["model"]) == {"neurallnet", "resnet50_hmscam"} and set(table["protocol"]) == {
+        "image",
+        "acquisition",
+    }
+
+
+def test_confusion(fake, tmp_path):
+    files = fake.path("runs/*.image.*/confusion.csv")
+    table = written(figure_confusion, ["--confusions", *texts(files)], tmp_path / "confusion.png")
+    assert table.groupby("model")["count"].sum().nunique() == 1
+
+
+@pytest.mark.parametrize("kind", ["roc", "pr"])
+def test_curves(fake, tmp_path, kind):
+    files = fake.path("runs/*.image.*/predictions/demo.parquet")
+    table = written(
+        figure_curves, ["--kind", kind, "--classes", *CLASSES, "--predictions", *texts(files)], tmp_path / f"{kind}.png"
+    )
+    assert table["model"].iloc[0] == "colour_histogram" and set(CLASSES) < set(table["class"])
+
+
+def test_duplicates(fake, tmp_path):
+    duplicates = str(fake.root / "quality/duplicates.parquet")
+    table = written(
+        figure_duplicates,
+        ["--duplicates", duplicates, "--shards", *texts(fake.path("views/*.plain/*.npy"))],
+        tmp_path / "duplicates.png",
+    )
+    assert set(table["cohort_a"]) == {"away", "demo"}
+
+
+def test_leaderboard(fake, tmp_path):
+    table = written(
+        figure_leaderboard, ["--leaderboard", str(fake.root / "tables/leaderboard.csv")], tmp_path / "leaderboard.png"
+    )
+    assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()

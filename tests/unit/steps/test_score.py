@@ -1,0 +1,49 @@
+import numpy as np
+import pandas as pd
+import pytest
+from fake_study import finished_study
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+
+from leukoflow.evaluation.scores import CONFUSION_COLUMNS, SCORE_COLUMNS
+
+
+@pytest.fixture
+def folder(tmp_path_factory):
+    fake = finished_study(tmp_path_factory.getbasetemp() / "study")
+    return fake.root / "runs" / fake.runs()[1].name
+
+
+def test_scores_are_those_of_the_predictions(folder):
+    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False, na_values=[""])
+    assert list(scores.columns) == SCORE_COLUMNS
+    assert set(scores["model"]) == {"neurallnet"} and set(scores["protocol"]) == {"image"}
+    table = pd.read_parquet(folder / "predictions" / "demo.parquet").query("role == 'test'")
+    shares = np.stack(table["probabilities"])
+    own = scores[
+        (scores["role"] == "test")
+        & (scores["subset"] == "all")
+        & (scores["resampling"] == "images")
+        & scores["class"].isna()
+    ]
+    found = own.set_index("metric")["value"]
+    assert found["accuracy"] == pytest.approx(accuracy_score(table["y"], shares.argmax(1)))
+    assert found["f1"] == pytest.approx(f1_score(table["y"], shares.argmax(1), average="macro"))
+    areas = [roc_auc_score(table["y"] == k, shares[:, k]) for k in range(4)]
+    assert found["auc"] == pytest.approx(np.mean(areas))
+
+
+def test_external_images_with_a_learnt_duplicate_are_removed_and_counted(folder):
+    scores = pd.read_csv(folder / "scores.csv")
+    outside = scores[scores["role"] == "external"].drop_duplicates("subset").set_index("subset")
+    removed = scores[(scores["metric"] == "removed") & (scores["role"] == "external")].set_index("subset")["value"]
+    assert removed["all"] == 0 and removed["without overlap"] > 0
+    assert outside.loc["all", "n"] == 11
+    assert 0 < outside.loc["without overlap", "n"] < 11
+
+
+def test_confusion_adds_up_to_the_images(folder):
+    counts = pd.read_csv(folder / "confusion.csv")
+    assert list(counts.columns) == CONFUSION_COLUMNS
+    scores = pd.read_csv(folder / "scores.csv").drop_duplicates(["target", "role", "subset"])
+    expected = scores.set_index(["target", "role", "subset"])["n"].to_dict()
+    assert counts.groupby(["target", "role", "subset"])["count"].sum().to_dict() == expected

@@ -1,0 +1,93 @@
+# Scores of each run, and the tables of the study.
+
+
+rule score:
+    input:
+        predictions=run_predictions,
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        duplicates="results/{study}/quality/duplicates.parquet",
+    output:
+        scores="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/scores.csv",
+        confusion="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/confusion.csv",
+    log:
+        "logs/{study}/score/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/score/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.score"),
+        settings=STUDY.evaluation.model_dump_json(),
+        classes=class_names,
+        run=run_name,
+    message:
+        "Scoring {wildcards.model} on {wildcards.cohort}, {wildcards.protocol} split, fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.score --settings {params.settings:q} --run {params.run}"
+        " --classes {params.classes:q} --predictions {input.predictions} --split {input.split}"
+        " --duplicates {input.duplicates} --output {output.scores} --confusion {output.confusion} 2> {log}"
+
+
+rule study:
+    output:
+        "results/{study}/study.json",
+    log:
+        "logs/{study}/study.log",
+    benchmark:
+        "benchmarks/{study}/study.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(500),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.study"),
+        settings=STUDY.model_dump_json(),
+    message:
+        "Writing the resolved config"
+    shell:
+        "python -m leukoflow.steps.study --settings {params.settings:q} --output {output} 2> {log}"
+
+
+rule tables:
+    input:
+        study="results/{study}/study.json",
+        scores=run_files("scores.csv"),
+        models=run_files("model.json"),
+        histories=run_files("history.csv"),
+        manifests=cohort_tables("manifest.parquet"),
+        qualities=cohort_tables("quality.parquet"),
+        rejects=cohort_tables("rejects.csv"),
+        splits=SPLITS,
+        duplicates="results/{study}/quality/duplicates.parquet",
+        groups="results/{study}/quality/groups.parquet",
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/tables.log",
+    benchmark:
+        "benchmarks/{study}/tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.tables"),
+    message:
+        "Gathering the tables"
+    shell:
+        "python -m leukoflow.steps.tables --study {input.study} --scores {input.scores}"
+        " --models {input.models} --histories {input.histories} --manifests {input.manifests}"
+        " --qualities {input.qualities} --rejects {input.rejects} --splits {input.splits}"
+        " --duplicates {input.duplicates} --groups {input.groups} --outputs {output} 2> {log}"
