@@ -12,7 +12,7 @@ def working_here() -> bool:
     """Whether another Snakemake runs in this folder."""
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command = " ".join(process.info["cmdline"] or ())
-        if process.pid != os.getpid() and "snakemake" in command and process.info["cwd"] == os.getcwd():
+        if process.pid != os.getpid() and "snakemake" in command and process.info["cwd"] == str(Path.cwd()):
             return True
     return False
 

@@ -134,17 +134,16 @@ def _illumination(height: int, width: int, slide: Slide) -> NDArray[np.float32]:
     return 1 - np.float32(slide.vignette / 2) * (y[:, None] ** 2 + x[None, :] ** 2)
 
 
-def burn_scale_bar(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy of RGB uint8 [H, W, 3] with a red bar, its ends and its length in letters at the lower right."""
+def burn_scale_bar(image: NDArray[np.uint8], pixels_per_um: float) -> NDArray[np.uint8]:
+    """A copy of RGB uint8 [H, W, 3] with a red bar of 10 micrometres, its ends and its length, at the lower right."""
     image = image.copy()
     height, width = image.shape[:2]
-    unit = max(height / 224, 0.5)
-    right, bottom = round(width - 8 * unit), round(height - 7 * unit)
-    left, tick, red = round(right - 30 * unit), round(7 * unit), (226, 24, 32)
-    thick = max(round(unit), 1)
+    unit, red = max(height / 224, 0.5), (226, 24, 32)
+    right, bottom, tick = round(width - 8 * unit), round(height - 7 * unit), round(3 * unit)
+    left, thick = round(right - 10 * pixels_per_um), max(round(unit), 1)
     cv2.line(image, (left, bottom), (right, bottom), red, thick)
     for x in (left, right):
-        cv2.line(image, (x, bottom - tick), (x, bottom), red, thick)
-    corner = (round(left + 3 * unit), round(bottom - 2 * unit))
-    cv2.putText(image, "10 um", corner, cv2.FONT_HERSHEY_SIMPLEX, 0.24 * unit, red, thick, cv2.LINE_AA)
+        cv2.line(image, (x, bottom - tick), (x, bottom + tick), red, thick)
+    corner = (round(left + 1 * unit), round(bottom - 5 * unit))
+    cv2.putText(image, "10 um", corner, cv2.FONT_HERSHEY_SIMPLEX, 0.28 * unit, red, thick, cv2.LINE_AA)
     return image

@@ -162,7 +162,7 @@ def _draw_original(cohort: SyntheticCohort, row: Planned, index: int) -> Drawing
     pixels_per_um = cohort.size / FIELD[site]
     stain, mask = draw_field(slide, cells, cohort.size, pixels_per_um, rng)
     image = photograph(stain, slide, pixels_per_um, rng)
-    return Drawing(burn_scale_bar(image) if row.scale_bar else image, mask, slide.quality)
+    return Drawing(burn_scale_bar(image, pixels_per_um) if row.scale_bar else image, mask, slide.quality)
 
 
 def _near_copy(cohort: SyntheticCohort, original: Drawing, index: int) -> Drawing:

@@ -97,7 +97,9 @@ def tree_state(folder: str | Path) -> str:
     digest = hashlib.sha256()
     for name, folders, _ in os.walk(folder):
         folders.sort()
-        digest.update(f"{os.path.relpath(name, folder)} {os.stat(name).st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        digest.update(
+            f"{os.path.relpath(name, folder)} {os.stat(name).st_mtime_ns}\n".encode("utf-8", "surrogateescape")
+        )
     return digest.hexdigest()[:16]
 
 

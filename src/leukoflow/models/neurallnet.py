@@ -95,9 +95,9 @@ class NeurALLNet(nn.Module):
 
     def firing_rates(self) -> dict[str, float]:
         """Mean spikes per neuron and step of each layer, in the last call in evaluation mode; in [0, 1]."""
-        blocks = {"stem": self.stem, **{f"stage{n}": b for n, b in enumerate(self.stages, 1)}}
-        blocks |= {"refinement": self.refinement, "head": self.head}
-        return {name: float(block[-1].firing_rate) for name, block in blocks.items()}
+        names = ["stem", *(f"stage{number}" for number in range(1, len(self.stages) + 1)), "refinement", "head"]
+        neurons = [each for each in self.modules() if isinstance(each, LIF)]
+        return {name: float(each.firing_rate) for name, each in zip(names, neurons, strict=True)}  # type: ignore[arg-type]
 
 
 def _separable(inputs: int, outputs: int, stride: int, steps: int, gate: bool) -> nn.Sequential:

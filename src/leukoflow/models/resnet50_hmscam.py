@@ -91,7 +91,7 @@ class ContextualSpatialAttention(nn.Module):
         self.theta, self.phi, self.value, self.out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
         self.spatial = nn.ModuleList(nn.Conv2d(2, 1, side, padding=side // 2) for side in (3, 5, 7))
         nn.init.normal_(self.out.weight, std=0.01 / math.sqrt(channels))
-        nn.init.zeros_(self.out.bias)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, C, H, W] to the same shape."""

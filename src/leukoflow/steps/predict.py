@@ -27,7 +27,9 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
     arguments.add_argument("--view", type=Path, required=True, help="folder of the view's shards")
     arguments.add_argument("--shards", type=int, required=True, help="number of shards")
-    arguments.add_argument("--split", type=Path, help="the training cohort's split: predicts its validation and test roles")
+    arguments.add_argument(
+        "--split", type=Path, help="the training cohort's split: predicts its validation and test roles"
+    )
     arguments.add_argument("--manifest", type=Path, help="an external cohort's manifest: predicts all its images")
     arguments.add_argument("--groups", type=Path, help="groups of an external cohort")
     arguments.add_argument("--fold", type=int, required=True)
@@ -39,7 +41,9 @@ def main(argv: list[str] | None) -> None:
     torch.set_num_threads(args.threads)
     description = read_json(args.description)
     shards = open_shards(shard_files(args.view, args.shards))
-    table = _own(args.split, args.fold) if args.split else _external(args.manifest, args.groups, args.cohort, args.settings)
+    table = (
+        _own(args.split, args.fold) if args.split else _external(args.manifest, args.groups, args.cohort, args.settings)
+    )
     rows = shards.rows_of(table["image_id"])
     device = inference.best_device()
     model = inference.load_model(description, args.weights).to(device)
@@ -68,8 +72,8 @@ def _own(split: Path, fold: int) -> pd.DataFrame:
 
 def _external(manifest: Path, groups: Path, cohort: str, task: Task) -> pd.DataFrame:
     table = read_table(manifest, ["image_id", "label"])
-    known = read_table(groups)
-    known = known[known["cohort"] == cohort].set_index("image_id")["duplicate_group"]
+    every = read_table(groups)
+    known = every[every["cohort"] == cohort].set_index("image_id")["duplicate_group"]
     labels = [None if pd.isna(label) else str(label) for label in table["label"]]
     classes = [task.class_of(label) for label in labels]
     y = np.array([-1 if each is None else each for each in classes], np.int64)

@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import cv2
+
 from leukoflow.cohorts.synthetic import damage, draw, encode, encode_mask, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.core.errors import LeukoFlowError
@@ -26,6 +28,7 @@ def main(argv: list[str] | None) -> int | None:
             f"--shard {options.shard}: there are {options.shards} shards; give 0 to {options.shards - 1}"
         )
 
+    cv2.setNumThreads(1)  # shards are the jobs: one core each
     table = plan(options.settings)
     table = table.iloc[shard_slice(len(table), options.shard, options.shards)]
     start = time.perf_counter()

@@ -39,7 +39,7 @@ def restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> S
     """Load what `save` wrote into the model and the optimiser. Raises LeukoFlowError for a damaged file."""
     try:
         with safe_open(path, framework="pt") as stream:
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no dict)
             history = json.loads(stream.metadata()["history"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise LeukoFlowError(f"{path}: damaged checkpoint ({error}); delete it to train from the start") from error

@@ -68,9 +68,7 @@ def fit(
         started = time.perf_counter()
         # Dropout draws from the global generator: seeded by epoch, it needs no place in the checkpoint.
         torch.manual_seed(stream_seed(seed, "epoch", len(history)))
-        loss, accuracy = _train_epoch(
-            wrapped, wrapped_optimiser, train, training, weights, seed, len(history), fabric
-        )
+        loss, accuracy = _train_epoch(wrapped, wrapped_optimiser, train, training, weights, seed, len(history), fabric)
         seconds = time.perf_counter() - started
         validation_loss, validation_accuracy = _validate(wrapped, validation, training, fabric)
         history += (
@@ -113,7 +111,9 @@ def _train_epoch(
         with torch.no_grad():
             sums += torch.stack([loss * len(y), (logits.argmax(1) == y).sum()]).double()
     if not torch.isfinite(sums).all():
-        raise LeukoFlowError(f"training diverged in epoch {epoch}: lower learning_rate, or train with 32-true precision")
+        raise LeukoFlowError(
+            f"training diverged in epoch {epoch}: lower learning_rate, or use precision 32-true"
+        )
     seen = sum(len(each) for each in order)
     return float(sums[0]) / seen, float(sums[1]) / seen
 

@@ -41,7 +41,7 @@ def grouped_accuracy(features: list, labels: list[str], patients: list[str]) -> 
 
 
 def drawn(confounding: float) -> tuple[list, list, list[str], list[str]]:
-    settings = {"kind": "synthetic", "images": 160, "patients": 16, "size": 128}
+    settings = {"kind": "synthetic", "images": 128, "patients": 16, "size": 128}
     cohort = SyntheticCohort.model_validate({**settings, "faults": {"stain_confounding": confounding}})
     planned = list(rows(plan(cohort)))
     drawings = [draw(cohort, row) for row in planned]

@@ -62,7 +62,11 @@ def test_a_change_deep_in_the_closure_is_seen_and_others_are_not(source: Path) -
 def test_imports_inside_functions_count(source: Path) -> None:
     before = fingerprint("leukoflow.steps.study")
     file = source / "steps/study.py"
-    edit(file, "    args = arguments.parse_args(argv)", "    import leukoflow.core.shards\n    args = arguments.parse_args(argv)")
+    edit(
+        file,
+        "    args = arguments.parse_args(argv)",
+        "    import leukoflow.core.shards\n    args = arguments.parse_args(argv)",
+    )
     assert "leukoflow.core.shards" in closure("leukoflow.steps.study")
     assert fingerprint("leukoflow.steps.study") != before
 

@@ -35,7 +35,8 @@ def test_programming_errors_keep_their_traceback() -> None:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_ends_at_once(number: int, status: int) -> None:
-    code = "from leukoflow.core.step import run\nimport time\ndef main(argv):\n print('up', flush=True)\n time.sleep(60)\nrun(main)"
+    main = "def main(argv):\n print('up', flush=True)\n time.sleep(60)"
+    code = f"from leukoflow.core.step import run\nimport time\n{main}\nrun(main)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None and process.stdout.readline() == b"up\n"
     started = time.monotonic()

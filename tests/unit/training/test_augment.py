@@ -74,7 +74,9 @@ def test_a_rotation_equals_scipys() -> None:
     angles = np.linspace(-30, 30, 241)
     centre = slice(16, 49)  # away from the borders, where the two treat what lies outside differently
     errors = [
-        np.abs(ndimage.rotate(x[0, 0].numpy(), a, reshape=False, order=1)[centre, centre] - turned[centre, centre]).max()
+        np.abs(
+            ndimage.rotate(x[0, 0].numpy(), a, reshape=False, order=1)[centre, centre] - turned[centre, centre]
+        ).max()
         for a in angles
     ]
     assert min(errors) < 0.01

@@ -136,7 +136,8 @@ def test_weighted_loss_and_mixed_precision_run(view: Path, tmp_path: Path) -> No
 
 
 def command(view: Path, out: Path, epochs: int = 4) -> list[str]:
-    model = Model(architecture="neurallnet", size="small", training=RECIPE.model_copy(update={"epochs": epochs, "patience": 9}))
+    training = RECIPE.model_copy(update={"epochs": epochs, "patience": 9})
+    model = Model(architecture="neurallnet", size="small", training=training)
     return [
         sys.executable, "-m", "leukoflow.steps.train", "--settings", model.model_dump_json(), "--name", "neurallnet",
         "--classes", "across", "along", "--view", str(view / "view"), "--shards", "2",

@@ -10,7 +10,8 @@ from leukoflow.training import batches, recipe
 
 def history(losses: list[float], accuracies: list[float] | None = None) -> list[recipe.Epoch]:
     given = accuracies or [0.0] * len(losses)
-    return [recipe.Epoch(i, 0, 0, loss, accuracy, 0, 0, 0) for i, (loss, accuracy) in enumerate(zip(losses, given))]
+    pairs = zip(losses, given, strict=True)
+    return [recipe.Epoch(i, 0, 0, loss, accuracy, 0, 0, 0) for i, (loss, accuracy) in enumerate(pairs)]
 
 
 def torch_factors(make, epochs: int, losses: list[float] | None = None) -> list[float]:
