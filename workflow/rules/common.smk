@@ -182,7 +182,10 @@ def cohort_files(names, pattern):
 
 
 def relate_options(wildcards):
-    return " ".join(f"--cohort {name} results/{STUDY.study}/cohorts/{name} {shards_of(name)}" for name in USED_COHORTS)
+    return " ".join(
+        f"--cohort {name} results/{STUDY.study}/cohorts/{name} {shards_of(name)}"
+        for name in USED_COHORTS
+    )
 
 
 def measured_files(wildcards):
@@ -261,11 +264,18 @@ PLAIN = next(
     (name for name, view in STUDY.views.items() if view.kind == "plain"),
     next(iter(STUDY.views)),
 )
-PLAIN_SHARDS = [file for name in USED_COHORTS for file in view_files(name, PLAIN) if file.endswith(".npy")]
+ALL_VIEWS = [PLAIN, *(name for name in STUDY.views if name != PLAIN)]
+PLAIN_FOLDERS = [f"{RESULTS}/views/{name}.{PLAIN}" for name in USED_COHORTS]
+PLAIN_SHARDS = [file for name in USED_COHORTS for file in view_files(name, PLAIN)]
+SHOWN = sorted(
+    {(cohort, run.task) for run, cohorts in RUNS.items() for cohort in cohorts}
+)
 TRAINED = sorted({(run.cohort, run.task) for run in RUNS})
 PANELS = sorted({(run.cohort, run.task, run.view, run.protocol) for run in RUNS})
 # Learning curves exist where something is trained by epochs, which the colour baseline is not.
-NETWORK_VIEWS = sorted({(run.cohort, run.task, run.view) for run in RUNS if not is_baseline(run.model)})
+NETWORK_VIEWS = sorted(
+    {(run.cohort, run.task, run.view) for run in RUNS if not is_baseline(run.model)}
+)
 
 
 def run_name(wildcards):
@@ -319,23 +329,23 @@ def panel_predictions(wildcards):
     ]
 
 
-def first_plain_shard(wildcards):
-    return view_files(wildcards.cohort, PLAIN)[:1]
+def plain_shards(wildcards):
+    return view_files(wildcards.cohort, PLAIN)
 
 
-def first_shard_of_views(wildcards):
-    names = [PLAIN, *(name for name in STUDY.views if name != PLAIN)]
-    return [file for name in names for file in view_files(wildcards.cohort, name)[:1]]
+def shards_of_all_views(wildcards):
+    return [file for name in ALL_VIEWS for file in view_files(wildcards.cohort, name)]
+
+
+def all_view_folders(wildcards):
+    return [f"{RESULTS}/views/{wildcards.cohort}.{name}" for name in ALL_VIEWS]
 
 
 def figure_files():
     """Every figure of the study."""
     names = ["leaderboard", "duplicates"]
-    names += [
-        f"{family}.{cohort}.{task}"
-        for cohort, task in TRAINED
-        for family in ("samples", "views")
-    ]
+    names += [f"views.{cohort}.{task}" for cohort, task in TRAINED]
+    names += [f"samples.{cohort}.{task}" for cohort, task in SHOWN]
     names += [f"learning.{'.'.join(panel)}" for panel in NETWORK_VIEWS]
     names += [
         f"{family}.{'.'.join(panel)}"

@@ -4,7 +4,7 @@
 rule figure_samples:
     input:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
-        shards=first_plain_shard,
+        shards=plain_shards,
     output:
         png=report(
             "results/{study}/figures/samples.{cohort}.{task}.png",
@@ -27,17 +27,18 @@ rule figure_samples:
     params:
         code=code_of("steps.figure_samples"),
         settings=task_settings,
+        view=f"results/{{study}}/views/{{cohort}}.{PLAIN}",
     message:
         "Drawing samples of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.figure_samples --settings {params.settings:q} --manifest {input.manifest}"
-        " --shards {input.shards} --output {output.png} 2> {log}"
+        " --view {params.view} --output {output.png} 2> {log}"
 
 
 rule figure_views:
     input:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
-        shards=first_shard_of_views,
+        shards=shards_of_all_views,
     output:
         png=report(
             "results/{study}/figures/views.{cohort}.{task}.png",
@@ -60,11 +61,12 @@ rule figure_views:
     params:
         code=code_of("steps.figure_views"),
         settings=task_settings,
+        views=all_view_folders,
     message:
         "Drawing the views of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.figure_views --settings {params.settings:q} --manifest {input.manifest}"
-        " --shards {input.shards} --output {output.png} 2> {log}"
+        " --views {params.views} --output {output.png} 2> {log}"
 
 
 rule figure_duplicates:
@@ -92,10 +94,11 @@ rule figure_duplicates:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_duplicates"),
+        views=PLAIN_FOLDERS,
     message:
         "Drawing duplicates"
     shell:
-        "python -m leukoflow.steps.figure_duplicates --duplicates {input.duplicates} --shards {input.shards}"
+        "python -m leukoflow.steps.figure_duplicates --duplicates {input.duplicates} --views {params.views}"
         " --output {output.png} 2> {log}"
 
 

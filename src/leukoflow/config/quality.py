@@ -8,9 +8,9 @@ from leukoflow.config.base import Section
 class Quality(Section):
     """How images are compared with each other."""
 
-    hash_distance: int = Field(10, ge=0, le=12)
+    hash_distance: int = Field(11, ge=0, le=11)
     """Largest Hamming distance (bits of 64) between the difference hashes of two images that are then compared."""
-    correlation: float = Field(0.95, ge=0.5, le=1)
-    """Smallest pixel correlation (grey, at a common size) of two images that count as near-duplicates."""
+    correlation: float = Field(0.88, ge=0.5, le=1)
+    """Smallest pixel correlation (grey, 64 x 64, shifts of up to 4 tried) of two images that count as near-duplicates."""
     clusters_per_class: int = Field(12, ge=1)
     """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""

@@ -12,26 +12,36 @@ from leukoflow.core.files import read_table
 from leukoflow.figures.style import MUTED
 
 
-def view_of(shard: Path) -> tuple[str, str]:
-    """Cohort and view of a shard, which its folder names (`COHORT.VIEW/NNN.npy`)."""
-    cohort, _, view = shard.parent.name.partition(".")
+def view_of(folder: Path) -> tuple[str, str]:
+    """Cohort and view of a folder of shards, as its name says (`COHORT.VIEW`)."""
+    cohort, _, view = folder.name.partition(".")
     if not view:
-        raise LeukoFlowError(f"{shard}: lies in no view's folder (COHORT.VIEW)")
+        raise LeukoFlowError(f"{folder}: is no view's folder (COHORT.VIEW)")
     return cohort, view
 
 
-def load(shards: Iterable[Path], wanted: Sequence[str]) -> dict[str, np.ndarray]:
-    """Pictures [H, W, 3] uint8 by image id, those of `wanted` that the shards hold.
+def shards_in(folder: Path) -> list[Path]:
+    """The shards (NPY) of a view, in order."""
+    return sorted(folder.glob("*.npy"))
 
-    Beside each shard NNN.npy lies its index NNN.parquet with the column image_id.
+
+def load(shards: Iterable[Path], wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    """Pictures [H, W, 3] uint8 of the wanted image ids.
+
+    Beside each shard NNN.npy lies its index NNN.parquet with the column image_id. LeukoFlowError where a wanted
+    picture is in none of the shards.
     """
     needed, found = set(wanted), {}
+    shards = list(shards)
     for shard in shards:
         ids = read_table(shard.with_suffix(".parquet"), ["image_id"])["image_id"]
         rows = np.flatnonzero(ids.isin(needed))
         if len(rows):
             pictures = np.load(shard, mmap_mode="r", allow_pickle=False)
             found.update({ids.iloc[row]: np.array(pictures[row]) for row in rows})
+    if len(found) < len(needed):
+        name, place = min(needed - found.keys()), shards[0].parent if shards else "no shard"
+        raise LeukoFlowError(f"{name}: is in none of the {len(shards)} shards given ({place}); name all of the view's")
     return found
 
 

@@ -1,1 +1,88 @@
-"""x."""
+"""Decode every image of one shard once: digest, size, quality, hash and thumbnail, or the reason why it is left out."""
+
+import argparse
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from leukoflow.core.files import atomic, read_table, write_table
+from leukoflow.core.parallel import thread_map
+from leukoflow.core.shards import shard_slice
+from leukoflow.core.step import parser, progress, run
+from leukoflow.images.io import ImageError, read_bytes_image, read_file
+from leukoflow.quality.hashing import THUMBNAIL, difference_hash, grey_thumbnail, to_hex
+from leukoflow.quality.measure import QUALITY_COLUMNS, measure
+
+log = logging.getLogger(__name__)
+LISTED = ["path", "label", "patient", "slide", "site", "mask"]
+TYPES: dict[str, str] = {
+    **dict.fromkeys(["image_id", *LISTED, "sha256", "reason", "dhash"], "string"),
+    **dict.fromkeys(["bytes", "width", "height"], "Int64"),
+    **dict.fromkeys(["bar_x0", "bar_y0", "bar_x1", "bar_y1"], "Int32"),
+}
+
+
+def main(argv: list[str] | None) -> None:
+    """Parse the arguments, measure, write the rows and the thumbnails of the accepted images."""
+    args = _arguments(argv)
+    cv2.setNumThreads(1)
+    listing = read_table(args.listing)
+    if not args.whole:
+        listing = listing.iloc[shard_slice(len(listing), args.shard, args.shards)]
+    rows: list[dict[str, Any]] = []
+    thumbnails: list[np.ndarray] = []
+
+    def inspect(path: str) -> tuple[dict[str, Any], np.ndarray | None]:
+        return _inspect(args.root, path, args.max_pixels)
+
+    paths = listing["path"].astype(str)
+    for found, small in progress(thread_map(inspect, paths, args.threads), len(listing), "image"):
+        rows.append(found)
+        if small is not None:
+            thumbnails.append(small)
+    measured = pd.DataFrame(
+        rows, columns=["image_id", "sha256", "bytes", "width", "height", "reason", *QUALITY_COLUMNS]
+    )
+    table = pd.concat([listing[LISTED].reset_index(drop=True), measured], axis=1)
+    kinds = {name: TYPES.get(name, "float64") for name in table.columns}
+    with atomic(args.thumbnails) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, np.stack(thumbnails) if thumbnails else np.empty((0, THUMBNAIL, THUMBNAIL), np.uint8))
+    write_table(args.output, table.astype(kinds))
+    log.info("%d images accepted, %d rejected", len(thumbnails), len(rows) - len(thumbnails))
+
+
+def _inspect(root: Path, path: str, max_pixels: int) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Row of one image, and its thumbnail unless it is rejected."""
+    row: dict[str, Any] = {"image_id": path}
+    try:
+        data = read_file(root / path, max_pixels)
+        row |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        image = read_bytes_image(data, max_pixels)
+    except ImageError as error:
+        return row | {"reason": str(error)}, None
+    row |= {"height": image.shape[0], "width": image.shape[1]}
+    row |= measure(image).columns() | {"dhash": to_hex(difference_hash(image))}
+    return row, grey_thumbnail(image)
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--root", type=Path, required=True, help="folder that the paths are relative to")
+    arguments.add_argument("--listing", type=Path, required=True, help="listing of the images")
+    arguments.add_argument("--whole", action="store_true", help="the listing is this shard's already")
+    arguments.add_argument("--shard", type=int, required=True)
+    arguments.add_argument("--shards", type=int, required=True)
+    arguments.add_argument("--max-pixels", type=int, required=True, help="larger images are rejected undecoded")
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--output", type=Path, required=True, help="one row for each image, Parquet")
+    arguments.add_argument("--thumbnails", type=Path, required=True, help="thumbnails of the accepted images, NPY")
+    return arguments.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -111,9 +111,7 @@ def _train_epoch(
         with torch.no_grad():
             sums += torch.stack([loss * len(y), (logits.argmax(1) == y).sum()]).double()
     if not torch.isfinite(sums).all():
-        raise LeukoFlowError(
-            f"training diverged in epoch {epoch}: lower learning_rate, or use precision 32-true"
-        )
+        raise LeukoFlowError(f"training diverged in epoch {epoch}: lower learning_rate, or use precision 32-true")
     seen = sum(len(each) for each in order)
     return float(sums[0]) / seen, float(sums[1]) / seen
 

@@ -28,8 +28,13 @@ def cohort(tmp_path) -> tuple[pd.DataFrame, dict[str, list[Path]]]:
 
 
 def test_pictures_come_from_the_shard_that_holds_them(cohort):
-    found = load(cohort[1]["plain"], ["i30", "i02", "absent"])
+    found = load(cohort[1]["plain"], ["i30", "i02"])
     assert {name: int(picture[0, 0, 0]) for name, picture in found.items()} == {"i30": 30, "i02": 2}
+
+
+def test_a_shard_left_out_is_an_error_and_no_blank(cohort):
+    with pytest.raises(LeukoFlowError, match=r"i30: is in none of the 1 shards given \(.*home\.plain\)"):
+        load(cohort[1]["plain"][:1], ["i30", "i02"])
 
 
 def test_samples_are_spread_over_each_class(cohort):
@@ -56,9 +61,9 @@ def test_views_show_the_same_image_in_every_column(cohort):
 
 
 def test_a_shard_out_of_place_is_named():
-    assert view_of(Path("views/home.grey/000.npy")) == ("home", "grey")
-    with pytest.raises(LeukoFlowError, match="lies in no view's folder"):
-        view_of(Path("views/home/000.npy"))
+    assert view_of(Path("views/home.grey")) == ("home", "grey")
+    with pytest.raises(LeukoFlowError, match="is no view's folder"):
+        view_of(Path("views/home"))
 
 
 def test_spread_takes_all_of_few():

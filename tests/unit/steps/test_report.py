@@ -6,7 +6,7 @@ import pytest
 from fake_study import finished_study, texts
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.steps import figure_leaderboard, figure_learning, figure_samples, report
+from leukoflow.steps import figure_confusion, figure_leaderboard, figure_samples, report
 
 
 class Page(HTMLParser):
@@ -41,12 +41,14 @@ def made(tmp_path_factory):
     figure_leaderboard.main(
         ["--leaderboard", str(root / "tables/leaderboard.csv"), "--output", str(figures / "leaderboard.png")]
     )
-    histories = texts(sorted(root.glob("runs/*/history.csv")))
-    figure_learning.main(["--histories", *histories, "--output", str(figures / "learning.demo.subtype.plain.png")])
-    shards, task = texts(sorted(root.glob("views/demo.plain/*.npy"))), '{"classes": ["Benign", "Early", "Pre", "Pro"]}'
+    counts = texts(sorted(root.glob("runs/*.image.*/confusion.csv")))
+    figure_confusion.main(
+        ["--confusions", *counts, "--output", str(figures / "confusion.demo.subtype.plain.image.png")]
+    )
+    view, task = str(root / "views/demo.plain"), '{"classes": ["Benign", "Early", "Pre", "Pro"]}'
     manifest = str(root / "cohorts/demo/manifest.parquet")
     output = str(figures / "samples.demo.subtype.png")
-    figure_samples.main(["--settings", task, "--manifest", manifest, "--shards", *shards, "--output", output])
+    figure_samples.main(["--settings", task, "--manifest", manifest, "--view", view, "--output", output])
     return root
 
 

@@ -1,0 +1,99 @@
+"""Duplicates: the same file, or the same picture after resizing, recompression or a small shift."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from leukoflow.config.quality import Quality
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.quality.hashing import THUMBNAIL, from_hex
+from leukoflow.quality.neighbours import close_pairs
+
+SHIFT = 4
+"""Largest shift either way, pixels of the thumbnail, that is tried."""
+MOST_TOGETHER = 32
+"""In a larger set of images with one hash (blank fields, say) each is compared with the first alone."""
+
+COLUMNS = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Largest Pearson correlation of two thumbnails uint8 [64, 64] over shifts of up to 4 pixels: -1 to 1, 0 if flat."""
+    inner = np.ascontiguousarray(a[SHIFT:-SHIFT, SHIFT:-SHIFT])
+    if inner.std() < 1 or b.std() < 1:
+        return 0.0
+    return float(min(1.0, cv2.matchTemplate(b, inner, cv2.TM_CCOEFF_NORMED).max()))
+
+
+class Thumbnails:
+    """Thumbnails of several files uint8 [n, 64, 64], memory-mapped, by one running index."""
+
+    def __init__(self, files: Sequence[str | Path]) -> None:
+        self.parts = [_mapped(each) for each in files]
+        self.starts = np.concatenate([[0], np.cumsum([len(each) for each in self.parts])]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        part = int(np.searchsorted(self.starts, index, side="right")) - 1
+        return self.parts[part][index - self.starts[part]]
+
+
+def _mapped(file: str | Path) -> np.ndarray:
+    try:
+        data = np.load(file, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise LeukoFlowError(f"{file}: cannot be read as thumbnails ({error}); delete it and run again") from error
+    if data.dtype != np.uint8 or data.shape[1:] != (THUMBNAIL, THUMBNAIL):
+        raise LeukoFlowError(
+            f"{file}: holds {data.dtype} {list(data.shape)}, not uint8 [n, {THUMBNAIL}, {THUMBNAIL}]; run again"
+        )
+    return data
+
+
+def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Quality) -> pd.DataFrame:
+    """Pairs of duplicates among images of any number of cohorts.
+
+    images: cohort, image_id, sha256, dhash; row k has thumbnail k. Returns COLUMNS, each pair once, sorted; `kind` is
+    `identical` (same bytes, correlation 1) or `near` (hash distance and correlation within the settings).
+    """
+    digests = images["sha256"].to_numpy(object)
+    identical = list(_same(pd.factorize(digests)[0]))
+    unique, inverse = np.unique(from_hex(images["dhash"].tolist()), return_inverse=True)
+    candidates = {(i, j): 0 for i, j in _same(inverse)}
+    pairs, distances = close_pairs(unique, settings.hash_distance)
+    members = _members(inverse, len(unique))
+    for (a, b), distance in zip(pairs.T.tolist(), distances.tolist(), strict=True):
+        for i in members[a][:MOST_TOGETHER]:
+            for j in members[b][:MOST_TOGETHER]:
+                candidates[min(i, j), max(i, j)] = distance
+    rows = [(i, j, "identical", 0, 1.0) for i, j in identical]
+    for (i, j), distance in candidates.items():
+        if digests[i] != digests[j]:
+            similar = correlation(thumbnails[i], thumbnails[j])
+            if similar >= settings.correlation:
+                rows.append((i, j, "near", distance, similar))
+    rows.sort(key=lambda row: row[:2])
+    cohort, name = images["cohort"].to_numpy(object), images["image_id"].to_numpy(object)
+    table = [(cohort[i], name[i], cohort[j], name[j], kind, d, c) for i, j, kind, d, c in rows]
+    return pd.DataFrame(table, columns=COLUMNS).astype({"hash_distance": "int32", "correlation": "float64"})
+
+
+def _members(labels: np.ndarray, count: int) -> list[list[int]]:
+    """Rows of each label, ascending."""
+    order = np.argsort(labels, kind="stable")
+    return [each.tolist() for each in np.split(order, np.cumsum(np.bincount(labels, minlength=count))[:-1])]
+
+
+def _same(labels: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Pairs i < j with one label; in a very large set only those with its first member."""
+    for rows in _members(labels, int(labels.max()) + 1 if len(labels) else 0):
+        if len(rows) <= MOST_TOGETHER:
+            yield from combinations(rows, 2)
+        else:
+            yield from ((rows[0], other) for other in rows[1:])
