@@ -1,5 +1,6 @@
 # Helpers of the rules: what the study asks for, where files are, what a step depends on.
 import functools
+import shutil
 import sys
 
 SOURCE = os.path.abspath(os.path.join(workflow.basedir, "..", "src"))
@@ -42,6 +43,11 @@ SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synth
 LISTED = [name for name in USED_COHORTS if STUDY.cohorts[name].kind != "synthetic"]
 for each in STUDY.models.values():
     stop_with_one_line(module_name, each.architecture)
+
+
+# The profile's GPU limit is for machines with a GPU; elsewhere the cores alone limit how many jobs train at once.
+if shutil.which("nvidia-smi") is None:
+    workflow.global_resources.pop("gpu", None)
 
 
 def any_of(names):
@@ -226,6 +232,10 @@ def task_settings(wildcards):
 def split_settings(wildcards):
     task, splits = STUDY.tasks[wildcards.task], STUDY.splits
     return f'{{"task":{task.model_dump_json()},"splits":{splits.model_dump_json()}}}'
+
+
+def whole_study(wildcards):
+    return STUDY.model_dump_json()
 
 
 def class_names(wildcards):

@@ -47,7 +47,7 @@ rule study:
         runtime=grows(10),
     params:
         code=code_of("steps.study"),
-        settings=STUDY.model_dump_json(),
+        settings=whole_study,
     message:
         "Writing the resolved config"
     shell:

@@ -16,7 +16,7 @@ rule train:
         "benchmarks/{study}/train/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 4
+    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(720),
@@ -55,7 +55,7 @@ rule predict:
         "benchmarks/{study}/predict/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.{target}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=grows(2500),
         runtime=grows(120),

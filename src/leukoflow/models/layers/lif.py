@@ -68,17 +68,19 @@ class _Sequence(torch.autograd.Function):
         (potentials,) = ctx.saved_tensors
         steps, tau, constant = ctx.settings
         gradient = torch.empty_like(potentials)
+        one = potentials.new_ones(())
         later = None
         rows = zip(gradients[0].chunk(steps), potentials.chunk(steps), gradient.chunk(steps), strict=True)
         for spike, potential, current in reversed(list(rows)):
-            surrogate_scale = potential.sub(1.0).mul_(math.pi).square_().add_(1.0)
-            torch.div(spike, surrogate_scale, out=current)
+            scale = potential.sub(1.0)
+            torch.addcmul(one, scale, scale, value=math.pi**2, out=scale)
+            torch.div(spike, scale, out=current)
             if later is not None:
-                current.addcmul_(later, potential < 1.0)
-            current.div_(tau)
-            later = current * (tau - 1.0)
+                current.addcmul_(later, torch.lt(potential, 1.0, out=scale), value=1 - 1 / tau)
+            later = current
+        gradient.div_(tau)
         if constant:
-            gradient = sum(gradient.chunk(steps)[1:], gradient.chunk(steps)[0])
+            gradient = torch.stack(gradient.chunk(steps)).sum(dim=0)
         return gradient, None, None, None
 
 

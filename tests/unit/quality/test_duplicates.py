@@ -1,0 +1,117 @@
+"""Duplicates: planted ones are found, others are not; real ones as known."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from leukoflow.config.quality import Quality
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.quality.duplicates import MOST_TOGETHER, Thumbnails, correlation, find_duplicates
+from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
+
+DATA = os.environ.get("LEUKOFLOW_DATA")
+
+
+def field(seed: int, side: int = 224) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    image = np.full((side, side, 3), (236, 236, 244), np.uint8)
+    for _ in range(30):
+        grey = int(rng.integers(80, 200))
+        cv2.circle(image, tuple(map(int, rng.integers(0, side, 2))), side // 16, (grey, grey, 220), -1, cv2.LINE_AA)
+    return image
+
+
+def shifted(image: np.ndarray, x: float, y: float) -> np.ndarray:
+    matrix = np.array([[1, 0, x], [0, 1, y]], float)
+    return cv2.warpAffine(image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
+
+
+def related(
+    folder: Path, images: list[np.ndarray], cohorts: list[str] | None = None, **settings: float
+) -> pd.DataFrame:
+    np.save(folder / "thumbnails.npy", np.stack([grey_thumbnail(image) for image in images]))
+    table = pd.DataFrame(
+        {
+            "cohort": cohorts or ["home"] * len(images),
+            "image_id": [f"{number}.jpg" for number in range(len(images))],
+            "sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
+            "dhash": [to_hex(difference_hash(image)) for image in images],
+        }
+    )
+    return find_duplicates(table, Thumbnails([folder / "thumbnails.npy"]), Quality(**settings))
+
+
+def named(pairs: pd.DataFrame) -> dict[tuple[str, str], str]:
+    return {(row.image_a.split(".")[0], row.image_b.split(".")[0]): row.kind for row in pairs.itertuples()}
+
+
+def test_planted_duplicates_are_found_and_nothing_else(tmp_path: Path) -> None:
+    images = [field(seed) for seed in range(12)]
+    images += [images[0].copy(), shifted(images[1], 2.4, -1.7), cv2.resize(field(2, 224), (640, 480))]
+    images += [cv2.imdecode(cv2.imencode(".jpg", images[3], [cv2.IMWRITE_JPEG_QUALITY, 60])[1], 1)]
+    cohorts = ["home"] * 14 + ["away"] * 2
+    pairs = related(tmp_path, images, cohorts)
+    assert named(pairs) == {("0", "12"): "identical", ("1", "13"): "near", ("2", "14"): "near", ("3", "15"): "near"}
+    assert pairs["cohort_a"].tolist() == ["home"] * 4 and pairs["cohort_b"].tolist() == ["home"] * 2 + ["away"] * 2
+    assert (pairs["correlation"] <= 1).all() and pairs.loc[pairs["kind"] == "identical", "correlation"].eq(1).all()
+
+
+def test_a_shift_is_undone() -> None:
+    image = field(1)
+    first, moved, other = (grey_thumbnail(each) for each in (image, shifted(image, 7, -10.5), field(2)))
+    assert correlation(first, first) == pytest.approx(1, abs=1e-4)
+    assert correlation(first, moved) > 0.97 and correlation(first, other) < 0.5
+
+
+def test_blank_images_are_no_near_duplicates(tmp_path: Path) -> None:
+    blank = [np.full((40, 40, 3), level, np.uint8) for level in (200, 201, 202)]
+    assert related(tmp_path, [*blank, field(0), field(1)]).empty
+
+
+def test_many_images_with_one_hash_cost_no_square(tmp_path: Path) -> None:
+    many = 3 * MOST_TOGETHER
+    pairs = related(tmp_path, [field(0)] * many)
+    assert len(pairs) == many - 1 and set(pairs["image_a"]) == {"0.jpg"}
+
+
+def test_damaged_thumbnails_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"no array")
+    np.save(tmp_path / "b.npy", np.zeros((2, 32, 32), np.uint8))
+    for name in ("a.npy", "b.npy"):
+        with pytest.raises(LeukoFlowError, match=name):
+            Thumbnails([tmp_path / name])
+
+
+@pytest.mark.skipif(not DATA, reason="LEUKOFLOW_DATA (folder of real images) is not set")
+def test_real_duplicates(tmp_path: Path) -> None:
+    """In Pro 31 pairs of the same file; the labelled pictures of the second cohort meet their partners."""
+    root = Path(str(DATA))
+    own = sorted((root / "taleqani/Original/Pro").glob("*.jpg"))
+    own += [
+        root / f"taleqani/Original/{name}.jpg"
+        for name in ("Benign/WBC-Benign-048", "Pre/WBC-Malignant-Pre-038", "Early/WBC-Malignant-Early-010")
+    ]
+    other = [file for file in sorted((root / "hosseini_samples").glob("*/*.jpg")) if file.parent.name != "unlabelled"]
+    files = own + other
+    images = [np.asarray(cv2.imread(str(file))) for file in files]
+    pairs = related(tmp_path, images, ["own"] * len(own) + ["other"] * len(other))
+    stems = [file.stem for file in files]
+    across = pairs[(pairs["cohort_a"] == "own") & (pairs["cohort_b"] == "other")]
+    found = {
+        (stems[int(a[:-4])], stems[int(b[:-4])]) for a, b in zip(across["image_a"], across["image_b"], strict=True)
+    }
+    assert found == {
+        ("WBC-Benign-048", "Benign_47"),
+        ("WBC-Malignant-Pre-038", "Pre-B_31"),
+        ("WBC-Malignant-Early-010", "early Pre-B_9"),
+        ("WBC-Malignant-Pro-134", "Pro-B_133"),
+        ("WBC-Malignant-Pro-135", "Pro-B_133"),
+    }
+    assert (across["correlation"] > 0.99).all()
+    within = pairs[pairs["cohort_b"] == "own"]
+    assert (within["kind"] == "identical").sum() == 31 and (within["kind"] == "near").sum() >= 11

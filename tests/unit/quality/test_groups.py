@@ -1,0 +1,61 @@
+"""Sets of duplicates and acquisition clusters."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from leukoflow.quality import groups
+from leukoflow.quality.groups import acquisition_groups, duplicate_groups
+
+STAIN = ("background_L_mean", "foreground_a_mean")
+
+
+def test_chains_of_pairs_are_one_set_also_across_cohorts() -> None:
+    images = pd.DataFrame({"cohort": ["x", "x", "x", "y", "y"], "image_id": ["a", "b", "c", "a", "d"]})
+    pairs = pd.DataFrame(
+        [("x", "a", "x", "c"), ("x", "c", "y", "d")], columns=["cohort_a", "image_a", "cohort_b", "image_b"]
+    )
+    assert duplicate_groups(images, pairs).tolist() == ["x/a", "x/b", "x/a", "y/a", "x/a"]
+    assert duplicate_groups(images, pairs[:0]).tolist() == ["x/a", "x/b", "x/c", "y/a", "y/d"]
+
+
+def slides(per_slide: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Two classes of four slides each, every slide with a stain of its own."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(8), per_slide)
+    centres = np.array([[x, y] for x in (0, 40) for y in (0, 30, 60, 90)], float)
+    values = centres[truth] + rng.normal(0, 1.5, (len(truth), 2))
+    table = pd.DataFrame(values, columns=list(STAIN)).assign(
+        label=np.where(truth < 4, "Benign", "Pro"), slide=pd.array([None] * len(truth), "string")
+    )
+    return table, truth
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_clusters_are_the_slides_within_each_class(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if large:
+        monkeypatch.setattr(groups, "MOST_AGGLOMERATED", 50)
+    table, truth = slides(60)
+    found = acquisition_groups(table, STAIN, 4)
+    assert adjusted_rand_score(truth, found) > 0.99
+    assert all(name.startswith(f"{label}-") for name, label in zip(found, table["label"], strict=True))
+    np.testing.assert_array_equal(found, acquisition_groups(table, STAIN, 4))
+
+
+def test_known_slides_are_taken_and_unlabelled_images_stand_apart() -> None:
+    table, _ = slides(10)
+    table.loc[:4, "slide"] = "s7"
+    table.loc[75:, "label"] = None
+    found = acquisition_groups(table, STAIN, 3)
+    assert set(found[:5]) == {"slide:s7"} and not any(name.startswith("slide:") for name in found[5:])
+    assert all(name.startswith("unlabelled-") for name in found[75:])
+    assert len(set(found[40:75])) == 3
+
+
+def test_constant_columns_and_few_images_do_no_harm() -> None:
+    table, _ = slides(1)
+    table[STAIN[0]] = 5.0
+    found = acquisition_groups(table[:1], STAIN, 12)
+    assert found.tolist() == ["Benign-000"]
+    assert len(acquisition_groups(table, STAIN, 2)) == len(table)
