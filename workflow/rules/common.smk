@@ -47,7 +47,7 @@ for each in STUDY.models.values():
 
 # The profile's GPU limit is for machines with a GPU; elsewhere the cores alone limit how many jobs train at once.
 if shutil.which("nvidia-smi") is None:
-    workflow.global_resources.pop("gpu", None)
+    workflow.register_resource("gpu", 1000)
 
 
 def any_of(names):
