@@ -124,6 +124,7 @@ class FakeStudy:
             {"image_id": ids, "focus": random.gamma(5, 20, count), "exposure": random.uniform(0.6, 0.8, count)}
         )
         quality["bar_x0"] = pd.array(np.where(bars, 10, None), dtype="Int32")
+        quality["bar_colour"] = pd.array(np.where(bars, "red", None), dtype="string")
         write_table(folder / "quality.parquet", quality)
         rejects = pd.DataFrame({"path": ["broken, one.png", "two.png"], "reason": ["truncated JPEG", "no image"]})
         write_table(folder / "rejects.csv", rejects if name == "demo" else rejects[:0])

@@ -14,6 +14,8 @@ rule train:
         "logs/{study}/train/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
     benchmark:
         "benchmarks/{study}/train/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    # The longest jobs first.
+    priority: 10
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -10,7 +10,7 @@ class Quality(Section):
 
     hash_distance: int = Field(11, ge=0, le=11)
     """Largest Hamming distance (bits of 64) between the difference hashes of two images that are then compared."""
-    correlation: float = Field(0.88, ge=0.5, le=1)
-    """Smallest pixel correlation (grey, 64 x 64, shifts of up to 4 tried) of two images that count as near-duplicates."""
+    correlation: float = Field(0.80, ge=0.5, le=1)
+    """Smallest pixel correlation (details of 64 x 64 grey pixels, shifted by up to 4) of two near-duplicates."""
     clusters_per_class: int = Field(12, ge=1)
     """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""

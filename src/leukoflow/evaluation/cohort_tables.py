@@ -11,6 +11,8 @@ from leukoflow.config.splits import Protocol
 
 UNLABELLED = "(no label)"
 COHORT_COLUMNS = ["cohort", "fact", "label", "measured", "published"]
+BARS = {"scale bars": ("red", "dark"), "red scale bars": ("red",), "dark scale bars": ("dark",)}
+"""Facts about scale bars, and the colours that each counts."""
 LEARNT = ("train", "validation")
 
 
@@ -57,10 +59,12 @@ def _counts(tables: CohortFiles, published: dict[str, int]) -> list[dict[str, An
     for reason, count in tables.rejects["reason"].value_counts().items():
         facts.append({"fact": "rejected", "label": str(reason), "measured": int(count)})
     by_image = tables.manifest[["image_id"]].assign(label=labels.to_numpy())
-    barred = tables.quality.loc[tables.quality["bar_x0"].notna(), ["image_id"]].merge(by_image, on="image_id")
-    bars = barred["label"].value_counts()
-    for label in sorted(counts.index):
-        facts.append({"fact": "scale bars", "label": label, "measured": int(bars.get(label, 0))})
+    barred = tables.quality.loc[tables.quality["bar_x0"].notna(), ["image_id", "bar_colour"]]
+    barred = barred.merge(by_image, on="image_id")
+    for fact, colours in BARS.items():
+        bars = barred.loc[barred["bar_colour"].isin(colours), "label"].value_counts()
+        for label in sorted(counts.index):
+            facts.append({"fact": fact, "label": label, "measured": int(bars.get(label, 0))})
     return facts
 
 

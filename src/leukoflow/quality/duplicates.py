@@ -15,6 +15,8 @@ from leukoflow.quality.neighbours import close_pairs
 
 SHIFT = 4
 """Largest shift either way, pixels of the thumbnail, that is tried."""
+COARSE, FINE = 5.0, 0.7
+"""Standard deviations, pixels of the thumbnail, of the Gaussians that bound the details compared."""
 MOST_TOGETHER = 32
 """In a larger set of images with one hash (blank fields, say) each is compared with the first alone."""
 
@@ -22,11 +24,21 @@ COLUMNS = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance"
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Largest Pearson correlation of two thumbnails uint8 [64, 64] over shifts of up to 4 pixels: -1 to 1, 0 if flat."""
-    inner = np.ascontiguousarray(a[SHIFT:-SHIFT, SHIFT:-SHIFT])
-    if inner.std() < 1 or b.std() < 1:
+    """Largest Pearson correlation of two thumbnails uint8 [64, 64] over shifts of up to 4 pixels: -1 to 1, 0 if flat.
+
+    Taken on details: what is coarser than `COARSE` is removed first, or any two single cells in the middle of their
+    pictures would be alike; what is finer than `FINE` as well, so that a refocused picture still meets its like.
+    """
+    if a[SHIFT:-SHIFT, SHIFT:-SHIFT].std() < 1 or b.std() < 1:
         return 0.0
+    a, b = _details(a), _details(b)
+    inner = np.ascontiguousarray(a[SHIFT:-SHIFT, SHIFT:-SHIFT])
     return float(min(1.0, cv2.matchTemplate(b, inner, cv2.TM_CCOEFF_NORMED).max()))
+
+
+def _details(thumbnail: np.ndarray) -> np.ndarray:
+    values = thumbnail.astype(np.float32)
+    return cv2.GaussianBlur(values - cv2.GaussianBlur(values, (0, 0), COARSE), (0, 0), FINE)
 
 
 class Thumbnails:
@@ -65,7 +77,7 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     digests = images["sha256"].to_numpy(object)
     identical = list(_same(pd.factorize(digests)[0]))
     unique, inverse = np.unique(from_hex(images["dhash"].tolist()), return_inverse=True)
-    candidates = {(i, j): 0 for i, j in _same(inverse)}
+    candidates = dict.fromkeys(_same(inverse), 0)
     pairs, distances = close_pairs(unique, settings.hash_distance)
     members = _members(inverse, len(unique))
     for (a, b), distance in zip(pairs.T.tolist(), distances.tolist(), strict=True):

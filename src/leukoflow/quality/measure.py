@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoflow.core.foreground import check_rgb, foreground_mask
-from leukoflow.quality.scale_bar import Box, find_scale_bar
+from leukoflow.quality.scale_bar import Box, ScaleBar, find_scale_bar
 
 LONGEST_SIDE = 512
 """Images are measured at no more than this, pixels of the longer side."""
@@ -44,7 +44,7 @@ class Measurement:
     saturation: mean of (max - min) / max over the foreground's pixels, 0..1.
     foreground_fraction: cells of any kind, 0..1. foreground, background: stain of each; an absent one has the
     whole image's.
-    bar: box of a burnt-in scale bar in pixels of the image as it is.
+    bar: burnt-in scale bar, in pixels of the image as it is.
     """
 
     focus: float
@@ -55,11 +55,11 @@ class Measurement:
     foreground_fraction: float
     foreground: Stain
     background: Stain
-    bar: Box | None
+    bar: ScaleBar | None
 
-    def columns(self) -> dict[str, float | int | None]:
+    def columns(self) -> dict[str, float | int | str | None]:
         """The columns of the quality table, in order."""
-        row: dict[str, float | int | None] = {
+        row: dict[str, float | int | str | None] = {
             name: getattr(self, name)
             for name in ("focus", "exposure", "dark_fraction", "bright_fraction", "saturation", "foreground_fraction")
         }
@@ -67,8 +67,9 @@ class Measurement:
             for index, channel in enumerate("Lab"):
                 row[f"{part}_{channel}_mean"] = stain.mean[index]
                 row[f"{part}_{channel}_sd"] = stain.sd[index]
-        edges = self.bar or (None, None, None, None)
-        return row | dict(zip(("bar_x0", "bar_y0", "bar_x1", "bar_y1"), edges, strict=True))
+        edges = self.bar.box if self.bar else (None, None, None, None)
+        row |= dict(zip(("bar_x0", "bar_y0", "bar_x1", "bar_y1"), edges, strict=True))
+        return row | {"bar_colour": self.bar.colour if self.bar else None}
 
 
 STAIN_COLUMNS = tuple(
@@ -82,7 +83,7 @@ STAIN_COLUMNS = tuple(
 QUALITY_COLUMNS = (
     *("focus", "exposure", "dark_fraction", "bright_fraction", "saturation", "foreground_fraction"),
     *STAIN_COLUMNS,
-    *("bar_x0", "bar_y0", "bar_x1", "bar_y1", "dhash"),
+    *("bar_x0", "bar_y0", "bar_x1", "bar_y1", "bar_colour", "dhash"),
 )
 """Columns of the quality table besides image_id."""
 
@@ -95,7 +96,7 @@ def measure(image: NDArray[np.uint8]) -> Measurement:
     if scale < 1:
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    counted = _counted(image.shape[:2], bar, scale)
+    counted = _counted(image.shape[:2], bar.box if bar else None, scale)
     cells = np.where(foreground_mask(image), counted, 0).astype(np.uint8)
     empty = counted - cells
     pixels = max(1, int(counted.sum()))

@@ -5,6 +5,9 @@ their thin strokes and their place, not by a template, so that resized copies ar
 shrunk without averaging, the bar itself may be gone and only its end marks and pieces of its lettering are left.
 """
 
+from dataclasses import dataclass
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +38,19 @@ DARK_LEVELS = (110, 160, 205)
 WHITE, WHITE_SHARE = 235, 0.5
 """A white box: at least this grey level in every channel, over at least this fraction of the ink's box."""
 MARGIN = 0.04
-"""A white box is followed at most this far (fraction of the image's width or height) beyond the ink."""
+"""A white box and end marks are followed at most this far (fraction of the width or height) beyond the ink."""
 
 
-def find_scale_bar(image: NDArray[np.uint8]) -> Box | None:
-    """Box of a burnt-in scale bar with its lettering and white ground, in pixels of `image` (RGB uint8 [H, W, 3])."""
+@dataclass(frozen=True)
+class ScaleBar:
+    """A scale bar with its lettering and white ground: its box, and the colour of its ink, which may go with a class."""
+
+    box: Box
+    colour: Literal["red", "dark"]
+
+
+def find_scale_bar(image: NDArray[np.uint8]) -> ScaleBar | None:
+    """The scale bar burnt into `image` (RGB uint8 [H, W, 3]), in its pixels; None where there is none."""
     check_rgb(image)
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
@@ -53,22 +64,23 @@ def find_scale_bar(image: NDArray[np.uint8]) -> Box | None:
     found = _in_corner(corner, width / scale, height / scale)
     if found is None:
         return None
-    x0, y0, x1, y1 = (edge * scale for edge in found)
-    return left + int(x0), top + int(y0), min(width, left + int(np.ceil(x1))), min(height, top + int(np.ceil(y1)))
+    x0, y0, x1, y1 = (edge * scale for edge in found.box)
+    right, bottom = min(width, left + int(np.ceil(x1))), min(height, top + int(np.ceil(y1)))
+    return ScaleBar((left + int(x0), top + int(y0), right, bottom), found.colour)
 
 
-def _in_corner(corner: np.ndarray, width: float, height: float) -> Box | None:
-    """Box in the corner; width and height are the whole image's, in the corner's pixels."""
+def _in_corner(corner: np.ndarray, width: float, height: float) -> ScaleBar | None:
+    """The bar in the corner; width and height are the whole image's, in the corner's pixels."""
     margin = max(1, round(0.004 * width))
-    red = _red_ink(corner, width)
-    found = _lettering(*red, corner, width, height)
-    if found is not None:
-        return _clipped(found, (margin, margin), corner)
+    found = _lettering(*_red_ink(corner, width), corner, width, height)
+    if found is not None and found[2] < corner.shape[1] and found[3] < corner.shape[0]:  # cells are cut by the edge
+        return ScaleBar(_widened(_with_end_marks(found, corner, width), margin, corner), "red")
     white = corner.min(axis=2) >= WHITE
     for level in DARK_LEVELS:
         found = _lettering(*_dark_ink(corner, width, level), corner, width, height, white)
         if found is not None:
-            return _white_box(found, corner, round(MARGIN * width), round(MARGIN * height), margin)
+            box = _white_box(found, corner, round(MARGIN * width), round(MARGIN * height))
+            return ScaleBar(_widened(box, margin, corner), "dark")
     return None
 
 
@@ -77,14 +89,30 @@ def _kernel(width: float) -> np.ndarray:
     return np.ones((side, side), np.uint8)
 
 
-def _red_ink(corner: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ink and strong ink, bool [h, w]: thin strokes in which red stands out from green and blue."""
+def _redness(corner: np.ndarray, width: float) -> tuple[np.ndarray, ...]:
+    """Red over the greater of green and blue, thin strokes of that, red - green, green - blue: int16 [h, w] each."""
     red, green, blue = (channel.astype(np.int16) for channel in cv2.split(corner))
     redness = red - np.maximum(green, blue)
-    thin = cv2.morphologyEx(redness, cv2.MORPH_TOPHAT, _kernel(width))
+    return redness, cv2.morphologyEx(redness, cv2.MORPH_TOPHAT, _kernel(width)), red - green, green - blue
+
+
+def _red_ink(corner: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ink and strong ink, bool [h, w]: thin strokes in which red stands out from green and blue."""
+    redness, thin, over_green, over_blue = _redness(corner, width)
     # Over purple cells half-covered pixels stay bluish: the stroke must only be redder than its surroundings there.
-    ink = (redness > -12) & (thin > 30) & (red - green > 15) & (green - blue < 25)
+    ink = (redness > -12) & (thin > 30) & (over_green > 15) & (over_blue < 25)
     return ink, ink & (thin > 50) & (redness > 10)
+
+
+def _with_end_marks(box: Box, corner: np.ndarray, width: float) -> Box:
+    """Widen a red bar's box to the faint marks at its ends, which compression may have nearly wiped out."""
+    x0, y0, x1, y1 = box
+    _, thin, over_green, _ = _redness(corner, width)
+    faint = ((thin > 15) & (over_green > 8))[y0:y1].sum(axis=0) >= 2
+    start = max(0, x0 - round(MARGIN * width))
+    left = np.flatnonzero(faint[start:x0])
+    right = np.flatnonzero(faint[x1 : x1 + round(MARGIN * width)])
+    return (start + int(left[0]) if len(left) else x0), y0, (x1 + int(right[-1]) + 1 if len(right) else x1), y1
 
 
 def _dark_ink(corner: np.ndarray, width: float, level: int) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +163,7 @@ def _placed(box: Box, corner: np.ndarray, width: float, height: float) -> bool:
     return shaped and right >= REACH_RIGHT * width and lower >= REACH_DOWN * height
 
 
-def _white_box(box: Box, corner: np.ndarray, most_x: int, most_y: int, margin: int) -> Box:
+def _white_box(box: Box, corner: np.ndarray, most_x: int, most_y: int) -> Box:
     """Follow the white ground outwards from the ink; end marks of a bar (dark, colourless) do not stop it."""
     brightest, darkest = corner.max(axis=2), corner.min(axis=2)
     ground = (darkest >= WHITE) | ((brightest < 215) & (brightest - darkest < 40))
@@ -150,10 +178,9 @@ def _white_box(box: Box, corner: np.ndarray, most_x: int, most_y: int, margin: i
             y0 -= 1
         if y1 < ground.shape[0] and ground[y1, x0:x1].mean() >= 0.95:
             y1 += 1
-    return _clipped((x0, y0, x1, y1), (margin, margin), corner)
+    return x0, y0, x1, y1
 
 
-def _clipped(box: Box, margin: tuple[int, int], corner: np.ndarray) -> Box:
-    x0, y0, x1, y1 = box
+def _widened(box: Box, margin: int, corner: np.ndarray) -> Box:
     height, width = corner.shape[:2]
-    return max(0, x0 - margin[0]), max(0, y0 - margin[1]), min(width, x1 + margin[0]), min(height, y1 + margin[1])
+    return max(0, box[0] - margin), max(0, box[1] - margin), min(width, box[2] + margin), min(height, box[3] + margin)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from leukoflow.config.study import Study
@@ -134,17 +135,24 @@ def _bars(cohorts: pd.DataFrame) -> list[Finding]:
     found = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         images = facts[(facts["fact"] == "images") & (facts["label"] != "")].set_index("label")["measured"]
-        bars = facts[facts["fact"] == "scale bars"].set_index("label")["measured"]
-        bars = bars.drop(index=UNLABELLED, errors="ignore")
-        shares = (bars / images.reindex(bars.index)).astype(float).dropna().sort_values(ascending=False, kind="stable")
+        kinds = {kind: _shares(facts, images, kind) for kind in ("scale bars", "red scale bars", "dark scale bars")}
+        # Where every image has a bar, its colour may still go with the class.
+        kind = max(kinds, key=lambda name: float(np.ptp(kinds[name])) if len(kinds[name]) else 0.0)
+        shares = kinds[kind]
         if len(shares) and shares.iloc[0] > 0:
             each = [f"{words.percent(share, 0)} of {label}" for label, share in shares.items()]
             uneven = shares.iloc[0] - shares.iloc[-1] > 0.05
-            text = f"Bars burnt into the picture: {words.listed(each)}."
+            text = f"{kind.capitalize()} burnt into the picture: {words.listed(each)}."
             text += " Such a bar gives the class away; every view has" if uneven else " Every view has"
             text += " them painted out."
             found.append(Finding("warn" if uneven else "good", f"Scale bars in {cohort}", text))
     return found
+
+
+def _shares(facts: pd.DataFrame, images: pd.Series, kind: str) -> pd.Series:
+    """Share of each class's images with such a bar, the largest first."""
+    bars = facts[facts["fact"] == kind].set_index("label")["measured"].drop(index=UNLABELLED, errors="ignore")
+    return (bars / images.reindex(bars.index)).astype(float).dropna().sort_values(ascending=False, kind="stable")
 
 
 def _rejects(cohorts: pd.DataFrame) -> list[Finding]:

@@ -188,24 +188,29 @@ def _plain(value: object) -> str:
     return f"{value:.0f}" if isinstance(value, float) else str(value)
 
 
+BAR_KINDS = ("red", "dark")
+
+
 def cohort_labels(table: pd.DataFrame) -> Grid:
     """Images and scale bars by label, with the published counts apart."""
     images = table[(table["fact"] == "images") & (table["label"] != "")]
-    bars = table[table["fact"] == "scale bars"].set_index("label")["measured"]
+    bars = {kind: table[table["fact"] == f"{kind} scale bars"].set_index("label")["measured"] for kind in BAR_KINDS}
     published = bool(images["published"].notna().any())
     rows = []
     for _, row in images.iterrows():
         cells = [Cell(row["label"]), number(row["measured"], words.count(row["measured"]))]
         if published:
             cells.append(number(row["published"], words.count(row["published"])))
-        found = bars.get(row["label"], 0)
-        share = words.percent(found / row["measured"], 0) if row["measured"] else ""
-        rows.append(Row((*cells, number(found, words.count(found), share))))
+        for counts in bars.values():
+            found = counts.get(row["label"], 0)
+            share = words.percent(found / row["measured"], 0) if row["measured"] else ""
+            cells.append(number(found, words.count(found), share))
+        rows.append(Row(tuple(cells)))
     columns = [
         "Label",
         "Images (measured)",
         *(["Images (published)"] if published else []),
-        "With a burnt-in scale bar",
+        *(f"With a {kind} scale bar" for kind in BAR_KINDS),
     ]
     return grid("Images by label.", columns, rows)
 

@@ -21,7 +21,7 @@ from leukoflow.quality.measure import QUALITY_COLUMNS, measure
 log = logging.getLogger(__name__)
 LISTED = ["path", "label", "patient", "slide", "site", "mask"]
 TYPES: dict[str, str] = {
-    **dict.fromkeys(["image_id", *LISTED, "sha256", "reason", "dhash"], "string"),
+    **dict.fromkeys(["image_id", *LISTED, "sha256", "reason", "bar_colour", "dhash"], "string"),
     **dict.fromkeys(["bytes", "width", "height"], "Int64"),
     **dict.fromkeys(["bar_x0", "bar_y0", "bar_x1", "bar_y1"], "Int32"),
 }

@@ -129,6 +129,7 @@ def test_audit_counts_leaks_from_learnt_to_test(pairs):
 def test_cohort_facts_keep_published_apart(pairs):
     manifest = pd.DataFrame({"image_id": ["i0", "i1", "i2", "i3"], "label": ["a", "a", "b", None]})
     quality = pd.DataFrame({"image_id": manifest["image_id"], "bar_x0": [1, None, None, None], "focus": [1.0, 2, 3, 4]})
+    quality["bar_colour"] = ["red", None, None, None]
     rejects = pd.DataFrame({"path": ["p", "q"], "reason": ["empty", "empty"]})
     files = {"home": cohort_tables.CohortFiles(manifest, quality, rejects)}
     table = cohort_tables.cohorts(files, pairs, {"home": {"a": 5, "c": 1}})
@@ -138,6 +139,7 @@ def test_cohort_facts_keep_published_apart(pairs):
     assert np.isnan(facts["images", "b"][1]) and facts["images", "(no label)"][0] == 1
     assert facts["listed", ""][0] == 6 and facts["rejected", "empty"][0] == 2
     assert facts["scale bars", "a"][0] == 1 and facts["scale bars", "b"][0] == 0
+    assert facts["red scale bars", "a"][0] == 1 and facts["dark scale bars", "a"][0] == 0
     assert (facts["identical pairs", ""][0], facts["near pairs", ""][0], facts["images with a duplicate", ""][0]) == (
         1,
         1,
