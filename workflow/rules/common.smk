@@ -156,10 +156,6 @@ def cohort_shards(wildcards):
     return shards_of(wildcards.cohort)
 
 
-def target_shards(wildcards):
-    return shards_of(getattr(wildcards, "target", wildcards.cohort))
-
-
 def shard_names(name):
     return [f"{shard:03d}" for shard in range(shards_of(name))]
 
@@ -198,20 +194,19 @@ def measured_files(wildcards):
     return cohort_files([wildcards.cohort], "measured/{shard}.parquet")
 
 
-def view_files(name, view):
+def shard_images(wildcards):
     return [
-        f"results/{STUDY.study}/views/{name}.{view}/{shard}.{kind}"
-        for shard in shard_names(name)
-        for kind in ("npy", "parquet")
+        f"{view_folder(wildcards.cohort, wildcards.view)}/{shard}.npy"
+        for shard in shard_names(wildcards.cohort)
     ]
 
 
-def training_shards(wildcards):
-    return view_files(wildcards.cohort, wildcards.view)
+def shard_indices(wildcards):
+    return [file.replace(".npy", ".parquet") for file in shard_images(wildcards)]
 
 
-def target_view(wildcards):
-    return view_files(wildcards.target, wildcards.view)
+def view_folder(cohort, view):
+    return f"results/{STUDY.study}/views/{cohort}.{view}"
 
 
 # Runs ------------------------------------------------------------------------------------------------------------
@@ -275,8 +270,7 @@ PLAIN = next(
     next(iter(STUDY.views)),
 )
 ALL_VIEWS = [PLAIN, *(name for name in STUDY.views if name != PLAIN)]
-PLAIN_FOLDERS = [f"{RESULTS}/views/{name}.{PLAIN}" for name in USED_COHORTS]
-PLAIN_SHARDS = [file for name in USED_COHORTS for file in view_files(name, PLAIN)]
+PLAIN_FOLDERS = [view_folder(name, PLAIN) for name in USED_COHORTS]
 SHOWN = sorted(
     {(cohort, run.task) for run, cohorts in RUNS.items() for cohort in cohorts}
 )
@@ -339,16 +333,12 @@ def panel_predictions(wildcards):
     ]
 
 
-def plain_shards(wildcards):
-    return view_files(wildcards.cohort, PLAIN)
-
-
-def shards_of_all_views(wildcards):
-    return [file for name in ALL_VIEWS for file in view_files(wildcards.cohort, name)]
+def summaries_of_all_views(wildcards):
+    return [f"{folder}/view.json" for folder in all_view_folders(wildcards)]
 
 
 def all_view_folders(wildcards):
-    return [f"{RESULTS}/views/{wildcards.cohort}.{name}" for name in ALL_VIEWS]
+    return [view_folder(wildcards.cohort, name) for name in ALL_VIEWS]
 
 
 def figure_files():

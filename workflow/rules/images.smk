@@ -32,3 +32,27 @@ rule render:
         " --manifest {input.manifest} --quality {input.quality} --max-pixels {params.max_pixels}"
         " --shard {params.shard} --shards {params.shards} --threads {threads}"
         " --output {output.images} --index {output.index} 2> {log}"
+
+
+rule gather_view:
+    input:
+        images=shard_images,
+        indices=shard_indices,
+    output:
+        "results/{study}/views/{cohort}.{view}/view.json",
+    log:
+        "logs/{study}/gather_view/{cohort}.{view}.log",
+    benchmark:
+        "benchmarks/{study}/gather_view/{cohort}.{view}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(500),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.gather_view"),
+    message:
+        "Summing up view {wildcards.view} of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.gather_view --indices {input.indices} --output {output} 2> {log}"

@@ -4,7 +4,7 @@
 rule figure_samples:
     input:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
-        shards=plain_shards,
+        view=f"results/{{study}}/views/{{cohort}}.{PLAIN}/view.json",
     output:
         png=report(
             "results/{study}/figures/samples.{cohort}.{task}.png",
@@ -38,7 +38,7 @@ rule figure_samples:
 rule figure_views:
     input:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
-        shards=shards_of_all_views,
+        views=summaries_of_all_views,
     output:
         png=report(
             "results/{study}/figures/views.{cohort}.{task}.png",
@@ -72,7 +72,7 @@ rule figure_views:
 rule figure_duplicates:
     input:
         duplicates="results/{study}/quality/duplicates.parquet",
-        shards=PLAIN_SHARDS,
+        views=[f"{folder}/view.json" for folder in PLAIN_FOLDERS],
     output:
         png=report(
             "results/{study}/figures/duplicates.png",

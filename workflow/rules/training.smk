@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        shards=training_shards,
+        view="results/{study}/views/{cohort}.{view}/view.json",
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
     output:
@@ -27,15 +27,13 @@ rule train:
         code=architecture_code("train"),
         settings=model_settings,
         classes=class_names,
-        view="results/{study}/views/{cohort}.{view}",
-        shards=cohort_shards,
         resume="results/{study}/.resume/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}",
     message:
         "Training {wildcards.model} on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split,"
         " fold {wildcards.fold}, seed {wildcards.seed}"
     shell:
         "python -m leukoflow.steps.train --settings {params.settings:q} --name {wildcards.model}"
-        " --classes {params.classes:q} --view {params.view} --shards {params.shards}"
+        " --classes {params.classes:q} --view {input.view}"
         " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed} --code {params.code}"
         " --resume {params.resume} --threads {threads} --weights {output.weights}"
         " --description {output.description} --history {output.history} 2> {log}"
@@ -43,7 +41,7 @@ rule train:
 
 rule predict:
     input:
-        shards=target_view,
+        view="results/{study}/views/{target}.{view}/view.json",
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
@@ -66,12 +64,10 @@ rule predict:
         code=architecture_code("predict"),
         settings=task_settings,
         rows=rows_to_predict,
-        view="results/{study}/views/{target}.{view}",
-        shards=target_shards,
     message:
         "Predicting {wildcards.target} with {wildcards.model}, {wildcards.protocol} split, fold {wildcards.fold}"
     shell:
         "python -m leukoflow.steps.predict --settings {params.settings:q} --cohort {wildcards.target}"
-        " --weights {input.weights} --description {input.description} --view {params.view}"
-        " --shards {params.shards} {params.rows} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " --weights {input.weights} --description {input.description} --view {input.view}"
+        " {params.rows} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --threads {threads} --output {output} 2> {log}"

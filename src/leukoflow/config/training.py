@@ -69,5 +69,9 @@ class Training(Section):
     """Number format, as Lightning names it (`16-mixed` needs a GPU)."""
     augmentation: Augmentation = Augmentation()
     """Random changes of training images."""
+    statistics_batches: int = Field(32, ge=0)
+    """Training batches over which the statistics of batch norm are taken anew after each epoch; 0 keeps the moving
+    average. Spiking networks need it: with a moving average over a few small batches their thresholds are off, and
+    validation accuracy jumps about by tens of points."""
     workers: int = Field(0, ge=0, le=64)
     """Loader processes; the weights do not depend on it."""

@@ -3,6 +3,7 @@
 Beside each shard `NNN.npy` lies its index `NNN.parquet`, the image_id of each row.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,18 +12,22 @@ from pathlib import Path
 import numpy as np
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import atomic, read_table
+from leukoflow.core.files import atomic, read_json, read_table
+from leukoflow.core.shards import shard_files
 
 MOST_OPEN = 128
 """Shards mapped at a time; each holds a file descriptor."""
 
 
-def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size: int) -> None:
+def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size: int) -> str:
     """Write `count` images, uint8 [size, size, 3] each, one at a time, to an .npy file that is whole or absent.
+
+    Returns a digest of the pixels (32 hex digits).
 
     Raises LeukoFlowError where an image has another shape or type, or there are more or fewer than `count`.
     """
     written = 0
+    digest = hashlib.blake2b(digest_size=16)
     with atomic(path) as temporary:
         rows = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, size, size, 3)) if count else None
         for image in images:
@@ -32,6 +37,7 @@ def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size
             if rows is None or written == count:
                 raise LeukoFlowError(f"{path}: more than the {count} images announced; rerun the manifest")
             rows[written] = image
+            digest.update(image.tobytes())
             written += 1
         if written != count:
             raise LeukoFlowError(f"{path}: {written} images, {count} announced; rerun the manifest")
@@ -39,6 +45,7 @@ def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size
             np.save(temporary, np.empty((0, size, size, 3), np.uint8))  # an empty file cannot be mapped
         else:
             rows.flush()
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,12 @@ class Shards:
             for place in np.flatnonzero(shards == shard):
                 images[place] = data[wanted[place] - self.starts[shard]]
         return images
+
+
+def open_view(summary: str | Path) -> Shards:
+    """Open all shards of a view by its summary (`view.json`), which lies beside them."""
+    summary = Path(summary)
+    return open_shards(shard_files(summary.parent, len(read_json(summary)["shards"])))
 
 
 def open_shards(paths: Iterable[str | Path]) -> Shards:

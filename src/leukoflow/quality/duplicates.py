@@ -1,6 +1,6 @@
 """Duplicates: the same file, or the same picture after resizing, recompression or a small shift."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -74,26 +74,40 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     images: cohort, image_id, sha256, dhash; row k has thumbnail k. Returns COLUMNS, each pair once, sorted; `kind` is
     `identical` (same bytes, correlation 1) or `near` (hash distance and correlation within the settings).
     """
-    digests = images["sha256"].to_numpy(object)
-    identical = list(_same(pd.factorize(digests)[0]))
-    unique, inverse = np.unique(from_hex(images["dhash"].tolist()), return_inverse=True)
-    candidates = dict.fromkeys(_same(inverse), 0)
-    pairs, distances = close_pairs(unique, settings.hash_distance)
+    digests = pd.factorize(images["sha256"])[0]
+    identical = _same(digests)
+    candidates, distances = _candidates(from_hex(images["dhash"].tolist()), settings.hash_distance)
+    new = digests[candidates[:, 0]] != digests[candidates[:, 1]]
+    candidates, distances = candidates[new], distances[new]
+    similar = np.array([correlation(thumbnails[i], thumbnails[j]) for i, j in candidates.tolist()])
+    near = similar >= settings.correlation
+    pairs = np.concatenate([identical, candidates[near]])
+    table = pd.DataFrame(
+        {
+            "cohort_a": images["cohort"].to_numpy(object)[pairs[:, 0]],
+            "image_a": images["image_id"].to_numpy(object)[pairs[:, 0]],
+            "cohort_b": images["cohort"].to_numpy(object)[pairs[:, 1]],
+            "image_b": images["image_id"].to_numpy(object)[pairs[:, 1]],
+            "kind": np.repeat(["identical", "near"], [len(identical), near.sum()]).astype(object),
+            "hash_distance": np.concatenate([np.zeros(len(identical)), distances[near]]).astype(np.int32),
+            "correlation": np.concatenate([np.ones(len(identical)), similar[near]]),
+        },
+        columns=COLUMNS,
+    )
+    return table.iloc[np.lexsort(pairs.T[::-1])].reset_index(drop=True)
+
+
+def _candidates(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs i < j of images whose hashes are close: int64 [p, 2], and their distances [p]."""
+    unique, inverse = np.unique(hashes, return_inverse=True)
     members = _members(inverse, len(unique))
-    for (a, b), distance in zip(pairs.T.tolist(), distances.tolist(), strict=True):
-        for i in members[a][:MOST_TOGETHER]:
-            for j in members[b][:MOST_TOGETHER]:
-                candidates[min(i, j), max(i, j)] = distance
-    rows = [(i, j, "identical", 0, 1.0) for i, j in identical]
-    for (i, j), distance in candidates.items():
-        if digests[i] != digests[j]:
-            similar = correlation(thumbnails[i], thumbnails[j])
-            if similar >= settings.correlation:
-                rows.append((i, j, "near", distance, similar))
-    rows.sort(key=lambda row: row[:2])
-    cohort, name = images["cohort"].to_numpy(object), images["image_id"].to_numpy(object)
-    table = [(cohort[i], name[i], cohort[j], name[j], kind, d, c) for i, j, kind, d, c in rows]
-    return pd.DataFrame(table, columns=COLUMNS).astype({"hash_distance": "int32", "correlation": "float64"})
+    close, distances = close_pairs(unique, distance)
+    parts = [_same(inverse)]
+    for a, b in close.T.tolist():
+        grid = np.meshgrid(members[a][:MOST_TOGETHER], members[b][:MOST_TOGETHER])
+        parts.append(np.sort(np.stack(grid, axis=-1).reshape(-1, 2), axis=1))
+    counts = [len(part) for part in parts]
+    return np.concatenate(parts), np.repeat(np.concatenate([[0], distances]), counts)
 
 
 def _members(labels: np.ndarray, count: int) -> list[list[int]]:
@@ -102,10 +116,12 @@ def _members(labels: np.ndarray, count: int) -> list[list[int]]:
     return [each.tolist() for each in np.split(order, np.cumsum(np.bincount(labels, minlength=count))[:-1])]
 
 
-def _same(labels: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Pairs i < j with one label; in a very large set only those with its first member."""
+def _same(labels: np.ndarray) -> np.ndarray:
+    """Pairs i < j with one label: int64 [p, 2]; in a very large set only those with its first member."""
+    pairs: list[tuple[int, int]] = []
     for rows in _members(labels, int(labels.max()) + 1 if len(labels) else 0):
         if len(rows) <= MOST_TOGETHER:
-            yield from combinations(rows, 2)
+            pairs.extend(combinations(rows, 2))
         else:
-            yield from ((rows[0], other) for other in rows[1:])
+            pairs.extend((rows[0], other) for other in rows[1:])
+    return np.array(pairs, np.int64).reshape(-1, 2)

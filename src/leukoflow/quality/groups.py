@@ -9,6 +9,9 @@ from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
 MOST_AGGLOMERATED = 5000
 """Images of one class beyond which k-means in batches stands in for Ward's clustering, whose cost is quadratic."""
 
+LEAST_TOGETHER = 8
+"""Images to a cluster, at least on average: in clusters of one nothing is kept together."""
+
 
 def duplicate_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> np.ndarray:
     """Name of the set of duplicates of each image, object [n]: `COHORT/IMAGE` of its first member.
@@ -45,7 +48,7 @@ def acquisition_groups(images: pd.DataFrame, stain: tuple[str, ...], clusters_pe
     labels = images["label"].fillna("unlabelled").astype(str).to_numpy(object)
     for label in np.unique(labels[~known].astype(str)):
         rows = np.flatnonzero(~known & (labels == label))
-        numbers = _cluster(values[rows], min(clusters_per_class, len(rows)))
+        numbers = _cluster(values[rows], min(clusters_per_class, len(rows) // LEAST_TOGETHER))
         names[rows] = [f"{label}-{number:03d}" for number in numbers]
     return names
 

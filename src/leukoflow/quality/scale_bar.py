@@ -43,7 +43,7 @@ MARGIN = 0.04
 
 @dataclass(frozen=True)
 class ScaleBar:
-    """A scale bar with its lettering and white ground: its box, and the colour of its ink, which may go with a class."""
+    """A scale bar with its lettering and white ground, and the colour of its ink, which may go with a class."""
 
     box: Box
     colour: Literal["red", "dark"]

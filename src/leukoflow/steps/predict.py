@@ -9,9 +9,8 @@ import torch
 
 from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_json, read_table, write_table
-from leukoflow.core.shards import shard_files
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.shards import open_shards
+from leukoflow.images.shards import open_view
 from leukoflow.models import inference
 
 log = logging.getLogger(__name__)
@@ -25,8 +24,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--cohort", required=True, help="cohort predicted")
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
-    arguments.add_argument("--view", type=Path, required=True, help="folder of the view's shards")
-    arguments.add_argument("--shards", type=int, required=True, help="number of shards")
+    arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
     arguments.add_argument(
         "--split", type=Path, help="the training cohort's split: predicts its validation and test roles"
     )
@@ -40,7 +38,7 @@ def main(argv: list[str] | None) -> None:
 
     torch.set_num_threads(args.threads)
     description = read_json(args.description)
-    shards = open_shards(shard_files(args.view, args.shards))
+    shards = open_view(args.view)
     table = (
         _own(args.split, args.fold) if args.split else _external(args.manifest, args.groups, args.cohort, args.settings)
     )

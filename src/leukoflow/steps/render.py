@@ -53,8 +53,8 @@ def main(argv: list[str] | None) -> int | None:
         return render_view(_read(source, options.max_pixels), options.settings, source.bar)
 
     images = progress(thread_map(render, sources, options.threads), len(sources), "image")
-    write_shard(options.output, images, len(sources), options.settings.size)
-    write_table(options.index, rows[["image_id"]])
+    digest = write_shard(options.output, images, len(sources), options.settings.size)
+    write_table(options.index, rows[["image_id"]].assign(shard_digest=digest))
     return None
 
 

@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from leukoflow.config.models import Model
 from leukoflow.core.files import read_table, write_json, write_table
 from leukoflow.core.seeding import stream_seed
-from leukoflow.core.shards import shard_files
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.shards import Shards, open_shards
+from leukoflow.images.shards import Shards, open_view
 from leukoflow.models import inference, registry
+from leukoflow.models.spec import ModelSpec
 from leukoflow.training import batches, recipe
 from leukoflow.training.batches import Examples
-from leukoflow.training.loop import Result, fit
+from leukoflow.training.recipe import Fitted
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +33,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--settings", type=settings(Model), required=True, help="entry of section models (JSON)")
     arguments.add_argument("--name", required=True, help="the entry's name")
     arguments.add_argument("--classes", nargs="+", required=True)
-    arguments.add_argument("--view", type=Path, required=True, help="folder of the view's shards")
-    arguments.add_argument("--shards", type=int, required=True, help="number of shards")
+    arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--fold", type=int, required=True)
     arguments.add_argument("--seed", type=int, required=True)
@@ -49,10 +47,7 @@ def main(argv: list[str] | None) -> None:
 
     torch.set_num_threads(args.threads)
     model_settings: Model = args.settings
-    training = model_settings.training
-    fabric = Fabric(accelerator="auto", devices=1, precision=training.precision)
-    log.info("%s on %s, %s, %d threads", args.name, fabric.device, training.precision, args.threads)
-    shards = open_shards(shard_files(args.view, args.shards))
+    shards = open_view(args.view)
     roles = _roles(args.split, args.fold, shards)
     spec = registry.spec(model_settings.architecture)
     torch.manual_seed(stream_seed(args.seed, "weights"))
@@ -61,17 +56,13 @@ def main(argv: list[str] | None) -> None:
     started = time.perf_counter()
     if spec.fitting == "direct":
         result = _fit_directly(model, roles["train"], args.seed)
-        shutil.rmtree(args.resume, ignore_errors=True)
     else:
-        result = fit(
-            model, spec.backbone, roles["train"], roles["validation"], len(args.classes), training, args.seed, fabric,
-            args.resume / _digest(args) / "state.safetensors",
-        )  # fmt: skip
+        result = _fit_by_epochs(model, spec, roles, args)
     model.load_state_dict(result.weights)
-    model.to(fabric.device)
+    model.to(result.device)
     validation = roles["validation"]
     loaded = batches.load(validation, batches.in_order(len(validation), 64))
-    rates = inference.mean_firing_rates(model, (images for images, *_ in loaded), fabric.device)
+    rates = inference.mean_firing_rates(model, (images for images, *_ in loaded), result.device)
     description = {
         "model": args.name,
         "architecture": spec.name,
@@ -88,9 +79,9 @@ def main(argv: list[str] | None) -> None:
         "best_epoch": result.best_epoch,
         "train_images": len(roles["train"]),
         "seconds": sum(each.seconds for each in result.history) or time.perf_counter() - started,
-        "device": _device_name(fabric),
+        "device": _device_name(result.device),
         "threads": args.threads,
-        "precision": training.precision,
+        "precision": model_settings.training.precision,
         "seed": args.seed,
         "firing_rates": rates,
     }
@@ -108,7 +99,24 @@ def _roles(split: Path, fold: int, shards: Shards) -> dict[str, Examples]:
     }
 
 
-def _fit_directly(model: nn.Module, train: Examples, seed: int) -> Result:
+def _fit_by_epochs(model: nn.Module, spec: ModelSpec, roles: dict[str, Examples], args: Any) -> Fitted:
+    # Imported here because a model that is fitted directly does without it, and it takes seconds.
+    from leukoflow.training.loop import fit
+
+    state_file = args.resume / _digest(args) / "state.safetensors"
+    return fit(
+        model,
+        spec.backbone,
+        roles["train"],
+        roles["validation"],
+        len(args.classes),
+        args.settings.training,
+        args.seed,
+        state_file,
+    )
+
+
+def _fit_directly(model: nn.Module, train: Examples, seed: int) -> Fitted:
     """Fit a model that is no network: features of all training images, then one call."""
     order = batches.in_order(len(train), 64)
     with torch.inference_mode():
@@ -117,24 +125,21 @@ def _fit_directly(model: nn.Module, train: Examples, seed: int) -> Result:
             for images, *_ in progress(batches.load(train, order), len(order), "batch")
         ]
     model.fit(torch.cat(features), torch.from_numpy(train.y), seed)  # type: ignore[operator]
-    return Result(dict(model.state_dict()), (), 0)
+    return Fitted(dict(model.state_dict()), (), 0, torch.device("cpu"))
 
 
 def _digest(args: Any) -> str:
-    """What a checkpoint belongs to: config, code, split, pixels (files by size and time), fold and seed."""
-    digest = hashlib.sha256(args.split.read_bytes())
-    for file in sorted(args.view.iterdir()):
-        status = file.stat()
-        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    """What a checkpoint belongs to: config, code, split, pixels, fold and seed."""
+    digest = hashlib.sha256(args.split.read_bytes() + args.view.read_bytes())
     digest.update(f"{args.settings.model_dump_json()} {args.classes} {args.fold} {args.seed} {args.code}".encode())
     return digest.hexdigest()[:32]
 
 
-def _device_name(fabric: Fabric) -> str:
-    return torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else fabric.device.type
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _write(args: Any, result: Result, description: dict[str, Any]) -> None:
+def _write(args: Any, result: Fitted, description: dict[str, Any]) -> None:
     columns = list(recipe.Epoch.__dataclass_fields__)
     write_table(args.history, pd.DataFrame([asdict(each) for each in result.history], columns=columns))
     write_json(args.description, description)

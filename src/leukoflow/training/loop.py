@@ -3,13 +3,13 @@ not it was interrupted (bit for bit on a CPU with the same number of threads).""
 
 import logging
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from leukoflow.config.training import Training
 from leukoflow.core.errors import LeukoFlowError
@@ -23,15 +23,6 @@ from leukoflow.training.batches import Examples
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Result:
-    """Weights of the best epoch, and how training went."""
-
-    weights: dict[str, Tensor]
-    history: tuple[recipe.Epoch, ...]
-    best_epoch: int
-
-
 def fit(
     model: nn.Module,
     backbone: tuple[str, ...],
@@ -40,9 +31,9 @@ def fit(
     classes: int,
     training: Training,
     seed: int,
-    fabric: Fabric,
     state_file: Path,
-) -> Result:
+    accelerator: str = "auto",
+) -> recipe.Fitted:
     """Train until the recipe says stop, going on from `state_file` where it exists.
 
     The file is written after every epoch. It must belong to this very run: same code, config, data and seed.
@@ -50,6 +41,8 @@ def fit(
     if len(train) < 2 or not len(validation):
         raise LeukoFlowError(f"training needs images: {len(train)} in the training role, {len(validation)} to validate")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=training.precision)
+    log.info("training on %s, %s, %d threads", fabric.device, training.precision, torch.get_num_threads())
     optimiser = recipe.optimiser(model, backbone, training)
     wrapped, wrapped_optimiser = fabric.setup(model, optimiser)
     history: tuple[recipe.Epoch, ...] = ()
@@ -70,6 +63,7 @@ def fit(
         torch.manual_seed(stream_seed(seed, "epoch", len(history)))
         loss, accuracy = _train_epoch(wrapped, wrapped_optimiser, train, training, weights, seed, len(history), fabric)
         seconds = time.perf_counter() - started
+        _renew_statistics(wrapped, train, training, seed, len(history), fabric)
         validation_loss, validation_accuracy = _validate(wrapped, validation, training, fabric)
         history += (
             recipe.Epoch(
@@ -81,7 +75,7 @@ def fit(
             best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best))
         _report(training, history)
-    return Result(best, history, recipe.best_epoch(training, history))
+    return recipe.Fitted(best, history, recipe.best_epoch(training, history), fabric.device)
 
 
 def _train_epoch(
@@ -116,6 +110,28 @@ def _train_epoch(
     return float(sums[0]) / seen, float(sums[1]) / seen
 
 
+@torch.no_grad()
+def _renew_statistics(
+    model: nn.Module, train: Examples, training: Training, seed: int, epoch: int, fabric: Fabric
+) -> None:
+    """Set the running statistics of every batch norm to their plain mean over some training batches, with the weights
+    as they now are (Wu and Johnson 2021, arXiv 2105.07576, section 3)."""
+    norms = [each for each in model.modules() if isinstance(each, _BatchNorm)]
+    if not norms or not training.statistics_batches:
+        return
+    moving = [each.momentum for each in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum, norm.warm = None, True  # type: ignore[assignment]
+    model.train()
+    order = batches.shuffled(train.y, training, seed, epoch)[: training.statistics_batches]
+    for images, _, positions in batches.load(train, order, training.workers):
+        model(augment(to_input(images, fabric.device), positions, training.augmentation, seed, epoch))
+    for norm, momentum in zip(norms, moving, strict=True):
+        # A run that goes on from a checkpoint knows the count of batches only: so must this one.
+        norm.momentum, norm.warm = momentum, False  # type: ignore[assignment]
+
+
 def _validate(model: nn.Module, validation: Examples, training: Training, fabric: Fabric) -> tuple[float, float]:
     loaded = batches.load(validation, batches.in_order(len(validation), training.batch_size))
     logits = predict(model, (images for images, *_ in loaded), fabric.device)
@@ -125,9 +141,14 @@ def _validate(model: nn.Module, validation: Examples, training: Training, fabric
 
 def _report(training: Training, history: tuple[recipe.Epoch, ...]) -> None:
     last = history[-1]
-    left = last.seconds * (training.epochs - len(history))
     log.info(
-        "epoch %d/%d  loss %.4f  accuracy %.4f  validation loss %.4f  accuracy %.4f  %.0f images/s  at most %.0f s left",
-        len(history), training.epochs, last.train_loss, last.train_accuracy, last.validation_loss,
-        last.validation_accuracy, last.images_per_second, left,
-    )  # fmt: skip
+        "epoch %d/%d: loss %.4f, accuracy %.4f; validation %.4f, %.4f; %.0f images/s, at most %.0f s left",
+        len(history),
+        training.epochs,
+        last.train_loss,
+        last.train_accuracy,
+        last.validation_loss,
+        last.validation_accuracy,
+        last.images_per_second,
+        last.seconds * (training.epochs - len(history)),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from leukoflow.config.training import Schedule, Training
 
@@ -23,6 +23,16 @@ class Epoch:
     learning_rate: float
     images_per_second: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Weights of the best epoch, how training went, and what it ran on."""
+
+    weights: dict[str, Tensor]
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    device: torch.device
 
 
 def rate_factor(schedule: Schedule, epochs: int, history: Sequence[Epoch]) -> float:

@@ -74,7 +74,7 @@ def test_the_demo_is_the_default_study() -> None:
         ("tasks.subtype.classes", ["One"], r"tasks\.subtype\.classes: .*at least 2"),
         ("tasks.subtype.classes", ["A", "A"], r"tasks\.subtype: .*differ"),
         ("tasks.subtype.labels", {"Early": "Erly"}, r"tasks\.subtype: .*Erly"),
-        ("experiments.subtype.cohort", "dmeo", r"subtype\.cohort: 'dmeo' is not in section cohorts; did you mean 'demo'"),
+        ("experiments.subtype.cohort", "dmeo", r"\.cohort: 'dmeo' is not in section cohorts; did you mean 'demo'"),
         ("experiments.subtype.models", ["neuralnet"], r"subtype\.models: 'neuralnet'.*did you mean 'neurallnet'\?"),
         ("experiments.subtype.external", ["demo"], r"external: demo is the training cohort itself"),
         ("experiments.subtype.protocols", ["slide"], r"protocols\.0: .*'image', 'duplicate'"),

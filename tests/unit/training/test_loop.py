@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lightning_fabric import Fabric
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -20,9 +19,10 @@ from leukoflow.config.models import Model
 from leukoflow.config.training import Training
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, write_table
-from leukoflow.images.shards import open_shards, write_shard
+from leukoflow.images.shards import open_view, write_shard
 from leukoflow.models import registry
-from leukoflow.training import checkpoint, loop
+from leukoflow.steps import gather_view
+from leukoflow.training import checkpoint, loop, recipe
 from leukoflow.training.batches import Examples
 
 RECIPE = Training(
@@ -46,8 +46,11 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids = [f"image{index:02d}" for index in range(64)]
     for shard in range(2):
         rows = slice(32 * shard, 32 * shard + 32)
-        write_shard(folder / f"view/{shard:03d}.npy", pictures[rows], 32, 32)
-        write_table(folder / f"view/{shard:03d}.parquet", pd.DataFrame({"image_id": ids[rows]}))
+        digest = write_shard(folder / f"view/{shard:03d}.npy", pictures[rows], 32, 32)
+        index = pd.DataFrame({"image_id": ids[rows], "shard_digest": digest})
+        write_table(folder / f"view/{shard:03d}.parquet", index)
+    indices = [str(folder / f"view/{shard:03d}.parquet") for shard in range(2)]
+    gather_view.main(["--indices", *indices, "--output", str(folder / "view/view.json")])
     role = np.array(["train"] * 48 + ["validation"] * 8 + ["test"] * 8)
     split = {"image_id": ids, "y": y, "label": y.astype(str), "group": ids, "fold": 0, "role": role}
     write_table(folder / "split.parquet", pd.DataFrame(split).sample(frac=1, random_state=1))
@@ -55,16 +58,15 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def examples(view: Path) -> tuple[Examples, Examples]:
-    shards = open_shards([view / "view/000.npy", view / "view/001.npy"])
+    shards = open_view(view / "view/view.json")
     y = np.arange(64) % 2
     return Examples(shards, np.arange(48), y[:48]), Examples(shards, np.arange(48, 56), y[48:56])
 
 
-def run(view: Path, file: Path, training: Training = RECIPE, seed: int = 1) -> loop.Result:
+def run(view: Path, file: Path, training: Training = RECIPE, seed: int = 1) -> recipe.Fitted:
     torch.manual_seed(0)
     model = registry.build("resnet50_hmscam", 2, "small")
-    fabric = Fabric(accelerator="cpu", devices=1, precision=training.precision)
-    return loop.fit(model, ("trunk.",), *examples(view), 2, training, seed, fabric, file)
+    return loop.fit(model, ("trunk.",), *examples(view), 2, training, seed, file, accelerator="cpu")
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -72,23 +74,23 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(view: Path, tmp_path_factory: pytest.TempPathFactory) -> loop.Result:
+def undisturbed(view: Path, tmp_path_factory: pytest.TempPathFactory) -> recipe.Fitted:
     return run(view, tmp_path_factory.mktemp("state") / "state.safetensors")
 
 
-def test_it_learns(undisturbed: loop.Result) -> None:
+def test_it_learns(undisturbed: recipe.Fitted) -> None:
     assert undisturbed.history[-1].train_loss < undisturbed.history[0].train_loss
     assert undisturbed.history[undisturbed.best_epoch].validation_accuracy >= 0.9
     assert [each.epoch for each in undisturbed.history] == list(range(len(undisturbed.history)))
     assert undisturbed.history[1].learning_rate == pytest.approx(1e-3 * 10**-0.2)
 
 
-def test_loader_workers_do_not_change_the_weights(view: Path, undisturbed: loop.Result, tmp_path: Path) -> None:
+def test_loader_workers_do_not_change_the_weights(view: Path, undisturbed: recipe.Fitted, tmp_path: Path) -> None:
     result = run(view, tmp_path / "state.safetensors", RECIPE.model_copy(update={"workers": 2}))
     assert same(result.weights, undisturbed.weights)
 
 
-def test_another_seed_gives_other_weights(view: Path, undisturbed: loop.Result, tmp_path: Path) -> None:
+def test_another_seed_gives_other_weights(view: Path, undisturbed: recipe.Fitted, tmp_path: Path) -> None:
     result = run(view, tmp_path / "state.safetensors", RECIPE.model_copy(update={"epochs": 1}), seed=2)
     assert not same(result.weights, undisturbed.weights)
 
@@ -140,7 +142,7 @@ def command(view: Path, out: Path, epochs: int = 4) -> list[str]:
     model = Model(architecture="neurallnet", size="small", training=training)
     return [
         sys.executable, "-m", "leukoflow.steps.train", "--settings", model.model_dump_json(), "--name", "neurallnet",
-        "--classes", "across", "along", "--view", str(view / "view"), "--shards", "2",
+        "--classes", "across", "along", "--view", str(view / "view/view.json"),
         "--split", str(view / "split.parquet"), "--fold", "0", "--seed", "3", "--resume", str(out / "resume"),
         "--threads", "2", "--weights", str(out / "weights.safetensors"), "--description", str(out / "model.json"),
         "--history", str(out / "history.csv"),

@@ -29,7 +29,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 def _warm_up(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
-    """Set the weight of the coming batch: 1 / (batches so far + 1), at least a tenth."""
+    """Set the weight of the coming batch, a function of the batches so far: 1 / (batches + 1), at least a tenth."""
     if norm.training and not getattr(norm, "warm", False):
         batches = int(norm.num_batches_tracked)  # type: ignore[arg-type]
         norm.momentum = max(_MOMENTUM, 1 / (batches + 1))
