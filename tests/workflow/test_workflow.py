@@ -1,0 +1,173 @@
+"""The workflow as a whole: every rule complete, every study plannable, mistakes told in one line."""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, StorageSettings
+
+from .conftest import ROOT, Project, clone
+
+pytestmark = pytest.mark.workflow
+
+STUDIES = sorted(path.name for path in (ROOT / "workflow/studies").glob("*.yaml"))
+STAGES = ("Decoding", "Gathering the manifest", "Looking for duplicates", "Splitting", "Auditing", "Rendering")
+STAGES += ("Training", "Predicting", "Scoring", "Gathering the tables", "Drawing", "Writing the report")
+RULES = [path for path in sorted((ROOT / "workflow/rules").glob("*.smk")) if path.stem != "common"]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project's files, with nothing run."""
+    return clone(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture(scope="module")
+def rules() -> dict:
+    """The parsed rules by name."""
+    with SnakemakeApi(OutputSettings(dryrun=True)) as api:
+        workflow = api.workflow(
+            ResourceSettings(cores=1),
+            config_settings=ConfigSettings(configfiles=[ROOT / "workflow/studies/smoke.yaml"]),
+            storage_settings=StorageSettings(),
+            snakefile=ROOT / "Snakefile",
+            workdir=ROOT,
+        )._workflow
+        return {rule.name: rule for rule in workflow.rules}
+
+
+def test_every_rule_is_complete(rules: dict) -> None:
+    assert len(rules) > 15
+    for name, rule in rules.items():
+        if name == "all":
+            continue
+        assert rule.log, name
+        assert rule.benchmark, name
+        assert rule.message, name
+        assert rule.conda_env, name
+        assert {"mem_mb", "runtime"} <= set(rule.resources), name
+        # Fetching has no fingerprint: no edit of the code should download gigabytes again.
+        assert name == "fetch" or "code" in dict(rule.params.items()), name
+    assert {name for name, rule in rules.items() if "gpu" in set(rule.resources)} == {"train", "predict"}
+
+
+def test_memory_and_time_grow_with_every_attempt(rules: dict) -> None:
+    for name, rule in rules.items():
+        if name != "all":
+            for kind in ("mem_mb", "runtime"):
+                amount = rule.resources[kind]._value
+                assert amount(None, attempt=2) == 2 * amount(None, attempt=1) > 0, (name, kind)
+
+
+def test_rule_files_hold_no_lambda_no_checkpoint_no_folder_as_input() -> None:
+    for path in RULES:
+        text = path.read_text()
+        assert not re.search(r"\blambda\b|^checkpoint|directory\(", text, re.MULTILINE), path
+
+
+def test_lint_and_format_are_clean(fresh: Project) -> None:
+    done = fresh.snakemake("--lint")
+    assert done.returncode == 0 and "good condition" in done.stdout, done.stdout
+    snakefmt = [str(Path(sys.executable).parent / "snakefmt"), "--check", "Snakefile", "workflow"]
+    done = subprocess.run(snakefmt, cwd=fresh.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_plans_jobs_of_every_stage(fresh: Project, study: str, monkeypatch, tmp_path: Path) -> None:
+    for folder in ("taleqani/Original", "hosseini_samples"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setenv("LEUKOFLOW_DATA", str(tmp_path))
+    messages = fresh.planned(config=f"workflow/studies/{study}")
+    for stage in STAGES:
+        assert any(message.startswith(stage) for message in messages), stage
+
+
+def test_without_local_images_a_study_plans_its_download(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEUKOFLOW_DATA", raising=False)
+    messages = fresh.planned(config="workflow/studies/taleqani.yaml")
+    assert sum(message.startswith("Downloading") for message in messages) == 2
+    assert sum(message.startswith("Unpacking") for message in messages) == 2
+
+
+def test_the_default_study_is_the_demo(fresh: Project) -> None:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--dry-run"],
+        cwd=fresh.folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "results/demo/report.html" in done.stdout + done.stderr
+    assert "Nothing to be done" not in done.stdout + done.stderr
+
+
+def test_a_mistyped_key_stops_with_one_line(fresh: Project) -> None:
+    config = yaml.safe_load((fresh.folder / "tiny.yaml").read_text())
+    config["modles"] = config.pop("models")
+    (fresh.folder / "wrong.yaml").write_text(yaml.safe_dump(config))
+    done = fresh.snakemake("--dry-run", config="wrong.yaml")
+    assert done.returncode != 0
+    assert "modles: unknown key; did you mean 'models'?" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_missing_folder_or_variable_stops_with_one_line(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = yaml.safe_load((fresh.folder / "tiny.yaml").read_text())
+    monkeypatch.delenv("NOWHERE", raising=False)
+    for root, message in (("/no/such/folder", "does not exist"), ("${NOWHERE}/x", "NOWHERE is not set")):
+        config["cohorts"]["demo"] = {"kind": "folder", "root": root}
+        (fresh.folder / "wrong.yaml").write_text(yaml.safe_dump(config))
+        done = fresh.snakemake("--dry-run", config="wrong.yaml")
+        assert done.returncode != 0 and message in done.stdout
+        assert "Traceback" not in done.stdout
+
+
+def test_an_unknown_architecture_stops_with_one_line(fresh: Project) -> None:
+    config = yaml.safe_load((fresh.folder / "tiny.yaml").read_text())
+    config["models"]["neurallnet"]["architecture"] = "neuralnet"
+    (fresh.folder / "wrong.yaml").write_text(yaml.safe_dump(config))
+    done = fresh.snakemake("--dry-run", config="wrong.yaml")
+    assert done.returncode != 0 and "architecture 'neuralnet' does not exist; known: " in done.stdout
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm", "slurm-gres"])
+def test_profiles_are_read(profile: str) -> None:
+    settings = yaml.safe_load((ROOT / f"profiles/{profile}/profile.yaml").read_text())
+    assert settings["rerun-incomplete"] is True
+    if profile == "slurm-gres":
+        assert all(settings["set-resources"][rule] == {"gpu": 0, "gres": "gpu:1"} for rule in ("train", "predict"))
+
+
+def test_a_million_images_are_planned_in_half_a_minute(fresh: Project, tmp_path: Path) -> None:
+    config = yaml.safe_load((fresh.folder / "tiny.yaml").read_text())
+    (tmp_path / "Benign").mkdir()
+    config["cohorts"]["demo"] = {"kind": "folder", "root": str(tmp_path), "images": 1_000_000}
+    config["experiments"]["subtype"] |= {"external": [], "protocols": ["image", "acquisition"]}
+    (fresh.folder / "million.yaml").write_text(yaml.safe_dump(config))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = fresh.snakemake("--dry-run", "--quiet", config="million.yaml")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30
+    assert after.ru_maxrss < 2_000_000  # KiB, the largest child so far
+
+
+def test_an_unlocked_folder_is_left_alone_and_a_stale_lock_is_removed(tmp_path: Path) -> None:
+    project = clone(tmp_path / "stale")
+    script = ROOT / "workflow/unlock_stale.py"
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    shutil.copy(project.folder / "tiny.yaml", project.folder / "config.yaml")
+    locks = project.folder / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text(str(project.folder / "results/tiny/report.html"))
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=project.folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(locks.glob("*"))
