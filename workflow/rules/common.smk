@@ -334,11 +334,7 @@ def panel_predictions(wildcards):
 
 
 def summaries_of_all_views(wildcards):
-    return [f"{folder}/view.json" for folder in all_view_folders(wildcards)]
-
-
-def all_view_folders(wildcards):
-    return [view_folder(wildcards.cohort, name) for name in ALL_VIEWS]
+    return [f"{view_folder(wildcards.cohort, name)}/view.json" for name in ALL_VIEWS]
 
 
 def figure_files():

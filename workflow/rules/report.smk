@@ -27,12 +27,11 @@ rule figure_samples:
     params:
         code=code_of("steps.figure_samples"),
         settings=task_settings,
-        view=f"results/{{study}}/views/{{cohort}}.{PLAIN}",
     message:
         "Drawing samples of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.figure_samples --settings {params.settings:q} --manifest {input.manifest}"
-        " --view {params.view} --output {output.png} 2> {log}"
+        " --view {input.view} --output {output.png} 2> {log}"
 
 
 rule figure_views:
@@ -61,12 +60,11 @@ rule figure_views:
     params:
         code=code_of("steps.figure_views"),
         settings=task_settings,
-        views=all_view_folders,
     message:
         "Drawing the views of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.figure_views --settings {params.settings:q} --manifest {input.manifest}"
-        " --views {params.views} --output {output.png} 2> {log}"
+        " --views {input.views} --output {output.png} 2> {log}"
 
 
 rule figure_duplicates:
@@ -94,11 +92,10 @@ rule figure_duplicates:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_duplicates"),
-        views=PLAIN_FOLDERS,
     message:
         "Drawing duplicates"
     shell:
-        "python -m leukoflow.steps.figure_duplicates --duplicates {input.duplicates} --views {params.views}"
+        "python -m leukoflow.steps.figure_duplicates --duplicates {input.duplicates} --views {input.views}"
         " --output {output.png} 2> {log}"
 
 

@@ -13,10 +13,10 @@ def main(argv: list[str] | None = None) -> None:
     """Run the step."""
     arguments = parser(__doc__)
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
-    arguments.add_argument("--views", nargs="+", type=Path, required=True, help="folders of every cohort's plain view")
+    arguments.add_argument("--views", nargs="+", type=Path, required=True, help="view.json of each cohort")
     arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV are written beside it")
     given = arguments.parse_args(argv)
-    by_cohort = {view_of(folder)[0]: shards_in(folder) for folder in given.views}
+    by_cohort = {view_of(each.parent)[0]: shards_in(each.parent) for each in given.views}
     save(*duplicate_pairs(read_table(given.duplicates), by_cohort), given.output)
 
 

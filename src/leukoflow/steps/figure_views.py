@@ -15,10 +15,10 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Task), required=True, help="the task, as JSON")
     arguments.add_argument("--manifest", type=Path, required=True, help="manifest of the cohort")
-    arguments.add_argument("--views", nargs="+", type=Path, required=True, help="folders of all views, plain first")
+    arguments.add_argument("--views", nargs="+", type=Path, required=True, help="summaries (view.json), plain first")
     arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV are written beside it")
     given = arguments.parse_args(argv)
-    by_view = {view_of(folder)[1]: shards_in(folder) for folder in given.views}
+    by_view = {view_of(each.parent)[1]: shards_in(each.parent) for each in given.views}
     save(*views(read_table(given.manifest), given.settings, by_view), given.output)
 
 

@@ -34,13 +34,13 @@ def written(step, arguments: list[str], output) -> pd.DataFrame:
 
 def test_samples(fake, tmp_path):
     manifest = str(fake.root / "cohorts/away/manifest.parquet")
-    arguments = ["--settings", TASK, "--manifest", manifest, "--view", str(fake.root / "views/away.plain")]
+    arguments = ["--settings", TASK, "--manifest", manifest, "--view", str(fake.root / "views/away.plain/view.json")]
     table = written(figure_samples, arguments, tmp_path / "samples.png")
     assert table.drop_duplicates("class")["class"].tolist() == [*CLASSES, "no class"]
 
 
 def test_views_keep_the_order_of_the_arguments(fake, tmp_path):
-    folders = [fake.root / f"views/demo.{view}" for view in ("plain", "grey")]
+    folders = [fake.root / f"views/demo.{view}/view.json" for view in ("plain", "grey")]
     manifest = str(fake.root / "cohorts/demo/manifest.parquet")
     table = written(
         figure_views, ["--settings", TASK, "--manifest", manifest, "--views", *texts(folders)], tmp_path / "views.png"
@@ -77,7 +77,7 @@ def test_duplicates(fake, tmp_path):
     duplicates = str(fake.root / "quality/duplicates.parquet")
     table = written(
         figure_duplicates,
-        ["--duplicates", duplicates, "--views", *texts(fake.path("views/*.plain"))],
+        ["--duplicates", duplicates, "--views", *texts(folder / "view.json" for folder in fake.path("views/*.plain"))],
         tmp_path / "duplicates.png",
     )
     assert set(table["cohort_a"]) == {"away", "demo"}

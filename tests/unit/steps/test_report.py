@@ -45,7 +45,7 @@ def made(tmp_path_factory):
     figure_confusion.main(
         ["--confusions", *counts, "--output", str(figures / "confusion.demo.subtype.plain.image.png")]
     )
-    view, task = str(root / "views/demo.plain"), '{"classes": ["Benign", "Early", "Pre", "Pro"]}'
+    view, task = str(root / "views/demo.plain/view.json"), '{"classes": ["Benign", "Early", "Pre", "Pro"]}'
     manifest = str(root / "cohorts/demo/manifest.parquet")
     output = str(figures / "samples.demo.subtype.png")
     figure_samples.main(["--settings", task, "--manifest", manifest, "--view", view, "--output", output])
