@@ -258,6 +258,12 @@ def architecture_code(step):
 
 # What the tables, the figures and the report are made from ---------------------------------------------------------
 
+
+def panel_of(run):
+    """What the runs in one figure have in common."""
+    return run.cohort, run.task, run.view, run.protocol
+
+
 RESULTS = f"results/{STUDY.study}"
 RUNS = all_runs(STUDY)
 TABLES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
@@ -275,11 +281,14 @@ SHOWN = sorted(
     {(cohort, run.task) for run, cohorts in RUNS.items() for cohort in cohorts}
 )
 TRAINED = sorted({(run.cohort, run.task) for run in RUNS})
-PANELS = sorted({(run.cohort, run.task, run.view, run.protocol) for run in RUNS})
-# Learning curves exist where something is trained by epochs, which the colour baseline is not.
-NETWORK_VIEWS = sorted(
-    {(run.cohort, run.task, run.view) for run in RUNS if not is_baseline(run.model)}
-)
+PANELS = sorted({panel_of(run) for run in RUNS})
+# Curves are drawn where a network stands beside the colour baseline.
+NETWORK_PANELS = [
+    panel
+    for panel in PANELS
+    if not all(is_baseline(run.model) for run in RUNS if panel == panel_of(run))
+]
+NETWORK_VIEWS = sorted({panel[:3] for panel in NETWORK_PANELS})
 
 
 def run_name(wildcards):
@@ -343,10 +352,11 @@ def figure_files():
     names += [f"views.{cohort}.{task}" for cohort, task in TRAINED]
     names += [f"samples.{cohort}.{task}" for cohort, task in SHOWN]
     names += [f"learning.{'.'.join(panel)}" for panel in NETWORK_VIEWS]
+    names += [f"confusion.{'.'.join(panel)}" for panel in PANELS]
     names += [
         f"{family}.{'.'.join(panel)}"
-        for panel in PANELS
-        for family in ("confusion", "roc", "pr")
+        for panel in NETWORK_PANELS
+        for family in ("roc", "pr")
     ]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
