@@ -27,7 +27,7 @@ class Project:
         """Run Snakemake on two cores with a config file of the folder."""
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         environment.pop("PYTHONPATH", None)
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", config, *arguments]
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", config]
         return subprocess.run(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -59,6 +59,7 @@ class Project:
 
 def clone(folder: Path) -> Project:
     """Copy what git tracks into the folder, and write the tiny study."""
+    folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():

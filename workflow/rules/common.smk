@@ -81,20 +81,29 @@ def max_pixels(wildcards):
     return getattr(STUDY.cohorts[wildcards.cohort], "max_pixels", 100_000_000)
 
 
-def cohort_root(wildcards):
+def root_of(name):
     """Folder that a cohort's paths are relative to."""
-    cohort = STUDY.cohorts[wildcards.cohort]
+    cohort = STUDY.cohorts[name]
     if cohort.kind == "synthetic":
-        return f"results/{STUDY.study}/cohorts/{wildcards.cohort}"
+        return f"results/{STUDY.study}/cohorts/{name}"
     if cohort.kind == "folder":
         return str(stop_with_one_line(resolve_root, cohort.root))
     local = stop_with_one_line(local_root, cohort)
-    return str(local) if local else f"resources/{wildcards.cohort}/files"
+    return str(local) if local else f"resources/{name}/files"
+
+
+# Looked up at once, so that a missing folder is told before anything runs.
+ROOTS = {name: root_of(name) for name in USED_COHORTS}
+
+
+def cohort_root(wildcards):
+    return ROOTS[wildcards.cohort]
 
 
 def is_downloaded(name):
-    cohort = STUDY.cohorts[name]
-    return cohort.kind == "download" and stop_with_one_line(local_root, cohort) is None
+    return STUDY.cohorts[name].kind == "download" and ROOTS[name].startswith(
+        "resources/"
+    )
 
 
 def download_contents(wildcards):
