@@ -15,7 +15,7 @@ shell.prefix(
 from leukoflow.cohorts.roots import local_root, resolve_root
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.config.plan import all_runs, runs_of
+from leukoflow.config.plan import all_runs
 from leukoflow.core.files import tree_digest, tree_state
 from leukoflow.core.fingerprint import fingerprint
 from leukoflow.core.runs import is_baseline, parse_run
@@ -32,6 +32,7 @@ def stop_with_one_line(function, *arguments):
 
 
 STUDY = stop_with_one_line(parse_study, config)
+RESULTS = f"results/{STUDY.study}"
 USED_COHORTS = sorted(
     {
         name
@@ -40,7 +41,6 @@ USED_COHORTS = sorted(
     }
 )
 SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
-LISTED = [name for name in USED_COHORTS if STUDY.cohorts[name].kind != "synthetic"]
 for each in STUDY.models.values():
     stop_with_one_line(module_name, each.architecture)
 
@@ -85,7 +85,7 @@ def root_of(name):
     """Folder that a cohort's paths are relative to."""
     cohort = STUDY.cohorts[name]
     if cohort.kind == "synthetic":
-        return f"results/{STUDY.study}/cohorts/{name}"
+        return f"{RESULTS}/cohorts/{name}"
     if cohort.kind == "folder":
         return str(stop_with_one_line(resolve_root, cohort.root))
     local = stop_with_one_line(local_root, cohort)
@@ -176,7 +176,7 @@ def shard_number(wildcards):
 def listing_of_shard(wildcards):
     """What a shard's images are read from: the drawn shard itself, or the cohort's listing."""
     name = f"drawn/{wildcards.shard}" if wildcards.cohort in SYNTHETIC else "listing"
-    return f"results/{STUDY.study}/cohorts/{wildcards.cohort}/{name}.parquet"
+    return f"{RESULTS}/cohorts/{wildcards.cohort}/{name}.parquet"
 
 
 def is_whole(wildcards):
@@ -186,7 +186,7 @@ def is_whole(wildcards):
 def cohort_files(names, pattern):
     """Files of each shard of the named cohorts."""
     return [
-        f"results/{STUDY.study}/cohorts/{name}/{pattern.format(shard=shard)}"
+        f"{RESULTS}/cohorts/{name}/{pattern.format(shard=shard)}"
         for name in names
         for shard in shard_names(name)
     ]
@@ -194,7 +194,7 @@ def cohort_files(names, pattern):
 
 def relate_options(wildcards):
     return " ".join(
-        f"--cohort {name} results/{STUDY.study}/cohorts/{name} {shards_of(name)}"
+        f"--cohort {name} {RESULTS}/cohorts/{name} {shards_of(name)}"
         for name in USED_COHORTS
     )
 
@@ -215,7 +215,7 @@ def shard_indices(wildcards):
 
 
 def view_folder(cohort, view):
-    return f"results/{STUDY.study}/views/{cohort}.{view}"
+    return f"{RESULTS}/views/{cohort}.{view}"
 
 
 # Runs ------------------------------------------------------------------------------------------------------------
@@ -248,10 +248,9 @@ def class_names(wildcards):
 
 def rows_to_predict(wildcards):
     """Validation and test rows of the training cohort's split, or all rows of another cohort."""
-    folder = f"results/{STUDY.study}"
     if wildcards.target == wildcards.cohort:
-        return f"--split {folder}/splits/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol}.parquet"
-    return f"--manifest {folder}/cohorts/{wildcards.target}/manifest.parquet --groups {folder}/quality/groups.parquet"
+        return f"--split {RESULTS}/splits/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol}.parquet"
+    return f"--manifest {RESULTS}/cohorts/{wildcards.target}/manifest.parquet --groups {RESULTS}/quality/groups.parquet"
 
 
 def architecture_code(step):
@@ -273,7 +272,6 @@ def panel_of(run):
     return run.cohort, run.task, run.view, run.protocol
 
 
-RESULTS = f"results/{STUDY.study}"
 RUNS = all_runs(STUDY)
 TABLES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
 SPLITS = sorted(
