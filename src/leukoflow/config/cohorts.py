@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from leukoflow.config.base import Section
+from leukoflow.config.masks import SYNTHETIC, Masks
 
 
 class Faults(Section):
@@ -40,12 +41,21 @@ class SyntheticCohort(Section):
     faults: Faults = Faults()
     """Faults planted on purpose."""
 
+    @property
+    def masks(self) -> Masks:
+        """Every image has a mask of its cells."""
+        return SYNTHETIC
+
 
 class Columns(Section):
     """Names of the columns of a cohort's table."""
 
     path: str = "path"
     """Image file, relative to the root."""
+    path_pattern: str = "{path}"
+    """Image file where the column holds an id: `{path}` stands for it, as in `images/{path}.png`."""
+    path_digits: int = Field(0, ge=0, le=20)
+    """Digits that an id is filled up to with zeros."""
     label: str = "label"
     """Label."""
     patient: str | None = None
@@ -65,12 +75,17 @@ class Files(Section):
     """Folder below the root that holds the images, for instance `Original`."""
     labels: dict[str, str] = {}
     """Label for each class folder or table label, by name; where given, images of any other name have no label."""
+    label_pattern: str | None = None
+    """Regular expression whose first group is the label in the image's path, in place of the folder's name:
+    `_([01])\\.\\w+$` for `Im001_1.jpg`."""
     exclude: tuple[str, ...] = ()
     """Glob patterns (relative to `folder`) of files to leave out."""
     table: str | None = None
     """CSV file relative to the root that lists the images; without it the tree is walked and folders are labels."""
     columns: Columns = Columns()
     """Names of the table's columns."""
+    masks: Masks | None = None
+    """Masks of the white cells, where there are any."""
     images: int = Field(1024, ge=1)
     """About how many images there are: one job is planned for each 1,024. It need not be exact."""
     expected: dict[str, int] = {}

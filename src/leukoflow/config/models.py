@@ -15,5 +15,7 @@ class Model(Section):
     """`paper` for the published size, or a smaller one that the architecture names."""
     options: dict[str, bool | int | float | str | list[str] | list[int]] = {}
     """Options of the architecture, such as its ablations."""
+    features: Name | None = None
+    """Entry of section `features` that the model reads in place of pictures."""
     training: Training = Field(default_factory=Training)
     """Training recipe."""

@@ -9,8 +9,10 @@ from leukoflow.config.cohorts import Cohort
 from leukoflow.config.errors import nearest
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.experiments import Experiment
+from leukoflow.config.features import Features
 from leukoflow.config.models import Model
 from leukoflow.config.quality import Quality
+from leukoflow.config.segmentation import Segmentation
 from leukoflow.config.splits import Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.views import View
@@ -31,8 +33,12 @@ class Study(Section):
     """Duplicates and acquisition clusters."""
     splits: Splits = Splits()
     """Division into roles."""
+    segmentation: Segmentation = Segmentation()
+    """White cells: found, told apart, measured."""
     views: dict[Name, View] = Field(min_length=1)
     """Views by name."""
+    features: dict[Name, Features] = {}
+    """Features by name."""
     models: dict[Name, Model] = Field(min_length=1)
     """Models by name."""
     experiments: dict[Name, Experiment] = Field(min_length=1)
@@ -49,8 +55,16 @@ class Study(Section):
             _known(f"{where}.task", (experiment.task,), self.tasks, "tasks")
             _known(f"{where}.views", experiment.views, self.views, "views")
             _known(f"{where}.models", experiment.models, self.models, "models")
+            for model in experiment.models:
+                wanted = self.models[model].features
+                _known(f"models.{model}.features", (wanted,) if wanted else (), self.features, "features")
             if experiment.cohort in experiment.external:
                 raise ValueError(f"{where}.external: {experiment.cohort} is the training cohort itself")
+        _known("segmentation.sources", self.segmentation.sources, self.cohorts, "cohorts")
+        for name in self.segmentation.sources:
+            masks = self.cohorts[name].masks
+            if masks is None or not masks.expert:
+                raise ValueError(f"segmentation.sources: {name} has no expert masks; describe them in its key masks")
         return self
 
 

@@ -28,11 +28,13 @@ class Clahe(Section):
 class View(Section):
     """One rendition; all start from the letterboxed image with its scale bar painted out."""
 
-    kind: Literal["plain", "normalised", "grey", "background", "masked"]
+    kind: Literal["plain", "normalised", "grey", "background", "masked", "cells"]
     """`plain` as it is; `normalised` by Reinhard, then CLAHE; `grey` luminance only; `background` everything but
-    cells; `masked` cells only."""
+    cells; `masked` white cells only; `cells` one picture for each white cell, all at the same scale."""
     size: int = Field(224, ge=16, le=2048)
     """Side of the square rendition, pixels."""
+    um_per_pixel: float = Field(0.25, gt=0)
+    """Scale of `cells`, micrometres a pixel."""
     reinhard: Reinhard = Reinhard()
     """Reference stain of `normalised`."""
     clahe: Clahe = Clahe()

@@ -1,0 +1,70 @@
+"""Section `features`: numbers that describe an image, scaled and ranked for a classifier."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from leukoflow.config.base import Section
+
+
+class Selection(Section):
+    """Scaling and ranking; both are fitted on the training role alone."""
+
+    scaling: Literal["zscore", "robust"] = "zscore"
+    """`zscore`: mean 0, standard deviation 1, clipped at 3; `robust`: median 0, quartiles 1 apart."""
+    method: Literal["mid", "miq", "fcq", "anova", "chi2", "lasso", "pca"] = "fcq"
+    """mRMR by difference (`mid`) or quotient (`miq`) of mutual information on discretised features, or by F statistic
+    over correlation (`fcq`); or, to compare with, ANOVA F, chi-squared, LASSO, principal components."""
+    features: int = Field(2000, ge=1)
+    """How many features are ranked; fewer where there are fewer."""
+    backend: Literal["leukoflow", "pymrmr"] = "leukoflow"
+    """`pymrmr` (for `mid` and `miq`; slow; its licence forbids for-profit use) must be installed by hand."""
+    stability: int = Field(5, ge=0, le=20)
+    """Parts of the training role, each left out once to see whether the same features are chosen; 0 for none."""
+
+
+class Backbone(Section):
+    """A network whose pooled features are taken."""
+
+    name: str
+    """timm's name, such as `convnext_large` or `nasnetalarge`."""
+    weights: str | None = None
+    """Nothing for random weights; `hub:REPOSITORY@REVISION` (a file model.safetensors there), or a safetensors file."""
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """Digest that the weights must have; without one the digest found is recorded."""
+
+
+class DeepFeatures(Section):
+    """Features of two frozen networks, and the fusion stack of HybridCN-NAS on top of them."""
+
+    kind: Literal["deep"]
+    """Features of networks."""
+    backbones: tuple[Backbone, Backbone]
+    """The two networks; the published ones are convnext_large and nasnetalarge."""
+    grid: int = Field(1, ge=1, le=16)
+    """Positions kept along each side of a feature map; 1 for the pooled features, 7 for the published maps."""
+    stack: Literal["none", "as_coded", "as_described"] = "as_described"
+    """`as_coded`: the fixed random stack of the public code; `as_described`: trained on the training role; `none`: the
+    pooled features themselves."""
+    stack_size: Literal["paper", "small"] = "paper"
+    """`paper`: 2,048 features; `small`: 256."""
+    stack_epochs: int = Field(30, ge=1)
+    """Epochs in which the stack of `as_described` is trained (Adam, 1e-3, batches of 64)."""
+    batch_size: int = Field(16, ge=1)
+    """Images at a time through the networks."""
+    seed: int = Field(42, ge=0)
+    """Seed of random weights."""
+    selection: Selection = Selection()
+    """Scaling and ranking."""
+
+
+class MorphologyFeatures(Section):
+    """Cell morphology of an image: statistics over its white cells."""
+
+    kind: Literal["morphology"]
+    """Features of segmented cells."""
+    selection: Selection = Selection()
+    """Scaling and ranking."""
+
+
+Features = Annotated[DeepFeatures | MorphologyFeatures, Field(discriminator="kind")]

@@ -1,0 +1,52 @@
+"""Masks of white cells: where they are, and how they are coded."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from leukoflow.config.base import Section
+
+Code = int | str
+
+
+class Masks(Section):
+    """A mask file for an image, brought to background, cytoplasm and nucleus."""
+
+    path: str
+    """Mask file relative to the root; `{folder}`, `{name}` and `{stem}` stand for the image's folder (below `folder`),
+    its file name and that without suffix, as in `masks/{stem}.png`. An image whose mask is not there has none."""
+    coding: Literal["codes", "instances", "foreground"] = "codes"
+    """`codes`: listed grey levels or colours; `instances`: 16-bit, 2 k + 1 in the nucleus and 2 k in the cytoplasm of
+    cell k; `foreground`: everything but black is a cell."""
+    nucleus: tuple[Code, ...] = ()
+    """Grey levels (0 to 255) or colours (`"#ff0000"`) of nuclei."""
+    cytoplasm: tuple[Code, ...] = ()
+    """Grey levels or colours of cytoplasm."""
+    cell: tuple[Code, ...] = ()
+    """Grey levels or colours of cells whose nucleus is not told apart."""
+    background: tuple[Code, ...] = (0, "#000000")
+    """Grey levels or colours of everything else."""
+    expert: bool = True
+    """Whether an expert drew them. Others are compared with, never learnt from."""
+
+    @model_validator(mode="after")
+    def _codes_are_told_apart(self) -> "Masks":
+        given = [*self.nucleus, *self.cytoplasm, *self.cell]
+        if self.coding == "codes" and not given:
+            raise ValueError("coding 'codes' needs grey levels or colours of nucleus and cytoplasm, or of cell")
+        for code in (*given, *self.background):
+            if isinstance(code, int) and not 0 <= code <= 255:
+                raise ValueError(f"{code} is no grey level (0 to 255)")
+            if isinstance(code, str) and not (len(code) == 7 and code[0] == "#" and _is_hex(code[1:])):
+                raise ValueError(f"{code!r} is no colour; write it as '#rrggbb'")
+        if len(set(given) | set(self.background)) != len(given) + len(set(self.background)):
+            raise ValueError("the same grey level or colour stands for two things")
+        return self
+
+
+def _is_hex(text: str) -> bool:
+    return all(each in "0123456789abcdefABCDEF" for each in text)
+
+
+SYNTHETIC = Masks(path="masks/{folder}/{stem}.png", coding="instances")
+"""The masks of synthetic cohorts."""

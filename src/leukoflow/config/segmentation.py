@@ -1,0 +1,69 @@
+"""Section `segmentation`: how white cells are found, and from whose masks that is learnt."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from leukoflow.config.base import Name, Section
+
+
+class SegmenterTraining(Section):
+    """Training of the Attention U-Net."""
+
+    epochs: int = Field(60, ge=1)
+    """Most epochs."""
+    steps: int = Field(100, ge=1)
+    """Batches in an epoch; each source gives the same share of every batch."""
+    batch_size: int = Field(16, ge=2)
+    """Canvases in a batch."""
+    crop: int = Field(128, ge=32, multiple_of=16)
+    """Side of a training canvas, pixels. A canvas holds one picture or a mosaic of smaller ones, so that cells of many
+    sizes are met."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Learning rate of Adam at the first epoch; it falls to zero along a cosine."""
+    patience: int = Field(15, ge=1)
+    """Epochs without a better validation Dice after which training stops."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Number format, as Lightning names it."""
+    seed: int = Field(42, ge=0)
+    """Seed of weights, canvases and stain augmentation."""
+
+
+class Segmentation(Section):
+    """White cells in every image: Attention U-Net or thresholds, then a watershed into single cells."""
+
+    method: Literal["unet", "threshold"] = "threshold"
+    """`unet` needs sources; `threshold` (Otsu or k-means) is tuned on the sources where there are any."""
+    sources: tuple[Name, ...] = ()
+    """Cohorts with expert masks that are learnt from."""
+    leave_one_out: bool = False
+    """Also train without each source in turn and test on it."""
+    width: float = Field(1.0, gt=0, le=2)
+    """Factor on the published 64 to 1,024 channels; 1 is 31,219,293 parameters with one output."""
+    training: SegmenterTraining = SegmenterTraining()
+    """Training of the Attention U-Net."""
+    validation: float = Field(0.15, gt=0, lt=0.5)
+    """Fraction of a source's images (near-duplicates and patients kept together) that stops the training."""
+    test: float = Field(0.2, gt=0, lt=0.5)
+    """Fraction that is held out for the table."""
+    size: int = Field(224, ge=32, le=2048, multiple_of=16)
+    """Side of the square rendition in which cells are looked for, pixels."""
+    sizes: dict[Name, int] = {}
+    """Another side for some cohorts, for instance those of single cells."""
+    cell_um: tuple[float, float] = (5.0, 30.0)
+    """Least and largest diameter of a white cell, micrometres."""
+
+    @model_validator(mode="after")
+    def _sources_fit(self) -> "Segmentation":
+        if self.method == "unet" and not self.sources:
+            raise ValueError("method 'unet' learns from masks: name cohorts with expert masks in sources")
+        if self.leave_one_out and len(self.sources) < 2:
+            raise ValueError("leave_one_out needs at least two sources")
+        for name, size in self.sizes.items():
+            if size < 32 or size % 16:
+                raise ValueError(f"sizes.{name}: {size} is no multiple of 16 of at least 32")
+        return self
+
+    def size_of(self, cohort: str) -> int:
+        """Side of the rendition in which a cohort's cells are looked for, pixels."""
+        return self.sizes.get(cohort, self.size)
