@@ -5,6 +5,7 @@ rule render:
     input:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        labels=labels_of_view,
     output:
         images="results/{study}/views/{cohort}.{view}/{shard}.npy",
         index="results/{study}/views/{cohort}.{view}/{shard}.parquet",
@@ -25,12 +26,13 @@ rule render:
         max_pixels=max_pixels,
         shard=shard_number,
         shards=cohort_shards,
+        labels=labels_option,
     message:
         "Rendering view {wildcards.view} of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.render --settings {params.settings:q} --root {params.root:q}"
         " --manifest {input.manifest} --quality {input.quality} --max-pixels {params.max_pixels}"
-        " --shard {params.shard} --shards {params.shards} --threads {threads}"
+        " {params.labels} --shard {params.shard} --shards {params.shards} --threads {threads}"
         " --output {output.images} --index {output.index} 2> {log}"
 
 

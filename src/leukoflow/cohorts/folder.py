@@ -13,7 +13,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -40,9 +40,14 @@ def list_folder(root: Path, files: Files) -> pd.DataFrame:
 
     Raises LeukoFlowError: folder, table or column missing, a path outside the root, no image at all, or none labelled
     though `labels` are given.
+
+    With `label_pattern`, the first group of its first match in the path is the label. With `masks`, the column mask
+    holds the path of each image's mask where that file is there.
     """
     paths_labels = _from_table(root, files) if files.table else _from_tree(root, files)
     listing = paths_labels.sort_values("path", kind="stable", ignore_index=True)
+    if files.masks and len(listing):
+        listing["mask"] = _masks(root, files, listing["path"])
     if listing.empty:
         raise LeukoFlowError(
             f"{root / files.folder}: holds no image ({' '.join(SUFFIXES)}); check root, folder, exclude"
@@ -59,15 +64,20 @@ def _from_tree(root: Path, files: Files) -> pd.DataFrame:
     prefix = files.folder.strip("/")
     paths: list[str] = []
     labels: list[str | None] = []
-    folders: set[str] = set()
+    found: set[str] = set()
+    pattern = re.compile(files.label_pattern) if files.label_pattern else None
     for folder, names in _walk(start):
         parts = folder.split("/") if folder else []
-        folders.update(parts)
-        label = _folder_label(parts, files.labels)
         kept = [path for name in names if not excluded(path := posixpath.join(folder, name))]
         paths.extend(posixpath.join(prefix, path) for path in kept)
-        labels.extend([label] * len(kept))
-    _check_labels(files.labels, folders, labels, str(start), "folder")
+        if pattern:
+            given = [match.group(1) if (match := pattern.search(path)) else None for path in kept]
+            found.update(each for each in given if each is not None)
+            labels.extend(files.labels.get(each or "") if files.labels else each for each in given)
+        else:
+            found.update(parts)
+            labels.extend([_folder_label(parts, files.labels)] * len(kept))
+    _check_labels(files.labels, found, labels, str(start), "file" if pattern else "folder")
     return pd.DataFrame({"path": [_storable(path) for path in paths], "label": labels}, dtype=object)
 
 
@@ -122,6 +132,28 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     return lambda path: joined.match(path) is not None
 
 
+def _masks(root: Path, files: Files, paths: pd.Series) -> list[str | None]:
+    """Path of each image's mask, None where the file is not there. Raises LeukoFlowError where none is."""
+    masks = files.masks
+    assert masks is not None
+    wanted = [mask_path(masks.path, path, files.folder) for path in paths]
+    found = [path if (root / path).is_file() else None for path in wanted]
+    missing = found.count(None)
+    if missing == len(found):
+        raise LeukoFlowError(f"{root}: holds no mask such as {wanted[0]} (masks.path); check the pattern")
+    if missing:
+        log.info("%d of %d images have no mask", missing, len(found))
+    return found
+
+
+def mask_path(pattern: str, image: str, folder: str) -> str:
+    """Path of an image's mask, relative to the root as the image's own; `folder` holds the images."""
+    path = PurePosixPath(image)
+    parent = path.parent.relative_to(folder) if path.is_relative_to(folder) else path.parent
+    found = pattern.replace("{folder}", parent.as_posix()).replace("{name}", path.name).replace("{stem}", path.stem)
+    return posixpath.normpath(found)
+
+
 def _check_labels(labels: Mapping[str, str], found: set[str], given: list[str | None], where: str, what: str) -> None:
     """Raise where `labels` are given and nothing has any of them; warn of a name that nothing carries."""
     if not labels or not given:
@@ -151,6 +183,7 @@ def _from_table(root: Path, files: Files) -> pd.DataFrame:
                 f"{source}: row {_first(outside)}: {name} is not below the root; write it relative to it"
             )
         listing[name] = listing[name].map(_posix, na_action="ignore")
+    listing["path"] = [_from_id(path, files.columns) for path in listing["path"]]
     listing = _without_repeats(listing, source)
     excluded, prefix = _matcher(files.exclude), files.folder.strip("/") + "/"
     listing = listing[~listing["path"].map(lambda path: excluded(path.removeprefix(prefix))).astype(bool)].copy()
@@ -163,11 +196,16 @@ def _from_table(root: Path, files: Files) -> pd.DataFrame:
 
 
 def _rename(table: pd.DataFrame, columns: Columns, source: Path) -> pd.DataFrame:
-    named = {name: column for name, column in columns.model_dump().items() if column is not None}
+    columns_of = columns.model_dump(exclude={"path_pattern", "path_digits"})
+    named = {name: column for name, column in columns_of.items() if column is not None}
     for name, column in named.items():
         if column not in table.columns:
             raise LeukoFlowError(f"{source}: has no column {column!r} (columns.{name}){nearest(column, table.columns)}")
     return pd.DataFrame({name: table[named[name]] if name in named else None for name in COLUMNS}, dtype=object)
+
+
+def _from_id(path: str, columns: Columns) -> str:
+    return columns.path_pattern.replace("{path}", path.zfill(columns.path_digits))
 
 
 def _outside(path: str) -> bool:

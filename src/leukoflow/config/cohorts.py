@@ -1,8 +1,9 @@
 """Section `cohorts`: where images come from."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from leukoflow.config.base import Section
 from leukoflow.config.masks import SYNTHETIC, Masks
@@ -94,6 +95,17 @@ class Files(Section):
     """Largest accepted image, pixels; larger ones are rejected before they are decoded."""
     citation: str = ""
     """How the source asks to be cited; shown in the report."""
+
+    @field_validator("label_pattern")
+    @classmethod
+    def _is_a_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            groups = re.compile(pattern).groups if pattern is not None else 1
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
+        if not groups:
+            raise ValueError(f"{pattern!r} has no group; put the label in parentheses")
+        return pattern
 
 
 class FolderCohort(Files):

@@ -15,8 +15,9 @@ class Masks(Section):
     path: str
     """Mask file relative to the root; `{folder}`, `{name}` and `{stem}` stand for the image's folder (below `folder`),
     its file name and that without suffix, as in `masks/{stem}.png`. An image whose mask is not there has none."""
-    coding: Literal["codes", "instances", "foreground"] = "codes"
-    """`codes`: listed grey levels or colours; `instances`: 16-bit, 2 k + 1 in the nucleus and 2 k in the cytoplasm of
+    coding: Literal["codes", "inferred", "instances", "foreground"] = "codes"
+    """`codes`: listed grey levels or colours; `inferred`: the code along the borders is background, of the others the
+    one over the darker pixels nucleus and the other cytoplasm, over all masks together; `instances`: 16-bit, 2 k + 1 in the nucleus and 2 k in the cytoplasm of
     cell k; `foreground`: everything but black is a cell."""
     nucleus: tuple[Code, ...] = ()
     """Grey levels (0 to 255) or colours (`"#ff0000"`) of nuclei."""

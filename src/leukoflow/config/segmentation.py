@@ -36,6 +36,8 @@ class Segmentation(Section):
     """`unet` needs sources; `threshold` (Otsu or k-means) is tuned on the sources where there are any."""
     sources: tuple[Name, ...] = ()
     """Cohorts with expert masks that are learnt from."""
+    images_per_source: int = Field(2000, ge=10)
+    """Most images of a source that are used, evenly spaced along its list."""
     leave_one_out: bool = False
     """Also train without each source in turn and test on it."""
     width: float = Field(1.0, gt=0, le=2)

@@ -60,6 +60,8 @@ class Shards:
     """Image id of each row: object [n]."""
     shape: tuple[int, int, int]
     """H, W, 3."""
+    many: bool = False
+    """Whether an image has several rows or none, as a row is a cell (the index has a column `cell`)."""
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -72,6 +74,21 @@ class Shards:
         except KeyError as error:
             folder = self.paths[0].parent
             raise LeukoFlowError(f"{folder}: image {error} is in no shard; delete the folder and run again") from None
+
+    def groups_of(self, image_ids: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """All rows of each image id, and to which of the ids (by position) each row belongs: int64 [m], int64 [m].
+
+        Where `many` is false, raises LeukoFlowError for an id that is in no shard.
+        """
+        if not self.many:
+            rows = self.rows_of(image_ids)
+            return rows, np.arange(len(rows))
+        known: dict[str, list[int]] = {}
+        for row, name in enumerate(self.image_ids):
+            known.setdefault(name, []).append(row)
+        found = [known.get(name, []) for name in image_ids]
+        owner = np.repeat(np.arange(len(found)), [len(each) for each in found])
+        return np.array([row for each in found for row in each], np.int64), owner
 
     def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """The images of these rows, in their order (repeats allowed): uint8 [k, H, W, 3]. Only they are read.
@@ -105,18 +122,21 @@ def open_shards(paths: Iterable[str | Path]) -> Shards:
     files = tuple(Path(path) for path in paths)
     if not files:
         raise LeukoFlowError("no shards were given; render the view first")
-    starts, identifiers, first = [0], [], _header(files[0])
+    starts, identifiers, first, many = [0], [], _header(files[0]), False
     for file in files:
         shape = _header(file)
         if shape[1:] != first[1:]:
             raise LeukoFlowError(f"{file}: images are {list(shape[1:])}, those of {files[0]} {list(first[1:])}{_AGAIN}")
         index = file.with_suffix(".parquet")
-        ids = read_table(index, ["image_id"])["image_id"].to_numpy(object)
+        table = read_table(index)
+        ids = table["image_id"].to_numpy(object)
+        many |= "cell" in table
         if len(ids) != shape[0]:
             raise LeukoFlowError(f"{index}: {len(ids)} rows, but {file.name} holds {shape[0]} images{_AGAIN}")
         starts.append(starts[-1] + len(ids))
         identifiers.append(ids)
-    return Shards(files, np.array(starts, np.int64), np.concatenate(identifiers), (first[1], first[2], first[3]))
+    shape = (first[1], first[2], first[3])
+    return Shards(files, np.array(starts, np.int64), np.concatenate(identifiers), shape, many)
 
 
 _AGAIN = "; delete both and render the view again"

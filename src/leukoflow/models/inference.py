@@ -37,7 +37,12 @@ def load_model(description: Mapping[str, Any], weights: str | Path) -> nn.Module
 
 
 def to_input(images: Tensor, device: torch.device) -> Tensor:
-    """uint8 [B, H, W, 3] to float32 [B, 3, H, W] in [0, 1] on the device (channels last in memory)."""
+    """uint8 [B, H, W, 3] to float32 [B, 3, H, W] in [0, 1] on the device (channels last in memory).
+
+    Rows of features, float32 [B, k], stay as they are.
+    """
+    if images.ndim == 2:
+        return images.to(device)
     return images.to(device).permute(0, 3, 1, 2).float().div_(255)
 
 
@@ -48,7 +53,7 @@ def best_device() -> torch.device:
 
 @torch.inference_mode()
 def predict(model: nn.Module, loaded: Iterable[Tensor], device: torch.device, precision: str = "32-true") -> Tensor:
-    """Logits float32 [N, K] on the CPU for batches of images uint8 [B, H, W, 3], in evaluation mode.
+    """Logits float32 [N, K] on the CPU for batches of images uint8 [B, H, W, 3] or of features, in evaluation mode.
 
     `precision` as in training: with `bf16-mixed` or `16-mixed` the layers run under autocast.
     """
@@ -56,6 +61,19 @@ def predict(model: nn.Module, loaded: Iterable[Tensor], device: torch.device, pr
     model.eval()
     with torch.autocast(device.type, dtype, enabled=precision != "32-true"):
         return torch.cat([model(to_input(images, device)).float().cpu() for images in loaded])
+
+
+def over_cells(logits: Tensor, owner: Tensor, images: int, shares: Tensor) -> Tensor:
+    """Logarithms of the mean probabilities of each image's cells: logits [M, K] -> float32 [images, K].
+
+    owner: image of each cell, int64 [M]. An image without cells gets the class shares [K] that training saw.
+    """
+    sums = torch.zeros(images, logits.shape[1], dtype=torch.float64)
+    sums.index_add_(0, owner, logits.double().softmax(dim=1))
+    counts = torch.bincount(owner, minlength=images)[:, None]
+    fallback = (shares.double() / shares.sum()).expand_as(sums)
+    means = torch.where(counts > 0, sums / counts.clamp(min=1), fallback).clamp(min=1e-9)
+    return means.log().float()
 
 
 @torch.inference_mode()

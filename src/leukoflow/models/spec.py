@@ -11,15 +11,17 @@ class ModelSpec:
     """Facts of an architecture.
 
     Every built model maps images float32 [B, 3, H, W] in [0, 1] (RGB) to logits float32 [B, K]; scaling to what a
-    backbone expects happens inside.
+    backbone expects happens inside. One that reads features maps float32 [B, k] instead; `build` takes k as `inputs`,
+    and as `features` how many are wanted.
 
     Attributes:
         name: registered name, and the name of its file.
         title: name for people.
         source: paper and DOI, or where it comes from.
         fitting: `gradient` (trained by epochs) or `direct` (has `fit(images, y, seed)`, called once).
+        reads: `images`, or `features`, scaled and ranked before.
         sizes: options of each size; `paper` is the published one.
-        input_size: side in pixels that `paper` was published with.
+        input_size: side in pixels (or number of features) that `paper` was published with.
         parameters: trainable parameters of `paper` with four classes.
         backbone: prefixes of the parameters that count as backbone (they may have a learning rate of their own).
     """
@@ -28,6 +30,7 @@ class ModelSpec:
     title: str
     source: str
     fitting: Literal["gradient", "direct"] = "gradient"
+    reads: Literal["images", "features"] = "images"
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({"paper": {}}))
     input_size: int = 224
     parameters: int = 0

@@ -10,7 +10,8 @@ import torch
 from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.shards import open_view
+from leukoflow.features.matrix import Matrix, open_selection
+from leukoflow.images.shards import Shards, open_view
 from leukoflow.models import inference
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,9 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--cohort", required=True, help="cohort predicted")
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
-    arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
+    source = arguments.add_mutually_exclusive_group(required=True)
+    source.add_argument("--view", type=Path, help="summary of the view (view.json)")
+    source.add_argument("--features", type=Path, help="folder of a selection, for a model that reads features")
     arguments.add_argument(
         "--split", type=Path, help="the training cohort's split: predicts its validation and test roles"
     )
@@ -38,17 +41,27 @@ def main(argv: list[str] | None) -> None:
 
     torch.set_num_threads(args.threads)
     description = read_json(args.description)
-    shards = open_view(args.view)
+    if args.view:
+        data: Shards | Matrix = open_view(args.view)
+    else:
+        data, _ = open_selection(args.features, args.cohort, description["options"]["inputs"])
     table = (
         _own(args.split, args.fold) if args.split else _external(args.manifest, args.groups, args.cohort, args.settings)
     )
-    rows = shards.rows_of(table["image_id"])
+    rows, owner = data.groups_of(table["image_id"])
     device = inference.best_device()
     model = inference.load_model(description, args.weights).to(device)
     starts = range(0, len(rows), BATCH)
-    images = (torch.from_numpy(shards.gather(rows[start : start + BATCH])) for start in starts)
+    images = (torch.from_numpy(data.gather(rows[start : start + BATCH])) for start in starts)
     loaded = progress(images, len(starts), "batch")
-    logits = inference.predict(model, loaded, device, description["precision"]).numpy()
+    found = torch.empty(0, len(description["classes"]))
+    if len(rows):
+        found = inference.predict(model, loaded, device, description["precision"])
+    if data.many:
+        shares = torch.tensor(description["class_shares"])
+        found = inference.over_cells(found, torch.from_numpy(owner), len(table), shares)
+        log.info("%d cells; %d of %d images have none", len(rows), len(table) - len(set(owner)), len(table))
+    logits = found.numpy()
     table = table.assign(
         cohort=args.cohort,
         fold=args.fold,

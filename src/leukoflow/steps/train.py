@@ -1,4 +1,4 @@
-"""Train one model on one view, split, fold and seed; go on where an earlier attempt stopped."""
+"""Train one model on one view, or on features of it, split, fold and seed; go on where an earlier attempt stopped."""
 
 import hashlib
 import logging
@@ -14,9 +14,12 @@ import torch
 from torch import nn
 
 from leukoflow.config.models import Model
+from leukoflow.config.training import Augmentation
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_json, write_table
 from leukoflow.core.seeding import stream_seed
 from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.features.matrix import Matrix, open_selection
 from leukoflow.images.shards import Shards, open_view
 from leukoflow.models import inference, registry
 from leukoflow.models.spec import ModelSpec
@@ -33,7 +36,10 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--settings", type=settings(Model), required=True, help="entry of section models (JSON)")
     arguments.add_argument("--name", required=True, help="the entry's name")
     arguments.add_argument("--classes", nargs="+", required=True)
-    arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
+    arguments.add_argument("--cohort", required=True, help="cohort trained on")
+    source = arguments.add_mutually_exclusive_group(required=True)
+    source.add_argument("--view", type=Path, help="summary of the view (view.json)")
+    source.add_argument("--features", type=Path, help="folder of a selection, for a model that reads features")
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--fold", type=int, required=True)
     arguments.add_argument("--seed", type=int, required=True)
@@ -47,11 +53,12 @@ def main(argv: list[str] | None) -> None:
 
     torch.set_num_threads(args.threads)
     model_settings: Model = args.settings
-    shards = open_view(args.view)
-    roles = _roles(args.split, args.fold, shards)
     spec = registry.spec(model_settings.architecture)
+    data, options, facts = _source(args, spec)
+    split = read_table(args.split)
+    roles = {role: batches.examples_of(data, split, args.fold, role) for role in ("train", "validation")}
     torch.manual_seed(stream_seed(args.seed, "weights"))
-    model = registry.build(spec.name, len(args.classes), model_settings.size, **model_settings.options)
+    model = registry.build(spec.name, len(args.classes), model_settings.size, **options)
     parameters = sum(each.numel() for each in model.parameters() if each.requires_grad)
     started = time.perf_counter()
     if spec.fitting == "direct":
@@ -69,15 +76,19 @@ def main(argv: list[str] | None) -> None:
         "title": spec.title,
         "source": spec.source,
         "size": model_settings.size,
-        "options": model_settings.options,
+        "options": options,
         "classes": args.classes,
         "parameters": parameters,
-        "input_size": shards.shape[0],
-        "weights": "fitted" if spec.fitting == "direct" else "random",
+        "reads": spec.reads,
+        "input_size": data.shape[0],
+        "weights": "fitted" if spec.fitting == "direct" else facts.get("weights", "random"),
+        "features": facts or None,
         "fitting": spec.fitting,
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
-        "train_images": len(roles["train"]),
+        "train_images": len(np.unique(data.image_ids[roles["train"].rows].astype(str))),
+        "train_rows": len(roles["train"]),
+        "class_shares": _class_shares(split, args.fold, len(args.classes)),
         "seconds": sum(each.seconds for each in result.history) or time.perf_counter() - started,
         "device": _device_name(result.device),
         "threads": args.threads,
@@ -88,15 +99,33 @@ def main(argv: list[str] | None) -> None:
     _write(args, result, description)
 
 
-def _roles(split: Path, fold: int, shards: Shards) -> dict[str, Examples]:
-    """Training and validation examples of the fold, in the order of the shards."""
-    table = read_table(split)
-    table = table[(table["fold"] == fold) & table["role"].isin(["train", "validation"])]
-    table = table.assign(row=shards.rows_of(table["image_id"])).sort_values("row")
-    return {
-        role: Examples(shards, part["row"].to_numpy(np.int64, copy=True), part["y"].to_numpy(np.int64, copy=True))
-        for role, part in ((role, table[table["role"] == role]) for role in ("train", "validation"))
-    }
+def _source(args: Any, spec: ModelSpec) -> tuple[Shards | Matrix, dict[str, Any], dict[str, Any]]:
+    """What the model reads, its options, and for features where they are from.
+
+    Raises LeukoFlowError where the model reads the other kind, or features are to be augmented.
+    """
+    model: Model = args.settings
+    where = f"models.{args.name}"
+    if spec.reads == "images":
+        if args.view is None:
+            raise LeukoFlowError(f"{where}.features: {spec.name} reads pictures; remove this key")
+        return open_view(args.view), dict(model.options), {}
+    if args.features is None:
+        raise LeukoFlowError(f"{where}: {spec.name} reads features; name an entry of section features in key features")
+    if model.training.augmentation != Augmentation():
+        raise LeukoFlowError(f"{where}.training.augmentation: features cannot be augmented; remove this key")
+    sized = {**spec.sizes.get(model.size, {}), **model.options}
+    data, facts = open_selection(args.features, args.cohort, int(sized["features"]))
+    if data.shape[0] < int(sized["features"]):
+        log.warning("%d features wanted, %d there are", sized["features"], data.shape[0])
+    return data, {**model.options, "inputs": data.shape[0]}, {"name": model.features, **facts}
+
+
+def _class_shares(split: pd.DataFrame, fold: int, classes: int) -> list[float]:
+    """Share of each class among the images of the training role."""
+    y = split.loc[(split["fold"] == fold) & (split["role"] == "train"), "y"]
+    counts = np.bincount(y.to_numpy(np.int64), minlength=classes)
+    return [float(each) for each in counts / max(1, counts.sum())]
 
 
 def _fit_by_epochs(model: nn.Module, spec: ModelSpec, roles: dict[str, Examples], args: Any) -> Fitted:
@@ -129,8 +158,9 @@ def _fit_directly(model: nn.Module, train: Examples, seed: int) -> Fitted:
 
 
 def _digest(args: Any) -> str:
-    """What a checkpoint belongs to: config, code, split, pixels, fold and seed."""
-    digest = hashlib.sha256(args.split.read_bytes() + args.view.read_bytes())
+    """What a checkpoint belongs to: config, code, split, pixels or features, fold and seed."""
+    data = args.view or args.features / "features.json"
+    digest = hashlib.sha256(args.split.read_bytes() + data.read_bytes())
     digest.update(f"{args.settings.model_dump_json()} {args.classes} {args.fold} {args.seed} {args.code}".encode())
     return digest.hexdigest()[:32]
 

@@ -1,10 +1,11 @@
-"""Batches from memory-mapped shards, in an order that depends on the seed and the epoch alone."""
+"""Batches from memory-mapped shards or features, in an order that depends on the seed and the epoch alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -14,10 +15,17 @@ from leukoflow.core.seeding import generator
 
 
 class Images(Protocol):
-    """What a set of shards offers: rows by index, uint8 [n, H, W, 3]."""
+    """What a set of shards offers: rows by index, uint8 [n, H, W, 3], or features float32 [n, k]."""
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Images of the given rows."""
+
+
+class Source(Images, Protocol):
+    """Shards or features whose rows belong to images."""
+
+    def groups_of(self, image_ids: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """All rows of the images, and the position of each row's image."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,14 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def examples_of(source: Source, split: pd.DataFrame, fold: int, role: str) -> Examples:
+    """Rows of a split's role, in the order of the source. Where an image has several rows, each has its class."""
+    table = split[(split["fold"] == fold) & (split["role"] == role)]
+    rows, owner = source.groups_of(table["image_id"])
+    order = np.argsort(rows, kind="stable")
+    return Examples(source, rows[order], table["y"].to_numpy(np.int64, copy=True)[owner[order]])
 
 
 class _Rows(Dataset):
@@ -49,7 +65,7 @@ class _Rows(Dataset):
 
 
 def load(examples: Examples, batches: Sequence[np.ndarray], workers: int = 0) -> Iterator[tuple[Tensor, ...]]:
-    """Yield (images uint8 [B, H, W, 3], y int64 [B], positions int64 [B]) for each batch of positions."""
+    """Yield (images uint8 [B, H, W, 3] or features float32 [B, k], y int64 [B], positions int64 [B]) for each batch."""
     return iter(DataLoader(_Rows(examples, batches), batch_size=None, num_workers=workers))
 
 

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -11,18 +12,19 @@ from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models.inference import save_tensors
-from leukoflow.training.recipe import Epoch
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
-class State:
-    """History, weights of the best epoch so far."""
+class State(Generic[Record]):
+    """History (one dataclass an epoch), weights of the best epoch so far."""
 
-    history: tuple[Epoch, ...]
+    history: tuple[Record, ...]
     best: dict[str, Tensor]
 
 
-def save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> None:
+def save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: State[Record]) -> None:
     """Write model, optimiser, best weights and history atomically."""
     moments = {
         f"{index}.{name}": value if isinstance(value, Tensor) else torch.tensor(value)
@@ -32,11 +34,13 @@ def save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: 
     }
     tensors = {**_prefixed("model", model.state_dict()), **_prefixed("optimiser", moments)}
     tensors |= _prefixed("best", state.best)
-    save_tensors(path, tensors, {"history": json.dumps([asdict(each) for each in state.history])})
+    save_tensors(path, tensors, {"history": json.dumps([vars(each) for each in state.history])})
 
 
-def restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> State:
-    """Load what `save` wrote into the model and the optimiser. Raises LeukoFlowError for a damaged file."""
+def restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, record: type[Record]) -> State[Record]:
+    """Load what `save` wrote into the model and the optimiser; `record` is the history's dataclass.
+
+    Raises LeukoFlowError for a damaged file."""
     try:
         with safe_open(path, framework="pt") as stream:
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no dict)
@@ -49,7 +53,7 @@ def restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> S
         index, name = key.split(".", 1)
         moments.setdefault(int(index), {})[name] = value
     optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    return State(tuple(Epoch(**each) for each in history), _under("best", tensors))
+    return State(tuple(record(**each) for each in history), _under("best", tensors))
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

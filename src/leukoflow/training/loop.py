@@ -48,7 +48,7 @@ def fit(
     history: tuple[recipe.Epoch, ...] = ()
     best: dict[str, Tensor] = {}
     if state_file.exists():
-        state = checkpoint.restore(state_file, model, optimiser)
+        state = checkpoint.restore(state_file, model, optimiser, recipe.Epoch)
         history, best = state.history, state.best
         log.info("going on after epoch %d of %d", len(history), training.epochs)
     weights = None
@@ -94,8 +94,7 @@ def _train_epoch(
     sums = torch.zeros(2, dtype=torch.float64, device=fabric.device)
     loaded = batches.load(train, order, training.workers)
     for images, y, positions in progress(loaded, len(order), "batch"):
-        x = to_input(images, fabric.device)
-        x = augment(x, positions, training.augmentation, seed, epoch)
+        x = _augmented(to_input(images, fabric.device), positions, training, seed, epoch)
         y = y.to(fabric.device)
         logits = model(x).float()
         loss = cross_entropy(logits, y, weights)
@@ -108,6 +107,11 @@ def _train_epoch(
         raise LeukoFlowError(f"training diverged in epoch {epoch}: lower learning_rate, or use precision 32-true")
     seen = sum(len(each) for each in order)
     return float(sums[0]) / seen, float(sums[1]) / seen
+
+
+def _augmented(x: Tensor, positions: Tensor, training: Training, seed: int, epoch: int) -> Tensor:
+    """Images changed as the recipe says; rows of features are left alone."""
+    return augment(x, positions, training.augmentation, seed, epoch) if x.ndim == 4 else x
 
 
 @torch.no_grad()
@@ -126,7 +130,7 @@ def _renew_statistics(
     model.train()
     order = batches.shuffled(train.y, training, seed, epoch)[: training.statistics_batches]
     for images, _, positions in batches.load(train, order, training.workers):
-        model(augment(to_input(images, fabric.device), positions, training.augmentation, seed, epoch))
+        model(_augmented(to_input(images, fabric.device), positions, training, seed, epoch))
     for norm, momentum in zip(norms, moving, strict=True):
         # A run that goes on from a checkpoint knows the count of batches only: so must this one.
         norm.momentum, norm.warm = momentum, False  # type: ignore[assignment]

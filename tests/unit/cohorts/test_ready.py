@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from leukoflow.cohorts.folder import list_folder
-from leukoflow.cohorts.roots import local_root
-from leukoflow.config.cohorts import DownloadCohort
+from leukoflow.cohorts.roots import local_root, resolve_root
+from leukoflow.config.cohorts import DownloadCohort, FolderCohort
 from leukoflow.core.shards import shard_count
 
 FOLDER = Path(__file__).parents[3] / "config" / "cohorts"
@@ -36,3 +36,23 @@ def test_entry_on_real_images(name: str) -> None:
     assert set(listing["label"].dropna()) == set(cohort.expected)
     counts = listing["label"].value_counts()
     assert all(counts[label] <= number for label, number in cohort.expected.items())
+
+
+MASKED = {"zheng_wbc": 300, "bcisc": 268}
+
+
+@pytest.mark.parametrize("name", [*MASKED, "allidb"])
+def test_folder_entries(name: str) -> None:
+    for entry in yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")).values():
+        cohort = FolderCohort.model_validate(entry)
+        assert cohort.citation and cohort.labels
+
+
+@pytest.mark.skipif("LEUKOFLOW_DATA" not in os.environ, reason="LEUKOFLOW_DATA is not set")
+@pytest.mark.parametrize("name", MASKED)
+def test_masked_entry_on_real_images(name: str) -> None:
+    entry = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))[name]
+    cohort = FolderCohort.model_validate(entry)
+    listing = list_folder(resolve_root(cohort.root), cohort)
+    assert len(listing) == cohort.images == MASKED[name]
+    assert listing["mask"].notna().all() and listing["label"].nunique() == 5

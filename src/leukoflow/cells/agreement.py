@@ -1,0 +1,153 @@
+"""Agreement of segmentations: overlap of masks and of parts maps, and single cells matched one to one.
+
+Masks are compared by Dice (1945) and the intersection over union (Jaccard 1912). Cells of two label maps are the same
+cell where their intersection over union exceeds 0.5: then each has at most one partner (Kirillov et al. 2019,
+arXiv 1801.00868), and TP / (TP + FP + FN) is the average precision of cell-segmentation benchmarks
+(Caicedo et al. 2019, doi 10.1038/s41592-019-0612-7).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.seeding import generator
+
+NUCLEUS, UNKNOWN, IGNORED = 2, 3, 255
+"""Codes of a parts map: nucleus, cell of unknown part, not annotated. 1 is cytoplasm, 0 background."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Overlap of two binary masks; both numbers 0..1, and 1 where both masks are empty."""
+
+    dice: float
+    """2 |A and B| / (|A| + |B|)."""
+    iou: float
+    """|A and B| / |A or B|."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Cells of one or more images, matched."""
+
+    found: int
+    """Cells of the predicted label maps that have a partner (TP)."""
+    extra: int
+    """Predicted cells without one (FP)."""
+    missed: int
+    """True cells without one (FN)."""
+
+    @property
+    def ap50(self) -> float:
+        """TP / (TP + FP + FN); 1 where there is no cell on either side."""
+        return _ratio(self.found, self.found + self.extra + self.missed)
+
+    @property
+    def precision(self) -> float:
+        """TP / (TP + FP); 1 where nothing was predicted and nothing is there."""
+        return _ratio(self.found, self.found + self.extra, self.missed == 0)
+
+    @property
+    def recall(self) -> float:
+        """TP / (TP + FN); 1 where nothing was predicted and nothing is there."""
+        return _ratio(self.found, self.found + self.missed, self.extra == 0)
+
+    @property
+    def f1(self) -> float:
+        """2 TP / (2 TP + FP + FN); 1 where there is no cell on either side."""
+        return _ratio(2 * self.found, 2 * self.found + self.extra + self.missed)
+
+    @property
+    def count_error(self) -> int:
+        """Predicted less true cells."""
+        return self.extra - self.missed
+
+
+def overlap(predicted: np.ndarray, reference: np.ndarray, counted: np.ndarray | None = None) -> Overlap:
+    """Overlap of two masks, bool [H, W], over the pixels `counted` (bool [H, W], all by default)."""
+    _check(predicted, reference)
+    if counted is not None:
+        predicted, reference = predicted & counted, reference & counted
+    both = int(np.count_nonzero(predicted & reference))
+    total = int(np.count_nonzero(predicted)) + int(np.count_nonzero(reference))
+    return Overlap(_ratio(2 * both, total), _ratio(both, total - both))
+
+
+def parts_overlap(predicted: np.ndarray, reference: np.ndarray) -> dict[str, Overlap]:
+    """Overlap of two parts maps, uint8 [H, W], by part: `cell` (1, 2, 3), and `nucleus` (2) where that is known.
+
+    Pixels that are 255 in the reference do not count. A reference with pixels of unknown part (3) has no `nucleus`.
+    """
+    _check(predicted, reference)
+    counted = reference != IGNORED
+    scores = {"cell": overlap(_cell(predicted), _cell(reference), counted)}
+    if not (reference == UNKNOWN).any():
+        scores["nucleus"] = overlap(predicted == NUCLEUS, reference == NUCLEUS, counted)
+    return scores
+
+
+def match(predicted: np.ndarray, reference: np.ndarray, least: float = 0.5) -> Matches:
+    """Match the cells (value // 2) of two label maps, uint16 [H, W], by an intersection over union above `least`.
+
+    LeukoFlowError for a threshold below 0.5, where partners would not be unique.
+    """
+    if least < 0.5:
+        raise LeukoFlowError(f"cells are matched from an overlap of 0.5 on, not {least}: partners would not be unique")
+    iou = overlaps(predicted, reference)
+    found = int(np.count_nonzero(iou > least))
+    return Matches(found, iou.shape[0] - found, iou.shape[1] - found)
+
+
+def overlaps(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Intersection over union of each predicted cell with each true one, float64 [P, T], in the order of their ids."""
+    _check(predicted, reference)
+    ids, one = np.unique(predicted >> 1, return_inverse=True)
+    others, two = np.unique(reference >> 1, return_inverse=True)
+    both = np.bincount(one.ravel() * len(others) + two.ravel(), minlength=len(ids) * len(others))
+    both = both.reshape(len(ids), len(others))
+    union = both.sum(axis=1, keepdims=True) + both.sum(axis=0, keepdims=True) - both
+    return (both / np.maximum(union, 1))[np.ix_(ids > 0, others > 0)]
+
+
+def pooled(each: Iterable[Matches]) -> Matches:
+    """The matches of several images as if they were one."""
+    several = list(each)
+    return Matches(*(sum(getattr(one, name) for one in several) for name in ("found", "extra", "missed")))
+
+
+def bootstrap_mean(
+    values: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 42
+) -> tuple[float, float, float]:
+    """Mean of values [n], one an image, and its percentile interval over resampled images.
+
+    NaNs are left out; without values all three are NaN, and with one value the limits are.
+    """
+    known = np.asarray(values, np.float64)
+    known = known[~np.isnan(known)]
+    if len(known) < 2:
+        return (float(known[0]) if len(known) else float("nan")), float("nan"), float("nan")
+    random = generator(seed, "bootstrap mean", len(known))
+    # Ten million draws at a time at most, whatever the number of images.
+    chunk = max(1, 10_000_000 // len(known))
+    means = [
+        known[random.integers(0, len(known), (min(chunk, resamples - start), len(known)))].mean(axis=1)
+        for start in range(0, resamples, chunk)
+    ]
+    low, high = np.quantile(np.concatenate(means), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(known.mean()), float(low), float(high)
+
+
+def _cell(parts: np.ndarray) -> np.ndarray:
+    return (parts > 0) & (parts != IGNORED)
+
+
+def _ratio(part: int, whole: int, empty: bool = True) -> float:
+    """part / whole; for nothing of nothing 1, or 0 where `empty` is not what is true."""
+    return part / whole if whole else float(empty)
+
+
+def _check(one: np.ndarray, two: np.ndarray) -> None:
+    if one.shape != two.shape:
+        raise LeukoFlowError(f"masks of different sizes cannot be compared: {list(one.shape)} and {list(two.shape)}")

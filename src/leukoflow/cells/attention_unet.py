@@ -1,0 +1,79 @@
+"""Attention U-Net: a U-Net whose skip connections pass gates that look at the coarser level first.
+
+Ronneberger et al. 2015 (arXiv 1505.04597) with the gates of Oktay et al. 2018 (arXiv 1804.03999) in their usual
+two-dimensional form: q = psi(ReLU(W_x x + W_g g)), x' = sigmoid(q) x, both inputs of the same size.
+"""
+
+import torch
+from torch import Tensor, nn
+
+CHANNELS = (64, 128, 256, 512, 1024)
+"""Channels of the four levels and the bridge at width 1."""
+GATE_SHARE = 4
+"""A gate works on a quarter of its level's channels."""
+STRIDE = 16
+"""Sides must be multiples of this."""
+
+
+class DoubleConvolution(nn.Sequential):
+    """Twice 3x3 convolution, batch norm, ReLU: [B, C, H, W] -> [B, C', H, W]."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, padding=1),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Gate(nn.Module):
+    """Attention gate: the skip connection x and the upsampled gating signal g, both [B, C, H, W], to x weighted."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = max(1, channels // GATE_SHARE)
+        self.signal = nn.Sequential(nn.Conv2d(channels, inner, 1), nn.BatchNorm2d(inner))
+        self.skip = nn.Sequential(nn.Conv2d(channels, inner, 1), nn.BatchNorm2d(inner))
+        self.weight = nn.Sequential(nn.Conv2d(inner, 1, 1), nn.BatchNorm2d(1))
+
+    def forward(self, x: Tensor, g: Tensor) -> Tensor:
+        """x times its attention, which lies in 0..1."""
+        return x * torch.sigmoid(self.weight(torch.relu(self.signal(g) + self.skip(x))))
+
+
+class AttentionUNet(nn.Module):
+    """Images float32 [B, 3, H, W] in [0, 1] to logits float32 [B, outputs, H, W]; H and W multiples of 16.
+
+    31,219,293 parameters with width 1 and one output.
+    """
+
+    def __init__(self, outputs: int = 2, width: float = 1.0) -> None:
+        super().__init__()
+        levels = [max(4, round(width * each)) for each in CHANNELS]
+        self.down = nn.ModuleList(DoubleConvolution(*pair) for pair in zip([3, *levels[:-2]], levels[:-1], strict=True))
+        self.bridge = DoubleConvolution(*levels[-2:])
+        self.up = nn.ModuleList(nn.ConvTranspose2d(d, c, 2, stride=2) for c, d in _pairs(levels))
+        self.gates = nn.ModuleList(Gate(c) for c, _ in _pairs(levels))
+        self.merge = nn.ModuleList(DoubleConvolution(2 * c, c) for c, _ in _pairs(levels))
+        self.head = nn.Conv2d(levels[0], outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits; see the class."""
+        skips = []
+        for level in self.down:
+            x = level(x)
+            skips.append(x)
+            x = nn.functional.max_pool2d(x, 2)
+        x = self.bridge(x)
+        for up, gate, merge, skip in zip(self.up, self.gates, self.merge, reversed(skips), strict=True):
+            x = up(x)
+            x = merge(torch.cat([gate(skip, x), x], dim=1))
+        return self.head(x)
+
+
+def _pairs(levels: list[int]) -> list[tuple[int, int]]:
+    """(channels of a level, channels of the next coarser one), from the coarsest on."""
+    return [(levels[k], levels[k + 1]) for k in reversed(range(len(levels) - 1))]

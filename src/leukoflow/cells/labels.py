@@ -1,0 +1,110 @@
+"""Label maps: which white cell a pixel belongs to, and whether it is nucleus.
+
+A label map is uint16 [H, W]: 0 background, 2 k in the cytoplasm and 2 k + 1 in the nucleus of cell k = 1, 2, ...
+A parts map forgets the cells: uint8 [H, W], `BACKGROUND`, `CYTOPLASM`, `NUCLEUS`, and in masks that say less `CELL`
+(its nucleus is not told apart) or `UNKNOWN` (not annotated).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import atomic, read_table
+
+BACKGROUND, CYTOPLASM, NUCLEUS, CELL, UNKNOWN = 0, 1, 2, 3, 255
+PARTS = ("cell", "nucleus")
+
+
+def parts_of(labels: np.ndarray) -> np.ndarray:
+    """Parts map uint8 [...] of label maps uint16 [...]."""
+    return np.where(labels == 0, BACKGROUND, np.where(labels & 1, NUCLEUS, CYTOPLASM)).astype(np.uint8)
+
+
+def fit_map(labels: np.ndarray, size: int) -> np.ndarray:
+    """A label or parts map scaled like `images.geometry.letterbox` scales its image: [H, W] -> [size, size].
+
+    Nearest neighbour; 0 on the padding.
+    """
+    height, width = labels.shape
+    scale = size / max(height, width)
+    if scale != 1:
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        labels = cv2.resize(labels, inner, interpolation=cv2.INTER_NEAREST_EXACT)
+        height, width = labels.shape
+    top, left = (size - height) // 2, (size - width) // 2
+    return cv2.copyMakeBorder(labels, top, size - height - top, left, size - width - left, cv2.BORDER_CONSTANT, value=0)
+
+
+def write_maps(path: str | Path, maps: Iterable[np.ndarray], count: int, size: int, dtype: type = np.uint16) -> None:
+    """Write `count` maps [size, size], one at a time, to an .npy file [count, size, size] that is whole or absent."""
+    with atomic(path) as temporary:
+        if not count:
+            np.save(temporary, np.empty((0, size, size), dtype))
+            return
+        rows = np.lib.format.open_memmap(temporary, "w+", dtype, (count, size, size))
+        written = 0
+        for written, labels in enumerate(maps, start=1):
+            rows[written - 1] = labels
+        if written != count:
+            raise LeukoFlowError(f"{path}: {written} maps, {count} announced; rerun the manifest")
+        rows.flush()
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """Label maps of a cohort over all its shards."""
+
+    arrays: tuple[np.ndarray, ...]
+    """Memory-mapped uint16 [n, S, S] for each shard."""
+    starts: np.ndarray
+    """First row of each shard, and the total: int64 [shards + 1]."""
+    image_ids: np.ndarray
+    """Image id of each row: object [n]."""
+
+    @property
+    def size(self) -> int:
+        """Side of the maps, pixels."""
+        return int(self.arrays[0].shape[1])
+
+    def rows_of(self, image_ids: Iterable[str]) -> np.ndarray:
+        """Row of each image id: int64 [k]. Raises LeukoFlowError naming the first id that has no map."""
+        position = {name: row for row, name in enumerate(self.image_ids)}
+        try:
+            return np.array([position[name] for name in image_ids], np.int64)
+        except KeyError as error:
+            raise LeukoFlowError(f"image {error} has no label map; segment its cohort again") from None
+
+    def gather(self, rows: Iterable[int]) -> np.ndarray:
+        """The maps of these rows, in their order: uint16 [k, S, S]."""
+        found = []
+        for row in rows:
+            shard = int(np.searchsorted(self.starts, row, side="right")) - 1
+            found.append(self.arrays[shard][row - self.starts[shard]])
+        return np.stack(found) if found else np.empty((0, self.size, self.size), np.uint16)
+
+
+def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
+    """Open the label maps of a cohort by the .npy paths of its shards, each with its .parquet index beside it.
+
+    Raises LeukoFlowError naming a file that is missing, damaged or does not fit its index.
+    """
+    arrays, starts, identifiers = [], [0], []
+    for path in map(Path, paths):
+        try:
+            array = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise LeukoFlowError(f"{path}: cannot be read as label maps ({error}); segment again") from error
+        index = read_table(path.with_suffix(".parquet"), ["image_id"])["image_id"].to_numpy(object)
+        if array.ndim != 3 or array.dtype != np.uint16 or len(index) != len(array):
+            found = f"{array.dtype} {list(array.shape)}"
+            raise LeukoFlowError(f"{path}: {found} for {len(index)} images; delete both and segment again")
+        arrays.append(array)
+        starts.append(starts[-1] + len(array))
+        identifiers.append(index)
+    if not arrays:
+        raise LeukoFlowError("no label maps were given; segment the cohort first")
+    return LabelMaps(tuple(arrays), np.array(starts, np.int64), np.concatenate(identifiers))

@@ -1,0 +1,65 @@
+"""Parts maps of images by a trained Attention U-Net, or by thresholds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from leukoflow.cells.attention_unet import AttentionUNet
+from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
+from leukoflow.cells.threshold import Thresholds, segment_by_threshold
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models.inference import best_device, to_input
+
+BATCH = 16
+
+
+def load_segmenter(description: dict[str, Any], weights: str | Path) -> nn.Module:
+    """The network that `segmenter.json` describes, in evaluation mode on the best device.
+
+    Raises LeukoFlowError where the weights are damaged or belong to another network.
+    """
+    model = AttentionUNet(width=description["width"])
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise LeukoFlowError(
+            f"{weights}: these weights cannot be loaded ({error}); train the segmenter again"
+        ) from error
+    return model.eval().to(best_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@torch.inference_mode()
+def probabilities(model: nn.Module, images: np.ndarray) -> np.ndarray:
+    """Probabilities of cell and of nucleus, float32 [n, 2, S, S], of images uint8 [n, S, S, 3]; S a multiple of 16.
+
+    A pixel that is nucleus is also cell, so the first is at least the second. Means over the picture and its mirror
+    image.
+    """
+    device = next(model.parameters()).device
+    x = to_input(torch.from_numpy(images), device).contiguous(memory_format=torch.channels_last)
+    chance = torch.sigmoid(model(x).float())
+    mirrored = torch.sigmoid(model(x.flip(3)).float()).flip(3)
+    chance = (chance + mirrored) / 2
+    chance[:, 0] = torch.maximum(chance[:, 0], chance[:, 1])
+    return chance.cpu().numpy()
+
+
+def parts_map(chance: np.ndarray) -> np.ndarray:
+    """Parts maps uint8 [n, S, S] of probabilities float32 [n, 2, S, S]."""
+    inside = np.where(chance[:, 0] > 0.5, CYTOPLASM, BACKGROUND)
+    return np.where(chance[:, 1] > 0.5, NUCLEUS, inside).astype(np.uint8)
+
+
+def predicted_parts(segmenter: nn.Module | Thresholds, images: np.ndarray) -> Iterator[np.ndarray]:
+    """Parts map uint8 [S, S] of each image of uint8 [n, S, S, 3], a batch at a time."""
+    if isinstance(segmenter, Thresholds):
+        yield from (segment_by_threshold(each, segmenter) for each in images)
+        return
+    for start in range(0, len(images), BATCH):
+        yield from parts_map(probabilities(segmenter, np.ascontiguousarray(images[start : start + BATCH])))

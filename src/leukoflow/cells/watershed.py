@@ -1,0 +1,145 @@
+"""Single white cells from a parts map: a watershed from one marker for each cell.
+
+Every nucleus marks a cell, so that cells that touch come apart. Lobes of one nucleus are joined first: they lie together
+in one disc of cytoplasm, where the nuclei of two cells stick out of any. Cells without a nucleus are marked by their own
+deepest point, and parted at narrow necks only. No threshold is global, so that small cells stay.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from skimage.segmentation import watershed
+
+from leukoflow.core.errors import LeukoFlowError
+
+NUCLEUS = 2
+"""Code of the nucleus in a parts map; 1 is cytoplasm, 0 background."""
+SMOOTH = 0.15
+"""Diameter of bridges and spikes that are cut off, and of clefts that are closed, in least cell diameters."""
+LEAST_NUCLEUS = 0.3
+"""Least diameter of what is taken for a nucleus, in least cell diameters."""
+NECK = 0.75
+"""Two peaks are one, if what joins them is nowhere thinner than this fraction of the thinner one."""
+SNUG = 1.1
+"""Lobes of one nucleus fit into the largest disc of cytoplasm around the point between them, widened by this factor."""
+ROOMY = 0.65
+"""Largest radius of that disc, in geometric means of the least and the largest cell diameter: inside a clump of cells
+the depth says nothing."""
+POINTS = 9
+"""Points looked at along the line between two peaks."""
+Depth = NDArray[np.float32]
+
+
+def separate(parts: np.ndarray, least: float, largest: float | None = None) -> NDArray[np.uint16]:
+    """Single cells of a parts map, uint8 [H, W] 0 background, 1 cytoplasm, 2 nucleus.
+
+    least, largest: diameters (of a circle of the same area) of the smallest and the largest white cell, in pixels;
+    smaller and larger objects are dropped; without `largest` none is too large. Holes smaller than the smallest cell
+    are filled with cytoplasm. Returns a label map, uint16 [H, W]: 2 k in the cytoplasm and 2 k + 1 in the nucleus of cell
+    k = 1, 2, ..., numbered from top to bottom. LeukoFlowError where parts are not that or diameters not positive.
+    """
+    if parts.dtype != np.uint8 or parts.ndim != 2:
+        raise LeukoFlowError(f"a parts map must be uint8 [H, W], this is {parts.dtype} {list(parts.shape)}")
+    if not 0 < least < (largest or np.inf):
+        raise LeukoFlowError(f"cells cannot have diameters from {least} to {largest} pixels: give 0 < least < largest")
+    cell = _tidy((parts > 0).astype(np.uint8), least)
+    nucleus = cv2.bitwise_and((parts == NUCLEUS).astype(np.uint8), cell)
+    if not cell.any():
+        return np.zeros(parts.shape, np.uint16)
+    number, blobs = cv2.connectedComponents(cell, connectivity=4, ltype=cv2.CV_32S)
+    markers = _markers(cell, nucleus, blobs, least, largest)
+    cells = _flooded(cell, nucleus, blobs, number, markers)
+    return _numbered(cells, nucleus, least, largest)
+
+
+def parts_of(labels: np.ndarray) -> NDArray[np.uint8]:
+    """The parts map of a label map: uint16 [H, W] -> uint8 [H, W], 0 background, 1 cytoplasm, 2 nucleus."""
+    return np.where(labels > 1, 1 + (labels & 1), 0).astype(np.uint8)
+
+
+def ids_of(labels: np.ndarray) -> NDArray[np.uint16]:
+    """Which cell is where, whatever the part: uint16 [H, W] -> uint16 [H, W], 0 background, k in cell k."""
+    return (labels >> 1).astype(np.uint16)
+
+
+def border_cells(labels: np.ndarray) -> NDArray[np.bool_]:
+    """Whether each cell 1, 2, ..., K of a label map touches the image's border: bool [K]."""
+    ids = ids_of(labels)
+    touched = np.zeros(int(ids.max(initial=0)) + 1, bool)
+    if ids.size:
+        for edge in (ids[0], ids[-1], ids[:, 0], ids[:, -1]):
+            touched[edge] = True
+    return touched[1:]
+
+
+def _area(diameter: float) -> float:
+    return np.pi / 4 * diameter**2
+
+
+def _tidy(cell: np.ndarray, least: float) -> NDArray[np.uint8]:
+    """Opened and closed by a small disc, without small holes and small objects: uint8 0 or 1 [H, W]."""
+    side = round(SMOOTH * least) | 1
+    if side >= 3:
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        cell = cv2.morphologyEx(cv2.morphologyEx(cell, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
+    for kind in (0, 1):
+        _, labels, statistics, _ = cv2.connectedComponentsWithStats((cell == kind).astype(np.uint8), connectivity=4)
+        small = statistics[:, cv2.CC_STAT_AREA] < _area(least)
+        small[0] = False
+        cell = np.where(small[labels], 1 - kind, cell).astype(np.uint8)
+    return cell
+
+
+def _depth(mask: np.ndarray) -> Depth:
+    """Distance to the outside of the mask, pixels, smoothed a little; beyond the image a mask goes on."""
+    return np.asarray(cv2.GaussianBlur(cv2.distanceTransform(mask, cv2.DIST_L2, 5), (3, 3), 0.8), np.float32)
+
+
+def _peaks(depth: Depth, lowest: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the deepest points; of two closer than the deeper one's depth only that one stays."""
+    top = (depth == cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth >= lowest)
+    rows, columns = np.divmod(np.flatnonzero(top), depth.shape[1])
+    order = np.argsort(-depth[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    near = _distance(rows, columns) < depth[rows, columns][:, None]
+    alone = ~np.triu(near, 1).any(axis=0)
+    return rows[alone], columns[alone]
+
+
+def _distance(rows: np.ndarray, columns: np.ndarray) -> NDArray[np.float64]:
+    return np.hypot(rows[:, None] - rows, columns[:, None] - columns)
+
+
+def _markers(
+    cell: np.ndarray, nucleus: np.ndarray, blobs: np.ndarray, least: float, largest: float | None
+) -> NDArray[np.int32]:
+    """Markers int32 [H, W]: 1, 2, ... in the middle of each cell, one number for all lobes of a nucleus."""
+    depth, inner = _depth(cell), _depth(nucleus)
+    rows, columns = _peaks(inner, LEAST_NUCLEUS * least / 2)
+    nuclei = len(rows)
+    others = _peaks(depth, LEAST_NUCLEUS * least / 2)
+    rows, columns = np.concatenate([rows, others[0]]), np.concatenate([columns, others[1]])
+    nuclear = np.arange(len(rows)) < nuclei
+
+    one, two = np.nonzero(np.triu(blobs[rows, columns][:, None] == blobs[rows, columns], 1))
+    share = np.linspace(0, 1, POINTS)
+    line = tuple(np.rint(np.outer(a[one], 1 - share) + np.outer(a[two], share)).astype(int) for a in (rows, columns))
+    at, within = depth[rows, columns], inner[rows, columns]
+    # Nothing between the two is thin.
+    wide = depth[line].min(axis=1) >= NECK * np.minimum(at[one], at[two])
+    solid = inner[line].min(axis=1) >= NECK * np.minimum(within[one], within[two])
+    # Both lobes lie within one disc of cytoplasm.
+    room = depth[line].max(axis=1)
+    if largest is not None:
+        room = np.minimum(room, ROOMY * np.sqrt(least * largest))
+    apart = np.hypot(rows[one] - rows[two], columns[one] - columns[two])
+    lobes = apart + within[one] + within[two] <= 2 * SNUG * room
+    joined = np.where(nuclear[one] & nuclear[two], solid | lobes, wide)
+    graph = coo_matrix((joined, (one, two)), shape=(len(rows), len(rows)))
+    _, group = connected_components(graph, directed=False)
+
+    markers = np.zeros(cell.shape, np.int32)
+    markers[rows, columns] = group + 1
+    return markers

@@ -1,0 +1,184 @@
+"""Pooled features of two frozen networks, for all images of a shard; goes on where an earlier attempt stopped."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from leukoflow.config.features import Backbone
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import write_text
+from leukoflow.core.seeding import stream_seed
+from leukoflow.models.inference import to_input
+from leukoflow.models.layers.backbones import Standardise, trunk
+
+# What timm keeps behind the last feature map; it plays no part here.
+_BEHIND = ("head.", "conv_head.", "norm_head.")
+_FLUSHED = 8  # batches between two records of progress
+
+
+@dataclass(frozen=True)
+class Network:
+    """A frozen network and where its weights are from."""
+
+    model: nn.Module
+    name: str
+    channels: int
+    """Channels of its last feature map."""
+    weights: str
+    """`random`, or what the config says."""
+    sha256: str | None
+    """Digest of the file of weights."""
+
+    def facts(self) -> dict[str, str | int | None]:
+        """For `matrix.json`; `parameters` are those up to the last feature map."""
+        named = self.model.named_parameters()
+        parameters = sum(each.numel() for name, each in named if not name.startswith(_BEHIND))
+        return {
+            "name": self.name,
+            "weights": self.weights,
+            "sha256": self.sha256,
+            "channels": self.channels,
+            "parameters": parameters,
+        }
+
+
+def load_network(backbone: Backbone, file: Path | None, seed: int) -> Network:
+    """Build a network of the config with the weights of a file, or with random ones (in evaluation mode, frozen).
+
+    Random weights depend on the seed and the network's name alone. Raises LeukoFlowError for a name that timm does not
+    have, and where the file is damaged, has another digest than the config says, or belongs to another network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(seed, "backbone", backbone.name))
+        try:
+            model = trunk(backbone.name)
+        except RuntimeError as error:
+            raise LeukoFlowError(f"features: timm has no network {backbone.name!r} ({error})") from error
+    digest = None
+    if file is not None:
+        digest = _digest(file)
+        if backbone.sha256 and digest != backbone.sha256:
+            raise LeukoFlowError(f"{file}: sha256 is {digest}, the config says {backbone.sha256}; one of them is wrong")
+        _load_weights(model, file)
+    channels = int(model.num_features)  # type: ignore[arg-type]
+    return Network(model.eval().requires_grad_(False), backbone.name, channels, backbone.weights or "random", digest)
+
+
+def _digest(file: Path) -> str:
+    try:
+        with open(file, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise LeukoFlowError(f"{file}: cannot be read ({error}); give a safetensors file") from error
+
+
+def _load_weights(model: nn.Module, file: Path) -> None:
+    """Load all but the classifier, which the trunk has not."""
+    classifier = model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
+    heads = tuple(f"{name}." for name in ((classifier,) if isinstance(classifier, str) else classifier))
+    try:
+        tensors = load_file(file)
+        expected = model.state_dict()
+        model.load_state_dict({k: v for k, v in tensors.items() if k in expected or not k.startswith(heads)})
+    except (SafetensorError, OSError, RuntimeError) as error:
+        short = " ".join(str(error).split())[:300]
+        raise LeukoFlowError(f"{file}: these are no weights of this network ({short}); give timm's own file") from error
+
+
+class Extractor(nn.Module):
+    """Images float32 [B, 3, H, W] in [0, 1] to rows [B, g * g * (C1 + C2)] of both networks' maps, averaged to g x g.
+
+    Images are standardised by ImageNet's means. Order in a row: network, channel, row, column; with g = 1 these are the
+    pooled features. Raises LeukoFlowError for a network without feature maps, or with maps smaller than g x g.
+    """
+
+    def __init__(self, networks: tuple[Network, Network], grid: int) -> None:
+        super().__init__()
+        self.standardise = Standardise()
+        self.models = nn.ModuleList(each.model for each in networks)
+        self.networks = networks
+        self.grid = grid
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images to rows."""
+        x = self.standardise(images)
+        return torch.cat(
+            [self._pooled(model, network, x) for model, network in zip(self.models, self.networks, strict=True)], dim=1
+        )
+
+    def _pooled(self, model: nn.Module, network: Network, x: Tensor) -> Tensor:
+        maps = model.forward_features(x)  # type: ignore[operator]
+        if maps.ndim != 4 or maps.shape[1] != network.channels:
+            raise LeukoFlowError(
+                f"features: {network.name} has no feature maps (channels first); name a convolutional one"
+            )
+        if min(maps.shape[2:]) < self.grid:
+            found = "x".join(map(str, maps.shape[2:]))
+            raise LeukoFlowError(
+                f"features: maps of {network.name} are {found}, less than grid {self.grid}; lower grid"
+            )
+        return adaptive_avg_pool2d(maps.float(), self.grid).flatten(1)
+
+
+def rows_done(folder: Path) -> int:
+    """How many rows an earlier attempt left in the folder."""
+    record = folder / "done"
+    return int(record.read_text()) if record.exists() else 0
+
+
+@torch.inference_mode()
+def extract(
+    extractor: Extractor,
+    gather: Callable[[np.ndarray], np.ndarray],
+    count: int,
+    batch_size: int,
+    device: torch.device,
+    folder: Path,
+) -> Iterator[int]:
+    """Fill `folder`/rows.npy, float32 [count, D], batch by batch; yield how many rows there are after each batch.
+
+    gather: row numbers to images uint8 [k, H, W, 3]. What an earlier attempt wrote to the folder stays: the folder must
+    belong to these very images, networks and code. Raises LeukoFlowError where features are not finite.
+    """
+    extractor = extractor.to(device).eval()
+    width = sum(each.channels for each in extractor.networks) * extractor.grid**2
+    done, file = rows_done(folder), folder / "rows.npy"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not count:
+        np.save(file, np.empty((0, width), np.float32))  # an empty file cannot be mapped
+        return
+    rows = np.lib.format.open_memmap(file, "r+" if done else "w+", np.float32, None if done else (count, width))
+    for number, start in enumerate(range(done, count, batch_size), start=1):
+        stop = min(start + batch_size, count)
+        found = extractor(to_input(torch.from_numpy(gather(np.arange(start, stop))), device)).cpu().numpy()
+        if not np.isfinite(found).all():
+            names = " and ".join(each.name for each in extractor.networks)
+            raise LeukoFlowError(f"features: {names} give features that are not finite; use other weights")
+        rows[start:stop] = found
+        if number % _FLUSHED == 0 or stop == count:
+            rows.flush()
+            write_text(folder / "done", str(stop))
+        yield stop
+
+
+def finish(folder: Path, target: Path) -> str:
+    """Move the whole matrix to its target and remove the folder; returns a digest of the file."""
+    file, digest = folder / "rows.npy", hashlib.blake2b(digest_size=16)
+    with open(file, "rb") as stream:
+        while piece := stream.read(2**24):
+            digest.update(piece)
+        os.fsync(stream.fileno())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(file, target)
+    shutil.rmtree(folder)
+    return digest.hexdigest()

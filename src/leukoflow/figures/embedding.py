@@ -1,0 +1,171 @@
+"""A map of the features, coloured by class and by slide, and what the nearest neighbours have in common."""
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
+
+from leukoflow.figures.style import MUTED, class_colour, empty
+
+MOST_IMAGES = 2000
+NEIGHBOURS = 10
+COMPONENTS = 50
+"""Principal components that the map is made from, as is usual for t-SNE."""
+UNKNOWN = "#C3C9D2"
+GROUPS = {"cluster": "acquisition cluster", "patient": "patient"}
+
+
+@dataclass(frozen=True)
+class Points:
+    """Images in feature space."""
+
+    matrix: np.ndarray
+    """Scaled features, float32 [n, D], finite."""
+    facts: pd.DataFrame
+    """image_id, class (its number, -1 for none), and for each of `GROUPS` that is known its name or None: [n] rows."""
+
+
+def sampled(count: int, most: int = MOST_IMAGES) -> np.ndarray:
+    """At most `most` rows of `count`, evenly spaced: int64."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)) if count else np.arange(0)
+
+
+def nearest(matrix: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
+    """Rows of the `count` nearest neighbours (Euclidean) of each row, itself left out: int64 [n, count]."""
+    count = min(count, len(matrix) - 1)
+    found = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(matrix).kneighbors(matrix)[1]
+    # Duplicates lie as near as the row itself, which then need not come first.
+    itself = found == np.arange(len(matrix))[:, None]
+    itself[~itself.any(1), -1] = True
+    return np.asarray(found[~itself].reshape(len(matrix), count))
+
+
+def neighbour_agreement(points: Points) -> pd.DataFrame:
+    """Share of the nearest neighbours with the same class, and of those of the same class with the same group.
+
+    One row each: group (class, cluster, patient), images, neighbours, share, expected. `expected` is the share that a
+    blind draw would give: from all images for the class, from the images of the same class for the others. Images
+    without class take no part; those whose class has no other image, or whose group is unknown, not in that group's.
+    """
+    known = np.flatnonzero(points.facts["class"].to_numpy() >= 0)
+    columns = ["group", "images", "neighbours", "share", "expected"]
+    if len(known) < 3:
+        return pd.DataFrame(columns=columns)
+    facts = points.facts.iloc[known].reset_index(drop=True)
+    near = nearest(points.matrix[known])
+    label = facts["class"].to_numpy()
+    alike = label[near] == label[:, None]
+    same_class = _others(label)
+    rows = [["class", len(known), near.shape[1], alike.mean(), (same_class / (len(known) - 1)).mean()]]
+    for group in GROUPS:
+        if group not in facts or facts[group].isna().all():
+            continue
+        named = facts[group].notna().to_numpy()
+        code = pd.factorize(facts[group])[0]
+        both = _others(label * (code.max() + 2) + code)
+        # Neighbours of the same class whose group is known, and of those the ones of the same group.
+        counted = alike & named[near]
+        usable = named & counted.any(1)
+        shares = (counted & (code[near] == code[:, None])).sum(1)[usable] / counted.sum(1)[usable]
+        pool = _others(np.where(named, label, -1))
+        chance = both[usable] / np.maximum(pool[usable], 1)
+        if usable.any():
+            rows.append([group, int(usable.sum()), near.shape[1], shares.mean(), chance.mean()])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _others(code: np.ndarray) -> np.ndarray:
+    """How many other rows have the same code as each row."""
+    place = np.unique(code, return_inverse=True)[1]
+    return np.asarray(np.bincount(place)[place] - 1)
+
+
+def tsne(matrix: np.ndarray, seed: int = 0) -> np.ndarray:
+    """t-SNE (van der Maaten and Hinton 2008) of float32 [n, D], from its principal components: float64 [n, 2]."""
+    components = min(COMPONENTS, *matrix.shape)
+    reduced = PCA(components, svd_solver="full").fit_transform(matrix.astype(np.float64))
+    if len(matrix) < 5 or components < 2:
+        return np.pad(reduced, ((0, 0), (0, 2)))[:, :2]
+    perplexity = min(30.0, (len(matrix) - 1) / 3)
+    found = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(reduced)
+    return np.asarray(found, np.float64)
+
+
+def embedding_chart(entries: Mapping[str, Points], classes: Sequence[str]) -> tuple[Figure, pd.DataFrame, pd.DataFrame]:
+    """A row for each entry of section features: the same map coloured by class, by cluster and, where known, patient.
+
+    Returns the figure, the points (features, image_id, class, cluster, patient, x, y), and the agreement of
+    neighbours (features, then as `neighbour_agreement`).
+    """
+    points = {name: each for name, each in entries.items() if len(each.facts)}
+    if not points:
+        return empty("No features were made."), pd.DataFrame(), pd.DataFrame()
+    groups = [each for each in GROUPS if any(_has(part.facts, each) for part in points.values())]
+    figure = Figure(figsize=(3.9 * (1 + len(groups)), 3.9 * len(points) + 0.45), layout="constrained")
+    grid = figure.subplots(len(points), 1 + len(groups), squeeze=False)
+    tables, agreements = [], []
+    for row, (name, each) in enumerate(points.items()):
+        place, agreement = tsne(each.matrix), neighbour_agreement(each)
+        label = each.facts["class"].to_numpy()
+        colours = np.array([class_colour(index) if index >= 0 else UNKNOWN for index in label])
+        _dots(grid[row, 0], place, colours, f"{name}: by class", _told(agreement, "class"))
+        for column, group in enumerate(groups, start=1):
+            axes = grid[row, column]
+            if not _has(each.facts, group):
+                axes.set_visible(False)
+                continue
+            code, known = pd.factorize(each.facts[group])
+            title = f"by {GROUPS[group]} ({len(known):,})"
+            _dots(axes, place, group_colours(code), title, _told(agreement, group))
+        names = [classes[index] if index >= 0 else "" for index in label]
+        facts = each.facts.assign(**{"class": names}).reindex(columns=["image_id", "class", *GROUPS])
+        tables.append(facts.assign(features=name, x=place[:, 0], y=place[:, 1]))
+        agreements.append(agreement.assign(features=name))
+    handles = [
+        Line2D([], [], color=class_colour(index), marker="o", linestyle="none", markersize=5, label=name)
+        for index, name in enumerate(classes)
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4))
+    table = pd.concat(tables, ignore_index=True)[["features", "image_id", "class", *GROUPS, "x", "y"]]
+    return figure, table.round({"x": 3, "y": 3}), pd.concat(agreements, ignore_index=True)
+
+
+def _has(facts: pd.DataFrame, group: str) -> bool:
+    return group in facts and bool(facts[group].notna().any())
+
+
+def group_colours(code: np.ndarray) -> np.ndarray:
+    """A colour for each code (hues far apart for neighbouring codes, three shades), grey for -1: RGB [n, 3]."""
+    found = [colorsys.hls_to_rgb(k * 0.618034 % 1, (0.42, 0.55, 0.68)[k % 3], 0.75) for k in range(code.max() + 1)]
+    grey = tuple(int(UNKNOWN[start : start + 2], 16) / 255 for start in (1, 3, 5))
+    return np.array([*found, grey])[code]
+
+
+def _told(agreement: pd.DataFrame, group: str) -> str:
+    rows = agreement[agreement["group"] == group]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    which = "share the class" if group == "class" else f"of the class share the {group}"
+    return f"{row['share']:.0%} of {row['neighbours']} neighbours {which} (by chance {row['expected']:.0%})"
+
+
+def _dots(axes: Axes, place: np.ndarray, colours: np.ndarray, title: str, told: str) -> None:
+    size = float(np.clip(6000 / max(len(place), 1), 4, 26))
+    # Classes must not lie in layers, the last one hiding the first.
+    order = np.random.default_rng(0).permutation(len(place))
+    axes.scatter(place[order, 0], place[order, 1], s=size, c=colours[order], linewidths=0.2, edgecolors="white")
+    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.spines[:].set(visible=True, color="#D5DAE1")
+    axes.set_title(title)
+    axes.set_xlabel(told.replace(" neighbours ", " neighbours\n"), fontsize=7.5, color=MUTED)
+    axes.set_box_aspect(1)
+    axes.set_aspect("auto")

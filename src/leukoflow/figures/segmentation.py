@@ -1,0 +1,82 @@
+"""How well white cells were found: overlap with experts' masks by source, and single cells."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from leukoflow.figures.style import RULE, empty, wrap
+
+PARTS = ("nucleus", "cell")
+# Segmenter, whether its training knew the source: name, colour, marker, filled. From the top of each row down.
+KINDS = {
+    ("unet", True): ("U-Net", "#0072B2", "o", True),
+    ("unet", False): ("U-Net, source left out", "#0072B2", "o", False),
+    ("threshold", True): ("thresholds", "#E69F00", "s", True),
+    ("threshold", False): ("thresholds, source left out", "#E69F00", "s", False),
+}
+
+
+def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Dice of nucleus and cell with intervals, and average precision of single cells where sources tell them apart.
+
+    `scores` and `instances` are the study's tables segmentation and instances. Only experts' masks count here. The
+    table returned has source, segmenter, within, panel, value, low, high, images.
+    """
+    table = chart_table(scores, instances)
+    if table.empty:
+        return empty("No source has an expert's masks of images that were held out."), table
+    sources = list(dict.fromkeys(table["source"]))
+    panels = list(dict.fromkeys(table["panel"]))
+    used = [key for key in KINDS if key in set(zip(table["segmenter"], table["within"], strict=True))]
+    height = len(sources) * (0.2 + 0.16 * len(used)) + 1.05
+    figure = Figure(figsize=(1.3 + 2.9 * len(panels), max(height, 1.9)), layout="constrained")
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    least = float(np.nanmin(table[["value", "low"]].to_numpy()))
+    for axes, panel in zip(grid, panels, strict=True):
+        _panel(axes, table[table["panel"] == panel], sources, used)
+        axes.set(title=panel, xlim=(max(0.0, np.floor(10 * (least - 0.03)) / 10), 1.005))
+    handles = [
+        Line2D([], [], color=colour, marker=marker, markerfacecolor=colour if filled else "white", linestyle="none",
+               markersize=5.5, label=name)
+        for name, colour, marker, filled in (KINDS[key] for key in used)
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 if len(panels) == 1 else 4))
+    return figure, table
+
+
+def chart_table(scores: pd.DataFrame, instances: pd.DataFrame) -> pd.DataFrame:
+    """What the chart shows: source, segmenter, within, panel, value, low, high, images."""
+    dice = scores[(scores["kind"] == "expert") & (scores["metric"] == "dice")]
+    keep = ["source", "segmenter", "within", "panel", "value", "low", "high", "images"]
+    parts = [dice[dice["part"] == part].assign(panel=f"{part.capitalize()}, Dice")[keep] for part in PARTS]
+    within = scores.drop_duplicates(["segmenter", "trained_on", "source"])
+    known = instances.merge(within[["segmenter", "trained_on", "source", "within", "kind"]], how="left")
+    known = known[known["kind"] == "expert"].assign(panel="Single cells, average precision", low=np.nan, high=np.nan)
+    parts.append(known.rename(columns={"ap50": "value"})[keep])
+    # An empty part has no types to speak for.
+    filled = [part.astype({"within": bool}) for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=keep)
+
+
+def _panel(axes: Axes, part: pd.DataFrame, sources: list[str], used: list[tuple[str, bool]]) -> None:
+    step = 0.72 / max(len(used), 1)
+    for _, row in part.iterrows():
+        key = (row["segmenter"], bool(row["within"]))
+        if key not in used:
+            continue
+        _, colour, marker, filled = KINDS[key]
+        place = sources.index(row["source"]) + (used.index(key) - (len(used) - 1) / 2) * step
+        if not np.isnan(row["low"]):
+            axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6, solid_capstyle="round")
+        axes.plot(
+            row["value"], place, marker, color=colour, markerfacecolor=colour if filled else "white", markersize=5.5,
+            markeredgewidth=1.1,
+        )  # fmt: skip
+    axes.set_yticks(range(len(sources)), [wrap(name, 16) for name in sources])
+    axes.set_ylim(len(sources) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    for edge in range(1, len(sources)):
+        axes.axhline(edge - 0.5, color=RULE, linewidth=0.5)

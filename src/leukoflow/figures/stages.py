@@ -1,0 +1,86 @@
+"""From a picture to its white cells: original, normalised, parts, single cells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+
+from leukoflow.figures.contact import Field, outline_cells, place_picture
+from leukoflow.figures.style import class_colour, empty, wrap
+
+PARTS = {"background": "#F3F4F7", "cytoplasm": "#8CC4E8", "nucleus": "#5B2A86"}
+TITLES = ("original", "normalised", "cytoplasm and nucleus", "single cells")
+# Light colours that stand out from purple cells and from a pale ground in a dark rim.
+SINGLE = ("#FFE45C", "#5CE1E6", "#FF9B71", "#B5F36B", "#FFB3E6", "#FFFFFF", "#7FB2FF", "#FFC857")
+
+
+@dataclass(frozen=True)
+class Stages:
+    """One image on its way."""
+
+    field: Field
+    """The picture and its cells."""
+    normalised: np.ndarray | None
+    """The picture with its stain normalised, uint8 [V, V, 3]; None where the study has no such view."""
+
+
+def typical(images: pd.DataFrame, ids: pd.Series) -> str | None:
+    """Of the images `ids`, one with a typical number of white cells, the one nearest to the middle of the list.
+
+    `images` has image_id and cells (how many were found). None where none of the ids is there.
+    """
+    cells = images.set_index("image_id")["cells"].reindex(ids).dropna()
+    if cells.empty:
+        return None
+    far = (cells - cells.median()).abs().to_numpy()
+    middle = np.abs(np.arange(len(cells)) - len(cells) // 2)
+    return str(cells.index[np.lexsort((middle, far))[0]])
+
+
+def parts_picture(labels: np.ndarray) -> np.ndarray:
+    """Background, cytoplasm and nucleus of a label map uint16 [S, S] in their colours: uint8 [S, S, 3]."""
+    colours = np.array([to_rgb(each) for each in PARTS.values()])
+    part = np.where(labels == 0, 0, np.where(labels & 1, 2, 1))
+    return np.round(255 * colours[part]).astype(np.uint8)
+
+
+def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFrame]:
+    """A row for each class (None where it has no image), a column for each stage.
+
+    The table has class, image_id, cells, cut_cells.
+    """
+    shown = {name: each for name, each in stages.items() if each is not None}
+    columns = ["class", "image_id", "cells", "cut_cells"]
+    if not shown:
+        return empty("No image of these classes was segmented."), pd.DataFrame(columns=columns)
+    normalised = all(each.normalised is not None for each in shown.values())
+    titles = [title for title in TITLES if normalised or title != "normalised"]
+    side = 2.1 if len(shown) <= 5 else 1.5
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    figure = Figure(figsize=(len(titles) * side + 1.1, len(shown) * side + 0.65), layout=layout)
+    grid = figure.subplots(len(shown), len(titles), squeeze=False)
+    rows = []
+    for row, (name, each) in enumerate(shown.items()):
+        field, size = each.field, len(each.field.labels)
+        pictures = [field.picture, each.normalised, parts_picture(field.labels), field.picture]
+        kept = [picture for picture, title in zip(pictures, TITLES, strict=True) if title in titles]
+        for axes, picture in zip(grid[row], kept, strict=True):
+            assert picture is not None
+            place_picture(axes, picture, size)
+        cells = outline_cells(grid[row, -1], field, SINGLE, 1.0)
+        colour = class_colour(list(stages).index(name))
+        grid[row, 0].set_ylabel(
+            f"{wrap(name, 14)}\n{cells} cell{'' if cells == 1 else 's'}", rotation=0, ha="right", va="center",
+            labelpad=8, color=colour, fontweight="bold", fontsize=8.5,
+        )  # fmt: skip
+        rows.append([name, field.image_id, cells, len(field.cut)])
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title, loc="center")
+    handles = [Patch(facecolor=colour, edgecolor="#D5DAE1", label=name) for name, colour in PARTS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure, pd.DataFrame(rows, columns=columns)

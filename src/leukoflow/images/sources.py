@@ -1,0 +1,70 @@
+"""The image files of a manifest: which are a shard's, and their decoding with what must hold by then."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_table
+from leukoflow.core.shards import shard_slice
+from leukoflow.images.geometry import Box, letterbox, letterboxed, paint_out
+from leukoflow.images.io import ImageError, read_bytes_image, read_file
+
+BAR = ("bar_x0", "bar_y0", "bar_x1", "bar_y1")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image file, its digest in the manifest, and the box of its scale bar."""
+
+    path: Path
+    sha256: str
+    bar: Box | None
+
+
+def listed(manifest: str | Path, quality: str | Path, more: Sequence[str] = ()) -> pd.DataFrame:
+    """image_id, path, sha256, boxes of the scale bars, and further columns of the quality table; one row an image."""
+    table = read_table(manifest, ["image_id", "path", "sha256"])
+    measured = read_table(quality, ["image_id", *BAR, *more])
+    if table["image_id"].tolist() != measured["image_id"].tolist():
+        raise LeukoFlowError(f"{quality}: its images are not those of {manifest}; rerun the manifest")
+    return table.join(measured[[*BAR, *more]])
+
+
+def shard_of(table: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
+    """The rows of one shard, numbered from 0."""
+    return table.iloc[shard_slice(len(table), shard, shards)].reset_index(drop=True)
+
+
+def sources(root: Path, rows: pd.DataFrame) -> list[Source]:
+    """The image files of rows of `listed`."""
+    found = []
+    for path, sha256, *box in rows[["path", "sha256", *BAR]].itertuples(index=False, name=None):
+        bar = None if any(pd.isna(box)) else (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
+        found.append(Source(root / path, sha256, bar))
+    return found
+
+
+def read(source: Source, max_pixels: int) -> np.ndarray:
+    """Decode a file of the manifest, whose bytes must still be those of then: RGB uint8 [H, W, 3].
+
+    Raises LeukoFlowError naming a file that has changed or cannot be read.
+    """
+    try:
+        data = read_file(source.path, max_pixels)
+        if hashlib.sha256(data).hexdigest() != source.sha256:
+            raise LeukoFlowError(f"{source.path}: changed since the manifest was made; rerun the manifest")
+        return read_bytes_image(data, max_pixels)
+    except ImageError as error:
+        raise LeukoFlowError(f"{source.path}: {error}; rerun the manifest") from error
+
+
+def rendition(image: np.ndarray, size: int, bar: Box | None) -> np.ndarray:
+    """The image letterboxed to a square and its scale bar painted out: uint8 [size, size, 3]."""
+    height, width = image.shape[:2]
+    image = letterbox(image, size)
+    return image if bar is None else paint_out(image, letterboxed(bar, height, width, size))

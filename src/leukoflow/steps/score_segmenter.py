@@ -1,0 +1,124 @@
+"""Hold a segmenter, and thresholds tuned on the same images, against masks that neither has seen."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from leukoflow.cells.agreement import compare_instances, instance_summary, mean_interval, part_scores
+from leukoflow.cells.labels import PARTS
+from leukoflow.cells.segmenter import load_segmenter, predicted_parts
+from leukoflow.cells.threshold import Thresholds, thresholds_of
+from leukoflow.cells.watershed import separate
+from leukoflow.config.base import Section
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.config.segmentation import Segmentation
+from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.step import parser, progress, run, settings
+
+SCORES = [
+    "segmenter", "trained_on", "source", "within", "kind", "label", "part", "metric", "images", "value", "low", "high",
+]  # fmt: skip
+INSTANCES = [
+    "segmenter", "trained_on", "source", "images", "true_cells", "found_cells", "ap50", "precision", "recall", "f1",
+    "count_error", "count_error_abs",
+]  # fmt: skip
+
+
+class Scoring(Section):
+    """What the step depends on."""
+
+    segmentation: Segmentation
+    """Sizes of cells."""
+    evaluation: Evaluation
+    """Intervals."""
+
+
+def main(argv: list[str] | None) -> None:
+    """Parse the arguments, segment the test images, write both tables."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Scoring), required=True, help="what it depends on (JSON)")
+    arguments.add_argument("--name", required=True, help="what the segmenter was trained on")
+    arguments.add_argument("--weights", type=Path, required=True)
+    arguments.add_argument("--description", type=Path, required=True, help="segmenter.json")
+    arguments.add_argument("--sources", nargs="*", type=Path, default=[], help="folders with experts' masks")
+    arguments.add_argument("--archives", nargs="*", type=Path, default=[], help="folders with an archive's own masks")
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--output", type=Path, required=True, help="Dice and IoU, CSV")
+    arguments.add_argument("--instances", type=Path, required=True, help="cells found and missed, CSV")
+    args = arguments.parse_args(argv)
+
+    torch.set_num_threads(args.threads)
+    description = read_json(args.description)
+    segmenters: dict[str, nn.Module | Thresholds] = {}
+    if description["method"] == "unet":
+        segmenters["unet"] = load_segmenter(description, args.weights)
+    segmenters["threshold"] = thresholds_of(description["thresholds"])
+    scores: list[dict[str, Any]] = []
+    instances: list[dict[str, Any]] = []
+    for folder in [*args.sources, *args.archives]:
+        kind = "agreement" if folder in args.archives else "expert"
+        for name, segmenter in segmenters.items():
+            facts = {"segmenter": name, "trained_on": args.name, "source": folder.name}
+            per_image = pd.DataFrame(_per_image(folder, segmenter, args, kind))
+            within = {"within": folder.name in description["sources"], "kind": kind}
+            scores += [facts | within | row for row in _summary(per_image, kind, args.settings.evaluation)]
+            if len(counted := per_image.dropna(subset=["true_cells"])):
+                instances.append(facts | {"images": len(counted)} | instance_summary(counted))
+    write_table(args.output, pd.DataFrame(scores, columns=SCORES))
+    write_table(args.instances, pd.DataFrame(instances, columns=INSTANCES))
+
+
+def _per_image(
+    folder: Path, segmenter: nn.Module | Thresholds, args: argparse.Namespace, kind: str
+) -> Iterator[dict[str, Any]]:
+    """Scores of each test image of a source."""
+    index = read_table(folder / "index.parquet")
+    rows = np.flatnonzero(index["role"].to_numpy() == "test")
+    images, truth, labels = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "parts", "labels"))
+    found = predicted_parts(segmenter, images[rows])
+    for row, parts in zip(rows, progress(found, len(rows), "image"), strict=True):
+        result: dict[str, Any] = {"label": index["label"].iloc[row], "true_cells": np.nan}
+        for part, (dice, iou) in part_scores(parts, truth[row]).items():
+            result |= {f"{part} dice": dice, f"{part} iou": iou}
+        if len(labels) or kind == "agreement":
+            cells = separate(parts, None, args.settings.segmentation.cell_um)
+            if len(labels):
+                result |= compare_instances(cells, labels[row])
+            else:
+                result["cell marked"] = _marked(cells, truth[row])
+        yield result
+
+
+def _marked(cells: np.ndarray, archive: np.ndarray) -> float:
+    """Share of the found cells of which the archive's mask covers at least half; NaN where none was found."""
+    ids = cells >> 1
+    counts = np.bincount(ids.ravel())
+    covered = np.bincount(ids.ravel(), weights=(archive > 0).ravel().astype(float))
+    return float((covered[1:] >= 0.5 * counts[1:]).mean()) if len(counts) > 1 else np.nan
+
+
+def _summary(per_image: pd.DataFrame, kind: str, settings: Evaluation) -> Iterator[dict[str, Any]]:
+    """Means over images with their intervals; by label too where an archive is compared with."""
+    groups = [("", per_image)]
+    if kind == "agreement":
+        groups += [(str(label), part) for label, part in per_image.groupby("label")]
+    for label, part in groups:
+        for name in [f"{each} {metric}" for each in PARTS for metric in ("dice", "iou", "marked")]:
+            values = part[name].dropna().to_numpy() if name in part else np.empty(0)
+            if len(values):
+                low, high = mean_interval(values, settings.resamples, settings.confidence, settings.seed)
+                each, metric = name.split(" ")
+                yield {
+                    "label": label, "part": each, "metric": metric, "images": len(values), "value": values.mean(),
+                    "low": low, "high": high,
+                }  # fmt: skip
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,66 @@
+"""Find the white cells in one shard of a cohort: a label map for each image."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from leukoflow.cells.labels import write_maps
+from leukoflow.cells.segmenter import BATCH, load_segmenter, predicted_parts
+from leukoflow.cells.threshold import thresholds_of
+from leukoflow.cells.watershed import separate
+from leukoflow.config.segmentation import Segmentation
+from leukoflow.core.files import read_json, write_table
+from leukoflow.core.parallel import thread_map
+from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.images.sources import Source, listed, read, rendition, shard_of, sources
+
+
+def main(argv: list[str] | None) -> None:
+    """Parse the arguments, segment, write the label maps and the index of their rows."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Segmentation), required=True, help="section segmentation (JSON)")
+    arguments.add_argument("--size", type=int, required=True, help="side of the rendition, pixels")
+    arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
+    arguments.add_argument("--manifest", type=Path, required=True)
+    arguments.add_argument("--quality", type=Path, required=True)
+    arguments.add_argument("--weights", type=Path, required=True, help="weights of the segmenter")
+    arguments.add_argument("--description", type=Path, required=True, help="segmenter.json")
+    arguments.add_argument("--shard", type=int, required=True)
+    arguments.add_argument("--shards", type=int, required=True)
+    arguments.add_argument("--max-pixels", type=int, required=True)
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--output", type=Path, required=True, help="label maps, NPY")
+    arguments.add_argument("--index", type=Path, required=True, help="image_id of each row, Parquet")
+    args = arguments.parse_args(argv)
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(args.threads)
+    given: Segmentation = args.settings
+    rows = shard_of(listed(args.manifest, args.quality, ["um_per_pixel"]), args.shard, args.shards)
+    description = read_json(args.description)
+    unet = description["method"] == "unet"
+    segmenter = load_segmenter(description, args.weights) if unet else thresholds_of(description["thresholds"])
+    items = list(zip(sources(args.root, rows), rows["um_per_pixel"].to_numpy(float), strict=True))
+
+    def load(item: tuple[Source, float]) -> tuple[np.ndarray, float]:
+        source, um_per_pixel = item
+        image = read(source, args.max_pixels)
+        return rendition(image, args.size, source.bar), um_per_pixel * max(image.shape[:2]) / args.size
+
+    def maps() -> Iterator[np.ndarray]:
+        loaded = progress(thread_map(load, items, args.threads), len(items), "image")
+        while batch := list(islice(loaded, BATCH)):
+            found = predicted_parts(segmenter, np.stack([image for image, _ in batch]))
+            for parts, (_, um_per_pixel) in zip(found, batch, strict=True):
+                yield separate(parts, um_per_pixel, given.cell_um)
+
+    write_maps(args.output, maps(), len(items), args.size)
+    write_table(args.index, rows[["image_id"]])
+
+
+if __name__ == "__main__":
+    run(main)

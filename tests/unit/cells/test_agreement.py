@@ -1,0 +1,132 @@
+"""Overlap and matching of segmentations, against plain loops and examples made by hand."""
+
+import numpy as np
+import pytest
+
+from leukoflow.cells.agreement import Matches, bootstrap_mean, match, overlap, overlaps, parts_overlap, pooled
+from leukoflow.core.errors import LeukoFlowError
+
+
+def blocks(*cells: tuple[int, int, int, int], side: int = 20) -> np.ndarray:
+    """Label map with a cell for each (top, left, bottom, right); its first row is nucleus."""
+    labels = np.zeros((side, side), np.uint16)
+    for k, (top, left, bottom, right) in enumerate(cells, start=1):
+        labels[top:bottom, left:right] = 2 * k
+        labels[top, left:right] += 1
+    return labels
+
+
+def test_overlap_by_hand() -> None:
+    one, two = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    one[0], two[0, :2], two[1, :2] = True, True, True
+    found = overlap(one, two)
+    assert found.dice == pytest.approx(2 * 2 / 8) and found.iou == pytest.approx(2 / 6)
+    assert overlap(one, one).dice == overlap(one, one).iou == 1
+    assert overlap(one, ~one).dice == overlap(one, ~one).iou == 0
+
+
+def test_two_empty_masks_agree_and_one_empty_mask_does_not() -> None:
+    empty, full = np.zeros((3, 3), bool), np.ones((3, 3), bool)
+    assert overlap(empty, empty).dice == overlap(empty, empty).iou == 1
+    assert overlap(full, empty).dice == overlap(empty, full).iou == 0
+    assert overlap(full, empty, counted=empty).dice == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_overlap_of_parts_against_loops(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    predicted = rng.integers(0, 3, (13, 17)).astype(np.uint8)
+    reference = rng.choice(np.array([0, 1, 2, 255], np.uint8), (13, 17))
+    found = parts_overlap(predicted, reference)
+    for part, codes in (("cell", {1, 2, 3}), ("nucleus", {2})):
+        both = one = two = 0
+        for p, r in zip(predicted.ravel().tolist(), reference.ravel().tolist(), strict=True):
+            if r != 255:
+                both, one, two = both + (p in codes and r in codes), one + (p in codes), two + (r in codes)
+        assert found[part].dice == pytest.approx(2 * both / (one + two))
+        assert found[part].iou == pytest.approx(both / (one + two - both))
+
+
+def test_nucleus_is_not_scored_where_the_reference_does_not_know_it() -> None:
+    reference = np.array([[0, 3], [3, 255]], np.uint8)
+    found = parts_overlap(np.array([[0, 1], [2, 2]], np.uint8), reference)
+    assert set(found) == {"cell"} and found["cell"].dice == 1
+    assert set(parts_overlap(reference, np.array([[0, 1], [2, 2]], np.uint8))) == {"cell", "nucleus"}
+
+
+def test_matching_by_hand() -> None:
+    truth = blocks((0, 0, 6, 6), (0, 10, 6, 16), (10, 0, 16, 6), (10, 10, 16, 16))
+    # The first as it is, the second cut at half (not above 0.5), the third cut at four of six rows, one from nowhere.
+    found = blocks((0, 0, 6, 6), (0, 10, 3, 16), (10, 0, 14, 6), (18, 18, 20, 20))
+    matches = match(found, truth)
+    assert matches == Matches(found=2, extra=2, missed=2)
+    assert matches.ap50 == pytest.approx(2 / 6) and matches.precision == matches.recall == matches.f1 == 0.5
+    assert matches.count_error == 0
+    assert match(found, truth, 0.7) == Matches(1, 3, 3)
+    with pytest.raises(LeukoFlowError, match=r"0\.5"):
+        match(found, truth, 0.3)
+
+
+def test_merged_and_split_cells_are_wrong_on_both_sides() -> None:
+    two, one = blocks((0, 0, 6, 6), (0, 6, 6, 12)), blocks((0, 0, 6, 12))
+    assert match(one, two) == Matches(0, 1, 2) and match(one, two).count_error == -1
+    assert match(two, one) == Matches(0, 2, 1) and match(two, one).count_error == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_overlaps_against_loops(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, two = ((rng.integers(0, 5, (9, 11)) * 2 + rng.integers(0, 2, (9, 11))).astype(np.uint16) for _ in range(2))
+    two[two >= 8] = 20  # ids with a gap
+    found = overlaps(one, two)
+    first, second = (sorted({int(v) // 2 for v in labels.ravel()} - {0}) for labels in (one, two))
+    assert found.shape == (len(first), len(second))
+    for a, p in enumerate(first):
+        for b, t in enumerate(second):
+            here, there = one // 2 == p, two // 2 == t
+            assert found[a, b] == pytest.approx((here & there).sum() / (here | there).sum())
+
+
+def test_part_and_numbering_do_not_matter() -> None:
+    truth = blocks((0, 0, 6, 6), (0, 10, 6, 16))
+    renumbered = blocks((0, 10, 6, 16), (0, 0, 6, 6))
+    renumbered[renumbered > 0] |= 1
+    assert match(renumbered, truth) == Matches(2, 0, 0)
+
+
+def test_images_without_cells() -> None:
+    nothing, some = blocks(), blocks((0, 0, 6, 6))
+    empty = match(nothing, nothing)
+    assert empty == Matches(0, 0, 0) and empty.ap50 == empty.precision == empty.recall == empty.f1 == 1
+    assert match(some, nothing) == Matches(0, 1, 0) and match(nothing, some) == Matches(0, 0, 1)
+    for wrong in (match(some, nothing), match(nothing, some)):
+        assert wrong.ap50 == wrong.precision == wrong.recall == wrong.f1 == 0
+
+
+def test_pooled_counts() -> None:
+    assert pooled([Matches(1, 2, 3), Matches(4, 0, 1)]) == Matches(5, 2, 4)
+    assert pooled([]) == Matches(0, 0, 0)
+
+
+def test_interval_of_a_mean() -> None:
+    values = np.random.default_rng(0).normal(0.8, 0.1, 400)
+    mean, low, high = bootstrap_mean(values)
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert mean == pytest.approx(values.mean())
+    assert low == pytest.approx(mean - half, abs=0.15 * half) and high == pytest.approx(mean + half, abs=0.15 * half)
+    assert bootstrap_mean(values) == (mean, low, high) != bootstrap_mean(values, seed=1)
+    gaps = np.r_[values, np.nan]
+    assert bootstrap_mean(gaps) == (mean, low, high)
+
+
+def test_interval_of_few_values() -> None:
+    assert np.isnan(bootstrap_mean(np.array([]))).all() and np.isnan(bootstrap_mean(np.array([np.nan]))).all()
+    mean, low, high = bootstrap_mean(np.array([0.5]))
+    assert mean == 0.5 and np.isnan(low) and np.isnan(high)
+    assert bootstrap_mean(np.full(5, 0.25)) == (0.25, 0.25, 0.25)
+
+
+def test_sizes_must_agree() -> None:
+    for compare in (overlap, parts_overlap, match):
+        with pytest.raises(LeukoFlowError, match="different sizes"):
+            compare(np.zeros((3, 4), np.uint16), np.zeros((4, 3), np.uint16))

@@ -1,0 +1,196 @@
+# White cells: masks brought to one form, segmenters trained and held against them, every image's cells.
+
+
+rule annotate:
+    input:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        groups="results/{study}/quality/groups.parquet",
+    output:
+        images="results/{study}/masks/{cohort}/images.npy",
+        parts="results/{study}/masks/{cohort}/parts.npy",
+        labels="results/{study}/masks/{cohort}/labels.npy",
+        index="results/{study}/masks/{cohort}/index.parquet",
+    log:
+        "logs/{study}/annotate/{cohort}.log",
+    benchmark:
+        "benchmarks/{study}/annotate/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.annotate"),
+        settings=annotation_settings,
+        root=cohort_root,
+        max_pixels=max_pixels,
+    message:
+        "Reading the masks of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.annotate --settings {params.settings:q} --cohort {wildcards.cohort}"
+        " --root {params.root:q} --manifest {input.manifest} --quality {input.quality} --groups {input.groups}"
+        " --max-pixels {params.max_pixels} --threads {threads} --images {output.images} --parts {output.parts}"
+        " --labels {output.labels} --index {output.index} 2> {log}"
+
+
+rule train_segmenter:
+    input:
+        learnt_sources,
+    output:
+        weights="results/{study}/segmenters/{segmenter}/weights.safetensors",
+        description="results/{study}/segmenters/{segmenter}/segmenter.json",
+        history="results/{study}/segmenters/{segmenter}/history.csv",
+    log:
+        "logs/{study}/train_segmenter/{segmenter}.log",
+    benchmark:
+        "benchmarks/{study}/train_segmenter/{segmenter}.tsv"
+    # Everything that looks at cells waits for it.
+    priority: 20
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(720),
+        gpu=segmenter_gpu(),
+    params:
+        code=code_of("steps.train_segmenter"),
+        settings=segmentation_settings,
+        sources=learnt_folders,
+        resume="results/{study}/.resume/segmenter.{segmenter}",
+    message:
+        "Training the segmenter on sources: {wildcards.segmenter}"
+    shell:
+        "python -m leukoflow.steps.train_segmenter --settings {params.settings:q} --sources {params.sources}"
+        " --code {params.code} --resume {params.resume} --threads {threads} --weights {output.weights}"
+        " --description {output.description} --history {output.history} 2> {log}"
+
+
+rule score_segmenter:
+    input:
+        scored_sources,
+        weights="results/{study}/segmenters/{segmenter}/weights.safetensors",
+        description="results/{study}/segmenters/{segmenter}/segmenter.json",
+    output:
+        scores="results/{study}/segmenters/{segmenter}/scores.csv",
+        instances="results/{study}/segmenters/{segmenter}/instances.csv",
+    log:
+        "logs/{study}/score_segmenter/{segmenter}.log",
+    benchmark:
+        "benchmarks/{study}/score_segmenter/{segmenter}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+        gpu=segmenter_gpu(),
+    params:
+        code=code_of("steps.score_segmenter"),
+        settings=scoring_settings,
+        folders=scored_folders,
+    message:
+        "Holding the segmenter ({wildcards.segmenter}) against masks"
+    shell:
+        "python -m leukoflow.steps.score_segmenter --settings {params.settings:q} --name {wildcards.segmenter}"
+        " --weights {input.weights} --description {input.description} {params.folders} --threads {threads}"
+        " --output {output.scores} --instances {output.instances} 2> {log}"
+
+
+rule segment:
+    input:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        weights="results/{study}/segmenters/all/weights.safetensors",
+        description="results/{study}/segmenters/all/segmenter.json",
+    output:
+        labels="results/{study}/cells/{cohort}/{shard}.npy",
+        index="results/{study}/cells/{cohort}/{shard}.parquet",
+    log:
+        "logs/{study}/segment/{cohort}.{shard}.log",
+    benchmark:
+        "benchmarks/{study}/segment/{cohort}.{shard}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2500),
+        runtime=grows(120),
+        gpu=segmenter_gpu(),
+    params:
+        code=code_of("steps.segment"),
+        settings=segmentation_settings,
+        size=segmented_size,
+        root=cohort_root,
+        max_pixels=max_pixels,
+        shard=shard_number,
+        shards=cohort_shards,
+    message:
+        "Finding the white cells of {wildcards.cohort}, shard {wildcards.shard}"
+    shell:
+        "python -m leukoflow.steps.segment --settings {params.settings:q} --size {params.size}"
+        " --root {params.root:q} --manifest {input.manifest} --quality {input.quality} --weights {input.weights}"
+        " --description {input.description} --shard {params.shard} --shards {params.shards}"
+        " --max-pixels {params.max_pixels} --threads {threads} --output {output.labels} --index {output.index}"
+        " 2> {log}"
+
+
+rule measure_cells:
+    input:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        labels="results/{study}/cells/{cohort}/{shard}.npy",
+    output:
+        "results/{study}/cells/{cohort}/measured/{shard}.parquet",
+    log:
+        "logs/{study}/measure_cells/{cohort}.{shard}.log",
+    benchmark:
+        "benchmarks/{study}/measure_cells/{cohort}.{shard}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.measure_cells"),
+        settings=segmentation_settings,
+        root=cohort_root,
+        max_pixels=max_pixels,
+        shard=shard_number,
+        shards=cohort_shards,
+    message:
+        "Measuring the white cells of {wildcards.cohort}, shard {wildcards.shard}"
+    shell:
+        "python -m leukoflow.steps.measure_cells --settings {params.settings:q} --root {params.root:q}"
+        " --manifest {input.manifest} --quality {input.quality} --labels {input.labels}"
+        " --shard {params.shard} --shards {params.shards} --max-pixels {params.max_pixels} --threads {threads}"
+        " --output {output} 2> {log}"
+
+
+rule gather_cells:
+    input:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        cells=measured_cells,
+    output:
+        cells="results/{study}/cells/{cohort}/cells.parquet",
+        images="results/{study}/cells/{cohort}/images.parquet",
+    log:
+        "logs/{study}/gather_cells/{cohort}.log",
+    benchmark:
+        "benchmarks/{study}/gather_cells/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.gather_cells"),
+    message:
+        "Gathering the white cells of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.gather_cells --cells {input.cells} --manifest {input.manifest}"
+        " --outputs {output.cells} {output.images} 2> {log}"
