@@ -160,8 +160,9 @@ rule manifest:
         runtime=grows(30),
     params:
         code=code_of("steps.manifest"),
+        scale=scale_option,
     message:
         "Gathering the manifest of {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.manifest --measured {input} --manifest {output.manifest}"
+        "python -m leukoflow.steps.manifest --measured {input} {params.scale} --manifest {output.manifest}"
         " --quality {output.quality} --rejects {output.rejects} 2> {log}"

@@ -1,5 +1,7 @@
 # Helpers of the rules: what the study asks for, where files are, what a step depends on.
+import dataclasses
 import functools
+import json
 import shutil
 import sys
 
@@ -13,6 +15,7 @@ shell.prefix(
 )
 
 from leukoflow.cohorts.roots import local_root, resolve_root
+from leukoflow.config.families import families
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.config.plan import all_runs
@@ -153,6 +156,11 @@ def contents_option(wildcards):
 def archive_digest_option(wildcards):
     pinned = STUDY.cohorts[wildcards.cohort].sha256
     return f"--sha256 {pinned}" if pinned else ""
+
+
+def scale_option(wildcards):
+    known = getattr(STUDY.cohorts[wildcards.cohort], "um_per_pixel", None)
+    return f"--um-per-pixel {known}" if known else ""
 
 
 # Shards ----------------------------------------------------------------------------------------------------------
@@ -327,6 +335,160 @@ def labels_option(wildcards):
     return f"--labels {files[0]}" if files else ""
 
 
+# Features --------------------------------------------------------------------------------------------------------
+
+MORPHOLOGY = [
+    name for name, each in STUDY.features.items() if each.kind == "morphology"
+]
+DEEP = [name for name in STUDY.features if name not in MORPHOLOGY]
+EXTRACTION = {"kind", "backbones", "grid", "batch_size", "seed"}
+
+
+def weights_name(backbone):
+    """Name of the file in resources/weights for weights from a hub, hub:REPOSITORY@REVISION."""
+    repository, _, revision = backbone.weights.removeprefix("hub:").partition("@")
+    if not repository or not revision:
+        raise WorkflowError(
+            f"features: weights {backbone.weights}: write them as hub:REPOSITORY@REVISION"
+        )
+    return "".join(
+        each if each.isalnum() or each in "._-" else "-"
+        for each in f"{repository}@{revision}"
+    )
+
+
+BACKBONES = [
+    each
+    for name in DEEP
+    for each in STUDY.features[name].backbones
+    if each.weights is not None
+]
+HUB = {
+    weights_name(each): each for each in BACKBONES if each.weights.startswith("hub:")
+}
+
+
+def weights_file(backbone):
+    """The file of a network's weights: one that is downloaded, or one that is there."""
+    if backbone.weights.startswith("hub:"):
+        return f"resources/weights/{weights_name(backbone)}.safetensors"
+    file = os.path.expanduser(os.path.expandvars(backbone.weights))
+    if not os.path.isfile(file):
+        raise WorkflowError(
+            f"features: weights {backbone.weights}: there is no such file; give a safetensors file"
+        )
+    return file
+
+
+# Looked up at once, so that a missing file is told before anything runs.
+WEIGHTS = {each: weights_file(each) for each in BACKBONES}
+
+
+def weights_source(wildcards):
+    return HUB[wildcards.weights].weights
+
+
+def weights_digest(wildcards):
+    """sha256 that downloaded weights must have: the pinned one, or the one recorded when they were fetched."""
+    pinned = HUB[wildcards.weights].sha256
+    if pinned:
+        return pinned
+    with open(f"resources/weights/{wildcards.weights}.safetensors.sha256") as stream:
+        return stream.read().split()[0]
+
+
+def weights_digest_option(wildcards):
+    pinned = HUB[wildcards.weights].sha256
+    return f"--sha256 {pinned}" if pinned else ""
+
+
+def weights_of_features(wildcards):
+    return [
+        WEIGHTS[each]
+        for each in STUDY.features[wildcards.features].backbones
+        if each.weights is not None
+    ]
+
+
+def extraction_of(name):
+    """What an entry of section features extracts, whatever it makes of it afterwards."""
+    return STUDY.features[name].model_dump_json(include=EXTRACTION)
+
+
+def extraction_settings(wildcards):
+    return extraction_of(wildcards.features)
+
+
+def matrix_folder(cohort, view, name):
+    """Folder of extracted features; entries that differ only in stack and selection share the first one's."""
+    same = [each for each in STUDY.features if extraction_of(each) == extraction_of(name)]
+    return f"{RESULTS}/features/{cohort}.{view}.{same[0]}"
+
+
+def shard_features(wildcards):
+    w = wildcards
+    folder = f"{RESULTS}/features/{w.cohort}.{w.view}.{w.features}"
+    return [f"{folder}/{shard}.json" for shard in shard_names(w.cohort)]
+
+
+def own_matrix(wildcards):
+    w = wildcards
+    return f"{matrix_folder(w.cohort, w.view, w.features)}/matrix.json"
+
+
+def target_matrix(wildcards):
+    w = wildcards
+    return f"{matrix_folder(w.target, w.view, w.features)}/matrix.json"
+
+
+def features_settings(wildcards):
+    features = STUDY.features[wildcards.features].model_dump_json()
+    return f'{{"name":"{wildcards.features}","features":{features}}}'
+
+
+def stack_gpu(wildcards):
+    """A GPU where there is a fusion stack."""
+    features = STUDY.features[wildcards.features]
+    return int(features.kind == "deep" and features.stack != "none")
+
+
+def selection_folder(wildcards):
+    """Folder of the features that a run's model reads: scaled and ranked on the run's training role."""
+    w = wildcards
+    name = STUDY.models[w.model].features
+    run = f"{w.cohort}.{w.task}.{w.view}.{w.protocol}.{name}.fold{w.fold}.seed{w.seed}"
+    return f"{RESULTS}/selections/{run}"
+
+
+def model_inputs(wildcards, cohort):
+    """What a model reads of a cohort: the summary of the view, or the values of ranked features and their ranking."""
+    if STUDY.models[wildcards.model].features is None:
+        return [f"{view_folder(cohort, wildcards.view)}/view.json"]
+    names = (f"scaled/{cohort}.npy", "ranking.csv", "features.json")
+    return [f"{selection_folder(wildcards)}/{name}" for name in names]
+
+
+def own_inputs(wildcards):
+    return model_inputs(wildcards, wildcards.cohort)
+
+
+def target_inputs(wildcards):
+    return model_inputs(wildcards, wildcards.target)
+
+
+def inputs_option(wildcards, cohort):
+    images = STUDY.models[wildcards.model].features is None
+    return f"--{'view' if images else 'features'} {model_inputs(wildcards, cohort)[0]}"
+
+
+def own_inputs_option(wildcards):
+    return inputs_option(wildcards, wildcards.cohort)
+
+
+def target_inputs_option(wildcards):
+    return inputs_option(wildcards, wildcards.target)
+
+
 # Runs ------------------------------------------------------------------------------------------------------------
 
 
@@ -383,6 +545,14 @@ def panel_of(run):
 
 RUNS = all_runs(STUDY)
 TABLES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
+CELL_TABLES = (
+    "segmentation",
+    "instances",
+    "cells",
+    "selection",
+    "stability",
+    "neighbours",
+)
 SPLITS = sorted(
     {f"{RESULTS}/splits/{run.cohort}.{run.task}.{run.protocol}.parquet" for run in RUNS}
 )
@@ -391,7 +561,13 @@ PLAIN = next(
     (name for name, view in STUDY.views.items() if view.kind == "plain"),
     next(iter(STUDY.views)),
 )
-ALL_VIEWS = [PLAIN, *(name for name in STUDY.views if name != PLAIN)]
+# Views of whole pictures; single cells have figures of their own.
+ALL_VIEWS = [PLAIN] + [
+    name for name, view in STUDY.views.items() if name != PLAIN and view.kind != "cells"
+]
+NORMALISED = next(
+    (name for name, view in STUDY.views.items() if view.kind == "normalised"), None
+)
 PLAIN_FOLDERS = [view_folder(name, PLAIN) for name in USED_COHORTS]
 SHOWN = sorted(
     {(cohort, run.task) for run, cohorts in RUNS.items() for cohort in cohorts}
@@ -405,6 +581,32 @@ NETWORK_PANELS = [
     if not all(is_baseline(run.model) for run in RUNS if panel == panel_of(run))
 ]
 NETWORK_VIEWS = sorted({panel[:3] for panel in NETWORK_PANELS})
+# Cells are drawn where something else asks for them: expert masks, an archive's, views or features made from them.
+CELL_PAIRS = SHOWN if SOURCES or ARCHIVES or CELL_VIEWS or MORPHOLOGY else []
+CELL_COHORTS = sorted({cohort for cohort, _ in CELL_PAIRS})
+SCORED = [
+    name
+    for name in SEGMENTERS
+    if scored_on(name) or (ARCHIVES and name == SEGMENTERS[0])
+]
+# The features that models read, once for every run on other images; the run's model is the entry of section features.
+SELECTIONS = sorted(
+    {
+        dataclasses.replace(run, model=STUDY.models[run.model].features)
+        for run in RUNS
+        if STUDY.models[run.model].features
+    }
+)
+SELECTED_PANELS = sorted({panel_of(each) for each in SELECTIONS})
+
+
+def counts_of(view):
+    """The family and number of features of the models on a view, where a family has several numbers."""
+    models = {run.model for run in RUNS if (run.cohort, run.task, run.view) == view}
+    return families({name: STUDY.models[name] for name in sorted(models)})
+
+
+COUNTED_VIEWS = [view for view in NETWORK_VIEWS if counts_of(view)]
 
 
 def run_name(wildcards):
@@ -462,6 +664,70 @@ def summaries_of_all_views(wildcards):
     return [f"{view_folder(wildcards.cohort, name)}/view.json" for name in ALL_VIEWS]
 
 
+def selections_of(wildcards):
+    """Selections of a panel, of every fold and seed."""
+    w = wildcards
+    return [
+        each
+        for each in SELECTIONS
+        if panel_of(each) == (w.cohort, w.task, w.view, w.protocol)
+    ]
+
+
+def selection_files(names, name):
+    return [f"{RESULTS}/selections/{each.name}/{name}" for each in names]
+
+
+def panel_rankings(wildcards):
+    return selection_files(selections_of(wildcards), "ranking.csv")
+
+
+def panel_stabilities(wildcards):
+    return selection_files(selections_of(wildcards), "stability.csv")
+
+
+def panel_matrices(wildcards):
+    """Scaled features of the cohort itself, of each entry's first fold and seed."""
+    first = {}
+    for each in selections_of(wildcards):
+        first.setdefault(each.model, each)
+    return selection_files(first.values(), f"scaled/{wildcards.cohort}.npy")
+
+
+def panel_descriptions(wildcards):
+    return [
+        file.replace(f"scaled/{wildcards.cohort}.npy", name)
+        for file in panel_matrices(wildcards)
+        for name in ("features.json", "ranking.csv")
+    ]
+
+
+def cell_files(name):
+    return [f"{RESULTS}/cells/{cohort}/{name}" for cohort in CELL_COHORTS]
+
+
+def normalised_view(wildcards):
+    """The summary of the normalised view, where the study has one."""
+    if NORMALISED is None:
+        return []
+    return [f"{view_folder(wildcards.cohort, NORMALISED)}/view.json"]
+
+
+def normalised_option(wildcards):
+    return " ".join(f"--normalised {file}" for file in normalised_view(wildcards))
+
+
+def count_settings(wildcards):
+    """What accuracy against the number of features is drawn from."""
+    w = wildcards
+    models = {
+        name: STUDY.models[name].model_dump(mode="json")
+        for name in counts_of((w.cohort, w.task, w.view))
+    }
+    place = {"cohort": w.cohort, "task": w.task, "view": w.view}
+    return json.dumps({**place, "models": models})
+
+
 def figure_files():
     """Every figure of the study."""
     names = ["leaderboard", "duplicates"]
@@ -474,6 +740,19 @@ def figure_files():
         for panel in NETWORK_PANELS
         for family in ("roc", "pr")
     ]
+    names += [
+        f"{family}.{cohort}.{task}"
+        for cohort, task in CELL_PAIRS
+        for family in ("stages", "contact", "cells", "gallery")
+    ]
+    names += [f"archive.{'.'.join(pair)}" for pair in CELL_PAIRS if pair[0] in ARCHIVES]
+    names += ["segmentation"] if SOURCES else []
+    names += [
+        f"{family}.{'.'.join(panel)}"
+        for panel in SELECTED_PANELS
+        for family in ("selection", "embedding")
+    ]
+    names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
 

@@ -1,6 +1,10 @@
 # Figures, one job for each, and the report.
 
 
+include: "cell_figures.smk"
+include: "feature_figures.smk"
+
+
 rule figure_samples:
     input:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
@@ -275,7 +279,9 @@ rule figure_leaderboard:
 rule report:
     input:
         study="results/{study}/study.json",
-        tables=collect("results/{{study}}/tables/{table}.csv", table=TABLES),
+        tables=collect(
+            "results/{{study}}/tables/{table}.csv", table=TABLES + CELL_TABLES
+        ),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],
     output:

@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        view="results/{study}/views/{cohort}.{view}/view.json",
+        data=own_inputs,
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
     output:
@@ -27,13 +27,14 @@ rule train:
         code=architecture_code("train"),
         settings=model_settings,
         classes=class_names,
+        data=own_inputs_option,
         resume="results/{study}/.resume/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}",
     message:
         "Training {wildcards.model} on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split,"
         " fold {wildcards.fold}, seed {wildcards.seed}"
     shell:
         "python -m leukoflow.steps.train --settings {params.settings:q} --name {wildcards.model}"
-        " --classes {params.classes:q} --view {input.view}"
+        " --classes {params.classes:q} {params.data}"
         " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed} --code {params.code}"
         " --resume {params.resume} --threads {threads} --weights {output.weights}"
         " --description {output.description} --history {output.history} 2> {log}"
@@ -41,7 +42,7 @@ rule train:
 
 rule predict:
     input:
-        view="results/{study}/views/{target}.{view}/view.json",
+        data=target_inputs,
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
@@ -64,10 +65,11 @@ rule predict:
         code=architecture_code("predict"),
         settings=task_settings,
         rows=rows_to_predict,
+        data=target_inputs_option,
     message:
         "Predicting {wildcards.target} with {wildcards.model}, {wildcards.protocol} split, fold {wildcards.fold}"
     shell:
         "python -m leukoflow.steps.predict --settings {params.settings:q} --cohort {wildcards.target}"
-        " --weights {input.weights} --description {input.description} --view {input.view}"
+        " --weights {input.weights} --description {input.description} {params.data}"
         " {params.rows} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --threads {threads} --output {output} 2> {log}"

@@ -4,11 +4,14 @@ import math
 
 import cv2
 import numpy as np
-from skimage.measure import regionprops
+from skimage.measure import CircleModel, regionprops
 
 from leukoflow.cells.morphology import Box, centroid
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.foreground import background_colour, check_rgb
+
+LEAST_EXTENT = 4
+"""Pixels: what is thinner, and cut by the picture's edge, is a sliver that no circle can be laid through."""
 
 
 def crop_cells(
@@ -23,8 +26,8 @@ def crop_cells(
     """Every white cell in the middle of a picture of its own: uint8 [k, size, size, 3], and their numbers int64 [k].
 
     image: uint8 [H, W, 3], RGB; labels: uint16 [H, W], its label map; um_per_pixel: scale of the image;
-    target_um_per_pixel: scale of the pictures; least_visible: share of its diameter that a cell at the picture's edge
-    must show to be taken (0 all, 1 none that is cut); content: where the picture lies in a letterboxed image. What
+    target_um_per_pixel: scale of the pictures; least_visible: share of a cell at the picture's edge that must be
+    seen for it to be taken (0 all, 1 none that the edge touches); content: where the picture lies in a letterboxed image. What
     lies beyond the image has the colour of its background. Resampled once, averaging over areas where it shrinks.
     Raises LeukoFlowError where image and labels differ in size or a scale is not positive.
     """
@@ -37,7 +40,7 @@ def crop_cells(
     whole = content or (0, 0, labels.shape[1], labels.shape[0])
     pictures, numbers = [], []
     for region in regionprops(labels >> 1):
-        if visible(region.bbox, whole) < least_visible:
+        if visible(region.image, region.bbox, whole) < least_visible:
             continue
         x, y = centroid(region.image)
         middle = (region.bbox[1] + x, region.bbox[0] + y)
@@ -47,27 +50,26 @@ def crop_cells(
     return stack, np.array(numbers, np.int64)
 
 
-def visible(bbox: tuple[int, int, int, int], content: Box) -> float:
-    """Share of a round cell's diameter that is within the picture, 0 to 1, from its bounding box (rows first).
+def visible(cell: np.ndarray, bbox: tuple[int, int, int, int], content: Box) -> float:
+    """Share of a cell that is within the picture, 0 to 1: its area over that of the circle through its free outline.
 
-    A circle cut by an edge shows a segment: of height h on a chord c = 2 sqrt(h (D - h)) where less than half of the
-    diameter D is seen (so D = h + c² / 4 h), and as wide as D where more is.
+    cell: bool [h, w] on its bounding box (top, left, bottom, right); 1 where no edge of the picture touches it, less
+    in any other case.
     """
     top, left, bottom, right = bbox
     x0, y0, x1, y1 = content
-    width, height = right - left, bottom - top
-    share = 1.0
-    if left <= x0 or right >= x1:
-        share = min(share, _shown(width, height))
-    if top <= y0 or bottom >= y1:
-        share = min(share, _shown(height, width))
-    return share
-
-
-def _shown(across: int, along: int) -> float:
-    """Share of the diameter seen, from the extents across and along the edge."""
-    diameter = along if 2 * across >= along else across + along**2 / (4 * across)
-    return min(1.0, across / diameter)
+    cut = (top <= y0, left <= x0, bottom >= y1, right >= x1)
+    if not any(cut):
+        return 1.0
+    if min(cell.shape) < LEAST_EXTENT:
+        return 0.0
+    contours, _ = cv2.findContours(cell.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    x, y = np.concatenate(contours).reshape(-1, 2).T
+    free = np.ones(len(x), bool)
+    for each, row in zip(cut, (y == 0, x == 0, y == cell.shape[0] - 1, x == cell.shape[1] - 1), strict=True):
+        free &= ~(each & row)
+    circle = CircleModel.from_estimate(np.stack([x[free], y[free]], axis=1).astype(float))
+    return 0.0 if not circle else float(min(0.99, np.count_nonzero(cell) / (np.pi * (circle.radius + 0.5) ** 2)))
 
 
 def _crop(image: np.ndarray, middle: tuple[float, float], size: int, step: float, colour: list[int]) -> np.ndarray:

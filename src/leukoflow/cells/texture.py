@@ -6,10 +6,12 @@ stain is no coarser chromatin.
 """
 
 import math
+from functools import cache
 
 import cv2
 import numpy as np
 from skimage.feature import graycomatrix
+from skimage.morphology import disk
 
 GRID = 0.25
 """Micrometres between the points of the texture grid."""
@@ -18,7 +20,9 @@ COARSEST = 1.0
 RIM = 2
 """Grid points along the nuclear membrane that are left out (0.5 micrometres), where the edge would pass for texture."""
 LEAST_POINTS = 64
-"""Grid points (4 square micrometres) that a nucleus must have within its rim, or a cytoplasm in all."""
+"""Grid points (4 square micrometres) that a nucleus must have within its rim."""
+LEAST_CYTOPLASM = 24
+"""Grid points (1.5 square micrometres) that a cytoplasm must have within its own rim of one point."""
 DISTANCE = 2
 """Grid points between the two of a GLCM's pair, and from a point to its LBP neighbours (0.5 micrometres)."""
 ANGLES = (0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
@@ -72,7 +76,7 @@ def chromatin(density: np.ndarray, nucleus: np.ndarray, um_per_pixel: float) -> 
     if um_per_pixel > COARSEST or not nucleus.any():
         return dict.fromkeys(CHROMATIN, math.nan)
     density, whole = _on_grid(density, nucleus, um_per_pixel)
-    inner = cv2.erode(whole, _disc(2 * RIM + 1), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    inner = _eroded(whole, RIM)
     inside = inner.astype(bool)
     if np.count_nonzero(inside) < LEAST_POINTS:
         return dict.fromkeys(CHROMATIN, math.nan)
@@ -94,8 +98,9 @@ def lobes(nucleus: np.ndarray, um_per_pixel: float) -> float:
     if um_per_pixel > COARSEST or not nucleus.any():
         return math.nan
     whole = _resize(nucleus.astype(np.float32), um_per_pixel / GRID) >= 0.5
-    kernel = _disc(round(LOBE_UM / GRID))
-    padded = np.pad(whole.astype(np.uint8), len(kernel))
+    kernel = _disc(round(LOBE_UM / GRID / 2 - 0.5))
+    around = len(kernel)
+    padded = cv2.copyMakeBorder(whole.astype(np.uint8), around, around, around, around, cv2.BORDER_CONSTANT, value=[0])
     _, _, statistics, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(padded, cv2.MORPH_OPEN, kernel))
     large = int(np.count_nonzero(statistics[1:, cv2.CC_STAT_AREA] >= LEAST_LOBE))
     return float(max(1, large))
@@ -103,10 +108,12 @@ def lobes(nucleus: np.ndarray, um_per_pixel: float) -> float:
 
 def granularity(density: np.ndarray, cytoplasm: np.ndarray, um_per_pixel: float) -> float:
     """Standard deviation of what differs from the cytoplasm near it: granules, vacuoles. [h, w], bool [h, w] -> OD."""
-    if um_per_pixel > COARSEST or np.count_nonzero(cytoplasm) * (um_per_pixel / GRID) ** 2 < LEAST_POINTS:
+    if um_per_pixel > COARSEST or not cytoplasm.any():
         return math.nan
     density, mask = _on_grid(density, cytoplasm, um_per_pixel)
-    if not mask.any():
+    # Where it borders on the nucleus and the background, their light is mixed in.
+    mask = _eroded(mask, 1)
+    if cv2.countNonZero(mask) < LEAST_CYTOPLASM:
         return math.nan
     weight = mask.astype(np.float32)
     near = [cv2.GaussianBlur(each, (0, 0), GRAIN_UM / GRID) for each in (density * weight, weight)]
@@ -130,8 +137,14 @@ def _deviation(values: np.ndarray, mask: np.ndarray) -> float:
     return float(cv2.meanStdDev(values, mask=mask)[1].item())
 
 
-def _disc(side: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side | 1, side | 1))
+@cache
+def _disc(radius: int) -> np.ndarray:
+    return disk(radius)  # OpenCV's own ellipse is none: it differs from itself turned
+
+
+def _eroded(mask: np.ndarray, points: int) -> np.ndarray:
+    """A mask uint8 without the points this near its edge; beyond the window lies no part of it."""
+    return cv2.erode(mask, _disc(points), borderType=cv2.BORDER_CONSTANT, borderValue=[0])
 
 
 def _pairs(relative: np.ndarray, inside: np.ndarray) -> dict[str, float]:
@@ -211,7 +224,7 @@ def _nucleoli(relative: np.ndarray, inside: np.ndarray) -> dict[str, float]:
     """
     # Outside counts as empty, so that a paler edge is no spot.
     smooth = np.where(inside, cv2.GaussianBlur(relative, (0, 0), 0.3 / GRID), np.float32(0))
-    hat = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, _disc(round(SPOT_UM[1] / GRID) + 1))
+    hat = cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, _disc(round(SPOT_UM[1] / GRID / 2)))
     spots = ((hat > SPOT_DEPTH) & inside).astype(np.uint8)
     _, _, statistics, _ = cv2.connectedComponentsWithStats(spots, connectivity=4)
     low, high = (math.pi * (um / GRID / 2) ** 2 for um in SPOT_UM)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import binary_fill_holes
 from skimage.filters import threshold_otsu
 
-from leukoflow.cells.agreement import part_scores
+from leukoflow.cells.agreement import parts_overlap
 from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
 from leukoflow.core.foreground import check_rgb, stained_mask
 
@@ -164,7 +164,7 @@ def _mean_dice(images: np.ndarray, parts: np.ndarray, part: str, rule: Rule) -> 
             found = np.where(cell_mask(image, rule), CYTOPLASM, BACKGROUND)
         else:
             found = np.where(nucleus_mask(image, (truth > 0) & (truth < 255), rule), NUCLEUS, BACKGROUND)
-        score = part_scores(found.astype(np.uint8), truth).get(part)
+        score = parts_overlap(found.astype(np.uint8), truth).get(part)
         if score is not None:
-            values.append(score[0])
+            values.append(score.dice)
     return float(np.mean(values)) if values else None

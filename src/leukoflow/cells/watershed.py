@@ -1,8 +1,8 @@
 """Single white cells from a parts map: a watershed from one marker for each cell.
 
-Every nucleus marks a cell, so that cells that touch come apart. Lobes of one nucleus are joined first: they lie together
-in one disc of cytoplasm, where the nuclei of two cells stick out of any. Cells without a nucleus are marked by their own
-deepest point, and parted at narrow necks only. No threshold is global, so that small cells stay.
+Every nucleus marks a cell, so that cells that touch come apart. Lobes of one nucleus are joined first: they lie
+together in one disc of cytoplasm, where the nuclei of two cells stick out of any. Cells without a nucleus are marked by
+their own deepest point, and parted at narrow necks only. No threshold is global, so that small cells stay.
 """
 
 import cv2
@@ -20,8 +20,9 @@ SMOOTH = 0.15
 """Diameter of bridges and spikes that are cut off, and of clefts that are closed, in least cell diameters."""
 LEAST_NUCLEUS = 0.3
 """Least diameter of what is taken for a nucleus, in least cell diameters."""
-NECK = 0.75
-"""Two peaks are one, if what joins them is nowhere thinner than this fraction of the thinner one."""
+NECK, NUCLEAR_NECK = 0.85, 0.75
+"""Two lumps of a cell, or two lobes of a nucleus, are one where the line between their deepest points is nowhere less
+deep than this fraction of the less deep one."""
 SNUG = 1.1
 """Lobes of one nucleus fit into the largest disc of cytoplasm around the point between them, widened by this factor."""
 ROOMY = 0.65
@@ -37,8 +38,8 @@ def separate(parts: np.ndarray, least: float, largest: float | None = None) -> N
 
     least, largest: diameters (of a circle of the same area) of the smallest and the largest white cell, in pixels;
     smaller and larger objects are dropped; without `largest` none is too large. Holes smaller than the smallest cell
-    are filled with cytoplasm. Returns a label map, uint16 [H, W]: 2 k in the cytoplasm and 2 k + 1 in the nucleus of cell
-    k = 1, 2, ..., numbered from top to bottom. LeukoFlowError where parts are not that or diameters not positive.
+    are filled with cytoplasm. Returns a label map, uint16 [H, W]: 2 k in the cytoplasm and 2 k + 1 in the nucleus of
+    cell k = 1, 2, ..., numbered from top to bottom. LeukoFlowError where parts are not that or diameters not positive.
     """
     if parts.dtype != np.uint8 or parts.ndim != 2:
         raise LeukoFlowError(f"a parts map must be uint8 [H, W], this is {parts.dtype} {list(parts.shape)}")
@@ -117,29 +118,88 @@ def _markers(
 ) -> NDArray[np.int32]:
     """Markers int32 [H, W]: 1, 2, ... in the middle of each cell, one number for all lobes of a nucleus."""
     depth, inner = _depth(cell), _depth(nucleus)
-    rows, columns = _peaks(inner, LEAST_NUCLEUS * least / 2)
-    nuclei = len(rows)
-    others = _peaks(depth, LEAST_NUCLEUS * least / 2)
-    rows, columns = np.concatenate([rows, others[0]]), np.concatenate([columns, others[1]])
-    nuclear = np.arange(len(rows)) < nuclei
-
+    lowest = LEAST_NUCLEUS * least / 2
+    lobe, middle = _peaks(inner, lowest), _peaks(depth, lowest)
+    rows, columns = (np.concatenate(each) for each in zip(lobe, middle, strict=True))
+    number, lobes = len(rows), len(lobe[0])
     one, two = np.nonzero(np.triu(blobs[rows, columns][:, None] == blobs[rows, columns], 1))
     share = np.linspace(0, 1, POINTS)
     line = tuple(np.rint(np.outer(a[one], 1 - share) + np.outer(a[two], share)).astype(int) for a in (rows, columns))
-    at, within = depth[rows, columns], inner[rows, columns]
-    # Nothing between the two is thin.
+    apart = np.hypot(rows[one] - rows[two], columns[one] - columns[two])
+
+    # Lumps of the cells: deep points with no neck between them. A lobe belongs to that in whose disc it is most.
+    at = depth[rows, columns]
     wide = depth[line].min(axis=1) >= NECK * np.minimum(at[one], at[two])
-    solid = inner[line].min(axis=1) >= NECK * np.minimum(within[one], within[two])
-    # Both lobes lie within one disc of cytoplasm.
+    between = one >= lobes
+    lump = _groups(number, one[between & wide], two[between & wide])
+    within = np.full((lobes, number), np.inf)
+    across = (one < lobes) & (two >= lobes)
+    within[one[across], two[across]] = (apart - at[two])[across]
+    if lobes:
+        lump[:lobes] = lump[np.argmin(within, axis=1)]
+
+    # Lobes are of one nucleus where that has no neck, or where one disc of cytoplasm in one lump holds both.
+    radius = inner[rows, columns]
+    solid = inner[line].min(axis=1) >= NUCLEAR_NECK * np.minimum(radius[one], radius[two])
     room = depth[line].max(axis=1)
     if largest is not None:
         room = np.minimum(room, ROOMY * np.sqrt(least * largest))
-    apart = np.hypot(rows[one] - rows[two], columns[one] - columns[two])
-    lobes = apart + within[one] + within[two] <= 2 * SNUG * room
-    joined = np.where(nuclear[one] & nuclear[two], solid | lobes, wide)
-    graph = coo_matrix((joined, (one, two)), shape=(len(rows), len(rows)))
-    _, group = connected_components(graph, directed=False)
-
+    snug = (apart + radius[one] + radius[two] <= 2 * SNUG * room) & (lump[one] == lump[two])
+    joined = (two < lobes) & (solid | snug)
+    group = _groups(number, one[joined], two[joined])
+    # Lumps without a nucleus mark themselves, by all their deep points.
+    bare = ~np.isin(lump, lump[:lobes])
+    group[bare] = number + lump[bare]
+    mark = bare | (np.arange(number) < lobes)
     markers = np.zeros(cell.shape, np.int32)
-    markers[rows, columns] = group + 1
+    markers[rows[mark], columns[mark]] = group[mark] + 1
     return markers
+
+
+def _groups(number: int, one: np.ndarray, two: np.ndarray) -> NDArray[np.int32]:
+    """Group of each of so many points, given the pairs that belong together."""
+    graph = coo_matrix((np.ones(len(one), bool), (one, two)), shape=(number, number))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
+
+
+def _flooded(
+    cell: np.ndarray, nucleus: np.ndarray, blobs: np.ndarray, number: int, markers: np.ndarray
+) -> NDArray[np.int32]:
+    """Every pixel of a cell with the number of its marker: int32 [H, W]; blobs without a marker are left out."""
+    place = np.flatnonzero(markers)
+    pairs = np.unique(np.stack([blobs.ravel()[place], markers.ravel()[place]]), axis=1)
+    owners = np.bincount(pairs[0], minlength=number)
+    single = np.zeros(number, np.int32)
+    single[pairs[0]] = pairs[1]
+    single[owners > 1] = 0
+    cells = single[blobs]
+    shared = (owners > 1)[blobs]
+    if shared.any():
+        # Down from the edge of the cell, and from its nucleus, to where two floods meet.
+        outer = cv2.distanceTransform(cell, cv2.DIST_L2, 5)
+        inner = cv2.distanceTransform(nucleus, cv2.DIST_L2, 5)
+        beyond = cv2.distanceTransform(1 - nucleus, cv2.DIST_L2, 5) if nucleus.any() else np.zeros_like(outer)
+        window = _window(shared)
+        height = (beyond - inner - outer)[window]
+        cells[window] += watershed(height, np.where(shared, markers, 0)[window], mask=shared[window])
+    return cells
+
+
+def _window(mask: np.ndarray) -> tuple[slice, slice]:
+    """The smallest window that holds a mask."""
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return np.s_[y : y + height, x : x + width]
+
+
+def _numbered(cells: np.ndarray, nucleus: np.ndarray, least: float, largest: float | None) -> NDArray[np.uint16]:
+    """Cells of a fitting size, numbered from top to bottom, with their parts: label map uint16 [H, W]."""
+    area = np.bincount(cells.ravel())
+    fits = (area >= _area(least)) & (area <= _area(largest or np.inf))
+    fits[0] = False
+    seen, first = np.unique(cells, return_index=True)
+    order = seen[np.argsort(first, kind="stable")]
+    order = order[fits[order]]
+    number = np.zeros(len(area), np.uint16)
+    number[order] = np.arange(1, len(order) + 1)
+    ids = number[cells]
+    return np.where(ids > 0, 2 * ids + nucleus, 0).astype(np.uint16)

@@ -85,6 +85,8 @@ class Files(Section):
     """CSV file relative to the root that lists the images; without it the tree is walked and folders are labels."""
     columns: Columns = Columns()
     """Names of the table's columns."""
+    um_per_pixel: float | None = Field(None, gt=0)
+    """Scale of the images, micrometres a pixel, where it is known; otherwise their red cells tell it."""
     masks: Masks | None = None
     """Masks of the white cells, where there are any."""
     images: int = Field(1024, ge=1)

@@ -77,7 +77,7 @@ class Matrix:
         return np.array([row for each in found for row in each], np.int64), owner
 
     def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """These rows, in their order (repeats allowed): float32 [k, D]. Raises IndexError for rows that do not exist."""
+        """These rows, in their order (repeats allowed): float32 [k, D]. Raises IndexError for rows beyond the end."""
         wanted = np.asarray(rows, np.int64).ravel()
         if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
             raise IndexError(f"rows must lie in 0 to {len(self) - 1}")
@@ -174,18 +174,19 @@ def blocks_of(count: int, size: int = BLOCK) -> Iterator[np.ndarray]:
         yield np.arange(start, min(start + size, count))
 
 
-def open_selection(folder: Path, cohort: str, wanted: int) -> tuple[Matrix, dict[str, Any]]:
-    """The best ranked features of a cohort, at most `wanted`, from a selection's folder; and its `features.json`, in
-    which `names` are then those of the columns taken.
+def open_selection(file: Path, wanted: int) -> tuple[Matrix, dict[str, Any]]:
+    """The best ranked features of a cohort, at most `wanted`, by the file `scaled/COHORT.npy` in a selection's folder;
+    and the selection's `features.json`, in which `names` are then those of the columns taken.
 
     Raises LeukoFlowError where files are missing or do not belong together.
     """
+    folder = file.parents[1]
     facts = read_json(folder / "features.json")
     ranking = read_table(folder / "ranking.csv", ["position", "feature"]).sort_values("position")
     place = {name: column for column, name in enumerate(facts["names"])}
-    matrix = open_files([folder / "scaled" / f"{cohort}.npy"])
+    matrix = open_files([file])
     names = [str(name) for name in ranking["feature"]][:wanted]
     if matrix.shape != (len(place),) or not set(names) <= set(place):
-        raise LeukoFlowError(f"{folder}: features of {cohort} are not those that were ranked; delete it and run again")
+        raise LeukoFlowError(f"{file}: holds other features than {folder.name} ranked; delete that folder and run again")
     columns = np.array([place[name] for name in names], np.int64)
     return replace(matrix, columns=columns), {**facts, "names": names}

@@ -5,8 +5,9 @@ In the public code it is never trained: both attentions are identities (gamma is
 1, and the rest is a fixed random projection (`as_coded`). Described is a trained one (`as_described`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,8 +108,38 @@ def pooled(x: Tensor, channels: tuple[int, int], grid: int) -> Tensor:
     return torch.cat([part.unflatten(1, (-1, grid * grid)).mean(dim=2) for part in parts], dim=1)
 
 
-@torch.inference_mode()
-def apply(reduce: Callable[[Tensor], Tensor], x: np.ndarray, device: torch.device) -> np.ndarray:
-    """A stack, or `pooled`, over rows float32 [n, D], 256 at a time: float32 [n, F]."""
-    pieces = [reduce(torch.from_numpy(x[start : start + 256]).to(device)) for start in range(0, len(x), 256)]
-    return torch.cat(pieces).float().cpu().numpy()
+def names_of(facts: Mapping[str, Any], stack: Stack | None) -> list[str]:
+    """Names of the features that `reducer` gives; facts: what `matrix.json` says of the extracted ones."""
+    if facts["kind"] == "morphology":
+        return list(facts["names"])
+    if stack is not None:
+        return [f"stack_{each:04d}" for each in range(stack.out_features)]
+    pairs = enumerate(facts["networks"], start=1)
+    return [f"{number}_{each['name']}_{channel:04d}" for number, each in pairs for channel in range(each["channels"])]
+
+
+def reducer(
+    facts: Mapping[str, Any], stack: Stack | None, device: torch.device
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes features of extracted rows: float32 [n, D] -> [n, F].
+
+    The stack, or without one the mean over positions; cell morphology stays as it is.
+    """
+    if facts["kind"] == "morphology":
+        return lambda rows: rows
+    grid = int(facts["grid"])
+    channels = channels_of(facts)
+    layer = None if stack is None else stack.to(device)
+
+    @torch.inference_mode()
+    def reduce(rows: np.ndarray) -> np.ndarray:
+        x = torch.from_numpy(rows).to(device)
+        return (pooled(x, channels, grid) if layer is None else layer(x)).float().cpu().numpy()
+
+    return reduce
+
+
+def channels_of(facts: Mapping[str, Any]) -> tuple[int, int]:
+    """Channels of both networks."""
+    first, second = (int(each["channels"]) for each in facts["networks"])
+    return first, second

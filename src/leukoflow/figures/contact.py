@@ -89,7 +89,7 @@ def contact_sheet(fields: Mapping[str, Sequence[Field]]) -> tuple[Figure, pd.Dat
     if not shown:
         return empty("No image of these classes was segmented."), pd.DataFrame(columns=columns)
     side = float(np.clip(10.4 / len(shown), 1.3, 2.6))
-    figure, grid = _grid(max(map(len, shown.values())), len(shown), side, side + 0.2)
+    figure, grid = _grid(max(map(len, shown.values())), len(shown), side, side + 0.06)
     table = []
     places = list(fields)
     for column, (name, each) in enumerate(shown.items()):
@@ -126,7 +126,7 @@ def archive_sheet(
     if not shown:
         return empty("No image of these classes has a mask of the archive's."), pd.DataFrame(columns=columns)
     width = 2 * max(map(len, shown.values()))
-    figure, grid = _grid(len(shown), width, 1.75, 1.95)
+    figure, grid = _grid(len(shown), width, 1.75, 1.82)
     table = []
     for row, (name, each) in enumerate(shown.items()):
         colour = class_colour(list(fields).index(name))

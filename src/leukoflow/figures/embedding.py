@@ -154,8 +154,10 @@ def _told(agreement: pd.DataFrame, group: str) -> str:
     if rows.empty:
         return ""
     row = rows.iloc[0]
-    which = "share the class" if group == "class" else f"of the class share the {group}"
-    return f"{row['share']:.0%} of {row['neighbours']} neighbours {which} (by chance {row['expected']:.0%})"
+    share, chance = f"{row['share']:.0%}", f"by chance {row['expected']:.0%}"
+    if group == "class":
+        return f"Of the {row['neighbours']} nearest, {share} share the class\n({chance})"
+    return f"Of those of the same class, {share} share the {group}\n({chance})"
 
 
 def _dots(axes: Axes, place: np.ndarray, colours: np.ndarray, title: str, told: str) -> None:
@@ -166,6 +168,6 @@ def _dots(axes: Axes, place: np.ndarray, colours: np.ndarray, title: str, told: 
     axes.set(xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set(visible=True, color="#D5DAE1")
     axes.set_title(title)
-    axes.set_xlabel(told.replace(" neighbours ", " neighbours\n"), fontsize=7.5, color=MUTED)
+    axes.set_xlabel(told, fontsize=7.5, color=MUTED)
     axes.set_box_aspect(1)
     axes.set_aspect("auto")

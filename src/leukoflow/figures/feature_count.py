@@ -1,6 +1,5 @@
 """How many features it takes: accuracy against their number."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -10,32 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from leukoflow.config.families import families
 from leukoflow.config.models import Model
 from leukoflow.config.splits import Protocol
 from leukoflow.core.runs import is_baseline
 from leukoflow.figures.style import PROTOCOLS, empty, panels, wrap
 
 BASELINE_STYLE = (0, (3, 2))
-
-
-def family_of(name: str, model: Model) -> tuple[str, int] | None:
-    """Family and number of features of a model that reads features; None for any other.
-
-    Models that differ in `options.features` alone share a family: the name without its last `_NUMBER`.
-    """
-    count = model.options.get("features")
-    if model.features is None or not isinstance(count, int) or isinstance(count, bool):
-        return None
-    return re.sub(rf"_{count}$", "", name), count
-
-
-def families(models: Mapping[str, Model]) -> dict[str, tuple[str, int]]:
-    """Family and number of features of each model whose family has at least two numbers."""
-    known = {name: found for name, model in models.items() if (found := family_of(name, model))}
-    numbers: dict[str, set[int]] = {}
-    for family, count in known.values():
-        numbers.setdefault(family, set()).add(count)
-    return {name: found for name, found in known.items() if len(numbers[found[0]]) > 1}
 
 
 def feature_count_chart(board: pd.DataFrame, models: Mapping[str, Model]) -> tuple[Figure, pd.DataFrame]:

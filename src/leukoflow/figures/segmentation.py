@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.figures.style import RULE, empty, wrap
+from leukoflow.figures.style import MUTED, RULE, empty, wrap
 
 PARTS = ("nucleus", "cell")
 # Segmenter, whether its training knew the source: name, colour, marker, filled. From the top of each row down.
@@ -36,6 +36,10 @@ def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[F
     least = float(np.nanmin(table[["value", "low"]].to_numpy()))
     for axes, panel in zip(grid, panels, strict=True):
         _panel(axes, table[table["panel"] == panel], sources, used)
+        without = sorted(set(range(len(sources))) - set(map(sources.index, table.loc[table["panel"] == panel, "source"])))
+        for place in without:
+            axes.text(0.03, place, "no such mask", va="center", fontsize=7.5, color=MUTED,
+                      transform=axes.get_yaxis_transform())  # fmt: skip
         axes.set(title=panel, xlim=(max(0.0, np.floor(10 * (least - 0.03)) / 10), 1.005))
     handles = [
         Line2D([], [], color=colour, marker=marker, markerfacecolor=colour if filled else "white", linestyle="none",
@@ -53,7 +57,7 @@ def chart_table(scores: pd.DataFrame, instances: pd.DataFrame) -> pd.DataFrame:
     parts = [dice[dice["part"] == part].assign(panel=f"{part.capitalize()}, Dice")[keep] for part in PARTS]
     within = scores.drop_duplicates(["segmenter", "trained_on", "source"])
     known = instances.merge(within[["segmenter", "trained_on", "source", "within", "kind"]], how="left")
-    known = known[known["kind"] == "expert"].assign(panel="Single cells, average precision", low=np.nan, high=np.nan)
+    known = known[known["kind"] == "expert"].assign(panel="Single cells, AP at IoU 0.5", low=np.nan, high=np.nan)
     parts.append(known.rename(columns={"ap50": "value"})[keep])
     # An empty part has no types to speak for.
     filled = [part.astype({"within": bool}) for part in parts if len(part)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoflow.core.foreground import check_rgb, foreground_mask
+from leukoflow.quality.scale import Scale, enlarged, red_cell_scale
 from leukoflow.quality.scale_bar import Box, ScaleBar, find_scale_bar
 
 LONGEST_SIDE = 512
@@ -44,7 +45,7 @@ class Measurement:
     saturation: mean of (max - min) / max over the foreground's pixels, 0..1.
     foreground_fraction: cells of any kind, 0..1. foreground, background: stain of each; an absent one has the
     whole image's.
-    bar: burnt-in scale bar, in pixels of the image as it is.
+    bar: burnt-in scale bar, in pixels of the image as it is. scale: from the red cells, in pixels of the image as it is.
     """
 
     focus: float
@@ -56,6 +57,7 @@ class Measurement:
     foreground: Stain
     background: Stain
     bar: ScaleBar | None
+    scale: Scale
 
     def columns(self) -> dict[str, float | int | str | None]:
         """The columns of the quality table, in order."""
@@ -69,7 +71,9 @@ class Measurement:
                 row[f"{part}_{channel}_sd"] = stain.sd[index]
         edges = self.bar.box if self.bar else (None, None, None, None)
         row |= dict(zip(("bar_x0", "bar_y0", "bar_x1", "bar_y1"), edges, strict=True))
-        return row | {"bar_colour": self.bar.colour if self.bar else None}
+        row["bar_colour"] = self.bar.colour if self.bar else None
+        row["um_per_pixel"] = self.scale.um_per_pixel if self.scale.cells else None
+        return row | {"scale_confidence": self.scale.confidence, "red_cells": self.scale.cells}
 
 
 STAIN_COLUMNS = tuple(
@@ -84,6 +88,7 @@ QUALITY_COLUMNS = (
     *("focus", "exposure", "dark_fraction", "bright_fraction", "saturation", "foreground_fraction"),
     *STAIN_COLUMNS,
     *("bar_x0", "bar_y0", "bar_x1", "bar_y1", "bar_colour", "dhash"),
+    *("um_per_pixel", "scale_confidence", "red_cells"),
 )
 """Columns of the quality table besides image_id."""
 
@@ -114,6 +119,7 @@ def measure(image: NDArray[np.uint8]) -> Measurement:
         foreground=_stain(lab, cells if cells.any() else counted),
         background=_stain(lab, empty if empty.any() else counted),
         bar=bar,
+        scale=enlarged(red_cell_scale(image, cells.astype(bool)), scale),
     )
 
 

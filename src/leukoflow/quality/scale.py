@@ -4,7 +4,7 @@ Around the middle of each likely red cell rays are cast to its outline. Where a 
 out, and a smooth outline (mean radius, shift and ellipse) is fitted to the others, so that cells in chains count too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -151,6 +151,11 @@ def _weighted_median(values: NDArray, weights: NDArray) -> float:
     order = np.argsort(values, kind="stable")
     share = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(share, share[-1] / 2)])
+
+
+def enlarged(scale: Scale, shrunk: float) -> Scale:
+    """The scale of an image that was shrunk by this factor before it was measured, in pixels of what it was."""
+    return replace(scale, diameter_px=scale.diameter_px / shrunk)
 
 
 def red_cells(image: np.ndarray, foreground: np.ndarray) -> tuple[NDArray, NDArray]:

@@ -82,14 +82,15 @@ def main(argv: list[str] | None) -> None:
     write_shard(args.images, (image for image, _, _ in loaded), len(loaded), size)
     write_maps(args.parts, (parts for _, parts, _ in loaded), len(loaded), size, np.uint8)
     write_maps(args.labels, (labels for _, _, labels in loaded), len(loaded) if instances else 0, size)
-    write_table(args.index, index[["image_id", "label", "group", "role"]])
+    index["um_per_pixel"] *= index[["height", "width"]].max(axis=1).astype(float) / size
+    write_table(args.index, index[["image_id", "label", "group", "role", "um_per_pixel"]])
     log.info("%s", index["role"].value_counts().to_dict())
 
 
 def _masked(args: argparse.Namespace) -> pd.DataFrame:
     """The images with a mask, at most as many as asked for, evenly spaced along the manifest."""
-    table = listed(args.manifest, args.quality)
-    manifest = read_table(args.manifest, ["image_id", "label", "patient", "mask"])
+    table = listed(args.manifest, args.quality, ["um_per_pixel"])
+    manifest = read_table(args.manifest, ["image_id", "label", "patient", "mask", "width", "height"])
     table = table.merge(manifest, on="image_id", validate="one_to_one")
     table = table[table["mask"].notna()].reset_index(drop=True)
     if table.empty:

@@ -5,8 +5,7 @@ import tempfile
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from requests import RequestException
+from huggingface_hub.errors import HfHubHTTPError
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, write_text
@@ -27,8 +26,8 @@ def main(argv: list[str] | None) -> None:
     with tempfile.TemporaryDirectory(dir=args.output.parent) as folder:
         try:
             file = Path(hf_hub_download(repository, FILE, revision=revision, local_dir=folder))
-        except (HfHubHTTPError, LocalEntryNotFoundError, RequestException, OSError, ValueError) as error:
-            raise LeukoFlowError(f"{args.source}: {FILE} cannot be downloaded ({error}); check the name") from error
+        except (HfHubHTTPError, OSError, ValueError) as error:
+            raise LeukoFlowError(f"{args.source}: {FILE} cannot be downloaded ({error}); check name and network") from error
         with open(file, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if args.sha256 and digest != args.sha256:

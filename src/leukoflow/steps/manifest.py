@@ -9,6 +9,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.step import parser, run
 from leukoflow.quality.measure import QUALITY_COLUMNS
+from leukoflow.quality.scale import assumed_um_per_pixel, settle
 
 log = logging.getLogger(__name__)
 MANIFEST = ["image_id", "path", "sha256", "bytes", "width", "height", "label", "patient", "slide", "site", "mask"]
@@ -21,6 +22,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--manifest", type=Path, required=True)
     arguments.add_argument("--quality", type=Path, required=True)
     arguments.add_argument("--rejects", type=Path, required=True)
+    arguments.add_argument("--um-per-pixel", type=float, help="scale of all images, where it is known")
     args = arguments.parse_args(argv)
     table = pd.concat([read_table(path) for path in args.measured], ignore_index=True)
     rejected = table["reason"].notna()
@@ -31,9 +33,22 @@ def main(argv: list[str] | None) -> None:
         raise LeukoFlowError(f"{args.manifest.parent.name}: none of {len(table)} images can be used{example}")
     accepted = table[~rejected].reset_index(drop=True)
     write_table(args.rejects, table.loc[rejected, ["path", "reason"]])
-    write_table(args.quality, accepted[["image_id", *QUALITY_COLUMNS]])
+    write_table(args.quality, _scaled(accepted, args.um_per_pixel)[["image_id", *QUALITY_COLUMNS, "scale_source"]])
     write_table(args.manifest, accepted[MANIFEST])
     log.info("%d images accepted, %d rejected", len(accepted), rejected.sum())
+
+
+def _scaled(table: pd.DataFrame, given: float | None) -> pd.DataFrame:
+    """The scale of every image: as given, its own, its cohort's, or assumed."""
+    if given is not None:
+        return table.assign(um_per_pixel=given, scale_source="given")
+    settled = settle(table)
+    unknown = settled["um_per_pixel"].isna()
+    if unknown.any():
+        log.warning("no image shows whole red cells: a scale is assumed; give the cohort's um_per_pixel if it is known")
+        assumed = [assumed_um_per_pixel(*each) for each in settled.loc[unknown, ["width", "height"]].to_numpy(int)]
+        settled.loc[unknown, "um_per_pixel"] = assumed
+    return settled
 
 
 if __name__ == "__main__":

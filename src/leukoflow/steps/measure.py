@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LISTED = ["path", "label", "patient", "slide", "site", "mask"]
 TYPES: dict[str, str] = {
     **dict.fromkeys(["image_id", *LISTED, "sha256", "reason", "bar_colour", "dhash"], "string"),
-    **dict.fromkeys(["bytes", "width", "height"], "Int64"),
+    **dict.fromkeys(["bytes", "width", "height", "red_cells"], "Int64"),
     **dict.fromkeys(["bar_x0", "bar_y0", "bar_x1", "bar_y1"], "Int32"),
 }
 

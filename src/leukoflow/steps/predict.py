@@ -27,7 +27,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--view", type=Path, help="summary of the view (view.json)")
-    source.add_argument("--features", type=Path, help="folder of a selection, for a model that reads features")
+    source.add_argument("--features", type=Path, help="ranked features (scaled/COHORT.npy of a selection)")
     arguments.add_argument(
         "--split", type=Path, help="the training cohort's split: predicts its validation and test roles"
     )
@@ -44,7 +44,7 @@ def main(argv: list[str] | None) -> None:
     if args.view:
         data: Shards | Matrix = open_view(args.view)
     else:
-        data, _ = open_selection(args.features, args.cohort, description["options"]["inputs"])
+        data, _ = open_selection(args.features, description["options"]["inputs"])
     table = (
         _own(args.split, args.fold) if args.split else _external(args.manifest, args.groups, args.cohort, args.settings)
     )

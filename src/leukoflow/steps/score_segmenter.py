@@ -1,6 +1,5 @@
 """Hold a segmenter, and thresholds tuned on the same images, against masks that neither has seen."""
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from leukoflow.cells.agreement import compare_instances, instance_summary, mean_interval, part_scores
+from leukoflow.cells.agreement import Matches, bootstrap_mean, match, parts_overlap, pooled
 from leukoflow.cells.labels import PARTS
 from leukoflow.cells.segmenter import load_segmenter, predicted_parts
 from leukoflow.cells.threshold import Thresholds, thresholds_of
@@ -65,34 +64,54 @@ def main(argv: list[str] | None) -> None:
         kind = "agreement" if folder in args.archives else "expert"
         for name, segmenter in segmenters.items():
             facts = {"segmenter": name, "trained_on": args.name, "source": folder.name}
-            per_image = pd.DataFrame(_per_image(folder, segmenter, args, kind))
+            found = list(_per_image(folder, segmenter, args.settings.segmentation, kind))
             within = {"within": folder.name in description["sources"], "kind": kind}
-            scores += [facts | within | row for row in _summary(per_image, kind, args.settings.evaluation)]
-            if len(counted := per_image.dropna(subset=["true_cells"])):
-                instances.append(facts | {"images": len(counted)} | instance_summary(counted))
+            scores += [facts | within | row for row in _summary(pd.DataFrame(found), kind, args.settings.evaluation)]
+            if matches := [each["matches"] for each in found if "matches" in each]:
+                instances.append(facts | _counts(matches))
     write_table(args.output, pd.DataFrame(scores, columns=SCORES))
     write_table(args.instances, pd.DataFrame(instances, columns=INSTANCES))
 
 
 def _per_image(
-    folder: Path, segmenter: nn.Module | Thresholds, args: argparse.Namespace, kind: str
+    folder: Path, segmenter: nn.Module | Thresholds, segmentation: Segmentation, kind: str
 ) -> Iterator[dict[str, Any]]:
-    """Scores of each test image of a source."""
+    """Scores of each test image of a source, and the matches of its cells where the masks tell them apart."""
     index = read_table(folder / "index.parquet")
     rows = np.flatnonzero(index["role"].to_numpy() == "test")
     images, truth, labels = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "parts", "labels"))
+    scale = index["um_per_pixel"].to_numpy(float)
     found = predicted_parts(segmenter, images[rows])
     for row, parts in zip(rows, progress(found, len(rows), "image"), strict=True):
-        result: dict[str, Any] = {"label": index["label"].iloc[row], "true_cells": np.nan}
-        for part, (dice, iou) in part_scores(parts, truth[row]).items():
-            result |= {f"{part} dice": dice, f"{part} iou": iou}
+        result: dict[str, Any] = {"label": index["label"].iloc[row]}
+        for part, overlap in parts_overlap(parts, truth[row]).items():
+            result |= {f"{part} dice": overlap.dice, f"{part} iou": overlap.iou}
         if len(labels) or kind == "agreement":
-            cells = separate(parts, None, args.settings.segmentation.cell_um)
+            least, largest = (each / scale[row] for each in segmentation.cell_um)
+            cells = separate(parts, least, largest)
             if len(labels):
-                result |= compare_instances(cells, labels[row])
+                result["matches"] = match(cells, _large_enough(labels[row], least))
             else:
                 result["cell marked"] = _marked(cells, truth[row])
         yield result
+
+
+def _large_enough(labels: np.ndarray, least: float) -> np.ndarray:
+    """A label map without cells that are smaller than any that is looked for: cut off by the border, mostly."""
+    ids = labels >> 1
+    small = np.bincount(ids.ravel()) < np.pi / 4 * least**2
+    return np.where(small[ids], 0, labels).astype(labels.dtype)
+
+
+def _counts(matches: list[Matches]) -> dict[str, Any]:
+    """One row of the table of cells found and missed."""
+    whole = pooled(matches)
+    errors = np.array([each.count_error for each in matches])
+    return {
+        "images": len(matches), "true_cells": whole.found + whole.missed, "found_cells": whole.found + whole.extra,
+        "ap50": whole.ap50, "precision": whole.precision, "recall": whole.recall, "f1": whole.f1,
+        "count_error": errors.mean(), "count_error_abs": np.abs(errors).mean(),
+    }  # fmt: skip
 
 
 def _marked(cells: np.ndarray, archive: np.ndarray) -> float:
@@ -112,10 +131,10 @@ def _summary(per_image: pd.DataFrame, kind: str, settings: Evaluation) -> Iterat
         for name in [f"{each} {metric}" for each in PARTS for metric in ("dice", "iou", "marked")]:
             values = part[name].dropna().to_numpy() if name in part else np.empty(0)
             if len(values):
-                low, high = mean_interval(values, settings.resamples, settings.confidence, settings.seed)
+                mean, low, high = bootstrap_mean(values, settings.resamples, settings.confidence, settings.seed)
                 each, metric = name.split(" ")
                 yield {
-                    "label": label, "part": each, "metric": metric, "images": len(values), "value": values.mean(),
+                    "label": label, "part": each, "metric": metric, "images": len(values), "value": mean,
                     "low": low, "high": high,
                 }  # fmt: skip
 

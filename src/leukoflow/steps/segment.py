@@ -56,7 +56,7 @@ def main(argv: list[str] | None) -> None:
         while batch := list(islice(loaded, BATCH)):
             found = predicted_parts(segmenter, np.stack([image for image, _ in batch]))
             for parts, (_, um_per_pixel) in zip(found, batch, strict=True):
-                yield separate(parts, um_per_pixel, given.cell_um)
+                yield separate(parts, given.cell_um[0] / um_per_pixel, given.cell_um[1] / um_per_pixel)
 
     write_maps(args.output, maps(), len(items), args.size)
     write_table(args.index, rows[["image_id"]])

@@ -36,10 +36,9 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--settings", type=settings(Model), required=True, help="entry of section models (JSON)")
     arguments.add_argument("--name", required=True, help="the entry's name")
     arguments.add_argument("--classes", nargs="+", required=True)
-    arguments.add_argument("--cohort", required=True, help="cohort trained on")
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--view", type=Path, help="summary of the view (view.json)")
-    source.add_argument("--features", type=Path, help="folder of a selection, for a model that reads features")
+    source.add_argument("--features", type=Path, help="ranked features (scaled/COHORT.npy of a selection)")
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--fold", type=int, required=True)
     arguments.add_argument("--seed", type=int, required=True)
@@ -115,7 +114,7 @@ def _source(args: Any, spec: ModelSpec) -> tuple[Shards | Matrix, dict[str, Any]
     if model.training.augmentation != Augmentation():
         raise LeukoFlowError(f"{where}.training.augmentation: features cannot be augmented; remove this key")
     sized = {**spec.sizes.get(model.size, {}), **model.options}
-    data, facts = open_selection(args.features, args.cohort, int(sized["features"]))
+    data, facts = open_selection(args.features, int(sized["features"]))
     if data.shape[0] < int(sized["features"]):
         log.warning("%d features wanted, %d there are", sized["features"], data.shape[0])
     return data, {**model.options, "inputs": data.shape[0]}, {"name": model.features, **facts}
@@ -159,8 +158,10 @@ def _fit_directly(model: nn.Module, train: Examples, seed: int) -> Fitted:
 
 def _digest(args: Any) -> str:
     """What a checkpoint belongs to: config, code, split, pixels or features, fold and seed."""
-    data = args.view or args.features / "features.json"
-    digest = hashlib.sha256(args.split.read_bytes() + data.read_bytes())
+    digest = hashlib.sha256(args.split.read_bytes())
+    folder = args.features.parents[1] if args.features else None
+    for file in [args.view] if folder is None else [folder / "features.json", folder / "ranking.csv"]:
+        digest.update(file.read_bytes())
     digest.update(f"{args.settings.model_dump_json()} {args.classes} {args.fold} {args.seed} {args.code}".encode())
     return digest.hexdigest()[:32]
 

