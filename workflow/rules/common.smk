@@ -421,7 +421,9 @@ def extraction_settings(wildcards):
 
 def matrix_folder(cohort, view, name):
     """Folder of extracted features; entries that differ only in stack and selection share the first one's."""
-    same = [each for each in STUDY.features if extraction_of(each) == extraction_of(name)]
+    same = [
+        each for each in STUDY.features if extraction_of(each) == extraction_of(name)
+    ]
     return f"{RESULTS}/features/{cohort}.{view}.{same[0]}"
 
 

@@ -27,8 +27,9 @@ def crop_cells(
 
     image: uint8 [H, W, 3], RGB; labels: uint16 [H, W], its label map; um_per_pixel: scale of the image;
     target_um_per_pixel: scale of the pictures; least_visible: share of a cell at the picture's edge that must be
-    seen for it to be taken (0 all, 1 none that the edge touches); content: where the picture lies in a letterboxed image. What
-    lies beyond the image has the colour of its background. Resampled once, averaging over areas where it shrinks.
+    seen for it to be taken (0 all, 1 none that the edge touches); content: where the picture lies in a letterboxed
+    image. What lies beyond the image has the colour of its background. Resampled once, averaging over areas where it
+    shrinks.
     Raises LeukoFlowError where image and labels differ in size or a scale is not positive.
     """
     check_rgb(image)

@@ -6,7 +6,7 @@ from leukoflow.core.errors import LeukoFlowError
 
 HALF_BAND = 0.5
 """Standard deviations from the mean at which a feature leaves its middle state (Peng's and pymrmr's convention)."""
-MOST_STATES = 256
+MOST_STATES = 64
 _COLUMNS = 256
 
 
@@ -24,7 +24,7 @@ def three_states(x: np.ndarray) -> np.ndarray:
 def compact(codes: np.ndarray) -> tuple[np.ndarray, int]:
     """Codes int [n, D] as states 0, 1, ... of each column: uint8 [D, n] (C order), and the largest number of states.
 
-    Raises LeukoFlowError for a column of more than 256 states.
+    Raises LeukoFlowError for a column of more than 64 states.
     """
     compacted = np.empty((codes.shape[1], len(codes)), np.uint8)
     most = 1
@@ -38,9 +38,8 @@ def compact(codes: np.ndarray) -> tuple[np.ndarray, int]:
                 values, states = np.unique(column, return_inverse=True)
                 count = len(values)
             if count > MOST_STATES:
-                raise LeukoFlowError(
-                    f"feature {start + row} has {count} states, more than {MOST_STATES}; give it as a float, so that it is cut into three"
-                )
+                place = f"feature {start + row} has {count} states"
+                raise LeukoFlowError(f"{place}, more than {MOST_STATES}; give floats, which are cut into three states")
             most = max(most, count)
             compacted[start + row] = states
     return compacted, most

@@ -41,7 +41,11 @@ def by_information(codes: np.ndarray, y: np.ndarray, k: int, score: Score) -> tu
     features, states = compact(codes)
     labels, classes = compact(y[:, None])
     relevance = mutual_information(labels, features, (classes, states))[0]
-    return greedy(relevance, lambda rows: mutual_information(features[rows], features, (states, states)), k, score)
+
+    def redundancy(rows: np.ndarray) -> np.ndarray:
+        return mutual_information(features[rows], features, (states, states))
+
+    return greedy(relevance, redundancy, k, score, max(4, 2 * BLOCK // states))
 
 
 def by_correlation(x: np.ndarray, y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,11 +63,11 @@ def by_correlation(x: np.ndarray, y: np.ndarray, k: int) -> tuple[np.ndarray, np
     return greedy(f_statistic(features, y), redundancy, k, correlation_quotient)
 
 
-def greedy(relevance: np.ndarray, redundancy: Rows, k: int, score: Score) -> tuple[np.ndarray, np.ndarray]:
+def greedy(relevance: np.ndarray, redundancy: Rows, k: int, score: Score, most: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
     """Choose k times the feature of the highest score: order int64 [k], scores float64 [k] (first the relevance).
 
     `redundancy(rows int [b])` gives [b, D], with all others, of features that may be chosen soon: those that score
-    highest now are asked for together, since products of matrices are many times faster than of vectors. It changes
+    highest now are asked for together, at most `most`, since products of matrices are many times faster than of vectors. It changes
     no result: what is chosen is added in the order in which it is chosen. Ties go to the lower index.
     """
     order, scores = np.empty(k, np.int64), np.empty(k)
@@ -86,7 +90,7 @@ def greedy(relevance: np.ndarray, redundancy: Rows, k: int, score: Score) -> tup
             likely[likely == best] = likely[0]
             likely[0] = best
             ready.update(zip(likely.tolist(), map(np.copy, redundancy(likely)), strict=True))
-            block = min(2 * block, BLOCK)
+            block = min(2 * block, most)
         total += ready.pop(best)
         current = np.where(free, score(relevance, total / (step + 1)), -np.inf)
     return order, scores

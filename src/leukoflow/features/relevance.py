@@ -3,42 +3,39 @@
 import numpy as np
 
 _COLUMNS = 512
-"""Features whose indicators are held at a time."""
+"""Features that are standardised, or whose indicators are held, at a time."""
+_CELLS = 2**19
+"""Joint counts that are held at a time: few enough for a processor's cache."""
 
 
 def standardise(x: np.ndarray) -> np.ndarray:
-    """Columns of x [n, D] as rows of mean 0 and length 1: float64 [D, n] (C order); 0 where a column is constant.
+    """Columns of x [n, D], none of them constant, as rows of mean 0 and length 1: float64 [D, n] (C order).
 
     Products of two rows are Pearson's correlation.
     """
     rows = np.empty((x.shape[1], len(x)))
     for start in range(0, x.shape[1], _COLUMNS):
-        block = x[:, start : start + _COLUMNS].T.astype(np.float64)
-        constant = block.min(axis=1) == block.max(axis=1)
+        block = rows[start : start + _COLUMNS]
+        block[:] = x[:, start : start + _COLUMNS].T
         block -= block.mean(axis=1, keepdims=True)
-        length = np.sqrt(np.einsum("dn,dn->d", block, block))
-        length[constant] = np.inf
-        np.divide(block, length[:, None], out=rows[start : start + _COLUMNS])
+        block /= np.sqrt(np.einsum("dn,dn->d", block, block))[:, None]
     return rows
 
 
 def f_statistic(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """F [D] of a one-way analysis of variance of standardised rows [D, n] over labels int [n], 0 to C-1.
 
-    F = (between / (C - 1)) / (within / (n - C)), as scikit-learn's f_classif. 0 for constants, infinity where every
-    class has one value.
+    F = (between / (C - 1)) / (within / (n - C)), as scikit-learn's f_classif. Infinity where every class has one
+    value.
     """
     counts = np.bincount(labels)
     member = np.eye(len(counts))[labels]
     sums = rows @ member
     between = (sums**2 / counts).sum(axis=1)
-    total = np.einsum("dn,dn->d", rows, rows)  # 1, or 0 for constants
-    within = total - between
+    within = 1 - between
     within[within < 1e-12] = 0
-    freedom = len(labels) - len(counts)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        f = (between / (len(counts) - 1)) / (within / freedom)
-    return np.where(total > 0, f, 0.0)
+    with np.errstate(divide="ignore"):
+        return (between / (len(counts) - 1)) / (within / (len(labels) - len(counts)))
 
 
 def mutual_information(first: np.ndarray, second: np.ndarray, states: tuple[int, int]) -> np.ndarray:
@@ -54,8 +51,9 @@ def mutual_information(first: np.ndarray, second: np.ndarray, states: tuple[int,
     table = c * np.log2(np.maximum(c, 1))
     left = _indicators(first, states[0], kind)
     result = np.empty((len(first), len(second)))
-    for start in range(0, len(second), _COLUMNS):
-        block = second[start : start + _COLUMNS]
+    width = max(1, min(_COLUMNS, _CELLS // (left.shape[0] * max(1, states[1] - 1) * len(first))))
+    for start in range(0, len(second), width):
+        block = second[start : start + width]
         right = _indicators(block, states[1], kind)
         joint = (left.reshape(-1, n) @ right.reshape(-1, n).T).astype(np.int32)
         joint = joint.reshape(len(left), len(first), len(right), len(block))
@@ -70,7 +68,7 @@ def _indicators(codes: np.ndarray, states: int, kind: type) -> np.ndarray:
 
 def _counts(indicators: np.ndarray) -> np.ndarray:
     """How often each state but the first is met: int32 [states - 1, d]."""
-    return np.rint(indicators.sum(axis=2, dtype=np.float64)).astype(np.int32)
+    return (indicators @ np.ones(indicators.shape[2], indicators.dtype)).astype(np.int32)
 
 
 def _from_counts(joint: np.ndarray, left: np.ndarray, right: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -79,7 +77,7 @@ def _from_counts(joint: np.ndarray, left: np.ndarray, right: np.ndarray, table: 
     first, second = joint.sum(axis=2, dtype=np.int32), joint.sum(axis=0, dtype=np.int32)
     rest = n - left.sum(axis=0)[:, None] - right.sum(axis=0)[None] + first.sum(axis=0)
     bits = table[joint].sum(axis=(0, 2)) + table[rest]
-    bits += table[left[:, :, None] - first].sum(axis=0) + table[right[None] - second.transpose(0, 1, 2)].sum(axis=1)
+    bits += table[left[:, :, None] - first].sum(axis=0) + table[right[None] - second].sum(axis=1)
     bits -= (table[left].sum(axis=0) + table[n - left.sum(axis=0)])[:, None]
     bits -= (table[right].sum(axis=0) + table[n - right.sum(axis=0)])[None]
     return np.maximum((bits + table[n]) / n, 0)

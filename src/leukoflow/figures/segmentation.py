@@ -36,7 +36,9 @@ def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[F
     least = float(np.nanmin(table[["value", "low"]].to_numpy()))
     for axes, panel in zip(grid, panels, strict=True):
         _panel(axes, table[table["panel"] == panel], sources, used)
-        without = sorted(set(range(len(sources))) - set(map(sources.index, table.loc[table["panel"] == panel, "source"])))
+        without = sorted(
+            set(range(len(sources))) - set(map(sources.index, table.loc[table["panel"] == panel, "source"]))
+        )
         for place in without:
             axes.text(0.03, place, "no such mask", va="center", fontsize=7.5, color=MUTED,
                       transform=axes.get_yaxis_transform())  # fmt: skip

@@ -28,6 +28,11 @@ def findings(
     """All findings, the gravest first; each one's order is otherwise that of the pipeline."""
     found = [*_leakage(audit), *_drop(study, leaderboard), *_overlap(study, external), *_duplicates(cohorts)]
     found += [*_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
+    return gravest_first(found)
+
+
+def gravest_first(found: list[Finding]) -> list[Finding]:
+    """Findings by tone, otherwise in their order."""
     order = {"bad": 0, "warn": 1, "good": 2}
     return sorted(found, key=lambda finding: order[finding.tone])
 

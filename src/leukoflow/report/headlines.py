@@ -1,6 +1,7 @@
 """What each experiment came to: its best network beside the colour baseline."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import pandas as pd
@@ -59,17 +60,49 @@ def rows_of(experiment: Experiment, table: pd.DataFrame) -> pd.DataFrame:
     return table[mask & table["model"].isin(experiment.models)]
 
 
+@dataclass(frozen=True)
+class Alone:
+    """An experiment under one protocol in which the colour baseline is the only model."""
+
+    experiment: str
+    cohort: str
+    task: str
+    protocol: str
+    views: tuple[tuple[str, str, str], ...]
+    """View, accuracy, interval."""
+
+
 def headlines(study: Study, leaderboard: pd.DataFrame) -> list[Headline]:
-    """The strictest protocol first in each experiment, every view of it."""
-    found = []
+    """The strictest protocol first in each experiment, every view on which a network was trained."""
+    return [_headline(name, part) for name, part in _parts(study, leaderboard) if best_of(part)[0] is not None]
+
+
+def baselines_alone(study: Study, leaderboard: pd.DataFrame) -> list[Alone]:
+    """What is left by `headlines`, the views of an experiment and protocol in one."""
+    found: dict[tuple[str, str], Alone] = {}
+    for name, part in _parts(study, leaderboard):
+        best, baseline = best_of(part)
+        if best is not None or baseline is None:
+            continue
+        view = (
+            baseline["view"],
+            words.percent(baseline["accuracy"]),
+            words.interval(baseline["low"], baseline["high"]),
+        )
+        empty = Alone(name, baseline["cohort"], baseline["task"], baseline["protocol"], ())
+        known = found.get((name, baseline["protocol"]), empty)
+        found[name, baseline["protocol"]] = replace(known, views=(*known.views, view))
+    return list(found.values())
+
+
+def _parts(study: Study, leaderboard: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for name, experiment in study.experiments.items():
         rows = rows_of(experiment, leaderboard)
         for protocol in reversed(get_args(Protocol)):
             for view in experiment.views:
                 part = rows[(rows["protocol"] == protocol) & (rows["view"] == view)]
                 if len(part):
-                    found.append(_headline(name, part))
-    return found
+                    yield name, part
 
 
 def best_of(part: pd.DataFrame) -> tuple[pd.Series | None, pd.Series | None]:

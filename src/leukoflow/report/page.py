@@ -17,11 +17,18 @@ from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.report import grid, words
+from leukoflow.report.cell_findings import cell_findings
+from leukoflow.report.cells import cells_section
 from leukoflow.report.embed import Picture, picture
-from leukoflow.report.findings import findings
-from leukoflow.report.headlines import HELD_OUT, headlines, rows_of
+from leukoflow.report.features import features_section
+from leukoflow.report.findings import findings, gravest_first
+from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, rows_of
 
-TABLES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
+TABLES = (
+    "scores", "leaderboard", "external", "cohorts", "audit", "efficiency",
+    "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+)  # fmt: skip
+CURVES = ("confusion", "roc", "pr")
 PACKAGES = (
     "leukoflow", "numpy", "scipy", "pandas", "scikit-learn", "opencv-python-headless", "torch", "lightning",
     "spikingjelly", "timm", "matplotlib", "pydantic", "snakemake",
@@ -52,10 +59,14 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found = findings(study, *(tables[name] for name in ("leaderboard", "external", "cohorts", "audit")))
     return environment.get_template("report.html.j2").render(
         study=study,
         headlines=headlines(study, tables["leaderboard"]),
-        findings=findings(study, *(tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))),
+        alone=baselines_alone(study, tables["leaderboard"]),
+        findings=gravest_first([*found, *cell_findings(study, tables)]),
+        cells=cells_section(study, tables["cells"], tables["segmentation"], tables["instances"], pictures),
+        features=features_section(study, tables["selection"], tables["stability"], tables["neighbours"], pictures),
         cohorts=_cohorts(study, tables["cohorts"], pictures),
         rejects=grid.rejects(tables["cohorts"]),
         duplicates=[each for each in pictures if each.family == "duplicates"],
@@ -112,10 +123,11 @@ def _experiments(study: Study, tables: Mapping[str, pd.DataFrame], pictures: lis
             for view in experiment.views:
                 here = rows[(rows["protocol"] == protocol) & (rows["view"] == view)]
                 if len(here):
-                    shown = [each for each in own if each.parts[2:] == (view, protocol)]
+                    shown = [each for each in own if each.parts[2:] == (view, protocol) and each.family in CURVES]
                     part = scores[(scores["protocol"] == protocol) & (scores["view"] == view)]
                     title = f"{protocol} split, {view} view"
-                    parts.append(Part(title, sorted(shown, key=_order), grid.per_class(part, here)))
+                    shown.sort(key=lambda each: CURVES.index(each.family))
+                    parts.append(Part(title, shown, grid.per_class(part, here)))
         found.append(
             {
                 "name": name,
@@ -126,11 +138,6 @@ def _experiments(study: Study, tables: Mapping[str, pd.DataFrame], pictures: lis
             }
         )
     return found
-
-
-def _order(each: Picture) -> int:
-    families = ("confusion", "roc", "pr")
-    return families.index(each.family) if each.family in families else len(families)
 
 
 def _versions() -> list[tuple[str, str]]:

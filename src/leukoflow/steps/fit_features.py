@@ -71,7 +71,7 @@ def main(argv: list[str] | None) -> None:
     x = np.concatenate([reduce(matrix.gather(train.rows[each])) for each in blocks_of(len(train))])
     log.info("%d rows of %d features", *x.shape)
     scaler = scaling.fit(x, selection.scaling)
-    scaled = scaler.apply(x)
+    scaled = scaling.apply(scaler, x)
     ranked = ranking.rank(scaled, train.y, selection, args.seed)
     steady = stability.stability(scaled, train.y, selection, args.seed)
 

@@ -1,17 +1,23 @@
-"""Render one shard of a cohort in one view: an array of images and the index of its rows."""
+"""Render one shard of a cohort in one view: an array of images (or of its white cells) and the index of its rows."""
 
+import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
-from leukoflow.cells.labels import open_labels
+from leukoflow.cells.crops import crop_cells
+from leukoflow.cells.labels import LabelMaps, open_labels
 from leukoflow.config.views import View
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.images.geometry import letterboxed
 from leukoflow.images.shards import write_shard
-from leukoflow.images.sources import Source, listed, read, shard_of, sources
+from leukoflow.images.sources import Source, listed, read, rendition, shard_of, sources
 from leukoflow.images.views import render_view
 
 
@@ -31,9 +37,18 @@ def main(argv: list[str] | None) -> int | None:
     options = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)  # the threads are ours, one image each
-    rows = shard_of(listed(options.manifest, options.quality), options.shard, options.shards)
+    rows = shard_of(listed(options.manifest, options.quality, ["um_per_pixel"]), options.shard, options.shards)
     labels = open_labels([options.labels]) if options.labels else None
-    items = list(enumerate(sources(options.root, rows)))
+    index, images = (_cells if options.settings.kind == "cells" else _pictures)(options, rows, labels)
+    digest = write_shard(options.output, images, len(index), options.settings.size)
+    write_table(options.index, index.assign(shard_digest=digest))
+    return None
+
+
+def _pictures(
+    options: argparse.Namespace, rows: pd.DataFrame, labels: LabelMaps | None
+) -> tuple[pd.DataFrame, Iterator[np.ndarray]]:
+    """One picture for each image."""
 
     def render(item: tuple[int, Source]) -> np.ndarray:
         row, source = item
@@ -41,10 +56,35 @@ def main(argv: list[str] | None) -> int | None:
         cells = None if labels is None else labels.gather([row])[0]
         return render_view(image, options.settings, source.bar, cells)
 
-    images = progress(thread_map(render, items, options.threads), len(items), "image")
-    digest = write_shard(options.output, images, len(items), options.settings.size)
-    write_table(options.index, rows[["image_id"]].assign(shard_digest=digest))
-    return None
+    items = list(enumerate(sources(options.root, rows)))
+    return rows[["image_id"]], progress(thread_map(render, items, options.threads), len(items), "image")
+
+
+def _cells(
+    options: argparse.Namespace, rows: pd.DataFrame, labels: LabelMaps | None
+) -> tuple[pd.DataFrame, Iterator[np.ndarray]]:
+    """One picture for each white cell of each image."""
+    if labels is None:
+        raise LeukoFlowError("a view of cells needs the label maps of its images (--labels)")
+    view: View = options.settings
+
+    def render(item: tuple[int, Source, float]) -> tuple[np.ndarray, np.ndarray]:
+        row, source, um_per_pixel = item
+        image = read(source, options.max_pixels)
+        height, width = image.shape[:2]
+        content = letterboxed((0, 0, width, height), height, width, labels.size)
+        scale = um_per_pixel * max(height, width) / labels.size
+        image = rendition(image, labels.size, source.bar)
+        cells = labels.gather([row])[0]
+        return crop_cells(image, cells, scale, view.size, view.um_per_pixel, content=content)
+
+    files = sources(options.root, rows)
+    items = list(zip(range(len(rows)), files, rows["um_per_pixel"].to_numpy(float), strict=True))
+    found = list(progress(thread_map(render, items, options.threads), len(items), "image"))
+    counts = [len(numbers) for _, numbers in found]
+    cells = np.concatenate([numbers for _, numbers in found]) if found else np.empty(0, np.int64)
+    index = pd.DataFrame({"image_id": np.repeat(rows["image_id"].to_numpy(object), counts), "cell": cells})
+    return index.astype({"image_id": "string"}), (picture for pictures, _ in found for picture in pictures)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def test_cells_of_which_less_than_half_is_seen_are_left_out():
 
 @pytest.mark.parametrize("centre", [(-5, 50), (-1, 50), (1, 50), (5, 50), (9, 50), (3, 2), (97, 95), (50, 102)])
 def test_the_share_seen_is_that_of_the_area(centre: tuple[int, int]):
-    image, labels = field(100, (*centre, 14))
+    _, labels = field(100, (*centre, 14))
     (region,) = regionprops((labels > 0).astype(np.uint8))
     rows, columns = np.mgrid[-40:140, -40:140]
     whole = np.count_nonzero((columns - centre[0]) ** 2 + (rows - centre[1]) ** 2 <= 14**2)

@@ -36,18 +36,23 @@ def discs(centres: list[tuple[int, int]], radius: int) -> np.ndarray:
     return mask.astype(bool)
 
 
+CELLS = discs(WHITE_CELLS, 16).astype(np.uint16) * 3
+NONE = np.zeros((32, 32), np.uint16)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(224, 224), (768, 1024), (300, 17), (1, 300), (1, 1), (40, 40)])
 def test_every_view_of_every_shape_is_a_square_uint8_image(kind, shape):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    result = render_view(image, View(kind=kind, size=96), (1, 2, 9, 9))
+    cells = np.random.default_rng(1).integers(0, 5, (64, 64), dtype=np.uint16)
+    result = render_view(image, View(kind=kind, size=96), (1, 2, 9, 9), cells)
     assert result.shape == (96, 96, 3) and result.dtype == np.uint8
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_blank_image_holds_no_cells(kind, level):
-    result = render_view(np.full((60, 80, 3), level, np.uint8), View(kind=kind, size=64), None)
+    result = render_view(np.full((60, 80, 3), level, np.uint8), View(kind=kind, size=64), None, NONE)
     assert np.ptp(result, axis=(0, 1)).max() <= 1
 
 
@@ -55,7 +60,7 @@ def test_the_image_is_not_changed_in_place():
     image = smear()
     copy = image.copy()
     for kind in KINDS:
-        render_view(image, View(kind=kind), (190, 190, 220, 220))
+        render_view(image, View(kind=kind), (190, 190, 220, 220), NONE)
     assert np.array_equal(image, copy)
 
 
@@ -141,7 +146,7 @@ def test_grey_is_luminance_three_times():
 
 def test_masked_shows_white_cells_and_nothing_else():
     image = smear()
-    result = render_view(image, View(kind="masked"), None)
+    result = render_view(image, View(kind="masked"), None, CELLS)
     assert np.array_equal(result[discs(WHITE_CELLS, 11)], image[discs(WHITE_CELLS, 11)])
     assert (result[~discs(WHITE_CELLS, 18)] == FLAT).all()
 
@@ -151,13 +156,13 @@ def test_masked_hides_the_background_colour():
     other = image.copy()
     other[~discs([*WHITE_CELLS, *RED_CELLS], 20)] -= 6
     outside = ~discs(WHITE_CELLS, 18)
-    first, second = (render_view(each, View(kind="masked"), None)[outside] for each in (image, other))
+    first, second = (render_view(each, View(kind="masked"), None, CELLS)[outside] for each in (image, other))
     assert np.array_equal(first, second)
 
 
 def test_background_shows_no_cell_and_keeps_the_ground():
     image = smear()
-    result = render_view(image, View(kind="background"), None)
+    result = render_view(image, View(kind="background"), None, CELLS)
     assert np.abs(result.astype(int) - GROUND).max() <= 4
     ground = ~discs([*WHITE_CELLS, *RED_CELLS], 22)
     assert np.array_equal(result[ground], image[ground])
@@ -167,7 +172,19 @@ def test_an_image_without_white_cells_is_masked_to_nothing():
     image = np.full((224, 224, 3), GROUND, np.uint8)
     for centre in RED_CELLS:
         cv2.circle(image, centre, 9, (188, 190, 200), -1)
-    assert (render_view(image, View(kind="masked"), None) == FLAT).all()
+    assert (render_view(image, View(kind="masked"), None, NONE) == FLAT).all()
+
+
+def test_masks_of_another_size_lie_where_the_cells_are():
+    small = cv2.resize(CELLS, (112, 112), interpolation=cv2.INTER_NEAREST)
+    one, two = (render_view(smear(), View(kind="masked"), None, each) for each in (CELLS, small))
+    assert ((one == FLAT).all(axis=2) != (two == FLAT).all(axis=2)).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", ["masked", "background"])
+def test_views_of_cells_need_label_maps(kind):
+    with pytest.raises(LeukoFlowError, match="needs the label maps"):
+        render_view(smear(), View(kind=kind), None)
 
 
 @pytest.mark.skipif("LEUKOFLOW_DATA" not in os.environ, reason="LEUKOFLOW_DATA names no folder of real images")

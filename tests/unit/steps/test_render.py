@@ -38,7 +38,7 @@ def cohort(tmp_path: Path) -> Path:
     quality = manifest[["image_id"]].copy()
     for name, edge in zip(("bar_x0", "bar_y0", "bar_x1", "bar_y1"), (40, 30, 52, 36), strict=True):
         quality[name] = pd.array([edge if number == 2 else None for number in range(COUNT)], dtype="Int32")
-    write_table(tmp_path / "quality.parquet", quality)
+    write_table(tmp_path / "quality.parquet", quality.assign(um_per_pixel=0.5))
     return tmp_path
 
 

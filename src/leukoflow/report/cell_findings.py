@@ -1,0 +1,169 @@
+"""What the tables of cells and features say that a reader must know."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from leukoflow.config.features import DeepFeatures
+from leukoflow.config.study import Study
+from leukoflow.report import words
+from leukoflow.report.cells import facts_of
+from leukoflow.report.findings import UNLABELLED, Finding
+
+FEW_KEPT = 0.5
+LESS_DICE = 0.05
+UNEVEN_SCALE = 1.1
+MANY_WITHOUT = 0.05
+FOLLOWS = 0.1
+"""Part of the way from chance to certainty from which neighbours are said to follow the slide."""
+
+
+def cell_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
+    """Findings from the tables segmentation, cells, neighbours and selection."""
+    segmentation, cells = tables["segmentation"], tables["cells"]
+    found = [*_archives(segmentation), *_left_out(segmentation), *_scale(cells), *_without(cells)]
+    return [*found, *_slides(tables["neighbours"]), *_random(study, tables["selection"])]
+
+
+def _archives(segmentation: pd.DataFrame) -> list[Finding]:
+    found: list[Finding] = []
+    marked = segmentation[(segmentation["metric"] == "marked") & (segmentation["label"] != "")]
+    for (source, _), part in marked.groupby(["source", "segmenter"], sort=False):
+        if any(each.title.endswith(f" {source}") for each in found):
+            continue  # the segmenter that was used comes first
+        ordered = part.sort_values("value", kind="stable")
+        shares = dict(zip(ordered["label"].astype(str), ordered["value"].astype(float), strict=True))
+        few = [label for label, share in shares.items() if share < FEW_KEPT]
+        kept = [f"{words.percent(share, 0)} in {label}" for label, share in shares.items()]
+        text = (
+            f"Of the white cells found, the masks that came with the archive keep {words.listed(kept)} (a cell counts "
+        )
+        text += "where the mask covers half of it; mean over images). "
+        if few:
+            text += f"They miss most cells of {words.listed(few)}: a model that sees through them sees the class. "
+            text += "They are no ground truth, and nothing here learns from them."
+            found.append(Finding("warn", f"Archive's masks miss most cells of {words.listed(few)} in {source}", text))
+        else:
+            found.append(Finding("good", f"Archive's masks agree with the cells found in {source}", text.rstrip()))
+    return found
+
+
+def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
+    found = []
+    dice = segmentation[(segmentation["kind"] == "expert") & (segmentation["metric"] == "dice")]
+    dice = dice[dice["part"] == "cell"]
+    for source, part in dice.groupby("source", sort=False):
+        rows = {(row["segmenter"], bool(row["within"])): row for row in part.to_dict("records")}
+        away, home = rows.get(("unet", False)), rows.get(("unet", True))
+        if away is None:
+            continue
+        text = f"Dice of whole cells is {_with_limits(away)} where nothing of {source} was learnt from"
+        text += f", {_with_limits(home)} where it was" if home is not None else ""
+        plain = rows.get(("threshold", False))
+        text += (
+            f"; thresholds, tuned without it too, reach {words.decimal(plain['value'])}" if plain is not None else ""
+        )
+        worse = home is not None and home["value"] - away["value"] > LESS_DICE
+        below = plain is not None and plain["value"] > away["value"]
+        tone = "warn" if worse or below else "good"
+        title = (
+            "Cells of an unseen source are found less well" if tone == "warn" else "Cells of an unseen source are found"
+        )
+        found.append(Finding(tone, f"{title}: {source}", f"{text}."))
+    return found
+
+
+def _with_limits(row: Mapping[Hashable, Any]) -> str:
+    if words.missing(row["low"]):
+        return words.decimal(row["value"])
+    return f"{words.decimal(row['value'])} ({row['low']:.3f}{words.DASH}{row['high']:.3f})"
+
+
+def _scale(cells: pd.DataFrame) -> list[Finding]:
+    found = []
+    for cohort, part in cells.groupby("cohort", sort=False):
+        whole = facts_of(part[part["label"] == ""])
+        if "um_per_pixel" not in whole:
+            continue
+        scale = part[(part["feature"] == "um_per_pixel") & ~part["label"].isin(["", UNLABELLED])]
+        medians = sorted((row["median"], row["label"]) for row in scale.dropna(subset=["median"]).to_dict("records"))
+        if medians and medians[-1][0] > UNEVEN_SCALE * medians[0][0]:
+            each = [f"{value:.3f} in {label}" for value, label in medians]
+            text = (
+                f"Median micrometres a pixel: {words.listed(each)}. The size of a cell in pixels then tells the class; "
+            )
+            found.append(
+                Finding("warn", f"Scale goes with the class in {cohort}", f"{text}sizes here are in micrometres.")
+            )
+        images, assumed = whole["um_per_pixel"]["images"], whole["scale_assumed"]["images"]
+        if assumed > images / 2:
+            text = (
+                f"For {words.count(assumed)} of {words.plural(images, 'image')} too few red cells were seen to measure "
+            )
+            text += "the scale, and one is assumed: sizes in micrometres are as good as that."
+            found.append(Finding("warn", f"Assumed scale in {cohort}", text))
+    return found
+
+
+def _without(cells: pd.DataFrame) -> list[Finding]:
+    found = []
+    for cohort, part in cells[cells["label"] == ""].groupby("cohort", sort=False):
+        whole = facts_of(part)
+        none, images = whole["images_without_cells"]["images"], whole["cells_per_image"]["images"]
+        if images and none > MANY_WITHOUT * images:
+            text = (
+                f"In {words.count(none)} of {words.plural(images, 'image')} ({words.percent(none / images)}) no white "
+            )
+            text += "cell was found. They have no morphology, and views of cells show nothing of them."
+            found.append(Finding("warn", f"Images without a white cell in {cohort}", text))
+    return found
+
+
+def _slides(neighbours: pd.DataFrame) -> list[Finding]:
+    found = []
+    for (cohort, task, view, name), every in neighbours.groupby(["cohort", "task", "view", "features"], sort=False):
+        part = every[every["protocol"] == every["protocol"].iloc[-1]]
+        by_group: dict[str, Any] = {row["group"]: row for row in part.to_dict("records")}
+        if not {"class", "cluster"} <= set(by_group):
+            continue
+        kind, slide = by_group["class"], by_group["cluster"]
+        count = words.count(kind["neighbours"])
+        text = f"Of an image's {count} nearest neighbours in feature space ({view} view), "
+        text += (
+            f"{words.percent(kind['share'], 0)} are of its class (by chance {words.percent(kind['expected'], 0)}). Of "
+        )
+        text += f"those, {words.percent(slide['share'], 0)} are from its acquisition cluster "
+        text += f"(by chance {words.percent(slide['expected'], 0)})."
+        where = f"{name} of {cohort}, {task}"
+        if _way(slide) > max(_way(kind), FOLLOWS):
+            title = f"Features cluster by slide rather than class: {where}"
+            found.append(Finding("bad", title, text))
+        elif _way(slide) > FOLLOWS:
+            found.append(Finding("warn", f"Features follow the slide besides the class: {where}", text))
+        else:
+            found.append(Finding("good", f"Features do not follow the slide: {where}", text))
+    return found
+
+
+def _way(row: Mapping[str, Any]) -> float:
+    """How far a share lies between what chance gives (0) and all (1)."""
+    return float((row["share"] - row["expected"]) / max(1 - row["expected"], 1e-9))
+
+
+def _random(study: Study, selection: pd.DataFrame) -> list[Finding]:
+    networks = {
+        name: [each.name for each in entry.backbones if each.weights is None]
+        for name, entry in study.features.items()
+        if isinstance(entry, DeepFeatures) and name in set(selection["features"])
+    }
+    return [
+        Finding(
+            "warn",
+            f"Features of untrained networks: {name}",
+            f"{words.listed(random)} had random weights: these features are random projections of the pictures, and "
+            "their results are not comparable with a publication that used pretrained networks.",
+        )
+        for name, random in networks.items()
+        if random
+    ]

@@ -1,0 +1,216 @@
+"""Section Cells of the report: what was found, how well, and what it looks like."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from leukoflow.config.study import Study
+from leukoflow.report import words
+from leukoflow.report.embed import Picture
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+
+SEGMENTERS = {"unet": "U-Net", "threshold": "thresholds"}
+FAMILIES = ("stages", "contact", "archive", "cells", "gallery")
+# The features that the report shows of each class: title and decimals. The table of cells has the others.
+SHOWN = {
+    "cells_per_image": ("White cells in an image", 0),
+    "um_per_pixel": ("Scale, µm a pixel of the file", 3),
+    "cell_diameter_um": ("Cell diameter, µm", 1),
+    "nc_ratio": ("N:C ratio (nuclear / cell area)", 2),
+    "nuclear_irregularity": ("Nuclear irregularity (1 for a disc)", 2),
+    "nuclear_lobes": ("Nuclear lobes", 0),
+    "chromatin_contrast": ("Chromatin contrast", 3),
+    "chromatin_sd": ("Chromatin variation", 3),
+    "nucleoli": ("Nucleoli", 0),
+    "cytoplasm_od_red_mean": ("Cytoplasmic basophilia (optical density, red)", 2),
+    "cytoplasm_granularity": ("Cytoplasmic granularity, OD", 3),
+}
+
+
+@dataclass(frozen=True)
+class CohortCells:
+    """The white cells of one cohort."""
+
+    name: str
+    facts: tuple[tuple[str, str], ...]
+    """Name and text."""
+    morphology: Grid
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The whole section."""
+
+    how: str
+    """By what the cells were found."""
+    pictures: tuple[Picture, ...]
+    """Figures of the segmenters."""
+    grids: tuple[Grid, ...]
+    """Overlap with experts' masks, single cells, agreement with archives' masks."""
+    cohorts: tuple[CohortCells, ...]
+
+
+def cells_section(
+    study: Study, cells: pd.DataFrame, segmentation: pd.DataFrame, instances: pd.DataFrame, pictures: Sequence[Picture]
+) -> Cells | None:
+    """The section from its tables; None where the study looks at no cells."""
+    if cells.empty and segmentation.empty:
+        return None
+    grids = [overlap(segmentation), single_cells(segmentation, instances), agreement(segmentation)]
+    cohorts = []
+    for name in study.cohorts:
+        part = cells[cells["cohort"] == name]
+        if len(part):
+            own = [each for each in pictures if each.family in FAMILIES and each.parts[:1] == (name,)]
+            own.sort(key=lambda each: FAMILIES.index(each.family))
+            cohorts.append(CohortCells(name, tuple(cohort_facts(part)), morphology(part), tuple(own)))
+    shown = tuple(each for each in pictures if each.family == "segmentation")
+    return Cells(how_found(study), shown, tuple(each for each in grids if each is not None), tuple(cohorts))
+
+
+def how_found(study: Study) -> str:
+    """One sentence on the segmenter."""
+    asked = study.segmentation
+    sources = words.listed(asked.sources)
+    if asked.method == "unet":
+        size = "" if asked.width == 1 else f" ({asked.width:g} of the published width)"
+        by = f"by an Attention U-Net{size} that learnt from the experts' masks of {sources}"
+    else:
+        by = f"by thresholds tuned on the experts' masks of {sources}" if sources else "by thresholds, tuned on no mask"
+    return f"White cells were found {by}, then told apart by a watershed."
+
+
+def cohort_facts(cells: pd.DataFrame) -> list[tuple[str, str]]:
+    """Counts and scale of one cohort's rows of the table of cells."""
+    whole = facts_of(cells[cells["label"] == ""])
+    count, cut = whole["cells_per_image"], whole["border_cells_per_image"]
+    facts = [
+        ("Images searched", words.count(count["images"])),
+        ("White cells", words.count(count["cells"])),
+        ("In an image, median", f"{count['median']:g} ({count['q1']:g}{words.DASH}{count['q3']:g})"),
+        ("Cut by the edge, median", f"{cut['median']:g}"),
+        ("Images without any", words.count(whole["images_without_cells"]["images"])),
+    ]
+    if "um_per_pixel" in whole:
+        scale, trust = whole["um_per_pixel"], whole["scale_confidence"]
+        facts.append(("Median scale", f"{scale['median']:.3f} µm a pixel"))
+        facts.append(("Its confidence (0 to 1)", words.decimal(trust["median"], 2)))
+        names = {"own": "own red cells", "cohort": "the cohort's", "assumed": "assumed"}
+        sources = [(text, whole[f"scale_{name}"]["images"]) for name, text in names.items()]
+        facts.append(("Scale from", ", ".join(f"{text}: {words.count(n)}" for text, n in sources if n)))
+    return facts
+
+
+def facts_of(cells: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Rows of the table of cells for one cohort and label by their feature."""
+    return {row["feature"]: {str(name): value for name, value in row.items()} for row in cells.to_dict("records")}
+
+
+def morphology(cells: pd.DataFrame) -> Grid:
+    """Median and quartiles of the main features by class, one row for each feature."""
+    labels = [name for name in dict.fromkeys(cells["label"]) if name] or [""]
+    values = [facts_of(cells[cells["label"] == label]) for label in labels]
+    rows = []
+    for feature, (title, digits) in SHOWN.items():
+        if not all(feature in of_label for of_label in values):
+            continue
+        cells_of = []
+        for of_label in values:
+            row = of_label[feature]
+            limits = "" if words.missing(row["q1"]) else f"{row['q1']:.{digits}f}{words.DASH}{row['q3']:.{digits}f}"
+            cells_of.append(number(row["median"], words.decimal(row["median"], digits), limits))
+        rows.append(Row((Cell(title), *cells_of)))
+    if all("cell_diameter_um" in of_label for of_label in values):
+        counts = [of_label["cell_diameter_um"]["cells"] for of_label in values]
+        rows.append(Row((Cell("Cells measured"), *(number(n, words.count(n)) for n in counts))))
+    caption = "Median and quartiles by class, of cells that no edge cuts. Table cells.csv has every feature."
+    return grid(caption, ["Feature", *(label or "all" for label in labels)], rows)
+
+
+def overlap(segmentation: pd.DataFrame) -> Grid | None:
+    """Dice with experts' masks: a row for each source and part, a column for each segmenter, source known or not."""
+    part = segmentation[(segmentation["kind"] == "expert") & (segmentation["metric"] == "dice")]
+    if part.empty:
+        return None
+    kinds = [(name, within) for name in SEGMENTERS for within in (True, False)]
+    kinds = [kind for kind in kinds if len(_of_kind(part, *kind))]
+    rows = []
+    for (source, name), own in part.groupby(["source", "part"], sort=False):
+        cells = [_dice(_of_kind(own, *kind)) for kind in kinds]
+        rows.append(
+            Row(
+                (
+                    Cell(str(source)),
+                    Cell(str(name)),
+                    *cells,
+                    number(own["images"].max(), words.count(own["images"].max())),
+                )
+            )
+        )
+    titles = [f"{SEGMENTERS[name].capitalize()}{'' if within else ', source left out'}" for name, within in kinds]
+    caption = (
+        "Dice with experts' masks on held-out images, mean over images. Left out: nothing of the source was learnt "
+    )
+    return grid(f"{caption}from or tuned on.", ["Source", "Part", *titles, "Test images"], rows)
+
+
+def _of_kind(table: pd.DataFrame, segmenter: str, within: bool) -> pd.DataFrame:
+    return table[(table["segmenter"] == segmenter) & (table["within"].astype(bool) == within)]
+
+
+def _dice(rows: pd.DataFrame) -> Cell:
+    if rows.empty:
+        return Cell(words.NONE)
+    row = rows.iloc[0]
+    limits = "" if words.missing(row["low"]) else f"{row['low']:.3f}{words.DASH}{row['high']:.3f}"
+    return number(row["value"], words.decimal(row["value"]), limits)
+
+
+def single_cells(segmentation: pd.DataFrame, instances: pd.DataFrame) -> Grid | None:
+    """Cells found and missed, where masks tell them apart."""
+    if instances.empty:
+        return None
+    key = ["segmenter", "trained_on", "source"]
+    known = segmentation.drop_duplicates(key).set_index(key)["within"]
+    rows = []
+    for row in instances.to_dict("records"):
+        within = bool(known.get((row["segmenter"], row["trained_on"], row["source"]), True))
+        cells = [Cell(row["source"]), Cell(SEGMENTERS.get(row["segmenter"], row["segmenter"]))]
+        cells.append(Cell("yes" if within else "no, left out"))
+        cells += [number(row[name], words.count(row[name])) for name in ("true_cells", "found_cells")]
+        cells += [number(row[name], words.decimal(row[name], 2)) for name in ("ap50", "precision", "recall", "f1")]
+        cells += [number(row[name], f"{row[name]:+.2f}") for name in ("count_error",)]
+        cells += [number(row["count_error_abs"], words.decimal(row["count_error_abs"], 2))]
+        rows.append(Row(tuple(cells)))
+    columns = ["Source", "Segmenter", "Source learnt from", "True cells", "Found", "AP at IoU 0.5", "Precision"]
+    columns += ["Recall", "F1", "Count error an image", "... its size"]
+    return grid("Single cells against masks that tell them apart, on held-out images.", columns, rows)
+
+
+def agreement(segmentation: pd.DataFrame) -> Grid | None:
+    """Agreement with masks that an archive came with, by class; of the segmenter that was used."""
+    part = segmentation[segmentation["kind"] == "agreement"]
+    if part.empty:
+        return None
+    used = next(name for name in SEGMENTERS if name in set(part["segmenter"]))
+    part = part[(part["segmenter"] == used) & (part["part"] == "cell")]
+    rows = []
+    for (source, label), own in part.groupby(["source", "label"], sort=False):
+        values = {row["metric"]: row for _, row in own.iterrows()}
+        dice = values.get("dice")
+        marked = values.get("marked")
+        cells = [Cell(str(source)), Cell(str(label) or "all")]
+        cells.append(Cell(words.NONE) if dice is None else _dice(pd.DataFrame([dice])))
+        if marked is None:
+            cells.append(Cell(words.NONE))
+        else:
+            limits = words.interval(marked["low"], marked["high"], 0)
+            cells.append(number(marked["value"], words.percent(marked["value"], 0), limits))
+        cells.append(number(own["images"].max(), words.count(own["images"].max())))
+        rows.append(Row(tuple(cells)))
+    columns = ["Cohort", "Label", "Dice with the archive's mask", "Cells that the archive's mask keeps", "Images"]
+    caption = "Agreement with the masks that an archive came with. No expert drew them: this is no measure of right."
+    return grid(f"{caption} Cells: mean over images of the share that the mask covers at least half.", columns, rows)

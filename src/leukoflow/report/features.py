@@ -1,0 +1,123 @@
+"""Section Features of the report: from which networks, which were chosen, what they map."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from leukoflow.config.features import DeepFeatures
+from leukoflow.config.study import Study
+from leukoflow.report import words
+from leukoflow.report.embed import Picture
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+
+FAMILIES = ("feature_count", "selection", "embedding")
+RANKINGS = {
+    "mid": "mRMR, mutual information, difference",
+    "miq": "mRMR, mutual information, quotient",
+    "fcq": "mRMR, F over correlation",
+    "anova": "ANOVA F",
+    "chi2": "chi-squared",
+    "lasso": "LASSO",
+    "pca": "principal components",
+}
+STACKS = {
+    "none": "none (pooled features)",
+    "as_coded": "fixed random stack of the public code",
+    "as_described": "trained on the training role",
+}
+GROUPS = {"class": "class", "cluster": "acquisition cluster", "patient": "patient"}
+
+
+@dataclass(frozen=True)
+class Features:
+    """The whole section."""
+
+    entries: Grid
+    """Networks with their weights, scaling, ranking."""
+    grids: tuple[Grid, ...]
+    """Stability, neighbours."""
+    pictures: tuple[Picture, ...]
+
+
+def features_section(
+    study: Study,
+    selection: pd.DataFrame,
+    stability: pd.DataFrame,
+    neighbours: pd.DataFrame,
+    pictures: Sequence[Picture],
+) -> Features | None:
+    """The section from its tables; None where no model reads features."""
+    used = [name for name in study.features if name in set(selection["features"])]
+    if not used:
+        return None
+    shown = sorted((each for each in pictures if each.family in FAMILIES), key=lambda each: FAMILIES.index(each.family))
+    tables = (stability_grid(stability), neighbours_grid(neighbours))
+    grids = tuple(each for each in tables if each is not None)
+    return Features(entries(study, used), grids, tuple(shown))
+
+
+def entries(study: Study, names: Sequence[str]) -> Grid:
+    """What each entry of section features is made from."""
+    rows = []
+    for name in names:
+        entry = study.features[name]
+        chosen = entry.selection
+        ranked = f"{RANKINGS[chosen.method]}, at most {words.count(chosen.features)}"
+        scaling = "z-scores, clipped at 3" if chosen.scaling == "zscore" else "by median and quartiles"
+        if isinstance(entry, DeepFeatures):
+            random = [network.name for network in entry.backbones if network.weights is None]
+            weights = words.listed([network.weights or "random" for network in entry.backbones])
+            networks = words.listed([network.name for network in entry.backbones])
+            cells = [Cell(name, chip="random weights" if random else ""), Cell(networks), Cell(weights)]
+            cells.append(Cell(STACKS[entry.stack]))
+        else:
+            cells = [Cell(name), Cell("none: cell morphology, by image"), Cell(words.NONE), Cell(words.NONE)]
+        rows.append(Row((*cells, Cell(scaling), Cell(ranked))))
+    columns = ["Features", "Networks", "Weights", "Fusion stack", "Scaling", "Ranking"]
+    return grid("Where features come from. Scaling and ranking are fitted on the training role.", columns, rows)
+
+
+PLACE = ["features", "cohort", "view", "protocol"]
+WHERE = ["Features", "Cohort", "View", "Split"]
+
+
+def stability_grid(stability: pd.DataFrame) -> Grid | None:
+    """How far the choice agrees between parts of the training role, means over pairs and runs."""
+    if stability.empty:
+        return None
+    rows = []
+    for (*place, k), part in stability.groupby([*PLACE, "k"], sort=False):
+        jaccard, kuncheva = part["jaccard"].mean(), part["kuncheva"].mean()
+        cells = [*(Cell(str(each)) for each in place), number(int(str(k)), words.count(int(str(k))))]
+        rows.append(
+            Row((*cells, number(jaccard, words.decimal(jaccard, 2)), number(kuncheva, words.decimal(kuncheva, 2))))
+        )
+    caption = "Stability of the choice: overlap of the first k features when other training images are left out. "
+    caption += "Kuncheva's index is 0 where the overlap is what chance gives, 1 where the same are chosen."
+    return grid(caption, [*WHERE, "Features chosen (k)", "Jaccard", "Kuncheva"], rows)
+
+
+def neighbours_grid(neighbours: pd.DataFrame) -> Grid | None:
+    """What nearest neighbours in feature space share, beside what chance would give."""
+    if neighbours.empty:
+        return None
+    groups = [name for name in GROUPS if name in set(neighbours["group"])]
+    rows = []
+    for key, part in neighbours.groupby(PLACE, sort=False):
+        means = part.groupby("group")[["share", "expected", "images"]].mean()
+        by_group: dict[str, dict[str, float]] = {str(name): row.to_dict() for name, row in means.iterrows()}  # type: ignore[misc]
+        cells = [Cell(str(each)) for each in key]
+        for name in groups:
+            if name in by_group:
+                share, expected = by_group[name]["share"], by_group[name]["expected"]
+                cells.append(number(share, words.percent(share, 0), f"by chance {words.percent(expected, 0)}"))
+            else:
+                cells.append(Cell(words.NONE))
+        images = means["images"].max()
+        rows.append(Row((*cells, number(images, words.count(images)))))
+    titles = [f"Same {GROUPS[name]}" + ("" if name == "class" else ", within the class") for name in groups]
+    count = words.count(neighbours["neighbours"].max())
+    caption = f"Of the {count} nearest neighbours in feature space, the share that is of the same class; and of those, "
+    caption += "the share from the same slide. The images learnt from are among them."
+    return grid(caption, [*WHERE, *titles, "Images"], rows)

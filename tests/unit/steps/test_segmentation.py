@@ -1,0 +1,154 @@
+"""From masks to cells: annotate, train_segmenter, score_segmenter, segment, on a small synthetic cohort."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leukoflow.cells.labels import open_labels, parts_of
+from leukoflow.cells.masks import read_instances
+from leukoflow.config.cohorts import SyntheticCohort
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.config.masks import SYNTHETIC, Masks
+from leukoflow.config.segmentation import Segmentation, SegmenterTraining
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.steps import annotate, manifest, measure, score_segmenter, segment, synthesise, train_segmenter
+from leukoflow.steps.annotate import Annotation
+from leukoflow.steps.score_segmenter import Scoring
+
+COHORT = SyntheticCohort(kind="synthetic", images=40, size=96, patients=20)
+TRAINING = SegmenterTraining(epochs=2, steps=3, batch_size=4, crop=48)
+UNET = Segmentation(method="unet", sources=("demo",), width=0.0625, size=96, training=TRAINING)
+THRESHOLD = Segmentation(sources=("demo",), size=96)
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn and measured cohort, its groups, and its masks gathered."""
+    root = tmp_path_factory.mktemp("cohort")
+    drawn = ["--settings", COHORT.model_dump_json(), "--shard", "0", "--shards", "1", "--root", str(root)]
+    synthesise.main([*drawn, "--output", str(root / "listing.parquet")])
+    measure.main(
+        ["--root", str(root), "--listing", str(root / "listing.parquet"), "--whole", "--shard", "0", "--shards", "1"]
+        + ["--max-pixels", "1000000", "--output", str(root / "measured.parquet")]
+        + ["--thumbnails", str(root / "thumbnails.npy")]
+    )
+    names = {name: str(root / f"{name}.{kind}") for name, kind in FILES.items()}
+    manifest.main(["--measured", str(root / "measured.parquet"), *options(names)])
+    ids = read_table(root / "manifest.parquet")["image_id"]
+    groups = pd.DataFrame({"cohort": "demo", "image_id": ids, "duplicate_group": ids, "acquisition": ids})
+    write_table(root / "groups.parquet", groups)
+    gather(root, SYNTHETIC, root / "demo")
+    return root
+
+
+FILES = {"manifest": "parquet", "quality": "parquet", "rejects": "csv"}
+
+
+def options(values: dict[str, object]) -> list[str]:
+    return [str(part) for name, value in values.items() for part in (f"--{name}", value)]
+
+
+def gather(root: Path, masks: Masks, folder: Path) -> None:
+    settings = Annotation(masks=masks, segmentation=UNET, size=96).model_dump_json()
+    given = {"settings": settings, "cohort": "demo", "root": root, "manifest": root / "manifest.parquet"}
+    given |= {"quality": root / "quality.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
+    given |= {name: folder / f"{name}.npy" for name in ("images", "parts", "labels")}
+    annotate.main(options({**given, "index": folder / "index.parquet"}))
+
+
+def train(root: Path, segmentation: Segmentation, output: Path) -> Path:
+    given = {"settings": segmentation.model_dump_json(), "sources": root / "demo", "resume": output / "resume"}
+    given |= {"weights": output / "weights.safetensors", "description": output / "segmenter.json"}
+    train_segmenter.main(options({**given, "history": output / "history.csv"}))
+    return output
+
+
+@pytest.fixture(scope="module")
+def segmenters(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("segmenters")
+    return {each.method: train(cohort, each, folder / each.method) for each in (UNET, THRESHOLD)}
+
+
+def test_masks_lie_on_their_images_and_roles_keep_patients_together(cohort: Path) -> None:
+    index = read_table(cohort / "demo/index.parquet")
+    parts, labels = (np.load(cohort / f"demo/{name}.npy") for name in ("parts", "labels"))
+    np.testing.assert_array_equal(parts, parts_of(labels))
+    listed = read_table(cohort / "manifest.parquet").set_index("image_id").loc[index["image_id"]]
+    np.testing.assert_array_equal(labels[3], read_instances(cohort / listed["mask"].iloc[3]))
+    assert index.groupby("role")["group"].nunique().sum() == index["group"].nunique()
+    assert set(index["role"]) == {"train", "validation", "test"}
+    assert listed["patient"].to_numpy().tolist() != [] and index["um_per_pixel"].between(0.5, 1.2).all()
+
+
+def test_no_mask_is_an_error(cohort: Path, tmp_path: Path) -> None:
+    table = read_table(cohort / "manifest.parquet")
+    for name in ("quality.parquet", "groups.parquet"):
+        (tmp_path / name).symlink_to(cohort / name)
+    write_table(tmp_path / "manifest.parquet", table.assign(mask=None))
+    with pytest.raises(LeukoFlowError, match="none of its images has a mask"):
+        gather(tmp_path, SYNTHETIC, tmp_path / "demo")
+
+
+def test_thresholds_are_tuned_on_training_images_alone(cohort: Path, tmp_path: Path) -> None:
+    """Masks of other roles may say anything: nothing changes."""
+    spoilt = tmp_path / "demo"
+    spoilt.mkdir()
+    rows = read_table(cohort / "demo/index.parquet")["role"].to_numpy() != "train"
+    for name in ("images", "parts", "labels"):
+        array = np.load(cohort / f"demo/{name}.npy")
+        array[rows] = array[rows][:, ::-1, ::-1]
+        np.save(spoilt / f"{name}.npy", array)
+    (spoilt / "index.parquet").write_bytes((cohort / "demo/index.parquet").read_bytes())
+    first, second = (train(root, THRESHOLD, tmp_path / str(n)) for n, root in enumerate((cohort, tmp_path)))
+    assert (first / "segmenter.json").read_bytes() == (second / "segmenter.json").read_bytes()
+    assert read_json(first / "segmenter.json")["threshold_dice"]["cell"] > 0.85
+
+
+def test_scores_are_those_of_the_test_role(cohort: Path, segmenters: dict[str, Path], tmp_path: Path) -> None:
+    settings = Scoring(segmentation=UNET, evaluation=Evaluation(resamples=200)).model_dump_json()
+    gather(cohort, Masks(path="", coding="foreground", expert=False), tmp_path / "archive")
+    folder = segmenters["unet"]
+    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    given |= {"description": folder / "segmenter.json", "sources": cohort / "demo", "archives": tmp_path / "archive"}
+    score_segmenter.main(options({**given, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
+    scores, instances = read_table(tmp_path / "s.csv"), read_table(tmp_path / "i.csv")
+    tested = (read_table(cohort / "demo/index.parquet")["role"] == "test").sum()
+    expert = scores[scores["kind"] == "expert"].set_index(["segmenter", "part", "metric"])
+    assert (expert["images"] == tested).all() and expert["within"].all()
+    assert expert.loc[("threshold", "cell", "dice"), "value"] > 0.8
+    assert (expert["low"] <= expert["value"]).all() and (expert["value"] <= expert["high"]).all()
+    assert (instances["true_cells"] > 0).all() and set(instances["segmenter"]) == {"unet", "threshold"}
+    agreement = scores[scores["kind"] == "agreement"]
+    assert set(agreement["metric"]) == {"dice", "iou", "marked"} and not agreement["within"].any()
+    assert {"Benign", "Early", "Pre", "Pro"} < set(agreement["label"].fillna("")) | {""}
+
+
+@pytest.mark.parametrize("method", ["unet", "threshold"])
+def test_every_image_gets_a_label_map(cohort: Path, segmenters: dict[str, Path], tmp_path: Path, method: str) -> None:
+    settings = UNET if method == "unet" else THRESHOLD
+    folder = segmenters[method]
+    for shard in range(2):
+        given = {"settings": settings.model_dump_json(), "size": 96, "root": cohort, "shard": shard, "shards": 2}
+        given |= {"manifest": cohort / "manifest.parquet", "quality": cohort / "quality.parquet"}
+        given |= {"weights": folder / "weights.safetensors", "description": folder / "segmenter.json"}
+        given |= {"max-pixels": 1_000_000, "output": tmp_path / f"{shard:03d}.npy"}
+        segment.main(options({**given, "index": tmp_path / f"{shard:03d}.parquet"}))
+    maps = open_labels([tmp_path / f"{shard:03d}.npy" for shard in range(2)])
+    ids = read_table(cohort / "manifest.parquet")["image_id"]
+    assert maps.image_ids.tolist() == ids.tolist() and maps.size == 96
+    some = maps.gather(maps.rows_of(ids[[5, 30]]))
+    assert some.shape == (2, 96, 96) and some.dtype == np.uint16
+    if method == "threshold":
+        assert (maps.gather(range(len(ids))) > 1).any(axis=(1, 2)).mean() > 0.8
+    with pytest.raises(LeukoFlowError, match="has no label map"):
+        maps.rows_of(["nobody.jpg"])
+
+
+def test_without_any_source_the_defaults_stand(tmp_path: Path) -> None:
+    given = {"settings": Segmentation().model_dump_json(), "resume": tmp_path / "r"}
+    given |= {"weights": tmp_path / "w.safetensors", "description": tmp_path / "d.json"}
+    train_segmenter.main(options({**given, "history": tmp_path / "h.csv"}))
+    assert read_json(tmp_path / "d.json")["thresholds"]["cell"]["method"] == "stained"
