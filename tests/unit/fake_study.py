@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from leukoflow.cells.morphology import FEATURES
 from leukoflow.config.load import parse_study
 from leukoflow.config.study import Study
 from leukoflow.core.files import write_json, write_table
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_slice
-from leukoflow.steps import score, tables
+from leukoflow.steps import cell_tables, score, tables
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
+CELL_TABLES = ("segmentation", "instances", "cells", "selection", "stability", "neighbours")
 Draw = Callable[[str, int, int], np.ndarray]
 
 
@@ -74,6 +76,11 @@ class FakeStudy:
             self._split(protocol)
         for number, run in enumerate(self.runs()):
             self._run(run, number)
+        self._segmenters()
+        for name in self.cohorts:
+            self._cells(name)
+        for protocol in self.protocols:
+            self._selections(protocol)
         return self
 
     def _config(self) -> dict:
@@ -88,9 +95,16 @@ class FakeStudy:
                     "citation": "A. Author, 2021.",
                 },
                 "away": folder,
+                "masked": {**folder, "masks": {"path": "masks/{name}", "coding": "foreground"}},
+                "drawn": {"kind": "synthetic", "images": 10},
             },
             "tasks": {"subtype": {"classes": list(CLASSES)}},
             "splits": {"folds": self.folds},
+            "segmentation": {"method": "unet", "sources": ["masked", "drawn"], "leave_one_out": True},
+            "features": {
+                "hybrid": {"kind": "deep", "backbones": [{"name": "net_a"}, {"name": "net_b", "weights": "hub:a/b@1"}]},
+                "morphology": {"kind": "morphology"},
+            },
             "views": {name: {"kind": name} for name in self.views},
             "models": {name: {"architecture": name} for name in self.models},
             "experiments": {
@@ -124,6 +138,9 @@ class FakeStudy:
             {"image_id": ids, "focus": random.gamma(5, 20, count), "exposure": random.uniform(0.6, 0.8, count)}
         )
         quality["bar_x0"] = pd.array(np.where(bars, 10, None), dtype="Int32")
+        quality["um_per_pixel"] = np.where([label == "Pro" for label in labels], 0.3, 0.2)
+        quality["scale_confidence"] = random.uniform(0, 1, count)
+        quality["scale_source"] = np.where(np.arange(count) % 4, "own", "assumed")
         quality["bar_colour"] = pd.array(np.where(bars, "red", None), dtype="string")
         write_table(folder / "quality.parquet", quality)
         rejects = pd.DataFrame({"path": ["broken, one.png", "two.png"], "reason": ["truncated JPEG", "no image"]})
@@ -243,6 +260,87 @@ class FakeStudy:
         write_json(folder / "model.json", facts)
         write_table(folder / "history.csv", _history(0 if baseline else epochs, random))
 
+    def _segmenters(self) -> None:
+        """Scores of segmenters: worse on a source left out, and an archive's masks that miss the last class."""
+        for name in ("all", "without_masked", "without_drawn"):
+            scores, instances = [], []
+            for source, segmenter in product(("masked", "drawn"), ("unet", "threshold")):
+                if name not in ("all", f"without_{source}"):
+                    continue
+                base = {"segmenter": segmenter, "trained_on": name, "source": source}
+                loss = 0.1 * (name != "all") + 0.15 * (segmenter == "threshold")
+                for part, metric in product(("cell", "nucleus"), ("dice", "iou")):
+                    value = 0.95 - loss - 0.05 * (metric == "iou")
+                    facts = {"within": name == "all", "kind": "expert", "label": "", "part": part, "metric": metric}
+                    limits = {"images": 40, "value": value, "low": value - 0.02, "high": value + 0.01}
+                    scores.append(base | facts | limits)
+                if source == "drawn":
+                    counts = {"images": 40, "true_cells": 300, "found_cells": 310, "count_error": 0.25}
+                    shares = dict.fromkeys(("ap50", "precision", "recall", "f1"), 0.9 - loss)
+                    instances.append(base | counts | shares | {"count_error_abs": 0.5})
+            for label, share in zip(("", *CLASSES), (0.6, 0.8, 0.95, 0.9, 0.1), strict=True):
+                if name == "all":
+                    base = {"segmenter": "unet", "trained_on": "all", "source": "demo", "within": False}
+                    base |= {"kind": "agreement", "label": label, "part": "cell", "images": 30}
+                    scores += [
+                        base | {"metric": metric, "value": share, "low": share - 0.05, "high": share + 0.05}
+                        for metric in ("dice", "marked")
+                    ]
+            folder = self.root / "segmenters" / name
+            write_table(folder / "scores.csv", pd.DataFrame(scores))
+            write_table(folder / "instances.csv", pd.DataFrame(instances, columns=cell_tables.COLUMNS["instances"]))
+
+    def _cells(self, name: str) -> None:
+        """Label maps of square cells, and their table; every tenth image has none."""
+        manifest, random = self.cohorts[name], np.random.default_rng(len(name))
+        side, rows, maps = self.side, [], np.zeros((len(manifest), self.side, self.side), np.uint16)
+        step = side // 4
+        for place, image_id in enumerate(manifest["image_id"]):
+            for cell in range(1, 1 + (place % 10 > 0) * (1 + place % 3)):
+                start = (cell - 1) * step
+                maps[place, start : start + step - 1, start : start + step - 1] = 2 * cell
+                maps[place, start + 1 : start + step - 2, start + 1 : start + step - 2] = 2 * cell + 1
+                facts = {"image_id": image_id, "cell": cell, "x": start + step / 2, "y": start + step / 2}
+                rows.append(facts | {"border": cell == 1, "um_per_pixel": 0.2})
+        cells = pd.DataFrame(rows)
+        for feature in FEATURES:
+            cells[feature.name] = random.gamma(5, 1, len(cells)).astype(np.float32)
+        folder = self.root / "cells" / name
+        write_table(folder / "cells.parquet", cells)
+        counted = cells.groupby("image_id")["border"].agg(cells="size", border_cells="sum")
+        images = counted.reindex(manifest["image_id"]).fillna(0).astype(int).rename_axis("image_id").reset_index()
+        write_table(folder / "images.parquet", images)
+        for shard in range(self.shards):
+            part = shard_slice(len(manifest), shard, self.shards)
+            write_table(folder / f"{shard:03d}.parquet", manifest[part][["image_id"]])
+            np.save(folder / f"{shard:03d}.npy", maps[part])
+
+    def _selections(self, protocol: str) -> None:
+        """Rankings, stability and scaled features: those of the networks follow the acquisition, not the class."""
+        manifest = self.cohorts["demo"]
+        own = self.groups[self.groups["cohort"] == "demo"].set_index("image_id")
+        cluster = pd.factorize(own["acquisition"].reindex(manifest["image_id"]))[0]
+        label = pd.factorize(manifest["label"])[0]
+        for name, fold in product(("hybrid", "morphology"), range(self.folds)):
+            random = np.random.default_rng(fold)
+            rows = random.normal(size=(len(manifest), 12))
+            rows[:, :6] += (7 * cluster % 20 if name == "hybrid" else 4 * label)[:, None]
+            names = [f"{name}_{column:02d}" for column in range(12)]
+            run = Run("demo", "subtype", "plain", protocol, name, fold, 42)
+            folder = self.root / "selections" / run.name
+            write_table(folder / "scaled" / "demo.parquet", manifest[["image_id"]])
+            np.save(folder / "scaled" / "demo.npy", rows.astype(np.float32))
+            write_json(folder / "features.json", {"kind": name, "names": names})
+            order, score = random.permutation(12), np.sort(random.gamma(2, 1, 12))[::-1]
+            ranking = {"position": range(12), "feature": [names[place] for place in order], "score": score}
+            write_table(folder / "ranking.csv", pd.DataFrame(ranking))
+            pairs = [(k, pair, 0.5, 0.4) for k in (5, 10) for pair in ("0-1", "0-2", "1-2")]
+            write_table(folder / "stability.csv", pd.DataFrame(pairs, columns=["k", "pair", "jaccard", "kuncheva"]))
+            neighbours = [("class", 120, 10, 0.3, 0.24), ("cluster", 110, 10, 0.7 if name == "hybrid" else 0.1, 0.1)]
+            table = pd.DataFrame(neighbours, columns=["group", "images", "neighbours", "share", "expected"])
+            place = {**run.columns(), "features": name}
+            write_table(self.root / "neighbours" / f"{run.name}.csv", table.assign(**place))
+
 
 def _history(epochs: int, random: np.random.Generator) -> pd.DataFrame:
     epoch = np.arange(epochs)
@@ -318,4 +416,19 @@ def finished_study(root: Path) -> FakeStudy:
         for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
+    cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
     return fake
+
+
+def cell_arguments(fake: FakeStudy) -> list[str]:
+    """Inputs of step `cell_tables`."""
+    named = {
+        "scores": "segmenters/*/scores.csv",
+        "instances": "segmenters/*/instances.csv",
+        "cells": "cells/*/cells.parquet",
+        "manifests": "cohorts/*/manifest.parquet",
+        "rankings": "selections/*/ranking.csv",
+        "stabilities": "selections/*/stability.csv",
+        "neighbours": "neighbours/*.csv",
+    }
+    return [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]

@@ -249,9 +249,11 @@ CELL_VIEWS = [
 
 
 def annotation_settings(wildcards):
+    given = STUDY.segmentation
     masks = STUDY.cohorts[wildcards.cohort].masks.model_dump_json()
-    size = STUDY.segmentation.size_of(wildcards.cohort)
-    return f'{{"masks":{masks},"segmentation":{STUDY.segmentation.model_dump_json()},"size":{size}}}'
+    splits = f'{{"test":{given.test},"validation":{given.validation},"seed":{given.training.seed}}}'
+    size = given.size_of(wildcards.cohort)
+    return f'{{"masks":{masks},"splits":{splits},"images":{given.images_per_source},"size":{size}}}'
 
 
 def segmentation_settings(wildcards):

@@ -75,13 +75,12 @@ def infer_codes(pairs: Iterable[tuple[np.ndarray, str | Path]]) -> Masks:
     last: str | Path = "masks"
     for image, path in pairs:
         raw, last = _decode(path), path
-        rgb = np.repeat(raw[:, :, None], 3, axis=2) if raw.ndim == 2 else raw
-        edge = np.zeros(rgb.shape[:2], bool)
+        edge = np.zeros(raw.shape[:2], bool)
         edge[[0, -1]] = edge[:, [0, -1]] = True
-        flat, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
+        flat, inverse, _ = _distinct(raw)
         levels = image[:, :, 1].ravel() if image.shape[:2] == edge.shape else np.zeros(edge.size)
         for row, colour in enumerate(flat):
-            here, code = inverse.ravel() == row, _code(colour)
+            here, code = inverse == row, _code(colour)
             pixels[code] += int(here.sum())
             border[code] += int((here & edge.ravel()).sum())
             green[code] += float(levels[here].sum())
@@ -98,6 +97,15 @@ def infer_codes(pairs: Iterable[tuple[np.ndarray, str | Path]]) -> Masks:
     return Masks(path="", background=(background,), **found)  # type: ignore[arg-type]
 
 
+def _distinct(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The colours of a mask, uint8 [n, 3], which of them each pixel has, int [H * W], and how many pixels each has."""
+    rgb = np.repeat(raw[:, :, None], 3, axis=2) if raw.ndim == 2 else raw
+    packed = rgb.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    values, inverse, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
+    return colours, inverse.ravel(), counts
+
+
 def _code(colour: np.ndarray) -> Code:
     red, green, blue = (int(each) for each in colour)
     return red if red == green == blue else f"#{red:02x}{green:02x}{blue:02x}"
@@ -109,8 +117,7 @@ def _decoded(raw: np.ndarray, masks: Masks, path: str | Path) -> np.ndarray:
     codes = [(colour, part) for part, given in listed.items() for colour in _colours(given)]
     colours = np.array([colour for colour, _ in codes], np.int32)
     meaning = np.array([part for _, part in codes], np.uint8)
-    rgb = np.repeat(raw[:, :, None], 3, axis=2) if raw.ndim == 2 else raw
-    flat, inverse, counts = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    flat, inverse, counts = _distinct(raw)
     distance = np.abs(flat.astype(np.int32)[:, None] - colours).max(axis=2)
     stray = distance.min(axis=1) > TOLERANCE
     if counts[stray].sum() > MOST_STRAY * counts.sum():
@@ -120,7 +127,7 @@ def _decoded(raw: np.ndarray, masks: Masks, path: str | Path) -> np.ndarray:
             f"{path}: {share:.0%} of the mask has the code {_code(worst)!r}, which masks does not list; add it to "
             "nucleus, cytoplasm, cell or background"
         )
-    return meaning[distance.argmin(axis=1)][inverse.ravel()].reshape(rgb.shape[:2])
+    return meaning[distance.argmin(axis=1)][inverse].reshape(raw.shape[:2])
 
 
 def _colours(codes: Sequence[Code]) -> list[tuple[int, int, int]]:

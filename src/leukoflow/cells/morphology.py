@@ -92,6 +92,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("od_contrast", "OD", "Nucleus over cytoplasm", "nuclear minus cytoplasmic OD, mean of the channels"),
     Feature("cytoplasm_granularity", "OD", "Granularity", "deviation of cytoplasmic OD from its mean within 0.75 µm"),
 )  # fmt: skip
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
 
@@ -147,7 +148,7 @@ def _features(
         found |= chromatin(density[..., 1], nucleus, scale) | _colours("nucleus", density, nucleus)
     if np.count_nonzero(cytoplasm) >= LEAST_PIXELS:
         found |= _colours("cytoplasm", density, cytoplasm)
-        found["cytoplasm_granularity"] = granularity(density.mean(axis=2), cytoplasm, scale)
+        found["cytoplasm_granularity"] = granularity(cv2.transform(density, _MEAN), cytoplasm, scale)
     nuclear, plasmic = ([found[f"{part}_od_{name}_mean"] for name in CHANNELS] for part in ("nucleus", "cytoplasm"))
     found["od_contrast"] = (sum(nuclear) - sum(plasmic)) / len(CHANNELS)
     return found

@@ -8,8 +8,6 @@ their own deepest point, and parted at narrow necks only. No threshold is global
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from skimage.segmentation import watershed
 
 from leukoflow.core.errors import LeukoFlowError
@@ -20,12 +18,14 @@ SMOOTH = 0.15
 """Diameter of bridges and spikes that are cut off, and of clefts that are closed, in least cell diameters."""
 LEAST_NUCLEUS = 0.3
 """Least diameter of what is taken for a nucleus, in least cell diameters."""
-NECK, NUCLEAR_NECK = 0.85, 0.75
-"""Two lumps of a cell, or two lobes of a nucleus, are one where the line between their deepest points is nowhere less
-deep than this fraction of the less deep one."""
-SNUG = 1.1
+NECK = 0.75
+"""Two lumps of cytoplasm, or two lobes of a nucleus, are one where the line between their deepest points is nowhere
+less deep than this fraction of the less deep one."""
+WAIST = 0.9
+"""Lobes in two lumps belong to two cells from this fraction on: nuclei tell cells apart where the neck is wide."""
+SNUG = 1.25
 """Lobes of one nucleus fit into the largest disc of cytoplasm around the point between them, widened by this factor."""
-ROOMY = 0.65
+ROOMY = 0.55
 """Largest radius of that disc, in geometric means of the least and the largest cell diameter: inside a clump of cells
 the depth says nothing."""
 POINTS = 9
@@ -50,8 +50,9 @@ def separate(parts: np.ndarray, least: float, largest: float | None = None) -> N
     if not cell.any():
         return np.zeros(parts.shape, np.uint16)
     number, blobs = cv2.connectedComponents(cell, connectivity=4, ltype=cv2.CV_32S)
-    markers = _markers(cell, nucleus, blobs, least, largest)
-    cells = _flooded(cell, nucleus, blobs, number, markers)
+    outer, inner = (cv2.distanceTransform(mask, cv2.DIST_L2, 5) for mask in (cell, nucleus))
+    markers = _markers(_smooth(outer), _smooth(inner), blobs, least, largest)
+    cells = _flooded(outer, inner, blobs, number, markers)
     return _numbered(cells, nucleus, least, largest)
 
 
@@ -89,13 +90,14 @@ def _tidy(cell: np.ndarray, least: float) -> NDArray[np.uint8]:
         _, labels, statistics, _ = cv2.connectedComponentsWithStats((cell == kind).astype(np.uint8), connectivity=4)
         small = statistics[:, cv2.CC_STAT_AREA] < _area(least)
         small[0] = False
+        if not small.any():
+            continue
         cell = np.where(small[labels], 1 - kind, cell).astype(np.uint8)
     return cell
 
 
-def _depth(mask: np.ndarray) -> Depth:
-    """Distance to the outside of the mask, pixels, smoothed a little; beyond the image a mask goes on."""
-    return np.asarray(cv2.GaussianBlur(cv2.distanceTransform(mask, cv2.DIST_L2, 5), (3, 3), 0.8), np.float32)
+def _smooth(depth: np.ndarray) -> Depth:
+    return np.asarray(cv2.GaussianBlur(depth, (3, 3), 0.8), np.float32)
 
 
 def _peaks(depth: Depth, lowest: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -104,20 +106,16 @@ def _peaks(depth: Depth, lowest: float) -> tuple[NDArray[np.intp], NDArray[np.in
     rows, columns = np.divmod(np.flatnonzero(top), depth.shape[1])
     order = np.argsort(-depth[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]
-    near = _distance(rows, columns) < depth[rows, columns][:, None]
+    near = np.hypot(rows[:, None] - rows, columns[:, None] - columns) < depth[rows, columns][:, None]
     alone = ~np.triu(near, 1).any(axis=0)
     return rows[alone], columns[alone]
 
 
-def _distance(rows: np.ndarray, columns: np.ndarray) -> NDArray[np.float64]:
-    return np.hypot(rows[:, None] - rows, columns[:, None] - columns)
+def _markers(depth: Depth, inner: Depth, blobs: np.ndarray, least: float, largest: float | None) -> NDArray[np.int32]:
+    """Markers int32 [H, W]: 1, 2, ... in the middle of each cell, one number for all lobes of a nucleus.
 
-
-def _markers(
-    cell: np.ndarray, nucleus: np.ndarray, blobs: np.ndarray, least: float, largest: float | None
-) -> NDArray[np.int32]:
-    """Markers int32 [H, W]: 1, 2, ... in the middle of each cell, one number for all lobes of a nucleus."""
-    depth, inner = _depth(cell), _depth(nucleus)
+    depth, inner: distance from the outside of the cells and of the nuclei, pixels; blobs: number of each piece.
+    """
     lowest = LEAST_NUCLEUS * least / 2
     lobe, middle = _peaks(inner, lowest), _peaks(depth, lowest)
     rows, columns = (np.concatenate(each) for each in zip(lobe, middle, strict=True))
@@ -127,43 +125,47 @@ def _markers(
     line = tuple(np.rint(np.outer(a[one], 1 - share) + np.outer(a[two], share)).astype(int) for a in (rows, columns))
     apart = np.hypot(rows[one] - rows[two], columns[one] - columns[two])
 
-    # Lumps of the cells: deep points with no neck between them. A lobe belongs to that in whose disc it is most.
+    # Lumps: deep points with no neck between them. A lobe belongs to that in whose disc it is most.
     at = depth[rows, columns]
-    wide = depth[line].min(axis=1) >= NECK * np.minimum(at[one], at[two])
+    neck = depth[line].min(axis=1) / np.minimum(at[one], at[two])
     between = one >= lobes
-    lump = _groups(number, one[between & wide], two[between & wide])
+    lump, waisted = (
+        _groups(number, one[each], two[each]) for each in (between & (neck >= NECK), between & (neck >= WAIST))
+    )
     within = np.full((lobes, number), np.inf)
     across = (one < lobes) & (two >= lobes)
     within[one[across], two[across]] = (apart - at[two])[across]
     if lobes:
-        lump[:lobes] = lump[np.argmin(within, axis=1)]
+        home = np.argmin(within, axis=1)
+        lump[:lobes], waisted[:lobes] = lump[home], waisted[home]
 
     # Lobes are of one nucleus where that has no neck, or where one disc of cytoplasm in one lump holds both.
     radius = inner[rows, columns]
-    solid = inner[line].min(axis=1) >= NUCLEAR_NECK * np.minimum(radius[one], radius[two])
+    solid = inner[line].min(axis=1) >= NECK * np.minimum(radius[one], radius[two])
     room = depth[line].max(axis=1)
     if largest is not None:
         room = np.minimum(room, ROOMY * np.sqrt(least * largest))
-    snug = (apart + radius[one] + radius[two] <= 2 * SNUG * room) & (lump[one] == lump[two])
+    snug = (apart + radius[one] + radius[two] <= 2 * SNUG * room) & (waisted[one] == waisted[two])
     joined = (two < lobes) & (solid | snug)
-    group = _groups(number, one[joined], two[joined])
-    # Lumps without a nucleus mark themselves, by all their deep points.
-    bare = ~np.isin(lump, lump[:lobes])
-    group[bare] = number + lump[bare]
-    mark = bare | (np.arange(number) < lobes)
-    markers = np.zeros(cell.shape, np.int32)
-    markers[rows[mark], columns[mark]] = group[mark] + 1
+    group = _groups(number, one[joined], two[joined]) + 1
+    markers = np.zeros(depth.shape, np.int32)
+    # Lumps without a nucleus mark themselves, by discs in place of one.
+    for k in np.flatnonzero(~np.isin(lump, lump[:lobes])):
+        cv2.circle(markers, (int(columns[k]), int(rows[k])), int(at[k] / 2), int(number + 1 + lump[k]), cv2.FILLED)
+    markers[rows[:lobes], columns[:lobes]] = group[:lobes]
     return markers
 
 
-def _groups(number: int, one: np.ndarray, two: np.ndarray) -> NDArray[np.int32]:
+def _groups(number: int, one: np.ndarray, two: np.ndarray) -> NDArray[np.intp]:
     """Group of each of so many points, given the pairs that belong together."""
-    graph = coo_matrix((np.ones(len(one), bool), (one, two)), shape=(number, number))
-    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
+    group = np.arange(number)
+    for first, second in zip(one.tolist(), two.tolist(), strict=True):
+        group[group == group[second]] = group[first]
+    return group
 
 
 def _flooded(
-    cell: np.ndarray, nucleus: np.ndarray, blobs: np.ndarray, number: int, markers: np.ndarray
+    outer: np.ndarray, inner: np.ndarray, blobs: np.ndarray, number: int, markers: np.ndarray
 ) -> NDArray[np.int32]:
     """Every pixel of a cell with the number of its marker: int32 [H, W]; blobs without a marker are left out."""
     place = np.flatnonzero(markers)
@@ -175,10 +177,8 @@ def _flooded(
     cells = single[blobs]
     shared = (owners > 1)[blobs]
     if shared.any():
-        # Down from the edge of the cell, and from its nucleus, to where two floods meet.
-        outer = cv2.distanceTransform(cell, cv2.DIST_L2, 5)
-        inner = cv2.distanceTransform(nucleus, cv2.DIST_L2, 5)
-        beyond = cv2.distanceTransform(1 - nucleus, cv2.DIST_L2, 5) if nucleus.any() else np.zeros_like(outer)
+        # Floods rise from the nuclei and the other markers, meeting where the cells are thin and these are far.
+        beyond = cv2.distanceTransform(((inner == 0) & (markers == 0)).astype(np.uint8), cv2.DIST_L2, 5)
         window = _window(shared)
         height = (beyond - inner - outer)[window]
         cells[window] += watershed(height, np.where(shared, markers, 0)[window], mask=shared[window])
@@ -196,10 +196,10 @@ def _numbered(cells: np.ndarray, nucleus: np.ndarray, least: float, largest: flo
     area = np.bincount(cells.ravel())
     fits = (area >= _area(least)) & (area <= _area(largest or np.inf))
     fits[0] = False
-    seen, first = np.unique(cells, return_index=True)
-    order = seen[np.argsort(first, kind="stable")]
-    order = order[fits[order]]
+    place = np.flatnonzero(fits[cells])[::-1]
+    first = np.full(len(area), cells.size)
+    first[cells.ravel()[place]] = place  # the last one written is the uppermost
     number = np.zeros(len(area), np.uint16)
-    number[order] = np.arange(1, len(order) + 1)
+    number[np.argsort(first, kind="stable")[: fits.sum()]] = np.arange(1, fits.sum() + 1)
     ids = number[cells]
     return np.where(ids > 0, 2 * ids + nucleus, 0).astype(np.uint16)

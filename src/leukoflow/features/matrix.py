@@ -174,19 +174,21 @@ def blocks_of(count: int, size: int = BLOCK) -> Iterator[np.ndarray]:
         yield np.arange(start, min(start + size, count))
 
 
-def open_selection(file: Path, wanted: int) -> tuple[Matrix, dict[str, Any]]:
-    """The best ranked features of a cohort, at most `wanted`, by the file `scaled/COHORT.npy` in a selection's folder;
-    and the selection's `features.json`, in which `names` are then those of the columns taken.
+def open_selection(folder: Path, cohort: str, wanted: int) -> tuple[Matrix, dict[str, Any]]:
+    """The best ranked features of a cohort, at most `wanted`, in a selection's folder; and its `features.json`, in
+    which `names` are then those of the columns taken.
 
     Raises LeukoFlowError where files are missing or do not belong together.
     """
-    folder = file.parents[1]
+    file = folder / "scaled" / f"{cohort}.npy"
     facts = read_json(folder / "features.json")
     ranking = read_table(folder / "ranking.csv", ["position", "feature"]).sort_values("position")
     place = {name: column for column, name in enumerate(facts["names"])}
     matrix = open_files([file])
     names = [str(name) for name in ranking["feature"]][:wanted]
     if matrix.shape != (len(place),) or not set(names) <= set(place):
-        raise LeukoFlowError(f"{file}: holds other features than {folder.name} ranked; delete that folder and run again")
+        raise LeukoFlowError(
+            f"{file}: holds other features than {folder.name} ranked; delete that folder and run again"
+        )
     columns = np.array([place[name] for name in names], np.int64)
     return replace(matrix, columns=columns), {**facts, "names": names}

@@ -14,7 +14,7 @@ QUOTIENT_GUARD = 1e-4
 """Bits added to the redundancy of MIQ, as Peng's program does."""
 CORRELATION_FLOOR = 1e-3
 """Smallest absolute correlation that counts in FCQ, as in the package mrmr-selection."""
-BLOCK = 128
+BLOCK = 256
 """Most features whose redundancy with all others is computed at a time."""
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -33,7 +33,9 @@ def quotient(relevance: np.ndarray, redundancy: np.ndarray) -> np.ndarray:
 
 def correlation_quotient(relevance: np.ndarray, redundancy: np.ndarray) -> np.ndarray:
     """FCQ: F / mean |r|; 0 where the mean is 1, as a copy of all chosen features brings nothing (mrmr-selection)."""
-    return np.where(redundancy >= 1 - 1e-12, 0.0, relevance / redundancy)
+    score = relevance / redundancy
+    score[redundancy >= 1 - 1e-12] = 0
+    return score
 
 
 def by_information(codes: np.ndarray, y: np.ndarray, k: int, score: Score) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +47,7 @@ def by_information(codes: np.ndarray, y: np.ndarray, k: int, score: Score) -> tu
     def redundancy(rows: np.ndarray) -> np.ndarray:
         return mutual_information(features[rows], features, (states, states))
 
-    return greedy(relevance, redundancy, k, score, max(4, 2 * BLOCK // states))
+    return greedy(relevance, redundancy, k, score, max(4, BLOCK // states))
 
 
 def by_correlation(x: np.ndarray, y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -63,23 +65,24 @@ def by_correlation(x: np.ndarray, y: np.ndarray, k: int) -> tuple[np.ndarray, np
     return greedy(f_statistic(features, y), redundancy, k, correlation_quotient)
 
 
-def greedy(relevance: np.ndarray, redundancy: Rows, k: int, score: Score, most: int = BLOCK) -> tuple[np.ndarray, np.ndarray]:
+def greedy(
+    relevance: np.ndarray, redundancy: Rows, k: int, score: Score, most: int = BLOCK
+) -> tuple[np.ndarray, np.ndarray]:
     """Choose k times the feature of the highest score: order int64 [k], scores float64 [k] (first the relevance).
 
     `redundancy(rows int [b])` gives [b, D], with all others, of features that may be chosen soon: those that score
-    highest now are asked for together, at most `most`, since products of matrices are many times faster than of vectors. It changes
-    no result: what is chosen is added in the order in which it is chosen. Ties go to the lower index.
+    highest now are asked for together, at most `most`, since a product of matrices is many times faster than as many
+    products with vectors. It changes no result: what is chosen is added in the order in which it is chosen. Ties go to
+    the lower index.
     """
     order, scores = np.empty(k, np.int64), np.empty(k)
     total = np.zeros(len(relevance))
     current = relevance.astype(np.float64)
-    free = np.ones(len(relevance), bool)
     ready: dict[int, np.ndarray] = {}
     block = 8  # the first choices change the scores most, so little is foreseen there
     for step in range(k):
         best = _first_highest(current)
         order[step], scores[step] = best, current[best]
-        free[best] = False
         if step + 1 == k:
             break
         if best not in ready:
@@ -92,13 +95,15 @@ def greedy(relevance: np.ndarray, redundancy: Rows, k: int, score: Score, most: 
             ready.update(zip(likely.tolist(), map(np.copy, redundancy(likely)), strict=True))
             block = min(2 * block, most)
         total += ready.pop(best)
-        current = np.where(free, score(relevance, total / (step + 1)), -np.inf)
+        current = score(relevance, total / (step + 1))
+        current[order[: step + 1]] = -np.inf
     return order, scores
 
 
 def _first_highest(values: np.ndarray) -> int:
     """Index of the highest value; of several that differ by rounding alone, the lowest."""
-    best = float(values.max())
-    if np.isinf(best):
-        return int(values.argmax())
-    return int(np.argmax(values >= best - 1e-13 - 1e-11 * abs(best)))
+    best = int(values.argmax())
+    if np.isinf(values[best]):
+        return best
+    near = values[:best] >= values[best] - 1e-13 - 1e-11 * abs(values[best])
+    return int(near.argmax()) if near.any() else best

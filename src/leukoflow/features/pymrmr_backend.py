@@ -44,7 +44,9 @@ def by_information(codes: np.ndarray, y: np.ndarray, k: int, score: Score) -> tu
     table = pd.DataFrame(np.concatenate([label, features]).T.astype(np.int64), columns=names)
     found = pymrmr.mRMR(table, "MIQ" if score is quotient else "MID", k)
     if len(found) != k or len(set(found)) != k or "label" in found:
-        raise LeukoFlowError(f"selection.backend: pymrmr returned no ranking of {k} features; use the backend leukoflow")
+        raise LeukoFlowError(
+            f"selection.backend: pymrmr returned no ranking of {k} features; use the backend leukoflow"
+        )
     order = np.array(found).astype(np.int64)
     chosen = features[order]
     relevance = mutual_information(label, chosen, (int(label.max()) + 1, states))[0]

@@ -78,7 +78,12 @@ def rank(x: np.ndarray, y: np.ndarray, selection: Selection, seed: int) -> Ranki
 
 
 def rank_discrete(codes: np.ndarray, y: np.ndarray, selection: Selection) -> Ranking:
-    """Rank features that are states already, codes int [n, D] (at most 64 states each), by `mid` or `miq`."""
+    """Rank features that are states already, codes int [n, D] (at most 64 states each), by `mid` or `miq`.
+
+    Raises LeukoFlowError for any other method, and as `rank` does.
+    """
+    if selection.method not in ("mid", "miq"):
+        raise LeukoFlowError(f"selection.method: {selection.method} does not rank states; choose mid or miq")
     _check(codes, y)
     varying = np.flatnonzero(_varies(codes))
     order, scores = varying, np.zeros(0)
@@ -88,9 +93,7 @@ def rank_discrete(codes: np.ndarray, y: np.ndarray, selection: Selection) -> Ran
     return _with_constants(varying[order], scores, codes.shape[1], selection.features)
 
 
-def _information(
-    codes: np.ndarray, labels: np.ndarray, selection: Selection, k: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _information(codes: np.ndarray, labels: np.ndarray, selection: Selection, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Order and scores of varying codes [n, D] by the backend that the config names."""
     score = difference if selection.method == "mid" else quotient
     if selection.backend == "pymrmr":

@@ -118,9 +118,7 @@ def names_of(facts: Mapping[str, Any], stack: Stack | None) -> list[str]:
     return [f"{number}_{each['name']}_{channel:04d}" for number, each in pairs for channel in range(each["channels"])]
 
 
-def reducer(
-    facts: Mapping[str, Any], stack: Stack | None, device: torch.device
-) -> Callable[[np.ndarray], np.ndarray]:
+def reducer(facts: Mapping[str, Any], stack: Stack | None, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
     """What makes features of extracted rows: float32 [n, D] -> [n, F].
 
     The stack, or without one the mean over positions; cell morphology stays as it is.

@@ -11,7 +11,7 @@ from leukoflow.report import words
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
-SEGMENTERS = {"unet": "U-Net", "threshold": "thresholds"}
+SEGMENTERS = {"unet": "U-Net", "threshold": "Thresholds"}
 FAMILIES = ("stages", "contact", "archive", "cells", "gallery")
 # The features that the report shows of each class: title and decimals. The table of cells has the others.
 SHOWN = {
@@ -150,7 +150,7 @@ def overlap(segmentation: pd.DataFrame) -> Grid | None:
                 )
             )
         )
-    titles = [f"{SEGMENTERS[name].capitalize()}{'' if within else ', source left out'}" for name, within in kinds]
+    titles = [f"{SEGMENTERS[name]}{'' if within else ', source left out'}" for name, within in kinds]
     caption = (
         "Dice with experts' masks on held-out images, mean over images. Left out: nothing of the source was learnt "
     )

@@ -11,8 +11,7 @@ from leukoflow.cells.labels import fit_map, write_maps
 from leukoflow.cells.masks import infer_codes, read_instances, read_mask
 from leukoflow.config.base import Section
 from leukoflow.config.masks import Masks
-from leukoflow.config.segmentation import Segmentation
-from leukoflow.config.splits import Splits
+from leukoflow.config.splits import Protocol, Splits
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.parallel import thread_map
@@ -30,8 +29,10 @@ class Annotation(Section):
 
     masks: Masks
     """How the masks are coded."""
-    segmentation: Segmentation
+    splits: Splits
     """Fractions of the roles."""
+    images: int
+    """Most images that are used."""
     size: int
     """Side of the renditions, pixels."""
 
@@ -59,7 +60,7 @@ def main(argv: list[str] | None) -> None:
     given: Annotation = args.settings
     table = _masked(args)
     size, expert = given.size, given.masks.expert
-    index = _with_roles(table, given.segmentation) if expert else table.assign(group=table["image_id"], role="test")
+    index = _with_roles(table, given.splits) if expert else table.assign(group=table["image_id"], role="test")
     masks = given.masks
     if masks.coding == "inferred":
         some = index.iloc[np.linspace(0, len(index) - 1, min(INFERRED_FROM, len(index))).round().astype(int)]
@@ -95,7 +96,7 @@ def _masked(args: argparse.Namespace) -> pd.DataFrame:
     table = table[table["mask"].notna()].reset_index(drop=True)
     if table.empty:
         raise LeukoFlowError(f"{args.cohort}: none of its images has a mask; check masks.path")
-    most = args.settings.segmentation.images_per_source
+    most = args.settings.images
     if len(table) > most:
         table = table.iloc[np.linspace(0, len(table) - 1, most).round().astype(int)].reset_index(drop=True)
     groups = read_table(args.groups)
@@ -103,11 +104,10 @@ def _masked(args: argparse.Namespace) -> pd.DataFrame:
     return table.merge(groups, on="image_id", how="left", validate="one_to_one")
 
 
-def _with_roles(table: pd.DataFrame, segmentation: Segmentation) -> pd.DataFrame:
+def _with_roles(table: pd.DataFrame, splits: Splits) -> pd.DataFrame:
     """Roles with patients, where they are known, and near-duplicates kept together."""
-    splits = Splits(test=segmentation.test, validation=segmentation.validation, seed=segmentation.training.seed)
-    protocol = "patient" if table["patient"].notna().all() else "duplicate"
-    roles = make_split(table.assign(y=0), ["cell"], protocol, splits)  # type: ignore[arg-type]
+    protocol: Protocol = "patient" if table["patient"].notna().all() else "duplicate"
+    roles = make_split(table.assign(y=0), ["cell"], protocol, splits)
     return table.merge(roles[["image_id", "group", "role"]], on="image_id", validate="one_to_one")
 
 

@@ -27,7 +27,9 @@ def main(argv: list[str] | None) -> None:
         try:
             file = Path(hf_hub_download(repository, FILE, revision=revision, local_dir=folder))
         except (HfHubHTTPError, OSError, ValueError) as error:
-            raise LeukoFlowError(f"{args.source}: {FILE} cannot be downloaded ({error}); check name and network") from error
+            raise LeukoFlowError(
+                f"{args.source}: {FILE} cannot be downloaded ({error}); check name and network"
+            ) from error
         with open(file, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if args.sha256 and digest != args.sha256:

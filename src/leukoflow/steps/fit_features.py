@@ -6,7 +6,6 @@ The validation role stops the training of the stack and takes no other part; the
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,11 @@ from leukoflow.config.training import Training
 from leukoflow.core.files import read_table, write_json, write_table
 from leukoflow.core.seeding import stream_seed
 from leukoflow.core.step import parser, run, settings
-from leukoflow.features import ranking, scaling, stability
+from leukoflow.features import scaling
 from leukoflow.features.matrix import Matrix, blocks_of, open_matrix
+from leukoflow.features.ranking import rank
+from leukoflow.features.selection import save_scaler
+from leukoflow.features.stability import stability
 from leukoflow.features.stack import Stack, StackClassifier, channels_of, names_of, random_stack, reducer
 from leukoflow.models.inference import best_device, save_tensors
 from leukoflow.training import batches
@@ -72,14 +74,14 @@ def main(argv: list[str] | None) -> None:
     log.info("%d rows of %d features", *x.shape)
     scaler = scaling.fit(x, selection.scaling)
     scaled = scaling.apply(scaler, x)
-    ranked = ranking.rank(scaled, train.y, selection, args.seed)
-    steady = stability.stability(scaled, train.y, selection, args.seed)
+    ranked = rank(scaled, train.y, selection, args.seed)
+    steady = stability(x, train.y, selection, args.seed)
 
     names = names_of(facts, stack)
     if ranked.projection is not None:
         names = [f"component_{each:04d}" for each in range(ranked.projection.shape[1])]
     save_tensors(args.stack, {} if stack is None else stack.state_dict())
-    save_tensors(args.scaler, scaling_tensors(scaler, ranked))
+    save_scaler(args.scaler, scaler, ranked.projection)
     listed = [names[each] for each in ranked.order]
     table = pd.DataFrame({"position": range(len(listed)), "feature": listed, "score": ranked.scores})
     write_table(args.ranking, table)
@@ -102,7 +104,7 @@ def _stack(
     fitted = _fit_stack(model, matrix, split, features.stack_epochs, args)
     model.load_state_dict(fitted.weights)
     best = fitted.history[fitted.best_epoch]
-    training = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch}
+    training: dict[str, Any] = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch}
     training |= {"validation_loss": best.validation_loss, "validation_accuracy": best.validation_accuracy}
     return model.stack.eval(), training
 

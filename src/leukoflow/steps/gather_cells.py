@@ -34,9 +34,9 @@ def main(argv: list[str] | None) -> None:
                 cells += len(table)
     images = pd.concat(parts, ignore_index=True)
     _check(images["image_id"], image_ids)
-    images = images.set_index("image_id").reindex(pd.Index(image_ids)).rename_axis("image_id").reset_index()
+    images = images.set_index("image_id").reindex(pd.Index(image_ids, name="image_id")).reset_index()
     images[list(COUNTS)] = images[list(COUNTS)].fillna(0).astype("int64")
-    write_table(args.outputs[1], images.reset_index())
+    write_table(args.outputs[1], images)
     log.info("%d white cells; %d of %d images have none", cells, (images["cells"] == 0).sum(), len(images))
 
 

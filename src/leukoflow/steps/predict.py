@@ -44,7 +44,7 @@ def main(argv: list[str] | None) -> None:
     if args.view:
         data: Shards | Matrix = open_view(args.view)
     else:
-        data, _ = open_selection(args.features, description["options"]["inputs"])
+        data, _ = open_selection(args.features.parents[1], args.features.stem, description["options"]["inputs"])
     table = (
         _own(args.split, args.fold) if args.split else _external(args.manifest, args.groups, args.cohort, args.settings)
     )

@@ -114,7 +114,7 @@ def _source(args: Any, spec: ModelSpec) -> tuple[Shards | Matrix, dict[str, Any]
     if model.training.augmentation != Augmentation():
         raise LeukoFlowError(f"{where}.training.augmentation: features cannot be augmented; remove this key")
     sized = {**spec.sizes.get(model.size, {}), **model.options}
-    data, facts = open_selection(args.features, int(sized["features"]))
+    data, facts = open_selection(args.features.parents[1], args.features.stem, int(sized["features"]))
     if data.shape[0] < int(sized["features"]):
         log.warning("%d features wanted, %d there are", sized["features"], data.shape[0])
     return data, {**model.options, "inputs": data.shape[0]}, {"name": model.features, **facts}

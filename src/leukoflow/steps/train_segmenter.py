@@ -18,7 +18,7 @@ from leukoflow.models.inference import save_tensors
 from leukoflow.training.canvases import Source, median_diameter
 from leukoflow.training.segmenter import SegmenterEpoch, fit_segmenter
 
-TUNED_ON = 60
+TUNED_ON = 20
 """Images of each source that thresholds are tuned on, evenly spaced."""
 
 

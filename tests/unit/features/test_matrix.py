@@ -85,11 +85,10 @@ def test_a_selection_gives_the_best_columns_in_their_order(tmp_path: Path) -> No
     write_json(tmp_path / "features.json", {"names": list("abcdef"), "kind": "deep"})
     ranking = pd.DataFrame({"position": [1, 0, 2], "feature": ["b", "e", "a"], "score": [2.0, 3.0, 1.0]})
     write_table(tmp_path / "ranking.csv", ranking)
-    file = tmp_path / "scaled" / "demo.npy"
-    opened, facts = open_selection(file, 2)
+    opened, facts = open_selection(tmp_path, "demo", 2)
     assert facts["names"] == ["e", "b"] and opened.shape == (2,)
     np.testing.assert_array_equal(opened.gather([3, 0]), values[[3, 0]][:, [4, 1]])
-    assert open_selection(file, 100)[0].shape == (3,)
+    assert open_selection(tmp_path, "demo", 100)[0].shape == (3,)
     write_json(tmp_path / "features.json", {"names": list("abcdx")})
     with pytest.raises(LeukoFlowError, match=r"demo.npy: holds other features than"):
-        open_selection(file, 2)
+        open_selection(tmp_path, "demo", 2)

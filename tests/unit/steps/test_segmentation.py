@@ -12,6 +12,7 @@ from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.masks import SYNTHETIC, Masks
 from leukoflow.config.segmentation import Segmentation, SegmenterTraining
+from leukoflow.config.splits import Splits
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.steps import annotate, manifest, measure, score_segmenter, segment, synthesise, train_segmenter
@@ -52,7 +53,7 @@ def options(values: dict[str, object]) -> list[str]:
 
 
 def gather(root: Path, masks: Masks, folder: Path) -> None:
-    settings = Annotation(masks=masks, segmentation=UNET, size=96).model_dump_json()
+    settings = Annotation(masks=masks, splits=Splits(test=0.2, validation=0.15), images=2000, size=96).model_dump_json()
     given = {"settings": settings, "cohort": "demo", "root": root, "manifest": root / "manifest.parquet"}
     given |= {"quality": root / "quality.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
     given |= {name: folder / f"{name}.npy" for name in ("images", "parts", "labels")}

@@ -1,0 +1,106 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from leukoflow.figures.embedding import (
+    Points,
+    embedding_chart,
+    group_colours,
+    nearest,
+    neighbour_agreement,
+    sampled,
+    tsne,
+)
+
+
+def points(matrix: np.ndarray, label: list[int], **groups: list) -> Points:
+    ids = [f"i{place:03d}" for place in range(len(matrix))]
+    facts = pd.DataFrame({"image_id": ids, "class": label, **groups})
+    return Points(np.asarray(matrix, np.float32), facts)
+
+
+@pytest.fixture
+def slides() -> Points:
+    """Two classes of four slides each, six images a slide, features that know the slide alone."""
+    random = np.random.default_rng(0)
+    slide = np.repeat(np.arange(8), 6)
+    place = random.permutation(8)[slide] * 50.0
+    matrix = place[:, None] + random.normal(size=(48, 3))
+    return points(matrix, (slide // 4).tolist(), cluster=[f"s{each}" for each in slide], patient=[None] * 48)
+
+
+def test_neighbours_are_the_nearest_others():
+    random = np.random.default_rng(1)
+    matrix = random.normal(size=(30, 4))
+    matrix[7] = matrix[3]  # a duplicate, as near as the row itself
+    far = np.linalg.norm(matrix[:, None] - matrix[None], axis=2)
+    np.fill_diagonal(far, np.inf)
+    found = nearest(matrix, 5)
+    assert (found != np.arange(30)[:, None]).all()
+    for row in range(30):
+        assert sorted(far[row, found[row]]) == pytest.approx(np.sort(far[row])[:5].tolist())
+
+
+def test_agreement_against_a_count_by_hand(slides):
+    table = neighbour_agreement(slides).set_index("group")
+    near = nearest(slides.matrix)
+    label, slide = slides.facts["class"].to_numpy(), slides.facts["cluster"].to_numpy()
+    alike = [[label[each] == label[row] for each in near[row]] for row in range(48)]
+    assert table.loc["class", "share"] == pytest.approx(np.mean(alike))
+    assert table.loc["class", "expected"] == pytest.approx(23 / 47)
+    shares = []
+    for row in range(48):
+        own = [each for each in near[row] if label[each] == label[row]]
+        if own:
+            shares.append(np.mean([slide[each] == slide[row] for each in own]))
+    assert table.loc["cluster", "share"] == pytest.approx(np.mean(shares))
+    assert table.loc["cluster", "expected"] == pytest.approx(5 / 23)
+    assert "patient" not in table.index
+
+
+def test_features_of_noise_agree_by_chance():
+    random = np.random.default_rng(2)
+    label, slide = random.integers(0, 3, 1500), random.integers(0, 5, 1500)
+    given = points(random.normal(size=(1500, 8)), label.tolist(), cluster=[f"s{each}" for each in slide])
+    table = neighbour_agreement(given)
+    assert (table["share"] - table["expected"]).abs().max() < 0.02
+
+
+def test_images_without_a_class_or_slide_take_no_part(slides):
+    label = slides.facts["class"].to_numpy().copy()
+    label[:10] = -1
+    cluster = slides.facts["cluster"].where(np.arange(48) >= 20, None)
+    given = Points(slides.matrix, slides.facts.assign(**{"class": label, "cluster": cluster}))
+    table = neighbour_agreement(given).set_index("group")
+    assert table.loc["class", "images"] == 38 and table.loc["cluster", "images"] <= 28
+
+
+def test_maps_are_the_same_twice_and_keep_what_is_together_together(slides):
+    first, second = tsne(slides.matrix), tsne(slides.matrix)
+    assert np.array_equal(first, second) and first.shape == (48, 2)
+    slide = slides.facts["cluster"].to_numpy()
+    assert np.mean(slide[nearest(first, 3)] == slide[:, None]) > 0.9
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (40, 1), (6, 2)])
+def test_few_images_or_features_have_a_map_too(shape):
+    assert tsne(np.random.default_rng(0).normal(size=shape)).shape == (shape[0], 2)
+
+
+def test_sampling_is_even_and_bounded():
+    assert sampled(10, 4).tolist() == [0, 3, 6, 9] and sampled(3, 4).tolist() == [0, 1, 2] and len(sampled(0)) == 0
+    assert len(sampled(1_000_000)) == 2000
+
+
+def test_neighbouring_slides_have_other_colours_and_unknown_ones_are_grey():
+    colours = group_colours(np.array([0, 1, 2, -1]))
+    assert np.ptp(colours[3]) < 0.1 and min(np.abs(colours[a] - colours[b]).max() for a, b in ((0, 1), (1, 2))) > 0.2
+
+
+def test_a_row_for_each_entry_a_column_for_each_group(slides):
+    other = Points(slides.matrix, slides.facts.assign(patient=slides.facts["cluster"]))
+    figure, table, agreement = embedding_chart({"one": slides, "two": other}, ["x", "y"])
+    assert len(figure.axes) == 6 and sum(axes.get_visible() for axes in figure.axes) == 5
+    assert table.groupby("features")["image_id"].nunique().tolist() == [48, 48] and set(table["class"]) == {"x", "y"}
+    assert agreement[agreement["features"] == "two"]["group"].tolist() == ["class", "cluster", "patient"]
+    assert f"{agreement['share'].iloc[0]:.0%} share the class" in figure.axes[0].get_xlabel()

@@ -1,0 +1,46 @@
+import numpy as np
+import pandas as pd
+
+from leukoflow.figures.segmentation import chart_table, segmentation_chart
+
+
+def score(source: str, segmenter: str, trained_on: str, part: str, value: float, **facts) -> dict:
+    base = {"segmenter": segmenter, "trained_on": trained_on, "source": source, "within": trained_on == "all"}
+    base |= {"kind": "expert", "label": "", "part": part, "metric": "dice", "images": 20, "value": value}
+    return base | {"low": value - 0.1, "high": value + 0.05} | facts
+
+
+def scores() -> pd.DataFrame:
+    rows = [score("a", "unet", "all", "cell", 0.9), score("a", "unet", "all", "nucleus", 0.95)]
+    rows += [score("a", "unet", "without_a", "cell", 0.7), score("b", "threshold", "all", "cell", 0.6)]
+    rows += [score("c", "unet", "all", "cell", 0.1, kind="agreement", within=False)]
+    rows += [score("a", "unet", "all", "cell", 0.8, metric="iou")]
+    return pd.DataFrame(rows)
+
+
+def instances() -> pd.DataFrame:
+    keys = [("unet", "all", "a", 0.8), ("unet", "without_a", "a", 0.5)]
+    return pd.DataFrame(keys, columns=["segmenter", "trained_on", "source", "ap50"]).assign(images=20)
+
+
+def test_only_experts_masks_count_and_only_dice():
+    table = chart_table(scores(), instances())
+    assert set(table["source"]) == {"a", "b"} and 0.8 not in set(table.loc[table["panel"] == "Cell, Dice", "value"])
+    single = table[table["panel"].str.startswith("Single")]
+    assert single[["within", "value"]].values.tolist() == [[True, 0.8], [False, 0.5]]
+
+
+def test_panels_share_the_sources_and_say_where_there_is_no_mask():
+    figure, _ = segmentation_chart(scores(), instances())
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["Nucleus, Dice", "Cell, Dice", "Single cells, AP at IoU 0.5"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no such mask"] and not figure.axes[1].texts
+    whisker, point = figure.axes[0].lines[:2]
+    assert np.allclose(whisker.get_xdata(), [0.85, 1.0]) and point.get_xdata()[0] == 0.95
+
+
+def test_without_masks_it_says_so():
+    none = scores()[:0]
+    figure, table = segmentation_chart(none, instances()[:0])
+    assert table.empty and "No source" in figure.texts[0].get_text()

@@ -1,0 +1,101 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PolyCollection
+
+from leukoflow.figures.contact import Field, archive_sheet, contact_sheet, cut_cells, kept_by, kept_cells, outlines
+from leukoflow.figures.stages import PARTS, Stages, parts_picture, stage_chart, typical
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    """Two cells that touch, and one at the edge."""
+    found = np.zeros((20, 20), np.uint16)
+    found[5:11, 4:8], found[5:11, 8:14] = 2, 4
+    found[7:9, 5:7] = 3
+    found[0:3, 15:20] = 9
+    return found
+
+
+def field(labels: np.ndarray, name: str = "a", cut: frozenset[int] = frozenset()) -> Field:
+    return Field(name, np.full((10, 10, 3), 200, np.uint8), labels, cut)
+
+
+def drawn(axes) -> list[PolyCollection]:
+    return [each for each in axes.collections if isinstance(each, PolyCollection)]
+
+
+def test_an_outline_runs_along_the_outermost_pixels_of_its_own_cell(labels):
+    found = outlines(labels)
+    assert sorted(found) == [1, 2, 4] and all(len(polygons) == 1 for polygons in found.values())
+    for cell, polygons in found.items():
+        rows, columns = np.nonzero(labels >> 1 == cell)
+        assert polygons[0].min(0).tolist() == [columns.min(), rows.min()]
+        assert polygons[0].max(0).tolist() == [columns.max(), rows.max()]
+        assert all(labels[int(y), int(x)] >> 1 == cell for x, y in polygons[0])
+
+
+def test_a_cell_in_two_pieces_has_two_outlines_and_a_blank_field_none():
+    split = np.zeros((9, 9), np.uint16)
+    split[1:3, 1:3] = split[6:8, 6:8] = 2
+    assert [len(each) for each in outlines(split).values()] == [2]
+    assert outlines(np.zeros((9, 9), np.uint16)) == {}
+
+
+def test_parts_have_their_colours(labels):
+    picture = parts_picture(labels)
+    colours = {name: tuple(int(code[k : k + 2], 16) for k in (1, 3, 5)) for name, code in PARTS.items()}
+    assert tuple(picture[15, 2]) == colours["background"]
+    assert tuple(picture[5, 4]) == colours["cytoplasm"] and tuple(picture[7, 5]) == colours["nucleus"]
+
+
+def test_the_typical_image_has_the_median_number_of_cells_and_is_near_the_middle():
+    images = pd.DataFrame({"image_id": list("abcdefg"), "cells": [3, 3, 9, 0, 3, 1, 3]})
+    assert typical(images, pd.Series(list("abcdefg"))) == "e"
+    assert typical(images, pd.Series(["x"])) is None
+
+
+def test_contact_sheet_counts_cells_and_marks_those_that_the_edge_cuts(labels):
+    empty = np.zeros_like(labels)
+    fields = {"x": [field(labels, "a", frozenset({4})), field(empty, "b")], "y": [], "z": [field(labels, "c")]}
+    figure, table = contact_sheet(fields)
+    assert table.values.tolist() == [["x", "a", 3, 1], ["x", "b", 0, 0], ["z", "c", 3, 0]]
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == "3 cells, 1 cut by the edge"
+    styles = [each.get_linestyle()[0][1] for each in drawn(axes)]
+    assert [style is None for style in styles] == [True, True, False]
+    assert sum(each.get_visible() for each in figure.axes) == 3
+
+
+def test_pictures_of_another_size_fill_the_coordinates_of_the_label_map(labels):
+    figure, _ = contact_sheet({"x": [field(labels)]})
+    assert list(figure.axes[0].images[0].get_extent()) == [-0.5, 19.5, 19.5, -0.5]
+
+
+def test_the_archives_mask_keeps_cells_that_it_covers_by_half(labels):
+    mask = np.zeros(labels.shape, bool)
+    mask[5:11, 4:6] = True  # half of cell 1
+    mask[5:11, 8:10] = True  # a third of cell 2
+    assert kept_cells(labels, mask) == 1 and kept_cells(labels, mask & False) == 0
+    figure, table = archive_sheet({"x": [field(labels)]}, {"x": [mask]})
+    assert table.values.tolist() == [["x", "a", 3, 1]]
+    assert figure.axes[1].get_xlabel() == "1 of 3 in the archive's"
+
+
+def test_what_the_archive_leaves_out_is_dark_at_any_size(labels):
+    picture = kept_by(np.full((10, 10, 3), 200, np.uint8), labels > 0)
+    assert picture[3, 3].tolist() == [200] * 3 and picture[9, 0].max() < 60
+
+
+@pytest.mark.parametrize(("normalised", "columns"), [(True, 4), (False, 3)])
+def test_stages_leave_out_what_the_study_has_not(labels, normalised, columns):
+    picture = np.full((10, 10, 3), 90, np.uint8) if normalised else None
+    figure, table = stage_chart({"x": Stages(field(labels), picture), "y": None})
+    assert len(figure.axes) == columns and table.values.tolist() == [["x", "a", 3, 0]]
+    assert len(drawn(figure.axes[-1])) == 3 and not drawn(figure.axes[0])
+
+
+def test_cut_cells_are_read_for_each_image(tmp_path):
+    table = pd.DataFrame({"image_id": ["a", "a", "b"], "cell": [1, 2, 1], "border": [True, False, True]})
+    table.to_parquet(tmp_path / "cells.parquet")
+    assert cut_cells(tmp_path / "cells.parquet", ["a", "c"]) == {"a": frozenset({1}), "c": frozenset()}

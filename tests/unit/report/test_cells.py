@@ -1,0 +1,150 @@
+import pandas as pd
+import pytest
+from fake_study import CLASSES, finished_study
+
+from leukoflow.report.cell_findings import cell_findings
+from leukoflow.report.cells import agreement, cells_section, how_found, overlap, single_cells
+from leukoflow.report.features import features_section
+
+NAMES = ("segmentation", "instances", "cells", "selection", "stability", "neighbours")
+PERCENT = "\N{NO-BREAK SPACE}%"
+
+
+@pytest.fixture
+def fake(tmp_path_factory):
+    return finished_study(tmp_path_factory.getbasetemp() / "study")
+
+
+@pytest.fixture
+def tables(fake) -> dict[str, pd.DataFrame]:
+    found = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in NAMES}
+    for name in ("segmentation", "cells"):
+        found[name]["label"] = found[name]["label"].fillna("")
+    return found
+
+
+def told(fake, tables) -> dict:
+    return {each.title: each for each in cell_findings(fake.study, tables)}
+
+
+def text_of(grid) -> list[list[str]]:
+    return [[cell.text for cell in row.cells] for row in grid.rows]
+
+
+def test_dice_stands_by_source_with_left_out_beside_within(tables):
+    table = overlap(tables["segmentation"])
+    assert table.columns == (
+        "Source", "Part", "U-Net", "U-Net, source left out", "Thresholds", "Thresholds, source left out", "Test images",
+    )  # fmt: skip
+    assert text_of(table)[0] == ["masked", "cell", "0.950", "0.850", "0.800", "0.700", "40"]
+    assert table.rows[0].cells[2].note == "0.930\N{EN DASH}0.960"
+
+
+def test_a_source_never_left_out_has_a_dash_and_agreement_is_no_dice(tables):
+    part = tables["segmentation"]
+    part = part[(part["trained_on"] == "all") | (part["source"] == "drawn")]
+    rows = {(row[0], row[1]): row for row in text_of(overlap(part))}
+    assert rows["masked", "cell"][3] == "\N{EM DASH}" and rows["drawn", "nucleus"][3] == "0.850"
+    assert not any(source == "demo" for source, _ in rows)
+
+
+def test_single_cells_say_whether_the_source_was_left_out(tables):
+    rows = text_of(single_cells(tables["segmentation"], tables["instances"]))
+    assert {(row[1], row[2]) for row in rows} == {
+        (name, known) for name in ("U-Net", "Thresholds") for known in ("yes", "no, left out")
+    }
+    assert rows[0][3:6] == ["300", "310", "0.90"] and rows[0][-2:] == ["+0.25", "0.50"]
+
+
+def test_agreement_names_every_class(tables):
+    rows = {row[1]: row for row in text_of(agreement(tables["segmentation"]))}
+    assert list(rows) == ["all", *CLASSES] and rows["Pro"][3] == f"10{PERCENT}"
+
+
+def test_a_cohort_says_what_was_found_and_by_what_scale(fake, tables):
+    section = cells_section(fake.study, tables["cells"], tables["segmentation"], tables["instances"], [])
+    demo = next(each for each in section.cohorts if each.name == "demo")
+    facts = dict(demo.facts)
+    known = pd.read_parquet(fake.root / "cells/demo/cells.parquet")
+    assert facts["White cells"] == str(len(known)) and facts["Images without any"] == "12"
+    assert facts["Scale from"] == "own red cells: 90, assumed: 30"
+    assert demo.morphology.columns == ("Feature", *CLASSES)
+    diameter = next(row for row in demo.morphology.rows if row.cells[0].text.startswith("Cell diameter"))
+    pro = known[known["image_id"].str.startswith("Pro/") & ~known["border"]]["cell_diameter_um"]
+    assert diameter.cells[4].text == f"{pro.median():.1f}"
+    assert "Attention U-Net" in section.how and "masked and drawn" in section.how
+    assert len(section.grids) == 3
+
+
+def test_without_cells_or_features_there_are_no_sections(fake, tables):
+    none = {name: table[:0] for name, table in tables.items()}
+    assert cells_section(fake.study, none["cells"], none["segmentation"], none["instances"], []) is None
+    assert features_section(fake.study, none["selection"], none["stability"], none["neighbours"], []) is None
+    assert told(fake, none) == {}
+
+
+def test_thresholds_say_what_they_were_tuned_on(fake):
+    asked = fake.study.segmentation
+    for sources, said in (((), "tuned on no mask"), (("masked",), "tuned on the experts' masks of masked")):
+        changed = asked.model_copy(update={"method": "threshold", "sources": sources})
+        assert said in how_found(fake.study.model_copy(update={"segmentation": changed}))
+
+
+def test_random_networks_are_called_so(fake, tables):
+    section = features_section(fake.study, tables["selection"], tables["stability"], tables["neighbours"], [])
+    hybrid, morphology = section.entries.rows
+    assert hybrid.cells[0].chip == "random weights" and hybrid.cells[2].text == "random and hub:a/b@1"
+    assert morphology.cells[0].chip == "" and "cell morphology" in morphology.cells[1].text
+    stability, neighbours = section.grids
+    assert text_of(stability)[0] == ["hybrid", "demo", "plain", "acquisition", "5", "0.50", "0.40"]
+    assert neighbours.columns[4:6] == ("Same class", "Same acquisition cluster, within the class")
+    found = told(fake, tables)["Features of untrained networks: hybrid"]
+    assert found.tone == "warn" and "net_a had random weights" in found.text
+
+
+def test_masks_that_miss_a_class_are_told_and_good_ones_too(fake, tables):
+    found = told(fake, tables)["Archive's masks miss most cells of Pro in demo"]
+    assert found.tone == "warn" and f"10{PERCENT} in Pro" in found.text and f"95{PERCENT} in Early" in found.text
+    marked = tables["segmentation"]["metric"] == "marked"
+    tables["segmentation"].loc[marked, "value"] = 0.9
+    assert told(fake, tables)["Archive's masks agree with the cells found in demo"].tone == "good"
+
+
+def test_a_source_left_out_is_told_against_thresholds(fake, tables):
+    title = "Cells of an unseen source are found less well: masked"
+    found = told(fake, tables)[title]
+    assert "0.850 (0.830\N{EN DASH}0.860)" in found.text and "0.950" in found.text and "0.700" in found.text
+    part = tables["segmentation"]
+    part.loc[(part["segmenter"] == "unet") & ~part["within"], "value"] = 0.94
+    assert told(fake, tables)["Cells of an unseen source are found: masked"].tone == "good"
+
+
+def test_a_scale_that_goes_with_the_class_is_told(fake, tables):
+    found = told(fake, tables)["Scale goes with the class in demo"]
+    assert "0.200 in Benign" in found.text and "0.300 in Pro" in found.text
+    cells = tables["cells"]
+    cells.loc[cells["feature"] == "um_per_pixel", "median"] = 0.2
+    cells.loc[cells["feature"] == "scale_assumed", "images"] = 100
+    again = told(fake, tables)
+    assert "Scale goes with the class in demo" not in again
+    assert "For 100 of 120 images" in again["Assumed scale in demo"].text
+
+
+def test_images_without_cells_are_counted(fake, tables):
+    assert "In 12 of 120 images" in told(fake, tables)["Images without a white cell in demo"].text
+
+
+@pytest.mark.parametrize(
+    ("kind", "slide", "title", "tone"),
+    [
+        (0.3, 0.7, "Features cluster by slide rather than class: hybrid of demo, subtype", "bad"),
+        (0.9, 0.4, "Features follow the slide besides the class: hybrid of demo, subtype", "warn"),
+        (0.9, 0.15, "Features do not follow the slide: hybrid of demo, subtype", "good"),
+    ],
+)
+def test_features_that_follow_the_slide_are_told(fake, tables, kind, slide, title, tone):
+    table = tables["neighbours"]
+    table.loc[table["group"] == "class", "share"] = kind
+    table.loc[table["group"] == "cluster", "share"] = slide
+    found = told(fake, tables)[title]
+    assert found.tone == tone and f"{slide:.0%}".replace("%", PERCENT) in found.text
