@@ -4,7 +4,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-slow lint docs clean
+.PHONY: run test test-slow compare lint docs clean
 
 run: .venv/ready
 	python workflow/unlock_stale.py
@@ -16,6 +16,14 @@ test: .venv/ready
 
 test-slow: .venv/ready
 	pytest -m slow
+
+# What our mRMR is checked against, where tests find it. pymrmr needs a C++ compiler, and setuptools and Cython beside
+# it, as it names no build requirements; its licence forbids for-profit use. Nothing that is pinned changes.
+compare: .venv/ready
+	pip install --quiet --disable-pip-version-check --constraint constraints.txt cython==3.3.1 setuptools wheel==0.48.0
+	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation pymrmr==0.1.11
+	pip install --quiet --disable-pip-version-check --no-deps mrmr-selection==0.2.8 category_encoders==2.11.2 polars==2.1.0
+	python -c 'import mrmr, pymrmr'
 
 lint: .venv/ready
 	ruff check src tests workflow

@@ -14,6 +14,7 @@ from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
 from leukoflow.cells.threshold import Thresholds, segment_by_threshold
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.foreground import white_balanced
 from leukoflow.models.inference import best_device, to_input
 
 BATCH = 16
@@ -38,11 +39,12 @@ def load_segmenter(description: dict[str, Any], weights: str | Path) -> nn.Modul
 def probabilities(model: nn.Module, images: np.ndarray) -> np.ndarray:
     """Probabilities of cell and of nucleus, float32 [n, 2, S, S], of images uint8 [n, S, S, 3]; S a multiple of 16.
 
-    A pixel that is nucleus is also cell, so the first is at least the second. Means over the picture and its mirror
-    image.
+    The lamp's colour is taken out first; means over the picture and its mirror image. A pixel that is nucleus is also
+    cell, so the first is at least the second.
     """
     device = next(model.parameters()).device
-    x = to_input(torch.from_numpy(images), device).contiguous(memory_format=torch.channels_last)
+    balanced = np.stack([white_balanced(each) for each in images])
+    x = to_input(torch.from_numpy(balanced), device).contiguous(memory_format=torch.channels_last)
     chance = torch.sigmoid(model(x).float())
     mirrored = torch.sigmoid(model(x.flip(3)).float()).flip(3)
     chance = (chance + mirrored) / 2
@@ -62,4 +64,4 @@ def predicted_parts(segmenter: nn.Module | Thresholds, images: np.ndarray) -> It
         yield from (segment_by_threshold(each, segmenter) for each in images)
         return
     for start in range(0, len(images), BATCH):
-        yield from parts_map(probabilities(segmenter, np.ascontiguousarray(images[start : start + BATCH])))
+        yield from parts_map(probabilities(segmenter, images[start : start + BATCH]))

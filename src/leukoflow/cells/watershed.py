@@ -50,7 +50,9 @@ def separate(parts: np.ndarray, least: float, largest: float | None = None) -> N
     if not cell.any():
         return np.zeros(parts.shape, np.uint16)
     number, blobs = cv2.connectedComponents(cell, connectivity=4, ltype=cv2.CV_32S)
-    outer, inner = (cv2.distanceTransform(mask, cv2.DIST_L2, 5) for mask in (cell, nucleus))
+    # Where there is no outside, the distance to it would be infinite.
+    farthest = float(max(parts.shape))
+    outer, inner = (np.minimum(cv2.distanceTransform(mask, cv2.DIST_L2, 5), farthest) for mask in (cell, nucleus))
     markers = _markers(_smooth(outer), _smooth(inner), blobs, least, largest)
     cells = _flooded(outer, inner, blobs, number, markers)
     return _numbered(cells, nucleus, least, largest)

@@ -17,6 +17,10 @@ MOST_DARKENING = 80
 """Darker pixels count as this dark, so that the threshold falls below the red cells, not between red and white."""
 LEAST_MAGENTA_STEP = 16
 """Grey levels of magenta by which stained cells must at least differ from the other cells."""
+WHITE = 240
+"""Grey level that `white_balanced` gives the empty background."""
+MOST_BALANCE = 3.0
+"""A channel is brightened at most this many times."""
 SMALLEST_CELL = 0.0008
 """Smallest stained object kept, fraction of the image (5 x 8 pixels of 224 x 224)."""
 
@@ -39,6 +43,17 @@ def background_colour(image: np.ndarray) -> np.ndarray:
     level = _quantile(_histogram(luminance), 1 - BRIGHTEST)
     bright = cv2.inRange(luminance, np.array([level]), np.array([255]))
     return np.array([_quantile(_histogram(channel, bright), 0.5) for channel in cv2.split(image)], np.uint8)
+
+
+def white_balanced(image: np.ndarray) -> np.ndarray:
+    """The image as under a white lamp: each channel scaled so that the empty background has level `WHITE`.
+
+    uint8 [H, W, 3] -> the same; brighter pixels are clipped at 255.
+    """
+    check_rgb(image)
+    gain = WHITE / np.maximum(background_colour(image).astype(np.float64), WHITE / MOST_BALANCE)
+    levels = np.rint(np.minimum(np.arange(256)[:, None] * gain, 255)).astype(np.uint8)
+    return cv2.LUT(image, levels[None])
 
 
 def foreground_mask(image: np.ndarray) -> np.ndarray:

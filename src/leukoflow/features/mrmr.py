@@ -47,7 +47,7 @@ def by_information(codes: np.ndarray, y: np.ndarray, k: int, score: Score) -> tu
     def redundancy(rows: np.ndarray) -> np.ndarray:
         return mutual_information(features[rows], features, (states, states))
 
-    return greedy(relevance, redundancy, k, score, max(4, BLOCK // states))
+    return greedy(relevance, redundancy, k, score, max(4, 2 * BLOCK // (states - 1)))
 
 
 def by_correlation(x: np.ndarray, y: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import numpy as np
 
 _COLUMNS = 512
 """Features that are standardised, or whose indicators are held, at a time."""
-_CELLS = 2**19
+_CELLS = 2**20
 """Joint counts that are held at a time: few enough for a processor's cache."""
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shutil
 from pathlib import Path
 
 import torch
@@ -54,6 +55,7 @@ def main(argv: list[str] | None) -> None:
         args.description,
         {"rows": len(shard), "digest": digest, "grid": features.grid, "seed": features.seed, "networks": facts},
     )
+    shutil.rmtree(args.resume, ignore_errors=True)
 
 
 def _networks(features: DeepFeatures, files: list[Path]) -> tuple[deep.Network, deep.Network]:

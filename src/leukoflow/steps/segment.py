@@ -40,23 +40,27 @@ def main(argv: list[str] | None) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(args.threads)
     given: Segmentation = args.settings
-    rows = shard_of(listed(args.manifest, args.quality, ["um_per_pixel"]), args.shard, args.shards)
+    rows = shard_of(listed(args.manifest, args.quality, ["um_per_pixel", "scale_source"]), args.shard, args.shards)
     description = read_json(args.description)
     unet = description["method"] == "unet"
     segmenter = load_segmenter(description, args.weights) if unet else thresholds_of(description["thresholds"])
-    items = list(zip(sources(args.root, rows), rows["um_per_pixel"].to_numpy(float), strict=True))
+    known = (rows["scale_source"] != "assumed").to_numpy(bool)
+    items = list(zip(sources(args.root, rows), rows["um_per_pixel"].to_numpy(float), known, strict=True))
 
-    def load(item: tuple[Source, float]) -> tuple[np.ndarray, float]:
-        source, um_per_pixel = item
+    def load(item: tuple[Source, float, bool]) -> tuple[np.ndarray, float, float | None]:
+        """Rendition, and the least and largest diameters of cells on it; an assumed scale makes no cell too large."""
+        source, um_per_pixel, is_known = item
         image = read(source, args.max_pixels)
-        return rendition(image, args.size, source.bar), um_per_pixel * max(image.shape[:2]) / args.size
+        scale = um_per_pixel * max(image.shape[:2]) / args.size
+        least, largest = (each / scale for each in given.cell_um)
+        return rendition(image, args.size, source.bar), least, largest if is_known else None
 
     def maps() -> Iterator[np.ndarray]:
         loaded = progress(thread_map(load, items, args.threads), len(items), "image")
         while batch := list(islice(loaded, BATCH)):
-            found = predicted_parts(segmenter, np.stack([image for image, _ in batch]))
-            for parts, (_, um_per_pixel) in zip(found, batch, strict=True):
-                yield separate(parts, given.cell_um[0] / um_per_pixel, given.cell_um[1] / um_per_pixel)
+            found = predicted_parts(segmenter, np.stack([image for image, _, _ in batch]))
+            for parts, (_, least, largest) in zip(found, batch, strict=True):
+                yield separate(parts, least, largest)
 
     write_maps(args.output, maps(), len(items), args.size)
     write_table(args.index, rows[["image_id"]])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-PLAIN_SHARE = 0.15
+PLAIN_SHARE = 0.25
 """Share of the pictures left as they are."""
 
 
@@ -22,16 +22,16 @@ def augment_stain(x: Tensor, generator: torch.Generator) -> Tensor:
         return (torch.rand(count, *shape, generator=generator) * (high - low) + low).to(x.device)
 
     density = -torch.log(x.clamp(min=1 / 255))
-    mixing = torch.eye(3, device=x.device) + 0.12 * torch.randn(count, 3, 3, generator=generator).to(x.device)
-    gain = torch.exp(uniform(math.log(0.45), math.log(1.5), 1, 1, 1))
-    channel = torch.exp(uniform(-0.3, 0.3, 3, 1, 1))
+    mixing = torch.eye(3, device=x.device) + 0.08 * torch.randn(count, 3, 3, generator=generator).to(x.device)
+    gain = torch.exp(uniform(math.log(0.5), math.log(1.5), 1, 1, 1))
+    channel = torch.exp(uniform(-0.25, 0.25, 3, 1, 1))
     density = torch.einsum("bij,bjhw->bihw", mixing, density) * gain * channel
-    density = density + uniform(0.0, 0.35, 3, 1, 1) * uniform(0.0, 1.0, 1, 1, 1)
+    density = density + uniform(0.0, 0.15, 3, 1, 1) * uniform(0.0, 1.0, 1, 1, 1)
     changed = torch.exp(-density.clamp(0, 6))
     changed = changed ** torch.exp(uniform(-0.25, 0.25, 1, 1, 1))
-    changed = changed * uniform(0.8, 1.2, 1, 1, 1)
+    changed = changed * uniform(0.85, 1.1, 1, 1, 1)
     blurred = avg_pool2d(changed, 3, stride=1, padding=1, count_include_pad=False)
-    changed = torch.lerp(changed, blurred, (uniform(-0.6, 1.0, 1, 1, 1)).clamp(min=0))
+    changed = torch.lerp(changed, blurred, uniform(-0.6, 1.0, 1, 1, 1).clamp(min=0))
     noise = torch.randn(x.shape, generator=generator).to(x.device) * uniform(0.0, 0.03, 1, 1, 1)
     changed = (changed + noise).clamp(0, 1)
     kept = uniform(0.0, 1.0, 1, 1, 1) < PLAIN_SHARE

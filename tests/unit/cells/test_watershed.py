@@ -187,13 +187,13 @@ def test_cells_of_synthetic_smears(smears: list[tuple[np.ndarray, float]], how: 
         each.append(match(separate(degraded(parts_of(mask), how), least, LARGEST / scale), truth))
     total = pooled(each)
     assert total.ap50 > (0.99 if how == "true" else 0.96), total
-    assert abs(total.count_error) <= 0.1 * len(smears)
+    assert abs(total.count_error) <= 0.1 * len(smears), total
 
 
 @pytest.mark.skipif(not REAL, reason="LEUKOFLOW_DATA names no folder of real images")
 def test_real_lobed_cells_stay_whole() -> None:
     """Experts' masks of single cells, most of them with lobed nuclei; a cell is about 75 pixels wide."""
-    files = sorted(Path(REAL or "").glob("zheng_wbc/masks/*.png"))[::3]
+    files = sorted(Path(REAL or "").glob("zheng_wbc/masks/*.png"))[::5]
     found = []
     for path in files:
         mask = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))

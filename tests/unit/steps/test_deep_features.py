@@ -113,9 +113,9 @@ def test_files_of_weights_belong_to_their_networks_in_order(tmp_path: Path) -> N
     first, second = read_json(tmp_path / "out/000.json")["networks"]
     assert first["weights"] == "random" and second["weights"] == "hub:a/b@c"
     assert second["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    for given, files in ((given, ()), (settings(), (file,))):
+    for entry, files in ((given, ()), (settings(), (file,))):
         with pytest.raises(LeukoFlowError, match="files for"):
-            deep_features.main(arguments(images, tmp_path / "out", given, files))
+            deep_features.main(arguments(images, tmp_path / "out", entry, files))
 
 
 def test_morphology_becomes_a_matrix_with_gaps(tmp_path: Path) -> None:
