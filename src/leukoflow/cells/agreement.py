@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leukoflow.cells.labels import CELL, NUCLEUS, UNKNOWN
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.seeding import generator
-
-NUCLEUS, UNKNOWN, IGNORED = 2, 3, 255
-"""Codes of a parts map: nucleus, cell of unknown part, not annotated. 1 is cytoplasm, 0 background."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,9 @@ def parts_overlap(predicted: np.ndarray, reference: np.ndarray) -> dict[str, Ove
     Pixels that are 255 in the reference do not count. A reference with pixels of unknown part (3) has no `nucleus`.
     """
     _check(predicted, reference)
-    counted = reference != IGNORED
+    counted = reference != UNKNOWN
     scores = {"cell": overlap(_cell(predicted), _cell(reference), counted)}
-    if not (reference == UNKNOWN).any():
+    if not (reference == CELL).any():
         scores["nucleus"] = overlap(predicted == NUCLEUS, reference == NUCLEUS, counted)
     return scores
 
@@ -140,7 +138,7 @@ def bootstrap_mean(
 
 
 def _cell(parts: np.ndarray) -> np.ndarray:
-    return (parts > 0) & (parts != IGNORED)
+    return (parts > 0) & (parts != UNKNOWN)
 
 
 def _ratio(part: int, whole: int, empty: bool = True) -> float:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import watershed
 
+from leukoflow.cells.labels import NUCLEUS
 from leukoflow.core.errors import LeukoFlowError
 
-NUCLEUS = 2
-"""Code of the nucleus in a parts map; 1 is cytoplasm, 0 background."""
 SMOOTH = 0.15
 """Diameter of bridges and spikes that are cut off, and of clefts that are closed, in least cell diameters."""
 LEAST_NUCLEUS = 0.3
@@ -56,26 +55,6 @@ def separate(parts: np.ndarray, least: float, largest: float | None = None) -> N
     markers = _markers(_smooth(outer), _smooth(inner), blobs, least, largest)
     cells = _flooded(outer, inner, blobs, number, markers)
     return _numbered(cells, nucleus, least, largest)
-
-
-def parts_of(labels: np.ndarray) -> NDArray[np.uint8]:
-    """The parts map of a label map: uint16 [H, W] -> uint8 [H, W], 0 background, 1 cytoplasm, 2 nucleus."""
-    return np.where(labels > 1, 1 + (labels & 1), 0).astype(np.uint8)
-
-
-def ids_of(labels: np.ndarray) -> NDArray[np.uint16]:
-    """Which cell is where, whatever the part: uint16 [H, W] -> uint16 [H, W], 0 background, k in cell k."""
-    return (labels >> 1).astype(np.uint16)
-
-
-def border_cells(labels: np.ndarray) -> NDArray[np.bool_]:
-    """Whether each cell 1, 2, ..., K of a label map touches the image's border: bool [K]."""
-    ids = ids_of(labels)
-    touched = np.zeros(int(ids.max(initial=0)) + 1, bool)
-    if ids.size:
-        for edge in (ids[0], ids[-1], ids[:, 0], ids[:, -1]):
-            touched[edge] = True
-    return touched[1:]
 
 
 def _area(diameter: float) -> float:

@@ -41,7 +41,7 @@ def _archives(segmentation: pd.DataFrame) -> list[Finding]:
         )
         text += "where the mask covers half of it; mean over images). "
         if few:
-            text += f"They miss most cells of {words.listed(few)}: a model that sees through them sees the class. "
+            text += f"They miss most cells of {words.listed(few)}: pictures cut out by them would give the class away. "
             text += "They are no ground truth, and nothing here learns from them."
             found.append(Finding("warn", f"Archive's masks miss most cells of {words.listed(few)} in {source}", text))
         else:

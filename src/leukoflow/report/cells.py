@@ -97,10 +97,12 @@ def cohort_facts(cells: pd.DataFrame) -> list[tuple[str, str]]:
     if "um_per_pixel" in whole:
         scale, trust = whole["um_per_pixel"], whole["scale_confidence"]
         facts.append(("Median scale", f"{scale['median']:.3f} µm a pixel"))
-        facts.append(("Its confidence (0 to 1)", words.decimal(trust["median"], 2)))
-        names = {"own": "own red cells", "cohort": "the cohort's", "assumed": "assumed"}
+        facts.append(("Confidence in it (0 to 1)", words.decimal(trust["median"], 2)))
+        names = {"own": "its own red cells", "cohort": "the rest of the cohort", "assumed": "assumed"}
         sources = [(text, whole[f"scale_{name}"]["images"]) for name, text in names.items()]
-        facts.append(("Scale from", ", ".join(f"{text}: {words.count(n)}" for text, n in sources if n)))
+        facts.append(
+            ("Images by source of the scale", ", ".join(f"{text}: {words.count(n)}" for text, n in sources if n))
+        )
     return facts
 
 

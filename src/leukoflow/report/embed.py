@@ -21,8 +21,9 @@ CAPTIONS = {
     "pr": "Precision-recall curves on {0}, {2} view, {3} split: each class against the rest.",
     "duplicates": "Pairs found to be duplicates: bits by which their hashes differ, and correlation of their pixels.",
     "stages": "From picture to white cells in {0}: an image of each class with a typical number of cells. "
-    "Cells that the edge cuts are broken.",
-    "contact": "White cells found in {0}: evenly spaced fields of each class. Cells that the edge cuts are broken.",
+    "A broken line goes around cells that the edge cuts.",
+    "contact": "White cells found in {0}: evenly spaced fields of each class. A broken line goes around cells that "
+    "the edge cuts.",
     "archive": "White cells found in {0} beside the masks that the archive came with: what these leave out is dark.",
     "segmentation": "Overlap with experts' masks by source, on held-out images, with 95 % intervals; hollow where "
     "nothing of the source was learnt from.",
@@ -30,7 +31,8 @@ CAPTIONS = {
     "gallery": "Typical white cells of each class in {0}, nearest to their class' medians, at one scale.",
     "selection": "Leading features on {0}, {2} view, {3} split, with the score at which each was chosen, and how far "
     "the choice agrees between parts of the training images (range over pairs shaded).",
-    "embedding": "t-SNE maps of the features of {0}, {2} view, {3} split: the same points by class and by slide.",
+    "embedding": "t-SNE maps of the features of {0}, {2} view, {3} split: the same points by class and by "
+    "acquisition cluster.",
     "feature_count": "Accuracy on {0}, {2} view, against the number of features, with 95 % intervals; broken lines are "
     "the colour baseline.",
     "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",

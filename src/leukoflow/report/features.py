@@ -13,9 +13,9 @@ from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
 FAMILIES = ("feature_count", "selection", "embedding")
 RANKINGS = {
-    "mid": "mRMR, mutual information, difference",
-    "miq": "mRMR, mutual information, quotient",
-    "fcq": "mRMR, F over correlation",
+    "mid": "mRMR (information, difference)",
+    "miq": "mRMR (information, quotient)",
+    "fcq": "mRMR (F over correlation)",
     "anova": "ANOVA F",
     "chi2": "chi-squared",
     "lasso": "LASSO",
@@ -26,6 +26,8 @@ STACKS = {
     "as_coded": "fixed random stack of the public code",
     "as_described": "trained on the training role",
 }
+MOST_COUNTS = 7
+"""Most numbers of features in the table of stability."""
 GROUPS = {"class": "class", "cluster": "acquisition cluster", "patient": "patient"}
 
 
@@ -63,11 +65,11 @@ def entries(study: Study, names: Sequence[str]) -> Grid:
     for name in names:
         entry = study.features[name]
         chosen = entry.selection
-        ranked = f"{RANKINGS[chosen.method]}, at most {words.count(chosen.features)}"
+        ranked = f"{RANKINGS[chosen.method]}, at most {words.count(chosen.features)} features"
         scaling = "z-scores, clipped at 3" if chosen.scaling == "zscore" else "by median and quartiles"
         if isinstance(entry, DeepFeatures):
             random = [network.name for network in entry.backbones if network.weights is None]
-            weights = words.listed([network.weights or "random" for network in entry.backbones])
+            weights = words.listed(dict.fromkeys(_short(network.weights) for network in entry.backbones))
             networks = words.listed([network.name for network in entry.backbones])
             cells = [Cell(name, chip="random weights" if random else ""), Cell(networks), Cell(weights)]
             cells.append(Cell(STACKS[entry.stack]))
@@ -78,6 +80,12 @@ def entries(study: Study, names: Sequence[str]) -> Grid:
     return grid("Where features come from. Scaling and ranking are fitted on the training role.", columns, rows)
 
 
+def _short(weights: str | None) -> str:
+    """Weights as the table names them; a revision by its first digits."""
+    name, at, revision = (weights or "random").partition("@")
+    return name + at + revision[:8]
+
+
 PLACE = ["features", "cohort", "view", "protocol"]
 WHERE = ["Features", "Cohort", "View", "Split"]
 
@@ -86,16 +94,30 @@ def stability_grid(stability: pd.DataFrame) -> Grid | None:
     """How far the choice agrees between parts of the training role, means over pairs and runs."""
     if stability.empty:
         return None
+    means = stability.groupby([*PLACE, "k"], sort=False)[["jaccard", "kuncheva"]].mean()
+    found = {
+        key: {"jaccard": float(jaccard), "kuncheva": float(kuncheva)}
+        for key, jaccard, kuncheva in zip(means.index, means["jaccard"], means["kuncheva"], strict=True)
+    }
+    counts = sorted(int(k) for k in stability["k"].unique())
+    if len(counts) > MOST_COUNTS:
+        counts = [counts[round(place * (len(counts) - 1) / (MOST_COUNTS - 1))] for place in range(MOST_COUNTS)]
     rows = []
-    for (*place, k), part in stability.groupby([*PLACE, "k"], sort=False):
-        jaccard, kuncheva = part["jaccard"].mean(), part["kuncheva"].mean()
-        cells = [*(Cell(str(each)) for each in place), number(int(str(k)), words.count(int(str(k))))]
-        rows.append(
-            Row((*cells, number(jaccard, words.decimal(jaccard, 2)), number(kuncheva, words.decimal(kuncheva, 2))))
-        )
-    caption = "Stability of the choice: overlap of the first k features when other training images are left out. "
+    for place in dict.fromkeys(key[:-1] for key in found):
+        cells = [Cell(str(each)) for each in place]
+        for k in counts:
+            here = found.get((*place, k))
+            if here is None:
+                cells.append(Cell(words.NONE))
+            else:
+                note = f"Kuncheva {words.decimal(here['kuncheva'], 2)}"
+                cells.append(number(here["jaccard"], words.decimal(here["jaccard"], 2), note))
+        rows.append(Row(tuple(cells)))
+    caption = (
+        "Stability of the choice: Jaccard overlap of the first k features when other training images are left out. "
+    )
     caption += "Kuncheva's index is 0 where the overlap is what chance gives, 1 where the same are chosen."
-    return grid(caption, [*WHERE, "Features chosen (k)", "Jaccard", "Kuncheva"], rows)
+    return grid(caption, [*WHERE, *(f"k = {words.count(k)}" for k in counts)], rows)
 
 
 def neighbours_grid(neighbours: pd.DataFrame) -> Grid | None:

@@ -44,7 +44,7 @@ def main(argv: list[str] | None) -> None:
     description = read_json(args.description)
     unet = description["method"] == "unet"
     segmenter = load_segmenter(description, args.weights) if unet else thresholds_of(description["thresholds"])
-    known = (rows["scale_source"] != "assumed").to_numpy(bool)
+    known = (rows["scale_source"] != "assumed").tolist()
     items = list(zip(sources(args.root, rows), rows["um_per_pixel"].to_numpy(float), known, strict=True))
 
     def load(item: tuple[Source, float, bool]) -> tuple[np.ndarray, float, float | None]:

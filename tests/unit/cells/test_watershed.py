@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from leukoflow.cells.agreement import Matches, match, pooled
-from leukoflow.cells.watershed import border_cells, ids_of, parts_of, separate
+from leukoflow.cells.labels import parts_of
+from leukoflow.cells.watershed import separate
 from leukoflow.cohorts import synthetic
 from leukoflow.cohorts.optics import FIELD
 from leukoflow.config.cohorts import SyntheticCohort
@@ -45,7 +46,7 @@ def test_touching_cells_come_apart_at_the_neck(apart: int, nuclei: int) -> None:
     parts = draw([(*each, 15) for each in middles], [(*each, nuclei) for each in middles] if nuclei else [])
     labels = separate(parts, 14, 90)
     assert labels.max() // 2 == 2
-    ids = ids_of(labels)
+    ids = labels >> 1
     assert ids[60, 40 + apart // 2 - 4] != ids[60, 40 + apart // 2 + 4]
     areas = np.bincount(ids.ravel())[1:]
     assert areas.min() > 0.85 * areas.max() and areas.sum() > 0.97 * (parts > 0).sum()
@@ -108,25 +109,18 @@ def test_nothing_gives_nothing() -> None:
     assert not separate(np.zeros((30, 40), np.uint8), 5, 20).any()
     assert not separate(draw([(60, 60, 3)], []), 14).any()
     everything = separate(np.ones((40, 40), np.uint8), 5)
-    assert (everything == 2).all() and border_cells(everything).tolist() == [True]
+    assert (everything == 2).all()
 
 
 def test_ids_run_from_one_without_gaps_from_top_to_bottom() -> None:
     labels = separate(draw([(90, 90, 12), (30, 60, 12), (60, 20, 12), (100, 30, 4)], []), 14)
-    assert np.unique(ids_of(labels)).tolist() == [0, 1, 2, 3]
-    assert [ids_of(labels)[y, x] for x, y in ((60, 20), (30, 60), (90, 90))] == [1, 2, 3]
+    assert np.unique(labels >> 1).tolist() == [0, 1, 2, 3]
+    assert [(labels >> 1)[y, x] for x, y in ((60, 20), (30, 60), (90, 90))] == [1, 2, 3]
 
 
-def test_border_cells() -> None:
-    labels = separate(draw([(60, 8, 12), (60, 60, 12), (112, 90, 12)], []), 14)
-    assert border_cells(labels).tolist() == [True, False, True]
-    assert border_cells(np.zeros((5, 5), np.uint16)).tolist() == []
-
-
-def test_parts_and_ids_of_a_label_map() -> None:
+def test_parts_of_a_label_map() -> None:
     labels = np.array([[0, 2, 3], [0, 4, 5]], np.uint16)
     assert parts_of(labels).tolist() == [[0, 1, 2], [0, 1, 2]] and parts_of(labels).dtype == np.uint8
-    assert ids_of(labels).tolist() == [[0, 1, 1], [0, 2, 2]] and ids_of(labels).dtype == np.uint16
     clean = draw([(40, 40, 15), (90, 90, 15)], [(40, 40, 8)])
     again = parts_of(separate(clean, 14))
     assert (again == clean).mean() > 0.998
@@ -137,7 +131,7 @@ def test_any_map_gives_connected_cells_of_the_sizes_asked_for(seed: int) -> None
     rng = np.random.default_rng(seed)
     noise = cv2.GaussianBlur(rng.normal(size=(90, 110)).astype(np.float32), (0, 0), 4)
     parts = (noise > 0).astype(np.uint8) + (noise > noise.std()).astype(np.uint8)
-    ids = ids_of(separate(parts, 9, 40))
+    ids = separate(parts, 9, 40) >> 1
     areas = np.bincount(ids.ravel())[1:]
     assert len(areas) and areas.min() >= np.pi / 4 * 81 and areas.max() <= np.pi / 4 * 1600
     for k in range(1, len(areas) + 1):
@@ -182,8 +176,8 @@ def test_cells_of_synthetic_smears(smears: list[tuple[np.ndarray, float]], how: 
     each: list[Matches] = []
     for mask, scale in smears:
         least = LEAST / scale
-        small = np.bincount(ids_of(mask).ravel()) < np.pi / 4 * least**2
-        truth = np.where(small[ids_of(mask)], 0, mask)
+        small = np.bincount((mask >> 1).ravel()) < np.pi / 4 * least**2
+        truth = np.where(small[(mask >> 1)], 0, mask)
         each.append(match(separate(degraded(parts_of(mask), how), least, LARGEST / scale), truth))
     total = pooled(each)
     assert total.ap50 > (0.99 if how == "true" else 0.96), total

@@ -67,7 +67,7 @@ def test_a_cohort_says_what_was_found_and_by_what_scale(fake, tables):
     facts = dict(demo.facts)
     known = pd.read_parquet(fake.root / "cells/demo/cells.parquet")
     assert facts["White cells"] == str(len(known)) and facts["Images without any"] == "12"
-    assert facts["Scale from"] == "own red cells: 90, assumed: 30"
+    assert facts["Images by source of the scale"] == "its own red cells: 90, assumed: 30"
     assert demo.morphology.columns == ("Feature", *CLASSES)
     diameter = next(row for row in demo.morphology.rows if row.cells[0].text.startswith("Cell diameter"))
     pro = known[known["image_id"].str.startswith("Pro/") & ~known["border"]]["cell_diameter_um"]
@@ -96,7 +96,8 @@ def test_random_networks_are_called_so(fake, tables):
     assert hybrid.cells[0].chip == "random weights" and hybrid.cells[2].text == "random and hub:a/b@1"
     assert morphology.cells[0].chip == "" and "cell morphology" in morphology.cells[1].text
     stability, neighbours = section.grids
-    assert text_of(stability)[0] == ["hybrid", "demo", "plain", "acquisition", "5", "0.50", "0.40"]
+    assert text_of(stability)[0] == ["hybrid", "demo", "plain", "acquisition", "0.50", "0.50"]
+    assert stability.columns[4:] == ("k = 5", "k = 10") and stability.rows[0].cells[4].note == "Kuncheva 0.40"
     assert neighbours.columns[4:6] == ("Same class", "Same acquisition cluster, within the class")
     found = told(fake, tables)["Features of untrained networks: hybrid"]
     assert found.tone == "warn" and "net_a had random weights" in found.text
