@@ -39,15 +39,12 @@ def load_segmenter(description: dict[str, Any], weights: str | Path) -> nn.Modul
 def probabilities(model: nn.Module, images: np.ndarray) -> np.ndarray:
     """Probabilities of cell and of nucleus, float32 [n, 2, S, S], of images uint8 [n, S, S, 3]; S a multiple of 16.
 
-    The lamp's colour is taken out first; means over the picture and its mirror image. A pixel that is nucleus is also
-    cell, so the first is at least the second.
+    The lamp's colour is taken out first. A pixel that is nucleus is also cell, so the first is at least the second.
     """
     device = next(model.parameters()).device
     balanced = np.stack([white_balanced(each) for each in images])
     x = to_input(torch.from_numpy(balanced), device).contiguous(memory_format=torch.channels_last)
     chance = torch.sigmoid(model(x).float())
-    mirrored = torch.sigmoid(model(x.flip(3)).float()).flip(3)
-    chance = (chance + mirrored) / 2
     chance[:, 0] = torch.maximum(chance[:, 0], chance[:, 1])
     return chance.cpu().numpy()
 

@@ -78,7 +78,7 @@ def _panel(axes: Axes, part: pd.DataFrame, sources: list[str], used: list[tuple[
             axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6, solid_capstyle="round")
         axes.plot(
             row["value"], place, marker, color=colour, markerfacecolor=colour if filled else "white", markersize=5.5,
-            markeredgewidth=1.1,
+            markeredgewidth=1.1, clip_on=False, zorder=3,
         )  # fmt: skip
     axes.set_yticks(range(len(sources)), [wrap(name, 16) for name in sources])
     axes.set_ylim(len(sources) - 0.5, -0.5)

@@ -11,6 +11,8 @@ from leukoflow.figures.style import PALETTE, empty
 
 TOP = 20
 LONGEST = 34
+WIDE = 20
+"""Times the median score from which the axis of scores is logarithmic."""
 MEASURES = {"jaccard": ("Jaccard", "-", "o"), "kuncheva": ("Kuncheva", "--", "s")}
 
 
@@ -83,6 +85,11 @@ def _bars(axes: Axes, top: pd.DataFrame) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     axes.set_xlabel("Score when chosen")
+    if top["score"].min() > 0 and top["score"].max() > WIDE * top["score"].median():
+        # A quotient whose denominator is nearly nought would flatten all the others.
+        axes.set_xscale("log")
+        axes.set_xlim(left=float(top["score"].min()) / 2)
+        axes.set_xlabel("Score when chosen (logarithmic)")
     if (top["score"] < 0).any():
         axes.axvline(0, color="#5B6472", linewidth=0.8)
 

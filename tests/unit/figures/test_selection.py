@@ -45,3 +45,10 @@ def test_a_row_for_each_entry_and_names_that_fit():
 def test_nothing_ranked():
     figure, table = selection_chart({}, {})
     assert table.empty and "No features" in figure.texts[0].get_text()
+
+
+@pytest.mark.parametrize(("first", "scale"), [(9.0, "linear"), (900.0, "log")])
+def test_one_score_far_above_the_others_does_not_flatten_them(first, scale):
+    table = ranking(list("abcd"))
+    table.loc[table["feature"] == "a", "score"] = first
+    assert selection_chart({"one": table}, {})[0].axes[0].get_xscale() == scale
