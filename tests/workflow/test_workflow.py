@@ -23,6 +23,12 @@ STAGES += ("Training", "Predicting", "Scoring", "Gathering the tables", "Drawing
 RULES = [path for path in sorted((ROOT / "workflow/rules").glob("*.smk")) if path.stem != "common"]
 
 
+ON_A_GPU = {
+    "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
+    "transform_features",
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project's files, with nothing run."""
@@ -54,8 +60,8 @@ def test_every_rule_is_complete(rules: dict) -> None:
         assert rule.conda_env, name
         assert {"mem_mb", "runtime"} <= set(rule.resources), name
         # Fetching has no fingerprint: no edit of the code should download gigabytes again.
-        assert name == "fetch" or "code" in dict(rule.params.items()), name
-    assert {name for name, rule in rules.items() if "gpu" in set(rule.resources)} == {"train", "predict"}
+        assert name in ("fetch", "fetch_weights") or "code" in dict(rule.params.items()), name
+    assert {name for name, rule in rules.items() if "gpu" in set(rule.resources)} == ON_A_GPU
 
 
 def test_memory_and_time_grow_with_every_attempt(rules: dict) -> None:
@@ -141,7 +147,8 @@ def test_profiles_are_read(profile: str) -> None:
     settings = yaml.safe_load((ROOT / f"profiles/{profile}/profile.yaml").read_text())
     assert settings["rerun-incomplete"] is True
     if profile == "slurm-gres":
-        assert all(settings["set-resources"][rule] == {"gpu": 0, "gres": "gpu:1"} for rule in ("train", "predict"))
+        assert all(settings["set-resources"][rule] == {"gpu": 0, "gres": "gpu:1"} for rule in ON_A_GPU)
+        assert set(settings["set-resources"]) == ON_A_GPU
 
 
 def test_a_million_images_are_planned_in_half_a_minute(fresh: Project, tmp_path: Path) -> None:

@@ -58,17 +58,14 @@ def write_maps(path: str | Path, maps: Iterable[np.ndarray], count: int, size: i
 class LabelMaps:
     """Label maps of a cohort over all its shards."""
 
-    arrays: tuple[np.ndarray, ...]
-    """Memory-mapped uint16 [n, S, S] for each shard."""
+    paths: tuple[Path, ...]
+    """The .npy files, uint16 [n, S, S] each; opened when they are read from."""
     starts: np.ndarray
     """First row of each shard, and the total: int64 [shards + 1]."""
     image_ids: np.ndarray
     """Image id of each row: object [n]."""
-
-    @property
-    def size(self) -> int:
-        """Side of the maps, pixels."""
-        return int(self.arrays[0].shape[1])
+    size: int
+    """Side of the maps, pixels."""
 
     def rows_of(self, image_ids: Iterable[str]) -> np.ndarray:
         """Row of each image id: int64 [k]. Raises LeukoFlowError naming the first id that has no map."""
@@ -80,11 +77,13 @@ class LabelMaps:
 
     def gather(self, rows: Iterable[int]) -> np.ndarray:
         """The maps of these rows, in their order: uint16 [k, S, S]."""
-        found = []
-        for row in rows:
-            shard = int(np.searchsorted(self.starts, row, side="right")) - 1
-            found.append(self.arrays[shard][row - self.starts[shard]])
-        return np.stack(found) if found else np.empty((0, self.size, self.size), np.uint16)
+        wanted = np.asarray(list(rows), np.int64)
+        found = np.empty((len(wanted), self.size, self.size), np.uint16)
+        shards = np.searchsorted(self.starts, wanted, side="right") - 1
+        for shard in np.unique(shards):
+            here = np.flatnonzero(shards == shard)
+            found[here] = np.load(self.paths[shard], mmap_mode="r")[wanted[here] - self.starts[shard]]
+        return found
 
 
 def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
@@ -92,8 +91,8 @@ def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
 
     Raises LeukoFlowError naming a file that is missing, damaged or does not fit its index.
     """
-    arrays, starts, identifiers = [], [0], []
-    for path in map(Path, paths):
+    files, sizes, starts, identifiers = tuple(map(Path, paths)), set(), [0], []
+    for path in files:
         try:
             array = np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:
@@ -102,9 +101,13 @@ def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
         if array.ndim != 3 or array.dtype != np.uint16 or len(index) != len(array):
             found = f"{array.dtype} {list(array.shape)}"
             raise LeukoFlowError(f"{path}: {found} for {len(index)} images; delete both and segment again")
-        arrays.append(array)
+        sizes.add(array.shape[1])
         starts.append(starts[-1] + len(array))
         identifiers.append(index)
-    if not arrays:
+    if not files:
         raise LeukoFlowError("no label maps were given; segment the cohort first")
-    return LabelMaps(tuple(arrays), np.array(starts, np.int64), np.concatenate(identifiers))
+    if len(sizes) > 1:
+        raise LeukoFlowError(
+            f"{files[0].parent}: label maps of several sizes {sorted(sizes)}; segment again"
+        )
+    return LabelMaps(files, np.array(starts, np.int64), np.concatenate(identifiers), sizes.pop())

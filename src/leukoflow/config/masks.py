@@ -17,8 +17,8 @@ class Masks(Section):
     its file name and that without suffix, as in `masks/{stem}.png`. An image whose mask is not there has none."""
     coding: Literal["codes", "inferred", "instances", "foreground"] = "codes"
     """`codes`: listed grey levels or colours; `inferred`: the code along the borders is background, of the others the
-    one over the darker pixels nucleus and the other cytoplasm, over all masks together; `instances`: 16-bit, 2 k + 1 in the nucleus and 2 k in the cytoplasm of
-    cell k; `foreground`: everything but black is a cell."""
+    one over the darker pixels nucleus and the other cytoplasm, over all masks together; `instances`: 16-bit, 2 k + 1
+    in the nucleus and 2 k in the cytoplasm of cell k; `foreground`: everything but black is a cell."""
     nucleus: tuple[Code, ...] = ()
     """Grey levels (0 to 255) or colours (`"#ff0000"`) of nuclei."""
     cytoplasm: tuple[Code, ...] = ()

@@ -45,7 +45,7 @@ class Measurement:
     saturation: mean of (max - min) / max over the foreground's pixels, 0..1.
     foreground_fraction: cells of any kind, 0..1. foreground, background: stain of each; an absent one has the
     whole image's.
-    bar: burnt-in scale bar, in pixels of the image as it is. scale: from the red cells, in pixels of the image as it is.
+    bar: burnt-in scale bar; scale: from the red cells; both in pixels of the image as it is.
     """
 
     focus: float

@@ -31,11 +31,9 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cohort")
     drawn = ["--settings", COHORT.model_dump_json(), "--shard", "0", "--shards", "1", "--root", str(root)]
     synthesise.main([*drawn, "--output", str(root / "listing.parquet")])
-    measure.main(
-        ["--root", str(root), "--listing", str(root / "listing.parquet"), "--whole", "--shard", "0", "--shards", "1"]
-        + ["--max-pixels", "1000000", "--output", str(root / "measured.parquet")]
-        + ["--thumbnails", str(root / "thumbnails.npy")]
-    )
+    given: dict[str, object] = {"root": root, "listing": root / "listing.parquet", "shard": 0, "shards": 1}
+    given |= {"max-pixels": 1_000_000, "output": root / "measured.parquet", "thumbnails": root / "thumbnails.npy"}
+    measure.main(["--whole", *options(given)])
     names = {name: str(root / f"{name}.{kind}") for name, kind in FILES.items()}
     manifest.main(["--measured", str(root / "measured.parquet"), *options(names)])
     ids = read_table(root / "manifest.parquet")["image_id"]
