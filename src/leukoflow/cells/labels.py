@@ -107,7 +107,5 @@ def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
     if not files:
         raise LeukoFlowError("no label maps were given; segment the cohort first")
     if len(sizes) > 1:
-        raise LeukoFlowError(
-            f"{files[0].parent}: label maps of several sizes {sorted(sizes)}; segment again"
-        )
+        raise LeukoFlowError(f"{files[0].parent}: label maps of several sizes {sorted(sizes)}; segment again")
     return LabelMaps(files, np.array(starts, np.int64), np.concatenate(identifiers), sizes.pop())
