@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 
+from leukoflow.cells.aggregate import feature_names
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, write_table
 from leukoflow.features import deep
@@ -119,14 +120,17 @@ def test_files_of_weights_belong_to_their_networks_in_order(tmp_path: Path) -> N
 
 
 def test_morphology_becomes_a_matrix_with_gaps(tmp_path: Path) -> None:
-    table = pd.DataFrame({"image_id": ["a", "b"], "cells": [2, 0], "area_median": [110.5, None], "note": ["x", "y"]})
-    write_table(tmp_path / "images.parquet", table)
+    names = feature_names()
+    table = pd.DataFrame(np.arange(2.0 * len(names)).reshape(2, -1), columns=names)
+    table.loc[1, names[1]] = None
+    # Counts tell the field of view, not the cells: they are no features.
+    write_table(tmp_path / "images.parquet", table.assign(image_id=["a", "b"], cells=[2, 0], border_cells=[1, 0]))
     out = tmp_path / "out/matrix.json"
     morphology_features.main(["--images", str(tmp_path / "images.parquet"), "--output", str(out)])
     matrix, facts = open_matrix(out)
-    assert facts["names"] == ["cells", "area_median"] and facts["kind"] == "morphology"
-    np.testing.assert_array_equal(matrix.gather([1, 0]), np.float32([[0, np.nan], [2, 110.5]]))
-    write_table(tmp_path / "none.parquet", table[["image_id", "note"]])
+    assert facts["names"] == names and facts["kind"] == "morphology"
+    np.testing.assert_array_equal(matrix.gather([1, 0]), table.to_numpy(np.float32)[[1, 0]])
+    write_table(tmp_path / "none.parquet", table.assign(image_id="a").iloc[:0])
     with pytest.raises(LeukoFlowError, match=r"none.parquet: holds no measured images"):
         morphology_features.main(["--images", str(tmp_path / "none.parquet"), "--output", str(out)])
 
