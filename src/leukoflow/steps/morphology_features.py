@@ -23,7 +23,7 @@ def main(argv: list[str] | None) -> None:
     if table.empty:
         raise LeukoFlowError(f"{args.images}: holds no measured images; check section segmentation")
     # An image without cells has no sizes: NaN, which the scaler fills in from the training role.
-    rows = table[feature_names()].astype(np.float64).to_numpy(np.float32, na_value=np.nan)
+    rows = np.array(table[feature_names()].astype(np.float64).to_numpy(np.float32, na_value=np.nan))
     rows[~np.isfinite(rows)] = np.nan
     index = pd.DataFrame({"image_id": table["image_id"]})
     digest = write_matrix(
