@@ -88,8 +88,9 @@ def test_lint_and_format_are_clean(fresh: Project) -> None:
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_plans_jobs_of_every_stage(fresh: Project, study: str, monkeypatch, tmp_path: Path) -> None:
-    for folder in ("taleqani/Original", "hosseini_samples"):
+    for folder in ("taleqani/Original", "hosseini_samples", "zheng_wbc/images", "bcisc/images"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "zheng_wbc/labels.csv").write_text("image ID,class label\n1,2\n")
     monkeypatch.setenv("LEUKOFLOW_DATA", str(tmp_path))
     messages = fresh.planned(config=f"workflow/studies/{study}")
     for stage in STAGES:
@@ -98,7 +99,12 @@ def test_every_study_plans_jobs_of_every_stage(fresh: Project, study: str, monke
 
 def test_without_local_images_a_study_plans_its_download(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEUKOFLOW_DATA", raising=False)
-    messages = fresh.planned(config="workflow/studies/taleqani.yaml")
+    study = yaml.safe_load((ROOT / "workflow/studies/taleqani.yaml").read_text())
+    for name in ("zheng_wbc", "bcisc"):
+        del study["cohorts"][name], study["segmentation"]["sizes"][name]
+    study["segmentation"] |= {"sources": ["smears"], "leave_one_out": False}
+    (fresh.folder / "downloaded.yaml").write_text(yaml.safe_dump(study))
+    messages = fresh.planned(config="downloaded.yaml")
     assert sum(message.startswith("Downloading") for message in messages) == 2
     assert sum(message.startswith("Unpacking") for message in messages) == 2
 
