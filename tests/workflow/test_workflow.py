@@ -20,7 +20,7 @@ pytestmark = pytest.mark.workflow
 STUDIES = sorted(path.name for path in (ROOT / "workflow/studies").glob("*.yaml"))
 STAGES = ("Decoding", "Gathering the manifest", "Looking for duplicates", "Splitting", "Auditing", "Rendering")
 STAGES += ("Training", "Predicting", "Scoring", "Gathering the tables", "Drawing", "Writing the report")
-RULES = [path for path in sorted((ROOT / "workflow/rules").glob("*.smk")) if path.stem != "common"]
+RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 
 
 ON_A_GPU = {

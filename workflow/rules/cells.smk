@@ -4,7 +4,7 @@
 rule annotate:
     input:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
-        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
         groups="results/{study}/quality/groups.parquet",
     output:
         images="results/{study}/masks/{cohort}/images.npy",
@@ -30,7 +30,7 @@ rule annotate:
         "Reading the masks of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.annotate --settings {params.settings:q} --cohort {wildcards.cohort}"
-        " --root {params.root:q} --manifest {input.manifest} --quality {input.quality} --groups {input.groups}"
+        " --root {params.root:q} --manifest {input.manifest} --files {input.files} --groups {input.groups}"
         " --max-pixels {params.max_pixels} --threads {threads} --images {output.images} --parts {output.parts}"
         " --labels {output.labels} --index {output.index} 2> {log}"
 
@@ -101,8 +101,7 @@ rule score_segmenter:
 
 rule segment:
     input:
-        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
-        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
         weights="results/{study}/segmenters/all/weights.safetensors",
         description="results/{study}/segmenters/all/segmenter.json",
     output:
@@ -131,7 +130,7 @@ rule segment:
         "Finding the white cells of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.segment --settings {params.settings:q} --size {params.size}"
-        " --root {params.root:q} --manifest {input.manifest} --quality {input.quality} --weights {input.weights}"
+        " --root {params.root:q} --files {input.files} --weights {input.weights}"
         " --description {input.description} --shard {params.shard} --shards {params.shards}"
         " --max-pixels {params.max_pixels} --threads {threads} --output {output.labels} --index {output.index}"
         " 2> {log}"
@@ -139,8 +138,7 @@ rule segment:
 
 rule measure_cells:
     input:
-        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
-        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
         labels="results/{study}/cells/{cohort}/{shard}.npy",
     output:
         "results/{study}/cells/{cohort}/measured/{shard}.parquet",
@@ -165,7 +163,7 @@ rule measure_cells:
         "Measuring the white cells of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.measure_cells --settings {params.settings:q} --root {params.root:q}"
-        " --manifest {input.manifest} --quality {input.quality} --labels {input.labels}"
+        " --files {input.files} --labels {input.labels}"
         " --shard {params.shard} --shards {params.shards} --max-pixels {params.max_pixels} --threads {threads}"
         " --output {output} 2> {log}"
 

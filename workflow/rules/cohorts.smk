@@ -147,6 +147,7 @@ rule manifest:
     output:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
         rejects="results/{study}/cohorts/{cohort}/rejects.csv",
     log:
         "logs/{study}/manifest/{cohort}.log",
@@ -165,4 +166,4 @@ rule manifest:
         "Gathering the manifest of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.manifest --measured {input} {params.scale} --manifest {output.manifest}"
-        " --quality {output.quality} --rejects {output.rejects} 2> {log}"
+        " --quality {output.quality} --files {output.files} --rejects {output.rejects} 2> {log}"

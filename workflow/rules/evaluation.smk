@@ -91,3 +91,48 @@ rule tables:
         " --models {input.models} --histories {input.histories} --manifests {input.manifests}"
         " --qualities {input.qualities} --rejects {input.rejects} --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --outputs {output} 2> {log}"
+
+
+rule cell_tables:
+    input:
+        scores=collect("results/{{study}}/segmenters/{name}/scores.csv", name=SCORED),
+        instances=collect(
+            "results/{{study}}/segmenters/{name}/instances.csv", name=SCORED
+        ),
+        cells=cell_files("cells.parquet"),
+        images=cell_files("images.parquet"),
+        manifests=collect(
+            "results/{{study}}/cohorts/{cohort}/manifest.parquet", cohort=CELL_COHORTS
+        ),
+        qualities=collect(
+            "results/{{study}}/cohorts/{cohort}/quality.parquet", cohort=CELL_COHORTS
+        ),
+        rankings=selection_files(SELECTIONS, "ranking.csv"),
+        stabilities=selection_files(SELECTIONS, "stability.csv"),
+        neighbours=[
+            f"{RESULTS}/neighbours/{'.'.join(panel)}.csv" for panel in SELECTED_PANELS
+        ],
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=CELL_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/cell_tables.log",
+    benchmark:
+        "benchmarks/{study}/cell_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.cell_tables"),
+    message:
+        "Gathering the tables of cells and features"
+    shell:
+        "python -m leukoflow.steps.cell_tables --scores {input.scores} --instances {input.instances}"
+        " --cells {input.cells} --manifests {input.manifests} --rankings {input.rankings}"
+        " --stabilities {input.stabilities} --neighbours {input.neighbours} --outputs {output} 2> {log}"

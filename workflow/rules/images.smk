@@ -3,8 +3,7 @@
 
 rule render:
     input:
-        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
-        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
         labels=labels_of_view,
     output:
         images="results/{study}/views/{cohort}.{view}/{shard}.npy",
@@ -31,7 +30,7 @@ rule render:
         "Rendering view {wildcards.view} of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.render --settings {params.settings:q} --root {params.root:q}"
-        " --manifest {input.manifest} --quality {input.quality} --max-pixels {params.max_pixels}"
+        " --files {input.files} --max-pixels {params.max_pixels}"
         " {params.labels} --shard {params.shard} --shards {params.shards} --threads {threads}"
         " --output {output.images} --index {output.index} 2> {log}"
 

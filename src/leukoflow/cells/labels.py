@@ -5,7 +5,7 @@ A parts map forgets the cells: uint8 [H, W], `BACKGROUND`, `CYTOPLASM`, `NUCLEUS
 (its nucleus is not told apart) or `UNKNOWN` (not annotated).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,12 @@ class LabelMaps:
             here = np.flatnonzero(shards == shard)
             found[here] = np.load(self.paths[shard], mmap_mode="r")[wanted[here] - self.starts[shard]]
         return found
+
+
+def labels_by_id(paths: Iterable[str | Path], image_ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """Label map uint16 [S, S] of each of these images, from the .npy files of their cohort."""
+    maps = open_labels(paths)
+    return dict(zip(image_ids, maps.gather(maps.rows_of(image_ids)), strict=True))
 
 
 def open_labels(paths: Iterable[str | Path]) -> LabelMaps:

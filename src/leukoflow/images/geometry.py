@@ -66,24 +66,28 @@ def letterbox(image: np.ndarray, size: int) -> np.ndarray:
     """
     check_rgb(image)
     height, width = image.shape[:2]
+    x0, y0, x1, y1 = content_box(height, width, size)
     scale = size / max(height, width)
     if scale != 1:
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        image = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        height, width = image.shape[:2]
-    if height == width == size:
+        kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        image = cv2.resize(image, (x1 - x0, y1 - y0), interpolation=kind)
+    if height == width:
         return image
-    top, left = (size - height) // 2, (size - width) // 2
     colour = [int(level) for level in background_colour(image)]
-    return cv2.copyMakeBorder(
-        image, top, size - height - top, left, size - width - left, cv2.BORDER_CONSTANT, value=colour
-    )
+    return cv2.copyMakeBorder(image, y0, size - y1, x0, size - x1, cv2.BORDER_CONSTANT, value=colour)
+
+
+def content_box(height: int, width: int, size: int) -> Box:
+    """Where an image of this height and width lies after `letterbox`."""
+    scale = size / max(height, width)
+    inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left = (size - inner_height) // 2, (size - inner_width) // 2
+    return left, top, left + inner_width, top + inner_height
 
 
 def letterboxed(box: Box, height: int, width: int, size: int) -> Box:
     """Where a box of an image of this height and width lies after `letterbox`, rounded outwards."""
     scale = size / max(height, width)
-    top = (size - max(1, round(height * scale))) // 2
-    left = (size - max(1, round(width * scale))) // 2
+    left, top, _, _ = content_box(height, width, size)
     x0, y0, x1, y1 = (edge * scale for edge in box)
     return left + floor(x0), top + floor(y0), left + ceil(x1), top + ceil(y1)

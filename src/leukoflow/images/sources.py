@@ -1,7 +1,6 @@
 """The image files of a manifest: which are a shard's, and their decoding with what must hold by then."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,9 @@ import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table
-from leukoflow.core.shards import shard_slice
+from leukoflow.core.shards import BAR, FILES, shard_slice
 from leukoflow.images.geometry import Box, letterbox, letterboxed, paint_out
 from leukoflow.images.io import ImageError, read_bytes_image, read_file
-
-BAR = ("bar_x0", "bar_y0", "bar_x1", "bar_y1")
 
 
 @dataclass(frozen=True)
@@ -26,13 +23,9 @@ class Source:
     bar: Box | None
 
 
-def listed(manifest: str | Path, quality: str | Path, more: Sequence[str] = ()) -> pd.DataFrame:
-    """image_id, path, sha256, boxes of the scale bars, and further columns of the quality table; one row an image."""
-    table = read_table(manifest, ["image_id", "path", "sha256"])
-    measured = read_table(quality, ["image_id", *BAR, *more])
-    if table["image_id"].tolist() != measured["image_id"].tolist():
-        raise LeukoFlowError(f"{quality}: its images are not those of {manifest}; rerun the manifest")
-    return table.join(measured[[*BAR, *more]])
+def listed(files: str | Path) -> pd.DataFrame:
+    """The image files of a cohort, `FILES` of each, in the order of the manifest."""
+    return read_table(files, FILES)
 
 
 def shard_of(table: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--cohort", required=True)
     arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
     arguments.add_argument("--manifest", type=Path, required=True)
-    arguments.add_argument("--quality", type=Path, required=True)
+    arguments.add_argument("--files", type=Path, required=True, help="files.parquet of the cohort")
     arguments.add_argument("--groups", type=Path, required=True)
     arguments.add_argument("--max-pixels", type=int, required=True)
     arguments.add_argument("--threads", type=int, default=1)
@@ -90,7 +90,7 @@ def main(argv: list[str] | None) -> None:
 
 def _masked(args: argparse.Namespace) -> pd.DataFrame:
     """The images with a mask, at most as many as asked for, evenly spaced along the manifest."""
-    table = listed(args.manifest, args.quality, ["um_per_pixel"])
+    table = listed(args.files)
     manifest = read_table(args.manifest, ["image_id", "label", "patient", "mask", "width", "height"])
     table = table.merge(manifest, on="image_id", validate="one_to_one")
     table = table[table["mask"].notna()].reset_index(drop=True)

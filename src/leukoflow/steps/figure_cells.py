@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Task), required=True, help="the task, as JSON")
     arguments.add_argument("--manifest", type=Path, required=True, help="manifest of the cohort")
-    arguments.add_argument("--quality", type=Path, required=True, help="table with the boxes of the scale bars")
+    arguments.add_argument("--files", type=Path, required=True, help="files.parquet of the cohort")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
     arguments.add_argument("--max-pixels", type=int, required=True)
     arguments.add_argument("--cells", type=Path, required=True, help="cells.parquet, label maps beside it")
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     maps = open_labels(shards_in(given.cells.parent))
     labels = dict(zip(wanted, maps.gather(maps.rows_of(wanted)), strict=True))
     # Single cells are small: they are shown at the size in which they were found, not at that of a view.
-    rows = listed(given.manifest, given.quality).set_index("image_id", drop=False).loc[wanted]
+    rows = listed(given.files).set_index("image_id", drop=False).loc[wanted]
     pictures: dict[str, np.ndarray] = {
         name: rendition(read(source, given.max_pixels), maps.size, source.bar)
         for name, source in zip(wanted, sources(given.root, rows), strict=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leukoflow.cells.labels import open_labels
+from leukoflow.cells.labels import labels_by_id
 from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_table
 from leukoflow.core.step import parser, run, settings
@@ -34,8 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         groups = {name: ids[ids.isin(index)] for name, ids in groups.items()}
     chosen = {name: spread(ids, FIELDS) if len(ids) else [] for name, ids in groups.items()}
     wanted = [image for ids in chosen.values() for image in ids]
-    maps = open_labels(shards_in(given.cells.parent))
-    labels = dict(zip(wanted, maps.gather(maps.rows_of(wanted)), strict=True))
+    labels = labels_by_id(shards_in(given.cells.parent), wanted)
     pictures, cut = load(shards_in(given.view.parent), wanted), cut_cells(given.cells, wanted)
     fields = {
         name: [Field(each, pictures[each], labels[each], cut[each]) for each in ids] for name, ids in chosen.items()

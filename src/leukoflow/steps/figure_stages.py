@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from leukoflow.cells.labels import open_labels
+from leukoflow.cells.labels import labels_by_id
 from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_table
 from leukoflow.core.step import parser, run, settings
@@ -28,8 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     groups = by_class(read_table(given.manifest), given.settings)
     chosen = {name: typical(images, groups[name]) for name in given.settings.classes}
     wanted = [image for image in chosen.values() if image is not None]
-    maps = open_labels(shards_in(given.cells.parent))
-    labels = dict(zip(wanted, maps.gather(maps.rows_of(wanted)), strict=True))
+    labels = labels_by_id(shards_in(given.cells.parent), wanted)
     plain = load(shards_in(given.view.parent), wanted)
     normalised = load(shards_in(given.normalised.parent), wanted) if given.normalised else {}
     cut = cut_cells(given.cells, wanted)

@@ -1,4 +1,4 @@
-"""Gather the measured shards of a cohort: manifest and quality of the accepted images, and the rejects by reason."""
+"""Gather the measured shards of a cohort: manifest, quality and files of accepted images, and rejects by reason."""
 
 import logging
 from pathlib import Path
@@ -7,6 +7,7 @@ import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
+from leukoflow.core.shards import FILES
 from leukoflow.core.step import parser, run
 from leukoflow.quality.measure import QUALITY_COLUMNS
 from leukoflow.quality.scale import assumed_um_per_pixel, settle
@@ -21,6 +22,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--measured", nargs="+", type=Path, required=True, help="measured shards, in order")
     arguments.add_argument("--manifest", type=Path, required=True)
     arguments.add_argument("--quality", type=Path, required=True)
+    arguments.add_argument("--files", type=Path, required=True, help="what the images are read by")
     arguments.add_argument("--rejects", type=Path, required=True)
     arguments.add_argument("--um-per-pixel", type=float, help="scale of all images, where it is known")
     args = arguments.parse_args(argv)
@@ -33,7 +35,9 @@ def main(argv: list[str] | None) -> None:
         raise LeukoFlowError(f"{args.manifest.parent.name}: none of {len(table)} images can be used{example}")
     accepted = table[~rejected].reset_index(drop=True)
     write_table(args.rejects, table.loc[rejected, ["path", "reason"]])
-    write_table(args.quality, _scaled(accepted, args.um_per_pixel)[["image_id", *QUALITY_COLUMNS, "scale_source"]])
+    accepted = _scaled(accepted, args.um_per_pixel)
+    write_table(args.quality, accepted[["image_id", *QUALITY_COLUMNS, "scale_source"]])
+    write_table(args.files, accepted[FILES])
     write_table(args.manifest, accepted[MANIFEST])
     log.info("%d images accepted, %d rejected", len(accepted), rejected.sum())
 

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.cells.labels import LabelMaps, open_labels
-from leukoflow.cells.morphology import FEATURE_NAMES, PLACE, Box, measure_cells
+from leukoflow.cells.morphology import FEATURE_NAMES, PLACE, measure_cells
 from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import log, parser, progress, run, settings
+from leukoflow.images.geometry import content_box
 from leukoflow.images.sources import Source, listed, read, rendition, shard_of, sources
 
 TYPES = {
@@ -28,8 +29,7 @@ def main(argv: list[str] | None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Segmentation), required=True, help="section segmentation (JSON)")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
-    arguments.add_argument("--manifest", type=Path, required=True)
-    arguments.add_argument("--quality", type=Path, required=True, help="table with um_per_pixel and the scale bars")
+    arguments.add_argument("--files", type=Path, required=True, help="files.parquet of the cohort")
     arguments.add_argument("--labels", type=Path, required=True, help="label maps of this shard, NPY")
     arguments.add_argument("--shard", type=int, required=True)
     arguments.add_argument("--shards", type=int, required=True)
@@ -39,12 +39,12 @@ def main(argv: list[str] | None) -> None:
     args = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)
-    rows = shard_of(listed(args.manifest, args.quality, ["um_per_pixel"]), args.shard, args.shards)
+    rows = shard_of(listed(args.files), args.shard, args.shards)
     labels = _labels(args.labels, rows, args.settings)
     scales = rows["um_per_pixel"].to_numpy(float)
     if not (scales > 0).all():
         name = rows["image_id"].iloc[int(np.argmin(scales > 0))]
-        raise LeukoFlowError(f"{args.quality}: {name} has no um_per_pixel; delete the file and run again")
+        raise LeukoFlowError(f"{args.files}: {name} has no um_per_pixel; delete the file and run again")
     items = list(zip(range(len(rows)), rows["image_id"], sources(args.root, rows), scales, strict=True))
 
     def measure(item: tuple[int, str, Source, float]) -> list[dict[str, object]]:
@@ -52,7 +52,7 @@ def main(argv: list[str] | None) -> None:
         image = read(source, args.max_pixels)
         height, width = image.shape[:2]
         scale = um_per_pixel * max(height, width) / labels.size
-        canvas, content = rendition(image, labels.size, source.bar), content_of(height, width, labels.size)
+        canvas, content = rendition(image, labels.size, source.bar), content_box(height, width, labels.size)
         measured = measure_cells(canvas, labels.gather([row])[0], scale, content)
         return [{"image_id": image_id, "um_per_pixel": scale, **each} for each in measured]
 
@@ -61,14 +61,6 @@ def main(argv: list[str] | None) -> None:
     table = pd.DataFrame([cell for cells in found for cell in cells], columns=columns).astype(TYPES)
     write_table(args.output, table)
     log.info("%d white cells in %d images", len(table), len(rows))
-
-
-def content_of(height: int, width: int, size: int) -> Box:
-    """Where the picture lies once letterboxed (`images.geometry.letterbox`): x0, y0, x1, y1, half-open."""
-    scale = size / max(height, width)
-    inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (size - inner_height) // 2, (size - inner_width) // 2
-    return left, top, left + inner_width, top + inner_height
 
 
 def _labels(path: Path, rows: pd.DataFrame, given: Segmentation) -> LabelMaps:

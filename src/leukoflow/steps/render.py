@@ -15,7 +15,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.geometry import letterboxed
+from leukoflow.images.geometry import content_box
 from leukoflow.images.shards import write_shard
 from leukoflow.images.sources import Source, listed, read, rendition, shard_of, sources
 from leukoflow.images.views import render_view
@@ -25,8 +25,7 @@ def main(argv: list[str] | None) -> int | None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(View), required=True, help="the view, as JSON")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
-    arguments.add_argument("--manifest", required=True)
-    arguments.add_argument("--quality", required=True, help="table with the boxes of the scale bars")
+    arguments.add_argument("--files", type=Path, required=True, help="files.parquet of the cohort")
     arguments.add_argument("--labels", help="label maps of this shard, for views that know where the cells are")
     arguments.add_argument("--shard", type=int, required=True)
     arguments.add_argument("--shards", type=int, required=True)
@@ -37,7 +36,7 @@ def main(argv: list[str] | None) -> int | None:
     options = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)  # the threads are ours, one image each
-    rows = shard_of(listed(options.manifest, options.quality, ["um_per_pixel"]), options.shard, options.shards)
+    rows = shard_of(listed(options.files), options.shard, options.shards)
     labels = open_labels([options.labels]) if options.labels else None
     index, images = (_cells if options.settings.kind == "cells" else _pictures)(options, rows, labels)
     digest = write_shard(options.output, images, len(index), options.settings.size)
@@ -72,7 +71,7 @@ def _cells(
         row, source, um_per_pixel = item
         image = read(source, options.max_pixels)
         height, width = image.shape[:2]
-        content = letterboxed((0, 0, width, height), height, width, labels.size)
+        content = content_box(height, width, labels.size)
         scale = um_per_pixel * max(height, width) / labels.size
         image = rendition(image, labels.size, source.bar)
         cells = labels.gather([row])[0]

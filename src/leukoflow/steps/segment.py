@@ -25,8 +25,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--settings", type=settings(Segmentation), required=True, help="section segmentation (JSON)")
     arguments.add_argument("--size", type=int, required=True, help="side of the rendition, pixels")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
-    arguments.add_argument("--manifest", type=Path, required=True)
-    arguments.add_argument("--quality", type=Path, required=True)
+    arguments.add_argument("--files", type=Path, required=True, help="files.parquet of the cohort")
     arguments.add_argument("--weights", type=Path, required=True, help="weights of the segmenter")
     arguments.add_argument("--description", type=Path, required=True, help="segmenter.json")
     arguments.add_argument("--shard", type=int, required=True)
@@ -40,7 +39,7 @@ def main(argv: list[str] | None) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(args.threads)
     given: Segmentation = args.settings
-    rows = shard_of(listed(args.manifest, args.quality, ["um_per_pixel", "scale_source"]), args.shard, args.shards)
+    rows = shard_of(listed(args.files), args.shard, args.shards)
     description = read_json(args.description)
     unet = description["method"] == "unet"
     segmenter = load_segmenter(description, args.weights) if unet else thresholds_of(description["thresholds"])

@@ -94,8 +94,8 @@ def batch(sources: Sequence[Source], size: int, crop: int, *stream: str | int) -
     """A batch in which every source has the same share: uint8 [size, crop, crop, 3] and [size, crop, crop]."""
     pictures = np.empty((size, crop, crop, 3), np.uint8)
     parts = np.full((size, crop, crop), BACKGROUND, np.uint8)
+    first = int(generator("first source", *stream).integers(len(sources)))
     for place in range(size):
         rng = generator("canvas", *stream, place)
-        first = int(generator("first source", *stream).integers(len(sources)))
         pictures[place], parts[place] = canvas(sources[(first + place) % len(sources)], crop, rng)
     return pictures, parts

@@ -52,8 +52,8 @@ def run_measure(folder: Path, shard: int, shards: int, *more: str) -> pd.DataFra
 
 def run_manifest(folder: Path, shards: int) -> None:
     measured = [f"{folder}/cohort/measured/{shard:03d}.parquet" for shard in range(shards)]
-    outputs = {"--manifest": "manifest.parquet", "--quality": "quality.parquet", "--rejects": "rejects.csv"}
-    options = [part for name, file in outputs.items() for part in (name, f"{folder}/cohort/{file}")]
+    outputs = ("manifest.parquet", "quality.parquet", "files.parquet", "rejects.csv")
+    options = [part for file in outputs for part in (f"--{Path(file).stem}", f"{folder}/cohort/{file}")]
     assert not manifest.main(["--measured", *measured, *options])
 
 
@@ -72,6 +72,9 @@ def test_bad_images_are_named_and_left_out(cohort: Path) -> None:
         assert (row.sha256, row.bytes, row.width, row.height) == (hashlib.sha256(data).hexdigest(), len(data), 120, 90)
     quality = read_table(cohort / "cohort/quality.parquet")
     assert quality["image_id"].tolist() == table["image_id"].tolist()
+    files = read_table(cohort / "cohort/files.parquet")
+    for given in (table[["image_id", "path", "sha256"]], quality[["bar_x0", "bar_y1", "um_per_pixel", "scale_source"]]):
+        pd.testing.assert_frame_equal(files[list(given)], given)
     assert str(quality["bar_x0"].dtype) == "Int32" and quality["dhash"].str.len().eq(16).all()
     assert quality["dhash"][0] == quality["dhash"][2] != quality["dhash"][1]
     stacked = [np.load(cohort / f"cohort/thumbnails/{shard:03d}.npy") for shard in range(3)]

@@ -17,7 +17,7 @@ from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.shards import shard_slice
-from leukoflow.images.geometry import letterbox
+from leukoflow.images.geometry import content_box, letterbox
 from leukoflow.steps import gather_cells
 from leukoflow.steps import measure_cells as step
 
@@ -44,15 +44,15 @@ def cohort(tmp_path: Path, drawings: list) -> Path:
         path.parent.mkdir(exist_ok=True)
         assert cv2.imwrite(str(path), image[..., ::-1])
         listed.append((path.name, path.name, hashlib.sha256(path.read_bytes()).hexdigest()))
-    manifest = pd.DataFrame(listed, columns=["image_id", "path", "sha256"])
-    write_table(tmp_path / "manifest.parquet", manifest)
-    boxes = {name: pd.array([None] * len(manifest), dtype="Int32") for name in ("bar_x0", "bar_y0", "bar_x1", "bar_y1")}
-    write_table(tmp_path / "quality.parquet", manifest[["image_id"]].assign(**boxes, um_per_pixel=SCALE))
+    files = pd.DataFrame(listed, columns=["image_id", "path", "sha256"])
+    boxes = {name: pd.array([None] * len(files), dtype="Int32") for name in ("bar_x0", "bar_y0", "bar_x1", "bar_y1")}
+    write_table(tmp_path / "manifest.parquet", files[["image_id"]])
+    write_table(tmp_path / "files.parquet", files.assign(**boxes, um_per_pixel=SCALE, scale_source="given"))
     for shard in range(SHARDS):
         part = shard_slice(len(drawings), shard, SHARDS)
         maps = [fit_map(mask, SIZE) for _, mask in drawings[part]]
         write_maps(tmp_path / f"{shard:03d}.npy", maps, len(maps), SIZE)
-        write_table(tmp_path / f"{shard:03d}.parquet", manifest[part][["image_id"]])
+        write_table(tmp_path / f"{shard:03d}.parquet", files[part][["image_id"]])
     return tmp_path
 
 
@@ -61,8 +61,7 @@ def measure(folder: Path, shard: int, threads: int = 1, **changed: object) -> Pa
     arguments: dict[str, object] = {
         "--settings": SETTINGS,
         "--root": folder / "files",
-        "--manifest": folder / "manifest.parquet",
-        "--quality": folder / "quality.parquet",
+        "--files": folder / "files.parquet",
         "--labels": folder / f"{shard:03d}.npy",
         "--shard": shard,
         "--shards": SHARDS,
@@ -105,7 +104,7 @@ def test_every_cell_is_measured_as_the_library_does(cohort, drawings):
 
 @pytest.mark.parametrize(("height", "width"), [(150, 192), (192, 150), (97, 61), (160, 160), (1, 300), (333, 200)])
 def test_the_picture_lies_where_the_letterbox_puts_it(height: int, width: int):
-    x0, y0, x1, y1 = step.content_of(height, width, SIZE)
+    x0, y0, x1, y1 = content_box(height, width, SIZE)
     everywhere = fit_map(np.ones((height, width), np.uint8), SIZE)
     down, across = np.nonzero(everywhere)
     assert (x0, y0, x1, y1) == (across.min(), down.min(), across.max() + 1, down.max() + 1)
@@ -116,15 +115,15 @@ def test_threads_do_not_change_the_numbers(cohort):
 
 
 def test_a_scale_bar_is_painted_out_first(cohort):
-    quality = read_table(cohort / "quality.parquet")
+    files = read_table(cohort / "files.parquet")
     plain = read_table(measure(cohort, 0))
     cell = plain[~plain["border"]].iloc[0]
     # A bar over the first whole cell, in pixels of the file.
     x, y = cell["x"] * 192 / SIZE, (cell["y"] - 17) * 192 / SIZE
-    where = quality["image_id"] == cell["image_id"]
+    where = files["image_id"] == cell["image_id"]
     for name, value in zip(("bar_x0", "bar_y0", "bar_x1", "bar_y1"), (x - 12, y - 12, x + 12, y + 12), strict=True):
-        quality.loc[where, name] = int(value)
-    write_table(cohort / "quality.parquet", quality)
+        files.loc[where, name] = int(value)
+    write_table(cohort / "files.parquet", files)
     hidden = read_table(measure(cohort, 0))
     again = hidden[(hidden["image_id"] == cell["image_id"]) & (hidden["cell"] == cell["cell"])].iloc[0]
     assert again["nucleus_od_green_mean"] < 0.5 * cell["nucleus_od_green_mean"]
@@ -169,8 +168,8 @@ def test_labels_of_other_images_or_another_size_are_refused(cohort):
 
 
 def test_an_image_without_a_scale_is_named(cohort):
-    quality = read_table(cohort / "quality.parquet")
-    quality.loc[1, "um_per_pixel"] = np.nan
-    write_table(cohort / "quality.parquet", quality)
-    with pytest.raises(LeukoFlowError, match=r"quality\.parquet: image 1\.png has no um_per_pixel"):
+    files = read_table(cohort / "files.parquet")
+    files.loc[1, "um_per_pixel"] = np.nan
+    write_table(cohort / "files.parquet", files)
+    with pytest.raises(LeukoFlowError, match=r"files\.parquet: image 1\.png has no um_per_pixel"):
         measure(cohort, 0)

@@ -33,12 +33,10 @@ def cohort(tmp_path: Path) -> Path:
         assert cv2.imwrite(str(path), image(number)[..., ::-1])
         name = path.relative_to(tmp_path / "files").as_posix()
         rows.append((name, name, hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size))
-    manifest = pd.DataFrame(rows, columns=["image_id", "path", "sha256", "bytes"])
-    write_table(tmp_path / "manifest.parquet", manifest)
-    quality = manifest[["image_id"]].copy()
+    table = pd.DataFrame(rows, columns=["image_id", "path", "sha256", "bytes"])
     for name, edge in zip(("bar_x0", "bar_y0", "bar_x1", "bar_y1"), (40, 30, 52, 36), strict=True):
-        quality[name] = pd.array([edge if number == 2 else None for number in range(COUNT)], dtype="Int32")
-    write_table(tmp_path / "quality.parquet", quality.assign(um_per_pixel=0.5))
+        table[name] = pd.array([edge if number == 2 else None for number in range(COUNT)], dtype="Int32")
+    write_table(tmp_path / "files.parquet", table.assign(um_per_pixel=0.5, scale_source="given"))
     return tmp_path
 
 
@@ -47,8 +45,7 @@ def render(folder: Path, shard: int = 0, shards: int = 1, threads: int = 1, kind
     arguments = {
         "--settings": View(kind=kind, size=32).model_dump_json(),
         "--root": folder / "files",
-        "--manifest": folder / "manifest.parquet",
-        "--quality": folder / "quality.parquet",
+        "--files": folder / "files.parquet",
         "--shard": shard,
         "--shards": shards,
         "--max-pixels": 10_000,
@@ -62,7 +59,7 @@ def render(folder: Path, shard: int = 0, shards: int = 1, threads: int = 1, kind
 
 def test_shards_hold_every_image_of_the_manifest_once(cohort):
     opened = open_shards([render(cohort, shard, 3) for shard in range(3)])
-    assert list(opened.image_ids) == read_table(cohort / "manifest.parquet")["image_id"].tolist()
+    assert list(opened.image_ids) == read_table(cohort / "files.parquet")["image_id"].tolist()
     view = View(kind="plain", size=32)
     expected = [render_view(image(number), view, (40, 30, 52, 36) if number == 2 else None) for number in range(COUNT)]
     assert np.array_equal(opened.gather(range(COUNT)), expected)
@@ -94,16 +91,10 @@ def test_a_changed_file_stops_the_step_and_leaves_nothing(cohort, damage, thread
 def test_a_file_that_no_longer_decodes_is_named(cohort):
     file = cohort / "files" / "[odd] names" / "image 4.png"
     file.write_bytes(b"no image")
-    manifest = read_table(cohort / "manifest.parquet")
-    manifest.loc[4, "sha256"] = hashlib.sha256(b"no image").hexdigest()
-    write_table(cohort / "manifest.parquet", manifest)
+    table = read_table(cohort / "files.parquet")
+    table.loc[4, "sha256"] = hashlib.sha256(b"no image").hexdigest()
+    write_table(cohort / "files.parquet", table)
     with pytest.raises(LeukoFlowError, match=r"image 4\.png: not a JPEG, PNG, BMP or TIFF image; rerun the manifest"):
-        render(cohort)
-
-
-def test_quality_of_other_images_is_refused(cohort):
-    write_table(cohort / "quality.parquet", read_table(cohort / "quality.parquet").iloc[::-1])
-    with pytest.raises(LeukoFlowError, match=r"quality\.parquet: its images are not those of"):
         render(cohort)
 
 

@@ -43,7 +43,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-FILES = {"manifest": "parquet", "quality": "parquet", "rejects": "csv"}
+FILES = {"manifest": "parquet", "quality": "parquet", "files": "parquet", "rejects": "csv"}
 
 
 def options(values: dict[str, object]) -> list[str]:
@@ -53,7 +53,7 @@ def options(values: dict[str, object]) -> list[str]:
 def gather(root: Path, masks: Masks, folder: Path) -> None:
     settings = Annotation(masks=masks, splits=Splits(test=0.2, validation=0.15), images=2000, size=96).model_dump_json()
     given = {"settings": settings, "cohort": "demo", "root": root, "manifest": root / "manifest.parquet"}
-    given |= {"quality": root / "quality.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
+    given |= {"files": root / "files.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
     given |= {name: folder / f"{name}.npy" for name in ("images", "parts", "labels")}
     annotate.main(options({**given, "index": folder / "index.parquet"}))
 
@@ -84,7 +84,7 @@ def test_masks_lie_on_their_images_and_roles_keep_patients_together(cohort: Path
 
 def test_no_mask_is_an_error(cohort: Path, tmp_path: Path) -> None:
     table = read_table(cohort / "manifest.parquet")
-    for name in ("quality.parquet", "groups.parquet"):
+    for name in ("files.parquet", "groups.parquet"):
         (tmp_path / name).symlink_to(cohort / name)
     write_table(tmp_path / "manifest.parquet", table.assign(mask=None))
     with pytest.raises(LeukoFlowError, match="none of its images has a mask"):
@@ -131,7 +131,7 @@ def test_every_image_gets_a_label_map(cohort: Path, segmenters: dict[str, Path],
     folder = segmenters[method]
     for shard in range(2):
         given = {"settings": settings.model_dump_json(), "size": 96, "root": cohort, "shard": shard, "shards": 2}
-        given |= {"manifest": cohort / "manifest.parquet", "quality": cohort / "quality.parquet"}
+        given |= {"files": cohort / "files.parquet"}
         given |= {"weights": folder / "weights.safetensors", "description": folder / "segmenter.json"}
         given |= {"max-pixels": 1_000_000, "output": tmp_path / f"{shard:03d}.npy"}
         segment.main(options({**given, "index": tmp_path / f"{shard:03d}.parquet"}))

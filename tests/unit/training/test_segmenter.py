@@ -98,9 +98,9 @@ def test_stain_changes_colours_not_shapes() -> None:
 
 def test_it_learns_goes_on_after_a_stop_and_ends_the_same(tmp_path: Path) -> None:
     sources = [discs(8, 64, 15.0), discs(8, 48, 10.0, whole=False)]
-    training = SegmenterTraining(epochs=5, steps=10, batch_size=8, crop=32, learning_rate=3e-3)
+    training = SegmenterTraining(epochs=4, steps=20, batch_size=8, crop=32, learning_rate=3e-3, seed=1)
     whole = fit_segmenter(0.0625, sources, sources, training, tmp_path / "whole.safetensors")
-    assert whole.history[-1].validation_cell_dice > 0.8 > whole.history[0].validation_cell_dice
+    assert whole.history[-1].validation_cell_dice > 0.85 > whole.history[0].validation_cell_dice
     stopped = tmp_path / "stopped.safetensors"
 
     class Stop(Exception):
@@ -118,7 +118,7 @@ def test_it_learns_goes_on_after_a_stop_and_ends_the_same(tmp_path: Path) -> Non
         patch.setattr(checkpoint, "save", save_and_stop)
         fit_segmenter(0.0625, sources, sources, training, stopped)
     resumed = fit_segmenter(0.0625, sources, sources, training, stopped)
-    assert len(resumed.history) == 5
+    assert len(resumed.history) == 4
     for name, value in whole.weights.items():
         assert torch.equal(value, resumed.weights[name]), name
 

@@ -1,0 +1,148 @@
+# Where images are: roots, downloads, shards, views.
+
+
+def cohort_settings(wildcards):
+    return STUDY.cohorts[wildcards.cohort].model_dump_json()
+
+
+def max_pixels(wildcards):
+    return getattr(STUDY.cohorts[wildcards.cohort], "max_pixels", 100_000_000)
+
+
+def root_of(name):
+    """Folder that a cohort's paths are relative to."""
+    cohort = STUDY.cohorts[name]
+    if cohort.kind == "synthetic":
+        return f"{RESULTS}/cohorts/{name}"
+    if cohort.kind == "folder":
+        return str(stop_with_one_line(resolve_root, cohort.root))
+    local = stop_with_one_line(local_root, cohort)
+    return str(local) if local else f"resources/{name}/files"
+
+
+# Looked up at once, so that a missing folder is told before anything runs.
+ROOTS = {name: root_of(name) for name in USED_COHORTS}
+
+
+def cohort_root(wildcards):
+    return ROOTS[wildcards.cohort]
+
+
+def is_downloaded(name):
+    return STUDY.cohorts[name].kind == "download" and ROOTS[name].startswith(
+        "resources/"
+    )
+
+
+def download_contents(wildcards):
+    """The list of unpacked files, where a cohort is downloaded at all."""
+    return (
+        [f"resources/{wildcards.cohort}/contents.csv"]
+        if is_downloaded(wildcards.cohort)
+        else []
+    )
+
+
+def table_file(wildcards):
+    """The CSV table of a cohort that has one, where it is there before the run."""
+    table = getattr(STUDY.cohorts[wildcards.cohort], "table", None)
+    if table is None or is_downloaded(wildcards.cohort):
+        return []
+    return [os.path.join(cohort_root(wildcards), table)]
+
+
+def folder_state(wildcards):
+    """Digest over the folders of a tree of images and their times: new or removed images are noticed."""
+    if is_downloaded(wildcards.cohort):
+        return "downloaded"
+    folder = STUDY.cohorts[wildcards.cohort].folder
+    return stop_with_one_line(tree_state, os.path.join(cohort_root(wildcards), folder))
+
+
+def expected_digest(wildcards):
+    """sha256 that a downloaded archive must have: the pinned one, or the one recorded when it was fetched."""
+    pinned = STUDY.cohorts[wildcards.cohort].sha256
+    if pinned:
+        return pinned
+    with open(f"resources/{wildcards.cohort}/archive.sha256") as stream:
+        return stream.read().split()[0]
+
+
+def lookup_url(wildcards):
+    return STUDY.cohorts[wildcards.cohort].url
+
+
+def contents_option(wildcards):
+    files = download_contents(wildcards)
+    return f"--contents {files[0]}" if files else ""
+
+
+def archive_digest_option(wildcards):
+    pinned = STUDY.cohorts[wildcards.cohort].sha256
+    return f"--sha256 {pinned}" if pinned else ""
+
+
+def scale_option(wildcards):
+    known = getattr(STUDY.cohorts[wildcards.cohort], "um_per_pixel", None)
+    return f"--um-per-pixel {known}" if known else ""
+
+
+def shards_of(name):
+    return shard_count(STUDY.cohorts[name].images)
+
+
+def cohort_shards(wildcards):
+    return shards_of(wildcards.cohort)
+
+
+def shard_names(name):
+    return [f"{shard:03d}" for shard in range(shards_of(name))]
+
+
+def shard_number(wildcards):
+    return int(wildcards.shard)
+
+
+def listing_of_shard(wildcards):
+    """What a shard's images are read from: the drawn shard itself, or the cohort's listing."""
+    name = f"drawn/{wildcards.shard}" if wildcards.cohort in SYNTHETIC else "listing"
+    return f"{RESULTS}/cohorts/{wildcards.cohort}/{name}.parquet"
+
+
+def is_whole(wildcards):
+    return "--whole" if wildcards.cohort in SYNTHETIC else ""
+
+
+def cohort_files(names, pattern):
+    """Files of each shard of the named cohorts."""
+    return [
+        f"{RESULTS}/cohorts/{name}/{pattern.format(shard=shard)}"
+        for name in names
+        for shard in shard_names(name)
+    ]
+
+
+def relate_options(wildcards):
+    return " ".join(
+        f"--cohort {name} {RESULTS}/cohorts/{name} {shards_of(name)}"
+        for name in USED_COHORTS
+    )
+
+
+def measured_files(wildcards):
+    return cohort_files([wildcards.cohort], "measured/{shard}.parquet")
+
+
+def shard_images(wildcards):
+    return [
+        f"{view_folder(wildcards.cohort, wildcards.view)}/{shard}.npy"
+        for shard in shard_names(wildcards.cohort)
+    ]
+
+
+def shard_indices(wildcards):
+    return [file.replace(".npy", ".parquet") for file in shard_images(wildcards)]
+
+
+def view_folder(cohort, view):
+    return f"{RESULTS}/views/{cohort}.{view}"

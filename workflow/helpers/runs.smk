@@ -1,0 +1,44 @@
+# What runs are made from, and what is gathered from them.
+
+
+def view_settings(wildcards):
+    return STUDY.views[wildcards.view].model_dump_json()
+
+
+def model_settings(wildcards):
+    return STUDY.models[wildcards.model].model_dump_json()
+
+
+def task_settings(wildcards):
+    return STUDY.tasks[wildcards.task].model_dump_json()
+
+
+def split_settings(wildcards):
+    task, splits = STUDY.tasks[wildcards.task], STUDY.splits
+    return f'{{"task":{task.model_dump_json()},"splits":{splits.model_dump_json()}}}'
+
+
+def whole_study(wildcards):
+    return STUDY.model_dump_json()
+
+
+def class_names(wildcards):
+    return list(STUDY.tasks[wildcards.task].classes)
+
+
+def rows_to_predict(wildcards):
+    """Validation and test rows of the training cohort's split, or all rows of another cohort."""
+    if wildcards.target == wildcards.cohort:
+        return f"--split {RESULTS}/splits/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol}.parquet"
+    return f"--manifest {RESULTS}/cohorts/{wildcards.target}/manifest.parquet --groups {RESULTS}/quality/groups.parquet"
+
+
+def architecture_code(step):
+    """A params function: fingerprint of a step together with the run's architecture."""
+
+    def code(wildcards):
+        return code_of(
+            f"steps.{step}", f"models.{STUDY.models[wildcards.model].architecture}"
+        )
+
+    return code

@@ -1,0 +1,74 @@
+# What every rule needs: the study, the source that steps run from, fingerprints, resources.
+import dataclasses
+import functools
+import json
+import shutil
+import sys
+
+SOURCE = os.path.abspath(os.path.join(workflow.basedir, "..", "src"))
+if not os.path.isdir(SOURCE):
+    SOURCE = os.path.abspath(os.path.join(workflow.basedir, "src"))
+# Steps run from this clone's source, whatever is installed, so that fingerprints are those of the code that runs.
+sys.path.insert(0, SOURCE)
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={SOURCE}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+)
+
+from leukoflow.cohorts.roots import local_root, resolve_root
+from leukoflow.config.families import families
+from leukoflow.config.load import parse_study
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.config.plan import all_runs
+from leukoflow.core.files import tree_digest, tree_state
+from leukoflow.core.fingerprint import fingerprint
+from leukoflow.core.runs import is_baseline, parse_run
+from leukoflow.core.shards import shard_count
+from leukoflow.models.registry import module_name
+
+
+def stop_with_one_line(function, *arguments):
+    """Call a function; a LeukoFlowError ends the workflow with its one line instead of a traceback."""
+    try:
+        return function(*arguments)
+    except LeukoFlowError as error:
+        raise WorkflowError(str(error)) from None
+
+
+STUDY = stop_with_one_line(parse_study, config)
+RESULTS = f"results/{STUDY.study}"
+USED_COHORTS = sorted(
+    {
+        name
+        for each in STUDY.experiments.values()
+        for name in (each.cohort, *each.external)
+    }
+    | set(STUDY.segmentation.sources)
+)
+SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
+for each in STUDY.models.values():
+    stop_with_one_line(module_name, each.architecture)
+
+
+# The profile's GPU limit is for machines with a GPU; elsewhere the cores alone limit how many jobs train at once.
+if shutil.which("nvidia-smi") is None:
+    workflow.register_resource("gpu", 1000)
+
+
+def any_of(names):
+    """A wildcard constraint: one of the names, or nothing at all where there are none."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+@functools.cache
+def code_of(*modules):
+    """Fingerprint of what a step runs, such as code_of("steps.train", "models.neurallnet")."""
+    return fingerprint(*(f"leukoflow.{module}" for module in modules))
+
+
+def grows(base):
+    """A resource that grows with every attempt."""
+
+    def amount(wildcards, attempt):
+        return base * attempt
+
+    return amount
