@@ -138,8 +138,8 @@ rule segment:
 
 rule measure_cells:
     input:
-        files="results/{study}/cohorts/{cohort}/files.parquet",
         labels="results/{study}/cells/{cohort}/{shard}.npy",
+        index="results/{study}/cells/{cohort}/{shard}.parquet",
     output:
         "results/{study}/cells/{cohort}/measured/{shard}.parquet",
     log:
@@ -157,14 +157,11 @@ rule measure_cells:
         settings=segmentation_settings,
         root=cohort_root,
         max_pixels=max_pixels,
-        shard=shard_number,
-        shards=cohort_shards,
     message:
         "Measuring the white cells of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.measure_cells --settings {params.settings:q} --root {params.root:q}"
-        " --files {input.files} --labels {input.labels}"
-        " --shard {params.shard} --shards {params.shards} --max-pixels {params.max_pixels} --threads {threads}"
+        " --labels {input.labels} --max-pixels {params.max_pixels} --threads {threads}"
         " --output {output} 2> {log}"
 
 

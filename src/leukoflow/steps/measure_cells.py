@@ -14,7 +14,7 @@ from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import log, parser, progress, run, settings
 from leukoflow.images.geometry import content_box
-from leukoflow.images.sources import Source, listed, read, rendition, shard_of, sources
+from leukoflow.images.sources import Source, listed, read, rendition, sources
 
 TYPES = {
     "image_id": "string",
@@ -29,22 +29,19 @@ def main(argv: list[str] | None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Segmentation), required=True, help="section segmentation (JSON)")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
-    arguments.add_argument("--files", type=Path, required=True, help="files.parquet of the cohort")
-    arguments.add_argument("--labels", type=Path, required=True, help="label maps of this shard, NPY")
-    arguments.add_argument("--shard", type=int, required=True)
-    arguments.add_argument("--shards", type=int, required=True)
+    arguments.add_argument("--labels", type=Path, required=True, help="label maps of this shard, NPY, index beside it")
     arguments.add_argument("--max-pixels", type=int, required=True)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="one row for each white cell, Parquet")
     args = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)
-    rows = shard_of(listed(args.files), args.shard, args.shards)
-    labels = _labels(args.labels, rows, args.settings)
+    labels, index = _labels(args.labels, args.settings), args.labels.with_suffix(".parquet")
+    rows = listed(index)
     scales = rows["um_per_pixel"].to_numpy(float)
     if not (scales > 0).all():
         name = rows["image_id"].iloc[int(np.argmin(scales > 0))]
-        raise LeukoFlowError(f"{args.files}: {name} has no um_per_pixel; delete the file and run again")
+        raise LeukoFlowError(f"{index}: {name} has no um_per_pixel; delete the file and run again")
     items = list(zip(range(len(rows)), rows["image_id"], sources(args.root, rows), scales, strict=True))
 
     def measure(item: tuple[int, str, Source, float]) -> list[dict[str, object]]:
@@ -63,11 +60,9 @@ def main(argv: list[str] | None) -> None:
     log.info("%d white cells in %d images", len(table), len(rows))
 
 
-def _labels(path: Path, rows: pd.DataFrame, given: Segmentation) -> LabelMaps:
-    """The shard's label maps, which must be those of its images, at a size that the settings know."""
+def _labels(path: Path, given: Segmentation) -> LabelMaps:
+    """The shard's label maps, at a size that the settings know."""
     labels = open_labels([path])
-    if labels.image_ids.tolist() != rows["image_id"].tolist():
-        raise LeukoFlowError(f"{path}: its images are not those of this shard; delete it and segment again")
     sizes = {given.size, *given.sizes.values()}
     if labels.size not in sizes:
         known = ", ".join(map(str, sorted(sizes)))

@@ -33,7 +33,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--max-pixels", type=int, required=True)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="label maps, NPY")
-    arguments.add_argument("--index", type=Path, required=True, help="image_id of each row, Parquet")
+    arguments.add_argument("--index", type=Path, required=True, help="the images of its rows and how they are read, Parquet")
     args = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)
@@ -62,7 +62,7 @@ def main(argv: list[str] | None) -> None:
                 yield separate(parts, least, largest)
 
     write_maps(args.output, maps(), len(items), args.size)
-    write_table(args.index, rows[["image_id"]])
+    write_table(args.index, rows)
 
 
 if __name__ == "__main__":
