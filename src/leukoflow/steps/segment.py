@@ -33,7 +33,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--max-pixels", type=int, required=True)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="label maps, NPY")
-    arguments.add_argument("--index", type=Path, required=True, help="the images of its rows and how they are read, Parquet")
+    arguments.add_argument("--index", type=Path, required=True, help="the images of its rows, Parquet")
     args = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)
