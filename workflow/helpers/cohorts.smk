@@ -82,6 +82,11 @@ def archive_digest_option(wildcards):
     return f"--sha256 {pinned}" if pinned else ""
 
 
+def aspect_option(wildcards):
+    known = getattr(STUDY.cohorts[wildcards.cohort], "aspect", None)
+    return f"--aspect {known}" if known else ""
+
+
 def scale_option(wildcards):
     known = getattr(STUDY.cohorts[wildcards.cohort], "um_per_pixel", None)
     return f"--um-per-pixel {known}" if known else ""

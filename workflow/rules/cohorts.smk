@@ -133,11 +133,12 @@ rule measure:
         shard=shard_number,
         shards=cohort_shards,
         max_pixels=max_pixels,
+        aspect=aspect_option,
     message:
         "Decoding and measuring {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root {params.root:q}"
-        " --listing {input.listing} {params.whole} --shard {params.shard} --shards {params.shards}"
+        " --listing {input.listing} {params.whole} {params.aspect} --shard {params.shard} --shards {params.shards}"
         " --output {output.measured} --thumbnails {output.thumbnails} 2> {log}"
 
 
@@ -162,8 +163,9 @@ rule manifest:
     params:
         code=code_of("steps.manifest"),
         scale=scale_option,
+        aspect=aspect_option,
     message:
         "Gathering the manifest of {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.manifest --measured {input} {params.scale} --manifest {output.manifest}"
-        " --quality {output.quality} --files {output.files} --rejects {output.rejects} 2> {log}"
+        "python -m leukoflow.steps.manifest --measured {input} {params.scale} {params.aspect}"
+        " --manifest {output.manifest} --quality {output.quality} --files {output.files} --rejects {output.rejects} 2> {log}"

@@ -87,6 +87,9 @@ class Files(Section):
     """Names of the table's columns."""
     um_per_pixel: float | None = Field(None, gt=0)
     """Scale of the images, micrometres a pixel, where it is known; otherwise their red cells tell it."""
+    aspect: float | None = Field(None, ge=0.2, le=5)
+    """Width over height of the fields, where the files were squeezed into another shape (1.333 for fields of 4:3 saved
+    as squares): images and masks are stretched back when they are read, so that cells keep their shapes."""
     masks: Masks | None = None
     """Masks of the white cells, where there are any."""
     images: int = Field(1024, ge=1)

@@ -6,8 +6,9 @@ from pathlib import Path
 SHARD_SIZE = 1024
 BAR = ("bar_x0", "bar_y0", "bar_x1", "bar_y1")
 """Half-open box of a scale bar in pixels of the file; none where there is no bar."""
-FILES = ["image_id", "path", "sha256", *BAR, "um_per_pixel", "scale_source"]
-"""What a shard's images are read by, in the order of the manifest."""
+FILES = ["image_id", "path", "sha256", "aspect", *BAR, "um_per_pixel", "scale_source"]
+"""What a shard's images are read by, in the order of the manifest. Boxes and scales are those of the image once it is
+stretched to its `aspect` (none for most)."""
 
 
 def shard_count(images: int) -> int:

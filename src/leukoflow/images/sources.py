@@ -10,16 +10,18 @@ import pandas as pd
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table
 from leukoflow.core.shards import BAR, FILES, shard_slice
-from leukoflow.images.geometry import Box, letterbox, letterboxed, paint_out
+from leukoflow.images.geometry import Box, letterbox, letterboxed, paint_out, stretched
 from leukoflow.images.io import ImageError, read_bytes_image, read_file
 
 
 @dataclass(frozen=True)
 class Source:
-    """An image file, its digest in the manifest, and the box of its scale bar."""
+    """An image file, its digest in the manifest, the ratio of width to height that it is stretched to (None: as it
+    is), and the box of its scale bar in what comes of that."""
 
     path: Path
     sha256: str
+    aspect: float | None
     bar: Box | None
 
 
@@ -36,13 +38,18 @@ def shard_of(table: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
 def sources(root: Path, rows: pd.DataFrame) -> list[Source]:
     """The image files of rows of `listed`."""
     found = []
-    for path, sha256, *box in rows[["path", "sha256", *BAR]].itertuples(index=False, name=None):
+    for path, sha256, aspect, *box in rows[["path", "sha256", "aspect", *BAR]].itertuples(index=False, name=None):
         bar = None if any(pd.isna(box)) else (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
-        found.append(Source(root / path, sha256, bar))
+        found.append(Source(root / path, sha256, None if pd.isna(aspect) else float(aspect), bar))
     return found
 
 
 def read(source: Source, max_pixels: int) -> np.ndarray:
+    """Decode a file of the manifest and stretch it to its aspect: RGB uint8 [H, W, 3]. Raises as `read_as_stored`."""
+    return stretched(read_as_stored(source, max_pixels), source.aspect)
+
+
+def read_as_stored(source: Source, max_pixels: int) -> np.ndarray:
     """Decode a file of the manifest, whose bytes must still be those of then: RGB uint8 [H, W, 3].
 
     Raises LeukoFlowError naming a file that has changed or cannot be read.

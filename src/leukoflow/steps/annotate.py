@@ -16,8 +16,9 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import log, parser, progress, run, settings
+from leukoflow.images.geometry import stretched
 from leukoflow.images.shards import write_shard
-from leukoflow.images.sources import Source, listed, read, rendition, sources
+from leukoflow.images.sources import Source, listed, read_as_stored, rendition, sources
 from leukoflow.quality.split import make_split
 
 INFERRED_FROM = 60
@@ -64,7 +65,7 @@ def main(argv: list[str] | None) -> None:
     masks = given.masks
     if masks.coding == "inferred":
         some = index.iloc[np.linspace(0, len(index) - 1, min(INFERRED_FROM, len(index))).round().astype(int)]
-        read_images = (read(each, args.max_pixels) for each in sources(args.root, some))
+        read_images = (read_as_stored(each, args.max_pixels) for each in sources(args.root, some))
         masks = infer_codes((image, args.root / path) for image, path in zip(read_images, some["mask"], strict=True))
         log.info("codes inferred: nucleus %s, cytoplasm %s, cell %s", masks.nucleus, masks.cytoplasm, masks.cell)
     # Labels of instances are of use as they are; other codings have none.
@@ -72,10 +73,11 @@ def main(argv: list[str] | None) -> None:
 
     def load(item: tuple[Source, str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         source, mask = item
-        image = read(source, args.max_pixels)
+        image = read_as_stored(source, args.max_pixels)
         path = args.root / mask
         parts = read_mask(path, masks, (image.shape[0], image.shape[1]))
         labels = read_instances(path) if instances else np.zeros_like(parts, np.uint16)
+        image, parts, labels = (stretched(each, source.aspect) for each in (image, parts, labels))
         return rendition(image, size, source.bar), fit_map(parts, size), fit_map(labels, size)
 
     items = list(zip(sources(args.root, index), index["mask"], strict=True))

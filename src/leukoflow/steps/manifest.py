@@ -25,6 +25,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--files", type=Path, required=True, help="what the images are read by")
     arguments.add_argument("--rejects", type=Path, required=True)
     arguments.add_argument("--um-per-pixel", type=float, help="scale of all images, where it is known")
+    arguments.add_argument("--aspect", type=float, help="width over height that images are stretched to when read")
     args = arguments.parse_args(argv)
     table = pd.concat([read_table(path) for path in args.measured], ignore_index=True)
     rejected = table["reason"].notna()
@@ -37,7 +38,7 @@ def main(argv: list[str] | None) -> None:
     write_table(args.rejects, table.loc[rejected, ["path", "reason"]])
     accepted = _scaled(accepted, args.um_per_pixel)
     write_table(args.quality, accepted[["image_id", *QUALITY_COLUMNS, "scale_source"]])
-    write_table(args.files, accepted[FILES])
+    write_table(args.files, accepted.assign(aspect=pd.array([args.aspect] * len(accepted), "Float64"))[FILES])
     write_table(args.manifest, accepted[MANIFEST])
     log.info("%d images accepted, %d rejected", len(accepted), rejected.sum())
 

@@ -14,6 +14,7 @@ from leukoflow.core.files import atomic, read_table, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.shards import shard_slice
 from leukoflow.core.step import parser, progress, run
+from leukoflow.images.geometry import stretched
 from leukoflow.images.io import ImageError, read_bytes_image, read_file
 from leukoflow.quality.hashing import THUMBNAIL, difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.measure import QUALITY_COLUMNS, measure
@@ -38,7 +39,7 @@ def main(argv: list[str] | None) -> None:
     thumbnails: list[np.ndarray] = []
 
     def inspect(path: str) -> tuple[dict[str, Any], np.ndarray | None]:
-        return _inspect(args.root, path, args.max_pixels)
+        return _inspect(args.root, path, args.max_pixels, args.aspect)
 
     paths = listing["path"].astype(str)
     for found, small in progress(thread_map(inspect, paths, args.threads), len(listing), "image"):
@@ -56,13 +57,13 @@ def main(argv: list[str] | None) -> None:
     log.info("%d images accepted, %d rejected", len(thumbnails), len(rows) - len(thumbnails))
 
 
-def _inspect(root: Path, path: str, max_pixels: int) -> tuple[dict[str, Any], np.ndarray | None]:
+def _inspect(root: Path, path: str, max_pixels: int, aspect: float | None) -> tuple[dict[str, Any], np.ndarray | None]:
     """Row of one image, and its thumbnail unless it is rejected."""
     row: dict[str, Any] = {"image_id": path}
     try:
         data = read_file(root / path, max_pixels)
         row |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        image = read_bytes_image(data, max_pixels)
+        image = stretched(read_bytes_image(data, max_pixels), aspect)
     except ImageError as error:
         return row | {"reason": str(error)}, None
     row |= {"height": image.shape[0], "width": image.shape[1]}
@@ -78,6 +79,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments.add_argument("--shard", type=int, required=True)
     arguments.add_argument("--shards", type=int, required=True)
     arguments.add_argument("--max-pixels", type=int, required=True, help="larger images are rejected undecoded")
+    arguments.add_argument("--aspect", type=float, help="width over height that images are stretched to")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="one row for each image, Parquet")
     arguments.add_argument("--thumbnails", type=Path, required=True, help="thumbnails of the accepted images, NPY")

@@ -10,7 +10,7 @@ import pytest
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.foreground import stained_mask
-from leukoflow.images.geometry import letterbox, letterboxed, paint_out
+from leukoflow.images.geometry import letterbox, letterboxed, paint_out, stretched
 from leukoflow.images.views import FLAT, render_view
 
 KINDS = ["plain", "normalised", "grey", "background", "masked"]
@@ -81,6 +81,20 @@ def test_letterbox_keeps_the_aspect_and_pads_with_background():
     assert (result[:30] == GROUND).all() and (result[90:] == GROUND).all()
     rows, columns = np.nonzero((result != GROUND).any(axis=2))
     assert abs(np.ptp(rows) - np.ptp(columns)) <= 1 and np.ptp(rows) == pytest.approx(40, abs=2)
+
+
+@pytest.mark.parametrize("aspect", [4 / 3, 0.75])
+def test_what_was_squeezed_into_a_square_is_round_again(aspect):
+    disc = np.zeros((240, 240), np.uint8)
+    x_axis, y_axis = (60, round(60 * aspect)) if aspect > 1 else (round(60 / aspect), 60)
+    cv2.ellipse(disc, (120, 120), (x_axis, y_axis), 0, 0, 360, 1, -1)
+    mask = stretched(disc, aspect)
+    image = stretched(np.repeat(disc[:, :, None] * 200, 3, axis=2), aspect)
+    assert mask.shape == image.shape[:2] == ((240, 320) if aspect > 1 else (320, 240))
+    assert set(np.unique(mask)) == {0, 1} and ((image[:, :, 0] > 100) == mask).mean() > 0.995
+    down, across = np.nonzero(mask)
+    assert abs(np.ptp(down) - np.ptp(across)) <= 2
+    assert stretched(image, None) is image and stretched(image, image.shape[1] / image.shape[0]) is image
 
 
 def test_shrinking_averages_areas():

@@ -50,11 +50,21 @@ def run_measure(folder: Path, shard: int, shards: int, *more: str) -> pd.DataFra
     return read_table(output)
 
 
-def run_manifest(folder: Path, shards: int) -> None:
+def run_manifest(folder: Path, shards: int, *more: str) -> None:
     measured = [f"{folder}/cohort/measured/{shard:03d}.parquet" for shard in range(shards)]
     outputs = ("manifest.parquet", "quality.parquet", "files.parquet", "rejects.csv")
     options = [part for file in outputs for part in (f"--{Path(file).stem}", f"{folder}/cohort/{file}")]
-    assert not manifest.main(["--measured", *measured, *options])
+    assert not manifest.main(["--measured", *measured, *options, *more])
+
+
+def test_squeezed_images_are_measured_as_they_are_read(cohort: Path) -> None:
+    plain = run_measure(cohort, 0, 4)
+    wide = run_measure(cohort, 0, 4, "--aspect", "2")
+    assert plain[["width", "height"]].to_numpy().tolist() == [[120, 90]] * 2
+    assert wide[["width", "height"]].to_numpy().tolist() == [[180, 90]] * 2
+    assert wide["sha256"].tolist() == plain["sha256"].tolist()
+    run_manifest(cohort, 1, "--aspect", "2")
+    assert read_table(cohort / "cohort/files.parquet")["aspect"].tolist() == [2.0, 2.0]
 
 
 def test_bad_images_are_named_and_left_out(cohort: Path) -> None:
@@ -73,6 +83,7 @@ def test_bad_images_are_named_and_left_out(cohort: Path) -> None:
     quality = read_table(cohort / "cohort/quality.parquet")
     assert quality["image_id"].tolist() == table["image_id"].tolist()
     files = read_table(cohort / "cohort/files.parquet")
+    assert files["aspect"].isna().all()
     for given in (table[["image_id", "path", "sha256"]], quality[["bar_x0", "bar_y1", "um_per_pixel", "scale_source"]]):
         pd.testing.assert_frame_equal(files[list(given)], given)
     assert str(quality["bar_x0"].dtype) == "Int32" and quality["dhash"].str.len().eq(16).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leukoflow.cells.labels import open_labels, parts_of
+from leukoflow.cells.labels import NUCLEUS, open_labels, parts_of
 from leukoflow.cells.masks import read_instances
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.evaluation import Evaluation
@@ -80,6 +80,21 @@ def test_masks_lie_on_their_images_and_roles_keep_patients_together(cohort: Path
     assert index.groupby("role")["group"].nunique().sum() == index["group"].nunique()
     assert set(index["role"]) == {"train", "validation", "test"}
     assert listed["patient"].to_numpy().tolist() != [] and index["um_per_pixel"].between(0.5, 1.2).all()
+
+
+def test_squeezed_images_and_their_masks_are_stretched_alike(cohort: Path, tmp_path: Path) -> None:
+    for path in cohort.iterdir():
+        if path.name not in ("files.parquet", "demo"):
+            (tmp_path / path.name).symlink_to(path)
+    write_table(tmp_path / "files.parquet", read_table(cohort / "files.parquet").assign(aspect=1.5))
+    gather(tmp_path, SYNTHETIC, tmp_path / "demo")
+    as_stored, parts = np.load(cohort / "demo/parts.npy"), np.load(tmp_path / "demo/parts.npy")
+    assert not parts[:, :16].any() and not parts[:, -16:].any()  # 96 x 64 in a square of 96
+    # The same pixels of the mask, two rows for every three.
+    rows = np.load(tmp_path / "demo/labels.npy")[:, 16:-16]
+    assert abs((rows > 0).mean() - (as_stored > 0).mean()) < 0.01
+    images = np.load(tmp_path / "demo/images.npy")
+    assert images[parts == NUCLEUS].mean() < images[parts == 0].mean() - 40
 
 
 def test_no_mask_is_an_error(cohort: Path, tmp_path: Path) -> None:
