@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy import sparse
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from leukoflow.core.seeding import generator
 from leukoflow.evaluation.metrics import Design, from_sums
@@ -49,7 +49,7 @@ def wilson_interval(right: float, count: float, confidence: float) -> tuple[floa
     """Wilson's score interval (1927, doi 10.2307/2276774) of a proportion, wide even where all are right."""
     if count <= 0:
         return float("nan"), float("nan")
-    z = float(norm.ppf((1 + confidence) / 2))
+    z = float(ndtri((1 + confidence) / 2))
     share = right / count
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from leukoflow.cells.crops import crop_cells
 from leukoflow.cells.labels import LabelMaps, open_labels
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
@@ -63,6 +62,9 @@ def _cells(
     options: argparse.Namespace, rows: pd.DataFrame, labels: LabelMaps | None
 ) -> tuple[pd.DataFrame, Iterator[np.ndarray]]:
     """One picture for each white cell of each image."""
+    # Imported here because the other views do without it, and it takes a second.
+    from leukoflow.cells.crops import crop_cells
+
     if labels is None:
         raise LeukoFlowError("a view of cells needs the label maps of its images (--labels)")
     view: View = options.settings
