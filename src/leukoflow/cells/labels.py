@@ -14,6 +14,7 @@ import numpy as np
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, read_table
+from leukoflow.core.rows import Rows, mapped
 
 BACKGROUND, CYTOPLASM, NUCLEUS, CELL, UNKNOWN = 0, 1, 2, 3, 255
 PARTS = ("cell", "nucleus")
@@ -55,34 +56,18 @@ def write_maps(path: str | Path, maps: Iterable[np.ndarray], count: int, size: i
 
 
 @dataclass(frozen=True)
-class LabelMaps:
-    """Label maps of a cohort over all its shards."""
+class LabelMaps(Rows):
+    """Label maps of a cohort over all its shards, uint16 [n, S, S] each."""
 
-    paths: tuple[Path, ...]
-    """The .npy files, uint16 [n, S, S] each; opened when they are read from."""
-    starts: np.ndarray
-    """First row of each shard, and the total: int64 [shards + 1]."""
-    image_ids: np.ndarray
-    """Image id of each row: object [n]."""
     size: int
     """Side of the maps, pixels."""
+    missing = "has no label map; segment its cohort again"
 
-    def rows_of(self, image_ids: Iterable[str]) -> np.ndarray:
-        """Row of each image id: int64 [k]. Raises LeukoFlowError naming the first id that has no map."""
-        position = {name: row for row, name in enumerate(self.image_ids)}
-        try:
-            return np.array([position[name] for name in image_ids], np.int64)
-        except KeyError as error:
-            raise LeukoFlowError(f"image {error} has no label map; segment its cohort again") from None
-
-    def gather(self, rows: Iterable[int]) -> np.ndarray:
+    def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """The maps of these rows, in their order: uint16 [k, S, S]."""
-        wanted = np.asarray(list(rows), np.int64)
-        found = np.empty((len(wanted), self.size, self.size), np.uint16)
-        shards = np.searchsorted(self.starts, wanted, side="right") - 1
-        for shard in np.unique(shards):
-            here = np.flatnonzero(shards == shard)
-            found[here] = np.load(self.paths[shard], mmap_mode="r")[wanted[here] - self.starts[shard]]
+        found = np.empty((np.size(rows), self.size, self.size), np.uint16)
+        for path, places, inside in self.by_file(rows):
+            found[places] = mapped(path, "label maps")[inside]
         return found
 
 
@@ -99,10 +84,7 @@ def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
     """
     files, sizes, starts, identifiers = tuple(map(Path, paths)), set(), [0], []
     for path in files:
-        try:
-            array = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise LeukoFlowError(f"{path}: cannot be read as label maps ({error}); segment again") from error
+        array = mapped(path, "label maps")
         index = read_table(path.with_suffix(".parquet"), ["image_id"])["image_id"].to_numpy(object)
         if array.ndim != 3 or array.dtype != np.uint16 or len(index) != len(array):
             found = f"{array.dtype} {list(array.shape)}"
@@ -114,4 +96,4 @@ def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
         raise LeukoFlowError("no label maps were given; segment the cohort first")
     if len(sizes) > 1:
         raise LeukoFlowError(f"{files[0].parent}: label maps of several sizes {sorted(sizes)}; segment again")
-    return LabelMaps(files, np.array(starts, np.int64), np.concatenate(identifiers), sizes.pop())
+    return LabelMaps(files, np.array(starts, np.int64), np.concatenate(identifiers), False, sizes.pop())

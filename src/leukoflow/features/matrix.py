@@ -6,7 +6,6 @@ of images). `matrix.json` beside them says what the columns are.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,76 +15,33 @@ import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, read_json, read_table, write_table
+from leukoflow.core.rows import Rows, mapped
 from leukoflow.core.shards import shard_files
 
 BLOCK = 1024
 """Rows that are written or read at a time."""
-MOST_OPEN = 128
-"""Files mapped at a time; each holds a file descriptor."""
 
 
 @dataclass(frozen=True)
-class Matrix:
+class Matrix(Rows):
     """Rows of features over all their files, or some columns of them."""
 
-    paths: tuple[Path, ...]
-    """The .npy files, float32 [n, D]."""
-    starts: np.ndarray
-    """First row of each file, and the total: int64 [files + 1]."""
-    image_ids: np.ndarray
-    """Image id of each row: object [n]."""
     width: int
     """D, the number of features in the files."""
-    many: bool = False
-    """Whether an image has several rows or none, as a row is a cell."""
     columns: np.ndarray | None = None
     """Columns taken, in this order: int64 [k]; None for all."""
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
+    missing = "has no features; delete the folder and run again"
 
     @property
     def shape(self) -> tuple[int]:
         """Number of features."""
         return (self.width if self.columns is None else len(self.columns),)
 
-    @cached_property
-    def _rows(self) -> dict[str, list[int]]:
-        rows: dict[str, list[int]] = {}
-        for row, name in enumerate(self.image_ids):
-            rows.setdefault(name, []).append(row)
-        return rows
-
-    def rows_of(self, image_ids: Iterable[str]) -> np.ndarray:
-        """Row of each image id: int64 [k]. Raises LeukoFlowError naming the first id that has none."""
-        try:
-            return np.array([self._rows[name][0] for name in image_ids], np.int64)
-        except KeyError as error:
-            folder = self.paths[0].parent
-            raise LeukoFlowError(f"{folder}: image {error} has no features; delete it and run again") from None
-
-    def groups_of(self, image_ids: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-        """All rows of each image id, and to which of the ids (by position) each row belongs: int64 [m], int64 [m].
-
-        Where `many` is false, raises LeukoFlowError for an id that has none.
-        """
-        if not self.many:
-            rows = self.rows_of(image_ids)
-            return rows, np.arange(len(rows))
-        found = [self._rows.get(name, []) for name in image_ids]
-        owner = np.repeat(np.arange(len(found)), [len(each) for each in found])
-        return np.array([row for each in found for row in each], np.int64), owner
-
     def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """These rows, in their order (repeats allowed): float32 [k, D]. Raises IndexError for rows beyond the end."""
-        wanted = np.asarray(rows, np.int64).ravel()
-        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
-            raise IndexError(f"rows must lie in 0 to {len(self) - 1}")
-        found = np.empty((wanted.size, *self.shape), np.float32)
-        files = np.searchsorted(self.starts, wanted, side="right") - 1
-        for file in np.unique(files):
-            places = np.flatnonzero(files == file)
-            part = _mapped(self.paths[file])[wanted[places] - self.starts[file]]
+        found = np.empty((np.size(rows), *self.shape), np.float32)
+        for path, places, inside in self.by_file(rows):
+            part = mapped(path, "features")[inside]
             found[places] = part if self.columns is None else part[:, self.columns]
         return found
 
@@ -105,7 +61,7 @@ def open_files(paths: Iterable[str | Path]) -> Matrix:
     files = tuple(Path(path) for path in paths)
     starts, identifiers, widths, many = [0], [], set(), False
     for path in files:
-        array = _mapped(path)
+        array = mapped(path, "features")
         index = read_table(path.with_suffix(".parquet"))
         widths.add(array.shape[-1])
         if array.ndim != 2 or array.dtype != np.float32 or len(array) != len(index) or len(widths) > 1:
@@ -116,27 +72,7 @@ def open_files(paths: Iterable[str | Path]) -> Matrix:
         identifiers.append(index["image_id"].to_numpy(object))
     if not files:
         raise LeukoFlowError("no files of features were given; extract them first")
-    return Matrix(files, np.array(starts, np.int64), np.concatenate(identifiers), int(widths.pop()), many)
-
-
-def _mapped(path: Path) -> np.ndarray:
-    try:
-        status = path.stat()
-        return _mapped_version(path, status.st_ino, status.st_mtime_ns)
-    except (OSError, ValueError, EOFError) as error:
-        raise LeukoFlowError(f"{path}: cannot be read as features ({error}); delete it and run again") from error
-
-
-@lru_cache(maxsize=MOST_OPEN)
-def _mapped_version(path: Path, inode: int, modified: int) -> np.ndarray:
-    """The mapped file; inode and time tell one written again from the one it replaced."""
-    try:
-        return np.load(path, mmap_mode="r")
-    except ValueError:
-        array = np.load(path)  # a file without rows cannot be mapped
-        if len(array):
-            raise
-        return array
+    return Matrix(files, np.array(starts, np.int64), np.concatenate(identifiers), many, int(widths.pop()))
 
 
 def write_matrix(path: str | Path, blocks: Iterable[np.ndarray], rows: int, index: pd.DataFrame) -> str:

@@ -6,17 +6,14 @@ Beside each shard `NNN.npy` lies its index `NNN.parquet`, the image_id of each r
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, read_json, read_table
+from leukoflow.core.rows import Rows, mapped
 from leukoflow.core.shards import shard_files
-
-MOST_OPEN = 128
-"""Shards mapped at a time; each holds a file descriptor."""
 
 
 def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size: int) -> str:
@@ -49,61 +46,23 @@ def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size
 
 
 @dataclass(frozen=True)
-class Shards:
+class Shards(Rows):
     """Images of one rendition, over all its shards, in the order of the paths given."""
 
-    paths: tuple[Path, ...]
-    """The .npy files."""
-    starts: np.ndarray
-    """First row of each shard, and the total: int64 [shards + 1]."""
-    image_ids: np.ndarray
-    """Image id of each row: object [n]."""
     shape: tuple[int, int, int]
     """H, W, 3."""
-    many: bool = False
-    """Whether an image has several rows or none, as a row is a cell (the index has a column `cell`)."""
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def rows_of(self, image_ids: Iterable[str]) -> np.ndarray:
-        """Row of each image id: int64 [k]. Raises LeukoFlowError naming the first id that is in no shard."""
-        position = {name: row for row, name in enumerate(self.image_ids)}
-        try:
-            return np.array([position[name] for name in image_ids], np.int64)
-        except KeyError as error:
-            folder = self.paths[0].parent
-            raise LeukoFlowError(f"{folder}: image {error} is in no shard; delete the folder and run again") from None
-
-    def groups_of(self, image_ids: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-        """All rows of each image id, and to which of the ids (by position) each row belongs: int64 [m], int64 [m].
-
-        Where `many` is false, raises LeukoFlowError for an id that is in no shard.
-        """
-        if not self.many:
-            rows = self.rows_of(image_ids)
-            return rows, np.arange(len(rows))
-        known: dict[str, list[int]] = {}
-        for row, name in enumerate(self.image_ids):
-            known.setdefault(name, []).append(row)
-        found = [known.get(name, []) for name in image_ids]
-        owner = np.repeat(np.arange(len(found)), [len(each) for each in found])
-        return np.array([row for each in found for row in each], np.int64), owner
+    missing = "is in no shard; delete the folder and run again"
 
     def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """The images of these rows, in their order (repeats allowed): uint8 [k, H, W, 3]. Only they are read.
 
         Raises IndexError for a row outside 0 to n - 1.
         """
-        wanted = np.asarray(rows, np.int64).ravel()
-        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
-            raise IndexError(f"rows must lie in 0 to {len(self) - 1}")
-        images = np.empty((wanted.size, *self.shape), np.uint8)
-        shards = np.searchsorted(self.starts, wanted, side="right") - 1
-        for shard in np.unique(shards):
-            data = _mapped(self.paths[shard])
-            for place in np.flatnonzero(shards == shard):
-                images[place] = data[wanted[place] - self.starts[shard]]
+        images = np.empty((np.size(rows), *self.shape), np.uint8)
+        for path, places, inside in self.by_file(rows):
+            data = mapped(path, "a shard")
+            for place, row in zip(places, inside, strict=True):
+                images[place] = data[row]
         return images
 
 
@@ -136,7 +95,7 @@ def open_shards(paths: Iterable[str | Path]) -> Shards:
         starts.append(starts[-1] + len(ids))
         identifiers.append(ids)
     shape = (first[1], first[2], first[3])
-    return Shards(files, np.array(starts, np.int64), np.concatenate(identifiers), shape, many)
+    return Shards(files, np.array(starts, np.int64), np.concatenate(identifiers), many, shape)
 
 
 _AGAIN = "; delete both and render the view again"
@@ -159,17 +118,3 @@ def _header(file: Path) -> tuple[int, ...]:
     if length != expected:
         raise LeukoFlowError(f"{file}: {length} bytes, {expected} expected; delete it and render the view again")
     return shape
-
-
-def _mapped(file: Path) -> np.ndarray:
-    try:
-        status = file.stat()
-    except OSError as error:
-        raise LeukoFlowError(f"{file}: cannot be read as a shard ({error}); render the view again") from error
-    return _mapped_version(file, status.st_ino, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=MOST_OPEN)
-def _mapped_version(file: Path, inode: int, modified: int) -> np.ndarray:
-    """The mapped file; inode and time tell a shard rendered again from the one it replaced."""
-    return np.load(file, mmap_mode="r")

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leukoflow.core import rows
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
-from leukoflow.images import shards
 from leukoflow.images.shards import open_shards, write_shard
 
 SIZE = 12
@@ -55,7 +55,7 @@ def test_rows_outside_are_an_index_error(tmp_path, rows):
 def test_pixels_are_mapped_only_when_gathered(tmp_path, monkeypatch):
     paths, _ = write(tmp_path, [2] * 20)
     mapped = []
-    monkeypatch.setattr(shards.np, "load", lambda file, mmap_mode: mapped.append(file) or np.zeros((2, SIZE, SIZE, 3)))
+    monkeypatch.setattr(rows.np, "load", lambda file, mmap_mode: mapped.append(file) or np.zeros((2, SIZE, SIZE, 3)))
     opened = open_shards(paths)
     assert not mapped
     opened.gather([7, 6, 31])
@@ -63,11 +63,11 @@ def test_pixels_are_mapped_only_when_gathered(tmp_path, monkeypatch):
 
 
 def test_more_shards_than_may_be_open(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "_mapped_version", lru_cache(maxsize=3)(shards._mapped_version.__wrapped__))
+    monkeypatch.setattr(rows, "_mapped_version", lru_cache(maxsize=3)(rows._mapped_version.__wrapped__))
     paths, images = write(tmp_path, [1] * 8)
     opened = open_shards(paths)
     assert np.array_equal(opened.gather(range(8)), images)
-    assert shards._mapped_version.cache_info().currsize == 3
+    assert rows._mapped_version.cache_info().currsize == 3
 
 
 def test_a_shard_rendered_again_is_read_again(tmp_path):
