@@ -37,8 +37,7 @@ def architecture_code(step):
     """A params function: fingerprint of a step together with the run's architecture."""
 
     def code(wildcards):
-        return code_of(
-            f"steps.{step}", f"models.{STUDY.models[wildcards.model].architecture}"
-        )
+        file = module_name(STUDY.models[wildcards.model].architecture)
+        return code_of(f"steps.{step}", file.removeprefix("leukoflow."))
 
     return code

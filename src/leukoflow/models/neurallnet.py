@@ -5,11 +5,16 @@ and the cost of its convolutions; the widths follow from the total: every convol
 batch norm behind each but the last, squeeze-and-excitation with reduction 4 in the three stages.
 """
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models.layers.lif import LIF
 from leukoflow.models.layers.norm import BatchNorm1d, BatchNorm2d
 from leukoflow.models.layers.squeeze_excitation import SqueezeExcitation
@@ -33,18 +38,13 @@ SPEC = ModelSpec(
 # by a fresh squeeze-and-excitation gate, hardly ever do: the layer stays silent and learns nothing. This scale lets
 # about 14 % of the neurons fire at the start.
 _CURRENT_SD = 1.4
+_FIRING = 0.07
+"""Mean square of spikes at the start, without batch norm."""
 
 
-def build(
-    num_classes: int,
-    widths: tuple[int, int, int, int],
-    refined: int,
-    hidden: int,
-    strides: tuple[int, int, int, int] = (2, 2, 2, 2),
-    steps: int = 4,
-) -> "NeurALLNet":
+def build(num_classes: int, **options: Any) -> "NeurALLNet":
     """Build the network; see NeurALLNet."""
-    return NeurALLNet(num_classes, widths, refined, hidden, strides, steps)
+    return NeurALLNet(num_classes, **options)
 
 
 class NeurALLNet(nn.Module):
@@ -52,6 +52,10 @@ class NeurALLNet(nn.Module):
 
     The same image is shown at each of `steps` time steps (direct coding) and the logits are averaged over them. Input
     float32 [B, 3, H, W] in [0, 1], output float32 [B, K]. `strides` are those of the stem and the three stages.
+
+    Ablations: no gates (`squeeze_excitation`), no `refinement`, another `hidden` width (0: no hidden layer), no
+    `batch_norm`. `lif_between` puts neurons between depthwise and pointwise convolution, which adds no parameter and
+    makes every pointwise input binary. Not `spiking`, it is its like-for-like twin: ReLU for every neuron, one step.
     """
 
     def __init__(
@@ -60,30 +64,50 @@ class NeurALLNet(nn.Module):
         widths: tuple[int, int, int, int],
         refined: int,
         hidden: int,
-        strides: tuple[int, int, int, int],
-        steps: int,
+        strides: tuple[int, int, int, int] = (2, 2, 2, 2),
+        steps: int = 4,
+        squeeze_excitation: bool = True,
+        refinement: bool = True,
+        batch_norm: bool = True,
+        lif_between: bool = False,
+        spiking: bool = True,
     ) -> None:
         super().__init__()
-        self.steps = steps
+        if steps < 1 or hidden < 0:
+            raise LeukoFlowError("models: neurallnet needs at least one step, and no hidden layer of negative width")
+        self.steps = steps if spiking else 1
+        self.spiking = spiking
+        self.lif_between = lif_between
+        parts = _Parts(self.steps, spiking, batch_norm, squeeze_excitation, lif_between)
         self.stem = nn.Sequential(
-            nn.Conv2d(3, widths[0], 3, strides[0], 1, bias=False), BatchNorm2d(widths[0]), LIF(steps, constant=True)
+            nn.Conv2d(3, widths[0], 3, strides[0], 1, bias=False), *parts.norm(widths[0]), parts.neurons(constant=True)
         )
         pairs = zip(widths, widths[1:], strides[1:], strict=False)
-        stages = [_separable(*pair, steps, gate=True) for pair in pairs]
-        self.stages = nn.Sequential(*stages)
-        self.refinement = _separable(widths[-1], refined, 1, steps, gate=False)
-        self.head = nn.Sequential(nn.Linear(refined, hidden, bias=False), BatchNorm1d(hidden), LIF(steps))
-        self.classifier = nn.Linear(hidden, num_classes, bias=False)
+        self.stages = nn.Sequential(*(parts.separable(*pair, gate=True) for pair in pairs))
+        self.refinement = parts.separable(widths[-1], refined, 1, gate=False) if refinement else nn.Sequential()
+        pooled = refined if refinement else widths[-1]
+        self.head = nn.Sequential()
+        if hidden:
+            norm = [BatchNorm1d(hidden)] if batch_norm else []
+            self.head = nn.Sequential(nn.Linear(pooled, hidden, bias=False), *norm, parts.neurons())
+        self.classifier = nn.Linear(hidden or pooled, num_classes, bias=False)
         self._initialise()
 
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        if not self.spiking:
+            return
         for block in (self.stem, *self.stages, self.refinement, self.head):
-            gated = any(isinstance(layer, SqueezeExcitation) for layer in block)
-            norm = [layer for layer in block if isinstance(layer, (BatchNorm1d, BatchNorm2d))][-1]
-            nn.init.constant_(norm.weight, _CURRENT_SD * (2 if gated else 1))
+            scale = _CURRENT_SD * (2 if any(isinstance(layer, SqueezeExcitation) for layer in block) else 1)
+            norms = [layer for layer in block if isinstance(layer, (BatchNorm1d, BatchNorm2d))]
+            if norms:
+                for norm in norms[:-1] if self.lif_between else []:
+                    nn.init.constant_(norm.weight, _CURRENT_SD)
+                nn.init.constant_(norms[-1].weight, scale)
+            else:
+                _scale_weights(block, scale, 0.5 if block is self.stem else _FIRING)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
@@ -93,20 +117,58 @@ class NeurALLNet(nn.Module):
         logits = self.classifier(self.head(x.mean(dim=(2, 3))))
         return logits.unflatten(0, (self.steps, -1)).mean(dim=0)
 
-    def firing_rates(self) -> dict[str, float]:
-        """Mean spikes per neuron and step of each layer, in the last call in evaluation mode; in [0, 1]."""
+    @property
+    def firing_rates(self) -> Callable[[], dict[str, float]] | None:
+        """Mean spikes per neuron and step of each layer, in the last call in evaluation mode; in [0, 1]. None for the
+        twin that does not spike."""
+        return self._firing_rates if self.spiking else None
+
+    def _firing_rates(self) -> dict[str, float]:
         names = ["stem", *(f"stage{number}" for number in range(1, len(self.stages) + 1)), "refinement", "head"]
-        neurons = [each for each in self.modules() if isinstance(each, LIF)]
-        return {name: float(each.firing_rate) for name, each in zip(names, neurons, strict=True)}  # type: ignore[arg-type]
+        found = {}
+        for name, block in zip(names, (self.stem, *self.stages, self.refinement, self.head), strict=True):
+            layers = [layer for layer in block.modules() if isinstance(layer, LIF)]
+            for layer in layers:
+                place = name if layer is layers[-1] else f"{name} depthwise"
+                found[place] = float(layer.firing_rate)  # type: ignore[arg-type]
+        return found
 
 
-def _separable(inputs: int, outputs: int, stride: int, steps: int, gate: bool) -> nn.Sequential:
-    """Depthwise 3x3 and pointwise convolution, each with batch norm; the gate comes before the neurons, so that what
-    leaves the block is spikes."""
-    layers = [
-        nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
-        BatchNorm2d(inputs),
-        nn.Conv2d(inputs, outputs, 1, bias=False),
-        BatchNorm2d(outputs),
-    ]
-    return nn.Sequential(*layers, *([SqueezeExcitation(outputs)] if gate else []), LIF(steps))
+@dataclass(frozen=True)
+class _Parts:
+    """What blocks are made of."""
+
+    steps: int
+    spiking: bool
+    batch_norm: bool
+    gates: bool
+    lif_between: bool
+
+    def neurons(self, constant: bool = False) -> nn.Module:
+        return LIF(self.steps, constant=constant) if self.spiking else nn.ReLU()
+
+    def norm(self, channels: int) -> list[nn.Module]:
+        return [BatchNorm2d(channels)] if self.batch_norm else []
+
+    def separable(self, inputs: int, outputs: int, stride: int, gate: bool) -> nn.Sequential:
+        """Depthwise 3x3 and pointwise convolution, each with batch norm; the gate comes before the neurons, so that
+        what leaves the block is spikes."""
+        return nn.Sequential(
+            nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
+            *self.norm(inputs),
+            *([self.neurons()] if self.lif_between else []),
+            nn.Conv2d(inputs, outputs, 1, bias=False),
+            *self.norm(outputs),
+            *([SqueezeExcitation(outputs)] if gate and self.gates else []),
+            self.neurons(),
+        )
+
+
+def _scale_weights(block: nn.Sequential, scale: float, mean_square: float) -> None:
+    """Where no batch norm does it, currents are scaled by the weights: the last layer's to `scale`, the others' to 1,
+    from inputs of this mean square."""
+    layers = [each for each in block if isinstance(each, (nn.Conv2d, nn.Linear))]
+    for layer in layers:
+        wanted = scale if layer is layers[-1] else 1.0
+        nn.init.normal_(layer.weight, std=wanted / math.sqrt(mean_square * layer.weight[0].numel()))
+        mean_square = 1.0

@@ -14,24 +14,34 @@ if TYPE_CHECKING:
     from torch import nn
 
 _NO_ARCHITECTURES = {"registry", "spec", "inference", "layers"}
+_FAMILIES = {
+    "cnn_vit": ("customcnn_vit", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit"),
+    "baselines": (
+        "alexnet", "resnet50", "resnet101", "vgg19", "vit_b16", "mobilenetv4_small", "efficientnet_b0", "densenet121",
+    ),
+}  # fmt: skip
+"""Files that hold several architectures."""
 
 
 def names() -> tuple[str, ...]:
     """Registered names, sorted."""
-    found = {module.name for module in pkgutil.iter_modules(leukoflow.models.__path__)}
-    return tuple(sorted(found - _NO_ARCHITECTURES))
+    found = {module.name for module in pkgutil.iter_modules(leukoflow.models.__path__)} - _NO_ARCHITECTURES
+    return tuple(sorted(name for module in found for name in _FAMILIES.get(module, (module,))))
 
 
 def module_name(name: str) -> str:
     """Import path of an architecture's module. Raises LeukoFlowError for an unknown name."""
     if name not in names():
         raise LeukoFlowError(f"architecture {name!r} does not exist; known: {', '.join(names())}")
-    return f"leukoflow.models.{name}"
+    file = next((module for module, family in _FAMILIES.items() if name in family), name)
+    return f"leukoflow.models.{file}"
 
 
 def spec(name: str) -> ModelSpec:
     """The frozen facts of an architecture."""
-    return _module(name).SPEC
+    module = _module(name)
+    specs: tuple[ModelSpec, ...] = module.SPECS if hasattr(module, "SPECS") else (module.SPEC,)
+    return next(each for each in specs if each.name == name)
 
 
 def build(name: str, num_classes: int = 4, size: str = "paper", **options: Any) -> "nn.Module":
@@ -39,12 +49,11 @@ def build(name: str, num_classes: int = 4, size: str = "paper", **options: Any) 
 
     Options override those of the size. Raises LeukoFlowError for an unknown name, size or option.
     """
-    module = _module(name)
-    sizes = module.SPEC.sizes
+    sizes = spec(name).sizes
     if size not in sizes:
         raise LeukoFlowError(f"models: {name} has no size {size!r}; known: {', '.join(sizes)}")
     try:
-        return module.build(num_classes, **{**sizes[size], **options})
+        return _module(name).build(num_classes, **{**sizes[size], **options})
     except TypeError as error:
         raise LeukoFlowError(f"models: {name} does not take these options ({error})") from error
 

@@ -24,6 +24,7 @@ class ModelSpec:
         input_size: side in pixels (or number of features) that `paper` was published with.
         parameters: trainable parameters of `paper` with four classes.
         backbone: prefixes of the parameters that count as backbone (they may have a learning rate of their own).
+        frozen: prefixes of the parameters that the paper leaves as they were pretrained.
     """
 
     name: str
@@ -35,3 +36,4 @@ class ModelSpec:
     input_size: int = 224
     parameters: int = 0
     backbone: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()

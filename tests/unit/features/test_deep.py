@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from leukoflow.config.features import Backbone
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.features import deep
-from leukoflow.models.layers.backbones import _timm
+from leukoflow.models.layers.backbones import timm
 
 NAMES = ("convnext_atto", "mobilenetv3_small_050")
 CPU = torch.device("cpu")
@@ -97,7 +97,7 @@ def test_random_weights_depend_on_the_seed_alone(networks) -> None:
 def test_weights_of_a_file_without_their_head(tmp_path: Path) -> None:
     for name in NAMES:
         torch.manual_seed(3)
-        whole = _timm().create_model(name, num_classes=7)
+        whole = timm().create_model(name, num_classes=7)
         file = tmp_path / f"{name}.safetensors"
         save_file(whole.state_dict(), file)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -112,10 +112,10 @@ def test_weights_of_a_file_without_their_head(tmp_path: Path) -> None:
 
 def test_foreign_or_damaged_weights_and_unknown_networks_are_named(tmp_path: Path) -> None:
     file = tmp_path / "some.safetensors"
-    foreign = _timm().create_model(NAMES[1]).state_dict()
-    wrong_shape = _timm().create_model(NAMES[0]).state_dict()
+    foreign = timm().create_model(NAMES[1]).state_dict()
+    wrong_shape = timm().create_model(NAMES[0]).state_dict()
     wrong_shape["stem.0.weight"] = torch.zeros(1, 3, 4, 4)
-    missing = _timm().create_model(NAMES[0]).state_dict()
+    missing = timm().create_model(NAMES[0]).state_dict()
     missing.pop("stem.0.weight")
     for tensors in (foreign, wrong_shape, missing):
         save_file(tensors, file)

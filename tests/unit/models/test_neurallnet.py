@@ -34,6 +34,50 @@ def test_lif_equals_spikingjelly_in_values_and_gradients(tau: float, layout: str
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-10, atol=1e-12)
 
 
+# Derived from the layout of the full network and what each ablation leaves out.
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        ({"squeeze_excitation": False}, 239_776), ({"refinement": False}, 249_888), ({"hidden": 64}, 319_776),
+        ({"hidden": 0}, 304_032), ({"batch_norm": False}, 332_896), ({"lif_between": True}, 336_544),
+        ({"spiking": False}, 336_544), ({"steps": 1}, 336_544), ({"steps": 8}, 336_544),
+    ],
+)  # fmt: skip
+def test_ablations_have_their_own_sizes_and_none_is_silent(options: dict, parameters: int) -> None:
+    torch.manual_seed(0)
+    model = registry.build("neurallnet", **options)
+    assert sum(each.numel() for each in model.parameters()) == parameters
+    images = torch.randint(100, 256, (8, 64, 64, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        model.train()
+        for _ in range(3):
+            model(inference.to_input(images, torch.device("cpu")))
+    rates = inference.mean_firing_rates(model, [images], torch.device("cpu"))
+    assert len(rates) == (
+        0
+        if options.get("spiking") is False
+        else 6 - (options in ({"refinement": False}, {"hidden": 0})) + 4 * options.get("lif_between", False)
+    )
+    assert all(0.02 < rate < 0.3 for rate in rates.values()), rates
+
+
+def test_between_depthwise_and_pointwise_spikes_are_binary() -> None:
+    model = registry.build("neurallnet", size="small", lif_between=True)
+    seen = []
+    model.stages[0][3].register_forward_hook(lambda layer, given, out: seen.append(given[0]))
+    model(torch.rand(2, 3, 32, 32))
+    assert set(seen[0].unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_twin_differs_in_its_neurons_alone() -> None:
+    ours, twin = (registry.build("neurallnet", size="small", spiking=kind) for kind in (True, False))
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in twin.state_dict().items()}
+    assert not [each for each in twin.modules() if isinstance(each, LIF)]
+    assert sum(isinstance(each, torch.nn.ReLU) for each in twin.modules()) == sum(
+        isinstance(each, LIF) for each in ours.modules()
+    )
+
+
 def test_lif_with_a_constant_current_equals_repeating_it() -> None:
     torch.manual_seed(0)
     x = torch.randn(3, 8, dtype=torch.float64) * 2

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -14,8 +15,48 @@ IMAGENET_SD = (0.229, 0.224, 0.225)
 
 def trunk(name: str, **options: Any) -> nn.Module:
     """A timm model without pooling and head, random weights: images [B, 3, H, W] to maps [B, C, h, w]."""
-    model: nn.Module = _timm().create_model(name, pretrained=False, num_classes=0, global_pool="", **options)
+    model: nn.Module = timm().create_model(name, pretrained=False, num_classes=0, global_pool="", **options)
     return model
+
+
+def slim(build: Callable[[], nn.Module], share: float) -> nn.Module:
+    """What `build` makes, with this share of its channels: same layers, random weights.
+
+    Every width between the image and the outputs is multiplied; where maps are put side by side the share must divide
+    their widths, or the layers will not fit. For networks of convolutions, batch norms and linear layers.
+    """
+    if share == 1:
+        return build()
+    with torch.device("meta"):  # the widths published are not to be filled first
+        model = build()
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.in_channels, layer.out_channels, layer.groups = (
+                width if width in (1, 3) else _share(width, share)
+                for width in (layer.in_channels, layer.out_channels, layer.groups)
+            )
+            shape = (layer.out_channels, layer.in_channels // layer.groups, *layer.kernel_size)
+            layer.weight = nn.Parameter(torch.empty(shape))
+            layer.bias = None if layer.bias is None else nn.Parameter(torch.zeros(layer.out_channels))
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.num_features = _share(layer.num_features, share)
+            layer.weight, layer.bias = (nn.Parameter(torch.empty(layer.num_features)) for _ in range(2))
+            layer.running_mean, layer.running_var = (torch.empty(layer.num_features) for _ in range(2))
+            layer.num_batches_tracked = torch.tensor(0)
+            layer.reset_parameters()
+        elif isinstance(layer, nn.Linear):
+            layer.in_features, layer.out_features = (
+                _share(width, share) for width in (layer.in_features, layer.out_features)
+            )
+            layer.weight = nn.Parameter(torch.empty(layer.out_features, layer.in_features))
+            layer.bias = None if layer.bias is None else nn.Parameter(torch.empty(layer.out_features))
+            layer.reset_parameters()
+    return model
+
+
+def _share(width: int, share: float) -> int:
+    return max(1, round(width * share))
 
 
 class Standardise(nn.Module):
@@ -38,22 +79,27 @@ class Standardise(nn.Module):
 _library: "torch.library.Library | None" = None
 
 
-def _timm() -> ModuleType:
-    """timm, after making sure that torchvision imports.
+def timm() -> ModuleType:
+    """timm, after making sure that torchvision imports."""
+    torchvision()
+    return importlib.import_module("timm")
+
+
+def torchvision() -> ModuleType:
+    """torchvision, importable beside any torch.
 
     A torchvision built for CUDA does not load its compiled operators beside a CPU-only torch, and then fails to
     import because two schemas are missing. Declaring them is enough for everything but the operators themselves.
     """
     try:
-        importlib.import_module("torchvision")
+        return importlib.import_module("torchvision")
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
         for name in [each for each in sys.modules if each.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         _declare_operators()
-        importlib.import_module("torchvision")
-    return importlib.import_module("timm")
+        return importlib.import_module("torchvision")
 
 
 def _declare_operators() -> None:

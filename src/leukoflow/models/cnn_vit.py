@@ -1,0 +1,171 @@
+"""Four hybrids of a convolutional network and transformer blocks: the maps' positions are the tokens.
+
+Alshehri, Shaf, Irfan et al. 2025. The published counts fix the blocks: eight heads, each as wide as the tokens, and a
+network four times as wide, so 40 d^2 + 34 d parameters a block; no projection, no positions, no concatenation. The
+text's other claims (concatenation of both parts, shared parameters) contradict the counts and are switches here.
+"""
+
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, scaled_dot_product_attention
+
+from leukoflow.models.layers.backbones import Standardise, slim, trunk
+from leukoflow.models.spec import ModelSpec
+
+SOURCE = "Alshehri et al. 2025"
+CUSTOM = (32, 64, 128, 256)
+"""Channels of the hybrid's own convolutions. The published count leaves 421,824 parameters for them, which no natural
+layout has; this one has 388,416."""
+# What the paper leaves as it was pretrained: Keras's first 100, 300 and 200 layers.
+FROZEN: dict[str, tuple[str, ...]] = {
+    "customcnn": (),
+    "resnet50": (
+        "conv1", "bn1", "layer1", "layer2", "layer3.0", "layer3.1.conv1", "layer3.1.bn1", "layer3.1.conv2",
+        "layer3.1.bn2", "layer3.1.conv3",
+    ),
+    "efficientnetb3": (
+        "conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "blocks.5.0", "blocks.5.1",
+        "blocks.5.2.conv_pw", "blocks.5.2.bn1", "blocks.5.2.conv_dw", "blocks.5.2.bn2",
+    ),
+    "inceptionv3": (
+        "Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "Mixed_5b", "Mixed_5c",
+        "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e.branch7x7dbl_1",
+    ),
+}  # fmt: skip
+
+
+def _spec(backbone: str, title: str, parameters: int) -> ModelSpec:
+    sizes: dict[str, dict[str, Any]] = {
+        "paper": {"backbone": backbone},
+        "small": {"backbone": backbone, "width": 0.25 if backbone == "customcnn" else 0.125, "key_share": 0.125},
+    }
+    return ModelSpec(
+        name=f"{backbone}_vit",
+        title=title,
+        source=SOURCE,
+        sizes=MappingProxyType(sizes),
+        input_size=224,
+        parameters=parameters,
+        backbone=("trunk.",),
+        frozen=tuple(f"trunk.{name}." for name in FROZEN[backbone]),
+    )
+
+
+SPECS = (
+    _spec("customcnn", "CustomCNN + ViT", 5_649_732),
+    _spec("resnet50", "ResNet50 + ViT", 359_199_812),
+    _spec("efficientnetb3", "EfficientNetB3 + ViT", 199_550_508),
+    _spec("inceptionv3", "InceptionV3 + ViT", 357_477_348),
+)
+TIMM = {"resnet50": "resnet50", "efficientnetb3": "efficientnet_b3", "inceptionv3": "inception_v3"}
+LEAST_SIDE = {"inceptionv3": 75}
+"""Pixels below which a network has nothing left to look at; smaller images are enlarged to it."""
+
+
+def build(
+    num_classes: int,
+    backbone: str,
+    width: float = 1.0,
+    key_share: float = 1.0,
+    heads: int = 8,
+    blocks: int = 2,
+    fusion: bool = False,
+    shared_blocks: bool = False,
+    block_dropout: float = 0.2,
+    dropout: float = 0.5,
+) -> "CNNViT":
+    """Build the network; see CNNViT. `width` scales the trunk's channels, `key_share` those of each head's keys."""
+    if backbone == "customcnn":
+        layers, channels = custom_cnn(width), round(CUSTOM[-1] * width)
+    else:
+        options: dict[str, Any] = {"aux_logits": False} if backbone == "inceptionv3" else {}
+        layers = slim(lambda: trunk(TIMM[backbone], **options), width)
+        channels = round(int(layers.num_features) * width)  # type: ignore[arg-type]
+    made = [
+        TransformerBlock(channels, heads, round(channels * key_share), block_dropout)
+        for _ in range(1 if shared_blocks else blocks)
+    ]
+    least = LEAST_SIDE.get(backbone, 32)
+    standardise = Standardise() if backbone != "customcnn" else None
+    return CNNViT(num_classes, standardise, layers, made * (blocks if shared_blocks else 1), fusion, dropout, least)
+
+
+def custom_cnn(width: float = 1.0) -> nn.Module:
+    """Four times 3x3 convolution, ReLU and 2x2 maximum: 388,416 parameters at width 1."""
+    layers: list[nn.Module] = []
+    widths = [3, *(round(each * width) for each in CUSTOM)]
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers)
+
+
+class CNNViT(nn.Module):
+    """Trunk, transformer blocks over the positions of its maps, their mean, dropout, a linear head.
+
+    Input float32 [B, 3, H, W] in [0, 1], output float32 [B, K]. With `fusion`, the mean of the trunk's maps, the mean
+    of the tokens and the tokens' mean weighted by their likeness to it stand side by side, behind a layer norm.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        standardise: nn.Module | None,
+        layers: nn.Module,
+        blocks: "list[TransformerBlock]",
+        fusion: bool,
+        dropout: float,
+        least_side: int,
+    ) -> None:
+        super().__init__()
+        self.standardise = standardise
+        self.trunk = layers
+        self.blocks = nn.ModuleList(blocks)
+        channels = blocks[0].channels
+        self.fusion = nn.LayerNorm(3 * channels) if fusion else None
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(3 * channels if fusion else channels, num_classes)
+        self.least_side = least_side
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images to logits."""
+        if min(x.shape[2:]) < self.least_side:
+            scale = self.least_side / min(x.shape[2:])
+            x = interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+        maps = self.trunk(x if self.standardise is None else self.standardise(x))
+        tokens = maps.flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            tokens = block(tokens)
+        pooled = tokens.mean(dim=1)
+        if self.fusion is not None:
+            weights = (tokens @ pooled[:, :, None] / pooled.shape[1] ** 0.5).softmax(dim=1)
+            pooled = self.fusion(torch.cat([maps.mean(dim=(2, 3)), pooled, (weights * tokens).sum(dim=1)], dim=1))
+        return self.head(self.dropout(pooled))
+
+
+class TransformerBlock(nn.Module):
+    """Keras's MultiHeadAttention with keys of any width, added, layer norm; a network four times as wide, added, layer
+    norm, dropout: tokens [B, T, D] to the same shape."""
+
+    def __init__(self, channels: int, heads: int, key: int, dropout: float) -> None:
+        super().__init__()
+        self.channels = channels
+        self.heads = heads
+        self.query, self.key, self.value = (nn.Linear(channels, heads * key) for _ in range(3))
+        self.out = nn.Linear(heads * key, channels)
+        self.attention_norm = nn.LayerNorm(channels, eps=1e-6)
+        self.network = nn.Sequential(nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels))
+        self.network_norm = nn.LayerNorm(channels, eps=1e-6)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[B, T, D] to the same shape."""
+        query, key, value = (
+            layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
+        )
+        mixed = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        tokens = self.attention_norm(tokens + self.out(mixed))
+        return self.dropout(self.network_norm(tokens + self.network(tokens)))
