@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from leukoflow.config.base import Section
 
@@ -19,6 +19,41 @@ class Schedule(Section):
     """Factor of `plateau`."""
     patience: int = Field(5, ge=0)
     """Epochs that `plateau` waits."""
+    warmup: int = Field(0, ge=0)
+    """First epochs over which the rate rises: times (epoch + 1) / (warmup + 1)."""
+
+
+class Loss(Section):
+    """What training makes small."""
+
+    kind: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """`focal`: (1 - p)^gamma times the cross-entropy of the true class's probability p (Lin et al. 2017)."""
+    gamma: float = Field(2.0, ge=0)
+    """Exponent of `focal`; 0 is cross-entropy."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target spread evenly over all classes; for `cross_entropy`."""
+
+    @model_validator(mode="after")
+    def _smoothing_is_for_cross_entropy(self) -> "Loss":
+        if self.kind == "focal" and self.label_smoothing:
+            raise ValueError("label_smoothing goes with cross_entropy; remove it or change kind")
+        return self
+
+
+class Stain(Section):
+    """Other stains and lamps for training images."""
+
+    share: float = Field(0.0, ge=0, le=1)
+    """Share of the images that get the colours of another training image of their batch: mean and deviation of each
+    channel of l-alpha-beta (Reinhard et al. 2001)."""
+    jitter: float = Field(0.1, ge=0, le=1)
+    """Largest relative change of those means and deviations."""
+    density: float = Field(0.0, ge=0, le=0.5)
+    """Standard deviation of the mixing between the channels' optical densities."""
+    hue: float = Field(0.0, ge=0, le=180)
+    """Largest turn of the hue either way, degrees."""
+    grey: float = Field(0.0, ge=0, le=1)
+    """Share of the images that lose their colour."""
 
 
 class Augmentation(Section):
@@ -40,6 +75,8 @@ class Augmentation(Section):
     """Largest relative change of brightness."""
     contrast: float = Field(0.0, ge=0, lt=1)
     """Largest relative change of contrast about the image's mean."""
+    stain: Stain = Stain()
+    """Other stains and lamps."""
 
 
 class Training(Section):
@@ -59,12 +96,24 @@ class Training(Section):
     """Weight decay."""
     schedule: Schedule = Schedule()
     """Learning rate over epochs."""
+    loss: Loss = Loss()
+    """What training makes small."""
     balance: Literal["none", "weights", "sampling"] = "none"
     """Against unequal classes: weights n / (K n_k) in the loss, or sampling with those weights."""
     monitor: Literal["accuracy", "loss"] = "accuracy"
     """Validation figure that chooses the best epoch and stops early; ties go to the earlier epoch."""
     patience: int = Field(5, ge=1)
     """Epochs without a better figure after which training stops."""
+    accumulate: int = Field(1, ge=1)
+    """Batches whose mean gradient makes one step."""
+    clip: float | None = Field(None, gt=0)
+    """Largest norm of the gradient; longer ones are shortened to it."""
+    average: float = Field(0.0, ge=0, lt=1)
+    """Share of the old weights kept at each step in a moving average, which is then validated and saved (0.99 forgets
+    half in 69 steps); 0 saves the weights themselves."""
+    frozen_epochs: int = Field(0, ge=0)
+    """First epochs in which the layers that the paper freezes stay as they were loaded, batch norms included; then they
+    train too. As many as `epochs` for never."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Number format, as Lightning names it (`16-mixed` needs a GPU)."""
     augmentation: Augmentation = Augmentation()

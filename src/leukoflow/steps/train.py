@@ -141,6 +141,7 @@ def _fit_by_epochs(model: nn.Module, spec: ModelSpec, roles: dict[str, Examples]
         args.settings.training,
         args.seed,
         state_file,
+        spec.frozen,
     )
 
 

@@ -24,8 +24,14 @@ class State(Generic[Record]):
     best: dict[str, Tensor]
 
 
-def save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: State[Record]) -> None:
-    """Write model, optimiser, best weights and history atomically."""
+def save(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    state: State[Record],
+    average: nn.Module | None = None,
+) -> None:
+    """Write model, optimiser, average of the weights, best weights and history atomically."""
     moments = {
         f"{index}.{name}": value if isinstance(value, Tensor) else torch.tensor(value)
         for index, values in optimiser.state_dict()["state"].items()
@@ -34,11 +40,19 @@ def save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, state: 
     }
     tensors = {**_prefixed("model", model.state_dict()), **_prefixed("optimiser", moments)}
     tensors |= _prefixed("best", state.best)
+    if average is not None:
+        tensors |= _prefixed("average", average.state_dict())
     save_tensors(path, tensors, {"history": json.dumps([vars(each) for each in state.history])})
 
 
-def restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, record: type[Record]) -> State[Record]:
-    """Load what `save` wrote into the model and the optimiser; `record` is the history's dataclass.
+def restore(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    record: type[Record],
+    average: nn.Module | None = None,
+) -> State[Record]:
+    """Load what `save` wrote into the model, the optimiser and the average; `record` is the history's dataclass.
 
     Raises LeukoFlowError for a damaged file."""
     try:
@@ -48,6 +62,8 @@ def restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, reco
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise LeukoFlowError(f"{path}: damaged checkpoint ({error}); delete it to train from the start") from error
     model.load_state_dict(_under("model", tensors))
+    if average is not None:
+        average.load_state_dict(_under("average", tensors))
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in _under("optimiser", tensors).items():
         index, name = key.split(".", 1)

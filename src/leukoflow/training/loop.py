@@ -1,9 +1,12 @@
 """The training loop: Lightning Fabric for device and precision, one checkpoint an epoch, the same weights whether or
 not it was interrupted (bit for bit on a CPU with the same number of threads)."""
 
+import copy
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -19,8 +22,32 @@ from leukoflow.models.inference import predict, to_input
 from leukoflow.training import batches, checkpoint, recipe
 from leukoflow.training.augment import augment
 from leukoflow.training.batches import Examples
+from leukoflow.training.losses import classification_loss
+from leukoflow.training.stain import restain
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the epochs of one training have in common."""
+
+    model: nn.Module
+    """As Fabric wraps it."""
+    optimiser: Any
+    """As Fabric wraps it."""
+    average: nn.Module | None
+    """The moving average of the weights, where there is one."""
+    frozen: frozenset[str]
+    """Parameters that the paper freezes."""
+    training: Training
+    seed: int
+    fabric: Fabric
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is validated and saved."""
+        return self.model if self.average is None else self.average
 
 
 def fit(
@@ -32,9 +59,12 @@ def fit(
     training: Training,
     seed: int,
     state_file: Path,
+    frozen: tuple[str, ...] = (),
     accelerator: str = "auto",
 ) -> recipe.Fitted:
     """Train until the recipe says stop, going on from `state_file` where it exists.
+
+    backbone, frozen: prefixes of parameter names, as in `ModelSpec`.
 
     The file is written after every epoch. It must belong to this very run: same code, config, data and seed.
     """
@@ -44,11 +74,14 @@ def fit(
     fabric = Fabric(accelerator=accelerator, devices=1, precision=training.precision)
     log.info("training on %s, %s, %d threads", fabric.device, training.precision, torch.get_num_threads())
     optimiser = recipe.optimiser(model, backbone, training)
+    average = copy.deepcopy(model).to(fabric.device).requires_grad_(False) if training.average else None
     wrapped, wrapped_optimiser = fabric.setup(model, optimiser)
+    still = frozenset(name for name, _ in model.named_parameters() if frozen and name.startswith(frozen))
+    run = _Run(wrapped, wrapped_optimiser, average, still, training, seed, fabric)
     history: tuple[recipe.Epoch, ...] = ()
     best: dict[str, Tensor] = {}
     if state_file.exists():
-        state = checkpoint.restore(state_file, model, optimiser, recipe.Epoch)
+        state = checkpoint.restore(state_file, model, optimiser, recipe.Epoch, average)
         history, best = state.history, state.best
         log.info("going on after epoch %d of %d", len(history), training.epochs)
     weights = None
@@ -61,10 +94,10 @@ def fit(
         started = time.perf_counter()
         # Dropout draws from the global generator: seeded by epoch, it needs no place in the checkpoint.
         torch.manual_seed(stream_seed(seed, "epoch", len(history)))
-        loss, accuracy = _train_epoch(wrapped, wrapped_optimiser, train, training, weights, seed, len(history), fabric)
+        loss, accuracy = _train_epoch(run, train, weights, len(history))
         seconds = time.perf_counter() - started
-        _renew_statistics(wrapped, train, training, seed, len(history), fabric)
-        validation_loss, validation_accuracy = _validate(wrapped, validation, training, fabric)
+        _renew_statistics(run, train, len(history))
+        validation_loss, validation_accuracy = _validate(run, validation)
         history += (
             recipe.Epoch(
                 len(history), loss, accuracy, validation_loss, validation_accuracy,
@@ -72,35 +105,35 @@ def fit(
             ),
         )  # fmt: skip
         if recipe.best_epoch(training, history) == len(history) - 1:
-            best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-        checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best))
+            judged = model if average is None else average
+            best = {name: value.detach().cpu().clone() for name, value in judged.state_dict().items()}
+        checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best), average)
         _report(training, history)
     return recipe.Fitted(best, history, recipe.best_epoch(training, history), fabric.device)
 
 
-def _train_epoch(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    train: Examples,
-    training: Training,
-    weights: Tensor | None,
-    seed: int,
-    epoch: int,
-    fabric: Fabric,
-) -> tuple[float, float]:
+def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int) -> tuple[float, float]:
     """One pass; mean loss and accuracy over the images as they were trained on."""
-    model.train()
-    order = batches.shuffled(train.y, training, seed, epoch)
-    sums = torch.zeros(2, dtype=torch.float64, device=fabric.device)
+    training = run.training
+    run.model.train()
+    _freeze(run, epoch < training.frozen_epochs)
+    order = batches.shuffled(train.y, training, run.seed, epoch)
+    sums = torch.zeros(2, dtype=torch.float64, device=run.fabric.device)
     loaded = batches.load(train, order, training.workers)
-    for images, y, positions in progress(loaded, len(order), "batch"):
-        x = _augmented(to_input(images, fabric.device), positions, training, seed, epoch)
-        y = y.to(fabric.device)
-        logits = model(x).float()
-        loss = cross_entropy(logits, y, weights)
-        optimiser.zero_grad()
-        fabric.backward(loss)
-        optimiser.step()
+    for number, (images, y, positions) in enumerate(progress(loaded, len(order), "batch")):
+        x = _augmented(to_input(images, run.fabric.device), positions, training, run.seed, epoch)
+        y = y.to(run.fabric.device)
+        logits = run.model(x).float()
+        loss = classification_loss(logits, y, training.loss, weights)
+        # Batches up to the next step, fewer at the end of the epoch.
+        together = min(training.accumulate, len(order) - number // training.accumulate * training.accumulate)
+        run.fabric.backward(loss / together)
+        if (number + 1) % training.accumulate == 0 or number + 1 == len(order):
+            if training.clip is not None:
+                run.fabric.clip_gradients(run.model, run.optimiser, max_norm=training.clip)
+            run.optimiser.step()
+            run.optimiser.zero_grad()
+            _follow(run)
         with torch.no_grad():
             sums += torch.stack([loss * len(y), (logits.argmax(1) == y).sum()]).double()
     if not torch.isfinite(sums).all():
@@ -109,18 +142,47 @@ def _train_epoch(
     return float(sums[0]) / seen, float(sums[1]) / seen
 
 
-def _augmented(x: Tensor, positions: Tensor, training: Training, seed: int, epoch: int) -> Tensor:
-    """Images changed as the recipe says; rows of features are left alone."""
-    return augment(x, positions, training.augmentation, seed, epoch) if x.ndim == 4 else x
+def _freeze(run: _Run, frozen: bool) -> None:
+    """Let the layers that the paper freezes learn, or not; frozen batch norms keep their statistics."""
+    model = getattr(run.model, "module", run.model)
+    for name, parameter in model.named_parameters():
+        if name in run.frozen:
+            parameter.requires_grad_(not frozen)
+    for name, layer in model.named_modules():
+        if frozen and isinstance(layer, _BatchNorm) and f"{name}.weight" in run.frozen:
+            layer.eval()
 
 
 @torch.no_grad()
-def _renew_statistics(
-    model: nn.Module, train: Examples, training: Training, seed: int, epoch: int, fabric: Fabric
-) -> None:
-    """Set the running statistics of every batch norm to their plain mean over some training batches, with the weights
-    as they now are (Wu and Johnson 2021, arXiv 2105.07576, section 3)."""
-    norms = [each for each in model.modules() if isinstance(each, _BatchNorm)]
+def _follow(run: _Run) -> None:
+    """Take the average of the weights one step further; statistics and counts are copied."""
+    if run.average is None:
+        return
+    now = getattr(run.model, "module", run.model).state_dict()
+    learned = {name for name, _ in run.average.named_parameters()}
+    for name, value in run.average.state_dict().items():
+        if name in learned:
+            value.lerp_(now[name], 1 - run.training.average)
+        else:
+            value.copy_(now[name])
+
+
+def _augmented(x: Tensor, positions: Tensor, training: Training, seed: int, epoch: int) -> Tensor:
+    """Images changed as the recipe says; rows of features are left alone."""
+    if x.ndim == 2:
+        return x
+    x = augment(x, positions, training.augmentation, seed, epoch)
+    return restain(x, positions, training.augmentation.stain, seed, epoch)
+
+
+@torch.no_grad()
+def _renew_statistics(run: _Run, train: Examples, epoch: int) -> None:
+    """Set the running statistics of every batch norm that learns to their plain mean over some training batches, with
+    the weights as they now are (Wu and Johnson 2021, arXiv 2105.07576, section 3)."""
+    training, model = run.training, run.judged
+    still = run.frozen if epoch < training.frozen_epochs else frozenset()
+    layers = getattr(model, "module", model).named_modules()
+    norms = [each for name, each in layers if isinstance(each, _BatchNorm) and f"{name}.weight" not in still]
     if not norms or not training.statistics_batches:
         return
     moving = [each.momentum for each in norms]
@@ -128,17 +190,19 @@ def _renew_statistics(
         norm.reset_running_stats()
         norm.momentum, norm.warm = None, True  # type: ignore[assignment]
     model.train()
-    order = batches.shuffled(train.y, training, seed, epoch)[: training.statistics_batches]
+    if still:
+        _freeze(run, True)
+    order = batches.shuffled(train.y, training, run.seed, epoch)[: training.statistics_batches]
     for images, _, positions in batches.load(train, order, training.workers):
-        model(_augmented(to_input(images, fabric.device), positions, training, seed, epoch))
+        model(_augmented(to_input(images, run.fabric.device), positions, training, run.seed, epoch))
     for norm, momentum in zip(norms, moving, strict=True):
         # A run that goes on from a checkpoint knows the count of batches only: so must this one.
         norm.momentum, norm.warm = momentum, False  # type: ignore[assignment]
 
 
-def _validate(model: nn.Module, validation: Examples, training: Training, fabric: Fabric) -> tuple[float, float]:
-    loaded = batches.load(validation, batches.in_order(len(validation), training.batch_size))
-    logits = predict(model, (images for images, *_ in loaded), fabric.device)
+def _validate(run: _Run, validation: Examples) -> tuple[float, float]:
+    loaded = batches.load(validation, batches.in_order(len(validation), run.training.batch_size))
+    logits = predict(run.judged, (images for images, *_ in loaded), run.fabric.device)
     y = torch.from_numpy(validation.y)
     return float(cross_entropy(logits.double(), y)), float((logits.argmax(1) == y).double().mean())
 

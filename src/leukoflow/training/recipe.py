@@ -38,6 +38,8 @@ class Fitted:
 def rate_factor(schedule: Schedule, epochs: int, history: Sequence[Epoch]) -> float:
     """Factor on the learning rate of the epoch after `history`."""
     epoch = len(history)
+    if epoch < schedule.warmup:
+        return (epoch + 1) / (schedule.warmup + 1)
     if schedule.kind == "exponential":
         return 10 ** (-epoch / schedule.decade)
     if schedule.kind == "cosine":

@@ -117,6 +117,77 @@ def test_going_on_after_each_epoch_ends_in_the_same_bits(
     assert [each.train_loss for each in result.history] == [each.train_loss for each in whole.history]
 
 
+def test_an_average_of_the_weights_is_saved_and_survives_a_stop(
+    view: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = RECIPE.model_copy(update={"average": 0.7, "epochs": 2, "clip": 1.0, "accumulate": 2})
+    whole = run(view, tmp_path / "whole.safetensors", training)
+    plain = run(view, tmp_path / "plain.safetensors", training.model_copy(update={"average": 0.0}))
+    assert not same(whole.weights, plain.weights)
+    assert [each.train_loss for each in whole.history] == [each.train_loss for each in plain.history]
+    saved = checkpoint.save
+
+    def save_then_die(*arguments) -> None:
+        saved(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        run(view, tmp_path / "broken.safetensors", training)
+    monkeypatch.undo()
+    assert same(run(view, tmp_path / "broken.safetensors", training).weights, whole.weights)
+
+
+def test_the_average_is_the_recursion_of_the_weights(view: Path, tmp_path: Path) -> None:
+    seen = []
+    follow = loop._follow
+
+    def watch(each) -> None:
+        before = {name: value.clone() for name, value in each.average.named_parameters()}
+        follow(each)
+        now = dict(each.model.module.named_parameters())
+        seen.append(all(
+            torch.allclose(value, 0.7 * before[name] + 0.3 * now[name], atol=1e-6)
+            for name, value in each.average.named_parameters()
+        ))  # fmt: skip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "_follow", watch)
+        run(view, tmp_path / "x.safetensors", RECIPE.model_copy(update={"average": 0.7, "epochs": 1}))
+    assert len(seen) == 6 and all(seen)
+
+
+def test_two_batches_together_are_one_of_twice_the_size(view: Path, tmp_path: Path) -> None:
+    """Without batch norm, and with batches of equal size, only rounding differs."""
+    fitted = []
+    for size, together in ((8, 2), (16, 1)):
+        training = Training(epochs=1, optimiser="sgd", batch_size=size, accumulate=together, statistics_batches=0)
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2))
+        fitted.append(loop.fit(model, (), *examples(view), 2, training, 1, tmp_path / str(size), accelerator="cpu"))
+    for name, value in fitted[0].weights.items():
+        torch.testing.assert_close(value, fitted[1].weights[name], rtol=1e-4, atol=1e-6)
+
+
+def test_frozen_layers_stay_and_are_let_go_later(view: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = registry.build("resnet50_hmscam", 2, "small")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    frozen = ("trunk.conv1.", "trunk.bn1.", "trunk.layer1.")
+
+    def changed(frozen_epochs: int) -> set[str]:
+        training = RECIPE.model_copy(update={"epochs": 2, "frozen_epochs": frozen_epochs, "patience": 9})
+        model.load_state_dict(before)
+        state = tmp_path / f"{frozen_epochs}.safetensors"
+        loop.fit(model, ("trunk.",), *examples(view), 2, training, 1, state, frozen, accelerator="cpu")
+        trunk = {name: value for name, value in model.state_dict().items() if name.startswith("trunk.")}
+        return {name for name, value in trunk.items() if not torch.equal(value, before[name])}
+
+    every = {name for name in before if name.startswith("trunk.")}
+    assert changed(2) == {name for name in every if not name.startswith(frozen)}
+    assert changed(1) == every
+
+
 def test_a_damaged_checkpoint_is_named(view: Path, tmp_path: Path) -> None:
     file = tmp_path / "state.safetensors"
     run(view, file, RECIPE.model_copy(update={"epochs": 1}))

@@ -39,6 +39,13 @@ def test_cosine_equals_pytorchs() -> None:
     assert ours == pytest.approx(expected)
 
 
+def test_warm_up_rises_and_then_the_schedule_goes_on() -> None:
+    schedule = Schedule(kind="cosine", warmup=3)
+    ours = [recipe.rate_factor(schedule, 8, history([1.0] * n)) for n in range(8)]
+    plain = [recipe.rate_factor(Schedule(kind="cosine"), 8, history([1.0] * n)) for n in range(8)]
+    assert ours[:3] == [0.25, 0.5, 0.75] and ours[3:] == plain[3:]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_plateau_equals_pytorchs(seed: int) -> None:
     losses = np.random.default_rng(seed).choice([0.5, 0.6, 0.7, 0.4, 0.3, 0.8], 30).tolist()
