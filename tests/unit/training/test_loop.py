@@ -171,12 +171,12 @@ def test_two_batches_together_are_one_of_twice_the_size(view: Path, tmp_path: Pa
 
 def test_frozen_layers_stay_and_are_let_go_later(view: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = registry.build("resnet50_hmscam", 2, "small")
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    before = registry.build("resnet50_hmscam", 2, "small").state_dict()
     frozen = ("trunk.conv1.", "trunk.bn1.", "trunk.layer1.")
 
     def changed(frozen_epochs: int) -> set[str]:
         training = RECIPE.model_copy(update={"epochs": 2, "frozen_epochs": frozen_epochs, "patience": 9})
+        model = registry.build("resnet50_hmscam", 2, "small")
         model.load_state_dict(before)
         state = tmp_path / f"{frozen_epochs}.safetensors"
         loop.fit(model, ("trunk.",), *examples(view), 2, training, 1, state, frozen, accelerator="cpu")
