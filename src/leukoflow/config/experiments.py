@@ -19,6 +19,9 @@ class Experiment(Section):
     """Split protocols."""
     models: tuple[Name, ...] = Field(min_length=1)
     """Models, by their names in section `models`. `colour_histogram` comes first in every table."""
+    recipe: Name | None = None
+    """Entry of section `recipes` that all models are trained by in place of their own recipe. Such a model is called
+    `MODEL_RECIPE`; `colour_histogram` stays as it is."""
     seeds: tuple[int, ...] = Field((42,), min_length=1)
     """Training seeds."""
     external: tuple[Name, ...] = ()

@@ -19,3 +19,5 @@ class Model(Section):
     """Entry of section `features` that the model reads in place of pictures."""
     training: Training = Field(default_factory=Training)
     """Training recipe."""
+    recipe: Name | None = None
+    """Entry of section `recipes` that `training` was taken from; set where an experiment trains its models alike."""

@@ -53,6 +53,24 @@ def test_studies_that_ship_are_valid(path: Path) -> None:
     assert all("colour_histogram" in each.models for each in study.experiments.values())
 
 
+def test_models_trained_alike_are_twins_of_their_own_name() -> None:
+    config = changed("recipes", {"modern": {"epochs": 3, "augmentation": {"rotation": 10}}})
+    config["experiments"]["alike"] = config["experiments"]["features"] | {"recipe": "modern"}
+    study = parse_study(config)
+    names = ("colour_histogram", "hybridcn_nas_32_modern", "hybridcn_nas_64_modern", "morphology_modern")
+    assert study.experiments["alike"].models == names
+    assert study.experiments["features"].models[1] == "hybridcn_nas_32"
+    own, twin = study.models["hybridcn_nas_32"], study.models["hybridcn_nas_32_modern"]
+    assert own.training.epochs == 4 and twin.training.epochs == 3 and twin.recipe == "modern"
+    assert twin.training.augmentation.rotation == 0  # it reads features
+    assert own.model_copy(update={"training": twin.training, "recipe": "modern"}) == twin
+    # A resolved study is read again as it is.
+    assert parse_study(study.model_dump(mode="json")) == study
+    config["experiments"]["alike"]["recipe"] = "moderm"
+    with pytest.raises(LeukoFlowError, match=r"alike\.recipe: 'moderm'.*modern"):
+        parse_study(config)
+
+
 def test_the_demo_is_the_default_study() -> None:
     assert (ROOT / "workflow/studies/demo.yaml").read_text() == (ROOT / "config.yaml").read_text()
 
@@ -118,7 +136,8 @@ def test_one_file_for_each_section_of_a_study() -> None:
     folder = ROOT / "src/leukoflow/config"
     for name in Study.model_fields:
         if members(Study.model_fields[name].annotation):
-            assert (folder / f"{name}.py").is_file(), name
+            file = "training" if name == "recipes" else name
+            assert (folder / f"{file}.py").is_file(), name
 
 
 def test_schema_and_reference_page_are_up_to_date() -> None:
