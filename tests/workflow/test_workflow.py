@@ -88,7 +88,7 @@ def test_lint_and_format_are_clean(fresh: Project) -> None:
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_plans_jobs_of_every_stage(fresh: Project, study: str, monkeypatch, tmp_path: Path) -> None:
-    for folder in ("taleqani/Original", "hosseini_samples", "zheng_wbc/images", "bcisc/images"):
+    for folder in ("taleqani/Original", "hosseini_samples", "zheng_wbc/images", "bcisc/images", "pbc"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "zheng_wbc/labels.csv").write_text("image ID,class label\n1,2\n")
     monkeypatch.setenv("LEUKOFLOW_DATA", str(tmp_path))
