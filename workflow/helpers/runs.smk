@@ -18,6 +18,10 @@ def split_settings(wildcards):
     return f'{{"task":{task.model_dump_json()},"splits":{splits.model_dump_json()}}}'
 
 
+def all_tasks():
+    return json.dumps({name: each.model_dump() for name, each in STUDY.tasks.items()})
+
+
 def whole_study(wildcards):
     return STUDY.model_dump_json()
 

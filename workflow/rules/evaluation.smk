@@ -22,13 +22,13 @@ rule score:
     params:
         code=code_of("steps.score"),
         settings=STUDY.evaluation.model_dump_json(),
-        classes=class_names,
+        tasks=all_tasks(),
         run=run_name,
     message:
         "Scoring {wildcards.model} on {wildcards.cohort}, {wildcards.protocol} split, fold {wildcards.fold}"
     shell:
         "python -m leukoflow.steps.score --settings {params.settings:q} --run {params.run}"
-        " --classes {params.classes:q} --predictions {input.predictions} --split {input.split}"
+        " --tasks {params.tasks:q} --predictions {input.predictions} --split {input.split}"
         " --duplicates {input.duplicates} --output {output.scores} --confusion {output.confusion} 2> {log}"
 
 

@@ -22,6 +22,14 @@ class Task(Section):
             raise ValueError(f"labels lead to {unknown}, which are no classes of this task")
         return self
 
+    def collapsed_to(self, other: "Task") -> tuple[int, ...] | None:
+        """For each class the class of a coarser task that all its labels have there; None where there is no such."""
+        found: dict[str, set[int | None]] = {name: set() for name in self.classes}
+        for label, name in (self.labels or {name: name for name in self.classes}).items():
+            found[name].add(other.class_of(label))
+        whole = tuple(each for places in found.values() if len(places) == 1 for each in places if each is not None)
+        return whole if len(whole) == len(self.classes) > len(other.classes) else None
+
     def class_of(self, label: str | None) -> int | None:
         """Index of the class for a cohort label, None where the label takes no part."""
         name = self.labels.get(label or "") if self.labels else label

@@ -1,7 +1,7 @@
 """Names of runs: one model on one cohort, task, view, protocol, fold and seed, as its folder says."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from leukoflow.core.errors import LeukoFlowError
@@ -30,6 +30,10 @@ class Run:
         """Folder name, such as `demo.subtype.plain.image.neurallnet.fold0.seed42`."""
         parts = (self.cohort, self.task, self.view, self.protocol, self.model)
         return f"{'.'.join(parts)}.fold{self.fold}.seed{self.seed}"
+
+    def collapsed_to(self, task: str) -> "Run":
+        """The run's predictions as those of a coarser task, its classes joined; not the name of any folder."""
+        return replace(self, task=task, model=f"{self.model}_from_{self.task}")
 
     def columns(self) -> dict[str, str | int]:
         """The parts under the names of the table columns."""

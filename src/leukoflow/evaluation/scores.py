@@ -1,7 +1,7 @@
 """Scores of one run: every metric with its intervals, on each target cohort and role, from predictions alone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -96,6 +96,14 @@ def _sample(
         len(rows) - len(labelled),
         removed,
     )
+
+
+def collapsed(sample: Sample, places: Sequence[int], classes: int) -> Sample:
+    """The sample with classes joined: class k becomes class places[k] of `classes`, probabilities are added."""
+    joined = np.zeros((len(sample.y), classes))
+    for old, new in enumerate(places):
+        joined[:, new] += sample.probabilities[:, old]
+    return replace(sample, y=np.asarray(places, np.int64)[sample.y], probabilities=joined)
 
 
 def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.DataFrame:

@@ -83,7 +83,12 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _weights(table: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
     """Add what each model started from (`random`, or pretrained weights by name), as model.json says."""
-    known = {tuple(getattr(run, name) for name in CELL): str(facts.get("weights", "")) for run, facts in models.items()}
+    tasks = set(table["task"])
+    known = {
+        tuple(getattr(each, name) for name in CELL): str(facts.get("weights", ""))
+        for run, facts in models.items()
+        for each in (run, *(run.collapsed_to(task) for task in tasks))
+    }
     weights = [known.get(key, "") for key in table[CELL].itertuples(index=False, name=None)]
     table.insert(len(CELL), "weights", weights)
     return table

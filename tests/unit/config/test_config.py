@@ -174,6 +174,20 @@ def test_labels_are_mapped_by_name() -> None:
     assert Task(classes=("B", "A")).class_of("A") == 1
 
 
+def test_a_task_joins_the_classes_of_another() -> None:
+    subtype = Task(classes=("Benign", "Early", "Pre", "Pro"))
+    labels = {"Pre": "malignant", "Pro": "malignant", "Benign": "benign", "Early": "malignant"}
+    binary = Task(classes=("malignant", "benign"), labels=labels)
+    assert subtype.collapsed_to(binary) == (1, 0, 0, 0)
+    assert binary.collapsed_to(subtype) is None and subtype.collapsed_to(subtype) is None
+    del labels["Pro"]
+    assert subtype.collapsed_to(Task(classes=("malignant", "benign"), labels=labels)) is None
+    # A class whose labels part ways cannot be joined.
+    own = Task(classes=("a", "b", "c"), labels={"x": "a", "y": "a", "z": "b", "v": "c"})
+    assert own.collapsed_to(Task(classes=("p", "q"), labels={"x": "p", "y": "q", "z": "q", "v": "q"})) is None
+    assert own.collapsed_to(Task(classes=("p", "q"), labels={"x": "p", "y": "p", "z": "q", "v": "q"})) == (0, 1, 1)
+
+
 def test_runs_are_the_product_of_the_axes_and_listed_once() -> None:
     config = changed("experiments.again", SMOKE["experiments"]["subtype"] | {"external": [], "seeds": [42, 43]})
     config["splits"]["folds"] = 3

@@ -6,7 +6,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import parse_run
 from leukoflow.evaluation.overlap import seen_images
-from leukoflow.evaluation.scores import confusion, samples, score
+from leukoflow.evaluation.scores import Sample, collapsed, confusion, samples, score
 
 RUN = parse_run("home.kind.plain.image.net.fold1.seed3")
 CLASSES = ("a", "b")
@@ -47,6 +47,18 @@ def tables():
     ]
     duplicates = pd.DataFrame(pairs, columns=["cohort_a", "image_a", "cohort_b", "image_b"])
     return table, split, duplicates
+
+
+def test_joined_classes_add_their_probabilities() -> None:
+    y = np.array([0, 1, 2, 1])
+    p = np.array([[0.4, 0.3, 0.3], [0.1, 0.5, 0.4], [0.2, 0.7, 0.1], [0.9, 0.1, 0.0]])
+    sample = Sample("home", "test", "all", y, p, np.arange(4), 0, 0)
+    joined = collapsed(sample, (1, 0, 0), 2)
+    np.testing.assert_allclose(joined.probabilities, np.stack([p[:, 1] + p[:, 2], p[:, 0]], 1))
+    assert joined.y.tolist() == [1, 0, 0, 0]
+    table = score(joined, ("malignant", "benign"), Evaluation(resamples=100))
+    accuracy = table[(table["metric"] == "accuracy") & (table["resampling"] == "wilson")]["value"].item()
+    assert accuracy == 0.5  # the first is taken for the larger of two parts, the last is wrong anyway
 
 
 def test_only_duplicates_of_learnt_images_in_this_fold_count_as_seen(tables):

@@ -1,9 +1,12 @@
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
-from fake_study import finished_study
+from fake_study import CLASSES, finished_study
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.steps import tables
+from leukoflow.steps import score, tables
 
 
 @pytest.fixture
@@ -69,3 +72,26 @@ def test_an_unknown_table_is_named(root, monkeypatch):
     ]
     with pytest.raises(LeukoFlowError, match="there is no table leaderbord"):
         tables.main([*arguments, "--outputs", str(root / "leaderbord.csv")])
+
+
+def test_runs_are_also_scored_by_coarser_tasks(root, tmp_path):
+    run = next(path.name for path in sorted((root / "runs").iterdir()) if ".neurallnet." in path.name)
+    labels = {name: "benign" if name == "Benign" else "malignant" for name in CLASSES}
+    tasks = {"subtype": {"classes": CLASSES}, "binary": {"classes": ["benign", "malignant"], "labels": labels}}
+    files = {"split": root / f"splits/demo.subtype.{run.split('.')[3]}.parquet", "confusion": tmp_path / "c.csv"}
+    files |= {"duplicates": root / "quality/duplicates.parquet", "output": tmp_path / "s.csv"}
+    predictions = sorted((root / "runs" / run / "predictions").glob("*.parquet"))
+    arguments = ["--settings", '{"resamples": 100}', "--run", run, "--tasks", json.dumps(tasks), "--predictions"]
+    arguments += [str(path) for path in predictions]
+    score.main([*arguments, *(str(part) for name, path in files.items() for part in (f"--{name}", path))])
+    table = pd.read_csv(tmp_path / "s.csv")
+    assert set(zip(table["task"], table["model"], strict=True)) == {
+        ("subtype", "neurallnet"), ("binary", "neurallnet_from_subtype"),
+    }  # fmt: skip
+    home = pd.concat(map(pd.read_parquet, predictions))
+    home = home[(home["role"] == "test") & (home["cohort"] == "demo")]
+    benign = np.stack(home["probabilities"].to_list())[:, 0]
+    expected = ((benign < 0.5) == (home["y"].to_numpy() > 0)).mean()
+    whole = (table["task"] == "binary") & (table["metric"] == "accuracy") & (table["role"] == "test")
+    whole &= (table["subset"] == "all") & (table["resampling"] == "wilson")
+    assert table.loc[whole, "value"].item() == pytest.approx(expected)
