@@ -28,8 +28,9 @@ def trained(messages: list[str]) -> list[str]:
 def test_a_run_ends_in_a_whole_results_folder(project: Project) -> None:
     page = (project.results / "report.html").read_text()
     assert not re.search(r'(src|href)="https?://', page)
-    assert {path.stem for path in (project.results / "tables").glob("*.csv")} >= {
-        "scores", "leaderboard", "external", "cohorts", "audit", "efficiency",
+    assert {path.stem for path in (project.results / "tables").glob("*.csv")} == {
+        "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "segmentation", "instances", "cells",
+        "selection", "stability", "neighbours",
     }  # fmt: skip
     board = pd.read_csv(project.results / "tables/leaderboard.csv")
     assert board["model"].tolist()[0] == "colour_histogram"

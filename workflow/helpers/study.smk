@@ -1,4 +1,4 @@
-# What every rule needs: the study, the source that steps run from, fingerprints, resources.
+# What all rules share: the study, the source that steps run from, fingerprints, resources.
 import dataclasses
 import functools
 import json
