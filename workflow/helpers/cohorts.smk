@@ -82,14 +82,14 @@ def archive_digest_option(wildcards):
     return f"--sha256 {pinned}" if pinned else ""
 
 
-def aspect_option(wildcards):
-    known = getattr(STUDY.cohorts[wildcards.cohort], "aspect", None)
-    return f"--aspect {known}" if known else ""
+def cohort_option(key):
+    """A params function: a key of the cohort as the step's option of that name, where it is given."""
 
+    def option(wildcards):
+        known = getattr(STUDY.cohorts[wildcards.cohort], key, None)
+        return f"--{key.replace('_', '-')} {known}" if known else ""
 
-def scale_option(wildcards):
-    known = getattr(STUDY.cohorts[wildcards.cohort], "um_per_pixel", None)
-    return f"--um-per-pixel {known}" if known else ""
+    return option
 
 
 def shards_of(name):

@@ -133,7 +133,7 @@ rule measure:
         shard=shard_number,
         shards=cohort_shards,
         max_pixels=max_pixels,
-        aspect=aspect_option,
+        aspect=cohort_option("aspect"),
     message:
         "Decoding and measuring {wildcards.cohort}, shard {wildcards.shard}"
     shell:
@@ -162,8 +162,8 @@ rule manifest:
         runtime=grows(30),
     params:
         code=code_of("steps.manifest"),
-        scale=scale_option,
-        aspect=aspect_option,
+        scale=cohort_option("um_per_pixel"),
+        aspect=cohort_option("aspect"),
     message:
         "Gathering the manifest of {wildcards.cohort}"
     shell:

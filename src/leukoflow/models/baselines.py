@@ -4,9 +4,8 @@ from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
-from leukoflow.models.layers.backbones import Standardise, slim, timm, torchvision
+from leukoflow.models.layers.backbones import Standardise, enlarged, slim, timm, torchvision
 from leukoflow.models.spec import ModelSpec
 
 
@@ -78,7 +77,5 @@ class Baseline(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        if min(x.shape[2:]) < self.least_side:
-            scale = self.least_side / min(x.shape[2:])
-            x = interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+        x = enlarged(x, self.least_side)
         return self.head(self.network(self.standardise(x)))

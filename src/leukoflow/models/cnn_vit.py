@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
-from leukoflow.models.layers.backbones import Standardise, slim, trunk
+from leukoflow.models.layers.backbones import Standardise, enlarged, slim, trunk
 from leukoflow.models.spec import ModelSpec
 
 SOURCE = "Alshehri et al. 2025"
@@ -132,9 +132,7 @@ class CNNViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        if min(x.shape[2:]) < self.least_side:
-            scale = self.least_side / min(x.shape[2:])
-            x = interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+        x = enlarged(x, self.least_side)
         maps = self.trunk(x if self.standardise is None else self.standardise(x))
         tokens = maps.flatten(2).transpose(1, 2)
         for block in self.blocks:

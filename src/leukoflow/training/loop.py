@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 class _Run:
     """What the epochs of one training have in common."""
 
+    network: nn.Module
+    """The network itself."""
     model: nn.Module
     """As Fabric wraps it."""
     optimiser: Any
@@ -46,8 +48,13 @@ class _Run:
 
     @property
     def judged(self) -> nn.Module:
-        """What is validated and saved."""
+        """What is validated."""
         return self.model if self.average is None else self.average
+
+    @property
+    def saved(self) -> nn.Module:
+        """The same without Fabric's wrapping."""
+        return self.network if self.average is None else self.average
 
 
 def fit(
@@ -77,7 +84,7 @@ def fit(
     average = copy.deepcopy(model).to(fabric.device).requires_grad_(False) if training.average else None
     wrapped, wrapped_optimiser = fabric.setup(model, optimiser)
     still = frozenset(name for name, _ in model.named_parameters() if frozen and name.startswith(frozen))
-    run = _Run(wrapped, wrapped_optimiser, average, still, training, seed, fabric)
+    run = _Run(model, wrapped, wrapped_optimiser, average, still, training, seed, fabric)
     history: tuple[recipe.Epoch, ...] = ()
     best: dict[str, Tensor] = {}
     if state_file.exists():
@@ -105,8 +112,7 @@ def fit(
             ),
         )  # fmt: skip
         if recipe.best_epoch(training, history) == len(history) - 1:
-            judged = model if average is None else average
-            best = {name: value.detach().cpu().clone() for name, value in judged.state_dict().items()}
+            best = {name: value.detach().cpu().clone() for name, value in run.saved.state_dict().items()}
         checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best), average)
         _report(training, history)
     return recipe.Fitted(best, history, recipe.best_epoch(training, history), fabric.device)
@@ -144,12 +150,17 @@ def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int)
 
 def _freeze(run: _Run, frozen: bool) -> None:
     """Let the layers that the paper freezes learn, or not; frozen batch norms keep their statistics."""
-    model = getattr(run.model, "module", run.model)
-    for name, parameter in model.named_parameters():
+    for name, parameter in run.network.named_parameters():
         if name in run.frozen:
             parameter.requires_grad_(not frozen)
-    for name, layer in model.named_modules():
-        if frozen and isinstance(layer, _BatchNorm) and f"{name}.weight" in run.frozen:
+    if frozen:
+        _hold_norms(run.network, run.frozen)
+
+
+def _hold_norms(network: nn.Module, still: frozenset[str]) -> None:
+    """Batch norms whose parameters stay keep their statistics too."""
+    for name, layer in network.named_modules():
+        if isinstance(layer, _BatchNorm) and f"{name}.weight" in still:
             layer.eval()
 
 
@@ -158,7 +169,7 @@ def _follow(run: _Run) -> None:
     """Take the average of the weights one step further; statistics and counts are copied."""
     if run.average is None:
         return
-    now = getattr(run.model, "module", run.model).state_dict()
+    now = run.network.state_dict()
     learned = {name for name, _ in run.average.named_parameters()}
     for name, value in run.average.state_dict().items():
         if name in learned:
@@ -181,7 +192,7 @@ def _renew_statistics(run: _Run, train: Examples, epoch: int) -> None:
     the weights as they now are (Wu and Johnson 2021, arXiv 2105.07576, section 3)."""
     training, model = run.training, run.judged
     still = run.frozen if epoch < training.frozen_epochs else frozenset()
-    layers = getattr(model, "module", model).named_modules()
+    layers = run.saved.named_modules()
     norms = [each for name, each in layers if isinstance(each, _BatchNorm) and f"{name}.weight" not in still]
     if not norms or not training.statistics_batches:
         return
@@ -190,8 +201,7 @@ def _renew_statistics(run: _Run, train: Examples, epoch: int) -> None:
         norm.reset_running_stats()
         norm.momentum, norm.warm = None, True  # type: ignore[assignment]
     model.train()
-    if still:
-        _freeze(run, True)
+    _hold_norms(run.saved, still)
     order = batches.shuffled(train.y, training, run.seed, epoch)[: training.statistics_batches]
     for images, _, positions in batches.load(train, order, training.workers):
         model(_augmented(to_input(images, run.fabric.device), positions, training, run.seed, epoch))

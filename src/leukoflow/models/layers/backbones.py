@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_SD = (0.229, 0.224, 0.225)
@@ -57,6 +58,14 @@ def slim(build: Callable[[], nn.Module], share: float) -> nn.Module:
 
 def _share(width: int, share: float) -> int:
     return max(1, round(width * share))
+
+
+def enlarged(images: Tensor, least_side: int) -> Tensor:
+    """Images [B, C, H, W] with a shorter side of at least this many pixels; as they are where it is longer."""
+    side = min(images.shape[2:])
+    if side >= least_side:
+        return images
+    return interpolate(images, scale_factor=least_side / side, mode="bilinear", align_corners=False)
 
 
 class Standardise(nn.Module):
