@@ -9,6 +9,11 @@ def model_settings(wildcards):
     return STUDY.models[wildcards.model].model_dump_json()
 
 
+def devices(wildcards):
+    """Devices that share a run's batches."""
+    return STUDY.models[wildcards.model].training.devices
+
+
 def task_settings(wildcards):
     return STUDY.tasks[wildcards.task].model_dump_json()
 

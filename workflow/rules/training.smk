@@ -18,11 +18,11 @@ rule train:
     priority: 10
     conda:
         "../../envs/torch.yaml"
-    threads: 1
+    threads: devices
     resources:
         mem_mb=grows(3000),
         runtime=grows(720),
-        gpu=1,
+        gpu=devices,
     params:
         code=architecture_code("train"),
         settings=model_settings,

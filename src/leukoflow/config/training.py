@@ -114,8 +114,18 @@ class Training(Section):
     frozen_epochs: int = Field(0, ge=0)
     """First epochs in which the layers that the paper freezes stay as they were loaded, batch norms included; then they
     train too. As many as `epochs` for never."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Number format, as Lightning names it (`16-mixed` needs a GPU)."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Number format, as Lightning names it (`16-mixed` needs a GPU). `auto`: `bf16-mixed` where the GPU, or the CPU
+    (AMX or AVX512-BF16), computes in it, else `32-true`."""
+    channels_last: bool = False
+    """Lay out the weights of convolutions as pictures are, channels last."""
+    compile: bool = False
+    """Compile the network (torch.compile). Where that fails, training goes on without, and `model.json` says why."""
+    recompute: bool = False
+    """Keep what goes into a block, and compute the rest anew for the gradient: less memory for a third more time
+    (gradient checkpointing)."""
+    devices: int = Field(1, ge=1)
+    """GPUs that share every batch; where there is none, processes on the CPU."""
     augmentation: Augmentation = Augmentation()
     """Random changes of training images."""
     statistics_batches: int = Field(32, ge=0)

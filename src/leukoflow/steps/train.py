@@ -50,8 +50,8 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--history", type=Path, required=True)
     args = arguments.parse_args(argv)
 
-    torch.set_num_threads(args.threads)
     model_settings: Model = args.settings
+    torch.set_num_threads(max(1, args.threads // model_settings.training.devices))
     spec = registry.spec(model_settings.architecture)
     data, options, facts = _source(args, spec)
     split = read_table(args.split)
@@ -91,7 +91,9 @@ def main(argv: list[str] | None) -> None:
         "seconds": sum(each.seconds for each in result.history) or time.perf_counter() - started,
         "device": _device_name(result.device),
         "threads": args.threads,
-        "precision": model_settings.training.precision,
+        "devices": model_settings.training.devices,
+        "precision": result.precision,
+        "compiled": result.compiled,
         "seed": args.seed,
         "firing_rates": rates,
     }

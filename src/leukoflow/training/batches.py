@@ -75,7 +75,8 @@ def in_order(count: int, batch_size: int) -> list[np.ndarray]:
 
 
 def shuffled(y: np.ndarray, training: Training, seed: int, epoch: int) -> list[np.ndarray]:
-    """Batches of positions for one epoch; a last batch of one image joins the one before, for batch norm's sake.
+    """Batches of positions for one epoch; a last batch that leaves a device with one image or none joins the one
+    before, for batch norm's sake.
 
     With `balance: sampling`, positions are drawn with replacement, every class equally often on average.
     """
@@ -86,7 +87,7 @@ def shuffled(y: np.ndarray, training: Training, seed: int, epoch: int) -> list[n
     else:
         order = draw.permutation(len(y))
     batches = [order[start : start + training.batch_size] for start in range(0, len(y), training.batch_size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
+    if len(batches) > 1 and len(batches[-1]) < 2 * training.devices:
         batches[-2:] = [np.concatenate(batches[-2:])]
     return batches
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.seeding import stream_seed
 from leukoflow.core.step import progress
 from leukoflow.models.inference import predict, to_input
-from leukoflow.training import batches, checkpoint, recipe
+from leukoflow.training import batches, checkpoint, devices, recipe
 from leukoflow.training.augment import augment
 from leukoflow.training.batches import Examples
 from leukoflow.training.losses import classification_loss
@@ -48,8 +49,8 @@ class _Run:
 
     @property
     def judged(self) -> nn.Module:
-        """What is validated."""
-        return self.model if self.average is None else self.average
+        """What is validated, by the first process alone."""
+        return self.model if self.average is None and self.fabric.world_size == 1 else self.saved
 
     @property
     def saved(self) -> nn.Module:
@@ -73,16 +74,24 @@ def fit(
 
     backbone, frozen: prefixes of parameter names, as in `ModelSpec`.
 
-    The file is written after every epoch. It must belong to this very run: same code, config, data and seed.
+    The file is written after every epoch. It must belong to this very run: same code, config, data and seed. With
+    several devices this returns in the first process alone; the others end here.
     """
     if len(train) < 2 or not len(validation):
         raise LeukoFlowError(f"training needs images: {len(train)} in the training role, {len(validation)} to validate")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=training.precision)
-    log.info("training on %s, %s, %d threads", fabric.device, training.precision, torch.get_num_threads())
+    if len(train) < 2 * training.devices:
+        raise LeukoFlowError(
+            f"training.devices: {training.devices} devices cannot share {len(train)} images; use fewer"
+        )
+    fabric = devices.start(training, accelerator)
+    precision = devices.precision(training.precision, accelerator)
+    log.info("training on %d x %s, %s, %d threads", training.devices, fabric.device, precision, torch.get_num_threads())
+    model.to(fabric.device)
+    average = copy.deepcopy(model).requires_grad_(False) if training.average else None
+    prepared, compiled = devices.prepare(model, training, _sample(train, training, fabric.device))
     optimiser = recipe.optimiser(model, backbone, training)
-    average = copy.deepcopy(model).to(fabric.device).requires_grad_(False) if training.average else None
-    wrapped, wrapped_optimiser = fabric.setup(model, optimiser)
+    wrapped, wrapped_optimiser = fabric.setup(prepared, optimiser)
     still = frozenset(name for name, _ in model.named_parameters() if frozen and name.startswith(frozen))
     run = _Run(model, wrapped, wrapped_optimiser, average, still, training, seed, fabric)
     history: tuple[recipe.Epoch, ...] = ()
@@ -100,11 +109,14 @@ def fit(
             group["lr"] = group["base"] * factor
         started = time.perf_counter()
         # Dropout draws from the global generator: seeded by epoch, it needs no place in the checkpoint.
-        torch.manual_seed(stream_seed(seed, "epoch", len(history)))
+        torch.manual_seed(stream_seed(seed, "epoch", len(history)) + fabric.global_rank)
         loss, accuracy = _train_epoch(run, train, weights, len(history))
         seconds = time.perf_counter() - started
-        _renew_statistics(run, train, len(history))
-        validation_loss, validation_accuracy = _validate(run, validation)
+        figures = (0.0, 0.0)
+        if fabric.is_global_zero:
+            _renew_statistics(run, train, len(history))
+            figures = _validate(run, validation)
+        validation_loss, validation_accuracy = fabric.broadcast(figures)
         history += (
             recipe.Epoch(
                 len(history), loss, accuracy, validation_loss, validation_accuracy,
@@ -113,9 +125,11 @@ def fit(
         )  # fmt: skip
         if recipe.best_epoch(training, history) == len(history) - 1:
             best = {name: value.detach().cpu().clone() for name, value in run.saved.state_dict().items()}
-        checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best), average)
-        _report(training, history)
-    return recipe.Fitted(best, history, recipe.best_epoch(training, history), fabric.device)
+        if fabric.is_global_zero:
+            checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best), average)
+            _report(training, history)
+    devices.leave(fabric)
+    return recipe.Fitted(best, history, recipe.best_epoch(training, history), fabric.device, precision, compiled)
 
 
 def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int) -> tuple[float, float]:
@@ -124,8 +138,9 @@ def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int)
     run.model.train()
     _freeze(run, epoch < training.frozen_epochs)
     order = batches.shuffled(train.y, training, run.seed, epoch)
+    shares = [devices.share_of(each, run.fabric) for each in order]
     sums = torch.zeros(2, dtype=torch.float64, device=run.fabric.device)
-    loaded = batches.load(train, order, training.workers)
+    loaded = batches.load(train, shares, training.workers)
     for number, (images, y, positions) in enumerate(progress(loaded, len(order), "batch")):
         x = _augmented(to_input(images, run.fabric.device), positions, training, run.seed, epoch)
         y = y.to(run.fabric.device)
@@ -133,7 +148,8 @@ def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int)
         loss = classification_loss(logits, y, training.loss, weights)
         # Batches up to the next step, fewer at the end of the epoch.
         together = min(training.accumulate, len(order) - number // training.accumulate * training.accumulate)
-        run.fabric.backward(loss / together)
+        part = _part(train.y[order[number]], train.y[shares[number]], weights, run.fabric.world_size)
+        run.fabric.backward(loss * part / together)
         if (number + 1) % training.accumulate == 0 or number + 1 == len(order):
             if training.clip is not None:
                 run.fabric.clip_gradients(run.model, run.optimiser, max_norm=training.clip)
@@ -142,10 +158,30 @@ def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int)
             _follow(run)
         with torch.no_grad():
             sums += torch.stack([loss * len(y), (logits.argmax(1) == y).sum()]).double()
+    sums = run.fabric.all_reduce(sums, reduce_op="sum")  # type: ignore[assignment]
     if not torch.isfinite(sums).all():
         raise LeukoFlowError(f"training diverged in epoch {epoch}: lower learning_rate, or use precision 32-true")
     seen = sum(len(each) for each in order)
     return float(sums[0]) / seen, float(sums[1]) / seen
+
+
+def _part(batch: np.ndarray, share: np.ndarray, weights: Tensor | None, processes: int) -> float:
+    """Factor on the mean loss of a process's share, with which the processes' mean gradient is that of the batch.
+
+    batch, share: classes of its images, int64. weights: of the classes.
+    """
+    if processes == 1:
+        return 1.0
+    if weights is None:
+        return processes * len(share) / len(batch)
+    known = weights.cpu().numpy()
+    return float(processes * known[share].sum() / known[batch].sum())
+
+
+def _sample(train: Examples, training: Training, device: torch.device) -> Tensor:
+    """As many images as a batch has, as the network takes them."""
+    rows = train.rows[: training.batch_size // training.devices]
+    return to_input(torch.from_numpy(train.images.gather(rows)), device)
 
 
 def _freeze(run: _Run, frozen: bool) -> None:

@@ -27,12 +27,14 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Weights of the best epoch, how training went, and what it ran on."""
+    """Weights of the best epoch, how training went, what it ran on, and whether compiled (`yes`, `no`, or why not)."""
 
     weights: dict[str, Tensor]
     history: tuple[Epoch, ...]
     best_epoch: int
     device: torch.device
+    precision: str = "32-true"
+    compiled: str = "no"
 
 
 def rate_factor(schedule: Schedule, epochs: int, history: Sequence[Epoch]) -> float:
