@@ -2,9 +2,11 @@
 
 Alshehri, Shaf, Irfan et al. 2025. The published counts fix the blocks: eight heads, each as wide as the tokens, and a
 network four times as wide, so 40 d^2 + 34 d parameters a block; no projection, no positions, no concatenation. The
-text's other claims (concatenation of both parts, shared parameters) contradict the counts and are switches here.
+text's other claims (concatenation of both parts, shared parameters, layers pruned by their attention) contradict the
+counts, or name no rule, and are switches here.
 """
 
+import math
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models.layers.backbones import Standardise, enlarged, slim, trunk
 from leukoflow.models.spec import ModelSpec
 
@@ -50,8 +53,11 @@ def _spec(backbone: str, title: str, parameters: int) -> ModelSpec:
         sizes=MappingProxyType(sizes),
         input_size=224,
         parameters=parameters,
-        backbone=("trunk.",),
-        frozen=tuple(f"trunk.{name}." for name in FROZEN[backbone]),
+        backbone=("trunk.", "partner."),
+        frozen=(
+            *(f"trunk.{name}." for name in FROZEN[backbone]),
+            *(f"partner.{name}." for names in FROZEN.values() for name in names),
+        ),
     )
 
 
@@ -64,6 +70,8 @@ SPECS = (
 TIMM = {"resnet50": "resnet50", "efficientnetb3": "efficientnet_b3", "inceptionv3": "inception_v3"}
 LEAST_SIDE = {"inceptionv3": 75}
 """Pixels below which a network has nothing left to look at; smaller images are enlarged to it."""
+PATIENCE = 100
+"""Batches before a block may be pruned."""
 
 
 def build(
@@ -75,23 +83,41 @@ def build(
     blocks: int = 2,
     fusion: bool = False,
     shared_blocks: bool = False,
+    partner: str = "",
+    pruning: float = 0.0,
     block_dropout: float = 0.2,
     dropout: float = 0.5,
 ) -> "CNNViT":
-    """Build the network; see CNNViT. `width` scales the trunk's channels, `key_share` those of each head's keys."""
-    if backbone == "customcnn":
-        layers, channels = custom_cnn(width), round(CUSTOM[-1] * width)
-    else:
-        options: dict[str, Any] = {"aux_logits": False} if backbone == "inceptionv3" else {}
-        layers = slim(lambda: trunk(TIMM[backbone], **options), width)
-        channels = round(int(layers.num_features) * width)  # type: ignore[arg-type]
+    """Build the network; see CNNViT. `width` scales the trunk's channels, `key_share` those of each head's keys.
+
+    `shared_blocks` uses one block as often as there are blocks, `partner` names a second backbone that shares the blocks
+    and the head. Raises LeukoFlowError where its maps are of another width.
+    """
+    layers, channels = _layers(backbone, width)
+    second, partner_channels = _layers(partner, width) if partner else (None, channels)
+    if partner_channels != channels:
+        raise LeukoFlowError(
+            f"models: {partner} makes {partner_channels} channels and {backbone} {channels}; they cannot share blocks"
+        )
     made = [
-        TransformerBlock(channels, heads, round(channels * key_share), block_dropout)
+        TransformerBlock(channels, heads, round(channels * key_share), block_dropout, pruning)
         for _ in range(1 if shared_blocks else blocks)
     ]
-    least = LEAST_SIDE.get(backbone, 32)
+    least = max(LEAST_SIDE.get(each, 32) for each in (backbone, partner))
     standardise = Standardise() if backbone != "customcnn" else None
-    return CNNViT(num_classes, standardise, layers, made * (blocks if shared_blocks else 1), fusion, dropout, least)
+    shared = made * (blocks if shared_blocks else 1)
+    return CNNViT(num_classes, standardise, layers, second, shared, fusion, dropout, least)
+
+
+def _layers(backbone: str, width: float) -> tuple[nn.Module, int]:
+    """A backbone and the channels of its maps."""
+    if backbone == "customcnn":
+        return custom_cnn(width), round(CUSTOM[-1] * width)
+    if backbone not in TIMM:
+        raise LeukoFlowError(f"models: there is no backbone {backbone!r}; known: customcnn, {', '.join(TIMM)}")
+    options: dict[str, Any] = {"aux_logits": False} if backbone == "inceptionv3" else {}
+    layers = slim(lambda: trunk(TIMM[backbone], **options), width)
+    return layers, round(int(layers.num_features) * width)  # type: ignore[arg-type]
 
 
 def custom_cnn(width: float = 1.0) -> nn.Module:
@@ -107,7 +133,8 @@ class CNNViT(nn.Module):
     """Trunk, transformer blocks over the positions of its maps, their mean, dropout, a linear head.
 
     Input float32 [B, 3, H, W] in [0, 1], output float32 [B, K]. With `fusion`, the mean of the trunk's maps, the mean
-    of the tokens and the tokens' mean weighted by their likeness to it stand side by side, behind a layer norm.
+    of the tokens and the tokens' mean weighted by their likeness to it stand side by side, behind a layer norm. With a
+    partner, both trunks' maps go through the same blocks and head, and their logits are averaged.
     """
 
     def __init__(
@@ -115,6 +142,7 @@ class CNNViT(nn.Module):
         num_classes: int,
         standardise: nn.Module | None,
         layers: nn.Module,
+        partner: nn.Module | None,
         blocks: "list[TransformerBlock]",
         fusion: bool,
         dropout: float,
@@ -123,6 +151,7 @@ class CNNViT(nn.Module):
         super().__init__()
         self.standardise = standardise
         self.trunk = layers
+        self.partner = partner
         self.blocks = nn.ModuleList(blocks)
         channels = blocks[0].channels
         self.fusion = nn.LayerNorm(3 * channels) if fusion else None
@@ -133,7 +162,12 @@ class CNNViT(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
         x = enlarged(x, self.least_side)
-        maps = self.trunk(x if self.standardise is None else self.standardise(x))
+        x = x if self.standardise is None else self.standardise(x)
+        logits = self._logits(self.trunk(x))
+        return logits if self.partner is None else (logits + self._logits(self.partner(x))) / 2
+
+    def _logits(self, maps: Tensor) -> Tensor:
+        """Maps [B, C, h, w] to logits [B, K]."""
         tokens = maps.flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens = block(tokens)
@@ -146,9 +180,17 @@ class CNNViT(nn.Module):
 
 class TransformerBlock(nn.Module):
     """Keras's MultiHeadAttention with keys of any width, added, layer norm; a network four times as wide, added, layer
-    norm, dropout: tokens [B, T, D] to the same shape."""
+    norm, dropout: tokens [B, T, D] to the same shape.
 
-    def __init__(self, channels: int, heads: int, key: int, dropout: float) -> None:
+    With `pruning` above 0, a block whose attention says little is left out from then on: when the moving average of
+    1 - H / log T (H: entropy of a token's attention, mean over images, heads and tokens; 0 where every token is
+    looked at alike, 1 where one is) is below it after the first hundred batches. The published text names no rule.
+    """
+
+    focus: Tensor
+    batches: Tensor
+
+    def __init__(self, channels: int, heads: int, key: int, dropout: float, pruning: float = 0.0) -> None:
         super().__init__()
         self.channels = channels
         self.heads = heads
@@ -158,12 +200,33 @@ class TransformerBlock(nn.Module):
         self.network = nn.Sequential(nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels))
         self.network_norm = nn.LayerNorm(channels, eps=1e-6)
         self.dropout = nn.Dropout(dropout)
+        self.pruning = pruning
+        if pruning:
+            self.register_buffer("focus", torch.tensor(0.0))
+            self.register_buffer("batches", torch.tensor(0))
+
+    def pruned(self) -> bool:
+        """Whether the block is left out."""
+        return self.pruning > 0 and int(self.batches) >= PATIENCE and float(self.focus) < self.pruning
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[B, T, D] to the same shape."""
+        if self.pruned():
+            return tokens
         query, key, value = (
             layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
         )
+        if self.pruning and self.training:
+            self._follow(query, key)
         mixed = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
         tokens = self.attention_norm(tokens + self.out(mixed))
         return self.dropout(self.network_norm(tokens + self.network(tokens)))
+
+    @torch.no_grad()
+    def _follow(self, query: Tensor, key: Tensor) -> None:
+        """Take the moving average of the attention's focus one batch further; [B, H, T, K] both."""
+        attention = (query @ key.transpose(2, 3) / key.shape[3] ** 0.5).float().softmax(dim=3)
+        entropy = torch.special.entr(attention).sum(dim=3).mean()
+        focus = 1 - entropy / max(math.log(attention.shape[3]), 1e-9)
+        self.batches += 1
+        self.focus.lerp_(focus, max(0.01, 1 / int(self.batches)))

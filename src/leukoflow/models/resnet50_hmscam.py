@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.models.layers.backbones import Standardise, trunk
+from leukoflow.models.layers.backbones import Standardise, slim, trunk
 from leukoflow.models.spec import ModelSpec
 
 MODULES = ("msca", "csa", "dar")
@@ -21,22 +21,21 @@ SPEC = ModelSpec(
     name="resnet50_hmscam",
     title="ResNet50 + HMSCAM",
     source="Khan et al. 2026, doi 10.1177/20552076261428734",
-    sizes=MappingProxyType({"paper": {"backbone": "resnet50"}, "small": {"backbone": "resnet18", "width": 0.25}}),
+    sizes=MappingProxyType({"paper": {}, "small": {"width": 0.125}}),
     input_size=224,
     parameters=41_618_989,
     backbone=("trunk.",),
 )
 
 
-def build(
-    num_classes: int, backbone: str = "resnet50", width: float = 1.0, modules: tuple[str, ...] = MODULES
-) -> "ResNetHMSCAM":
+def build(num_classes: int, width: float = 1.0, modules: tuple[str, ...] = MODULES) -> "ResNetHMSCAM":
     """Build the network; `width` scales the trunk's channels, `modules` is any subset of msca, csa, dar."""
     unknown = sorted(set(modules) - set(MODULES))
     if unknown:
         raise LeukoFlowError(f"models: resnet50_hmscam has no modules {unknown}; known: {', '.join(MODULES)}")
-    scaled = {} if width == 1.0 else {"channels": tuple(int(each * width) for each in (64, 128, 256, 512))}
-    return ResNetHMSCAM(num_classes, trunk(backbone, zero_init_last=False, **scaled), frozenset(modules))
+    layers = slim(lambda: trunk("resnet50", zero_init_last=False), width)
+    channels = round(int(layers.num_features) * width)  # type: ignore[arg-type]
+    return ResNetHMSCAM(num_classes, layers, channels, frozenset(modules))
 
 
 class ResNetHMSCAM(nn.Module):
@@ -46,9 +45,8 @@ class ResNetHMSCAM(nn.Module):
     them, so that a fresh attachment starts close to the plain trunk.
     """
 
-    def __init__(self, num_classes: int, backbone: nn.Module, modules: frozenset[str]) -> None:
+    def __init__(self, num_classes: int, backbone: nn.Module, channels: int, modules: frozenset[str]) -> None:
         super().__init__()
-        channels = int(backbone.num_features)  # type: ignore[arg-type]
         blocks = {"msca": MultiScaleChannelAttention, "csa": ContextualSpatialAttention, "dar": DynamicRecalibration}
         self.standardise = Standardise()
         self.trunk = backbone

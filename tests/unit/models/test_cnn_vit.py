@@ -1,0 +1,87 @@
+"""The claims of the CNN-ViT paper that its own counts contradict, as switches."""
+
+import pytest
+import torch
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models import registry
+from leukoflow.models.cnn_vit import PATIENCE, CNNViT, TransformerBlock
+
+
+def build(name: str = "customcnn_vit", **options: object) -> CNNViT:
+    torch.manual_seed(0)
+    model = registry.build(name, 4, "small", **options)
+    assert isinstance(model, CNNViT)
+    return model
+
+
+def test_focus_is_nothing_where_attention_is_even_and_all_where_it_has_one_aim() -> None:
+    torch.manual_seed(0)
+    for scale, expected in ((0.0, 0.0), (1e4, 1.0)):
+        block = TransformerBlock(16, 2, 8, 0.0, pruning=0.5).train()
+        with torch.no_grad():
+            block.query.weight.mul_(scale)
+            block.query.bias.mul_(scale)
+        for _ in range(3):
+            block(torch.randn(4, 9, 16))
+        assert float(block.focus) == pytest.approx(expected, abs=0.02)
+        assert int(block.batches) == 3
+
+
+def test_a_block_without_focus_is_left_out_after_its_patience_and_says_so_in_its_weights() -> None:
+    model = build(pruning=0.5).train()
+    first, second = model.blocks
+    with torch.no_grad():
+        first.query.weight.zero_()
+        first.query.bias.zero_()
+        second.query.weight.mul_(1e5)
+    images = torch.rand(2, 3, 32, 32)
+    for batch in range(PATIENCE):
+        assert not first.pruned(), batch
+        model(images)
+    assert first.pruned() and not second.pruned()
+    model.eval()
+    tokens = torch.randn(2, 4, first.channels)
+    assert first(tokens) is tokens
+    loaded = build(pruning=0.5).eval()
+    loaded.load_state_dict(model.state_dict())
+    assert torch.equal(loaded(images), model(images))
+
+
+def test_without_pruning_there_is_nothing_to_save() -> None:
+    assert not [name for name in build().state_dict() if "focus" in name or "batches" in name]
+
+
+def test_a_partner_shares_blocks_and_head() -> None:
+    alone = [build(name) for name in ("resnet50_vit", "inceptionv3_vit")]
+    pair = build("resnet50_vit", partner="inceptionv3")
+    sizes = [sum(each.numel() for each in model.parameters()) for model in (*alone, pair)]
+    shared = sum(each.numel() for module in (pair.blocks, pair.head) for each in module.parameters())
+    assert sizes[2] == sizes[0] + sizes[1] - shared
+    pair.eval()
+    x = torch.rand(2, 3, 96, 96)
+    # Either trunk by itself gives one half of the logits.
+    own = pair._logits(pair.trunk(pair.standardise(x)))
+    other = pair._logits(pair.partner(pair.standardise(x)))
+    torch.testing.assert_close(pair(x), (own + other) / 2)
+    assert not torch.allclose(own, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"partner": "efficientnetb3"}, "efficientnetb3 makes 192 channels and resnet50 256; they cannot share blocks"),
+        ({"partner": "vgg19"}, "there is no backbone 'vgg19'; known: customcnn, resnet50, efficientnetb3, inceptionv3"),
+    ],
+)
+def test_partners_that_do_not_fit(options: dict, message: str) -> None:
+    with pytest.raises(LeukoFlowError, match=message):
+        build("resnet50_vit", **options)
+
+
+def test_shared_blocks_are_one() -> None:
+    whole, shared = build(), build(shared_blocks=True)
+    block = sum(each.numel() for each in whole.blocks[0].parameters())
+    count = [sum(each.numel() for each in model.parameters()) for model in (whole, shared)]
+    assert count[0] - count[1] == block
+    assert shared.blocks[0] is shared.blocks[1]
