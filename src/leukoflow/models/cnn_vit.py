@@ -90,7 +90,7 @@ def build(
 ) -> "CNNViT":
     """Build the network; see CNNViT. `width` scales the trunk's channels, `key_share` those of each head's keys.
 
-    `shared_blocks` uses one block as often as there are blocks, `partner` names a second backbone that shares the blocks
+    `shared_blocks` uses one block as often as there are blocks; `partner` names a second backbone that shares blocks
     and the head. Raises LeukoFlowError where its maps are of another width.
     """
     layers, channels = _layers(backbone, width)
