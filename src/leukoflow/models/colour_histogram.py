@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor, nn
 
 from leukoflow.models.spec import ModelSpec
@@ -64,6 +63,9 @@ class ColourHistogram(nn.Module):
 
     def fit(self, features: Tensor, y: Tensor, seed: int) -> None:
         """Fit the forest to features float32 [N, 48] and classes int [N]."""
+        # Imported here because prediction does without it, and it takes seconds.
+        from sklearn.ensemble import RandomForestClassifier
+
         forest = RandomForestClassifier(
             self.trees, max_samples=_LARGEST_SAMPLE if len(y) > _LARGEST_SAMPLE else None, random_state=seed, n_jobs=-1
         )
