@@ -174,18 +174,22 @@ def test_frozen_layers_stay_and_are_let_go_later(view: Path, tmp_path: Path) -> 
     before = registry.build("resnet50_hmscam", 2, "small").state_dict()
     frozen = ("trunk.conv1.", "trunk.bn1.", "trunk.layer1.")
 
-    def changed(frozen_epochs: int) -> set[str]:
-        training = RECIPE.model_copy(update={"epochs": 2, "frozen_epochs": frozen_epochs, "patience": 9})
+    def changed(frozen_epochs: int, average: float = 0.0) -> set[str]:
+        changes = {"epochs": 2, "frozen_epochs": frozen_epochs, "patience": 9, "average": average}
+        training = RECIPE.model_copy(update=changes)
         model = registry.build("resnet50_hmscam", 2, "small")
         model.load_state_dict(before)
-        state = tmp_path / f"{frozen_epochs}.safetensors"
-        loop.fit(model, ("trunk.",), *examples(view), 2, training, 1, state, frozen, accelerator="cpu")
-        trunk = {name: value for name, value in model.state_dict().items() if name.startswith("trunk.")}
+        state = tmp_path / f"{frozen_epochs}-{average}.safetensors"
+        fitted = loop.fit(model, ("trunk.",), *examples(view), 2, training, 1, state, frozen, accelerator="cpu")
+        weights = fitted.weights if average else model.state_dict()
+        trunk = {name: value for name, value in weights.items() if name.startswith("trunk.")}
         return {name for name, value in trunk.items() if not torch.equal(value, before[name])}
 
     every = {name for name in before if name.startswith("trunk.")}
     assert changed(2) == {name for name in every if not name.startswith(frozen)}
     assert changed(1) == every
+    # What the average saves has them as they were loaded, statistics too.
+    assert changed(2, average=0.7) == {name for name in every if not name.startswith(frozen)}
 
 
 def test_a_damaged_checkpoint_is_named(view: Path, tmp_path: Path) -> None:
