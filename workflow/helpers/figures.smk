@@ -76,7 +76,11 @@ def published_accuracies(wildcards):
     models = STUDY.experiments[wildcards.experiment].models
     published = {name: STUDY.models[name].published for name in models}
     return json.dumps(
-        {name: each["accuracy"] for name, each in published.items() if "accuracy" in each}
+        {
+            name: each["accuracy"]
+            for name, each in published.items()
+            if "accuracy" in each
+        }
     )
 
 
