@@ -135,6 +135,16 @@ def test_several_folds_narrow_the_interval_as_more_images_do():
     assert row["high"] - row["low"] == pytest.approx(whole["high"] - whole["low"], rel=0.15)
 
 
+def test_folds_are_drawn_apart_even_where_they_are_alike():
+    mine, theirs = pair(np.random.default_rng(10), 300)
+    widths = []
+    for folds in (1, 4):
+        runs = {run("net", f): said(mine, 1, f) for f in range(folds)}
+        row = one(runs | {run("base", f): said(theirs, 1, f) for f in range(folds)})
+        widths.append(row["high"] - row["low"])
+    assert widths[1] == pytest.approx(widths[0] / 2, rel=0.15)
+
+
 def test_the_corrected_t_is_that_of_scipy_with_a_wider_variance():
     differences = np.random.default_rng(7).normal(0.02, 0.03, 10)
     plain = stats.ttest_1samp(differences, 0)
