@@ -16,10 +16,11 @@ from leukoflow.config.study import Study
 from leukoflow.core.files import write_json, write_table
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_slice
-from leukoflow.steps import cell_tables, score, tables
+from leukoflow.steps import cell_tables, compare, score, tables
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
 CELL_TABLES = ("segmentation", "instances", "cells", "selection", "stability", "neighbours")
+PUBLISHED = {"neurallnet": {"accuracy": 0.9816}, "resnet50_hmscam": {"accuracy": 0.935, "macro_f1": 0.928}}
 Draw = Callable[[str, int, int], np.ndarray]
 
 
@@ -106,13 +107,16 @@ class FakeStudy:
                 "morphology": {"kind": "morphology"},
             },
             "views": {name: {"kind": name} for name in self.views},
-            "models": {name: {"architecture": name} for name in self.models},
+            "models": {
+                name: {"architecture": name, "published": {"subtype": PUBLISHED.get(name, {})}} for name in self.models
+            },
             "experiments": {
                 "main": {
                     "cohort": "demo",
                     "task": "subtype",
                     "protocols": list(self.protocols),
                     "models": list(self.models),
+                    "reference": "neurallnet",
                     "external": ["away"],
                 }
             },
@@ -254,6 +258,8 @@ class FakeStudy:
             "device": "cpu",
             "precision": "32-true",
             "weights": "none" if baseline else "random",
+            "recipe": "own",
+            "train_images": int(((split["fold"] == run.fold) & (split["role"] == "train")).sum()),
         }
         if run.model == "neurallnet":
             facts["firing_rates"] = {"stem": 0.12, "stage1": 0.21}
@@ -365,6 +371,14 @@ def texts(paths: list[Path]) -> list[str]:
     return [str(path) for path in paths]
 
 
+def compare_arguments(fake: FakeStudy) -> list[str]:
+    """Arguments of step `compare` for experiment main, but for its output."""
+    published = {name: each["accuracy"] for name, each in PUBLISHED.items()}
+    arguments = ["--settings", '{"resamples": 100}', "--experiment", "main", "--reference", "neurallnet"]
+    arguments += ["--published", json.dumps(published), "--models", *texts(fake.path("runs/*/model.json"))]
+    return [*arguments, "--predictions", *texts(fake.path("runs/*/predictions/demo.parquet"))]
+
+
 @cache
 def finished_study(root: Path) -> FakeStudy:
     """A made-up study that steps `score`, `tables` and the figure steps have gone over; made once for a folder."""
@@ -393,7 +407,9 @@ def finished_study(root: Path) -> FakeStudy:
                 *outputs,
             ]
         )
+    compare.main([*compare_arguments(fake), "--output", str(root / "comparisons/main.csv")])
     named = {
+        "comparisons": "comparisons/*.csv",
         "scores": "runs/*/scores.csv",
         "models": "runs/*/model.json",
         "histories": "runs/*/history.csv",
@@ -413,7 +429,7 @@ def finished_study(root: Path) -> FakeStudy:
     ]
     outputs = [
         str(root / "tables" / f"{name}.csv")
-        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
+        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])

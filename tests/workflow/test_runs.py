@@ -18,7 +18,7 @@ from .conftest import Project
 
 pytestmark = pytest.mark.workflow
 
-DOWNSTREAM = ("Scoring", "Gathering the tables", "Drawing", "Writing the report")
+DOWNSTREAM = ("Scoring", "Comparing", "Gathering the tables", "Drawing", "Writing the report")
 
 
 def trained(messages: list[str]) -> list[str]:
@@ -30,7 +30,7 @@ def test_a_run_ends_in_a_whole_results_folder(project: Project) -> None:
     assert not re.search(r'(src|href)="https?://', page)
     assert {path.stem for path in (project.results / "tables").glob("*.csv")} == {
         "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "segmentation", "instances", "cells",
-        "selection", "stability", "neighbours",
+        "selection", "stability", "neighbours", "comparisons",
     }  # fmt: skip
     board = pd.read_csv(project.results / "tables/leaderboard.csv")
     assert board["model"].tolist()[0] == "colour_histogram"
@@ -140,6 +140,25 @@ def test_changing_a_recipe_reruns_that_model_alone(project: Project) -> None:
     assert not any(message.startswith(("Rendering", "Splitting", "Decoding")) for message in messages)
 
 
+def test_a_published_figure_is_told_without_training_anew(project: Project) -> None:
+    config = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    config["models"]["neurallnet"]["published"] = {"subtype": {"accuracy": 0.9816}}
+    (project.folder / "published.yaml").write_text(yaml.safe_dump(config))
+    messages = project.planned(config="published.yaml")
+    assert "Comparing the models of subtype with colour_histogram" in messages
+    assert not any(message.startswith(("Training", "Predicting", "Scoring")) for message in messages)
+
+
+def test_models_are_compared_with_the_reference_on_the_same_images(project: Project) -> None:
+    table = pd.read_csv(project.results / "tables/comparisons.csv")
+    assert set(table["model"]) == {"neurallnet", "resnet50_hmscam"} and set(table["reference"]) == {"colour_histogram"}
+    board = pd.read_csv(project.results / "tables/leaderboard.csv").set_index("model")["accuracy"]
+    for row in table.itertuples():
+        assert row.difference == pytest.approx(board[row.model] - board["colour_histogram"])
+        assert 0 < row.p <= row.p_holm <= 1 and row.test == "McNemar"
+    assert (project.results / "figures/comparison.subtype.png").exists()
+
+
 def test_the_report_of_snakemake_itself_works_offline(project: Project) -> None:
     done = project.snakemake("--report", "snakemake-report.html")
     assert done.returncode == 0, done.stdout
@@ -152,6 +171,7 @@ def test_weights_say_what_they_are(project: Project) -> None:
         facts = json.loads(file.read_text())
         assert facts["weights"] == ("fitted" if facts["architecture"] == "colour_histogram" else "random")
         assert facts["train_images"] > 0 and facts["classes"] == ["Benign", "Early", "Pre", "Pro"]
+        assert facts["recipe"] == "own"
         rates = facts["firing_rates"]
         assert bool(rates) == (facts["architecture"] == "neurallnet")
 

@@ -52,6 +52,40 @@ def panel_predictions(wildcards):
     ]
 
 
+def experiment_predictions(wildcards):
+    """Predictions of an experiment's runs on its own cohort."""
+    return [
+        f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
+        for run in runs_of(STUDY, wildcards.experiment)
+    ]
+
+
+def experiment_models(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/model.json"
+        for run in runs_of(STUDY, wildcards.experiment)
+    ]
+
+
+def reference_of(wildcards):
+    return STUDY.experiments[wildcards.experiment].reference
+
+
+def published_accuracies(wildcards):
+    """Accuracies as published for an experiment's task, by model."""
+    asked = STUDY.experiments[wildcards.experiment]
+    published = {
+        name: STUDY.models[name].published.get(asked.task, {}) for name in asked.models
+    }
+    return json.dumps(
+        {
+            name: each["accuracy"]
+            for name, each in published.items()
+            if "accuracy" in each
+        }
+    )
+
+
 def summaries_of_all_views(wildcards):
     return [f"{view_folder(wildcards.cohort, name)}/view.json" for name in ALL_VIEWS]
 
@@ -123,6 +157,7 @@ def count_settings(wildcards):
 def figure_files():
     """Every figure of the study."""
     names = ["leaderboard", "duplicates"]
+    names += [f"comparison.{experiment}" for experiment in COMPARED]
     names += [f"views.{cohort}.{task}" for cohort, task in TRAINED]
     names += [f"samples.{cohort}.{task}" for cohort, task in SHOWN]
     names += [f"learning.{'.'.join(panel)}" for panel in NETWORK_VIEWS]

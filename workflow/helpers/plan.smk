@@ -7,7 +7,15 @@ def panel_of(run):
 
 
 RUNS = all_runs(STUDY)
-TABLES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
+TABLES = (
+    "scores",
+    "leaderboard",
+    "external",
+    "cohorts",
+    "audit",
+    "efficiency",
+    "comparisons",
+)
 CELL_TABLES = (
     "segmentation",
     "instances",
@@ -16,6 +24,7 @@ CELL_TABLES = (
     "stability",
     "neighbours",
 )
+COMPARED = [name for name, each in STUDY.experiments.items() if each.reference]
 SPLITS = sorted(
     {f"{RESULTS}/splits/{run.cohort}.{run.task}.{run.protocol}.parquet" for run in RUNS}
 )

@@ -6,7 +6,8 @@ def view_settings(wildcards):
 
 
 def model_settings(wildcards):
-    return STUDY.models[wildcards.model].model_dump_json()
+    # What a paper publishes trains nothing, so that a figure put right trains nothing anew.
+    return STUDY.models[wildcards.model].model_dump_json(exclude={"published"})
 
 
 def devices(wildcards):

@@ -66,6 +66,7 @@ rule tables:
         splits=SPLITS,
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
+        comparisons=[f"{RESULTS}/comparisons/{name}.csv" for name in COMPARED],
     output:
         report(
             collect("results/{{study}}/tables/{table}.csv", table=TABLES),
@@ -90,7 +91,8 @@ rule tables:
         "python -m leukoflow.steps.tables --study {input.study} --scores {input.scores}"
         " --models {input.models} --histories {input.histories} --manifests {input.manifests}"
         " --qualities {input.qualities} --rejects {input.rejects} --splits {input.splits}"
-        " --duplicates {input.duplicates} --groups {input.groups} --outputs {output} 2> {log}"
+        " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
+        " --outputs {output} 2> {log}"
 
 
 rule cell_tables:

@@ -22,6 +22,8 @@ class Experiment(Section):
     recipe: Name | None = None
     """Entry of section `recipes` that all models are trained by in place of their own recipe. Such a model is called
     `MODEL_RECIPE`; `colour_histogram` stays as it is."""
+    reference: Name | None = None
+    """The one of these models that the others are compared with, image by image."""
     seeds: tuple[int, ...] = Field((42,), min_length=1)
     """Training seeds."""
     external: tuple[Name, ...] = ()

@@ -68,6 +68,8 @@ class Study(Section):
                 continue
             twins = [_twin(each, recipe, models, recipes[recipe]) for each in listed]
             changed[name] = {**experiment, "models": twins}
+            if experiment.get("reference") in listed:
+                changed[name]["reference"] = twins[list(listed).index(experiment["reference"])]
         return {**given, "models": models, "experiments": {**experiments, **changed}}
 
     @model_validator(mode="after")
@@ -80,11 +82,16 @@ class Study(Section):
             _known(f"{where}.views", experiment.views, self.views, "views")
             _known(f"{where}.models", experiment.models, self.models, "models")
             _known(f"{where}.recipe", (experiment.recipe,) if experiment.recipe else (), self.recipes, "recipes")
+            if experiment.reference and experiment.reference not in experiment.models:
+                hint = nearest(experiment.reference, experiment.models)
+                raise ValueError(f"{where}.reference: {experiment.reference!r} is not one of its models{hint}")
             for model in experiment.models:
                 wanted = self.models[model].features
                 _known(f"models.{model}.features", (wanted,) if wanted else (), self.features, "features")
             if experiment.cohort in experiment.external:
                 raise ValueError(f"{where}.external: {experiment.cohort} is the training cohort itself")
+        for name, each in self.models.items():
+            _known(f"models.{name}.published", tuple(each.published), self.tasks, "tasks")
         _known("segmentation.sources", self.segmentation.sources, self.cohorts, "cohorts")
         for name in self.segmentation.sources:
             masks = self.cohorts[name].masks
@@ -100,7 +107,8 @@ def _twin(name: Any, recipe: str, models: dict, training: Any) -> Any:
         return name
     if model.get("features") and isinstance(training, dict):  # features cannot be augmented
         training = {key: value for key, value in training.items() if key != "augmentation"}
-    models[f"{name}_{recipe}"] = {**model, "recipe": recipe, "training": training}
+    # What the paper publishes is of its own training.
+    models[f"{name}_{recipe}"] = {**model, "recipe": recipe, "training": training, "published": {}}
     return f"{name}_{recipe}"
 
 

@@ -1,5 +1,7 @@
 """Intervals: percentile bootstrap over images and over groups, and Wilson's interval for proportions."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import sparse
 from scipy.special import ndtri
@@ -23,16 +25,24 @@ def resample(sets: Design, units: np.ndarray, resamples: int, seed: int, chunk: 
         return result
     member = sparse.csr_matrix((np.ones(len(units)), (np.arange(len(units)), units)), shape=(len(units), number))
     by_unit = (sets.matrix @ member).tocsr()
-    random = generator(seed, "bootstrap", number)
     size = chunk or max(1, CHUNK_BYTES // (8 * max(number, by_unit.shape[0])))
+    for start, counts in draws(number, resamples, size, seed):
+        result[:, start : start + counts.shape[1]] = from_sums(sets, by_unit @ counts)
+    return result
+
+
+def draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterator[tuple[int, np.ndarray]]:
+    """How often each of `number` units is drawn: first resample, and counts [unit, resample] float64 of up to `size`.
+
+    Whole resamples follow each other in one stream, so that the size does not change what is drawn.
+    """
+    random = generator(stream[0], "bootstrap", number, *stream[1:])
     for start in range(0, resamples, size):
         width = min(size, resamples - start)
         drawn = random.integers(0, number, (width, number))
-        # Counts lie [unit, resample], so that the sparse product below runs along contiguous memory.
+        # Units lie along the first axis, so that products with the counts run along contiguous memory.
         flat = drawn * width + np.arange(width)[:, None]
-        counts = np.bincount(flat.ravel(), minlength=number * width).reshape(number, width).astype(np.float64)
-        result[:, start : start + width] = from_sums(sets, by_unit @ counts)
-    return result
+        yield start, np.bincount(flat.ravel(), minlength=number * width).reshape(number, width).astype(np.float64)
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:

@@ -81,25 +81,40 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"low": np.nan, "high": np.nan, "interval": ""}
 
 
-def _weights(table: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
-    """Add what each model started from (`random`, or pretrained weights by name), as model.json says."""
+def _facts(table: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]], *names: str) -> pd.DataFrame:
+    """Add facts of each model.json: `weights` (what the model started from), `recipe` (what it was trained by)."""
     tasks = set(table["task"])
     known = {
-        tuple(getattr(each, name) for name in CELL): str(facts.get("weights", ""))
+        tuple(getattr(each, name) for name in CELL): facts
         for run, facts in models.items()
         for each in (run, *(run.collapsed_to(task) for task in tasks))
     }
-    weights = [known.get(key, "") for key in table[CELL].itertuples(index=False, name=None)]
-    table.insert(len(CELL), "weights", weights)
+    keys = list(table[CELL].itertuples(index=False, name=None))
+    for place, name in enumerate(names, len(CELL)):
+        table.insert(place, name, [str(known.get(key, {}).get(name, "")) for key in keys])
     return table
 
 
-def leaderboard(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
-    """One row for each cohort, task, view, protocol and model: the test role of the cohort itself, all images."""
+def leaderboard(
+    scores: pd.DataFrame,
+    models: Mapping[Run, Mapping[str, Any]],
+    published: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+) -> pd.DataFrame:
+    """One row for each cohort, task, view, protocol and model: the test role of the cohort itself, all images.
+
+    `published` holds figures as published by model, task and metric; they become the columns `published_...`.
+    """
     test = scores[(scores["role"] == "test") & (scores["subset"] == "all")]
     if test.empty:
         raise LeukoFlowError("tables: no run has scores of role test; score the runs again")
-    return _weights(_blocks_first(_summary(test, CELL), BLOCK, "accuracy"), models)
+    table = _facts(_blocks_first(_summary(test, CELL), BLOCK, "accuracy"), models, "weights", "recipe")
+    known = [
+        (published or {}).get(model, {}).get(task, {})
+        for model, task in zip(table["model"], table["task"], strict=True)
+    ]
+    for metric in METRICS.values():
+        table[f"published_{metric}"] = [each.get(metric, np.nan) for each in known]
+    return table
 
 
 def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
@@ -124,7 +139,7 @@ def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> p
     table = table.merge(folds, on=by)
     for name in ("images", "groups", "unseen_images", "unseen_groups"):
         table[name] = (table[name] / table["folds"]).round().astype(int)
-    return _weights(_blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy"), models)
+    return _facts(_blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy"), models, "weights")
 
 
 def efficiency(models: Mapping[Run, Mapping[str, Any]], histories: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
@@ -132,7 +147,7 @@ def efficiency(models: Mapping[Run, Mapping[str, Any]], histories: Mapping[Run, 
     rows = []
     for run, facts in models.items():
         row: dict[str, Any] = {name: getattr(run, name) for name in CELL}
-        for name in ("architecture", "size", "weights", "device", "precision"):
+        for name in ("architecture", "size", "weights", "recipe", "device", "precision"):
             row[name] = str(facts.get(name, ""))
         for name in ("parameters", "epochs", "best_epoch", "seconds"):
             row[name] = _number(facts.get(name))
@@ -148,7 +163,7 @@ def efficiency(models: Mapping[Run, Mapping[str, Any]], histories: Mapping[Run, 
     if not rows:
         raise LeukoFlowError("tables: no model.json was given; name that of every run")
     table = pd.DataFrame(rows)
-    text = ["architecture", "size", "weights", "device", "precision", "input_size"]
+    text = ["architecture", "size", "weights", "recipe", "device", "precision", "input_size"]
     how = {name: "first" if name in text else "mean" for name in table.columns if name not in CELL}
     grouped = table.groupby(CELL, sort=False)
     means = grouped.agg(how).reset_index()

@@ -13,22 +13,26 @@ from leukoflow.config.splits import Protocol
 from leukoflow.core.runs import is_baseline
 from leukoflow.figures.style import PROTOCOLS, RULE
 
+OWN = "own"
+"""What stands for a recipe where a model is trained by its own."""
+
 
 def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """A panel for each cohort, task and view of the leaderboard; a row for each model, the colour baseline on top.
+    """A panel for each cohort, task, view and recipe of the leaderboard; a row for each model, the colour baseline,
+    which no recipe trains, on top of each.
 
     Whiskers are the intervals that the table shows; a broken line is the baseline under the protocol of its colour.
     """
-    blocks = list(table.groupby(["cohort", "task", "view"], sort=False))
+    blocks = leaderboards(table)
     used = [name for name in get_args(Protocol) if name in set(table["protocol"])]
     heights = [0.55 + part["model"].nunique() * (0.16 + 0.13 * len(used)) for _, part in blocks]
     figure = Figure(figsize=(8.2, sum(heights) + 0.75), layout="constrained")
     grid = figure.subplots(len(blocks), 1, squeeze=False, sharex=True, height_ratios=heights).ravel()
     least = float(np.nanmin([table["low"].min(), table["accuracy"].min()]))
     start = max(0.0, np.floor((least - 0.02) * 20) / 20)
-    for axes, (key, part) in zip(grid, blocks, strict=True):
+    for axes, (title, part) in zip(grid, blocks, strict=True):
         _panel(axes, part, used)
-        axes.set_title(f"{key[0]}, {key[1]}, {key[2]} view")
+        axes.set_title(title)
         axes.set_xlim(start, 1.0 + (1 - start) * 0.1)
     grid[-1].set_xlabel("Accuracy on test images")
     ticks = grid[-1].get_xticks()
@@ -46,6 +50,7 @@ def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         "view",
         "protocol",
         "model",
+        "recipe",
         "images",
         "groups",
         "runs",
@@ -55,6 +60,21 @@ def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         "interval",
     ]
     return figure, table[columns]
+
+
+def leaderboards(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Title and rows of each panel: own recipes first, then the others by name, as titles say where there are any."""
+    found = []
+    several = set(table["recipe"]) - {OWN, ""} != set()
+    for (cohort, task, view), part in table.groupby(["cohort", "task", "view"], sort=False):
+        baseline = part["model"].map(is_baseline).astype(bool)
+        recipes = sorted(set(part.loc[~baseline, "recipe"]), key=lambda name: (name != OWN, name))
+        for recipe in recipes or [None]:
+            title = f"{cohort}, {task}, {view} view"
+            if several and recipe is not None:
+                title += ", own recipes" if recipe == OWN else f", recipe {recipe}"
+            found.append((title, part[baseline | (part["recipe"] == recipe)]))
+    return found
 
 
 def _panel(axes: Axes, part: pd.DataFrame, used: list[str]) -> None:

@@ -82,19 +82,26 @@ METRICS = {
 
 
 def leaderboard(table: pd.DataFrame, several_views: bool) -> Grid:
-    """Models under each protocol, the colour baseline first."""
+    """Models under each protocol, the colour baseline first; published figures in columns of their own, where any."""
+    published = [name for name in METRICS if table[f"published_{name}"].notna().any()]
     rows = []
     for _, row in table.iterrows():
         where = [Cell(row["protocol"])] + ([Cell(row["view"])] if several_views else [])
         sizes = [number(row["images"], words.count(row["images"])), number(row["groups"], words.count(row["groups"]))]
         metrics = [_metric(row, name, share) for name, (_, share) in METRICS.items()]
+        metrics += [_published(row[f"published_{name}"], METRICS[name][1]) for name in published]
         rows.append(Row((model_cell(row), *where, *metrics, *sizes), is_baseline(row["model"])))
     columns = ["Model", "Split", *(["View"] if several_views else [])]
+    titles = [title for title, _ in METRICS.values()]
     return grid(
         "Test results, the colour baseline first. Small figures are intervals.",
-        [*columns, *(title for title, _ in METRICS.values()), "Test images", "Groups"],
+        [*columns, *titles, *(f"{METRICS[name][0]} (as published)" for name in published), "Test images", "Groups"],
         rows,
     )
+
+
+def _published(value: float, share: bool) -> Cell:
+    return number(value, words.percent(value) if share else words.decimal(value))
 
 
 def per_class(scores: pd.DataFrame, leaderboard: pd.DataFrame) -> Grid:
@@ -165,6 +172,7 @@ def efficiency(table: pd.DataFrame) -> Grid:
         cells = [Cell(row["protocol"]), Cell(row["view"]), number(row["parameters"], words.count(row["parameters"]))]
         cells += [
             Cell(str(row["size"])),
+            Cell(str(row["recipe"])),
             Cell(_plain(row["input_size"])),
             number(row["epochs"], words.decimal(row["epochs"], 0)),
         ]
@@ -177,7 +185,18 @@ def efficiency(table: pd.DataFrame) -> Grid:
             Cell(_plain(row["precision"])),
         ]
         rows.append(Row((name, *cells), is_baseline(row["model"])))
-    columns = ["Model", "Split", "View", "Parameters", "Size", "Input side", "Epochs", "Training time", "Images/s"]
+    columns = [
+        "Model",
+        "Split",
+        "View",
+        "Parameters",
+        "Size",
+        "Recipe",
+        "Input side",
+        "Epochs",
+        "Training time",
+        "Images/s",
+    ]
     columns += ["Firing rates", "Device", "Precision"]
     return grid("Cost of each model, means over its runs.", columns, rows)
 

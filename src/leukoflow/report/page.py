@@ -19,13 +19,14 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.report import grid, words
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import cells_section
+from leukoflow.report.comparison import comparison
 from leukoflow.report.embed import Picture, picture
 from leukoflow.report.features import features_section
 from leukoflow.report.findings import findings, gravest_first
 from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, rows_of
 
 TABLES = (
-    "scores", "leaderboard", "external", "cohorts", "audit", "efficiency",
+    "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
@@ -118,6 +119,7 @@ def _experiments(study: Study, tables: Mapping[str, pd.DataFrame], pictures: lis
         ]
         scores = rows_of(experiment, tables["scores"])
         scores = scores[(scores["role"] == "test") & (scores["subset"] == "all")]
+        compared = tables["comparisons"][tables["comparisons"]["experiment"] == name]
         parts = []
         for protocol in reversed(get_args(Protocol)):
             for view in experiment.views:
@@ -133,6 +135,8 @@ def _experiments(study: Study, tables: Mapping[str, pd.DataFrame], pictures: lis
                 "name": name,
                 "experiment": experiment,
                 "board": grid.leaderboard(rows, len(experiment.views) > 1),
+                "comparison": comparison(compared, len(experiment.views) > 1),
+                "compared": [each for each in pictures if each.family == "comparison" and each.parts == (name,)],
                 "learning": [each for each in own if each.family == "learning"],
                 "parts": parts,
             }

@@ -1,6 +1,7 @@
 """Gather all runs of a study into its tables.
 
-Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, audit, efficiency (CSV).
+Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, audit, efficiency, comparisons
+(CSV).
 Cohorts are named by the folder of their files, splits by their file name, runs by their folder.
 """
 
@@ -13,9 +14,9 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import run_of
 from leukoflow.core.step import parser, run
-from leukoflow.evaluation import cohort_tables, tables
+from leukoflow.evaluation import cohort_tables, compare, tables
 
-NAMES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency")
+NAMES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
         arguments.add_argument(f"--{name}", nargs="+", type=Path, required=True, help=text)
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--groups", type=Path, required=True, help="duplicate groups and acquisitions")
+    arguments.add_argument("--comparisons", nargs="*", type=Path, default=[], help="of every experiment (CSV)")
     given = arguments.parse_args(argv)
     for path in given.outputs:
         if path.stem not in NAMES:
@@ -51,15 +53,17 @@ def main(argv: list[str] | None = None) -> None:
         for name in study.cohorts
         if name in manifests
     }
-    published = {name: getattr(cohort, "expected", {}) for name, cohort in study.cohorts.items()}
+    counts = {name: getattr(cohort, "expected", {}) for name, cohort in study.cohorts.items()}
+    published = {name: model.published for name, model in study.models.items()}
     splits = {_split_name(path): read_table(path) for path in given.splits}
     made = {
         "scores": scores,
-        "leaderboard": tables.leaderboard(scores, models),
+        "leaderboard": tables.leaderboard(scores, models, published),
         "external": tables.external(scores, models),
-        "cohorts": cohort_tables.cohorts(files, duplicates, published),
+        "cohorts": cohort_tables.cohorts(files, duplicates, counts),
         "audit": cohort_tables.audit(splits, duplicates, read_table(given.groups), manifests),
         "efficiency": tables.efficiency(models, histories),
+        "comparisons": compare.gather([read_table(path) for path in given.comparisons]),
     }
     for path in given.outputs:
         write_table(path, made[path.stem])

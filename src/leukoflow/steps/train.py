@@ -80,6 +80,7 @@ def main(argv: list[str] | None) -> None:
         "parameters": parameters,
         "reads": spec.reads,
         "input_size": data.shape[0],
+        "recipe": model_settings.recipe or "own",
         "weights": "fitted" if spec.fitting == "direct" else facts.get("weights", "random"),
         "features": facts or None,
         "fitting": spec.fitting,

@@ -12,10 +12,12 @@ from pydantic import BaseModel
 from leukoflow.config import reference
 from leukoflow.config.errors import members, nearest
 from leukoflow.config.load import load_study, parse_study
+from leukoflow.config.models import METRICS
 from leukoflow.config.plan import all_runs, runs_of
 from leukoflow.config.study import Study
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.evaluation import tables
 
 ROOT = Path(__file__).resolve().parents[3]
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "workflow/studies").glob("*.yaml"))]
@@ -71,6 +73,28 @@ def test_models_trained_alike_are_twins_of_their_own_name() -> None:
         parse_study(config)
 
 
+def test_a_twin_has_no_published_figures_and_is_the_reference_in_its_models_place() -> None:
+    config = changed("models.neurallnet.published.subtype", {"accuracy": 0.98, "mcc": -0.1})
+    config["recipes"] = {"modern": {"epochs": 3}}
+    config["experiments"]["subtype"]["reference"] = "neurallnet"
+    config["experiments"]["alike"] = config["experiments"]["subtype"] | {"recipe": "modern"}
+    config["experiments"]["colours"] = config["experiments"]["alike"] | {"reference": "colour_histogram"}
+    study = parse_study(config)
+    references = {name: each.reference for name, each in study.experiments.items()}
+    assert references["subtype"] == "neurallnet" and references["alike"] == "neurallnet_modern"
+    assert references["colours"] == "colour_histogram" and references["shortcuts"] is None
+    assert study.models["neurallnet"].published == {"subtype": {"accuracy": 0.98, "mcc": -0.1}}
+    assert study.models["neurallnet_modern"].published == {}
+    assert parse_study(study.model_dump(mode="json")) == study
+    config["experiments"]["alike"]["reference"] = "resnet50"
+    with pytest.raises(LeukoFlowError, match=r"experiments\.alike\.reference: 'resnet50' is not one of its models"):
+        parse_study(config)
+
+
+def test_published_figures_are_those_of_the_leaderboard() -> None:
+    assert list(tables.METRICS.values()) == list(METRICS)
+
+
 def test_the_demo_is_the_default_study() -> None:
     assert (ROOT / "workflow/studies/demo.yaml").read_text() == (ROOT / "config.yaml").read_text()
 
@@ -94,6 +118,12 @@ def test_the_demo_is_the_default_study() -> None:
         ("tasks.subtype.labels", {"Early": "Erly"}, r"tasks\.subtype: .*Erly"),
         ("experiments.subtype.cohort", "dmeo", r"\.cohort: 'dmeo' is not in section cohorts; did you mean 'demo'"),
         ("experiments.subtype.models", ["neuralnet"], r"subtype\.models: 'neuralnet'.*did you mean 'neurallnet'\?"),
+        ("experiments.subtype.reference", "neuralnet", r"\.reference: 'neuralnet' .*did you mean 'neurallnet'\?"),
+        ("models.neurallnet.published.subtype", {"acuracy": 0.9}, r": 'acuracy' .*did you mean 'accuracy'\?"),
+        ("models.neurallnet.published.subtype", {"accuracy": 98.2}, r": accuracy must lie in 0 to 1, not 98\.2"),
+        ("models.neurallnet.published.subtype", {"macro_auc": -0.1}, r": macro_auc must lie in 0 to 1, not -0\.1"),
+        ("models.neurallnet.published.subtype", {"kappa": -1.1}, r"published: kappa must lie in -1 to 1, not -1\.1"),
+        ("models.neurallnet.published", {"subtipe": {"kappa": 1}}, r"published: 'subtipe' is not in section tasks"),
         ("experiments.subtype.external", ["demo"], r"external: demo is the training cohort itself"),
         ("experiments.subtype.protocols", ["slide"], r"protocols\.0: .*'image', 'duplicate'"),
         ("splits", {"test": 0.6, "validation": 0.5}, r"splits: .*nothing to train on"),

@@ -56,6 +56,28 @@ def test_the_colour_baseline_leads_each_protocol_and_the_rest_falls_by_accuracy(
     assert board["weights"].tolist() == ["", "", "random", "", "", ""]
 
 
+def test_a_published_figure_stands_beside_the_measured_one_and_changes_none():
+    scores = tables.gather(
+        [rows("net", "image", 0.7), rows("other", "image", 0.6), rows("net_from_fine", "image", 0.5)]
+    )
+    run = Run("home", "fine", "plain", "image", "net", 0, 1)
+    facts = {run: {"recipe": "modern"}, Run("home", "kind", "plain", "image", "net", 0, 1): {"recipe": "own"}}
+    published = {
+        "net": {"kind": {"accuracy": 0.98, "mcc": -0.1}},
+        "other": {"elsewhere": {"accuracy": 0.5}},
+        "absent": {},
+    }
+    board = tables.leaderboard(scores, facts, published)
+    assert board["model"].tolist() == ["net", "other", "net_from_fine"]
+    assert board["accuracy"].tolist() == [0.7, 0.6, 0.5]
+    # Joined predictions are another task than the paper's.
+    assert board["published_accuracy"].fillna(0).tolist() == [0.98, 0, 0]
+    assert board["published_mcc"].fillna(0).tolist() == [-0.1, 0, 0] and board["published_macro_f1"].isna().all()
+    assert board["recipe"].tolist() == ["own", "", "modern"]
+    shown = tables.leaderboard(scores, facts).drop(columns=[f"published_{name}" for name in tables.METRICS.values()])
+    pd.testing.assert_frame_equal(shown, board[shown.columns])
+
+
 def test_folds_are_averaged_and_their_images_added():
     board = tables.leaderboard(
         tables.gather([rows("net", "image", 0.8, fold=0), rows("net", "image", 0.9, fold=1, low=0.7)]), {}
@@ -93,10 +115,11 @@ def test_efficiency_averages_runs_and_keeps_what_is_unknown_empty():
         run: {"parameters": 10, "seconds": 2.0 + run.fold, "weights": "random", "firing_rates": {"a": 0.1, "b": 0.3}}
         for run in runs
     }
-    models[Run("home", "kind", "plain", "image", "colour_histogram", 0, 1)] = {"seconds": 9.0}
+    models[Run("home", "kind", "plain", "image", "colour_histogram", 0, 1)] = {"seconds": 9.0, "recipe": "own"}
     table = tables.efficiency(models, {runs[0]: pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})})
     first, second = table.iloc[0], table.iloc[1]
-    assert first["model"] == "colour_histogram" and pd.isna(first["parameters"])
+    assert (first["model"], first["recipe"], second["recipe"]) == ("colour_histogram", "own", "")
+    assert pd.isna(first["parameters"])
     assert (second["runs"], second["seconds"], second["parameters"], second["images_per_second"]) == (2, 2.5, 10, 20.0)
     assert (second["firing_rate_low"], second["firing_rate_high"]) == (0.1, 0.3)
 

@@ -67,6 +67,7 @@ def board(models: list[str], protocols: list[str]) -> pd.DataFrame:
             "view": "plain",
             "protocol": protocol,
             "model": model,
+            "recipe": "own",
             "images": 9,
             "groups": 3,
             "runs": 1,
@@ -90,6 +91,23 @@ def test_leaderboard_puts_the_baseline_on_top_whatever_its_accuracy():
     assert len(table) == 6
     legend = [text.get_text() for text in figure.legends[0].texts]
     assert legend == ["image split", "patient split", "colour baseline"]
+
+
+def test_each_recipe_has_a_leaderboard_of_its_own_with_the_baseline_on_top():
+    table = board(["net", "net_slow", "net_alike", "colour_histogram"], ["image"])
+    table["recipe"] = ["own", "slow", "alike", "own"]
+    figure, drawn = leaderboard_chart(table)
+    assert titles(figure) == [
+        "home, kind, plain view, own recipes", "home, kind, plain view, recipe alike",
+        "home, kind, plain view, recipe slow",
+    ]  # fmt: skip
+    labels = [[label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes]
+    assert labels == [["colour_histogram", name] for name in ("net", "net_alike", "net_slow")]
+    assert drawn["recipe"].tolist() == table["recipe"].tolist() and len(drawn) == 4
+    # A view with the baseline alone has a panel that speaks of no recipe, as has a study without recipes.
+    alone = table[table["model"] == "colour_histogram"].assign(view="grey")
+    assert titles(leaderboard_chart(pd.concat([table, alone]))[0])[-1] == "home, kind, grey view"
+    assert titles(leaderboard_chart(table[table["recipe"] == "own"])[0]) == ["home, kind, plain view"]
 
 
 def test_twenty_models_grow_the_chart_instead_of_crowding_it():

@@ -6,6 +6,7 @@ from fake_study import CLASSES, finished_study, texts
 from PIL import Image
 
 from leukoflow.steps import (
+    figure_comparison,
     figure_confusion,
     figure_curves,
     figure_duplicates,
@@ -81,6 +82,13 @@ def test_duplicates(fake, tmp_path):
         tmp_path / "duplicates.png",
     )
     assert set(table["cohort_a"]) == {"away", "demo"}
+
+
+def test_comparison(fake, tmp_path):
+    file = fake.root / "comparisons/main.csv"
+    table = written(figure_comparison, ["--comparisons", str(file)], tmp_path / "comparison.main.png")
+    assert table["difference"].tolist() == pytest.approx(pd.read_csv(file)["difference"].tolist())
+    assert table["published_difference"].notna().tolist() == [False, True] * 2
 
 
 def test_leaderboard(fake, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from fake_study import finished_study, texts
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.steps import figure_confusion, figure_leaderboard, figure_samples, report
+from leukoflow.steps import figure_comparison, figure_confusion, figure_leaderboard, figure_samples, report
 
 
 class Page(HTMLParser):
@@ -41,6 +41,8 @@ def made(tmp_path_factory):
     figure_leaderboard.main(
         ["--leaderboard", str(root / "tables/leaderboard.csv"), "--output", str(figures / "leaderboard.png")]
     )
+    compared = ["--comparisons", str(root / "comparisons/main.csv")]
+    figure_comparison.main([*compared, "--output", str(figures / "comparison.main.png")])
     counts = texts(sorted(root.glob("runs/*.image.*/confusion.csv")))
     figure_confusion.main(
         ["--confusions", *counts, "--output", str(figures / "confusion.demo.subtype.plain.image.png")]
@@ -67,7 +69,7 @@ def text(made):
 
 def test_the_page_needs_nothing_from_elsewhere(text):
     page = Page(text)
-    assert page.open == [] and len(page.pictures) == 3
+    assert page.open == [] and len(page.pictures) == 4
     assert all(address.startswith(("#", "data:image/")) for address in page.addresses)
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", re.sub(r"base64,[\w+/=]+", "", text))
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
@@ -76,7 +78,7 @@ def test_the_page_needs_nothing_from_elsewhere(text):
 
 def test_photographs_are_pictures_and_drawings_are_drawn(text):
     kinds = [each["src"].split(";")[0] for each in Page(text).pictures]
-    assert sorted(kinds) == ["data:image/svg+xml", "data:image/svg+xml", "data:image/webp"]
+    assert sorted(kinds) == ["data:image/svg+xml"] * 3 + ["data:image/webp"]
 
 
 def test_it_opens_with_best_model_baseline_and_findings(made, text):
@@ -107,6 +109,44 @@ def test_every_table_of_models_starts_with_the_baseline_and_can_be_sorted(text):
     ]
     assert len(first) >= 5 and set(first) == {"colour_histogram"}
     assert all("aria-sort" in table and 'type="button"' in table for table in tables)
+
+
+def table_of(text: str, caption: str) -> list[list[str]]:
+    """Title line and rows of the first table whose caption starts so."""
+    table = next(each for each in re.findall(r"<table.*?</table>", text, re.S) if f"<caption>{caption}" in each)
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", table, re.S)]
+    return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in row] for row in rows]
+
+
+def test_published_figures_stand_in_columns_of_their_own(text):
+    title, *rows = table_of(text, "Test results")
+    shown = {row[0]: dict(zip(title, row, strict=True)) for row in rows}
+    assert shown["neurallnet random weights"]["Accuracy (as published)"] == "98.2 %"
+    assert shown["colour_histogram"]["Accuracy (as published)"] == "—"
+    assert shown["resnet50_hmscam random weights"]["Macro F1 (as published)"] == "0.928"
+    assert "MCC (as published)" not in title and "Accuracy" in title
+
+
+def test_the_comparison_tells_measured_from_published(made, text):
+    title, *rows = table_of(text, "Against neurallnet")
+    assert title[2:5] == ["Accuracy (measured)", "neurallnet (measured)", "Difference (measured), points"]
+    assert title[-3:] == ["Accuracy (as published)", "neurallnet (as published)", "Difference (as published), points"]
+    table = pd.read_csv(made / "tables/comparisons.csv")
+    assert [row[0] for row in rows] == table["model"].tolist()
+    for row, expected in zip(rows, table.to_dict("records"), strict=True):
+        measured = f"{100 * expected['difference']:+.1f}".replace("-", "\N{MINUS SIGN}")
+        assert row[4].split()[0] == measured.replace("+0.0", "0.0")
+        several = expected["low"] < expected["high"]
+        assert (" to " in row[4], row[5]) == (several, "groups" if several else "") and row[7] == "McNemar"
+    assert [row[-1] for row in rows] == ["—", "\N{MINUS SIGN}4.7"] * 2
+
+
+def test_an_experiment_without_reference_has_no_comparison(made, tmp_path):
+    tables = [path for path in sorted((made / "tables").glob("*.csv")) if path.stem != "comparisons"]
+    header = (made / "tables/comparisons.csv").read_text().splitlines()[0]
+    (tmp_path / "comparisons.csv").write_text(header + "\n")
+    page = write(made, texts([*tables, tmp_path / "comparisons.csv"]), tmp_path / "report.html")
+    assert "Against neurallnet" not in page and "comparison" not in "".join(re.findall(r'alt="([^"]*)"', page))
 
 
 def test_text_from_the_config_cannot_become_markup(made, tmp_path):

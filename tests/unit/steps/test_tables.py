@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_study import CLASSES, finished_study
+from scipy.stats import binomtest
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.evaluation.compare import COLUMNS
 from leukoflow.steps import score, tables
 
 
@@ -44,6 +46,52 @@ def test_cohorts_come_in_the_studys_order_with_published_counts_apart(root):
     benign = table[(table["cohort"] == "demo") & (table["fact"] == "images") & (table["label"] == "Benign")].iloc[0]
     assert (benign["measured"], benign["published"]) == (30, 33)
     assert table.loc[table["cohort"] == "away", "published"].isna().all()
+
+
+def test_comparisons_repeat_the_leaderboards_accuracies(root):
+    board = pd.read_csv(root / "tables/leaderboard.csv").set_index(["protocol", "model"])
+    table = pd.read_csv(root / "tables/comparisons.csv")
+    assert list(table.columns) == COLUMNS and set(table["reference"]) == {"neurallnet"}
+    assert table["model"].tolist() == ["colour_histogram", "resnet50_hmscam"] * 2
+    for row in table.itertuples():
+        mine, theirs = (board.loc[(row.protocol, model)] for model in (row.model, "neurallnet"))
+        assert (row.accuracy, row.reference_accuracy) == pytest.approx((mine["accuracy"], theirs["accuracy"]))
+        assert row.images == mine["images"] and row.groups == mine["groups"]
+    # Under protocol image all three are right on every image, and nothing varies.
+    assert table["resampling"].fillna("").tolist() == ["", "", "groups", "groups"]
+    assert table["published"].fillna(0).tolist() == [0, 0.935] * 2
+    assert (table["published_reference"] == 0.9816).all()
+    assert board["published_accuracy"].dropna().to_dict() == {
+        (protocol, model): figure
+        for protocol in ("image", "acquisition")
+        for model, figure in (("neurallnet", 0.9816), ("resnet50_hmscam", 0.935))
+    }
+
+
+def test_mcnemar_counts_the_images_of_the_predictions(root):
+    table = pd.read_csv(root / "tables/comparisons.csv").set_index(["protocol", "model"])
+    right = {}
+    for model in ("colour_histogram", "neurallnet"):
+        file = root / f"runs/demo.subtype.plain.acquisition.{model}.fold0.seed42/predictions/demo.parquet"
+        test = pd.read_parquet(file).query("role == 'test'").set_index("image_id")
+        right[model] = pd.Series([each.argmax() for each in test["probabilities"]], test.index) == test["y"]
+    mine, theirs = right["colour_histogram"], right["neurallnet"]
+    counts = [(mine & ~theirs).sum(), (theirs & ~mine).sum()]
+    row = table.loc[("acquisition", "colour_histogram")]
+    assert [row["only_model"], row["only_reference"]] == counts and sum(counts) > 5
+    assert row["p"] == pytest.approx(binomtest(counts[0], sum(counts)).pvalue)
+
+
+def test_without_a_reference_the_comparisons_have_their_header_alone(root, tmp_path):
+    named = {"scores": "runs/*/scores.csv", "models": "runs/*/model.json", "histories": "runs/*/history.csv"}
+    named |= {"splits": "splits/*.parquet", "manifests": "cohorts/*/manifest.parquet"}
+    named |= {"qualities": "cohorts/*/quality.parquet", "rejects": "cohorts/*/rejects.csv"}
+    arguments = [each for name, files in named.items() for each in (f"--{name}", *map(str, sorted(root.glob(files))))]
+    for name in ("duplicates", "groups"):
+        arguments += [f"--{name}", str(root / f"quality/{name}.parquet")]
+    output = tmp_path / "comparisons.csv"
+    tables.main(["--study", str(root / "study.json"), *arguments, "--comparisons", "--outputs", str(output)])
+    assert output.read_text() == ",".join(COLUMNS) + "\n"
 
 
 def test_an_unknown_table_is_named(root, monkeypatch):
