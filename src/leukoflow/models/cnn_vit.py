@@ -53,7 +53,7 @@ def _spec(backbone: str, title: str, parameters: int) -> ModelSpec:
         sizes=MappingProxyType(sizes),
         input_size=224,
         parameters=parameters,
-        backbone=("trunk.", "partner."),
+        backbone=("trunk.",),
         frozen=(
             *(f"trunk.{name}." for name in FROZEN[backbone]),
             *(f"partner.{name}." for names in FROZEN.values() for name in names),
