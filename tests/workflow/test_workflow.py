@@ -24,7 +24,7 @@ RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 
 
 ON_A_GPU = {
-    "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
+    "pretrain", "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
     "transform_features",
 }  # fmt: skip
 

@@ -132,8 +132,7 @@ class CNNViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        x = enlarged(x, self.least_side)
-        maps = self.trunk(x if self.standardise is None else self.standardise(x))
+        maps = self.maps(x)
         tokens = maps.flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens = block(tokens)
@@ -142,6 +141,11 @@ class CNNViT(nn.Module):
             weights = (tokens @ pooled[:, :, None] / pooled.shape[1] ** 0.5).softmax(dim=1)
             pooled = self.fusion(torch.cat([maps.mean(dim=(2, 3)), pooled, (weights * tokens).sum(dim=1)], dim=1))
         return self.head(self.dropout(pooled))
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The trunk's maps."""
+        x = enlarged(x, self.least_side)
+        return self.trunk(x if self.standardise is None else self.standardise(x))
 
 
 class TransformerBlock(nn.Module):
