@@ -1,5 +1,6 @@
 """A real run, and what is run again after a change."""
 
+import copy
 import hashlib
 import json
 import re
@@ -161,7 +162,7 @@ def test_a_model_is_pretrained_before_it_is_trained(project: Project) -> None:
     """From weights that an earlier run saved; another recipe trains again, and does not pretrain again."""
     config = yaml.safe_load((project.folder / "tiny.yaml").read_text())
     saved = "results/tiny/runs/demo.subtype.plain.patient.resnet50_hmscam.fold0.seed42/weights.safetensors"
-    config["models"]["taught"] = config["models"]["resnet50_hmscam"] | {
+    config["models"]["taught"] = copy.deepcopy(config["models"]["resnet50_hmscam"]) | {
         "weights": saved,
         "self_supervised": {"epochs": 1, "batch_size": 4, "projection": 16},
     }

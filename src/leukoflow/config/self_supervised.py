@@ -26,11 +26,11 @@ class SelfSupervised(Section):
     """`simsiam`: two changed copies of an image are to have the same representation (Chen and He 2021)."""
     epochs: int = Field(100, ge=1)
     """Epochs."""
-    batch_size: int = Field(64, ge=2)
+    batch_size: int = Field(32, ge=2)
     """Images in a batch."""
     optimiser: Literal["adamw", "sgd"] = "sgd"
     """Optimiser (`sgd` with momentum 0.9)."""
-    learning_rate: float = Field(0.03, gt=0)
+    learning_rate: float = Field(0.1, gt=0)
     """Learning rate at the first epoch; it falls to zero as a cosine, that of the predictor stays."""
     weight_decay: float = Field(0.0005, ge=0)
     """Weight decay."""

@@ -99,7 +99,7 @@ def test_the_trunk_alone_learns_and_comes_back(noise: np.ndarray, tmp_path: Path
     assert set(tensors) == {name for name in before if name.startswith("trunk.")}
     assert all(not torch.equal(tensors[name], before[name]) for name in tensors if name.endswith("weight"))
     assert [each.epoch for each in history] == [0, 1]
-    assert [each.learning_rate for each in history] == pytest.approx([0.03, 0.015])
+    assert [each.learning_rate for each in history] == pytest.approx([0.1, 0.05])
     model = self_supervised.SimSiam(network(), TRUNK, 128, 32)
     learning = {name for name, each in model.network.named_parameters() if each.requires_grad}
     assert learning and all(name.startswith("trunk.") for name in learning)
@@ -188,7 +188,7 @@ def learnt(smears: tuple[np.ndarray, np.ndarray], file: Path, epochs: int, count
     """Pretrained on some of every second image; those are what a classifier may learn from."""
     taken = np.arange(320) % 2 == 0
     images = np.random.default_rng(0).permutation(smears[0][taken])
-    settings = SelfSupervised(epochs=epochs, batch_size=16, projection=64, learning_rate=0.1)
+    settings = SelfSupervised(epochs=epochs, batch_size=16, projection=64)
     tensors, history = taught(images, file, settings, count=count)
     return tensors, history, taken
 
