@@ -1,8 +1,10 @@
 """A real run, and what is run again after a change."""
 
+import copy
 import hashlib
 import json
 import re
+import shutil
 import time
 import zipfile
 from functools import partial
@@ -174,6 +176,31 @@ def test_weights_say_what_they_are(project: Project) -> None:
         assert facts["recipe"] == "own"
         rates = facts["firing_rates"]
         assert bool(rates) == (facts["architecture"] == "neurallnet")
+
+
+def test_a_model_is_pretrained_before_it_is_trained(project: Project) -> None:
+    """From weights that an earlier run saved; another recipe trains again, and does not pretrain again."""
+    config = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    saved = "results/tiny/runs/demo.subtype.plain.patient.resnet50_hmscam.fold0.seed42/weights.safetensors"
+    config["models"]["taught"] = copy.deepcopy(config["models"]["resnet50_hmscam"]) | {
+        "weights": saved,
+        "self_supervised": {"epochs": 1, "batch_size": 4, "projection": 16},
+    }
+    folder = project.results / "runs/demo.subtype.plain.patient.taught.fold0.seed42"
+    target = f"{folder.relative_to(project.folder)}/model.json"
+    try:
+        (project.folder / "taught.yaml").write_text(yaml.safe_dump(config))
+        done = project.snakemake(target, config="taught.yaml")
+        assert done.returncode == 0, done.stdout[-3000:]
+        digest = hashlib.sha256((project.folder / saved).read_bytes()).hexdigest()[:12]
+        words = f"weights.safetensors (sha256 {digest}), self-trained (SimSiam, 1 epochs)"
+        assert json.loads((folder / "model.json").read_text())["weights"] == words
+        assert len(pd.read_csv(folder / "pretraining.csv")) == 1
+        config["models"]["taught"]["training"]["epochs"] = 2
+        (project.folder / "taught.yaml").write_text(yaml.safe_dump(config))
+        assert [each.split()[0] for each in project.planned(target, config="taught.yaml")] == ["Training"]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_downloaded_cohort_goes_all_the_way_to_its_manifest(project: Project, tmp_path: Path) -> None:

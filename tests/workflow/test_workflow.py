@@ -24,7 +24,7 @@ RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 
 
 ON_A_GPU = {
-    "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
+    "pretrain", "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
     "transform_features",
 }  # fmt: skip
 
@@ -146,6 +146,22 @@ def test_an_unknown_architecture_stops_with_one_line(fresh: Project) -> None:
     (fresh.folder / "wrong.yaml").write_text(yaml.safe_dump(config))
     done = fresh.snakemake("--dry-run", config="wrong.yaml")
     assert done.returncode != 0 and "architecture 'neuralnet' does not exist; known: " in done.stdout
+
+
+def test_weights_and_pretraining_are_jobs_of_the_models_that_ask_for_them(fresh: Project, tmp_path: Path) -> None:
+    config = yaml.safe_load((fresh.folder / "tiny.yaml").read_text())
+    config["models"]["neurallnet"]["self_supervised"] = {"epochs": 1}
+    config["models"]["resnet50_hmscam"]["weights"] = "hub:owner/name@v1"
+    (fresh.folder / "started.yaml").write_text(yaml.safe_dump(config))
+    messages = fresh.planned(config="started.yaml")
+    run = "on demo, view plain, patient split, fold 0, seed 42"
+    assert [each for each in messages if "retrain" in each] == [f"Pretraining neurallnet without labels {run}"]
+    assert [each for each in messages if "weights" in each] == ["Downloading weights owner-name-v1"]
+    config["models"]["resnet50_hmscam"]["weights"] = str(tmp_path / "none.safetensors")
+    (fresh.folder / "wrong.yaml").write_text(yaml.safe_dump(config))
+    done = fresh.snakemake("--dry-run", config="wrong.yaml")
+    assert done.returncode != 0 and "models.resnet50_hmscam.weights: there is no file" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 @pytest.mark.parametrize("profile", ["default", "slurm", "slurm-gres"])

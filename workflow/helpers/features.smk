@@ -7,70 +7,9 @@ DEEP = [name for name in STUDY.features if name not in MORPHOLOGY]
 EXTRACTION = {"kind", "backbones", "grid", "batch_size", "seed"}
 
 
-def weights_name(backbone):
-    """Name of the file in resources/weights for weights from a hub, hub:REPOSITORY@REVISION."""
-    repository, _, revision = backbone.weights.removeprefix("hub:").partition("@")
-    if not repository or not revision:
-        raise WorkflowError(
-            f"features: weights {backbone.weights}: write them as hub:REPOSITORY@REVISION"
-        )
-    return "".join(
-        each if each.isalnum() or each in "._-" else "-"
-        for each in f"{repository}@{revision}"
-    )
-
-
-BACKBONES = [
-    each
-    for name in DEEP
-    for each in STUDY.features[name].backbones
-    if each.weights is not None
-]
-HUB = {
-    weights_name(each): each for each in BACKBONES if each.weights.startswith("hub:")
-}
-
-
-def weights_file(backbone):
-    """The file of a network's weights: one that is downloaded, or one that is there."""
-    if backbone.weights.startswith("hub:"):
-        return f"resources/weights/{weights_name(backbone)}.safetensors"
-    file = os.path.expanduser(os.path.expandvars(backbone.weights))
-    if not os.path.isfile(file):
-        raise WorkflowError(
-            f"features: weights {backbone.weights}: there is no such file; give a safetensors file"
-        )
-    return file
-
-
-# Looked up at once, so that a missing file is told before anything runs.
-WEIGHTS = {each: weights_file(each) for each in BACKBONES}
-
-
-def weights_source(wildcards):
-    return HUB[wildcards.weights].weights
-
-
-def weights_digest(wildcards):
-    """sha256 that downloaded weights must have: the pinned one, or the one recorded when they were fetched."""
-    pinned = HUB[wildcards.weights].sha256
-    if pinned:
-        return pinned
-    with open(f"resources/weights/{wildcards.weights}.safetensors.sha256") as stream:
-        return stream.read().split()[0]
-
-
-def weights_digest_option(wildcards):
-    pinned = HUB[wildcards.weights].sha256
-    return f"--sha256 {pinned}" if pinned else ""
-
-
 def weights_of_features(wildcards):
-    return [
-        WEIGHTS[each]
-        for each in STUDY.features[wildcards.features].backbones
-        if each.weights is not None
-    ]
+    backbones = STUDY.features[wildcards.features].backbones
+    return [weights_file(each) for each in backbones if each.weights is not None]
 
 
 def extraction_of(name):

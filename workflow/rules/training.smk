@@ -1,9 +1,48 @@
 # One run is one model on one cohort, task, view, protocol, fold and seed.
 
 
+rule pretrain:
+    input:
+        view="results/{study}/views/{cohort}.{view}/view.json",
+        start=weights_of_model,
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
+    output:
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/pretrained.safetensors",
+        history="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/pretraining.csv",
+    log:
+        "logs/{study}/pretrain/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/pretrain/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=any_of(SELF_SUPERVISED),
+    priority: 10
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(720),
+        gpu=1,
+    params:
+        code=architecture_code("pretrain"),
+        settings=pretraining_settings,
+        resume="results/{study}/.resume/pretrain.{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}",
+    message:
+        "Pretraining {wildcards.model} without labels on {wildcards.cohort}, view {wildcards.view},"
+        " {wildcards.protocol} split, fold {wildcards.fold}, seed {wildcards.seed}"
+    shell:
+        "python -m leukoflow.steps.pretrain --settings {params.settings:q} --name {wildcards.model}"
+        " --view {input.view} --start {input.start:q}"
+        " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed} --code {params.code}"
+        " --resume {params.resume} --threads {threads} --weights {output.weights}"
+        " --history {output.history} 2> {log}"
+
+
 rule train:
     input:
         data=own_inputs,
+        start=start_of_run,
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
     output:
@@ -34,7 +73,7 @@ rule train:
         " fold {wildcards.fold}, seed {wildcards.seed}"
     shell:
         "python -m leukoflow.steps.train --settings {params.settings:q} --name {wildcards.model}"
-        " --classes {params.classes:q} {params.data}"
+        " --classes {params.classes:q} {params.data} --start {input.start:q}"
         " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed} --code {params.code}"
         " --resume {params.resume} --threads {threads} --weights {output.weights}"
         " --description {output.description} --history {output.history} 2> {log}"

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leukoflow.config.base import Section
+from leukoflow.config.base import Section, Sha256, Weights
 
 
 class Selection(Section):
@@ -28,9 +28,9 @@ class Backbone(Section):
 
     name: str
     """timm's name, such as `convnext_large` or `nasnetalarge`."""
-    weights: str | None = None
+    weights: Weights | None = None
     """Nothing for random weights; `hub:REPOSITORY@REVISION` (a file model.safetensors there), or a safetensors file."""
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256 | None = None
     """Digest that the weights must have; without one the digest found is recorded."""
 
 

@@ -1,10 +1,12 @@
 """Section `models`: architectures and how each is trained."""
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from leukoflow.config.base import Name, Section
+from leukoflow.config.base import Name, Section, Sha256, Weights
 from leukoflow.config.errors import nearest
+from leukoflow.config.self_supervised import SelfSupervised
 from leukoflow.config.training import Training
+from leukoflow.core.runs import BASELINE
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa")
 """Figures of the leaderboard."""
@@ -21,6 +23,14 @@ class Model(Section):
     """Options of the architecture, such as its ablations."""
     features: Name | None = None
     """Entry of section `features` that the model reads in place of pictures."""
+    weights: Weights | None = None
+    """What the trunk starts from: nothing for random weights; `hub:REPOSITORY@REVISION` (a file model.safetensors
+    there), or a safetensors file. It holds timm's weights of the trunk, or what LeukoFlow saved; the rest stays random.
+    """
+    sha256: Sha256 | None = None
+    """Digest that the weights must have; without one the digest found is recorded."""
+    self_supervised: SelfSupervised | None = None
+    """Self-supervised pretraining of the trunk, from `weights` or from random ones; nothing for none."""
     training: Training = Field(default_factory=Training)
     """Training recipe."""
     recipe: Name | None = None
@@ -39,3 +49,12 @@ class Model(Section):
             if not least <= value <= 1:
                 raise ValueError(f"{name} must lie in {least} to 1, not {value:g}; a percentage is written as a share")
         return given
+
+    @model_validator(mode="after")
+    def _only_networks_have_a_trunk(self) -> "Model":
+        for key in ("weights", "self_supervised"):
+            if getattr(self, key) is not None and (self.features or self.architecture == BASELINE):
+                raise ValueError(f"{key} is for networks that read pictures; remove it from {self.architecture}")
+        if self.sha256 and self.weights is None:
+            raise ValueError("sha256 is the digest of weights; name them in key weights, or remove it")
+        return self

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -18,6 +16,7 @@ from leukoflow.config.features import Backbone
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_text
 from leukoflow.core.seeding import stream_seed
+from leukoflow.models import pretrained
 from leukoflow.models.inference import to_input
 from leukoflow.models.layers.backbones import Standardise, trunk
 
@@ -66,33 +65,9 @@ def load_network(backbone: Backbone, file: Path | None, seed: int) -> Network:
             raise LeukoFlowError(f"features: timm has no network {backbone.name!r} ({error})") from error
     digest = None
     if file is not None:
-        digest = _digest(file)
-        if backbone.sha256 and digest != backbone.sha256:
-            raise LeukoFlowError(f"{file}: sha256 is {digest}, the config says {backbone.sha256}; one of them is wrong")
-        _load_weights(model, file)
+        digest = pretrained.load(model, file, sha256=backbone.sha256)
     channels = int(model.num_features)  # type: ignore[arg-type]
     return Network(model.eval().requires_grad_(False), backbone.name, channels, backbone.weights or "random", digest)
-
-
-def _digest(file: Path) -> str:
-    try:
-        with open(file, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise LeukoFlowError(f"{file}: cannot be read ({error}); give a safetensors file") from error
-
-
-def _load_weights(model: nn.Module, file: Path) -> None:
-    """Load all but the classifier, which the trunk has not."""
-    classifier = model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
-    heads = tuple(f"{name}." for name in ((classifier,) if isinstance(classifier, str) else classifier))
-    try:
-        tensors = load_file(file)
-        expected = model.state_dict()
-        model.load_state_dict({k: v for k, v in tensors.items() if k in expected or not k.startswith(heads)})
-    except (SafetensorError, OSError, RuntimeError) as error:
-        short = " ".join(str(error).split())[:300]
-        raise LeukoFlowError(f"{file}: these are no weights of this network ({short}); give timm's own file") from error
 
 
 class Extractor(nn.Module):

@@ -77,5 +77,8 @@ class Baseline(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        x = enlarged(x, self.least_side)
-        return self.head(self.network(self.standardise(x)))
+        return self.head(self.maps(x))
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The network's features, pooled already."""
+        return self.network(self.standardise(enlarged(x, self.least_side)))

@@ -161,10 +161,8 @@ class CNNViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        x = enlarged(x, self.least_side)
-        x = x if self.standardise is None else self.standardise(x)
-        logits = self._logits(self.trunk(x))
-        return logits if self.partner is None else (logits + self._logits(self.partner(x))) / 2
+        logits = self._logits(self.maps(x))
+        return logits if self.partner is None else (logits + self._logits(self.maps(x, partner=True))) / 2
 
     def _logits(self, maps: Tensor) -> Tensor:
         """Maps [B, C, h, w] to logits [B, K]."""
@@ -176,6 +174,12 @@ class CNNViT(nn.Module):
             weights = (tokens @ pooled[:, :, None] / pooled.shape[1] ** 0.5).softmax(dim=1)
             pooled = self.fusion(torch.cat([maps.mean(dim=(2, 3)), pooled, (weights * tokens).sum(dim=1)], dim=1))
         return self.head(self.dropout(pooled))
+
+    def maps(self, x: Tensor, partner: bool = False) -> Tensor:
+        """The trunk's maps, or the partner's."""
+        x = enlarged(x, self.least_side)
+        layers = self.partner if partner and self.partner is not None else self.trunk
+        return layers(x if self.standardise is None else self.standardise(x))
 
 
 class TransformerBlock(nn.Module):

@@ -32,6 +32,7 @@ SPEC = ModelSpec(
     ),
     input_size=224,
     parameters=336_544,
+    backbone=("stem.", "stages.", "refinement."),
 )
 
 # A neuron with tau 2 and threshold 1 fires in four steps where its current exceeds 1.07. Unit-variance currents, halved
@@ -111,11 +112,18 @@ class NeurALLNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
+        logits = self.classifier(self.head(self._spikes(x).mean(dim=(2, 3))))
+        return logits.unflatten(0, (self.steps, -1)).mean(dim=0)
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The last maps of spikes, averaged over the steps."""
+        return self._spikes(x).unflatten(0, (self.steps, -1)).mean(dim=0)
+
+    def _spikes(self, x: Tensor) -> Tensor:
+        """Maps of all steps, [steps * B, C, h, w]."""
         # The stem sees the same image at every step: its convolution runs once, its neurons `steps` times.
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
-        x = self.refinement(self.stages(x))
-        logits = self.classifier(self.head(x.mean(dim=(2, 3))))
-        return logits.unflatten(0, (self.steps, -1)).mean(dim=0)
+        return self.refinement(self.stages(x))
 
     @property
     def firing_rates(self) -> Callable[[], dict[str, float]] | None:

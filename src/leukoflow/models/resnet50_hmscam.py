@@ -55,10 +55,14 @@ class ResNetHMSCAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        maps = self.trunk(self.standardise(x))
+        maps = self.maps(x)
         if len(self.attention):
             maps = maps + self.attention(maps)
         return self.head(maps.mean(dim=(2, 3)))
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The trunk's maps."""
+        return self.trunk(self.standardise(x))
 
 
 def _gate(channels: int, reduction: int) -> nn.Sequential:

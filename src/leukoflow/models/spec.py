@@ -11,8 +11,9 @@ class ModelSpec:
     """Facts of an architecture.
 
     Every built model maps images float32 [B, 3, H, W] in [0, 1] (RGB) to logits float32 [B, K]; scaling to what a
-    backbone expects happens inside. One that reads features maps float32 [B, k] instead; `build` takes k as `inputs`,
-    and as `features` how many are wanted.
+    backbone expects happens inside. Where there is a backbone, the method `maps` gives what it makes of images: float32
+    [B, C, h, w], or [B, C] where it pools. One that reads features maps float32 [B, k] instead; `build` takes k as
+    `inputs`, and as `features` how many are wanted.
 
     Attributes:
         name: registered name, and the name of its file.
@@ -23,7 +24,8 @@ class ModelSpec:
         sizes: options of each size; `paper` is the published one.
         input_size: side in pixels (or number of features) that `paper` was published with.
         parameters: trainable parameters of `paper` with four classes.
-        backbone: prefixes of the parameters that count as backbone (they may have a learning rate of their own).
+        backbone: prefixes of the parameters that count as backbone, the trunk: they may have a learning rate of their
+            own, start from weights of a file, and be taught without labels.
         frozen: prefixes of the parameters that the paper leaves as they were pretrained.
     """
 

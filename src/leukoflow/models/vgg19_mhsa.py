@@ -78,6 +78,10 @@ class VGG19MHSA(nn.Module):
         maps = self.features[self.place :](maps)  # type: ignore[index]
         return self.head(self.dropout(maps.mean(dim=(2, 3))))
 
+    def maps(self, x: Tensor) -> Tensor:
+        """VGG19's last maps, without attention."""
+        return self.features(self.standardise(x))
+
 
 class TokenAttention(nn.Module):
     """Multi-head self-attention over the positions of maps [B, C, H, W], added to them, then layer norm."""

@@ -1,6 +1,5 @@
 """Train one model on one view, or on features of it, split, fold and seed; go on where an earlier attempt stopped."""
 
-import hashlib
 import logging
 import shutil
 import time
@@ -21,9 +20,9 @@ from leukoflow.core.seeding import stream_seed
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.features.matrix import Matrix, open_selection
 from leukoflow.images.shards import Shards, open_view
-from leukoflow.models import inference, registry
+from leukoflow.models import inference, pretrained, registry
 from leukoflow.models.spec import ModelSpec
-from leukoflow.training import batches, recipe
+from leukoflow.training import batches, checkpoint, recipe
 from leukoflow.training.batches import Examples
 from leukoflow.training.recipe import Fitted
 
@@ -39,6 +38,7 @@ def main(argv: list[str] | None) -> None:
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--view", type=Path, help="summary of the view (view.json)")
     source.add_argument("--features", type=Path, help="ranked features (scaled/COHORT.npy of a selection)")
+    arguments.add_argument("--start", type=Path, nargs="?", help="weights that the trunk starts from (safetensors)")
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--fold", type=int, required=True)
     arguments.add_argument("--seed", type=int, required=True)
@@ -58,6 +58,7 @@ def main(argv: list[str] | None) -> None:
     roles = {role: batches.examples_of(data, split, args.fold, role) for role in ("train", "validation")}
     torch.manual_seed(stream_seed(args.seed, "weights"))
     model = registry.build(spec.name, len(args.classes), model_settings.size, **options)
+    weights = _start(model, spec, args)
     parameters = sum(each.numel() for each in model.parameters() if each.requires_grad)
     started = time.perf_counter()
     if spec.fitting == "direct":
@@ -81,7 +82,7 @@ def main(argv: list[str] | None) -> None:
         "reads": spec.reads,
         "input_size": data.shape[0],
         "recipe": model_settings.recipe or "own",
-        "weights": "fitted" if spec.fitting == "direct" else facts.get("weights", "random"),
+        "weights": "fitted" if spec.fitting == "direct" else facts.get("weights", weights),
         "features": facts or None,
         "fitting": spec.fitting,
         "epochs": len(result.history),
@@ -99,6 +100,16 @@ def main(argv: list[str] | None) -> None:
         "firing_rates": rates,
     }
     _write(args, result, description)
+
+
+def _start(model: nn.Module, spec: ModelSpec, args: Any) -> str:
+    """Load the weights that the trunk starts from; what is said of them."""
+    if args.settings.self_supervised is None:
+        return pretrained.start(model, spec, args.name, args.settings, args.start)
+    if args.start is None:
+        raise LeukoFlowError(f"models.{args.name}.self_supervised: --start must name what step pretrain has written")
+    pretrained.load(model, args.start, pretrained.trunk_of(spec, f"models.{args.name}.self_supervised"))
+    return pretrained.words_of(args.start)
 
 
 def _source(args: Any, spec: ModelSpec) -> tuple[Shards | Matrix, dict[str, Any], dict[str, Any]]:
@@ -162,12 +173,11 @@ def _fit_directly(model: nn.Module, train: Examples, seed: int) -> Fitted:
 
 def _digest(args: Any) -> str:
     """What a checkpoint belongs to: config, code, split, pixels or features, fold and seed."""
-    digest = hashlib.sha256(args.split.read_bytes())
     folder = args.features.parents[1] if args.features else None
-    for file in [args.view] if folder is None else [folder / "features.json", folder / "ranking.csv"]:
-        digest.update(file.read_bytes())
-    digest.update(f"{args.settings.model_dump_json()} {args.classes} {args.fold} {args.seed} {args.code}".encode())
-    return digest.hexdigest()[:32]
+    files = [args.view] if folder is None else [folder / "features.json", folder / "ranking.csv"]
+    files += [args.start] if args.start else []
+    settings = args.settings.model_dump_json()
+    return checkpoint.digest_of([args.split, *files], settings, args.classes, args.fold, args.seed, args.code)
 
 
 def _device_name(device: torch.device) -> str:

@@ -1,7 +1,8 @@
 """The state of a training run after an epoch, in one safetensors file that is either whole or absent."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -22,6 +23,16 @@ class State(Generic[Record]):
 
     history: tuple[Record, ...]
     best: dict[str, Tensor]
+
+
+def digest_of(files: Iterable[Path], *facts: object) -> str:
+    """What a checkpoint belongs to: 32 hex digits over the contents of files and over facts."""
+    digest = hashlib.sha256()
+    for file in files:
+        with open(file, "rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    digest.update(" ".join(map(str, facts)).encode())
+    return digest.hexdigest()[:32]
 
 
 def save(

@@ -1,0 +1,111 @@
+"""Weights of a file, loaded into a network or its trunk: timm's own, or those that LeukoFlow saved."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from leukoflow.config.models import Model
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models.inference import save_tensors
+from leukoflow.models.spec import ModelSpec
+
+
+def start(network: nn.Module, spec: ModelSpec, name: str, entry: Model, file: Path | None) -> str:
+    """Load the trunk's weights of an entry of section models; what `model.json` says of them: `random`, or the source.
+
+    Raises LeukoFlowError where the architecture has no trunk, and as `load` does.
+    """
+    if entry.weights is None or file is None:
+        if (entry.weights is None) != (file is None):
+            raise LeukoFlowError(f"models.{name}.weights: give a file of weights where this key is set, and only there")
+        return "random"
+    digest = load(network, file, trunk_of(spec, f"models.{name}.weights"), entry.sha256)
+    source = entry.weights if entry.weights.startswith("hub:") else Path(entry.weights).name
+    return f"{source} (sha256 {digest[:12]})"
+
+
+def words_of(file: Path) -> str:
+    """What `save_trunk` was told of where the weights are from."""
+    try:
+        with safe_open(file, framework="pt") as stream:
+            return (stream.metadata() or {})["weights"]
+    except (SafetensorError, OSError, KeyError) as error:
+        raise LeukoFlowError(
+            f"{file}: does not say where its weights are from ({error}); delete it, run again"
+        ) from error
+
+
+def save_trunk(file: Path, tensors: Mapping[str, Tensor], words: str) -> None:
+    """Write a trunk's tensors, and in words where they are from."""
+    save_tensors(file, tensors, {"weights": words})
+
+
+def trunk_of(spec: ModelSpec, where: str) -> tuple[str, ...]:
+    """Prefixes of the trunk's tensors; LeukoFlowError that names the config key where there is no trunk."""
+    if not spec.backbone:
+        raise LeukoFlowError(f"{where}: {spec.name} has no trunk of convolutions to load or to teach; remove this key")
+    return spec.backbone
+
+
+def trunk_tensors(network: nn.Module, trunk: tuple[str, ...]) -> dict[str, Tensor]:
+    """Parameters and statistics of the trunk under their names in the whole network."""
+    return {name: value for name, value in network.state_dict().items() if name.startswith(trunk)}
+
+
+def load(network: nn.Module, file: Path, trunk: tuple[str, ...] = ("",), sha256: str | None = None) -> str:
+    """Load a file into all tensors whose names start with one of the prefixes; returns the file's digest.
+
+    The file has the names of the whole network, or those behind the prefix, as timm has. What else it holds is left
+    where it belongs to a classifier: to a layer that is an identity here, or to a part that the trunk has not. Raises
+    LeukoFlowError with the first tensor that is missing, has another shape, or has no place; and where the file is
+    damaged or has another digest.
+    """
+    tensors, digest = _read(file)
+    if sha256 and digest != sha256:
+        raise LeukoFlowError(f"{file}: sha256 is {digest}, the config says {sha256}; one of them is wrong")
+    wanted = trunk_tensors(network, trunk)
+    # Several prefixes are LeukoFlow's own names only.
+    prefix = "" if len(trunk) > 1 or any(name in tensors for name in wanted) else trunk[0]
+    found = {}
+    for name, value in wanted.items():
+        given = tensors.get(name.removeprefix(prefix))
+        if given is None:
+            if name.endswith(".num_batches_tracked"):  # a count that older files do not have
+                continue
+            raise _misfit(file, f"there is no tensor for {name}")
+        if given.shape != value.shape:
+            raise _misfit(file, f"{name} is {_shape(given)} in the file, {_shape(value)} in the network")
+        found[name] = given
+    _check_rest(network, file, tensors, {name.removeprefix(prefix) for name in wanted}, prefix)
+    network.load_state_dict(found, strict=False)
+    return digest
+
+
+def _check_rest(network: nn.Module, file: Path, tensors: Mapping[str, Tensor], used: set[str], prefix: str) -> None:
+    """Refuse the weights of a deeper network: they would fit, with layers left over."""
+    parts = {name.split(".")[0] for name in used}
+    removed = {name for name, layer in network.named_modules() if isinstance(layer, nn.Identity)}
+    for name in sorted(set(tensors) - used):
+        if name.split(".")[0] in parts and prefix + name.rpartition(".")[0] not in removed:
+            raise _misfit(file, f"{name} has no place in the network")
+
+
+def _misfit(file: Path, what: str) -> LeukoFlowError:
+    return LeukoFlowError(f"{file}: these are no weights of this network ({what}); give those of its name and size")
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "one number"
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], str]:
+    try:
+        with open(file, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return load_file(file), digest
+    except (SafetensorError, OSError) as error:
+        raise LeukoFlowError(f"{file}: cannot be read ({error}); give a safetensors file") from error

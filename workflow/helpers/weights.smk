@@ -1,0 +1,96 @@
+# Weights that networks start from: of sections features and models, from a hub or a file.
+
+
+def weights_name(entry):
+    """Name of the file in resources/weights for weights from a hub, hub:REPOSITORY@REVISION."""
+    return "".join(
+        each if each.isalnum() or each in "._-" else "-"
+        for each in entry.weights.removeprefix("hub:")
+    )
+
+
+def is_hub(entry):
+    return entry.weights is not None and entry.weights.startswith("hub:")
+
+
+def weights_file(entry):
+    """The file of an entry's weights: one that is downloaded, or one that is there."""
+    if is_hub(entry):
+        return f"resources/weights/{weights_name(entry)}.safetensors"
+    return os.path.expanduser(os.path.expandvars(entry.weights))
+
+
+def is_pinned(entry):
+    return entry.sha256 is not None
+
+
+# Every entry that may have weights, by its config key.
+WEIGHTED = {f"models.{name}": each for name, each in STUDY.models.items()}
+WEIGHTED |= {
+    f"features.{name}.backbones.{place}": each
+    for name, features in STUDY.features.items()
+    if features.kind == "deep"
+    for place, each in enumerate(features.backbones)
+}
+# A pinned digest counts for every entry with the same source.
+HUB = {
+    weights_name(each): each
+    for each in sorted(WEIGHTED.values(), key=is_pinned)
+    if is_hub(each)
+}
+# Looked up at once, so that a missing file is told before anything runs.
+for key, each in WEIGHTED.items():
+    if each.weights and not is_hub(each) and not os.path.isfile(weights_file(each)):
+        raise WorkflowError(
+            f"{key}.weights: there is no file {each.weights}; give a safetensors file"
+        )
+
+
+def weights_source(wildcards):
+    return HUB[wildcards.weights].weights
+
+
+def weights_digest(wildcards):
+    """sha256 that downloaded weights must have: the pinned one, or the one recorded when they were fetched."""
+    pinned = HUB[wildcards.weights].sha256
+    if pinned:
+        return pinned
+    with open(f"resources/weights/{wildcards.weights}.safetensors.sha256") as stream:
+        return stream.read().split()[0]
+
+
+def weights_digest_option(wildcards):
+    pinned = HUB[wildcards.weights].sha256
+    return f"--sha256 {pinned}" if pinned else ""
+
+
+SELF_SUPERVISED = [
+    name for name, each in STUDY.models.items() if each.self_supervised is not None
+]
+# What pretraining depends on: no change of the recipe that follows repeats it.
+PRETRAINING = {
+    "architecture": True,
+    "size": True,
+    "options": True,
+    "weights": True,
+    "sha256": True,
+    "self_supervised": True,
+    "training": {"precision", "workers"},
+}
+
+
+def pretraining_settings(wildcards):
+    return STUDY.models[wildcards.model].model_dump_json(include=PRETRAINING)
+
+
+def weights_of_model(wildcards):
+    """Weights that a model's entry names."""
+    entry = STUDY.models[wildcards.model]
+    return [] if entry.weights is None else [weights_file(entry)]
+
+
+def start_of_run(wildcards):
+    """Weights that a run's training starts from: self-trained ones, those of the entry, or none."""
+    if wildcards.model in SELF_SUPERVISED:
+        return [f"{RESULTS}/runs/{run_name(wildcards)}/pretrained.safetensors"]
+    return weights_of_model(wildcards)
