@@ -107,7 +107,11 @@ def _lines(axes: Axes, means: pd.DataFrame) -> None:
         axes.fill_between(line["k"], line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
     if len(ticks) > 1:
         axes.set_xscale("log")
-    chosen = ticks if len(ticks) <= 7 else [ticks[i] for i in np.linspace(0, len(ticks) - 1, 7).round().astype(int)]
+    # From the largest down, each a fair step from the one before, so that labels do not touch.
+    chosen: list[int] = []
+    for k in reversed(ticks):
+        if not chosen or k <= 0.65 * chosen[-1]:
+            chosen.append(k)
     axes.set_xticks(chosen, [f"{int(k):,}" for k in chosen])
     axes.minorticks_off()
     axes.set(xlabel="Number of features k", ylim=(min(0.0, float(means["low"].min())) - 0.02, 1.02))
