@@ -33,7 +33,7 @@ def speed(name: str, size: str, side: int, batch: int, repeat: int, training: Tr
     model = registry.build(name, 4, size).to(device).train()
     images = torch.randint(0, 256, (batch, side, side, 3), dtype=torch.uint8)
     y = (torch.arange(batch) % 4).to(device)
-    network, compiled = devices.prepare(model, training, inference.to_input(images, device))
+    network, compiled = devices.prepare(model, training, lambda: inference.to_input(images, device))
     if compiled.startswith("no:"):
         return float("nan")
     optimiser = torch.optim.AdamW(model.parameters())

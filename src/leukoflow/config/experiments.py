@@ -1,9 +1,13 @@
 """Section `experiments`: which models are trained on what."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from leukoflow.config.base import Name, Section
 from leukoflow.config.splits import Protocol
+
+Check = Literal["stress", "explain", "novelty"]
 
 
 class Experiment(Section):
@@ -28,3 +32,6 @@ class Experiment(Section):
     """Training seeds."""
     external: tuple[Name, ...] = ()
     """Cohorts that the trained models are tested on besides."""
+    checks: tuple[Check, ...] = ("stress", "explain", "novelty")
+    """What trained models are put through beyond prediction: `stress` changed images and other stains, `explain` where
+    they look, `novelty` whether they notice images of another kind."""

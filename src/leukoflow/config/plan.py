@@ -2,6 +2,7 @@
 
 from itertools import product
 
+from leukoflow.config.experiments import Check
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run
 
@@ -22,3 +23,9 @@ def all_runs(study: Study) -> dict[Run, list[str]]:
             cohorts = targets.setdefault(run, [run.cohort])
             cohorts.extend(each for each in experiment.external if each not in cohorts)
     return targets
+
+
+def checked_runs(study: Study, check: Check) -> list[Run]:
+    """Every run that an experiment with this check asks for, once."""
+    asked = [name for name, experiment in study.experiments.items() if check in experiment.checks]
+    return list(dict.fromkeys(run for name in asked for run in runs_of(study, name)))

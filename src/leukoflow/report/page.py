@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,10 +30,23 @@ TABLES = (
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
+Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
+SECTIONS: dict[str, tuple[str, Builder]] = {}
+"""Sections after the results, in order: title, and what makes the `content` of the template of that name; a section
+whose content is None is left out."""
 PACKAGES = (
     "leukoflow", "numpy", "scipy", "pandas", "scikit-learn", "opencv-python-headless", "torch", "lightning",
     "spikingjelly", "timm", "matplotlib", "pydantic", "snakemake",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section with a template of its own."""
+
+    name: str
+    title: str
+    content: Any
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         board=[each for each in pictures if each.family == "leaderboard"],
         experiments=_experiments(study, tables, pictures),
         external=grid.external(tables["external"]) if len(tables["external"]) else None,
+        sections=_sections(study, tables, pictures),
         efficiency=grid.efficiency(tables["efficiency"]),
         held_out=HELD_OUT,
         config=yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
@@ -83,6 +97,11 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         versions=_versions(),
         words=words,
     )
+
+
+def _sections(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> list[Section]:
+    made = [Section(name, title, builder(study, tables, pictures)) for name, (title, builder) in SECTIONS.items()]
+    return [each for each in made if each.content is not None]
 
 
 def _cohorts(study: Study, table: pd.DataFrame, pictures: list[Picture]) -> list[dict[str, Any]]:

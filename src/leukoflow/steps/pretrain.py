@@ -1,6 +1,5 @@
 """Teach a model's trunk without labels, on the training role of one split; go on where an earlier attempt stopped."""
 
-import logging
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +16,6 @@ from leukoflow.core.step import parser, run, settings
 from leukoflow.images.shards import open_view
 from leukoflow.models import pretrained, registry
 from leukoflow.training import batches, checkpoint, self_supervised
-
-log = logging.getLogger(__name__)
 
 
 def main(argv: list[str] | None) -> None:

@@ -9,6 +9,15 @@ from torch import Tensor
 
 from leukoflow.config.training import Augmentation
 from leukoflow.core.seeding import generator
+from leukoflow.training.stain import restain
+
+
+def augmented(x: Tensor, positions: Tensor, augmentation: Augmentation, seed: int, epoch: int) -> Tensor:
+    """Geometry, light and stain of images float32 [B, 3, H, W] in [0, 1] changed; rows of features are left alone."""
+    if x.ndim == 2:
+        return x
+    x = augment(x, positions, augmentation, seed, epoch)
+    return restain(x, positions, augmentation.stain, seed, epoch)
 
 
 def augment(images: Tensor, positions: Tensor, augmentation: Augmentation, seed: int, epoch: int) -> Tensor:

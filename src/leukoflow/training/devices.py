@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -53,10 +54,10 @@ def precision(wanted: str, accelerator: str = "auto") -> str:
     return "bf16-mixed" if fast else "32-true"
 
 
-def prepare(network: nn.Module, training: Training, sample: Tensor) -> tuple[nn.Module, str]:
+def prepare(network: nn.Module, training: Training, sample: Callable[[], Tensor]) -> tuple[nn.Module, str]:
     """The network as it is trained, sharing its parameters, and whether it is compiled: `yes`, `no`, or why not.
 
-    sample: a batch, float32 [B, 3, H, W] or [B, k], on which the compiler is tried, forward and back.
+    sample: makes a batch, float32 [B, 3, H, W] or [B, k], on which the compiler is tried, forward and back.
     """
     if training.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -67,7 +68,7 @@ def prepare(network: nn.Module, training: Training, sample: Tensor) -> tuple[nn.
     before = {name: value.clone() for name, value in network.state_dict().items()}
     compiled: Any = torch.compile(network)
     try:
-        compiled.train()(sample).sum().backward()
+        compiled.train()(sample()).sum().backward()
     except Exception as error:  # whatever a compiler may raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         log.warning("the network cannot be compiled and is trained without: %s", reason)

@@ -21,10 +21,9 @@ from leukoflow.core.seeding import stream_seed
 from leukoflow.core.step import progress
 from leukoflow.models.inference import predict, to_input
 from leukoflow.training import batches, checkpoint, devices, recipe
-from leukoflow.training.augment import augment
+from leukoflow.training.augment import augmented
 from leukoflow.training.batches import Examples
 from leukoflow.training.losses import classification_loss
-from leukoflow.training.stain import restain
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +88,7 @@ def fit(
     log.info("training on %d x %s, %s, %d threads", training.devices, fabric.device, precision, torch.get_num_threads())
     model.to(fabric.device)
     average = copy.deepcopy(model).requires_grad_(False) if training.average else None
-    prepared, compiled = devices.prepare(model, training, _sample(train, training, fabric.device))
+    prepared, compiled = devices.prepare(model, training, lambda: _sample(train, training, fabric.device))
     optimiser = recipe.optimiser(model, backbone, training)
     wrapped, wrapped_optimiser = fabric.setup(prepared, optimiser)
     still = frozenset(name for name, _ in model.named_parameters() if frozen and name.startswith(frozen))
@@ -142,7 +141,7 @@ def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int)
     sums = torch.zeros(2, dtype=torch.float64, device=run.fabric.device)
     loaded = batches.load(train, shares, training.workers)
     for number, (images, y, positions) in enumerate(progress(loaded, len(order), "batch")):
-        x = _augmented(to_input(images, run.fabric.device), positions, training, run.seed, epoch)
+        x = augmented(to_input(images, run.fabric.device), positions, training.augmentation, run.seed, epoch)
         y = y.to(run.fabric.device)
         logits = run.model(x).float()
         loss = classification_loss(logits, y, training.loss, weights)
@@ -214,14 +213,6 @@ def _follow(run: _Run) -> None:
             value.copy_(now[name])
 
 
-def _augmented(x: Tensor, positions: Tensor, training: Training, seed: int, epoch: int) -> Tensor:
-    """Images changed as the recipe says; rows of features are left alone."""
-    if x.ndim == 2:
-        return x
-    x = augment(x, positions, training.augmentation, seed, epoch)
-    return restain(x, positions, training.augmentation.stain, seed, epoch)
-
-
 @torch.no_grad()
 def _renew_statistics(run: _Run, train: Examples, epoch: int) -> None:
     """Set the running statistics of every batch norm that learns to their plain mean over some training batches, with
@@ -240,7 +231,7 @@ def _renew_statistics(run: _Run, train: Examples, epoch: int) -> None:
     _hold_norms(run.saved, still)
     order = batches.shuffled(train.y, training, run.seed, epoch)[: training.statistics_batches]
     for images, _, positions in batches.load(train, order, training.workers):
-        model(_augmented(to_input(images, run.fabric.device), positions, training, run.seed, epoch))
+        model(augmented(to_input(images, run.fabric.device), positions, training.augmentation, run.seed, epoch))
     for norm, momentum in zip(norms, moving, strict=True):
         # A run that goes on from a checkpoint knows the count of batches only: so must this one.
         norm.momentum, norm.warm = momentum, False  # type: ignore[assignment]

@@ -24,9 +24,8 @@ from leukoflow.core.step import progress
 from leukoflow.models.inference import to_input
 from leukoflow.models.pretrained import trunk_tensors
 from leukoflow.training import batches, checkpoint, devices, recipe
-from leukoflow.training.augment import augment
+from leukoflow.training.augment import augmented
 from leukoflow.training.batches import Examples
-from leukoflow.training.stain import restain
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +159,9 @@ def _epoch(
     sums = torch.zeros(2, dtype=torch.float64, device=fabric.device)
     for images, _, positions in progress(batches.load(train, order, ours.workers), len(order), "batch"):
         x = to_input(images, fabric.device)
-        copies = (_copy(x, positions, ours, stream_seed(seed, "copy", which), epoch) for which in range(2))
+        copies = (
+            augmented(x, positions, ours.augmentation, stream_seed(seed, "copy", which), epoch) for which in range(2)
+        )
         loss, spread = model(*copies)
         fabric.backward(loss)
         optimiser.step()
@@ -169,11 +170,6 @@ def _epoch(
     if not torch.isfinite(sums).all():
         raise LeukoFlowError(f"self-supervised training diverged in epoch {epoch}: lower its learning_rate")
     return float(sums[0]) / len(train), float(sums[1]) / len(train)
-
-
-def _copy(x: Tensor, positions: Tensor, ours: Training, seed: int, epoch: int) -> Tensor:
-    x = augment(x, positions, ours.augmentation, seed, epoch)
-    return restain(x, positions, ours.augmentation.stain, seed, epoch)
 
 
 def _report(settings: SelfSupervised, last: Epoch) -> None:

@@ -87,7 +87,7 @@ def test_a_compiler_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", broken)
     network = registry.build("resnet50_hmscam", 2, "small").train()
     before = copy.deepcopy(network.state_dict())
-    prepared, compiled = devices.prepare(network, Training(compile=True), torch.rand(2, 3, 64, 64))
+    prepared, compiled = devices.prepare(network, Training(compile=True), lambda: torch.rand(2, 3, 64, 64))
     assert prepared is network
     assert compiled == "no: no compiler here"
     # The trial must leave no trace, in the running statistics least of all.
@@ -133,7 +133,7 @@ def test_recomputed_blocks_give_the_same_gradients_and_statistics(architecture: 
 
 def test_a_network_without_blocks_cannot_recompute() -> None:
     with pytest.raises(LeukoFlowError, match=r"training.recompute: Linear has no blocks; remove this key"):
-        devices.prepare(nn.Linear(3, 2), Training(recompute=True), torch.rand(2, 3))
+        devices.prepare(nn.Linear(3, 2), Training(recompute=True), lambda: torch.rand(2, 3))
 
 
 def test_channels_last_changes_the_layout_alone() -> None:
@@ -141,7 +141,7 @@ def test_channels_last_changes_the_layout_alone() -> None:
     images = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         before = network(images)
-        devices.prepare(network, Training(channels_last=True), images)
+        devices.prepare(network, Training(channels_last=True), lambda: images)
         after = network(images)
     assert network.trunk.conv1.weight.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from leukoflow.core.files import read_json, write_table
 from leukoflow.images.shards import open_view, write_shard
 from leukoflow.models import registry
 from leukoflow.steps import gather_view
-from leukoflow.training import checkpoint, loop, recipe
+from leukoflow.training import loop, recipe
 from leukoflow.training.batches import Examples
 
 RECIPE = Training(
@@ -106,44 +107,26 @@ def test_another_seed_gives_other_weights(view: Path, undisturbed: recipe.Fitted
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_going_on_after_each_epoch_ends_in_the_same_bits(
-    view: Path, tmp_path: Path, optimiser: str, monkeypatch: pytest.MonkeyPatch
+    view: Path, tmp_path: Path, optimiser: str, killed: Callable[[Callable[[], object]], None]
 ) -> None:
     training = RECIPE.model_copy(update={"optimiser": optimiser, "epochs": 3})
     whole = run(view, tmp_path / "whole.safetensors", training)
-    saved = checkpoint.save
-
-    def save_then_die(*arguments) -> None:
-        saved(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save", save_then_die)
     for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            run(view, tmp_path / "broken.safetensors", training)
-    monkeypatch.undo()
+        killed(lambda: run(view, tmp_path / "broken.safetensors", training))
     result = run(view, tmp_path / "broken.safetensors", training)
     assert same(result.weights, whole.weights)
     assert [each.train_loss for each in result.history] == [each.train_loss for each in whole.history]
 
 
 def test_an_average_of_the_weights_is_saved_and_survives_a_stop(
-    view: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    view: Path, tmp_path: Path, killed: Callable[[Callable[[], object]], None]
 ) -> None:
     training = RECIPE.model_copy(update={"average": 0.7, "epochs": 2, "clip": 1.0, "accumulate": 2})
     whole = run(view, tmp_path / "whole.safetensors", training)
     plain = run(view, tmp_path / "plain.safetensors", training.model_copy(update={"average": 0.0}))
     assert not same(whole.weights, plain.weights)
     assert [each.train_loss for each in whole.history] == [each.train_loss for each in plain.history]
-    saved = checkpoint.save
-
-    def save_then_die(*arguments) -> None:
-        saved(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save", save_then_die)
-    with pytest.raises(KeyboardInterrupt):
-        run(view, tmp_path / "broken.safetensors", training)
-    monkeypatch.undo()
+    killed(lambda: run(view, tmp_path / "broken.safetensors", training))
     assert same(run(view, tmp_path / "broken.safetensors", training).weights, whole.weights)
 
 

@@ -1,6 +1,7 @@
 """Self-supervised pretraining: its loss, what it may see, that it survives a stop, and that it learns something."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from leukoflow.config.self_supervised import SelfSupervised
 from leukoflow.config.training import Augmentation, Training
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models import registry
-from leukoflow.training import checkpoint, self_supervised
+from leukoflow.training import self_supervised
 from leukoflow.training.batches import Examples
 
 SHORT = SelfSupervised(epochs=2, batch_size=8, projection=32)
@@ -121,21 +122,12 @@ def test_labels_and_images_of_other_roles_play_no_part(noise: np.ndarray, tmp_pa
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_going_on_after_each_epoch_ends_in_the_same_bits(
-    noise: np.ndarray, tmp_path: Path, optimiser: str, monkeypatch: pytest.MonkeyPatch
+    noise: np.ndarray, tmp_path: Path, optimiser: str, killed: Callable[[Callable[[], object]], None]
 ) -> None:
     settings = SHORT.model_copy(update={"epochs": 3, "optimiser": optimiser})
     whole, history = taught(noise, tmp_path / "whole.safetensors", settings)
-    saved = checkpoint.save
-
-    def save_then_die(*arguments) -> None:
-        saved(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint, "save", save_then_die)
     for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            taught(noise, tmp_path / "broken.safetensors", settings)
-    monkeypatch.undo()
+        killed(lambda: taught(noise, tmp_path / "broken.safetensors", settings))
     result, again = taught(noise, tmp_path / "broken.safetensors", settings)
     assert same(result, whole)
     assert [each.loss for each in again] == [each.loss for each in history]
