@@ -1,7 +1,7 @@
 """Changes that pictures are put through, to see whether a model's answers hold.
 
 Each family is a function (images, level, random) -> images, uint8 [n, H, W, 3] RGB, which leaves its input as it is.
-What is random is drawn from `random` alone, and alike at every level, so that levels differ in strength and not in luck.
+What is random is drawn from `random` alone, alike at every level, so that levels differ in strength and not in luck.
 """
 
 import math
