@@ -4,6 +4,7 @@ from pydantic import Field
 
 from leukoflow.config.base import Section
 from leukoflow.config.shortcuts import Shortcuts
+from leukoflow.config.stress import Stress
 
 
 class Evaluation(Section):
@@ -17,3 +18,5 @@ class Evaluation(Section):
     """Seed of the bootstrap."""
     shortcuts: Shortcuts = Shortcuts()
     """The shortcut audit."""
+    stress: Stress = Stress()
+    """Changed images."""
