@@ -28,12 +28,12 @@ def probed_splits(wildcards):
     ]
 
 
-def panel_run_names(wildcards):
-    return [run.name for run in runs_in_panel(wildcards)]
-
-
 def stressed_in_panel(wildcards):
-    return [run.name for run in runs_in_panel(wildcards) if run in STRESSED]
+    return [run for run in runs_in_panel(wildcards) if run in STRESSED]
+
+
+def stressed_names(wildcards):
+    return words_of(stressed_in_panel(wildcards))
 
 
 def panel_stress(wildcards):

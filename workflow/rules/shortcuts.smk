@@ -57,8 +57,8 @@ rule audit_shortcuts:
         code=code_of("steps.audit_shortcuts"),
         settings=shortcut_settings,
         classes=class_names,
-        runs=panel_run_names,
-        stressed=stressed_in_panel,
+        runs=panel_names,
+        stressed=stressed_names,
         output="results/{study}/parts/shortcuts/{cohort}.{task}.{view}.{protocol}",
     message:
         "Auditing shortcuts on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"
