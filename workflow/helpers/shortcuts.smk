@@ -37,9 +37,8 @@ def stressed_names(wildcards):
 
 
 def panel_stress(wildcards):
-    return [
-        f"{RESULTS}/runs/{name}/stress.parquet" for name in stressed_in_panel(wildcards)
-    ]
+    runs = stressed_in_panel(wildcards)
+    return [f"{RESULTS}/runs/{run.name}/stress.parquet" for run in runs]
 
 
 def shortcut_settings(wildcards):

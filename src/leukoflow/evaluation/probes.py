@@ -138,7 +138,7 @@ def probe_scores(said: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
             right[:, None], weights, units(test["group"].to_numpy()), settings.resamples, settings.seed
         )
         value, low, high = limits(float(right @ weights), drawn[0], settings.confidence)
-        if not low < high:
+        if high - low < 1e-9:  # where every answer is right, or none, a bootstrap has nothing to vary
             low, high = wilson_interval(right.sum(), len(right), settings.confidence)
         found.append(
             {

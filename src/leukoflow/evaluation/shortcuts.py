@@ -38,7 +38,7 @@ class Explained:
     """The model's accuracy less the probe's."""
 
 
-def tested(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
+def model_answers(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
     """The labelled, unchanged test images of a model's runs: fold, seed, image_id, group, y, right, weight.
 
     Each run weighs the same, as in the leaderboard. LeukoFlowError where a run has none.
@@ -67,7 +67,7 @@ def audit(
     runs: predictions on the own cohort; stressed: those on changed images, of the runs that have them; said: answers of
     the probes on this protocol. Where the probes were asked about a sample, the audit is on that.
     """
-    table = tested(runs)
+    table = model_answers(runs)
     right = said.pivot_table(index=KEY, columns="probe", values="right", aggfunc="first").reset_index()
     joined = table.merge(right, on=KEY)
     if joined.empty:
