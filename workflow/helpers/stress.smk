@@ -1,12 +1,34 @@
 # Runs that are put through changed images.
 
+STRESS_TABLES = ("robustness",)
 
-def reads_pictures(run):
+
+def can_be_stressed(run):
+    """Whether a run's model reads pictures; features of cells would need the changed pictures segmented anew."""
     return STUDY.models[run.model].features is None
 
 
-STRESSED = [run for run in checked_runs(STUDY, "stress") if reads_pictures(run)]
+STRESSED = [run for run in checked_runs(STUDY, "stress") if can_be_stressed(run)]
+STRESS_PANELS = sorted({panel_of(run) for run in STRESSED})
 
 
 def own_view(wildcards):
     return f"{view_folder(wildcards.cohort, wildcards.view)}/view.json"
+
+
+def stressed_of(wildcards):
+    """Stressed runs of a panel."""
+    w = wildcards
+    place = (w.cohort, w.task, w.view, w.protocol)
+    return [run for run in STRESSED if panel_of(run) == place]
+
+
+def stressed_files(name):
+    def files(wildcards):
+        return [f"{RESULTS}/runs/{run.name}/{name}" for run in stressed_of(wildcards)]
+
+    return files
+
+
+def names_of_stressed(wildcards):
+    return [run.name for run in stressed_of(wildcards)]

@@ -37,6 +37,7 @@ rule report:
         tables=collect(
             "results/{{study}}/tables/{table}.csv", table=TABLES + CELL_TABLES
         ),
+        stress=collect("results/{{study}}/tables/{table}.csv", table=STRESS_TABLES),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],
     output:
@@ -61,5 +62,5 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "python -m leukoflow.steps.report --study {input.study} --tables {input.tables}"
+        "python -m leukoflow.steps.report --study {input.study} --tables {input.tables} {input.stress}"
         " --figures {input.figures} --output {output} 2> {log}"

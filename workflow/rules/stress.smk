@@ -31,3 +31,100 @@ rule stress:
         " --weights {input.weights} --description {input.description} --view {input.view}"
         " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --threads {threads} --output {output} 2> {log}"
+
+
+rule robustness:
+    input:
+        stressed_files("stress.parquet"),
+    output:
+        "results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
+    log:
+        "logs/{study}/robustness/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/robustness/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.robustness"),
+        settings=STUDY.evaluation.model_dump_json(
+            include={"resamples", "confidence", "seed"}
+        ),
+        runs=names_of_stressed,
+    message:
+        "Measuring robustness on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.robustness --settings {params.settings:q} --runs results/{wildcards.study}/runs"
+        " --of {params.runs} --output {output} 2> {log}"
+
+
+rule stress_tables:
+    input:
+        [
+            f"{RESULTS}/parts/robustness/{'.'.join(panel)}/{table}.csv"
+            for panel in STRESS_PANELS or PANELS[:1]
+            for table in STRESS_TABLES
+        ],
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=STRESS_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/stress_tables.log",
+    benchmark:
+        "benchmarks/{study}/stress_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.gather_tables"),
+        # Without a stressed run the first panel gives tables without rows.
+        of=[".".join(panel) for panel in STRESS_PANELS or PANELS[:1]],
+    message:
+        "Gathering the tables of changed images"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/robustness"
+        " --of {params.of} --outputs {output} 2> {log}"
+
+
+rule figure_robustness:
+    input:
+        "results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
+    output:
+        png=report(
+            "results/{study}/figures/robustness.{cohort}.{task}.{view}.{protocol}.png",
+            caption="../report/robustness.rst",
+            category="Robustness",
+            labels={
+                "figure": "changed images",
+                "cohort": "{cohort}",
+                "view": "{view}",
+                "split": "{protocol}",
+            },
+        ),
+        svg="results/{study}/figures/robustness.{cohort}.{task}.{view}.{protocol}.svg",
+        table="results/{study}/figures/robustness.{cohort}.{task}.{view}.{protocol}.csv",
+    log:
+        "logs/{study}/figure_robustness/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/figure_robustness/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_robustness"),
+    message:
+        "Drawing accuracy on changed images of {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.figure_robustness --robustness {input} --output {output.png} 2> {log}"
