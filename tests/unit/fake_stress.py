@@ -7,7 +7,7 @@ import pandas as pd
 
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run
-from leukoflow.steps import gather_tables, robustness
+from leukoflow.steps import gather_tables, robustness, sample_size
 
 CHANGES = {"brightness": (-0.25, 0.25), "jpeg": (50.0, 10.0), "rotation": (10.0, 20.0)}
 
@@ -40,3 +40,5 @@ def make_stress(root: Path, runs: list[Run]) -> None:
         robustness.main([*arguments, "--output", str(output)])
     arguments = ["--parts", str(root / "parts/robustness"), "--of", *panels]
     gather_tables.main([*arguments, "--outputs", str(root / "tables/robustness.csv")])
+    inputs = ["--models", "{}", "--scores", str(root / "tables/scores.csv"), "--runs", str(root / "runs")]
+    sample_size.main([*inputs, "--output", str(root / "tables/sample_size.csv")])

@@ -45,6 +45,19 @@ def panel_files(name):
     return files
 
 
+# Functions, for in plain params Snakemake would take the braces for wildcards.
+def all_names(wildcards):
+    return words_of(RUNS)
+
+
+def selection_names(wildcards):
+    return words_of(SELECTIONS)
+
+
+def panel_names(wildcards):
+    return words_of(runs_in_panel(wildcards))
+
+
 def panel_predictions(wildcards):
     return [
         f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
@@ -58,6 +71,10 @@ def experiment_predictions(wildcards):
         f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
         for run in runs_of(STUDY, wildcards.experiment)
     ]
+
+
+def experiment_names(wildcards):
+    return words_of(runs_of(STUDY, wildcards.experiment))
 
 
 def experiment_models(wildcards):
@@ -180,6 +197,7 @@ def figure_files():
         for family in ("selection", "embedding")
     ]
     names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
+    names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]
     names += [f"robustness.{'.'.join(panel)}" for panel in STRESS_PANELS]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 

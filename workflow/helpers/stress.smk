@@ -1,4 +1,8 @@
 # Runs that are put through changed images.
+import itertools
+
+from leukoflow.config.families import shares_of
+from leukoflow.config.plan import checked_runs
 
 STRESS_TABLES = ("robustness",)
 
@@ -32,3 +36,23 @@ def stressed_files(name):
 
 def names_of_stressed(wildcards):
     return [run.name for run in stressed_of(wildcards)]
+
+
+# Models that are trained on several shares of the images.
+ON_SHARES = shares_of(STUDY.models)
+SHARED_RUNS = [run for run in RUNS if run.model in ON_SHARES]
+SHARED_VIEWS = sorted(
+    {
+        panel_of(run)[:3]
+        for run, other in itertools.combinations(SHARED_RUNS, 2)
+        if panel_of(run) == panel_of(other)
+        and ON_SHARES[run.model][0] == ON_SHARES[other.model][0]
+        and run.model != other.model
+    }
+)
+
+
+def models_on_shares():
+    return json.dumps(
+        {name: STUDY.models[name].model_dump(mode="json") for name in ON_SHARES}
+    )

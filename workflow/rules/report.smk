@@ -37,7 +37,10 @@ rule report:
         tables=collect(
             "results/{{study}}/tables/{table}.csv", table=TABLES + CELL_TABLES
         ),
-        stress=collect("results/{{study}}/tables/{table}.csv", table=STRESS_TABLES),
+        stress=collect(
+            "results/{{study}}/tables/{table}.csv",
+            table=(*STRESS_TABLES, "sample_size"),
+        ),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],
     output:

@@ -58,6 +58,9 @@ class Robustness:
 
     panels: tuple[PanelContent, ...]
     published: Grid | None
+    sizes: Grid | None
+    """Accuracy against the number of training images."""
+    size_pictures: tuple[Picture, ...]
     left_out: tuple[str, ...]
     """Models that could not be put through changed images."""
 
@@ -65,9 +68,10 @@ class Robustness:
 def robustness_section(
     study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
 ) -> Robustness | None:
-    """The section from table `robustness`; None where no model was put through changed images."""
+    """The section from its tables; None where no model was put through changed images, or trained on shares."""
     table = tables["robustness"]
-    if table.empty:
+    sizes = tables["sample_size"]
+    if table.empty and sizes.empty:
         return None
     panels = []
     for key, part in table.groupby(PANEL, sort=False):
@@ -77,7 +81,8 @@ def robustness_section(
         panels.append(PanelContent(title, sentences(part), worst(part), tuple(own)))
     asked = {name for each in study.experiments.values() if "stress" in each.checks for name in each.models}
     left = sorted(asked - set(table["model"]))
-    return Robustness(tuple(panels), published(study, table), tuple(left))
+    shown = tuple(each for each in pictures if each.family == "sample_size")
+    return Robustness(tuple(panels), published(study, table), sizes_grid(sizes), shown, tuple(left))
 
 
 def sentences(table: pd.DataFrame) -> tuple[str, ...]:
@@ -161,3 +166,22 @@ def published(study: Study, table: pd.DataFrame) -> Grid | None:
 
 def _measured(row: Mapping[Hashable, Any]) -> Cell:
     return number(row["value"], words.percent(row["value"]), words.interval(row["low"], row["high"]))
+
+
+def sizes_grid(table: pd.DataFrame) -> Grid | None:
+    """Accuracy and macro F1 by share of the training images; None where there are no shares."""
+    whole = table[table["class"].fillna("") == ""]
+    if whole.empty:
+        return None
+    rows = []
+    keys = ["cohort", "task", "view", "protocol", "model", "share"]
+    for key, part in whole.groupby(keys, sort=False):
+        facts = {row["metric"]: row for row in part.to_dict("records")}
+        first = facts["accuracy"]
+        cells = [Cell(str(key[4])), Cell(f"{key[0]}, {key[2]} view, {key[3]} split")]
+        cells += [number(first["share"], words.percent(first["share"], 0))]
+        cells += [number(first["train_images"], words.count(first["train_images"])), _measured(first)]
+        cells += [number(first["sd"], words.percent(first["sd"])), _measured(facts["f1"])]
+        rows.append(Row((*cells, number(first["runs"], words.count(first["runs"]))), is_baseline(str(key[4]))))
+    columns = ["Model", "Trained on", "Share", "Training images", "Accuracy", "Spread of runs (SD)", "Macro F1", "Runs"]
+    return grid("Accuracy by share of the training images, the colour baseline first.", columns, rows)

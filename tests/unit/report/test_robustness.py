@@ -5,7 +5,7 @@ import pytest
 from fake_study import finished_study
 
 from leukoflow.core.files import read_table
-from leukoflow.report.robustness import robustness_section, said, sentences
+from leukoflow.report.robustness import robustness_section, said, sentences, sizes_grid
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,11 @@ def fake(tmp_path_factory):
 
 
 def test_the_section_names_what_breaks_and_sets_published_figures_beside(fake):
-    content = robustness_section(fake.study, {"robustness": read_table(fake.root / "tables/robustness.csv")}, [])
+    content = robustness_section(
+        fake.study,
+        {"robustness": read_table(fake.root / "tables/robustness.csv"), "sample_size": pd.DataFrame({"class": []})},
+        [],
+    )
     assert [each.title for each in content.panels] == [
         "demo, subtype: plain view, acquisition split", "demo, subtype: plain view, image split",
     ] or len(content.panels) == 2  # fmt: skip
@@ -44,4 +48,17 @@ def test_levels_in_words():
 
 
 def test_without_changed_images_there_is_no_section(fake):
-    assert robustness_section(fake.study, {"robustness": pd.DataFrame()}, []) is None
+    assert robustness_section(fake.study, {"robustness": pd.DataFrame(), "sample_size": pd.DataFrame()}, []) is None
+
+
+def test_sizes_are_rows_with_their_limits():
+    rows = [
+        ("net", share, images, metric, label, value, 0.02, value - 0.1, value + 0.1, 5)
+        for share, images, value in ((0.25, 100, 0.6), (1.0, 400, 0.9))
+        for metric, label in (("accuracy", ""), ("f1", None), ("f1", "Pro"))
+    ]
+    columns = ["model", "share", "train_images", "metric", "class", "value", "sd", "low", "high", "runs"]
+    table = pd.DataFrame(rows, columns=columns).assign(cohort="demo", task="subtype", view="plain", protocol="image")
+    found = sizes_grid(table)
+    assert [row.cells[2].text for row in found.rows] == ["25\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"]
+    assert [row.cells[4].key for row in found.rows] == [0.6, 0.9] and found.rows[0].cells[4].note.startswith("50.0")
