@@ -1,5 +1,6 @@
 # Runs that are put through changed images.
 import itertools
+import shlex
 
 from leukoflow.config.families import shares_of
 from leukoflow.config.plan import checked_runs
@@ -8,8 +9,8 @@ STRESS_TABLES = ("robustness",)
 
 
 def can_be_stressed(run):
-    """Whether a run's model reads pictures; features of cells would need the changed pictures segmented anew."""
-    return STUDY.models[run.model].features is None
+    """Whether a run's model can read changed pictures; features of cells would need them segmented anew."""
+    return STUDY.models[run.model].features not in MORPHOLOGY
 
 
 STRESSED = [run for run in checked_runs(STUDY, "stress") if can_be_stressed(run)]
@@ -56,3 +57,26 @@ def models_on_shares():
     return json.dumps(
         {name: STUDY.models[name].model_dump(mode="json") for name in ON_SHARES}
     )
+
+
+def picture_features(wildcards):
+    """What a model that reads deep features needs to read pictures: its selection, and weights of the networks."""
+    name = STUDY.models[wildcards.model].features
+    if name is None:
+        return []
+    files = ("features.json", "ranking.csv", "scaler.safetensors", "stack.safetensors")
+    return [f"{selection_folder(wildcards)}/{each}" for each in files]
+
+
+def picture_weights(wildcards):
+    name = STUDY.models[wildcards.model].features
+    backbones = () if name is None else STUDY.features[name].backbones
+    return [weights_file(each) for each in backbones if each.weights is not None]
+
+
+def picture_features_option(wildcards):
+    name = STUDY.models[wildcards.model].features
+    if name is None:
+        return ""
+    entry = shlex.quote(STUDY.features[name].model_dump_json())
+    return f"--features {entry} --selection {selection_folder(wildcards)}"

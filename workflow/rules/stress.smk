@@ -4,6 +4,8 @@
 rule stress:
     input:
         view=own_view,
+        features=picture_features,
+        backbones=picture_weights,
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
@@ -23,13 +25,14 @@ rule stress:
     params:
         code=architecture_code("stress"),
         settings=STUDY.evaluation.stress.model_dump_json(),
+        features=picture_features_option,
     message:
         "Changing test images under {wildcards.model}, view {wildcards.view}, {wildcards.protocol} split,"
         " fold {wildcards.fold}"
     shell:
         "python -m leukoflow.steps.stress --settings {params.settings:q} --cohort {wildcards.cohort}"
         " --weights {input.weights} --description {input.description} --view {input.view}"
-        " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " {params.features} --backbones {input.backbones:q} --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --threads {threads} --output {output} 2> {log}"
 
 
