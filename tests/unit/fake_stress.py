@@ -1,12 +1,14 @@
 """Made-up predictions on changed images, for `fake_study`."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from leukoflow.core.files import read_table, write_table
-from leukoflow.core.runs import Run
+from leukoflow.core.runs import Run, parse_run
+from leukoflow.evaluation.modules import rows_of, table_of
 from leukoflow.steps import gather_tables, robustness, sample_size
 
 CHANGES = {"brightness": (-0.25, 0.25), "jpeg": (50.0, 10.0), "rotation": (10.0, 20.0)}
@@ -27,6 +29,16 @@ def stressed(root: Path, run: Run, harm: dict[str, float]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def module_rows(run: Run) -> pd.DataFrame:
+    """modules.csv of a run."""
+    found = []
+    for module, name, level in product(("MultiScaleChannelAttention", "DynamicRecalibration"), CHANGES, (0, 1)):
+        measured = np.full((4, 5), 0.5) - 0.1 * level
+        found += rows_of(module, name, CHANGES[name][level], measured)
+        found += rows_of(module, "none", np.nan, np.ones((4, 5))) if name == "jpeg" and level else []
+    return table_of(found, run.columns())
+
+
 def make_stress(root: Path, runs: list[Run]) -> None:
     """stress.parquet of every run, the parts of their panels, and the tables; networks fall with the light."""
     panels: dict[str, list[str]] = {}
@@ -37,8 +49,13 @@ def make_stress(root: Path, runs: list[Run]) -> None:
     for panel, names in panels.items():
         output = root / "parts/robustness" / panel / "robustness.csv"
         arguments = ["--settings", '{"resamples": 100}', "--runs", str(root / "runs"), "--of", *names]
-        robustness.main([*arguments, "--output", str(output)])
+        hmscam = [name for name in names if "resnet50_hmscam" in name]
+        for name in hmscam:
+            write_table(root / "runs" / name / "modules.csv", module_rows(parse_run(name)))
+        more = ["--modules", *hmscam, "--modules-output", str(output.with_name("modules.csv"))]
+        robustness.main([*arguments, "--output", str(output), *more])
     arguments = ["--parts", str(root / "parts/robustness"), "--of", *panels]
-    gather_tables.main([*arguments, "--outputs", str(root / "tables/robustness.csv")])
+    outputs = [str(root / f"tables/{name}.csv") for name in ("robustness", "modules")]
+    gather_tables.main([*arguments, "--outputs", *outputs])
     inputs = ["--models", "{}", "--scores", str(root / "tables/scores.csv"), "--runs", str(root / "runs")]
     sample_size.main([*inputs, "--output", str(root / "tables/sample_size.csv")])

@@ -5,7 +5,7 @@ import shlex
 from leukoflow.config.families import shares_of
 from leukoflow.config.plan import checked_runs
 
-STRESS_TABLES = ("robustness",)
+STRESS_TABLES = ("robustness", "modules")
 
 
 def can_be_stressed(run):
@@ -33,6 +33,23 @@ def stressed_files(name):
         return [f"{RESULTS}/runs/{run.name}/{name}" for run in stressed_of(wildcards)]
 
     return files
+
+
+def has_modules(run):
+    """Whether a run's network has modules of attention that are compared."""
+    return STUDY.models[run.model].architecture == "resnet50_hmscam"
+
+
+def module_files(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/modules.csv"
+        for run in stressed_of(wildcards)
+        if has_modules(run)
+    ]
+
+
+def names_with_modules(wildcards):
+    return [run.name for run in stressed_of(wildcards) if has_modules(run)]
 
 
 def names_of_stressed(wildcards):

@@ -36,11 +36,45 @@ rule stress:
         " --threads {threads} --output {output} 2> {log}"
 
 
+rule modules:
+    input:
+        view=own_view,
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+    output:
+        "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/modules.csv",
+    log:
+        "logs/{study}/modules/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/modules/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(120),
+        gpu=1,
+    params:
+        code=architecture_code("modules"),
+        settings=STUDY.evaluation.stress.model_dump_json(),
+        run=run_name,
+    message:
+        "Comparing modules of {wildcards.model} on changed test images, view {wildcards.view},"
+        " {wildcards.protocol} split, fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.modules --settings {params.settings:q} --run {params.run}"
+        " --weights {input.weights} --description {input.description} --view {input.view}"
+        " --split {input.split} --threads {threads} --output {output} 2> {log}"
+
+
 rule robustness:
     input:
-        stressed_files("stress.parquet"),
+        predictions=stressed_files("stress.parquet"),
+        modules=module_files,
     output:
-        "results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
+        robustness="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
+        modules="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/modules.csv",
     log:
         "logs/{study}/robustness/{cohort}.{task}.{view}.{protocol}.log",
     benchmark:
@@ -57,11 +91,13 @@ rule robustness:
             include={"resamples", "confidence", "seed"}
         ),
         runs=names_of_stressed,
+        modules=names_with_modules,
     message:
         "Measuring robustness on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
     shell:
         "python -m leukoflow.steps.robustness --settings {params.settings:q} --runs results/{wildcards.study}/runs"
-        " --of {params.runs} --output {output} 2> {log}"
+        " --of {params.runs} --modules {params.modules} --output {output.robustness}"
+        " --modules-output {output.modules} 2> {log}"
 
 
 rule stress_tables:

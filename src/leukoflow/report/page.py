@@ -29,7 +29,7 @@ from leukoflow.report.robustness import robustness_section
 TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
-    "robustness", "sample_size",
+    "robustness", "modules", "sample_size",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]

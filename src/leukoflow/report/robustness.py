@@ -27,6 +27,11 @@ FAMILIES = {
     "stain_shift": ("Stain", "a stain shift of {:+.0%}"),
 }
 """Column title of each family, and a level of it in a sentence."""
+MODULES = {
+    "MultiScaleChannelAttention": "MSCA",
+    "ContextualSpatialAttention": "CSA",
+    "DynamicRecalibration": "DAR",
+}
 SUMMARIES = {"light": "Light and stain", "sharpness": "Sharpness and noise", "place": "Place", "all": "All changes"}
 BREAKS, HOLDS = 0.10, 0.05
 """Drops of accuracy from which a model is said to break, and below which it is said to hold."""
@@ -58,6 +63,8 @@ class Robustness:
 
     panels: tuple[PanelContent, ...]
     published: Grid | None
+    modules: Grid | None
+    """What is left in modules of attention."""
     sizes: Grid | None
     """Accuracy against the number of training images."""
     size_pictures: tuple[Picture, ...]
@@ -82,7 +89,9 @@ def robustness_section(
     asked = {name for each in study.experiments.values() if "stress" in each.checks for name in each.models}
     left = sorted(asked - set(table["model"]))
     shown = tuple(each for each in pictures if each.family == "sample_size")
-    return Robustness(tuple(panels), published(study, table), sizes_grid(sizes), shown, tuple(left))
+    return Robustness(
+        tuple(panels), published(study, table), modules_grid(tables["modules"]), sizes_grid(sizes), shown, tuple(left)
+    )
 
 
 def sentences(table: pd.DataFrame) -> tuple[str, ...]:
@@ -185,3 +194,32 @@ def sizes_grid(table: pd.DataFrame) -> Grid | None:
         rows.append(Row((*cells, number(first["runs"], words.count(first["runs"]))), is_baseline(str(key[4]))))
     columns = ["Model", "Trained on", "Share", "Training images", "Accuracy", "Spread of runs (SD)", "Macro F1", "Runs"]
     return grid("Accuracy by share of the training images, the colour baseline first.", columns, rows)
+
+
+def modules_grid(table: pd.DataFrame) -> Grid | None:
+    """Information that a module's maps share with those of the unchanged image, and the shift of its attention, at the
+    level of each family that leaves the least; None where no network has such modules."""
+    if table.empty:
+        return None
+    present = [name for name in FAMILIES if name in set(table["perturbation"])]
+    rows = []
+    for key, part in table.groupby([*PANEL, "model", "module"], sort=False):
+        values = part.groupby(["measure", "perturbation", "level"], dropna=False)["value"].mean()
+        cells = [
+            Cell(str(key[4])),
+            Cell(f"{key[0]}, {key[2]} view, {key[3]} split"),
+            Cell(MODULES.get(str(key[5]), str(key[5]))),
+        ]
+        for measure in ("information", "norm"):
+            clean = float(values[measure, "none"].iloc[0])
+            cells.append(number(clean, words.decimal(clean, 2)))
+        for family in present:
+            shared, relative = values["shared", family], values["relative", family]
+            cells.append(number(shared.min(), words.percent(shared.min(), 0), f"shift {relative[shared.idxmin()]:.2f}"))
+        rows.append(Row(tuple(cells)))
+    columns = ["Network", "On", "Module", "Information, unchanged (nats)", "Norm of attention"]
+    caption = (
+        "Share of the information in a module's feature maps that is left under the worst level of each family "
+        "(medians over images), and by how much its attention shifts there, relative to its norm."
+    )
+    return grid(caption, [*columns, *(FAMILIES[name][0] for name in present)], rows)

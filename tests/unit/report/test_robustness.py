@@ -14,20 +14,19 @@ def fake(tmp_path_factory):
 
 
 def test_the_section_names_what_breaks_and_sets_published_figures_beside(fake):
-    content = robustness_section(
-        fake.study,
-        {"robustness": read_table(fake.root / "tables/robustness.csv"), "sample_size": pd.DataFrame({"class": []})},
-        [],
-    )
-    assert [each.title for each in content.panels] == [
-        "demo, subtype: plain view, acquisition split", "demo, subtype: plain view, image split",
-    ] or len(content.panels) == 2  # fmt: skip
+    names = ("robustness", "modules", "sample_size")
+    content = robustness_section(fake.study, {name: read_table(fake.root / f"tables/{name}.csv") for name in names}, [])
+    titles = {each.title for each in content.panels}
+    assert titles == {f"demo, subtype: plain view, {name} split" for name in ("acquisition", "image")}
     said_of = {text.split(" ")[0]: text for text in content.panels[0].sentences}
     assert "breaks under" in said_of["neurallnet"] and "brightness" in said_of["neurallnet"]
     assert "Within 5 points at every level: JPEG and rotation" in said_of["neurallnet"]
     assert content.panels[0].worst.rows[0].baseline and not content.left_out
     rows = {(row.cells[1].text, row.cells[2].text): row for row in content.published.rows}
     assert len(rows) == 6
+    modules = content.modules.rows
+    assert len(modules) == 4 and modules[0].cells[2].text == "MSCA" and content.sizes is None
+    assert [cell.text for cell in modules[0].cells[5:]] == ["40\N{NO-BREAK SPACE}%"] * 3
     row = rows["demo, plain view, image split", "brightness \N{MINUS SIGN}25\N{NO-BREAK SPACE}%"]
     assert row.cells[5].text == "36.2\N{NO-BREAK SPACE}%" and row.cells[3].note and row.cells[4].note
 
