@@ -38,6 +38,10 @@ rule report:
             "results/{{study}}/tables/{table}.csv",
             table=TABLES + CELL_TABLES + SHORTCUT_TABLES,
         ),
+        stress=collect(
+            "results/{{study}}/tables/{table}.csv",
+            table=(*STRESS_TABLES, "sample_size"),
+        ),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],
     output:
@@ -62,5 +66,5 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "python -m leukoflow.steps.report --study {input.study} --tables {input.tables}"
+        "python -m leukoflow.steps.report --study {input.study} --tables {input.tables} {input.stress}"
         " --figures {input.figures} --output {output} 2> {log}"

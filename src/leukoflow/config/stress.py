@@ -12,13 +12,15 @@ Change = Annotated[float, Field(ge=-1, le=1)]
 
 
 class Stress(Section):
-    """Changed images; every key but the first two is a family of changes with its levels, and an empty list leaves the
-    family out. The levels include those of the papers."""
+    """Changed images. After the first three, every key is a family of changes with its levels, and an empty list leaves
+    the family out. The levels include those of the papers."""
 
     images: int = Field(1000, ge=1)
     """Test images, drawn at random where there are more. Each is predicted once for every level, and unchanged."""
     seed: int = Field(42, ge=0)
     """Seed of that draw and of every change that has something random."""
+    module_images: int = Field(48, ge=2)
+    """Test images on which modules of attention are compared, changed against unchanged."""
     gaussian_noise: tuple[Positive, ...] = (0.001, 0.005, 0.01, 0.05, 0.1, 0.2)
     """Variance of noise added to each channel of each pixel, on a scale of 0 to 1."""
     salt_pepper: tuple[Share, ...] = (0.01, 0.02, 0.05, 0.1)

@@ -38,12 +38,14 @@ def shortcut_changes(
     micrometres for each pixel of the view, by image_id.
     """
     changes = [_swap(name, look) for name, look in targets(data, train, classes, settings, seed).items()]
-    changes.append(Change("cells_only", math.nan, _each(lambda image: only_cells(image, stained_mask(image)))))
+    alone = _each(lambda image: only_cells(image, stained_mask(image)))
+    changes.append(Change("cells_only", math.nan, alone, target="neutral"))
     # Pictures of single cells are at one scale already.
     if not data.many:
         common = float(scales.reindex(train["image_id"]).median())
         zoom = (scales.reindex(data.image_ids[rows]) / common).clip(1 / MOST_ZOOM, MOST_ZOOM).fillna(1.0)
-        changes.append(Change("common_scale", math.nan, by_place=_zoomed(zoom.to_numpy(float))))
+        by_place = _zoomed(zoom.to_numpy(float))
+        changes.append(Change("common_scale", math.nan, target="neutral", by_place=by_place))
     return changes
 
 

@@ -24,17 +24,20 @@ from leukoflow.report.embed import Picture, picture
 from leukoflow.report.features import features_section
 from leukoflow.report.findings import findings, gravest_first
 from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, rows_of
+from leukoflow.report.robustness import robustness_section
 from leukoflow.report.shortcuts import shortcut_findings, shortcuts_section
 
 TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
     "probes", "shortcut_audit", "stain_swap", "neutralised",
+    "robustness", "modules", "sample_size",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
 SECTIONS: dict[str, tuple[str, Builder]] = {
     "shortcuts": ("Shortcut audit", shortcuts_section),
+    "robustness": ("Robustness", robustness_section),
 }
 """Sections after the results, in order: title, and what makes the `content` of the template of that name; a section
 whose content is None is left out."""

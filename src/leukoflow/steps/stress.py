@@ -8,13 +8,15 @@ import argparse
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from leukoflow.config.features import DeepFeatures
 from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.config.stress import Stress
 from leukoflow.core.files import read_json, read_table, write_table
@@ -42,6 +44,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
     arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
+    arguments.add_argument("--features", type=settings(DeepFeatures), help="entry of section features that it reads")
+    arguments.add_argument("--selection", type=Path, help="folder of the run's scaled and ranked features")
+    arguments.add_argument("--backbones", nargs="*", type=Path, default=[], help="weights of the entry's networks")
     arguments.add_argument("--split", type=Path, required=True, help="the cohort's split")
     arguments.add_argument("--shortcuts", type=settings(Shortcuts), help="section evaluation.shortcuts (JSON)")
     arguments.add_argument("--groups", type=Path, help="acquisition clusters, whose stains are tried")
@@ -63,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.shortcuts:
         changes += _shortcut_changes(args, data, rows, description["classes"])
     device = inference.best_device()
-    model = inference.load_model(description, args.weights).to(device)
+    model = _model(args, description, device)
     starts = range(0, len(rows), BATCH)
     found = torch.empty(0, len(description["classes"]))
     if len(rows):
@@ -80,6 +85,18 @@ def main(argv: list[str] | None = None) -> None:
     whole = pd.concat(tables, ignore_index=True).assign(cohort=args.cohort, fold=args.fold, seed=args.seed)
     write_table(args.output, whole[COLUMNS])
     log.info("%d images of %s, changed in %d ways", len(table), args.cohort, len(changes) - 1)
+
+
+def _model(args: Any, description: dict[str, Any], device: torch.device) -> nn.Module:
+    """The run's model; one that reads features has what makes them of pictures in front."""
+    model = inference.load_model(description, args.weights).to(device)
+    if args.features is None:
+        return model
+    # Imported here because networks that read pictures do without it, and it takes seconds.
+    from leukoflow.features.pictures import from_pictures
+
+    inputs = int(description["options"]["inputs"])
+    return from_pictures(model, inputs, args.features, args.backbones, args.selection, device)
 
 
 def sample(split: pd.DataFrame, fold: int, stress: Stress) -> pd.DataFrame:

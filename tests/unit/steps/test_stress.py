@@ -1,5 +1,6 @@
 """Models on changed test images."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 import torch
 
 from leukoflow.config.stress import Stress
-from leukoflow.core.files import write_json, write_table
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, write_json, write_table
 from leukoflow.core.seeding import generator
 from leukoflow.images.perturbations import FAMILIES
 from leukoflow.models import inference, registry
-from leukoflow.steps import predict, stress
+from leukoflow.steps import deep_features, fit_features, gather_features, stress, train, transform_features
 
 NONE = Stress(**dict.fromkeys(FAMILIES, ()))
 CLASSES = ["Benign", "Early", "Pre", "Pro"]
@@ -67,17 +69,18 @@ def test_a_model_of_colours_falls_with_the_stain_and_stands_turning(trained: Pat
     assert found["stain_shift"] < 0.6 and found["brightness"] < 0.6
 
 
-def test_unchanged_images_are_predicted_as_by_step_predict(trained: Path, tmp_path: Path) -> None:
+def test_unchanged_images_are_predicted_as_ever(trained: Path, tmp_path: Path) -> None:
     table = stressed(trained, tmp_path / "stress.parquet", NONE.model_copy(update={"jpeg": (50, 10)}))
     assert list(table.columns) == stress.COLUMNS and set(table["role"]) == {"test"}
     assert table.groupby("perturbation")["image_id"].size().to_dict() == {"none": 80, "jpeg": 160}
     assert table.loc[table["perturbation"] == "jpeg", "level"].tolist() == [50.0] * 80 + [10.0] * 80
     assert table["level"].isna().sum() == 80 and set(table["target"]) == {""}
-    settings = ["--settings", '{"classes": ["Benign", "Early", "Pre", "Pro"]}']
-    predict.main([*settings, *arguments(trained, tmp_path / "predictions.parquet")])
-    expected = pd.read_parquet(tmp_path / "predictions.parquet").query("role == 'test'").set_index("image_id")
-    none = table[table["perturbation"] == "none"].set_index("image_id")
-    assert np.allclose(np.stack(none["logits"]), np.stack(expected.loc[none.index, "logits"]), atol=1e-6)
+    none = table[table["perturbation"] == "none"]
+    model = inference.load_model(read_json(trained / "model.json"), trained / "weights.safetensors")
+    images = torch.from_numpy(np.load(trained / "000.npy")[70:])
+    expected = inference.predict(model, [images], torch.device("cpu"))
+    assert none["image_id"].tolist() == [f"{place:03d}.png" for place in range(70, COUNT)]
+    assert np.allclose(np.stack(none["logits"]), expected, atol=1e-6)
 
 
 def test_images_are_drawn_by_seed_and_threads_change_nothing(trained: Path, tmp_path: Path) -> None:
@@ -111,3 +114,61 @@ def test_batches_are_the_families_own_work(trained: Path) -> None:
     assert [len(each) for each in found] == [64, 64, 16, 16]
     expected = FAMILIES["gaussian_noise"](data.gather(rows[64:]), 0.05, generator(42, "stress", "gaussian_noise", 64))
     assert np.array_equal(found[3].numpy(), expected)
+
+
+FEATURES = {"kind": "deep", "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}
+FEATURES |= {"stack": "as_coded", "stack_size": "small", "selection": {"features": 40, "stability": 0}}
+
+
+def classified(root: Path, folder: Path) -> list[str]:
+    """Features of the view's images, and a classifier that learnt from the best of them; arguments of step stress."""
+    ids = pd.read_parquet(root / "000.parquet")
+    write_table(folder / "000.parquet", ids.assign(shard_digest="0"))
+    np.save(folder / "000.npy", np.repeat(np.repeat(np.load(root / "000.npy"), 2, axis=1), 2, axis=2))
+    write_json(folder / "view.json", {"shards": ["0"]})
+    out, split, entry = folder / "features", str(root / "split.parquet"), json.dumps(FEATURES)
+    named = {"images": folder / "000.npy", "resume": folder / "resume", "output": out / "000.npy"}
+    named |= {"index": out / "000.parquet", "description": out / "000.json"}
+    deep_features.main(["--settings", entry, *listed(named)])
+    gather_features.main(["--descriptions", str(out / "000.json"), "--output", str(out / "matrix.json")])
+    made = folder / "selection"
+    parts = {"stack": made / "stack.safetensors", "scaler": made / "scaler.safetensors"}
+    parts |= {"description": made / "features.json", "matrix": out / "matrix.json"}
+    fit = {"ranking": made / "ranking.csv", "stability": made / "stability.csv", "split": split, "fold": 0, "seed": 1}
+    settings = json.dumps({"name": "some", "features": FEATURES})
+    fit_features.main(["--settings", settings, "--classes", *CLASSES, *listed(parts | fit | {"resume": folder / "r"})])
+    transform_features.main(listed(parts | {"output": made / "scaled/demo.npy"}))
+    model = {"architecture": "hybridcn_nas", "size": "small", "features": "some", "options": {"features": 20}}
+    files = {"weights": folder / "w.safetensors", "description": folder / "model.json", "history": folder / "h.csv"}
+    files |= {"predictions": folder / "p.parquet", "features": made / "scaled/demo.npy", "resume": folder / "s"}
+    files |= {"split": split, "fold": 0, "seed": 1, "name": "some", "cohort": "demo"}
+    settings = json.dumps(model | {"training": {"epochs": 3}})
+    train.main(["--settings", settings, "--classes", *CLASSES, *listed(files)])
+    given = {"cohort": "demo", "weights": files["weights"], "description": files["description"], "split": split}
+    given |= {
+        "view": folder / "view.json",
+        "selection": made,
+        "fold": 0,
+        "seed": 1,
+        "output": folder / "stress.parquet",
+    }
+    return [*listed(given), "--features", entry]
+
+
+def listed(named: dict) -> list[str]:
+    return [text for name, value in named.items() for text in (f"--{name}", str(value))]
+
+
+def test_a_classifier_of_features_reads_changed_pictures(trained: Path, tmp_path: Path) -> None:
+    given = classified(trained, tmp_path)
+    settings = NONE.model_copy(update={"brightness": (-0.5,), "rotation": (20.0,)})
+    stress.main(["--settings", settings.model_dump_json(), *given])
+    table = pd.read_parquet(tmp_path / "stress.parquet")
+    expected = pd.read_parquet(tmp_path / "p.parquet").query("role == 'test'").set_index("image_id")
+    none = table[table["perturbation"] == "none"]
+    found = np.stack(none["logits"])
+    assert np.allclose(found, np.stack(expected.loc[none["image_id"], "logits"]), atol=1e-4)
+    assert np.abs(np.stack(table[table["perturbation"] == "brightness"]["logits"]) - found).max() > 0.01
+    other = json.dumps(FEATURES | {"seed": 7, "backbones": [{"name": "mobilenetv3_small_050"}] * 2})
+    with pytest.raises(LeukoFlowError, match="made from other networks"):
+        stress.main(["--settings", settings.model_dump_json(), *given[:-1], other])
