@@ -23,12 +23,6 @@ AMOUNTS = (
     "loss", "temperature", "parameters", "seconds_per_image", "training_seconds", "images_per_second", "megabytes",
 )  # fmt: skip
 """Metrics that are no shares."""
-FAMILIES = {
-    "confusion": "panel", "roc": "panel", "pr": "panel", "learning": "view", "per_class": "panel", "ablation": "panel",
-    "metrics": "panel",
-}  # fmt: skip
-"""Figure families drawn for a paper's own models alone, and what each has one for: a cohort, task and view, or with the
-protocol too. Any other family is taken as the study draws it."""
 
 
 class Dataset(Section):
