@@ -8,9 +8,9 @@ from leukoflow.config.published import Paper, PaperFigure, papers
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run
 
-DRAWN = ("confusion", "external_confusion", "roc", "pr", "learning", "metrics", "ablation", "per_class")
+DRAWN = ("confusion", "external_confusion", "learning", "metrics", "ablation", "per_class")
 """Families drawn anew for a paper's own models; any other is a copy of what the study draws."""
-BY_PROTOCOL = ("confusion", "external_confusion", "roc", "pr")
+BY_PROTOCOL = ("confusion", "external_confusion")
 """Those with a figure for each protocol; the others show all protocols in one."""
 NO_RESULT = "a diagram or photographs, no result"
 NOT_DRAWN = "this study draws none"

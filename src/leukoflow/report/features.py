@@ -49,8 +49,8 @@ def features_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures:
     if not used:
         return None
     shown = sorted((each for each in pictures if each.family in FAMILIES), key=lambda each: FAMILIES.index(each.family))
-    tables = (stability_grid(stability), neighbours_grid(neighbours))
-    grids = tuple(each for each in tables if each is not None)
+    found = (stability_grid(stability), neighbours_grid(neighbours))
+    grids = tuple(each for each in found if each is not None)
     return Features(entries(study, used), grids, tuple(shown))
 
 

@@ -29,7 +29,7 @@ Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
 GROUPS = {
     "Findings": ("know", "leaderboards"),
     "Audits": ("shortcuts", "leakage", "splits", "external"),
-    "Trust": ("calibration", "discrimination", "statistics", "robustness", "abstention"),
+    "Trust": ("assessment", "robustness", "abstention", "statistics"),
     "Papers": ("published",),
     "Detail": ("details", "cells", "features", "efficiency", "explanations"),
     "Material": ("cohorts", "views", "methods"),

@@ -14,7 +14,6 @@ from leukoflow.config.study import Study
 from leukoflow.core.files import atomic, read_json, read_table, write_table
 from leukoflow.core.step import parser, progress, run
 from leukoflow.figures.confusion import confusion_matrices
-from leukoflow.figures.curves import curves
 from leukoflow.figures.learning import learning_curves
 from leukoflow.figures.published import class_points, metric_points, points_chart
 from leukoflow.figures.style import save
@@ -60,13 +59,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _draw(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
-    draw = {
-        "confusion": _confusion,
-        "external_confusion": _confusion,
-        "learning": _learning,
-        "roc": _curves,
-        "pr": _curves,
-    }
+    draw = {"confusion": _confusion, "external_confusion": _confusion, "learning": _learning}
     return draw.get(shown.figure.family or "", _points)(shown, study, runs, tables)
 
 
@@ -81,15 +74,6 @@ def _confusion(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Fi
 
 def _learning(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
     return learning_curves({each: read_table(runs / each.name / "history.csv") for each in shown.runs})
-
-
-def _curves(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
-    by_model: dict[str, list[pd.DataFrame]] = {}
-    for each in shown.runs:
-        path = runs / each.name / "predictions" / f"{each.cohort}.parquet"
-        by_model.setdefault(each.model, []).append(read_table(path))
-    pooled = {model: pd.concat(parts, ignore_index=True) for model, parts in by_model.items()}
-    return curves("pr" if shown.figure.family == "pr" else "roc", pooled, study.tasks[shown.runs[0].task].classes)
 
 
 def _points(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:

@@ -15,7 +15,11 @@ def test_a_whole_study_has_every_figure_that_is_drawn_for_a_paper() -> None:
     shown = paper_figures(STUDY, [])
     files = {each.file for each in shown if each.file}
     assert {"neurallnet/3_confusion_image", "neurallnet/3_confusion_acquisition", "neurallnet/6_ablation"} <= files
-    assert {"hmscam/3_confusion_subtype_image", "hmscam/3_confusion_binary_acquisition", "cnn_vit/5_roc_image"} <= files
+    assert {
+        "hmscam/3_confusion_subtype_image",
+        "hmscam/3_confusion_binary_acquisition",
+        "cnn_vit/9_confusion_image",
+    } <= files
     assert "neurallnet/4_external_confusion_hosseini_image" in files and len(files) == len([e for e in shown if e.file])
     listed = {(each.paper.paper, each.figure.number, each.figure.what) for each in shown}
     assert listed == {(paper.paper, each.number, each.what) for paper in papers().values() for each in paper.figures}
@@ -49,6 +53,8 @@ def test_figures_of_the_study_are_copied_where_they_are_of_the_same_runs() -> No
     shown = {each.source: each for each in paper_figures(STUDY, have) if each.source}
     assert "leaderboard" not in shown and shown["samples.pbc.cell8"].file == "cnn_vit/2_samples"
     assert shown["embedding.taleqani.subtype.plain.image"].file == "hybridcn_nas/E_embedding_plain_image"
+    curves = paper_figures(STUDY, ["roc.pbc.cell8.plain.image", "roc.taleqani.subtype.grey.image"])
+    assert [each.file for each in curves if each.source] == ["cnn_vit/5_roc_plain_image"]
     assert any(each.file == "hmscam/2_samples_subtype" for each in paper_figures(STUDY, have))
 
 
