@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fake_published import make_published
 from fake_shortcuts import write_shortcuts
 from fake_stress import make_stress
 
@@ -439,6 +440,7 @@ def finished_study(root: Path) -> FakeStudy:
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
     write_shortcuts(root, CLASSES)
     make_stress(root, fake.runs())
+    make_published(root)
     return fake
 
 
