@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from leukoflow.config.abstention import Abstention, Novelty
 from leukoflow.config.base import Section
 
 
@@ -14,3 +15,7 @@ class Evaluation(Section):
     """Level of every interval."""
     seed: int = Field(42, ge=0)
     """Seed of the bootstrap."""
+    abstention: Abstention = Abstention()
+    """Answers held back."""
+    novelty: Novelty = Novelty()
+    """Images of another kind."""
