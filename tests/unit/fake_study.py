@@ -7,6 +7,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import fake_abstention
 import numpy as np
 import pandas as pd
 
@@ -435,6 +436,7 @@ def finished_study(root: Path) -> FakeStudy:
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
+    fake_abstention.finish(root, fake.protocols)
     return fake
 
 

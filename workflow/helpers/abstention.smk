@@ -43,15 +43,15 @@ def novelty_names(wildcards):
 
 
 def novelty_files(wildcards):
-    return [f"{RESULTS}/runs/{name}/novelty.parquet" for name in novelty_names(wildcards)]
+    return [
+        f"{RESULTS}/runs/{name}/novelty.parquet" for name in novelty_names(wildcards)
+    ]
 
 
 def inputs_of_targets(wildcards):
     """What a run's model reads of each cohort that it is tested on."""
     run = parse_run(run_name(wildcards))
-    return [
-        file for target in RUNS[run] for file in model_inputs(wildcards, target)
-    ]
+    return [file for target in RUNS[run] for file in model_inputs(wildcards, target)]
 
 
 def inputs_of_targets_option(wildcards):
@@ -82,7 +82,11 @@ def joined(names):
 
 def abstention_figures():
     """Names of the figures: of a panel one of each family, novelty where runs were put through it."""
-    names = [f"{family}.{'.'.join(panel)}" for panel in ABSTAINED for family in ("risk_coverage", "conformal")]
+    names = [
+        f"{family}.{'.'.join(panel)}"
+        for panel in ABSTAINED
+        for family in ("risk_coverage", "conformal")
+    ]
     checked = {panel_of(parse_run(name)) for name in NOVELTY_RUNS}
     names += [f"novelty.{'.'.join(panel)}" for panel in ABSTAINED if panel in checked]
     return names + [f"gate.{'.'.join(pair)}" for pair in GATED_TASKS]

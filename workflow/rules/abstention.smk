@@ -170,16 +170,12 @@ rule figure_abstention:
         gate=parts_of("gate", GATED, GATE_TABLES),
     output:
         png=report(
-            collect(
-                "results/{{study}}/figures/{name}.png", name=abstention_figures()
-            ),
+            collect("results/{{study}}/figures/{name}.png", name=abstention_figures()),
             caption="../report/abstention.rst",
             category="Abstention and novelty",
         ),
         svg=collect("results/{{study}}/figures/{name}.svg", name=abstention_figures()),
-        table=collect(
-            "results/{{study}}/figures/{name}.csv", name=abstention_figures()
-        ),
+        table=collect("results/{{study}}/figures/{name}.csv", name=abstention_figures()),
     log:
         "logs/{study}/figure_abstention.log",
     benchmark:

@@ -84,7 +84,7 @@ def gate_rows(
 def accuracy_rows(right: np.ndarray, refused: np.ndarray, groups: np.ndarray, settings: Evaluation) -> dict[str, float]:
     """Accuracy on the images that the gate accepts and on those it refuses: columns accepted_* and refused_* of
     `ACCURACY`."""
-    row = {}
+    row: dict[str, float] = {}
     for name, part in (("accepted", ~refused), ("refused", refused)):
         values = (int(part.sum()), *share(right[part], groups[part], settings))
         row |= {f"{name}_{key}": value for key, value in zip(ACCURACY, values, strict=True)}

@@ -62,7 +62,7 @@ def risk_coverage_chart(curves: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     figure.supxlabel("Share of images answered, the most confident first", fontsize=9)
     figure.supylabel("Accuracy of these answers", fontsize=9)
     handles = [Line2D([], [], color=styles[name][0], linestyle=styles[name][1], label=name) for name in models]  # type: ignore[arg-type]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
     return figure, means[columns]
 
 
@@ -90,13 +90,14 @@ def conformal_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         axes.set_xlim(-0.02, 1.02)
         axes.xaxis.set_major_formatter("{x:.0%}")
     figure.supxlabel("Share of prediction sets that hold the true class", fontsize=9)
-    marks = {"split": {}, "class-conditional": {"markerfacecolor": "white"}}
     handles = [
-        Line2D([], [], color=INK, marker="o", linestyle="none", label=f"calibrated {METHODS[name]}", **marks[name])
-        for name in METHODS
+        Line2D(
+            [], [], color=INK, marker="o", markerfacecolor=fill, linestyle="none", label=f"calibrated {METHODS[name]}"
+        )
+        for name, fill in (("split", INK), ("class-conditional", "white"))
     ]
     handles.append(Line2D([], [], color=INK, linestyle=STYLES[1], linewidth=1, label="promised"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure, means[columns]
 
 
@@ -104,8 +105,8 @@ def _rows(axes: Axes, part: pd.DataFrame, models: list[str], level: float) -> No
     styles = look(models)
     axes.axvline(level, color=INK, linestyle=STYLES[1], linewidth=1, zorder=1)
     for row in part.to_dict("records"):
-        place, colour = models.index(row["model"]), styles[row["model"]][0]
-        place += 0.17 if row["method"] != "split" else -0.17
+        colour = styles[row["model"]][0]
+        place = models.index(row["model"]) + (0.17 if row["method"] != "split" else -0.17)
         axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.8, solid_capstyle="round")
         fill = colour if row["method"] == "split" else "white"
         axes.plot(row["coverage"], place, "o", color=colour, markerfacecolor=fill, markersize=5)

@@ -63,20 +63,25 @@ def novelty_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         axes.set(title=SCORES[score], xlim=(-0.02, 1.02))
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         _kinds(axes, kinds)
+    _named(grid[0], kinds, [wrap(kind, 28) for _, kind in kinds])
     figure.supxlabel("Chance that such an image looks stranger than a test image (AUROC)", fontsize=9)
     handles = [Line2D([], [], color=styles[name][0], marker="o", linestyle="none", label=name) for name in models]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure, means[columns]
 
 
 def _kinds(axes: Axes, kinds: list[tuple[str, str]]) -> None:
-    axes.set_yticks(range(len(kinds)), [wrap(kind, 28) for _, kind in kinds])
-    for label, (role, _) in zip(axes.get_yticklabels(), kinds, strict=True):
-        label.set_color(ROLES[role])
     axes.set_ylim(len(kinds) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     for edge in range(1, len(kinds)):
         axes.axhline(edge - 0.5, color=RULE, linewidth=0.5 if kinds[edge][0] == kinds[edge - 1][0] else 1.4)
+
+
+def _named(axes: Axes, kinds: list[tuple[str, str]], names: list[str]) -> None:
+    """Names of the rows, for all panels that share them, in the colours of their roles."""
+    axes.set_yticks(range(len(kinds)), names, fontsize=7.2)
+    for label, (role, _) in zip(axes.get_yticklabels(), kinds, strict=True):
+        label.set_color(ROLES[role])
 
 
 def gate_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
@@ -99,9 +104,10 @@ def gate_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         if measure and len(rows):
             axes.axvspan(*rows[["limit_low", "limit_high"]].iloc[0], color="#DDEBF5", zorder=0)
         _kinds(axes, kinds)
-        axes.set_yticks(range(len(kinds)), names, fontsize=7.2)
         axes.set_title(MEASURES.get(measure, f"refused, {strictest} split"))
         axes.grid(axis="x")
+    for axes in grid[::5]:
+        _named(axes, kinds, names)
     grid[0].set_xlim(-0.03, 1.03)
     grid[0].xaxis.set_major_formatter("{x:.0%}")
     return figure, part

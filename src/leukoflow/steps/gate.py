@@ -84,9 +84,9 @@ def main(argv: list[str] | None = None) -> None:
                 rows += gate.gate_rows(table, known, limits, place | {"role": "external", "kind": name}, asked)
         if fold == 0:
             tested = part.loc[part["role"] == "test", "image_id"]
-            for where, kind, table in _made_up(tested, given):
+            for role, kind, table in _made_up(tested, given):
                 rows += gate.gate_rows(
-                    table, np.arange(len(table)), limits, place | {"role": where, "kind": kind}, asked
+                    table, np.arange(len(table)), limits, place | {"role": role, "kind": kind}, asked
                 )
     accuracies = [row for each in progress(given.of, len(given.of), "run") for row in _accuracy(each, refused, given)]
     write_table(given.parts / "gate.csv", pd.DataFrame(rows, columns=gate.COLUMNS))
@@ -100,15 +100,14 @@ def _quality(path: Path) -> pd.DataFrame:
 
 
 def _made_up(tested: pd.Series, given: argparse.Namespace) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Measures of damaged test images, with what they are without damage, and of non-smears of their size."""
+    """Measures of damaged test images, and of non-smears of the size of the cohort's images."""
     asked: Evaluation = given.settings
-    files = listed(given.files).set_index("image_id", drop=False)
-    number = min(asked.abstention.damaged, len(tested))
-    chosen = np.sort(generator(asked.seed, "gate").choice(len(tested), number, replace=False))
-    found = sources(given.root, files.loc[tested.to_numpy()[chosen]])
-    images = [_small(read(each, given.max_pixels)) for each in found]
-    for kind, change in DAMAGES.items():
-        if images:
+    if number := min(asked.abstention.damaged, len(tested)):
+        files = listed(given.files).set_index("image_id", drop=False)
+        chosen = np.sort(generator(asked.seed, "gate").choice(len(tested), number, replace=False))
+        found = sources(given.root, files.loc[tested.to_numpy()[chosen]])
+        images = [_small(read(each, given.max_pixels)) for each in found]
+        for kind, change in DAMAGES.items():
             yield "damaged", kind, _measured([change(each) for each in images], given)
     manifest = read_table(given.manifest, ["width", "height"])
     side = int(min(manifest[["width", "height"]].median().min(), LONGEST_SIDE))
