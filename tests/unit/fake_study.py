@@ -7,6 +7,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import fake_abstention
 import numpy as np
 import pandas as pd
 from fake_published import make_published
@@ -441,6 +442,7 @@ def finished_study(root: Path) -> FakeStudy:
     write_shortcuts(root, CLASSES)
     make_stress(root, fake.runs())
     make_published(root)
+    fake_abstention.finish(root, fake.protocols)
     return fake
 
 

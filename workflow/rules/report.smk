@@ -41,6 +41,8 @@ rule report:
                 + CELL_TABLES
                 + SHORTCUT_TABLES
                 + STRESS_TABLES
+                + ABSTENTION_TABLES
+                + GATE_TABLES
                 + PUBLISHED_TABLES
                 + ("sample_size", "paper_figures")
             ),

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from leukoflow.config.abstention import Abstention, Novelty
 from leukoflow.config.base import Section
 from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.config.stress import Stress
@@ -20,3 +21,7 @@ class Evaluation(Section):
     """The shortcut audit."""
     stress: Stress = Stress()
     """Changed images."""
+    abstention: Abstention = Abstention()
+    """Answers held back."""
+    novelty: Novelty = Novelty()
+    """Images of another kind."""

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.report import grid, words
+from leukoflow.report.abstention import abstention_section
 from leukoflow.report.cells import cells_section
 from leukoflow.report.cohorts import cohorts_section
 from leukoflow.report.embed import Picture, picture
@@ -28,6 +29,7 @@ TABLES = (
     "probes", "shortcut_audit", "stain_swap", "neutralised",
     "robustness", "modules", "sample_size",
     "published_vs_reproduced", "published_checks", "paper_figures",
+    "abstention", "conformal", "novelty", "gate", "gate_accuracy",
 )  # fmt: skip
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
 GROUPS = {
@@ -46,6 +48,7 @@ SECTIONS: dict[str, tuple[str, Builder]] = {
     "splits": ("Splits and leakage", lambda study, tables, pictures: grid.audit(tables["audit"])),
     "external": ("External cohorts", external_section),
     "robustness": ("Robustness", robustness_section),
+    "abstention": ("Abstention and novelty", abstention_section),
     "published": ("Published and reproduced", published_section),
     "details": ("Results in detail", details_section),
     "cells": ("White cells", cells_section),
