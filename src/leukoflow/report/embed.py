@@ -37,6 +37,10 @@ CAPTIONS = {
     "the colour baseline.",
     "comparison": "Models of experiment {0} against its reference: difference in accuracy on the same test images with "
     "95 % intervals, and p-values adjusted for the number of models. Hollow: the difference as published.",
+    "critical_difference": "Mean ranks of the models of experiment {0} by accuracy over folds and seeds. Upright bars "
+    "join models that Nemenyi's test cannot tell apart.",
+    "leakage": "What leaks are worth on {0}, {2} view: accuracy by split, the difference to images divided at random, "
+    "and test images with a copy among the learnt ones apart from the others. Whiskers are 95 % intervals.",
     "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",
 }
 

@@ -24,14 +24,20 @@ from leukoflow.report.embed import Picture, picture
 from leukoflow.report.features import features_section
 from leukoflow.report.findings import findings, gravest_first
 from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, rows_of
+from leukoflow.report.leakage import leakage_findings, leakage_section
+from leukoflow.report.statistics import statistics_section
 
 TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "statistics", "ranks", "leakage",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
-SECTIONS: dict[str, tuple[str, Builder]] = {}
+SECTIONS: dict[str, tuple[str, Builder]] = {
+    "leakage": ("Leakage audit", leakage_section),
+    "statistics": ("Statistics", statistics_section),
+}
 """Sections after the results, in order: title, and what makes the `content` of the template of that name; a section
 whose content is None is left out."""
 PACKAGES = (
@@ -78,7 +84,7 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         study=study,
         headlines=headlines(study, tables["leaderboard"]),
         alone=baselines_alone(study, tables["leaderboard"]),
-        findings=gravest_first([*found, *cell_findings(study, tables)]),
+        findings=gravest_first([*found, *leakage_findings(study, tables["leakage"]), *cell_findings(study, tables)]),
         cells=cells_section(study, tables["cells"], tables["segmentation"], tables["instances"], pictures),
         features=features_section(study, tables["selection"], tables["stability"], tables["neighbours"], pictures),
         cohorts=_cohorts(study, tables["cohorts"], pictures),
