@@ -35,7 +35,7 @@ def test_what_a_strict_split_costs_is_told_with_its_interval(fake, leakage):
     # The best under the strict split, not the one that loses least.
     assert "resnet50_hmscam is right on 100.0" in cost.text and "10.0 points less (interval " in cost.text
     assert "\N{MINUS SIGN}20.0 to +2.0 points" in cost.text and cost.tone == "warn"
-    assert "Over all 3 models the median is 20.0 points less." in cost.text and "4 groups only" in cost.text
+    assert "Over all 3 models the median is 20.0 points less." in cost.text and "4 groups: the loss" in cost.text
     assert told(lost.assign(difference_high=-0.01)).tone == "bad"
     assert told(lost.assign(difference=-0.004)) is None
 
