@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from fake_published import make_published
 from fake_shortcuts import write_shortcuts
+from fake_statistics import make_statistics
 from fake_stress import make_stress
 
 from leukoflow.cells.morphology import FEATURES
@@ -443,6 +444,7 @@ def finished_study(root: Path) -> FakeStudy:
     make_stress(root, fake.runs())
     make_published(root)
     fake_abstention.finish(root, fake.protocols)
+    make_statistics(root, named_runs(root), CLASSES)
     return fake
 
 

@@ -40,6 +40,8 @@ rule report:
                 TABLES
                 + CELL_TABLES
                 + SHORTCUT_TABLES
+                + STATISTICS_TABLES
+                + LEAKAGE_TABLES
                 + STRESS_TABLES
                 + ABSTENTION_TABLES
                 + GATE_TABLES
