@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from leukoflow.config.assessment import Assessment
 from leukoflow.config.base import Section
 
 
@@ -14,3 +15,5 @@ class Evaluation(Section):
     """Level of every interval."""
     seed: int = Field(42, ge=0)
     """Seed of the bootstrap."""
+    assessment: Assessment = Assessment()
+    """Calibration and discrimination."""

@@ -1,6 +1,6 @@
 """Intervals: percentile bootstrap over images and over groups, and Wilson's interval for proportions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import sparse
@@ -19,16 +19,29 @@ def resample(sets: Design, units: np.ndarray, resamples: int, seed: int, chunk: 
     and U alone, so all models tested on the same images meet the same resamples. Resamples are drawn in chunks of
     about 16 MiB. With fewer than two units there is nothing to draw: all NaN.
     """
+    return resampled(sets.matrix, units, resamples, seed, lambda sums: from_sums(sets, sums), chunk)
+
+
+def resampled(
+    matrix: sparse.csr_matrix,
+    units: np.ndarray,
+    resamples: int,
+    seed: int,
+    finish: Callable[[np.ndarray], np.ndarray],
+    chunk: int | None = None,
+) -> np.ndarray:
+    """What `finish` makes of the sums of a matrix's rows in each resample, as `resample`: [rows, resamples].
+
+    `matrix` [sums, n] holds what each image adds to each sum; `finish` turns sums [sums, R] into numbers [rows, R].
+    """
     number = int(units.max()) + 1 if len(units) else 0
-    result = np.full((sets.classes * 4 + 8, resamples), np.nan)
     if number < 2:
-        return result
+        return np.full((len(finish(matrix @ np.ones((matrix.shape[1], 1)))), resamples), np.nan)
     member = sparse.csr_matrix((np.ones(len(units)), (np.arange(len(units)), units)), shape=(len(units), number))
-    by_unit = (sets.matrix @ member).tocsr()
+    by_unit = (matrix @ member).tocsr()
     size = chunk or max(1, CHUNK_BYTES // (8 * max(number, by_unit.shape[0])))
-    for start, counts in draws(number, resamples, size, seed):
-        result[:, start : start + counts.shape[1]] = from_sums(sets, by_unit @ counts)
-    return result
+    parts = [finish(by_unit @ counts) for _, counts in draws(number, resamples, size, seed)]
+    return np.concatenate(parts, axis=1)
 
 
 def draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterator[tuple[int, np.ndarray]]:
@@ -47,12 +60,13 @@ def draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterato
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Limits [rows] of values [rows, R], undefined resamples left out; NaN where fewer than half are defined."""
-    low, high = np.full((2, len(values)), np.nan)
-    for row, each in enumerate(values):
-        defined = each[~np.isnan(each)]
-        if 2 * len(defined) >= len(each) > 0:
-            low[row], high[row] = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return low, high
+    limits, ends = np.full((2, len(values)), np.nan), [(1 - confidence) / 2, (1 + confidence) / 2]
+    missing = np.isnan(values).sum(1)
+    if values.shape[1]:
+        limits[:, missing == 0] = np.quantile(values[missing == 0], ends, axis=1)
+    for row in np.flatnonzero((missing > 0) & (2 * missing <= values.shape[1])):
+        limits[:, row] = np.quantile(values[row][~np.isnan(values[row])], ends)
+    return limits[0], limits[1]
 
 
 def wilson_interval(right: float, count: float, confidence: float) -> tuple[float, float]:
