@@ -36,13 +36,6 @@ def class_names(wildcards):
     return list(STUDY.tasks[wildcards.task].classes)
 
 
-def rows_to_predict(wildcards):
-    """Validation and test rows of the training cohort's split, or all rows of another cohort."""
-    if wildcards.target == wildcards.cohort:
-        return f"--split {RESULTS}/splits/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol}.parquet"
-    return f"--manifest {RESULTS}/cohorts/{wildcards.target}/manifest.parquet --groups {RESULTS}/quality/groups.parquet"
-
-
 def architecture_code(step):
     """A params function: fingerprint of a step together with the run's architecture."""
 

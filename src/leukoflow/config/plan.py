@@ -1,8 +1,10 @@
 """The runs that a study asks for."""
 
 from itertools import product
+from typing import get_args
 
 from leukoflow.config.experiments import Check
+from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run
 
@@ -26,6 +28,11 @@ def all_runs(study: Study) -> dict[Run, list[str]]:
 
 
 def checked_runs(study: Study, check: Check) -> list[Run]:
-    """Every run that an experiment with this check asks for, once."""
-    asked = [name for name, experiment in study.experiments.items() if check in experiment.checks]
-    return list(dict.fromkeys(run for name in asked for run in runs_of(study, name)))
+    """The runs under the strictest protocol of every experiment with this check, once."""
+    strictness = get_args(Protocol)
+    found: dict[Run, None] = {}
+    for name, experiment in study.experiments.items():
+        if check in experiment.checks:
+            strictest = max(experiment.protocols, key=strictness.index)
+            found |= dict.fromkeys(run for run in runs_of(study, name) if run.protocol == strictest)
+    return list(found)
