@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fake_assessment import add_assessment
 
 from leukoflow.cells.morphology import FEATURES
 from leukoflow.config.load import parse_study
@@ -432,6 +433,7 @@ def finished_study(root: Path) -> FakeStudy:
         for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
+    add_assessment(root, fake.protocols, CLASSES)
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
     return fake
 

@@ -67,9 +67,9 @@ def _measured(
         return calibration.measures(sets, sums)[list(kept)]
 
     drawn = resampled(sets.matrix, sample.units, settings.resamples, settings.seed, finish)
-    for place, (row, measure) in enumerate(kept.items()):
+    for place, (line, measure) in enumerate(kept.items()):
         if measure == "ece":
-            drawn[place] = np.maximum(drawn[place] - (np.nanmean(drawn[place]) - values[row]), 0)
+            drawn[place] = np.maximum(drawn[place] - (np.nanmean(drawn[place]) - values[line]), 0)
     limits = dict(zip(kept, zip(*percentile_interval(drawn, settings.confidence), strict=True), strict=True))
     confidence, right = shares.max(1), (shares.argmax(1) == y).astype(float)
     binary = [(confidence, right), *((shares[:, k], (y == k).astype(float)) for k in range(len(classes)))]

@@ -63,7 +63,7 @@ def thresholds(positive: np.ndarray, score: np.ndarray, specificities: Sequence[
     rules = [*(f"specificity {each:g}" for each in specificities), "Youden"]
     if not positive.any() or positive.all():
         return dict.fromkeys(rules, np.nan)
-    levels = np.r_[np.unique(score), np.inf]
+    levels = np.append(np.unique(score), np.inf)
     negatives, positives = np.sort(score[~positive]), np.sort(score[positive])
     specificity = np.searchsorted(negatives, levels) / len(negatives)
     sensitivity = 1 - np.searchsorted(positives, levels) / len(positives)

@@ -41,8 +41,8 @@ class Sample:
 
     def facts(self) -> dict[str, str | int]:
         """Columns that every table has."""
-        counts = {"n": len(self.y), "groups": len(np.unique(self.groups)), "resampling": self.resampling}
-        return {"target": self.target, "role": self.role, **counts}
+        facts: dict[str, str | int] = {"target": self.target, "role": self.role, "n": len(self.y)}
+        return facts | {"groups": len(np.unique(self.groups)), "resampling": self.resampling}
 
 
 def sample_of(run: Run, predictions: pd.DataFrame, role: str, classes: Sequence[str]) -> Sample:

@@ -17,6 +17,7 @@ from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.report import grid, words
+from leukoflow.report.assessment import assessment_section
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import cells_section
 from leukoflow.report.comparison import comparison
@@ -28,10 +29,13 @@ from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, row
 TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
-SECTIONS: dict[str, tuple[str, Builder]] = {}
+SECTIONS: dict[str, tuple[str, Builder]] = {
+    "assessment": ("Calibration and discrimination", assessment_section),
+}
 """Sections after the results, in order: title, and what makes the `content` of the template of that name; a section
 whose content is None is left out."""
 PACKAGES = (
