@@ -18,9 +18,13 @@ def bias_word(low: float, high: float) -> str:
 def sentences(test: pd.DataFrame, areas: pd.DataFrame, errors: pd.DataFrame) -> list[str]:
     """Sentences on the networks of one panel; rows of the test role, of calibration those of the whole."""
     networks = test[[not is_baseline(name) for name in test["model"]]]
-    means = networks.groupby(["calibrator", "model"], sort=False).mean(numeric_only=True)
-    before, after = (means.xs(name) for name in ("none", "temperature"))
+    before, after = (_means(networks[networks["calibrator"] == name]) for name in ("none", "temperature"))
     return [*_bias(before), *_temperature(before, after), *_best(areas, errors)]
+
+
+def _means(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over runs, a row for each model."""
+    return table.groupby("model", sort=False).mean(numeric_only=True)
 
 
 def _networks(number: int, total: int) -> str:
@@ -33,7 +37,7 @@ def _bias(trained: pd.DataFrame) -> list[str]:
     text = f"As trained, confidence is too high in {_networks(over, total)} and too low in {words.count(under)}: "
     text += "the interval of mean confidence less accuracy lies wholly on one side of zero."
     name = str(trained["gap"].idxmax())
-    row = trained.loc[name]
+    row = trained.loc[name].to_dict()
     text += f" Furthest off is {name}: {words.percent(row['predicted'])} sure on average, right on "
     return [text + f"{words.percent(row['observed'])}."]
 
@@ -60,9 +64,9 @@ def _temperature(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
 
 def _best(areas: pd.DataFrame, errors: pd.DataFrame) -> list[str]:
     own = errors[[not is_baseline(name) for name in errors["model"]]]
-    means = own.groupby("model", sort=False).mean(numeric_only=True)
+    means = _means(own)
     name = str(means["accuracy"].idxmax())
-    row = means.loc[name]
+    row = means.loc[name].to_dict()
     macro = areas[(areas["model"] == name) & (areas["class"] == "macro average")]["auc"].mean()
     text = f"The most accurate network, {name}, tells the classes apart with a macro AUC of {words.decimal(macro)}"
     if not row["errors"]:
