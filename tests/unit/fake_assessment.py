@@ -12,9 +12,9 @@ def add_assessment(root: Path, protocols: tuple[str, ...], classes: tuple[str, .
     """Parts of each panel on the plain view, and the tables."""
     panels = [f"demo.subtype.plain.{protocol}" for protocol in protocols]
     for panel in panels:
-        runs = {path.name: ["demo", "away"] for path in sorted((root / "runs").glob(f"{panel}.*"))}
+        runs = [path.name for path in sorted((root / "runs").glob(f"{panel}.*"))]
         arguments = ["--settings", '{"resamples": 100}', "--task", json.dumps({"classes": classes})]
-        arguments += ["--runs", str(root / "runs"), "--of", json.dumps(runs)]
+        arguments += ["--runs", str(root / "runs"), "--on", "demo,away", *runs]
         assess.main([*arguments, "--output", str(root / "parts/assessment" / panel)])
     outputs = [str(root / f"tables/{name}.csv") for name in ASSESSMENT_TABLES]
     gather_tables.main(["--parts", str(root / "parts/assessment"), "--of", *panels, "--outputs", *outputs])

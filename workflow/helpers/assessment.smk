@@ -22,8 +22,13 @@ def assessed_predictions(wildcards):
 
 
 def panel_targets(wildcards):
-    """The cohorts that each run of a panel is tested on, its own first."""
-    return json.dumps({run.name: RUNS[run] for run in runs_in_panel(wildcards)})
+    """Options that name a panel's runs, those tested on the same cohorts together; each's own cohort comes first."""
+    together = {}
+    for run in runs_in_panel(wildcards):
+        together.setdefault(",".join(RUNS[run]), []).append(run)
+    return " ".join(
+        f"--on {targets} {words_of(runs)}" for targets, runs in together.items()
+    )
 
 
 def assessment_figures():

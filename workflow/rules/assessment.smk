@@ -31,7 +31,7 @@ rule assess:
         " {wildcards.protocol} split"
     shell:
         "python -m leukoflow.steps.assess --settings {params.settings:q} --task {params.task:q}"
-        " --runs {params.runs} --of {params.targets:q} --output {params.folder} 2> {log}"
+        " --runs {params.runs} {params.targets} --output {params.folder} 2> {log}"
 
 
 rule assessment_tables:

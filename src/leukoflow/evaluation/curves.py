@@ -174,6 +174,10 @@ def curve_table(drawn: Drawn, classes: Sequence[str]) -> pd.DataFrame:
 def _line(
     kind: str, name: str, x: np.ndarray, y: np.ndarray, drawn: Drawn, index: int, place: int, area: float
 ) -> pd.DataFrame:
+    # Between corners the curve is straight, but its band is not.
+    between = GRID[np.abs(GRID[:, None] - x).min(1) > TINY]
+    order = np.argsort(np.r_[x, between], kind="stable")
+    x, y = np.r_[x, between][order], np.r_[y, np.interp(between, x, y)][order]
     low, high = (np.interp(x, GRID, each[index, place]) for each in (drawn.low, drawn.high))
     values = ([kind] * len(x), [name] * len(x), x, y, low, high, [area] * len(x))
     return pd.DataFrame(dict(zip(CURVE_COLUMNS, values, strict=True)))

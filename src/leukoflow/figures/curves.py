@@ -67,6 +67,7 @@ def _panel(axes: Axes, kind: Kind, points: pd.DataFrame, classes: Sequence[str])
         axes.text(
             x, 0.03 + 0.075 * row, text, color=colour, fontsize=7, transform=axes.transAxes,
             ha="right" if kind == "roc" else "left",
+            bbox={"facecolor": "white", "alpha": 0.6, "pad": 0.6, "linewidth": 0},
         )  # fmt: skip
 
 

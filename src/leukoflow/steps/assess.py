@@ -4,7 +4,6 @@ Calibrators and thresholds are fitted on the validation role; every number is of
 Writes OUTPUT/TABLE.csv of each table.
 """
 
-import json
 from pathlib import Path
 
 from leukoflow.config.evaluation import Evaluation
@@ -23,13 +22,17 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
     arguments.add_argument("--task", type=settings(Task), required=True, help="the panel's entry of section tasks")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
-    arguments.add_argument("--of", type=json.loads, required=True, help="targets by run, the own cohort first, as JSON")
+    arguments.add_argument(
+        "--on", nargs="+", action="append", required=True, metavar=("TARGETS", "RUN"),
+        help="cohorts that runs are tested on, their own first, comma between; names of the runs. May be repeated",
+    )  # fmt: skip
     arguments.add_argument("--output", type=Path, required=True, help="folder to write the tables into")
     given = arguments.parse_args(argv)
+    named = [(parse_run(name), targets.split(",")) for targets, *names in given.on for name in names]
     predictions = {}
-    for name, targets in progress(given.of.items(), len(given.of), "run"):
-        files = [given.runs / name / "predictions" / f"{target}.parquet" for target in targets]
-        predictions[parse_run(name)] = [read_table(path, COLUMNS) for path in files]
+    for each, targets in progress(named, len(named), "run"):
+        files = [given.runs / each.name / "predictions" / f"{target}.parquet" for target in targets]
+        predictions[each] = [read_table(path, COLUMNS) for path in files]
     for name, table in assess(predictions, given.task.classes, given.settings).items():
         write_table(given.output / f"{name}.csv", table)
 

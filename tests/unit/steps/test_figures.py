@@ -2,7 +2,7 @@ import json
 
 import pandas as pd
 import pytest
-from fake_study import CLASSES, finished_study, texts
+from fake_study import CLASSES, finished_study, named_runs, texts
 from PIL import Image
 
 from leukoflow.core.errors import LeukoFlowError
@@ -51,9 +51,7 @@ def test_views_keep_the_order_of_the_arguments(fake, tmp_path):
 
 
 def test_learning(fake, tmp_path):
-    table = written(
-        figure_learning, ["--histories", *texts(fake.path("runs/*/history.csv"))], tmp_path / "learning.png"
-    )
+    table = written(figure_learning, named_runs(fake.root), tmp_path / "learning.png")
     assert set(table["model"]) == {"neurallnet", "resnet50_hmscam"} and set(table["protocol"]) == {
         "image",
         "acquisition",
@@ -61,8 +59,7 @@ def test_learning(fake, tmp_path):
 
 
 def test_confusion(fake, tmp_path):
-    files = fake.path("runs/*.image.*/confusion.csv")
-    table = written(figure_confusion, ["--confusions", *texts(files)], tmp_path / "confusion.png")
+    table = written(figure_confusion, named_runs(fake.root, "*.image.*"), tmp_path / "confusion.png")
     assert table.groupby("model")["count"].sum().nunique() == 1
 
 
