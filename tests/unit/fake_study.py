@@ -10,6 +10,7 @@ from pathlib import Path
 import fake_abstention
 import numpy as np
 import pandas as pd
+from fake_assessment import add_assessment
 from fake_published import make_published
 from fake_shortcuts import write_shortcuts
 from fake_statistics import make_statistics
@@ -439,6 +440,7 @@ def finished_study(root: Path) -> FakeStudy:
         for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
+    add_assessment(root, fake.protocols, CLASSES)
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
     write_shortcuts(root, CLASSES)
     make_stress(root, fake.runs())

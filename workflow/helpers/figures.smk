@@ -179,11 +179,7 @@ def figure_files():
     names += [f"samples.{cohort}.{task}" for cohort, task in SHOWN]
     names += [f"learning.{'.'.join(panel)}" for panel in NETWORK_VIEWS]
     names += [f"confusion.{'.'.join(panel)}" for panel in PANELS]
-    names += [
-        f"{family}.{'.'.join(panel)}"
-        for panel in NETWORK_PANELS
-        for family in ("roc", "pr")
-    ]
+    names += assessment_figures()
     names += [
         f"{family}.{cohort}.{task}"
         for cohort, task in CELL_PAIRS

@@ -42,6 +42,7 @@ rule report:
                 + SHORTCUT_TABLES
                 + STATISTICS_TABLES
                 + LEAKAGE_TABLES
+                + ASSESSMENT_TABLES
                 + STRESS_TABLES
                 + ABSTENTION_TABLES
                 + GATE_TABLES

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from leukoflow.config.abstention import Abstention, Novelty
+from leukoflow.config.assessment import Assessment
 from leukoflow.config.base import Section
 from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.config.stress import Stress
@@ -29,3 +30,5 @@ class Evaluation(Section):
     """Answers held back."""
     novelty: Novelty = Novelty()
     """Images of another kind."""
+    assessment: Assessment = Assessment()
+    """Calibration and discrimination."""

@@ -18,8 +18,15 @@ CAPTIONS = {
     "views": "One image of each class in {0}, in every view that a network may be given.",
     "learning": "Learning curves on {0}, {2} view: training broken, validation solid; mean and range of runs.",
     "confusion": "Confusion matrices on {0}, {2} view, {3} split: shares of each true class, and counts.",
-    "roc": "ROC curves on {0}, {2} view, {3} split: each class against the rest. Insets enlarge the corner.",
-    "pr": "Precision-recall curves on {0}, {2} view, {3} split: each class against the rest.",
+    "roc": "ROC curves on {0}, {2} view, {3} split: each class against the rest, with bands that hold 95 % of "
+    "resamples over groups of images. Insets enlarge the corner.",
+    "pr": "Precision-recall curves on {0}, {2} view, {3} split: each class against the rest, with such bands.",
+    "reliability": "Accuracy against confidence on {0}, {2} view, {3} split, as trained and with a temperature fitted "
+    "on validation images; below the diagonal confidence is too high. Pale: bins of few images. Upright lines: 95 % "
+    "intervals, images taken for independent. Grey: shares of images.",
+    "reliability_classes": "Share of each class against its mean probability on {0}, {2} view, {3} split, and Brier "
+    "scores of each class against the rest. Pale: bins of few images.",
+    "confidence": "Confidence of right answers (upwards) and of wrong ones (downwards) on {0}, {2} view, {3} split.",
     "duplicates": "Pairs found to be duplicates: bits by which their hashes differ, and correlation of their pixels.",
     "stages": "From picture to white cells in {0}: an image of each class with a typical number of cells. "
     "A broken line goes around cells that the edge cuts.",

@@ -12,6 +12,7 @@ from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.report import grid, words
 from leukoflow.report.abstention import abstention_section
+from leukoflow.report.assessment import assessment_section
 from leukoflow.report.cells import cells_section
 from leukoflow.report.cohorts import cohorts_section
 from leukoflow.report.embed import Picture, picture
@@ -29,6 +30,7 @@ TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
     "statistics", "ranks", "leakage",
+    "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
     "probes", "shortcut_audit", "stain_swap", "neutralised",
     "robustness", "modules", "sample_size",
     "published_vs_reproduced", "published_checks", "paper_figures",
@@ -51,6 +53,7 @@ SECTIONS: dict[str, tuple[str, Builder]] = {
     "leakage": ("Leakage audit", leakage_section),
     "splits": ("Splits and leakage", lambda study, tables, pictures: grid.audit(tables["audit"])),
     "external": ("External cohorts", external_section),
+    "assessment": ("Calibration and discrimination", assessment_section),
     "robustness": ("Robustness", robustness_section),
     "abstention": ("Abstention and novelty", abstention_section),
     "statistics": ("Statistics", statistics_section),
