@@ -39,7 +39,7 @@ rule report:
         ),
         stress=collect(
             "results/{{study}}/tables/{table}.csv",
-            table=(*STRESS_TABLES, "sample_size"),
+            table=(*STRESS_TABLES, "sample_size", "gains"),
         ),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],

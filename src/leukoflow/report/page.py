@@ -29,7 +29,7 @@ from leukoflow.report.robustness import robustness_section
 TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
-    "robustness", "modules", "sample_size",
+    "robustness", "modules", "sample_size", "gains",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
