@@ -97,3 +97,33 @@ def picture_features_option(wildcards):
         return ""
     entry = shlex.quote(STUDY.features[name].model_dump_json())
     return f"--features {entry} --selection {selection_folder(wildcards)}"
+
+
+# Experiments whose models are held to a reference; without one the first gives a table without rows.
+REMEDIED = [
+    name for name in COMPARED if "stress" in STUDY.experiments[name].checks
+] or list(STUDY.experiments)[:1]
+
+
+def runs_held_to_reference(wildcards):
+    if wildcards.experiment not in COMPARED:
+        return []
+    known = set(STRESSED)
+    return [run for run in runs_of(STUDY, wildcards.experiment) if run in known]
+
+
+def held_to_reference(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/stress.parquet"
+        for run in runs_held_to_reference(wildcards)
+    ]
+
+
+def names_held_to_reference(wildcards):
+    return [run.name for run in runs_held_to_reference(wildcards)]
+
+
+def view_and_reference(wildcards):
+    """The reference on the experiment's first view: remedies are other models, or the same on other views."""
+    asked = STUDY.experiments[wildcards.experiment]
+    return [asked.views[0], asked.reference or asked.models[0]]

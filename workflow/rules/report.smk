@@ -47,7 +47,7 @@ rule report:
                 + ABSTENTION_TABLES
                 + GATE_TABLES
                 + PUBLISHED_TABLES
-                + ("sample_size", "paper_figures")
+                + ("sample_size", "gains", "paper_figures")
             ),
         ),
         figures=FIGURES,

@@ -32,7 +32,7 @@ TABLES = (
     "statistics", "ranks", "leakage",
     "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
     "probes", "shortcut_audit", "stain_swap", "neutralised",
-    "robustness", "modules", "sample_size",
+    "robustness", "modules", "sample_size", "gains",
     "published_vs_reproduced", "published_checks", "paper_figures",
     "abstention", "conformal", "novelty", "gate", "gate_accuracy",
 )  # fmt: skip
