@@ -7,9 +7,12 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import fake_abstention
 import numpy as np
 import pandas as pd
+from fake_published import make_published
 from fake_shortcuts import write_shortcuts
+from fake_statistics import make_statistics
 from fake_stress import make_stress
 
 from leukoflow.cells.morphology import FEATURES
@@ -439,6 +442,9 @@ def finished_study(root: Path) -> FakeStudy:
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
     write_shortcuts(root, CLASSES)
     make_stress(root, fake.runs())
+    make_published(root)
+    fake_abstention.finish(root, fake.protocols)
+    make_statistics(root, named_runs(root), CLASSES)
     return fake
 
 

@@ -36,11 +36,18 @@ rule report:
         study="results/{study}/study.json",
         tables=collect(
             "results/{{study}}/tables/{table}.csv",
-            table=TABLES + CELL_TABLES + SHORTCUT_TABLES,
-        ),
-        stress=collect(
-            "results/{{study}}/tables/{table}.csv",
-            table=(*STRESS_TABLES, "sample_size"),
+            table=(
+                TABLES
+                + CELL_TABLES
+                + SHORTCUT_TABLES
+                + STATISTICS_TABLES
+                + LEAKAGE_TABLES
+                + STRESS_TABLES
+                + ABSTENTION_TABLES
+                + GATE_TABLES
+                + PUBLISHED_TABLES
+                + ("sample_size", "paper_figures")
+            ),
         ),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],
@@ -66,5 +73,5 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "python -m leukoflow.steps.report --study {input.study} --tables {input.tables} {input.stress}"
+        "python -m leukoflow.steps.report --study {input.study} --tables {input.tables}"
         " --figures {input.figures} --output {output} 2> {log}"
