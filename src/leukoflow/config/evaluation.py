@@ -3,6 +3,8 @@
 from pydantic import Field
 
 from leukoflow.config.base import Section
+from leukoflow.config.shortcuts import Shortcuts
+from leukoflow.config.stress import Stress
 
 
 class Evaluation(Section):
@@ -14,3 +16,7 @@ class Evaluation(Section):
     """Level of every interval."""
     seed: int = Field(42, ge=0)
     """Seed of the bootstrap."""
+    shortcuts: Shortcuts = Shortcuts()
+    """The shortcut audit."""
+    stress: Stress = Stress()
+    """Changed images."""

@@ -36,8 +36,16 @@ CAPTIONS = {
     "acquisition cluster.",
     "feature_count": "Accuracy on {0}, {2} view, against the number of features, with 95 % intervals; broken lines are "
     "the colour baseline.",
+    "shortcuts": "Shortcut audit on {0}, {2} view, {3} split: models as they are and in other stains, on other views, "
+    "and probes that see no cell's shape, with 95 % intervals. The broken line is chance.",
+    "planted": "The audit on synthetic cohorts whose stain was made to go with the class: what it finds against how "
+    "much was planted, with 95 % intervals.",
     "comparison": "Models of experiment {0} against its reference: difference in accuracy on the same test images with "
     "95 % intervals, and p-values adjusted for the number of models. Hollow: the difference as published.",
+    "sample_size": "Accuracy on {0}, {2} view, against the number of training images, with 95 % intervals; bars are "
+    "the standard deviation over runs, macro F1 is dotted.",
+    "robustness": "Accuracy on changed test images of {0}, {2} view, {3} split, with 95 % intervals where models "
+    "are few; the colour baseline broken. Harm grows to the right, or away from the upright line.",
     "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",
 }
 

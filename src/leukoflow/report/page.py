@@ -18,11 +18,15 @@ from leukoflow.report.features import features_section
 from leukoflow.report.methods import methods_section
 from leukoflow.report.published import published_section
 from leukoflow.report.results import details_section, external_section, leaderboards_section
+from leukoflow.report.robustness import robustness_section
+from leukoflow.report.shortcuts import shortcuts_section
 from leukoflow.report.summary import summary_section
 
 TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "probes", "shortcut_audit", "stain_swap", "neutralised",
+    "robustness", "modules", "sample_size",
     "published_vs_reproduced", "published_checks", "paper_figures",
 )  # fmt: skip
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
@@ -38,8 +42,10 @@ GROUPS = {
 SECTIONS: dict[str, tuple[str, Builder]] = {
     "know": ("What a reader must know", summary_section),
     "leaderboards": ("Leaderboards", leaderboards_section),
+    "shortcuts": ("Shortcut audit", shortcuts_section),
     "splits": ("Splits and leakage", lambda study, tables, pictures: grid.audit(tables["audit"])),
     "external": ("External cohorts", external_section),
+    "robustness": ("Robustness", robustness_section),
     "published": ("Published and reproduced", published_section),
     "details": ("Results in detail", details_section),
     "cells": ("White cells", cells_section),

@@ -11,8 +11,10 @@ from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding, findings, gravest_first
 from leukoflow.report.headlines import baselines_alone, headlines
 from leukoflow.report.published import published_findings
+from leukoflow.report.shortcuts import shortcut_findings
 
 FINDERS: tuple[Callable[[Study, Mapping[str, pd.DataFrame]], list[Finding]], ...] = (
+    lambda study, tables: shortcut_findings(tables),
     findings,
     cell_findings,
     published_findings,
