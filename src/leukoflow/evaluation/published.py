@@ -127,12 +127,12 @@ def counterparts(study: Study, number: Number) -> list[str]:
     """Models of the study that correspond to a number, the best first.
 
     Exact ones have its architecture and options, and among them the one with published figures of its own and its own
-    recipe comes first. Where other options may stand in (`loose`), models follow that have the same options with other
-    values, the nearest first.
+    recipe comes first; none learnt from a share of the images. Where other options may stand in (`loose`), models
+    follow that have the same options with other values, the nearest first.
     """
     found = []
     for place, (name, model) in enumerate(study.models.items()):
-        if model.architecture != number.architecture:
+        if model.architecture != number.architecture or model.training.share < 1:
             continue
         exact = model.options == number.options
         if exact or (number.loose and set(model.options) == set(number.options)):
