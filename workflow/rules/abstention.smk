@@ -69,14 +69,14 @@ rule abstain:
         names=names_of_panel,
         targets=targets_of_panel,
         novelty=novelty_names,
-        parts=f"{RESULTS}/parts/abstention",
     message:
         "Holding answers back on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
     shell:
         "python -m leukoflow.steps.abstain --settings {params.settings:q} --classes {params.classes:q}"
         " --runs {params.runs} --of {params.names} --targets {params.targets} --novelty {params.novelty}"
         " --split {input.split} --duplicates {input.duplicates}"
-        " --output {params.parts}/{wildcards.cohort}.{wildcards.task}.{wildcards.view}.{wildcards.protocol} 2> {log}"
+        " --output results/{wildcards.study}/parts/abstention/"
+        "{wildcards.cohort}.{wildcards.task}.{wildcards.view}.{wildcards.protocol} 2> {log}"
 
 
 rule gate:
@@ -111,7 +111,6 @@ rule gate:
         runs=f"{RESULTS}/runs",
         names=names_of_panel,
         targets=targets_of_panel,
-        parts=f"{RESULTS}/parts/gate",
     message:
         "Deriving the gate on image quality of {wildcards.cohort}, {wildcards.protocol} split"
     shell:
@@ -120,7 +119,7 @@ rule gate:
         " --quality {input.qualities} --groups {input.groups} --files {input.files} --manifest {input.manifest}"
         " --root {params.root:q} --max-pixels {params.max_pixels} --runs {params.runs} --of {params.names}"
         " --targets {params.targets} --threads {threads} --output {output.limits}"
-        " --parts {params.parts}/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol} 2> {log}"
+        " --parts results/{wildcards.study}/parts/gate/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol} 2> {log}"
 
 
 rule abstention_tables:
@@ -150,15 +149,14 @@ rule abstention_tables:
         runtime=grows(30),
     params:
         code=code_of("steps.gather_tables"),
-        parts=f"{RESULTS}/parts",
         abstained=joined(ABSTAINED),
         gated=joined(GATED),
     message:
         "Gathering the tables of abstention and novelty"
     shell:
-        "python -m leukoflow.steps.gather_tables --parts {params.parts}/abstention --of {params.abstained}"
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/abstention --of {params.abstained}"
         " --outputs {output.abstention} 2> {log}; "
-        "python -m leukoflow.steps.gather_tables --parts {params.parts}/gate --of {params.gated}"
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/gate --of {params.gated}"
         " --outputs {output.gate} 2>> {log}"
 
 
@@ -188,11 +186,9 @@ rule figure_abstention:
         runtime=grows(60),
     params:
         code=code_of("steps.figure_abstention"),
-        parts=f"{RESULTS}/parts",
-        figures=f"{RESULTS}/figures",
         names=abstention_figures(),
     message:
         "Drawing abstention, novelty and the gate"
     shell:
-        "python -m leukoflow.steps.figure_abstention --parts {params.parts} --of {params.names}"
-        " --output {params.figures} 2> {log}"
+        "python -m leukoflow.steps.figure_abstention --parts results/{wildcards.study}/parts --of {params.names}"
+        " --output results/{wildcards.study}/figures 2> {log}"
