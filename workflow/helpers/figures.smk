@@ -198,6 +198,9 @@ def figure_files():
     ]
     names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
     names += abstention_figures()
+    names += SHORTCUT_FIGURES + ["planted"] * bool(PLANTED)
+    names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]
+    names += [f"robustness.{'.'.join(panel)}" for panel in STRESS_PANELS]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
 

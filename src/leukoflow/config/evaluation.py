@@ -4,6 +4,8 @@ from pydantic import Field
 
 from leukoflow.config.abstention import Abstention, Novelty
 from leukoflow.config.base import Section
+from leukoflow.config.shortcuts import Shortcuts
+from leukoflow.config.stress import Stress
 
 
 class Evaluation(Section):
@@ -19,3 +21,7 @@ class Evaluation(Section):
     """Answers held back."""
     novelty: Novelty = Novelty()
     """Images of another kind."""
+    shortcuts: Shortcuts = Shortcuts()
+    """The shortcut audit."""
+    stress: Stress = Stress()
+    """Changed images."""
