@@ -255,7 +255,7 @@ def gains_grid(table: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells), is_baseline(str(key[0]))))
     first = table.to_dict("records")[0]
     caption = (
-        f"Experiment {first['experiment']}: accuracy less that of {first['reference']} on view {first['reference_view']}, "
-        "on the same images, in points. Above 0 is a gain. Small figures are intervals."
+        f"Experiment {first['experiment']}: accuracy less that of {first['reference']} on view "
+        f"{first['reference_view']}, on the same images, in points. Above 0 is a gain. Small figures are intervals."
     )
     return grid(caption, ["Model", "View", "Split", *(KINDS[name] for name in kinds)], rows)
