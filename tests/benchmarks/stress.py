@@ -5,6 +5,7 @@ scikit-image.
 Pillow and scikit-image picture by picture, torchvision on the whole batch of 8-bit pictures.
 """
 
+import importlib
 import io
 import os
 import sys
@@ -18,10 +19,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter
 from skimage import color, util
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional
 
 from leukoflow.images.perturbations import FAMILIES
+from leukoflow.models.layers.backbones import torchvision
+
+torchvision()  # importable also where its compiled operators, JPEG among them, do not fit the installed torch
+v2 = importlib.import_module("torchvision.transforms.v2")
+functional = v2.functional
 
 COUNT, SECONDS = 64, 0.6
 LEVELS = {
@@ -72,7 +76,7 @@ def others(side: int) -> dict[str, dict[str, Callable[[np.ndarray], object]]]:
                 lambda x: functional.resize(functional.resize(x, [small, small], antialias=True), [side, side])
             ),
         },
-        "jpeg": {"Pillow": with_pillow(compressed), "torchvision": with_torchvision_jpeg},
+        "jpeg": {"Pillow": with_pillow(compressed)},
         "occlusion": {"torchvision": with_torchvision(v2.RandomErasing(1.0, (0.1, 0.1), (1, 1), 128))},
         "rotation": {
             "Pillow": with_pillow(lambda image: image.rotate(15, up)),
@@ -88,10 +92,6 @@ def others(side: int) -> dict[str, dict[str, Callable[[np.ndarray], object]]]:
         },
         "stain_shift": {"scikit-image": restained},
     }
-
-
-def with_torchvision_jpeg(images: np.ndarray) -> object:
-    return [functional.jpeg(torch.from_numpy(each).permute(2, 0, 1).contiguous(), 50) for each in images]
 
 
 def rate(work: Callable[[np.ndarray], object], images: np.ndarray) -> float:
