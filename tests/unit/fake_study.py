@@ -7,9 +7,14 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import fake_abstention
 import numpy as np
 import pandas as pd
+from fake_assessment import add_assessment
+from fake_published import make_published
+from fake_shortcuts import write_shortcuts
 from fake_statistics import make_statistics
+from fake_stress import make_stress
 
 from leukoflow.cells.morphology import FEATURES
 from leukoflow.config.load import parse_study
@@ -435,7 +440,12 @@ def finished_study(root: Path) -> FakeStudy:
         for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
+    add_assessment(root, fake.protocols, CLASSES)
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
+    write_shortcuts(root, CLASSES)
+    make_stress(root, fake.runs())
+    make_published(root)
+    fake_abstention.finish(root, fake.protocols)
     make_statistics(root, named_runs(root), CLASSES)
     return fake
 

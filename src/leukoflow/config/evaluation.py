@@ -4,7 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from leukoflow.config.abstention import Abstention, Novelty
+from leukoflow.config.assessment import Assessment
 from leukoflow.config.base import Section
+from leukoflow.config.shortcuts import Shortcuts
+from leukoflow.config.stress import Stress
 
 
 class Evaluation(Section):
@@ -18,3 +22,13 @@ class Evaluation(Section):
     """Level of every interval."""
     seed: int = Field(42, ge=0)
     """Seed of the bootstrap."""
+    shortcuts: Shortcuts = Shortcuts()
+    """The shortcut audit."""
+    stress: Stress = Stress()
+    """Changed images."""
+    abstention: Abstention = Abstention()
+    """Answers held back."""
+    novelty: Novelty = Novelty()
+    """Images of another kind."""
+    assessment: Assessment = Assessment()
+    """Calibration and discrimination."""

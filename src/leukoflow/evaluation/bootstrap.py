@@ -24,27 +24,40 @@ def resample(sets: Design, units: np.ndarray, resamples: int, seed: int, chunk: 
     and U alone, so all models tested on the same images meet the same resamples. Resamples are drawn in chunks of
     about 16 MiB. With fewer than two units there is nothing to draw: all NaN.
     """
+    return resampled(sets.matrix, units, resamples, seed, lambda sums: from_sums(sets, sums), chunk)
+
+
+def resampled(
+    matrix: sparse.csr_matrix,
+    units: np.ndarray,
+    resamples: int,
+    seed: int,
+    finish: Callable[[np.ndarray], np.ndarray],
+    chunk: int | None = None,
+) -> np.ndarray:
+    """What `finish` makes of the sums of a matrix's rows in each resample, as `resample`: [rows, resamples].
+
+    `matrix` [sums, n] holds what each image adds to each sum; `finish` turns sums [sums, R] into numbers [rows, R].
+    """
     number = int(units.max()) + 1 if len(units) else 0
-    result = np.full((sets.classes * 4 + 8, resamples), np.nan)
     if number < 2:
-        return result
-    by_unit = _by_unit(sets, units, number)
+        return np.full((len(finish(matrix @ np.ones((matrix.shape[1], 1)))), resamples), np.nan)
+    by_unit = _by_unit(matrix, units, number)
     size = chunk or max(1, CHUNK_BYTES // (8 * max(number, by_unit.shape[0])))
-    for start, counts in draws(number, resamples, size, seed):
-        result[:, start : start + counts.shape[1]] = from_sums(sets, by_unit @ counts)
-    return result
+    parts = [finish(by_unit @ counts) for _, counts in draws(number, resamples, size, seed)]
+    return np.concatenate(parts, axis=1)
 
 
-def _by_unit(sets: Design, units: np.ndarray, number: int) -> sparse.csr_matrix:
-    """Images of each set in each unit, [sets, U]."""
+def _by_unit(matrix: sparse.csr_matrix, units: np.ndarray, number: int) -> sparse.csr_matrix:
+    """What the images of each unit add to each sum, [sums, U]."""
     member = sparse.csr_matrix((np.ones(len(units)), (np.arange(len(units)), units)), shape=(len(units), number))
-    return (sets.matrix @ member).tocsr()
+    return (matrix @ member).tocsr()
 
 
 def jackknife(sets: Design, units: np.ndarray) -> np.ndarray:
     """Metrics with each unit left out in turn, [8 + 4 K, U]; of more than `MOST_LEFT_OUT` units, several at once."""
     number = min(int(units.max()) + 1 if len(units) else 0, MOST_LEFT_OUT)
-    by_unit = _by_unit(sets, units % max(number, 1), number).tocsc()
+    by_unit = _by_unit(sets.matrix, units % max(number, 1), number).tocsc()
     total = np.asarray(by_unit.sum(1))
     result = np.full((sets.classes * 4 + 8, number), np.nan)
     size = max(1, CHUNK_BYTES // (8 * max(1, by_unit.shape[0])))
@@ -69,12 +82,13 @@ def draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterato
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Limits [rows] of values [rows, R], undefined resamples left out; NaN where fewer than half are defined."""
-    low, high = np.full((2, len(values)), np.nan)
-    for row, each in enumerate(values):
-        defined = each[~np.isnan(each)]
-        if 2 * len(defined) >= len(each) > 0:
-            low[row], high[row] = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return low, high
+    limits, ends = np.full((2, len(values)), np.nan), [(1 - confidence) / 2, (1 + confidence) / 2]
+    missing = np.isnan(values).sum(1)
+    if values.shape[1]:
+        limits[:, missing == 0] = np.quantile(values[missing == 0], ends, axis=1)
+    for row in np.flatnonzero((missing > 0) & (2 * missing <= values.shape[1])):
+        limits[:, row] = np.quantile(values[row][~np.isnan(values[row])], ends)
+    return limits[0], limits[1]
 
 
 def interval(

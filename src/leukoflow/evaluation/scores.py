@@ -67,15 +67,16 @@ def samples(
         rows = table[(table["cohort"] == target) & (table["role"] == role)]
         if rows.empty:
             continue
-        yield _sample(run, target, role, EVERY, rows, 0, classes)
+        yield sample_of(run, target, role, EVERY, rows, 0, classes)
         if role != "validation":
             seen = rows["image_id"].isin(seen_images(duplicates, fold, run.cohort, target))
-            yield _sample(run, target, role, UNSEEN, rows[~seen], int(seen.sum()), classes)
+            yield sample_of(run, target, role, UNSEEN, rows[~seen], int(seen.sum()), classes)
 
 
-def _sample(
+def sample_of(
     run: Run, target: str, role: str, subset: str, rows: pd.DataFrame, removed: int, classes: Sequence[str]
 ) -> Sample:
+    """The labelled images of rows of a run's predictions; LeukoFlowError where they do not fit the classes."""
     labelled = rows[rows["y"] >= 0]
     if len(labelled):
         probabilities = np.stack([np.asarray(each, np.float64) for each in labelled["probabilities"]])

@@ -134,7 +134,7 @@ def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     if best["units"] < FEW_GROUPS:
         text += f" The strict test set has {words.plural(best['units'], 'group')}: the loss is known only roughly."
     tone = "bad" if best["difference_high"] < 0 else "warn"
-    yield Finding(tone, f"Accuracy depends on the split: {where}", text)
+    yield Finding(tone, f"Accuracy depends on the split: {where}", text, "leakage")
 
 
 def _worth(where: str, own: pd.DataFrame) -> Iterator[Finding]:
@@ -153,7 +153,7 @@ def _worth(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     if others:
         share = number / (number + others)
         text += f" The copies change its accuracy by {points(share * best['difference'])} points."
-    yield Finding("warn", f"Copies in the test set: {where}", text)
+    yield Finding("warn", f"Copies in the test set: {where}", text, "leakage")
 
 
 def _lost(difference: float) -> str:
