@@ -55,10 +55,11 @@ def protocols(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) ->
     `tallies` by model and protocol. Accuracy pools folds and averages seeds. Test sets of two protocols share some of
     their images. The difference is that of the two accuracies; for its interval, units that hold together whatever
     either split keeps together are drawn from both test sets at once, so that images in both count as pairs and the
-    others as independent samples. `paired_difference` is measured on the images in both sets alone, where there are
-    at least `LEAST_SHARED`.
+    others as independent samples. Where the answers on either side do not vary, it is Newcombe's.
+    `paired_difference` is measured on the images in both sets alone, where there are at least `LEAST_SHARED`.
     """
     rows = []
+    loose: dict[str, dict[str, Any]] = {}
     models = _in_order({model for model, _ in tallies})
     for protocol in get_args(Protocol):
         here = [model for model in models if (model, protocol) in tallies]
@@ -69,7 +70,9 @@ def protocols(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) ->
         apart = dict(zip(both, _differences(both, protocol, tallies, settings), strict=True)) if both else {}
         for model, row in zip(here, own, strict=True):
             facts = {"model": model, "protocol": protocol, "part": EVERY, "runs": tallies[model, protocol].runs}
-            rows.append(facts | row | apart.get(model, {}))
+            if protocol == LOOSE:
+                loose[model] = row
+            rows.append(facts | row | _widened(apart.get(model, {}), row, loose.get(model, {})))
     return pd.DataFrame(rows, columns=COLUMNS[3:])
 
 
@@ -181,6 +184,14 @@ def _differences(
             if not prefix:
                 row["difference_interval"] = "groups" if low < high else ""
     return found
+
+
+def _widened(apart: dict[str, Any], strict: Mapping[str, Any], loose: Mapping[str, Any]) -> dict[str, Any]:
+    """The difference with Newcombe's limits where all are right on either side, which a bootstrap takes for certain."""
+    if not apart or "wilson" not in (strict["interval"], loose["interval"]):
+        return apart
+    low, high = newcombe_interval(*((each["accuracy"], each["low"], each["high"]) for each in (strict, loose)))
+    return apart | {"difference_low": low, "difference_high": high, "difference_interval": "newcombe"}
 
 
 def _held_together(one: pd.Series, other: pd.Series) -> np.ndarray:

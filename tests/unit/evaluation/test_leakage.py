@@ -58,6 +58,14 @@ def test_images_in_both_sets_count_as_pairs():
     assert (row["paired_low"], row["paired_high"]) == (row["difference_low"], row["difference_high"])
 
 
+def test_a_side_on_which_all_are_right_is_not_certain():
+    loose, strict = answers(ids(0, 40), np.arange(40) > 3), answers(ids(40, 60), np.ones(20))
+    row = protocols({("net", "image"): tally([loose]), ("net", "patient"): tally([strict])}, SETTINGS).iloc[1]
+    assert row["interval"] == "wilson" and row["difference_interval"] == "newcombe"
+    assert row["difference"] == pytest.approx(0.1) and row["difference_low"] < 0 < row["difference_high"]
+    assert row["difference_low"] < -(1 - wilson_interval(20, 20, 0.95)[0]) + 0.1
+
+
 def test_units_hold_together_what_either_split_does():
     one = pd.Series(["a", "a", "b", None, None])
     other = pd.Series([None, "x", "x", "x", "y"])
