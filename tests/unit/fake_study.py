@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fake_profile import write_profile
 
 from leukoflow.cells.morphology import FEATURES
 from leukoflow.config.load import parse_study
@@ -412,7 +413,6 @@ def finished_study(root: Path) -> FakeStudy:
         "comparisons": "comparisons/*.csv",
         "scores": "runs/*/scores.csv",
         "models": "runs/*/model.json",
-        "histories": "runs/*/history.csv",
         "splits": "splits/*.parquet",
     }
     named |= {
@@ -429,10 +429,11 @@ def finished_study(root: Path) -> FakeStudy:
     ]
     outputs = [
         str(root / "tables" / f"{name}.csv")
-        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons")
+        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "comparisons")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
+    write_profile(root)
     return fake
 
 

@@ -179,6 +179,11 @@ def figure_files():
         for panel in SELECTED_PANELS
         for family in ("selection", "embedding")
     ]
+    names += [
+        f"{family}.{'.'.join(view)}"
+        for view in NETWORK_VIEWS
+        for family in PROFILE_FIGURES
+    ]
     names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 

@@ -59,7 +59,6 @@ rule tables:
         study="results/{study}/study.json",
         scores=run_files("scores.csv"),
         models=run_files("model.json"),
-        histories=run_files("history.csv"),
         manifests=cohort_tables("manifest.parquet"),
         qualities=cohort_tables("quality.parquet"),
         rejects=cohort_tables("rejects.csv"),
@@ -89,7 +88,7 @@ rule tables:
         "Gathering the tables"
     shell:
         "python -m leukoflow.steps.tables --study {input.study} --scores {input.scores}"
-        " --models {input.models} --histories {input.histories} --manifests {input.manifests}"
+        " --models {input.models} --manifests {input.manifests}"
         " --qualities {input.qualities} --rejects {input.rejects} --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
         " --outputs {output} 2> {log}"

@@ -35,6 +35,9 @@ CAPTIONS = {
     "acquisition cluster.",
     "feature_count": "Accuracy on {0}, {2} view, against the number of features, with 95 % intervals; broken lines are "
     "the colour baseline.",
+    "pareto": "Accuracy with 95 % intervals on {0}, {2} view, strictest split, against latency, file size and energy. "
+    "Filled: no model is at least as good at less cost; the colour baseline in orange. Hollow diamonds: as published.",
+    "throughput": "Latency of one image, and images a second by batch size, on {0}, {2} view. Diamond: as published.",
     "comparison": "Models of experiment {0} against its reference: difference in accuracy on the same test images with "
     "95 % intervals, and p-values adjusted for the number of models. Hollow: the difference as published.",
     "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",

@@ -20,18 +20,22 @@ from leukoflow.report import grid, words
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import cells_section
 from leukoflow.report.comparison import comparison
+from leukoflow.report.efficiency import efficiency
 from leukoflow.report.embed import Picture, picture
 from leukoflow.report.features import features_section
 from leukoflow.report.findings import findings, gravest_first
 from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, rows_of
 
 TABLES = (
-    "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
+    "scores", "leaderboard", "external", "cohorts", "audit", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "efficiency", "energy", "layers", "speed",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
-SECTIONS: dict[str, tuple[str, Builder]] = {}
+SECTIONS: dict[str, tuple[str, Builder]] = {
+    "efficiency": ("Efficiency", efficiency),
+}
 """Sections after the results, in order: title, and what makes the `content` of the template of that name; a section
 whose content is None is left out."""
 PACKAGES = (
@@ -90,7 +94,6 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         experiments=_experiments(study, tables, pictures),
         external=grid.external(tables["external"]) if len(tables["external"]) else None,
         sections=_sections(study, tables, pictures),
-        efficiency=grid.efficiency(tables["efficiency"]),
         held_out=HELD_OUT,
         config=yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         digest=hashlib.sha256(json.dumps(study.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12],

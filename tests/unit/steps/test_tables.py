@@ -83,7 +83,7 @@ def test_mcnemar_counts_the_images_of_the_predictions(root):
 
 
 def test_without_a_reference_the_comparisons_have_their_header_alone(root, tmp_path):
-    named = {"scores": "runs/*/scores.csv", "models": "runs/*/model.json", "histories": "runs/*/history.csv"}
+    named = {"scores": "runs/*/scores.csv", "models": "runs/*/model.json"}
     named |= {"splits": "splits/*.parquet", "manifests": "cohorts/*/manifest.parquet"}
     named |= {"qualities": "cohorts/*/quality.parquet", "rejects": "cohorts/*/rejects.csv"}
     arguments = [each for name, files in named.items() for each in (f"--{name}", *map(str, sorted(root.glob(files))))]
@@ -107,7 +107,6 @@ def test_an_unknown_table_is_named(root, monkeypatch):
     named = {
         "scores": "runs/*/scores.csv",
         "models": "runs/*/model.json",
-        "histories": "runs/*/history.csv",
         "splits": "splits/*",
     }
     named |= {
