@@ -19,7 +19,7 @@ def profiled(wildcards):
 
 
 def profiled_names(wildcards):
-    return [run.name for run in profiled(wildcards)]
+    return words_of(profiled(wildcards))
 
 
 def profiled_files(name):
