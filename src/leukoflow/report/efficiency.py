@@ -123,7 +123,7 @@ def energy_grid(spiking: pd.DataFrame) -> Grid:
     for (task, view, model), part in spiking.groupby(NETWORK, sort=False):
         mean = part.mean(numeric_only=True)
         between = f"{words.percent(mean['between_rate'])} ({part['between'].iloc[0]})"
-        cells = [Cell(model), Cell(task), Cell(view), _count(mean["steps"]), _scaled(mean["macs_on_values"], 1e6)]
+        cells = [*map(Cell, map(str, (model, task, view))), _count(mean["steps"]), _scaled(mean["macs_on_values"], 1e6)]
         cells += [_scaled(mean["sops"], 1e6), _scaled(mean["energy_uj"]), _scaled(mean["energy_stem_repeated_uj"])]
         cells += [
             _scaled(mean["energy_without_between_uj"]),
@@ -190,7 +190,7 @@ def _scaled(value: Any, unit: float = 1.0) -> Cell:
     return Cell(words.NONE) if _none(value) else number(float(value), _digits(float(value) / unit))
 
 
-def _best(row: Mapping[str, Any], prefix: str) -> Cell:
+def _best(row: Mapping[Any, Any], prefix: str) -> Cell:
     rate = row[f"{prefix}images_per_second"]
     return Cell(words.NONE) if _none(rate) else number(rate, _digits(rate), f"batches of {row[f'{prefix}batch']:.0f}")
 
