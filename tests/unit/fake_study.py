@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fake_profile import write_profile
+from fake_published import make_published
+from fake_shortcuts import write_shortcuts
+from fake_stress import make_stress
 
 from leukoflow.cells.morphology import FEATURES
 from leukoflow.config.load import parse_study
@@ -437,6 +440,9 @@ def finished_study(root: Path) -> FakeStudy:
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
     write_profile(root)
+    write_shortcuts(root, CLASSES)
+    make_stress(root, fake.runs())
+    make_published(root)
     return fake
 
 

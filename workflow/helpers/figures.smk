@@ -202,6 +202,9 @@ def figure_files():
         for family in PROFILE_FIGURES
     ]
     names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
+    names += SHORTCUT_FIGURES + ["planted"] * bool(PLANTED)
+    names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]
+    names += [f"robustness.{'.'.join(panel)}" for panel in STRESS_PANELS]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
 

@@ -36,7 +36,15 @@ rule report:
         study="results/{study}/study.json",
         tables=collect(
             "results/{{study}}/tables/{table}.csv",
-            table=TABLES + CELL_TABLES + PROFILE_TABLES,
+            table=(
+                TABLES
+                + CELL_TABLES
+                + SHORTCUT_TABLES
+                + STRESS_TABLES
+                + PROFILE_TABLES
+                + PUBLISHED_TABLES
+                + ("sample_size", "paper_figures")
+            ),
         ),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],

@@ -4,6 +4,8 @@ from pydantic import Field
 
 from leukoflow.config.base import Section
 from leukoflow.config.profile import Profile
+from leukoflow.config.shortcuts import Shortcuts
+from leukoflow.config.stress import Stress
 
 
 class Evaluation(Section):
@@ -17,3 +19,7 @@ class Evaluation(Section):
     """Seed of the bootstrap."""
     profile: Profile = Profile()
     """Speed and memory."""
+    shortcuts: Shortcuts = Shortcuts()
+    """The shortcut audit."""
+    stress: Stress = Stress()
+    """Changed images."""

@@ -59,6 +59,12 @@ class Model(Section):
         return given
 
     @model_validator(mode="after")
+    def _features_are_chosen_on_all_images(self) -> "Model":
+        if self.features and self.training.share < 1:
+            raise ValueError("training.share: features are scaled and ranked on all training images; remove this key")
+        return self
+
+    @model_validator(mode="after")
     def _only_networks_have_a_trunk(self) -> "Model":
         for key in ("weights", "self_supervised"):
             if getattr(self, key) is not None and (self.features or self.architecture == BASELINE):

@@ -43,7 +43,7 @@ class Efficiency:
     pictures: tuple[Picture, ...]
 
 
-def efficiency(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Efficiency:
+def efficiency_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Efficiency:
     """The section from tables efficiency, energy and speed."""
     costs = tables["efficiency"]
     networks = costs.drop_duplicates(NETWORK)
@@ -96,7 +96,7 @@ def cost_grid(table: pd.DataFrame) -> Grid:
     columns = ["Model", "Task", "View", "Input side", "Parameters", "Buffers", "Weights, MB", "Million MACs"]
     columns += ["Latency, ms", "Processor time, ms", "Images/s, best batch", "Memory, MB", "Energy, µJ"]
     columns += ["GPU latency, ms", "GPU images/s, best batch", "GPU memory, MB"] if gpu else []
-    return grid("What one image costs, network by network.", columns, rows)
+    return grid("What one image costs, network by network.", columns, rows, "efficiency")
 
 
 def training_grid(table: pd.DataFrame) -> Grid:
@@ -114,7 +114,9 @@ def training_grid(table: pd.DataFrame) -> Grid:
         cells += [Cell(str(row["training_device"])), Cell(str(row["precision"]))]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = ["Model", "Split", "View", "Runs", "Size", "Recipe", "Trainable parameters", "Epochs", "Training time"]
-    return grid("What training took, means over runs.", [*columns, "Images/s", "Device", "Precision"], rows)
+    return grid(
+        "What training took, means over runs.", [*columns, "Images/s", "Device", "Precision"], rows, "efficiency"
+    )
 
 
 def energy_grid(spiking: pd.DataFrame) -> Grid:
@@ -138,9 +140,8 @@ def energy_grid(spiking: pd.DataFrame) -> Grid:
         "Without neurons between, µJ",
         "With neurons between, µJ",
     ]
-    return grid(
-        "Energy of the spiking networks' arithmetic for one image.", [*columns, "Twin without spikes, µJ"], rows
-    )
+    columns.append("Twin without spikes, µJ")
+    return grid("Energy of the spiking networks' arithmetic for one image.", columns, rows, "energy")
 
 
 def verdicts(spiking: pd.DataFrame) -> tuple[str, ...]:

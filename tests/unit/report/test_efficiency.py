@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from fake_study import finished_study
 
-from leukoflow.report.efficiency import efficiency, verdicts
+from leukoflow.report.efficiency import efficiency_section, verdicts
 
 PUBLISHED = {"subtype": {"accuracy": 0.98, "latency_ms": 454.67, "bytes": 1_350_000}}
 
@@ -15,11 +15,11 @@ def fake(tmp_path_factory):
 def test_section_names_the_device_and_shows_published_costs_apart(fake):
     tables = {name: pd.read_csv(fake.root / f"tables/{name}.csv") for name in ("efficiency", "energy", "speed")}
     study = fake.study
-    section = efficiency(study, tables, [])
+    section = efficiency_section(study, tables, [])
     assert "one thread of the processor" in section.where and "1.5 processes" in section.where
     assert section.published is None and section.features == ()
     models = {name: each.model_copy(update={"published": PUBLISHED}) for name, each in study.models.items()}
-    shown = efficiency(study.model_copy(update={"models": models}), tables, []).published
+    shown = efficiency_section(study.model_copy(update={"models": models}), tables, []).published
     cells = [[cell.text for cell in row.cells] for row in shown.rows if row.cells[0].text == "neurallnet"]
     assert cells[0] == ["neurallnet", "subtype", "plain", "Latency (ms)", "455", "11.0"]
     assert [cell[4] for cell in cells] == ["455", "1,350,000"]
