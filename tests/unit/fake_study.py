@@ -7,11 +7,13 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import fake_abstention
 import numpy as np
 import pandas as pd
 from fake_profile import write_profile
 from fake_published import make_published
 from fake_shortcuts import write_shortcuts
+from fake_statistics import make_statistics
 from fake_stress import make_stress
 
 from leukoflow.cells.morphology import FEATURES
@@ -443,6 +445,8 @@ def finished_study(root: Path) -> FakeStudy:
     write_shortcuts(root, CLASSES)
     make_stress(root, fake.runs())
     make_published(root)
+    fake_abstention.finish(root, fake.protocols)
+    make_statistics(root, named_runs(root), CLASSES)
     return fake
 
 

@@ -205,6 +205,7 @@ def figure_files():
     names += SHORTCUT_FIGURES + ["planted"] * bool(PLANTED)
     names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]
     names += [f"robustness.{'.'.join(panel)}" for panel in STRESS_PANELS]
+    names += abstention_figures()
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
 

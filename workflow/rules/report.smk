@@ -40,8 +40,12 @@ rule report:
                 TABLES
                 + CELL_TABLES
                 + SHORTCUT_TABLES
+                + STATISTICS_TABLES
+                + LEAKAGE_TABLES
                 + STRESS_TABLES
                 + PROFILE_TABLES
+                + ABSTENTION_TABLES
+                + GATE_TABLES
                 + PUBLISHED_TABLES
                 + ("sample_size", "paper_figures")
             ),

@@ -49,6 +49,17 @@ CAPTIONS = {
     "the standard deviation over runs, macro F1 is dotted.",
     "robustness": "Accuracy on changed test images of {0}, {2} view, {3} split, with 95 % intervals where models "
     "are few; the colour baseline broken. Harm grows to the right, or away from the upright line.",
+    "risk_coverage": "Accuracy on the images that each model is surest of, trained on {0}, {2} view, {3} split.",
+    "conformal": "Prediction sets of models trained on {0}, {2} view, {3} split: share that holds the true class, with "
+    "95 % intervals, against what was promised (broken line).",
+    "novelty": "Images of another kind against test images of {0}, {2} view, {3} split, by four scores, with 95 % "
+    "intervals. Shaded: such images look more familiar than test images.",
+    "gate": "The gate on image quality of {0}: share refused, with 95 % intervals, and of each measure the median and "
+    "the middle 90 % of the images, what is accepted shaded.",
+    "critical_difference": "Mean ranks of the models of experiment {0} by accuracy over folds and seeds. Upright bars "
+    "join models that Nemenyi's test cannot tell apart.",
+    "leakage": "What leaks are worth on {0}, {2} view: accuracy by split, the difference to images divided at random, "
+    "and test images with a copy among the learnt ones apart from the others. Whiskers are 95 % intervals.",
     "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",
 }
 
