@@ -192,6 +192,11 @@ def figure_files():
         for panel in SELECTED_PANELS
         for family in ("selection", "embedding")
     ]
+    names += [
+        f"{family}.{'.'.join(view)}"
+        for view in NETWORK_VIEWS
+        for family in PROFILE_FIGURES
+    ]
     names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
     names += SHORTCUT_FIGURES + ["planted"] * bool(PLANTED)
     names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]

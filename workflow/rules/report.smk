@@ -44,6 +44,7 @@ rule report:
                 + LEAKAGE_TABLES
                 + ASSESSMENT_TABLES
                 + STRESS_TABLES
+                + PROFILE_TABLES
                 + ABSTENTION_TABLES
                 + GATE_TABLES
                 + PUBLISHED_TABLES

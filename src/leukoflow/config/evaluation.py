@@ -7,6 +7,7 @@ from pydantic import Field
 from leukoflow.config.abstention import Abstention, Novelty
 from leukoflow.config.assessment import Assessment
 from leukoflow.config.base import Section
+from leukoflow.config.profile import Profile
 from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.config.stress import Stress
 
@@ -22,6 +23,8 @@ class Evaluation(Section):
     """Level of every interval."""
     seed: int = Field(42, ge=0)
     """Seed of the bootstrap."""
+    profile: Profile = Profile()
+    """Speed and memory."""
     shortcuts: Shortcuts = Shortcuts()
     """The shortcut audit."""
     stress: Stress = Stress()

@@ -43,6 +43,9 @@ CAPTIONS = {
     "acquisition cluster.",
     "feature_count": "Accuracy on {0}, {2} view, against the number of features, with 95 % intervals; broken lines are "
     "the colour baseline.",
+    "pareto": "Accuracy with 95 % intervals on {0}, {2} view, strictest split, against latency, file size and energy. "
+    "Filled: no model is at least as good at less cost; the colour baseline in orange. Hollow diamonds: as published.",
+    "throughput": "Latency of one image, and images a second by batch size, on {0}, {2} view. Diamond: as published.",
     "shortcuts": "Shortcut audit on {0}, {2} view, {3} split: models as they are and in other stains, on other views, "
     "and probes that see no cell's shape, with 95 % intervals. The broken line is chance.",
     "planted": "The audit on synthetic cohorts whose stain was made to go with the class: what it finds against how "

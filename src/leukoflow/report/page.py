@@ -15,6 +15,7 @@ from leukoflow.report.abstention import abstention_section
 from leukoflow.report.assessment import assessment_section
 from leukoflow.report.cells import cells_section
 from leukoflow.report.cohorts import cohorts_section
+from leukoflow.report.efficiency import efficiency_section
 from leukoflow.report.embed import Picture, picture
 from leukoflow.report.features import features_section
 from leukoflow.report.leakage import leakage_section
@@ -27,12 +28,13 @@ from leukoflow.report.statistics import statistics_section
 from leukoflow.report.summary import summary_section
 
 TABLES = (
-    "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
+    "scores", "leaderboard", "external", "cohorts", "audit", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
     "statistics", "ranks", "leakage",
     "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
     "probes", "shortcut_audit", "stain_swap", "neutralised",
     "robustness", "modules", "sample_size", "gains",
+    "efficiency", "energy", "layers", "speed",
     "published_vs_reproduced", "published_checks", "paper_figures",
     "abstention", "conformal", "novelty", "gate", "gate_accuracy",
 )  # fmt: skip
@@ -61,7 +63,7 @@ SECTIONS: dict[str, tuple[str, Builder]] = {
     "details": ("Results in detail", details_section),
     "cells": ("White cells", cells_section),
     "features": ("Features", features_section),
-    "efficiency": ("Efficiency", lambda study, tables, pictures: grid.efficiency(tables["efficiency"])),
+    "efficiency": ("Efficiency", efficiency_section),
     "cohorts": ("Cohorts and image quality", cohorts_section),
     "views": ("Views", lambda study, tables, pictures: [each for each in pictures if each.family == "views"] or None),
     "methods": ("Methods", methods_section),
