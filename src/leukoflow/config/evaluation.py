@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from leukoflow.config.base import Section
+from leukoflow.config.explain import Explain
 
 
 class Evaluation(Section):
@@ -14,3 +15,5 @@ class Evaluation(Section):
     """Level of every interval."""
     seed: int = Field(42, ge=0)
     """Seed of the bootstrap."""
+    explain: Explain = Explain()
+    """Heat maps and their scores."""
