@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fake_explanations import fake_explanations
 
 from leukoflow.cells.morphology import FEATURES
 from leukoflow.config.load import parse_study
@@ -433,6 +434,7 @@ def finished_study(root: Path) -> FakeStudy:
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
+    fake_explanations(root, fake.runs())
     return fake
 
 

@@ -180,6 +180,7 @@ def figure_files():
         for family in ("selection", "embedding")
     ]
     names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
+    names += [f"{family}.{panel}" for panel in EXPLAINED for family in EXPLAIN_FIGURES]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
 

@@ -35,7 +35,8 @@ rule report:
     input:
         study="results/{study}/study.json",
         tables=collect(
-            "results/{{study}}/tables/{table}.csv", table=TABLES + CELL_TABLES
+            "results/{{study}}/tables/{table}.csv",
+            table=TABLES + CELL_TABLES + EXPLAIN_TABLES,
         ),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],

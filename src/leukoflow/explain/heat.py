@@ -32,8 +32,8 @@ def heat(model: nn.Module, images: Tensor, classes: Tensor, method: str = "gradc
     gradients are averaged over the time steps before, the gradient being the neurons' surrogate (Hassan et al. 2026,
     doi 10.1177/20552076261466149). `attention`: the last block's attention, mean over heads: from the class token, or,
     where the mean over tokens is what is classified, the mean over tokens; or a network's own gate over positions.
-    `rollout` (Abnar and Zuidema 2020, doi 10.18653/v1/2020.acl-main.385): the product over blocks of (A + 1) / 2. The two show
-    where a network gathers from, whichever the class.
+    `rollout` (Abnar and Zuidema 2020, doi 10.18653/v1/2020.acl-main.385): the product over blocks of (A + 1) / 2. These
+    two show where a network gathers from, whichever the class.
 
     LeukoFlowError for a method that `methods` does not name.
     """

@@ -37,6 +37,10 @@ CAPTIONS = {
     "the colour baseline.",
     "comparison": "Models of experiment {0} against its reference: difference in accuracy on the same test images with "
     "95 % intervals, and p-values adjusted for the number of models. Hollow: the difference as published.",
+    "explain": "Where networks look on {0}, {2} view, {3} split: an image of each class that most of them get right, "
+    "then each one's own mistakes, in grey under the heat for the predicted class. White cells are outlined.",
+    "explain_scores": "What the heat maps on {0}, {2} view, {3} split, are worth, with 95 % intervals. The vertical "
+    "line says nothing; triangles are maps that know no network.",
     "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",
 }
 

@@ -21,6 +21,7 @@ from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import cells_section
 from leukoflow.report.comparison import comparison
 from leukoflow.report.embed import Picture, picture
+from leukoflow.report.explanations import explanations_section
 from leukoflow.report.features import features_section
 from leukoflow.report.findings import findings, gravest_first
 from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, rows_of
@@ -28,10 +29,13 @@ from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, row
 TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "explanations",
 )  # fmt: skip
 CURVES = ("confusion", "roc", "pr")
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
-SECTIONS: dict[str, tuple[str, Builder]] = {}
+SECTIONS: dict[str, tuple[str, Builder]] = {
+    "explanations": ("Where the networks look", explanations_section),
+}
 """Sections after the results, in order: title, and what makes the `content` of the template of that name; a section
 whose content is None is left out."""
 PACKAGES = (

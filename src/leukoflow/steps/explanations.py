@@ -14,7 +14,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs' folders")
-    arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the runs")
+    arguments.add_argument("--of", nargs="*", type=parse_run, required=True, help="names of the runs")
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
     given = arguments.parse_args(argv)
     tables = {each: read_table(given.runs / each.name / "explain.parquet") for each in given.of}

@@ -1,0 +1,151 @@
+"""Section on explanations: where the networks look, and what their heat maps are worth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from leukoflow.config.study import Study
+from leukoflow.report import words
+from leukoflow.report.embed import Picture
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+
+FAMILIES = ("explain", "explain_scores")
+PANEL = ["cohort", "task", "view", "protocol"]
+METHODS = {
+    "gradcam": "Grad-CAM", "attention": "Attention", "rollout": "Attention rollout",
+    "uniform": "(uniform)", "centre": "(centre)", "edges": "(edges)",
+}  # fmt: skip
+ALIKE = 0.5
+"""Rank correlation from which a map counts as unchanged by scrambled weights."""
+OFTEN_EMPTY = 0.2
+"""Share of maps without heat that is said."""
+Scores = Mapping[str, Mapping[str, float]]
+"""Row of each score of one model and method."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The networks of one cohort, task, view and protocol."""
+
+    title: str
+    images: int
+    wrong: int
+    pictures: tuple[Picture, ...]
+    table: Grid
+    blind: Grid
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """The whole section."""
+
+    panels: tuple[Panel, ...]
+    cells: bool
+    """Whether the study knows where white cells are."""
+
+
+def explanations_section(
+    study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
+) -> Explanations | None:
+    """The section from table `explanations`; None where nothing was explained."""
+    table = tables["explanations"]
+    if table.empty:
+        return None
+    panels = []
+    for key, part in table.groupby(PANEL, sort=False):
+        own = [each for each in pictures if each.family in FAMILIES and each.parts == tuple(key)]
+        own.sort(key=lambda each: FAMILIES.index(each.family))
+        most = part[part["score"] == "probability"].groupby("subset")["images"].max()
+        title = f"{key[0]}, {key[1]}, {key[2]} view, {key[3]} split"
+        whole = part[part["subset"] == "all"]
+        panels.append(
+            Panel(title, int(most["all"]), int(most.get("wrong", 0)), tuple(own), networks(whole), blind_maps(whole))
+        )
+    return Explanations(tuple(panels), bool(table.loc[table["score"] == "cells", "value"].notna().any()))
+
+
+def scores_of(part: pd.DataFrame) -> dict[tuple[str, str], Scores]:
+    """Scores of each model and method, by name."""
+    found: dict[tuple[str, str], dict[str, Mapping[str, float]]] = {}
+    for row in part.to_dict("records"):
+        found.setdefault((row["model"], row["method"]), {})[row["score"]] = row
+    return found
+
+
+def networks(part: pd.DataFrame) -> Grid:
+    """A row for each model and each of its own methods."""
+    known = ~part["blind"].astype(bool)
+    every = scores_of(part)
+    rows = []
+    for (model, method), scores in scores_of(part[known]).items():
+        cells = [Cell(model), Cell(METHODS[method]), _share(scores["probability"]), _share(scores["blurred"])]
+        cells += [_share(scores["cells"]), _share(scores["cells_area"])]
+        cells += [_times(scores[name]) for name in ("cells_ratio", "nuclei_ratio")]
+        cells += [_decimal(scores[name]) for name in ("deletion_gain", "insertion_gain")]
+        cells += [_decimal(scores[name]) for name in ("rank_head", "rank_all", "rank_edges")]
+        rows.append(Row((*cells, Cell(reading(scores, every[model, "edges"])))))
+    columns = ["Model", "Method", "Probability of its answer", "... with all shapes blurred", "Heat in white cells"]
+    columns += ["Their area", "Heat / area, cells", "Heat / area, nuclei", "Deletion gain", "Insertion gain"]
+    columns += ["Likeness, head scrambled", "Likeness, all scrambled", "Likeness to edges", "Reading"]
+    return grid("Heat maps of the networks. Small figures are intervals.", columns, rows)
+
+
+def blind_maps(part: pd.DataFrame) -> Grid:
+    """The maps that know no network: shares of the first model's images, gains as means over models."""
+    rows = []
+    blind = part[part["blind"].astype(bool)]
+    for method, own in blind.groupby("method", sort=False):
+        means = own.groupby("score")["value"].mean()
+        texts = [words.percent(means["cells"]), *(_ratio(means[name]) for name in ("cells_ratio", "nuclei_ratio"))]
+        texts += [words.decimal(means[name], 2) for name in ("deletion_gain", "insertion_gain")]
+        names = ("cells", "cells_ratio", "nuclei_ratio", "deletion_gain", "insertion_gain")
+        cells = [number(means[name], text) for name, text in zip(names, texts, strict=True)]
+        rows.append(Row((Cell(METHODS[str(method)].strip("()").capitalize()), *cells)))
+    columns = ["Map", "Heat in white cells", "Heat / area, cells", "Heat / area, nuclei", "Deletion gain"]
+    return grid("Maps that know no network; means over the models.", [*columns, "Insertion gain"], rows)
+
+
+def reading(scores: Scores, edges: Scores) -> str:
+    """What the scores of one map say, in a few words."""
+    said = []
+    ratio, of_edges = scores["cells_ratio"], edges["cells_ratio"]["value"]
+    if not words.missing(ratio["low"]):
+        if ratio["high"] < 1:
+            said.append("looks beside the cells")
+        elif ratio["low"] <= 1:
+            said.append("no more in cells than chance")
+        elif ratio["high"] < of_edges:
+            said.append("more in cells than chance, less than an edge detector")
+        else:
+            said.append("more in cells than chance")
+    gain = scores["insertion_gain"]
+    if not words.missing(gain["low"]) and gain["low"] <= 0:
+        said.append("its order is no better than chance" if gain["high"] >= 0 else "its order is worse than chance")
+    if scores["rank_all"]["value"] >= ALIKE:
+        said.append("stays the same with scrambled weights: explains the picture, not the network")
+    if scores["empty"]["value"] >= OFTEN_EMPTY:
+        said.append(f"{words.percent(scores['empty']['value'], 0)} of the maps are empty")
+    return "; ".join(said).capitalize() if said else words.NONE
+
+
+def _share(row: Mapping[str, float]) -> Cell:
+    return number(row["value"], words.percent(row["value"], 0), words.interval(row["low"], row["high"], 0))
+
+
+def _decimal(row: Mapping[str, float]) -> Cell:
+    return number(row["value"], words.decimal(row["value"], 2), _limits(row))
+
+
+def _times(row: Mapping[str, float]) -> Cell:
+    return number(row["value"], _ratio(row["value"]), _limits(row))
+
+
+def _ratio(value: float) -> str:
+    return words.NONE if words.missing(value) else f"{value:.2f}\N{MULTIPLICATION SIGN}"
+
+
+def _limits(row: Mapping[str, float]) -> str:
+    if words.missing(row["low"]):
+        return ""
+    return f"{row['low']:.2f} to {row['high']:.2f}".replace("-", "\N{MINUS SIGN}")
