@@ -11,8 +11,9 @@ run: .venv/ready
 	snakemake --cores $(CORES)
 	@echo $(CURDIR)/results/demo/report.html
 
+# A process for each core; one thread each, or they would fight for the cores.
 test: .venv/ready
-	pytest -m "not slow"
+	OMP_NUM_THREADS=1 pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
 
 test-slow: .venv/ready
 	pytest -m slow

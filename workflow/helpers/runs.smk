@@ -29,18 +29,12 @@ def all_tasks():
 
 
 def whole_study(wildcards):
-    return STUDY.model_dump_json()
+    # As given: with every default filled in, a large study would not fit into one argument of a command.
+    return STUDY.model_dump_json(exclude_unset=True)
 
 
 def class_names(wildcards):
     return list(STUDY.tasks[wildcards.task].classes)
-
-
-def rows_to_predict(wildcards):
-    """Validation and test rows of the training cohort's split, or all rows of another cohort."""
-    if wildcards.target == wildcards.cohort:
-        return f"--split {RESULTS}/splits/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol}.parquet"
-    return f"--manifest {RESULTS}/cohorts/{wildcards.target}/manifest.parquet --groups {RESULTS}/quality/groups.parquet"
 
 
 def architecture_code(step):

@@ -49,6 +49,8 @@ rule train:
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
         history="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/history.csv",
+        # Of what was held out: the model is there, and another job would take longer to start than to predict.
+        predictions="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/predictions/{cohort}.parquet",
     log:
         "logs/{study}/train/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
     benchmark:
@@ -73,10 +75,13 @@ rule train:
         " fold {wildcards.fold}, seed {wildcards.seed}"
     shell:
         "python -m leukoflow.steps.train --settings {params.settings:q} --name {wildcards.model}"
-        " --classes {params.classes:q} {params.data} --start {input.start:q}"
+        " --cohort {wildcards.cohort} --classes {params.classes:q} {params.data} --start {input.start:q}"
         " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed} --code {params.code}"
         " --resume {params.resume} --threads {threads} --weights {output.weights}"
-        " --description {output.description} --history {output.history} 2> {log}"
+        " --description {output.description} --history {output.history} --predictions {output.predictions} 2> {log}"
+
+
+ruleorder: train > predict
 
 
 rule predict:
@@ -84,7 +89,6 @@ rule predict:
         data=target_inputs,
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
-        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         manifest="results/{study}/cohorts/{target}/manifest.parquet",
         groups="results/{study}/quality/groups.parquet",
     output:
@@ -103,12 +107,10 @@ rule predict:
     params:
         code=architecture_code("predict"),
         settings=task_settings,
-        rows=rows_to_predict,
         data=target_inputs_option,
     message:
         "Predicting {wildcards.target} with {wildcards.model}, {wildcards.protocol} split, fold {wildcards.fold}"
     shell:
         "python -m leukoflow.steps.predict --settings {params.settings:q} --cohort {wildcards.target}"
         " --weights {input.weights} --description {input.description} {params.data}"
-        " {params.rows} --fold {wildcards.fold} --seed {wildcards.seed}"
-        " --threads {threads} --output {output} 2> {log}"
+        " --manifest {input.manifest} --groups {input.groups} --threads {threads} --output {output} 2> {log}"

@@ -33,5 +33,5 @@ class Experiment(Section):
     external: tuple[Name, ...] = ()
     """Cohorts that the trained models are tested on besides."""
     checks: tuple[Check, ...] = ("stress", "explain", "novelty")
-    """What trained models are put through beyond prediction: `stress` changed images and other stains, `explain` where
-    they look, `novelty` whether they notice images of another kind."""
+    """What models trained under the strictest of the protocols are put through beyond prediction: `stress` changed
+    images and other stains, `explain` where they look, `novelty` whether they notice images of another kind."""

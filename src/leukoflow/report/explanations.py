@@ -79,16 +79,20 @@ def networks(part: pd.DataFrame) -> Grid:
     every = scores_of(part)
     rows = []
     for (model, method), scores in scores_of(part[known]).items():
-        cells = [Cell(model), Cell(METHODS[method]), _share(scores["probability"]), _share(scores["blurred"])]
-        cells += [_share(scores["cells"]), _share(scores["cells_area"])]
+        blind = [every[model, name]["cells_ratio"]["value"] for name in ("centre", "edges")]
+        cells = [Cell(model), Cell(METHODS[method]), Cell(reading(scores, max(blind)))]
+        cells += [_pair(scores["probability"], scores["blurred"]), _pair(scores["cells"], scores["cells_area"])]
         cells += [_times(scores[name]) for name in ("cells_ratio", "nuclei_ratio")]
         cells += [_decimal(scores[name]) for name in ("deletion_gain", "insertion_gain")]
         cells += [_decimal(scores[name]) for name in ("rank_head", "rank_all", "rank_edges")]
-        rows.append(Row((*cells, Cell(reading(scores, every[model, "edges"])))))
-    columns = ["Model", "Method", "Probability of its answer", "... with all shapes blurred", "Heat in white cells"]
-    columns += ["Their area", "Heat / area, cells", "Heat / area, nuclei", "Deletion gain", "Insertion gain"]
-    columns += ["Likeness, head scrambled", "Likeness, all scrambled", "Likeness to edges", "Reading"]
-    return grid("Heat maps of the networks. Small figures are intervals.", columns, rows)
+        rows.append(Row(tuple(cells)))
+    columns = ["Model", "Method", "Reading", "Its answer", "Heat in cells", "Heat / area, cells"]
+    columns += ["Heat / area, nuclei", "Deletion gain", "Insertion gain", "Likeness, head", "Likeness, all"]
+    caption = "Heat maps of the networks. Its answer: mean probability, below with every shape blurred. Heat in cells: "
+    caption += (
+        "share of the heat, below of the area. Likeness: with scrambled weights, and to the picture's edges. Other "
+    )
+    return grid(f"{caption}small figures are intervals.", [*columns, "Likeness, edges"], rows)
 
 
 def blind_maps(part: pd.DataFrame) -> Grid:
@@ -98,7 +102,7 @@ def blind_maps(part: pd.DataFrame) -> Grid:
     for method, own in blind.groupby("method", sort=False):
         means = own.groupby("score")["value"].mean()
         texts = [words.percent(means["cells"]), *(_ratio(means[name]) for name in ("cells_ratio", "nuclei_ratio"))]
-        texts += [words.decimal(means[name], 2) for name in ("deletion_gain", "insertion_gain")]
+        texts += [_signed(words.decimal(means[name], 2)) for name in ("deletion_gain", "insertion_gain")]
         names = ("cells", "cells_ratio", "nuclei_ratio", "deletion_gain", "insertion_gain")
         cells = [number(means[name], text) for name, text in zip(names, texts, strict=True)]
         rows.append(Row((Cell(METHODS[str(method)].strip("()").capitalize()), *cells)))
@@ -106,19 +110,19 @@ def blind_maps(part: pd.DataFrame) -> Grid:
     return grid("Maps that know no network; means over the models.", [*columns, "Insertion gain"], rows)
 
 
-def reading(scores: Scores, edges: Scores) -> str:
-    """What the scores of one map say, in a few words."""
+def reading(scores: Scores, blind: float) -> str:
+    """What the scores of one map say, in a few words; `blind` is the best ratio of a map that knows no network."""
     said = []
-    ratio, of_edges = scores["cells_ratio"], edges["cells_ratio"]["value"]
+    ratio = scores["cells_ratio"]
     if not words.missing(ratio["low"]):
         if ratio["high"] < 1:
             said.append("looks beside the cells")
         elif ratio["low"] <= 1:
             said.append("no more in cells than chance")
-        elif ratio["high"] < of_edges:
-            said.append("more in cells than chance, less than an edge detector")
+        elif ratio["low"] <= blind:
+            said.append("more in cells than chance, no more than a map that knows no network")
         else:
-            said.append("more in cells than chance")
+            said.append("more in cells than a map that knows no network")
     gain = scores["insertion_gain"]
     if not words.missing(gain["low"]) and gain["low"] <= 0:
         said.append("its order is no better than chance" if gain["high"] >= 0 else "its order is worse than chance")
@@ -129,12 +133,12 @@ def reading(scores: Scores, edges: Scores) -> str:
     return "; ".join(said).capitalize() if said else words.NONE
 
 
-def _share(row: Mapping[str, float]) -> Cell:
-    return number(row["value"], words.percent(row["value"], 0), words.interval(row["low"], row["high"], 0))
+def _pair(row: Mapping[str, float], other: Mapping[str, float]) -> Cell:
+    return number(row["value"], words.percent(row["value"], 0), words.percent(other["value"], 0))
 
 
 def _decimal(row: Mapping[str, float]) -> Cell:
-    return number(row["value"], words.decimal(row["value"], 2), _limits(row))
+    return number(row["value"], _signed(words.decimal(row["value"], 2)), _limits(row))
 
 
 def _times(row: Mapping[str, float]) -> Cell:
@@ -148,4 +152,8 @@ def _ratio(value: float) -> str:
 def _limits(row: Mapping[str, float]) -> str:
     if words.missing(row["low"]):
         return ""
-    return f"{row['low']:.2f} to {row['high']:.2f}".replace("-", "\N{MINUS SIGN}")
+    return _signed(f"{row['low']:.2f} to {row['high']:.2f}")
+
+
+def _signed(text: str) -> str:
+    return text.replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")

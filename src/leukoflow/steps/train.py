@@ -24,16 +24,18 @@ from leukoflow.models import inference, pretrained, registry
 from leukoflow.models.spec import ModelSpec
 from leukoflow.training import batches, checkpoint, recipe
 from leukoflow.training.batches import Examples
+from leukoflow.training.predictions import held_out, predictions
 from leukoflow.training.recipe import Fitted
 
 log = logging.getLogger(__name__)
 
 
 def main(argv: list[str] | None) -> None:
-    """Parse the arguments, train, write weights, description and history."""
+    """Parse the arguments, train, predict what was held out, write weights, description, history and predictions."""
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Model), required=True, help="entry of section models (JSON)")
     arguments.add_argument("--name", required=True, help="the entry's name")
+    arguments.add_argument("--cohort", required=True)
     arguments.add_argument("--classes", nargs="+", required=True)
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--view", type=Path, help="summary of the view (view.json)")
@@ -48,6 +50,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True)
     arguments.add_argument("--history", type=Path, required=True)
+    arguments.add_argument("--predictions", type=Path, required=True, help="of the validation and test roles")
     args = arguments.parse_args(argv)
 
     model_settings: Model = args.settings
@@ -96,10 +99,12 @@ def main(argv: list[str] | None) -> None:
         "devices": model_settings.training.devices,
         "precision": result.precision,
         "compiled": result.compiled,
+        "fold": args.fold,
         "seed": args.seed,
         "firing_rates": rates,
     }
-    _write(args, result, description)
+    table = held_out(split, args.fold).assign(cohort=args.cohort)
+    _write(args, result, description, predictions(model, data, table, result.device, description))
 
 
 def _start(model: nn.Module, spec: ModelSpec, args: Any) -> str:
@@ -184,11 +189,12 @@ def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _write(args: Any, result: Fitted, description: dict[str, Any]) -> None:
+def _write(args: Any, result: Fitted, description: dict[str, Any], predicted: pd.DataFrame) -> None:
     columns = list(recipe.Epoch.__dataclass_fields__)
     write_table(args.history, pd.DataFrame([asdict(each) for each in result.history], columns=columns))
     write_json(args.description, description)
     inference.save_tensors(args.weights, result.weights)
+    write_table(args.predictions, predicted)
     shutil.rmtree(args.resume, ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import read_json, write_json, write_table
+from leukoflow.core.files import read_json, read_table, write_json, write_table
 from leukoflow.features.matrix import open_files, write_matrix
 from leukoflow.features.scaling import apply, fit
 from leukoflow.features.selection import load_scaler, load_transform
@@ -84,25 +84,37 @@ def transformed(folder: Path, matrix: Path, cohort: str) -> Path:
 def trained(folder: Path, source: list[str], split: Path, model: dict) -> dict:
     train.main(
         [
-            *("--settings", json.dumps(model), "--name", "some", "--classes", *CLASSES, *source),
+            *("--settings", json.dumps(model), "--name", "some", "--cohort", "demo", "--classes", *CLASSES, *source),
             *("--split", str(split), "--fold", "0", "--seed", "1", "--resume", str(folder / "resume")),
             *("--weights", str(folder / "weights.safetensors"), "--description", str(folder / "model.json")),
             *("--history", str(folder / "history.csv")),
+            *("--predictions", str(folder / "predictions/demo.parquet")),
         ]
     )
     return read_json(folder / "model.json")
 
 
 def predicted(folder: Path, source: list[str], split: Path) -> pd.DataFrame:
-    out = folder / "predictions.parquet"
+    """What training wrote, after a look whether the saved weights say the same of the same images elsewhere."""
+    out = folder / "away.parquet"
+    roles = read_table(split)
+    manifest = roles[["image_id"]].assign(label=np.array(CLASSES)[roles["y"]])
+    write_table(folder / "manifest.parquet", manifest)
+    write_table(folder / "groups.parquet", manifest.assign(cohort="away", duplicate_group=manifest["image_id"]))
     predict.main(
         [
-            *("--settings", json.dumps({"classes": CLASSES}), "--cohort", "demo", *source, "--split", str(split)),
+            *("--settings", json.dumps({"classes": CLASSES}), "--cohort", "away", *source),
             *("--weights", str(folder / "weights.safetensors"), "--description", str(folder / "model.json")),
-            *("--fold", "0", "--seed", "1", "--output", str(out)),
+            *("--manifest", str(folder / "manifest.parquet"), "--groups", str(folder / "groups.parquet")),
+            *("--output", str(out)),
         ]
     )
-    return pd.read_parquet(out)
+    own, away = read_table(folder / "predictions/demo.parquet"), read_table(out).set_index("image_id")
+    assert set(away["role"]) == {"external"} and set(own["role"]) == {"validation", "test"}
+    again = away.loc[own["image_id"]]
+    assert again["y"].tolist() == own["y"].tolist() and again["fold"].tolist() == own["fold"].tolist()
+    np.testing.assert_allclose(np.stack(again["logits"]), np.stack(own["logits"]), rtol=1e-4, atol=1e-5)
+    return own
 
 
 MODEL = {"architecture": "hybridcn_nas", "size": "small", "features": "some"}
