@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate, multi_head_attention_forward, scale
 from torch.overrides import TorchFunctionMode
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models.spec import ModelSpec
 
 METHODS = {"gradcam": "Grad-CAM", "attention": "Attention", "rollout": "Attention rollout"}
 """Names of the methods for people."""
@@ -38,7 +39,7 @@ def heat(model: nn.Module, images: Tensor, classes: Tensor, method: str = "gradc
     LeukoFlowError for a method that `methods` does not name.
     """
     attends = _attends(model)
-    if method == "gradcam" and model.spec.target:
+    if method == "gradcam" and spec_of(model).target:
         maps = _gradcam(model, images, classes)
     elif method == "attention" and isinstance(attends, nn.Sigmoid):
         maps = _gate(attends, model, images)
@@ -46,14 +47,14 @@ def heat(model: nn.Module, images: Tensor, classes: Tensor, method: str = "gradc
         maps = _positions(weights, images, rollout=method == "rollout")
     else:
         known = ", ".join(methods(model)) or "none"
-        raise LeukoFlowError(f"explain: {model.spec.name} has no method {method!r}; known: {known}")
+        raise LeukoFlowError(f"explain: {spec_of(model).name} has no method {method!r}; known: {known}")
     whole = interpolate(maps.float()[:, None], size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     return stretched(whole)
 
 
 def methods(model: nn.Module) -> tuple[str, ...]:
     """The methods that a network allows, Grad-CAM first."""
-    found = ("gradcam",) if model.spec.target else ()
+    found = ("gradcam",) if spec_of(model).target else ()
     attends = _attends(model)
     if isinstance(attends, nn.Sigmoid):
         return (*found, "attention")
@@ -70,8 +71,15 @@ def stretched(maps: Tensor) -> Tensor:
     return torch.where(some, (maps - low) / torch.where(some, high - low, 1.0), 0.0)
 
 
+def spec_of(model: nn.Module) -> ModelSpec:
+    """The facts of a model that `models.registry.build` made."""
+    found: Any = model.spec
+    return found
+
+
 def _attends(model: nn.Module) -> nn.Module | None:
-    return attrgetter(model.spec.attends)(model) if model.spec.attends else None
+    path = spec_of(model).attends
+    return attrgetter(path)(model) if path else None
 
 
 def _gradcam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
@@ -86,7 +94,7 @@ def _gradcam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
         torch.set_grad_enabled(True)
         return kept[-1].clone()  # what follows may write into it
 
-    handle = attrgetter(model.spec.target)(model).register_forward_hook(start)
+    handle = attrgetter(spec_of(model).target)(model).register_forward_hook(start)
     try:
         with torch.inference_mode(False), torch.no_grad():
             logits = model(images)
@@ -151,7 +159,7 @@ class _Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if func is multi_head_attention_forward:
-            found = func(*args, **kwargs | {"need_weights": True, "average_attn_weights": True})
+            found: tuple[Tensor, Any] = func(*args, **kwargs | {"need_weights": True, "average_attn_weights": True})
             self.weights.append(found[1])
             return found
         if func is scaled_dot_product_attention:

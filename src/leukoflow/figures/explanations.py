@@ -48,14 +48,14 @@ def own_method(rows: pd.DataFrame) -> list[str]:
 
 
 def pick_right(shown: Sequence[Shown], classes: int) -> list[str | None]:
-    """For each class the image that most models explain and get right; None where there is none."""
+    """For each class the image that most models get right, of such that many explain; None where there is none."""
     every = pd.concat([each.rows.drop_duplicates("image_id") for each in shown])
-    right = every[every["y"] == every["predicted"]]
-    picked: list[str | None] = []
-    for label in range(classes):
-        counts = right.loc[right["y"] == label, "image_id"].value_counts()
-        picked.append(min(counts[counts == counts.max()].index) if len(counts) else None)
-    return picked
+    every["right"] = every["y"] == every["predicted"]
+    counts = every.groupby(["y", "image_id"])["right"].agg(right="sum", explained="size").reset_index()
+    counts = counts[counts["right"] > 0]
+    counts["_worth"] = -2 * counts["right"] - counts["explained"]
+    best = counts.sort_values(["_worth", "image_id"]).drop_duplicates("y").set_index("y")["image_id"]
+    return [best.get(label) for label in range(classes)]
 
 
 def pick_wrong(each: Shown) -> list[str]:
@@ -104,10 +104,10 @@ def explanation_grid(
     for place, (each, method) in enumerate(rows, start=1):
         _row_name(grid[place, 0], each.model, METHODS[method])
         images = [*right, *wrong[each.model], *[None] * (mistakes - len(wrong[each.model]))]
-        own = each.rows[each.rows["method"] == method].set_index("image_id")
+        own = {str(row["image_id"]): row for _, row in each.rows[each.rows["method"] == method].iterrows()}
         for column, (axes, image) in enumerate(zip(grid[place], images, strict=True)):
-            found = None if image is None or image not in own.index else own.loc[image]
-            _explained(axes, found, each, method, pictures, labels, classes, column >= len(classes))
+            found = own.get(image) if image else None
+            _explained(axes, found, each.heat, pictures, labels, classes, column >= len(classes))
             if found is not None:
                 names = classes[int(found["y"])], classes[int(found["predicted"])]
                 kind = "one of the class" if column < len(classes) else "mistake"
@@ -144,8 +144,7 @@ def _picture(
 def _explained(
     axes: Axes,
     found: pd.Series | None,
-    each: Shown,
-    method: str,
+    heat: np.ndarray,
     pictures: Mapping[str, np.ndarray],
     labels: Mapping[str, np.ndarray],
     classes: Sequence[str],
@@ -154,9 +153,8 @@ def _explained(
     if found is None:
         _nothing(axes)
         return
-    image = str(found.name)
-    row = np.flatnonzero((each.rows["image_id"] == image) & (each.rows["method"] == method))[0]
-    _picture(axes, {image: overlay(pictures[image], each.heat[row])}, labels, image)
+    image = str(found["image_id"])
+    _picture(axes, {image: overlay(pictures[image], heat[int(str(found.name))])}, labels, image)
     true, predicted = classes[int(found["y"])], classes[int(found["predicted"])]
     if mistake or true != predicted:
         text = f"{true} as\n{predicted}" if mistake else f"as {predicted}"
@@ -226,15 +224,15 @@ def explanation_scores(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 def _score(axes: Axes, part: pd.DataFrame, key: tuple[str, str], place: int, score: str) -> None:
     colour, marker = COLOURS[key[1]]
-    row = part.loc[key]
-    axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.8, solid_capstyle="round")
-    axes.plot(row["value"], place, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
+    value, low, high = (float(number) for number in part.loc[key, ["value", "low", "high"]].to_numpy())
+    axes.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="round")
+    axes.plot(value, place, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
     if score.startswith("rank"):
         return  # of blind maps these are 1 by construction
     for name, (shape, _) in BLIND.items():
         if (key[0], name) in part.index:
-            value = part.loc[(key[0], name), "value"]
-            axes.plot(value, place, shape, color=MUTED, markerfacecolor="white", markersize=4, zorder=1.5)
+            blind = part["value"].to_dict()[key[0], name]
+            axes.plot(blind, place, shape, color=MUTED, markerfacecolor="white", markersize=4, zorder=1.5)
 
 
 def _legend(figure: Figure, methods: set[str]) -> None:

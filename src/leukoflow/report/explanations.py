@@ -18,6 +18,8 @@ METHODS = {
 }  # fmt: skip
 ALIKE = 0.5
 """Rank correlation from which a map counts as unchanged by scrambled weights."""
+LEAST_GAIN = 0.002
+"""Gain of an order, in probability, below which there is none."""
 OFTEN_EMPTY = 0.2
 """Share of maps without heat that is said."""
 Scores = Mapping[str, Mapping[str, float]]
@@ -32,6 +34,7 @@ class Panel:
     images: int
     wrong: int
     pictures: tuple[Picture, ...]
+    readings: dict[str, list[str]]
     table: Grid
     blind: Grid
 
@@ -59,40 +62,50 @@ def explanations_section(
         most = part[part["score"] == "probability"].groupby("subset")["images"].max()
         title = f"{key[0]}, {key[1]}, {key[2]} view, {key[3]} split"
         whole = part[part["subset"] == "all"]
-        panels.append(
-            Panel(title, int(most["all"]), int(most.get("wrong", 0)), tuple(own), networks(whole), blind_maps(whole))
-        )
+        counts = int(most["all"]), int(most.get("wrong", 0))
+        panels.append(Panel(title, *counts, tuple(own), readings(whole), networks(whole), blind_maps(whole)))
     return Explanations(tuple(panels), bool(table.loc[table["score"] == "cells", "value"].notna().any()))
 
 
 def scores_of(part: pd.DataFrame) -> dict[tuple[str, str], Scores]:
     """Scores of each model and method, by name."""
-    found: dict[tuple[str, str], dict[str, Mapping[str, float]]] = {}
-    for row in part.to_dict("records"):
-        found.setdefault((row["model"], row["method"]), {})[row["score"]] = row
+    found: dict[tuple[str, str], Scores] = {}
+    for (model, method), own in part.groupby(["model", "method"], sort=False):
+        rows = own.to_dict("records")
+        found[str(model), str(method)] = {
+            row["score"]: {name: row[name] for name in ("value", "low", "high")} for row in rows
+        }
     return found
 
 
 def networks(part: pd.DataFrame) -> Grid:
     """A row for each model and each of its own methods."""
-    known = ~part["blind"].astype(bool)
-    every = scores_of(part)
     rows = []
-    for (model, method), scores in scores_of(part[known]).items():
-        blind = [every[model, name]["cells_ratio"]["value"] for name in ("centre", "edges")]
-        cells = [Cell(model), Cell(METHODS[method]), Cell(reading(scores, max(blind)))]
+    for (model, method), scores in scores_of(part[~part["blind"].astype(bool)]).items():
+        cells = [Cell(model), Cell(METHODS[method])]
         cells += [_pair(scores["probability"], scores["blurred"]), _pair(scores["cells"], scores["cells_area"])]
         cells += [_times(scores[name]) for name in ("cells_ratio", "nuclei_ratio")]
         cells += [_decimal(scores[name]) for name in ("deletion_gain", "insertion_gain")]
         cells += [_decimal(scores[name]) for name in ("rank_head", "rank_all", "rank_edges")]
         rows.append(Row(tuple(cells)))
-    columns = ["Model", "Method", "Reading", "Its answer", "Heat in cells", "Heat / area, cells"]
+    columns = ["Model", "Method", "Its answer", "Heat in cells", "Heat / area, cells"]
     columns += ["Heat / area, nuclei", "Deletion gain", "Insertion gain", "Likeness, head", "Likeness, all"]
-    caption = "Heat maps of the networks. Its answer: mean probability, below with every shape blurred. Heat in cells: "
-    caption += (
-        "share of the heat, below of the area. Likeness: with scrambled weights, and to the picture's edges. Other "
+    caption = (
+        "Its answer: mean probability, below with every shape blurred; heat in cells: below, their area. Intervals."
     )
-    return grid(f"{caption}small figures are intervals.", [*columns, "Likeness, edges"], rows)
+    return grid(caption, [*columns, "Likeness, edges"], rows)
+
+
+def readings(part: pd.DataFrame) -> dict[str, list[str]]:
+    """What the scores say in words, and of which models and methods, in the table's order."""
+    every = scores_of(part)
+    found: dict[str, list[str]] = {}
+    for (model, method), scores in scores_of(part[~part["blind"].astype(bool)]).items():
+        blind = [every[model, name]["cells_ratio"]["value"] for name in ("centre", "edges")]
+        text = reading(scores, max(blind))
+        if text != words.NONE:
+            found.setdefault(text, []).append(f"{model} ({METHODS[method]})")
+    return found
 
 
 def blind_maps(part: pd.DataFrame) -> Grid:
@@ -124,8 +137,9 @@ def reading(scores: Scores, blind: float) -> str:
         else:
             said.append("more in cells than a map that knows no network")
     gain = scores["insertion_gain"]
-    if not words.missing(gain["low"]) and gain["low"] <= 0:
-        said.append("its order is no better than chance" if gain["high"] >= 0 else "its order is worse than chance")
+    if not words.missing(gain["low"]) and gain["low"] <= LEAST_GAIN:
+        worse = gain["high"] < -LEAST_GAIN
+        said.append("its order is worse than chance" if worse else "its order is no better than chance")
     if scores["rank_all"]["value"] >= ALIKE:
         said.append("stays the same with scrambled weights: explains the picture, not the network")
     if scores["empty"]["value"] >= OFTEN_EMPTY:

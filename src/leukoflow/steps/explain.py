@@ -21,7 +21,7 @@ from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.explain import scores
 from leukoflow.explain.blind import BLIND, blind_heat
-from leukoflow.explain.heat import heat, methods
+from leukoflow.explain.heat import heat, methods, spec_of
 from leukoflow.explain.sample import sample
 from leukoflow.images.shards import open_view
 from leukoflow.models import inference
@@ -79,7 +79,7 @@ def explained(
     found = methods(model)
     if not found:
         raise LeukoFlowError(
-            f"{of.name}: {model.spec.name} names no target and nothing that attends in its ModelSpec; name one, or "
+            f"{of.name}: {spec_of(model).name} names no target and nothing that attends in its ModelSpec; name one, or "
             "leave explain out of the experiment's checks"
         )
     every = (*found, *BLIND)
@@ -92,10 +92,9 @@ def explained(
                 model, every, chosen[rows], pictures[rows], None if labels is None else labels[rows], given, of.seed
             )
         )
-    tables, maps = ([part[place] for part in parts] for place in (0, 1))
-    # Heat of the network's own methods, as a tensor [n, H, W] each.
-    own = {name: torch.cat([each[name] for each in maps]) for name in every}
-    table = pd.concat(tables, ignore_index=True)
+    # Heat of each method, as a tensor [n, H, W].
+    own = {name: torch.cat([maps[name] for _, maps in parts]) for name in every}
+    table = pd.concat([rows for rows, _ in parts], ignore_index=True)
     place = {name: number for number, name in enumerate(every)}
     table = table.assign(_method=table["method"].map(place)).sort_values(["_method", "image_id"], ignore_index=True)
     table = table.drop(columns="_method")
