@@ -70,5 +70,5 @@ def files_of_panel(wildcards):
     return explained_files(runs, ["explain.parquet", "explain.npy"])
 
 
-def names_of_panel(wildcards):
+def explained_names_of_panel(wildcards):
     return [run.name for run in explanations_of(panel_text(wildcards))]

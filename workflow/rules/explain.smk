@@ -144,7 +144,7 @@ rule figure_explain:
     params:
         code=code_of("steps.figure_explain"),
         settings=task_settings,
-        runs=names_of_panel,
+        runs=explained_names_of_panel,
         cells=label_maps_option,
     message:
         "Drawing where networks look, {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
