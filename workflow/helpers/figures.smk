@@ -192,7 +192,16 @@ def figure_files():
         for panel in SELECTED_PANELS
         for family in ("selection", "embedding")
     ]
+    names += [
+        f"{family}.{'.'.join(view)}"
+        for view in NETWORK_VIEWS
+        for family in PROFILE_FIGURES
+    ]
     names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
+    names += SHORTCUT_FIGURES + ["planted"] * bool(PLANTED)
+    names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]
+    names += [f"robustness.{'.'.join(panel)}" for panel in STRESS_PANELS]
+    names += abstention_figures()
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
 

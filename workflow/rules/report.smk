@@ -36,7 +36,20 @@ rule report:
         study="results/{study}/study.json",
         tables=collect(
             "results/{{study}}/tables/{table}.csv",
-            table=TABLES + CELL_TABLES + ASSESSMENT_TABLES,
+            table=(
+                TABLES
+                + CELL_TABLES
+                + SHORTCUT_TABLES
+                + STATISTICS_TABLES
+                + LEAKAGE_TABLES
+                + ASSESSMENT_TABLES
+                + STRESS_TABLES
+                + PROFILE_TABLES
+                + ABSTENTION_TABLES
+                + GATE_TABLES
+                + PUBLISHED_TABLES
+                + ("sample_size", "gains", "paper_figures")
+            ),
         ),
         figures=FIGURES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURES],

@@ -1,12 +1,13 @@
 """Section `experiments`: which models are trained on what."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from leukoflow.config.base import Name, Section
 from leukoflow.config.splits import Protocol
 
+Share = Annotated[float, Field(gt=0, lt=1)]
 Check = Literal["stress", "explain", "novelty"]
 
 
@@ -26,6 +27,9 @@ class Experiment(Section):
     recipe: Name | None = None
     """Entry of section `recipes` that all models are trained by in place of their own recipe. Such a model is called
     `MODEL_RECIPE`; `colour_histogram` stays as it is."""
+    shares: tuple[Share, ...] = ()
+    """Shares of the training images for curves of accuracy against sample size, such as [0.25, 0.5, 0.75]: every model
+    is trained on each share besides, as `MODEL_share25`. Not for models that read features."""
     reference: Name | None = None
     """The one of these models that the others are compared with, image by image."""
     seeds: tuple[int, ...] = Field((42,), min_length=1)

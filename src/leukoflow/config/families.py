@@ -1,4 +1,4 @@
-"""Models that differ in the number of their features alone."""
+"""Models that differ in one thing alone: the number of their features, or the share of the images they learn from."""
 
 import re
 from collections.abc import Mapping
@@ -24,3 +24,19 @@ def families(models: Mapping[str, Model]) -> dict[str, tuple[str, int]]:
     for family, count in known.values():
         numbers.setdefault(family, set()).add(count)
     return {name: found for name, found in known.items() if len(numbers[found[0]]) > 1}
+
+
+def shares_of(models: Mapping[str, Model]) -> dict[str, tuple[str, float]]:
+    """The model on all images, and the share of them, of each model that is there on several shares."""
+    alike: dict[str, dict[str, float]] = {}
+    for name, model in models.items():
+        training = model.training.model_copy(update={"share": 1.0})
+        whole = model.model_copy(update={"training": training, "published": {}})
+        alike.setdefault(whole.model_dump_json(), {})[name] = model.training.share
+    found: dict[str, tuple[str, float]] = {}
+    for family in alike.values():
+        if len(set(family.values())) > 1:
+            largest = max(family, key=lambda name: family[name])
+            base = re.sub(r"_share[\d_]+$", "", largest)
+            found |= {name: (base, share) for name, share in family.items()}
+    return found

@@ -16,8 +16,8 @@ from leukoflow.config.segmentation import Segmentation
 from leukoflow.config.splits import Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
+from leukoflow.config.twins import with_recipe, with_shares
 from leukoflow.config.views import View
-from leukoflow.core.runs import BASELINE
 
 
 class Study(Section):
@@ -52,25 +52,19 @@ class Study(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _trained_alike(cls, given: Any) -> Any:
-        """Every model of an experiment with a recipe gets a twin that is trained by it, `MODEL_RECIPE`."""
+    def _with_twins(cls, given: Any) -> Any:
+        """Models of an experiment with a recipe get twins that are trained by it, `MODEL_RECIPE`; of one with shares,
+        twins that are trained on those shares of the images, `MODEL_share25`."""
         if not isinstance(given, dict):
             return given
-        parts: list[Any] = [given.get(name) for name in ("models", "recipes", "experiments")]
+        parts: list[Any] = [given.get(name, {}) for name in ("models", "recipes", "experiments")]
         if not all(isinstance(each, dict) for each in parts):
             return given
-        models, recipes, experiments = dict(parts[0]), parts[1], parts[2]
-        changed = {}
-        for name, experiment in experiments.items():
-            recipe = experiment.get("recipe") if isinstance(experiment, dict) else None
-            listed = experiment.get("models") if isinstance(experiment, dict) else None
-            if not isinstance(listed, (list, tuple)) or not isinstance(recipe, str) or recipe not in recipes:
-                continue
-            twins = [_twin(each, recipe, models, recipes[recipe]) for each in listed]
-            changed[name] = {**experiment, "models": twins}
-            if experiment.get("reference") in listed:
-                changed[name]["reference"] = twins[list(listed).index(experiment["reference"])]
-        return {**given, "models": models, "experiments": {**experiments, **changed}}
+        models, recipes, experiments = dict(parts[0]), parts[1], dict(parts[2])
+        for name, experiment in parts[2].items():
+            if isinstance(experiment, dict) and isinstance(experiment.get("models"), (list, tuple)):
+                experiments[name] = with_shares(with_recipe(experiment, models, recipes), models)
+        return {**given, "models": models, "experiments": experiments}
 
     @model_validator(mode="after")
     def _references_exist(self) -> "Study":
@@ -98,18 +92,6 @@ class Study(Section):
             if masks is None or not masks.expert:
                 raise ValueError(f"segmentation.sources: {name} has no expert masks; describe them in its key masks")
         return self
-
-
-def _twin(name: Any, recipe: str, models: dict, training: Any) -> Any:
-    """Name of the model trained by the recipe, which is added to the models; colours are not trained by epochs."""
-    model = models.get(name) if isinstance(name, str) else None
-    if not isinstance(model, dict) or model.get("architecture") == BASELINE or model.get("recipe") == recipe:
-        return name
-    if model.get("features") and isinstance(training, dict):  # features cannot be augmented
-        training = {key: value for key, value in training.items() if key != "augmentation"}
-    # What the paper publishes is of its own training.
-    models[f"{name}_{recipe}"] = {**model, "recipe": recipe, "training": training, "published": {}}
-    return f"{name}_{recipe}"
 
 
 def _known(where: str, names: tuple[str, ...], section: dict, title: str) -> None:

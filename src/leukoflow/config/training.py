@@ -82,6 +82,9 @@ class Augmentation(Section):
 class Training(Section):
     """One training recipe."""
 
+    share: float = Field(1.0, gt=0, le=1)
+    """Share of the training images that is learnt from, drawn in each class by the run's seed; images that the split
+    keeps together stay together. A smaller share is part of a larger one."""
     epochs: int = Field(20, ge=1)
     """Most epochs."""
     batch_size: int = Field(16, ge=2)

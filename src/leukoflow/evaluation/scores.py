@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.evaluation import metrics
-from leukoflow.evaluation.bootstrap import percentile_interval, resample, wilson_interval
+from leukoflow.evaluation.bootstrap import interval, jackknife, resample, wilson_interval
 from leukoflow.evaluation.overlap import seen_images
 
 EVERY, UNSEEN = "all", "without overlap"
@@ -66,15 +67,16 @@ def samples(
         rows = table[(table["cohort"] == target) & (table["role"] == role)]
         if rows.empty:
             continue
-        yield _sample(run, target, role, EVERY, rows, 0, classes)
+        yield sample_of(run, target, role, EVERY, rows, 0, classes)
         if role != "validation":
             seen = rows["image_id"].isin(seen_images(duplicates, fold, run.cohort, target))
-            yield _sample(run, target, role, UNSEEN, rows[~seen], int(seen.sum()), classes)
+            yield sample_of(run, target, role, UNSEEN, rows[~seen], int(seen.sum()), classes)
 
 
-def _sample(
+def sample_of(
     run: Run, target: str, role: str, subset: str, rows: pd.DataFrame, removed: int, classes: Sequence[str]
 ) -> Sample:
+    """The labelled images of rows of a run's predictions; LeukoFlowError where they do not fit the classes."""
     labelled = rows[rows["y"] >= 0]
     if len(labelled):
         probabilities = np.stack([np.asarray(each, np.float64) for each in labelled["probabilities"]])
@@ -120,7 +122,7 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
     rows: list[tuple] = []
     for resampling, units in (("images", np.arange(number)), ("groups", sample.groups)):
         drawn = resample(sets, units, settings.resamples, settings.seed)
-        low, high = percentile_interval(drawn, settings.confidence)
+        low, high = interval(settings, drawn, values, partial(_left_out, sets, units))
         undefined = np.isnan(values)
         low[undefined] = high[undefined] = np.nan
         rows += [
@@ -139,6 +141,10 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
     for position, (column, value) in enumerate(facts.items()):
         table.insert(position, column, value)
     return table
+
+
+def _left_out(sets: metrics.Design, units: np.ndarray) -> list[np.ndarray]:
+    return [jackknife(sets, units)]
 
 
 def _proportions(sample: Sample, classes: Sequence[str], confidence: float) -> list[tuple]:

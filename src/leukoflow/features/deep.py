@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from leukoflow.config.features import Backbone
+from leukoflow.config.features import Backbone, DeepFeatures
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_text
 from leukoflow.core.seeding import stream_seed
@@ -68,6 +68,21 @@ def load_network(backbone: Backbone, file: Path | None, seed: int) -> Network:
         digest = pretrained.load(model, file, sha256=backbone.sha256)
     channels = int(model.num_features)  # type: ignore[arg-type]
     return Network(model.eval().requires_grad_(False), backbone.name, channels, backbone.weights or "random", digest)
+
+
+def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Network, Network]:
+    """Both networks of an entry; the files belong, in their order, to those that have weights.
+
+    Raises LeukoFlowError where there are more or fewer files, and as `load_network`.
+    """
+    wanted = sum(each.weights is not None for each in features.backbones)
+    if len(files) != wanted:
+        raise LeukoFlowError(f"--weights: {len(files)} files for {wanted} networks with weights; give one for each")
+    left = iter(files)
+    first, second = (
+        load_network(each, next(left) if each.weights else None, features.seed) for each in features.backbones
+    )
+    return first, second
 
 
 class Extractor(nn.Module):

@@ -118,13 +118,27 @@ def open_selection(folder: Path, cohort: str, wanted: int) -> tuple[Matrix, dict
     """
     file = folder / "scaled" / f"{cohort}.npy"
     facts = read_json(folder / "features.json")
-    ranking = read_table(folder / "ranking.csv", ["position", "feature"]).sort_values("position")
-    place = {name: column for column, name in enumerate(facts["names"])}
+    ranking = read_table(folder / "ranking.csv", ["position", "feature"])
     matrix = open_files([file])
-    names = [str(name) for name in ranking["feature"]][:wanted]
-    if matrix.shape != (len(place),) or not set(names) <= set(place):
-        raise LeukoFlowError(
-            f"{file}: holds other features than {folder.name} ranked; delete that folder and run again"
-        )
-    columns = np.array([place[name] for name in names], np.int64)
+    columns, names = chosen_columns(facts["names"], ranking, wanted, file)
+    if matrix.shape != (len(facts["names"]),):
+        raise _of_others(file)
     return replace(matrix, columns=columns), {**facts, "names": names}
+
+
+def chosen_columns(
+    features: Sequence[str], ranking: pd.DataFrame, wanted: int, source: Path
+) -> tuple[np.ndarray, list[str]]:
+    """Columns int64 [k] of the best ranked features, at most `wanted`, and their names; features: all, in order.
+
+    Raises LeukoFlowError naming the source where others were ranked.
+    """
+    place = {name: column for column, name in enumerate(features)}
+    names = [str(name) for name in ranking.sort_values("position")["feature"]][:wanted]
+    if not set(names) <= set(place):
+        raise _of_others(source)
+    return np.array([place[name] for name in names], np.int64), names
+
+
+def _of_others(source: Path) -> LeukoFlowError:
+    return LeukoFlowError(f"{source}: holds other features than were ranked; delete the selection's folder, run again")

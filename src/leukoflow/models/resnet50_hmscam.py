@@ -79,9 +79,12 @@ class MultiScaleChannelAttention(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, C, H, W] to the same shape."""
+        return maps * self.weights(maps)[:, :, None, None]
+
+    def weights(self, maps: Tensor) -> Tensor:
+        """The gate of each channel, [B, C]."""
         pooled = maps.mean(dim=(2, 3))
-        gate = torch.stack([each(pooled) for each in self.gates]).sum(dim=0).sigmoid()
-        return maps * gate[:, :, None, None]
+        return torch.stack([each(pooled) for each in self.gates]).sum(dim=0).sigmoid()
 
 
 class ContextualSpatialAttention(nn.Module):
@@ -97,12 +100,16 @@ class ContextualSpatialAttention(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, C, H, W] to the same shape."""
-        query, key, value = (layer(maps).flatten(2) for layer in (self.theta, self.phi, self.value))
-        scores = query.transpose(1, 2) @ key / math.sqrt(maps.shape[1])
-        context = (value @ scores.softmax(dim=-1).transpose(1, 2)).unflatten(2, maps.shape[2:])
+        value = self.value(maps).flatten(2)
+        context = (value @ self.weights(maps).transpose(1, 2)).unflatten(2, maps.shape[2:])
         maps = maps + self.out(context)
         summary = torch.stack([maps.mean(dim=1), maps.amax(dim=1)], dim=1)
         return maps * torch.stack([layer(summary) for layer in self.spatial]).sum(dim=0).sigmoid()
+
+    def weights(self, maps: Tensor) -> Tensor:
+        """How much each position (row) takes from each other (column), rows with sum 1: [B, H * W, H * W]."""
+        query, key = (layer(maps).flatten(2) for layer in (self.theta, self.phi))
+        return (query.transpose(1, 2) @ key / math.sqrt(maps.shape[1])).softmax(dim=-1)
 
 
 class DynamicRecalibration(nn.Module):
@@ -114,4 +121,8 @@ class DynamicRecalibration(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, C, H, W] to the same shape."""
-        return maps * self.gate(maps.mean(dim=(2, 3))).sigmoid()[:, :, None, None]
+        return maps * self.weights(maps)[:, :, None, None]
+
+    def weights(self, maps: Tensor) -> Tensor:
+        """The gate of each channel, [B, C]."""
+        return self.gate(maps.mean(dim=(2, 3))).sigmoid()

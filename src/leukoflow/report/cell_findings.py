@@ -43,9 +43,13 @@ def _archives(segmentation: pd.DataFrame) -> list[Finding]:
         if few:
             text += f"They miss most cells of {words.listed(few)}: pictures cut out by them would give the class away. "
             text += "They are no ground truth, and nothing here learns from them."
-            found.append(Finding("warn", f"Archive's masks miss most cells of {words.listed(few)} in {source}", text))
+            found.append(
+                Finding("warn", f"Archive's masks miss most cells of {words.listed(few)} in {source}", text, "cells")
+            )
         else:
-            found.append(Finding("good", f"Archive's masks agree with the cells found in {source}", text.rstrip()))
+            found.append(
+                Finding("good", f"Archive's masks agree with the cells found in {source}", text.rstrip(), "cells")
+            )
     return found
 
 
@@ -70,7 +74,7 @@ def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
         title = (
             "Cells of an unseen source are found less well" if tone == "warn" else "Cells of an unseen source are found"
         )
-        found.append(Finding(tone, f"{title}: {source}", f"{text}."))
+        found.append(Finding(tone, f"{title}: {source}", f"{text}.", "cells"))
     return found
 
 
@@ -94,7 +98,9 @@ def _scale(cells: pd.DataFrame) -> list[Finding]:
                 f"Median micrometres a pixel: {words.listed(each)}. The size of a cell in pixels then tells the class; "
             )
             found.append(
-                Finding("warn", f"Scale goes with the class in {cohort}", f"{text}sizes here are in micrometres.")
+                Finding(
+                    "warn", f"Scale goes with the class in {cohort}", f"{text}sizes here are in micrometres.", "cells"
+                )
             )
         images, assumed = whole["um_per_pixel"]["images"], whole["scale_assumed"]["images"]
         if assumed > images / 2:
@@ -102,7 +108,7 @@ def _scale(cells: pd.DataFrame) -> list[Finding]:
                 f"For {words.count(assumed)} of {words.plural(images, 'image')} too few red cells were seen to measure "
             )
             text += "the scale, and one is assumed: sizes in micrometres are as good as that."
-            found.append(Finding("warn", f"Assumed scale in {cohort}", text))
+            found.append(Finding("warn", f"Assumed scale in {cohort}", text, "cells"))
     return found
 
 
@@ -116,7 +122,7 @@ def _without(cells: pd.DataFrame) -> list[Finding]:
                 f"In {words.count(none)} of {words.plural(images, 'image')} ({words.percent(none / images)}) no white "
             )
             text += "cell was found. They have no morphology, and views of cells show nothing of them."
-            found.append(Finding("warn", f"Images without a white cell in {cohort}", text))
+            found.append(Finding("warn", f"Images without a white cell in {cohort}", text, "cells"))
     return found
 
 
@@ -138,11 +144,11 @@ def _slides(neighbours: pd.DataFrame) -> list[Finding]:
         where = f"{name} of {cohort}, {task}"
         if _way(slide) > max(_way(kind), FOLLOWS):
             title = f"Features cluster by slide rather than class: {where}"
-            found.append(Finding("bad", title, text))
+            found.append(Finding("bad", title, text, "features"))
         elif _way(slide) > FOLLOWS:
-            found.append(Finding("warn", f"Features follow the slide besides the class: {where}", text))
+            found.append(Finding("warn", f"Features follow the slide besides the class: {where}", text, "features"))
         else:
-            found.append(Finding("good", f"Features do not follow the slide: {where}", text))
+            found.append(Finding("good", f"Features do not follow the slide: {where}", text, "features"))
     return found
 
 
@@ -163,6 +169,7 @@ def _random(study: Study, selection: pd.DataFrame) -> list[Finding]:
             f"Features of untrained networks: {name}",
             f"{words.listed(random)} had random weights: these features are random projections of the pictures, and "
             "their results are not comparable with a publication that used pretrained networks.",
+            "features",
         )
         for name, random in networks.items()
         if random

@@ -1,6 +1,6 @@
 """Section Cells of the report: what was found, how well, and what it looks like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +53,9 @@ class Cells:
     cohorts: tuple[CohortCells, ...]
 
 
-def cells_section(
-    study: Study, cells: pd.DataFrame, segmentation: pd.DataFrame, instances: pd.DataFrame, pictures: Sequence[Picture]
-) -> Cells | None:
-    """The section from its tables; None where the study looks at no cells."""
+def cells_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Cells | None:
+    """The section from the tables cells, segmentation and instances; None where the study looks at no cells."""
+    cells, segmentation, instances = (tables[name] for name in ("cells", "segmentation", "instances"))
     if cells.empty and segmentation.empty:
         return None
     grids = [overlap(segmentation), single_cells(segmentation, instances), agreement(segmentation)]
@@ -129,7 +128,7 @@ def morphology(cells: pd.DataFrame) -> Grid:
         counts = [of_label["cell_diameter_um"]["cells"] for of_label in values]
         rows.append(Row((Cell("Cells measured"), *(number(n, words.count(n)) for n in counts))))
     caption = "Median and quartiles by class, of cells that no edge cuts. Table cells.csv has every feature."
-    return grid(caption, ["Feature", *(label or "all" for label in labels)], rows)
+    return grid(caption, ["Feature", *(label or "all" for label in labels)], rows, "cells")
 
 
 def overlap(segmentation: pd.DataFrame) -> Grid | None:
@@ -156,7 +155,7 @@ def overlap(segmentation: pd.DataFrame) -> Grid | None:
     caption = (
         "Dice with experts' masks on held-out images, mean over images. Left out: nothing of the source was learnt "
     )
-    return grid(f"{caption}from or tuned on.", ["Source", "Part", *titles, "Test images"], rows)
+    return grid(f"{caption}from or tuned on.", ["Source", "Part", *titles, "Test images"], rows, "segmentation")
 
 
 def _of_kind(table: pd.DataFrame, segmenter: str, within: bool) -> pd.DataFrame:
@@ -189,7 +188,7 @@ def single_cells(segmentation: pd.DataFrame, instances: pd.DataFrame) -> Grid | 
         rows.append(Row(tuple(cells)))
     columns = ["Source", "Segmenter", "Source learnt from", "True cells", "Found", "AP at IoU 0.5", "Precision"]
     columns += ["Recall", "F1", "Count error an image", "... its size"]
-    return grid("Single cells against masks that tell them apart, on held-out images.", columns, rows)
+    return grid("Single cells against masks that tell them apart, on held-out images.", columns, rows, "instances")
 
 
 def agreement(segmentation: pd.DataFrame) -> Grid | None:
@@ -215,4 +214,5 @@ def agreement(segmentation: pd.DataFrame) -> Grid | None:
         rows.append(Row(tuple(cells)))
     columns = ["Cohort", "Label", "Dice with the archive's mask", "Cells that the archive's mask keeps", "Images"]
     caption = "Agreement with the masks that an archive came with. No expert drew them: this is no measure of right."
-    return grid(f"{caption} Cells: mean over images of the share that the mask covers at least half.", columns, rows)
+    caption += " Cells: mean over images of the share that the mask covers at least half."
+    return grid(caption, columns, rows, "segmentation")

@@ -25,7 +25,7 @@ def comparison(table: pd.DataFrame, several_views: bool) -> Grid | None:
     for row in table.to_dict("records"):
         cells = [Cell(row["model"]), Cell(row["protocol"])] + ([Cell(row["view"])] if several_views else [])
         cells += [number(row[name], words.percent(row[name])) for name in ("accuracy", "reference_accuracy")]
-        cells += [number(row["difference"], points(row["difference"]), _limits(row["low"], row["high"]))]
+        cells += [number(row["difference"], points(row["difference"]), limits(row["low"], row["high"]))]
         cells += [Cell("" if words.missing(row["low"]) else row["resampling"])]
         cells += [number(row["p_holm"], p_value(row["p_holm"])), Cell(row["test"])]
         for name in published:
@@ -35,7 +35,7 @@ def comparison(table: pd.DataFrame, several_views: bool) -> Grid | None:
     columns = ["Model", "Split", *(["View"] if several_views else []), "Accuracy (measured)", f"{reference} (measured)"]
     columns += ["Difference (measured), points", "Interval over", "Adjusted p (measured)", "Test", *published.values()]
     caption = f"Against {reference} on the same test images, the colour baseline first. Small figures are intervals."
-    return grid(caption, columns, rows)
+    return grid(caption, columns, rows, "comparisons")
 
 
 def points(value: float) -> str:
@@ -46,7 +46,8 @@ def points(value: float) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def _limits(low: float, high: float) -> str:
+def limits(low: float, high: float) -> str:
+    """Limits of a difference in percentage points; empty where there are none."""
     return "" if words.missing(low) else f"{points(low)} to {points(high)}"
 
 

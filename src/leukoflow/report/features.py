@@ -1,6 +1,6 @@
 """Section Features of the report: from which networks, which were chosen, what they map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -42,20 +42,15 @@ class Features:
     pictures: tuple[Picture, ...]
 
 
-def features_section(
-    study: Study,
-    selection: pd.DataFrame,
-    stability: pd.DataFrame,
-    neighbours: pd.DataFrame,
-    pictures: Sequence[Picture],
-) -> Features | None:
-    """The section from its tables; None where no model reads features."""
+def features_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Features | None:
+    """The section from the tables selection, stability and neighbours; None where no model reads features."""
+    selection, stability, neighbours = (tables[name] for name in ("selection", "stability", "neighbours"))
     used = [name for name in study.features if name in set(selection["features"])]
     if not used:
         return None
     shown = sorted((each for each in pictures if each.family in FAMILIES), key=lambda each: FAMILIES.index(each.family))
-    tables = (stability_grid(stability), neighbours_grid(neighbours))
-    grids = tuple(each for each in tables if each is not None)
+    found = (stability_grid(stability), neighbours_grid(neighbours))
+    grids = tuple(each for each in found if each is not None)
     return Features(entries(study, used), grids, tuple(shown))
 
 
@@ -117,7 +112,7 @@ def stability_grid(stability: pd.DataFrame) -> Grid | None:
         "Stability of the choice: Jaccard overlap of the first k features when other training images are left out. "
     )
     caption += "Kuncheva's index is 0 where the overlap is what chance gives, 1 where the same are chosen."
-    return grid(caption, [*WHERE, *(f"k = {words.count(k)}" for k in counts)], rows)
+    return grid(caption, [*WHERE, *(f"k = {words.count(k)}" for k in counts)], rows, "stability")
 
 
 def neighbours_grid(neighbours: pd.DataFrame) -> Grid | None:
@@ -142,4 +137,4 @@ def neighbours_grid(neighbours: pd.DataFrame) -> Grid | None:
     count = words.count(neighbours["neighbours"].max())
     caption = f"Of the {count} nearest neighbours in feature space, the share that is of the same class; and of those, "
     caption += "the share from the same slide. The images learnt from are among them."
-    return grid(caption, [*WHERE, *titles, "Images"], rows)
+    return grid(caption, [*WHERE, *titles, "Images"], rows, "neighbours")

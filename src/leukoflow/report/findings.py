@@ -1,5 +1,6 @@
 """What the audit found, in plain words computed from the tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,15 +21,15 @@ class Finding:
     """`bad` (undermines a result), `warn` (to bear in mind), `good` (checked and in order)."""
     title: str
     text: str
+    section: str = ""
+    """Name of the section whose tables it is from."""
 
 
-def findings(
-    study: Study, leaderboard: pd.DataFrame, external: pd.DataFrame, cohorts: pd.DataFrame, audit: pd.DataFrame
-) -> list[Finding]:
-    """All findings, the gravest first; each one's order is otherwise that of the pipeline."""
-    found = [*_leakage(audit), *_drop(study, leaderboard), *_overlap(study, external), *_duplicates(cohorts)]
-    found += [*_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
-    return gravest_first(found)
+def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
+    """Findings from the tables leaderboard, external, cohorts and audit, in the order of the pipeline."""
+    leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
+    found = [*_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
+    return [*found, *_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
 
 
 def gravest_first(found: list[Finding]) -> list[Finding]:
@@ -54,37 +55,15 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
         if parts:
             text = f"Of {images}, {words.listed(parts)}. Such a split rewards recognising the picture or the slide."
             tone = "bad" if duplicate or patient > 0 or protocol == "image" else "warn"
-            found.append(Finding(tone, f"Leakage: {where}", text))
+            found.append(Finding(tone, f"Leakage: {where}", text, "splits"))
         else:
             text = f"None of {images} shares a duplicate or an acquisition with the images learnt from."
-            found.append(Finding("good", f"No leakage found: {where}", text))
+            found.append(Finding("good", f"No leakage found: {where}", text, "splits"))
     return found
 
 
 def _share(part: float, whole: float) -> str:
     return f"{words.count(part)} ({words.percent(part / whole)})"
-
-
-def _drop(study: Study, leaderboard: pd.DataFrame) -> list[Finding]:
-    found = []
-    for name, experiment in study.experiments.items():
-        rows = rows_of(experiment, leaderboard)
-        for view, part in rows.groupby("view", sort=False):
-            loose, strict = part[part["protocol"] == "image"], part[part["protocol"] != "image"]
-            if loose.empty or strict.empty:
-                continue
-            strictest = strict["protocol"].iloc[-1]
-            best, _ = best_of(strict[strict["protocol"] == strictest])
-            same = loose[loose["model"] == best["model"]] if best is not None else loose[:0]
-            if best is None or same.empty:
-                continue
-            before, after = same.iloc[0]["accuracy"], best["accuracy"]
-            if before - after > 0.005:
-                text = f"{best['model']} reaches {words.percent(before)} with images divided at random and "
-                text += f"{words.percent(after)} under the {strictest} split ({view} view): "
-                text += f"{100 * (before - after):.1f} points less."
-                found.append(Finding("warn", f"Accuracy depends on the split: {name}", text))
-    return found
 
 
 def _overlap(study: Study, external: pd.DataFrame) -> list[Finding]:
@@ -109,7 +88,7 @@ def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
         scored += f"of all {words.plural(row['images'], 'labelled image')}"
     if row["removed"] == 0:
         text = f"No duplicate of its {total} was found among the images learnt from. {scored}."
-        return Finding("good", f"{target} is apart from {row['cohort']} ({name})", text)
+        return Finding("good", f"{target} is apart from {row['cohort']} ({name})", text, "external")
     text = (
         f"{words.count(row['removed'])} of its {total} have a duplicate among the {row['cohort']} images learnt from. "
     )
@@ -119,7 +98,7 @@ def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
         limits = words.interval(row["unseen_low"], row["unseen_high"])
         text += f"{scored}, and on {words.percent(row['unseen_accuracy'])} ({limits}) "
         text += f"of the {words.count(row['unseen_images'])} left without the overlap."
-    return Finding("bad", f"{target} overlaps with {row['cohort']} ({name})", text)
+    return Finding("bad", f"{target} overlaps with {row['cohort']} ({name})", text, "external")
 
 
 def _duplicates(cohorts: pd.DataFrame) -> list[Finding]:
@@ -130,9 +109,9 @@ def _duplicates(cohorts: pd.DataFrame) -> list[Finding]:
         if identical + near:
             pairs = [words.plural(identical, "byte-identical pair"), words.plural(near, "near-identical pair")]
             text = f"{words.listed(pairs)}, which touch {words.count(own['images with a duplicate'])} of {images}."
-            found.append(Finding("warn", f"Duplicates within {cohort}", text))
+            found.append(Finding("warn", f"Duplicates within {cohort}", text, "cohorts"))
         else:
-            found.append(Finding("good", f"No duplicates within {cohort}", f"None among {images}."))
+            found.append(Finding("good", f"No duplicates within {cohort}", f"None among {images}.", "cohorts"))
     return found
 
 
@@ -150,7 +129,7 @@ def _bars(cohorts: pd.DataFrame) -> list[Finding]:
             text = f"{kind.capitalize()} burnt into the picture: {words.listed(each)}."
             text += " Such a bar gives the class away; every view has" if uneven else " Every view has"
             text += " them painted out."
-            found.append(Finding("warn" if uneven else "good", f"Scale bars in {cohort}", text))
+            found.append(Finding("warn" if uneven else "good", f"Scale bars in {cohort}", text, "cohorts"))
     return found
 
 
@@ -175,7 +154,7 @@ def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
                 f"{words.count(total)} of {words.plural(listed, 'file')} could not be used: {words.listed(reasons)}. "
             )
             text += f"Each is named in cohorts/{cohort}/rejects.csv."
-            found.append(Finding("warn", f"Rejected files in {cohort}", text))
+            found.append(Finding("warn", f"Rejected files in {cohort}", text, "cohorts"))
     return found
 
 
@@ -186,7 +165,7 @@ def _published(cohorts: pd.DataFrame) -> list[Finding]:
         if not words.missing(whole["published"]) and whole["published"] != whole["measured"]:
             here, there = words.plural(whole["measured"], "image"), words.count(whole["published"])
             text = f"{here} here; the source publishes {there}. Results are on the images here."
-            found.append(Finding("warn", f"{cohort} is not as published", text))
+            found.append(Finding("warn", f"{cohort} is not as published", text, "cohorts"))
     return found
 
 
@@ -196,4 +175,4 @@ def _weights(leaderboard: pd.DataFrame) -> list[Finding]:
         return []
     text = f"{words.listed(models)} started from random weights. "
     text += "Where a publication used pretrained ones, its numbers are not comparable."
-    return [Finding("warn", "Random weights, not pretrained", text)]
+    return [Finding("warn", "Random weights, not pretrained", text, "leaderboards")]

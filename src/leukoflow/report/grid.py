@@ -19,6 +19,10 @@ class Cell:
     key: float | None = None
     chip: str = ""
     """A marked word after the text, such as `random weights`."""
+    long: bool = False
+    """Whether it is a sentence, which is broken into lines."""
+    href: str = ""
+    """File beside the page that the text leads to."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Grid:
     rows: tuple[Row, ...]
     numeric: tuple[bool, ...]
     """Columns of numbers, which are set to the right."""
+    table: str = ""
+    """The file `tables/NAME.csv` that it is from."""
 
 
 def number(value: float, text: str, note: str = "") -> Cell:
@@ -45,10 +51,10 @@ def number(value: float, text: str, note: str = "") -> Cell:
     return Cell(text, note, None if words.missing(value) else float(value))
 
 
-def grid(caption: str, columns: Sequence[str], rows: Sequence[Row]) -> Grid:
-    """A table whose numeric columns are those in which some cell has a key."""
+def grid(caption: str, columns: Sequence[str], rows: Sequence[Row], table: str = "") -> Grid:
+    """A table whose numeric columns are those in which some cell has a key; `table` names the file it is from."""
     numeric = tuple(any(row.cells[place].key is not None for row in rows) for place in range(len(columns)))
-    return Grid(caption, tuple(columns), tuple(rows), numeric)
+    return Grid(caption, tuple(columns), tuple(rows), numeric, table)
 
 
 def model_cell(row: pd.Series) -> Cell:
@@ -97,6 +103,7 @@ def leaderboard(table: pd.DataFrame, several_views: bool) -> Grid:
         "Test results, the colour baseline first. Small figures are intervals.",
         [*columns, *titles, *(f"{METRICS[name][0]} (as published)" for name in published), "Test images", "Groups"],
         rows,
+        "leaderboard",
     )
 
 
@@ -122,7 +129,7 @@ def per_class(scores: pd.DataFrame, leaderboard: pd.DataFrame) -> Grid:
             row = (model_cell(entry), Cell(name), *cells, number(size, words.count(size)))
             rows.append(Row(row, is_baseline(entry["model"])))
     columns = ["Model", "Class", "Precision", "Recall", "F1", "AUC (one against rest)", "Test images"]
-    return grid("Results by class.", columns, rows)
+    return grid("Results by class.", columns, rows, "scores")
 
 
 def external(table: pd.DataFrame) -> Grid:
@@ -141,7 +148,9 @@ def external(table: pd.DataFrame) -> Grid:
         rows.append(Row((model_cell(row), *cells), is_baseline(row["model"])))
     columns = ["Model", "Tested on", "Split", "Accuracy, all", "Images", "Accuracy, without overlap", "Images left"]
     columns += ["Macro F1, all", "Macro AUC, all", "Removed as seen", "Without label"]
-    return grid("Models on images from elsewhere, before and after removing what they have seen.", columns, rows)
+    return grid(
+        "Models on images from elsewhere, before and after removing what they have seen.", columns, rows, "external"
+    )
 
 
 def audit(table: pd.DataFrame) -> Grid:
@@ -161,50 +170,9 @@ def audit(table: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells)))
     columns = ["Cohort", "Task", "Split", "Fold", "Train", "Validation", "Test", "Groups"]
     columns += ["Test images with a duplicate learnt", "... of an acquisition learnt", "... of a patient learnt"]
-    return grid("What the test images share with the images learnt from (training and validation).", columns, rows)
-
-
-def efficiency(table: pd.DataFrame) -> Grid:
-    """Size, training time and speed."""
-    rows = []
-    for _, row in table.iterrows():
-        name = Cell(row["model"], chip="random weights" if row["weights"] == "random" else "")
-        cells = [Cell(row["protocol"]), Cell(row["view"]), number(row["parameters"], words.count(row["parameters"]))]
-        cells += [
-            Cell(str(row["size"])),
-            Cell(str(row["recipe"])),
-            Cell(_plain(row["input_size"])),
-            number(row["epochs"], words.decimal(row["epochs"], 0)),
-        ]
-        cells += [number(row["seconds"], words.duration(row["seconds"]))]
-        cells += [number(row["images_per_second"], words.decimal(row["images_per_second"], 0))]
-        low, high = row["firing_rate_low"], row["firing_rate_high"]
-        cells += [
-            number(low, words.interval(low, high) or words.NONE),
-            Cell(_plain(row["device"])),
-            Cell(_plain(row["precision"])),
-        ]
-        rows.append(Row((name, *cells), is_baseline(row["model"])))
-    columns = [
-        "Model",
-        "Split",
-        "View",
-        "Parameters",
-        "Size",
-        "Recipe",
-        "Input side",
-        "Epochs",
-        "Training time",
-        "Images/s",
-    ]
-    columns += ["Firing rates", "Device", "Precision"]
-    return grid("Cost of each model, means over its runs.", columns, rows)
-
-
-def _plain(value: object) -> str:
-    if words.missing(value):
-        return words.NONE
-    return f"{value:.0f}" if isinstance(value, float) else str(value)
+    return grid(
+        "What the test images share with the images learnt from (training and validation).", columns, rows, "audit"
+    )
 
 
 BAR_KINDS = ("red", "dark")
@@ -231,7 +199,7 @@ def cohort_labels(table: pd.DataFrame) -> Grid:
         *(["Images (published)"] if published else []),
         *(f"With a {kind} scale bar" for kind in BAR_KINDS),
     ]
-    return grid("Images by label.", columns, rows)
+    return grid("Images by label.", columns, rows, "cohorts")
 
 
 def rejects(table: pd.DataFrame) -> Grid | None:
@@ -241,4 +209,4 @@ def rejects(table: pd.DataFrame) -> Grid | None:
         Row((Cell(row["cohort"]), Cell(row["label"]), number(row["measured"], words.count(row["measured"]))))
         for _, row in found.iterrows()
     ]
-    return grid("Files that were left out.", ["Cohort", "Reason", "Files"], rows) if rows else None
+    return grid("Files that were left out.", ["Cohort", "Reason", "Files"], rows, "cohorts") if rows else None

@@ -1,47 +1,75 @@
 """The report: one HTML file that needs nothing else."""
 
-import hashlib
-import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.report import grid, words
+from leukoflow.report.abstention import abstention_section
 from leukoflow.report.assessment import assessment_section
-from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import cells_section
-from leukoflow.report.comparison import comparison
+from leukoflow.report.cohorts import cohorts_section
+from leukoflow.report.efficiency import efficiency_section
 from leukoflow.report.embed import Picture, picture
 from leukoflow.report.features import features_section
-from leukoflow.report.findings import findings, gravest_first
-from leukoflow.report.headlines import HELD_OUT, baselines_alone, headlines, rows_of
+from leukoflow.report.leakage import leakage_section
+from leukoflow.report.methods import methods_section
+from leukoflow.report.published import published_section
+from leukoflow.report.results import details_section, external_section, leaderboards_section
+from leukoflow.report.robustness import robustness_section
+from leukoflow.report.shortcuts import shortcuts_section
+from leukoflow.report.statistics import statistics_section
+from leukoflow.report.summary import summary_section
 
 TABLES = (
-    "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
+    "scores", "leaderboard", "external", "cohorts", "audit", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "statistics", "ranks", "leakage",
     "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
+    "probes", "shortcut_audit", "stain_swap", "neutralised",
+    "robustness", "modules", "sample_size", "gains",
+    "efficiency", "energy", "layers", "speed",
+    "published_vs_reproduced", "published_checks", "paper_figures",
+    "abstention", "conformal", "novelty", "gate", "gate_accuracy",
 )  # fmt: skip
-CURVES = ("confusion", "roc", "pr")
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
-SECTIONS: dict[str, tuple[str, Builder]] = {
-    "assessment": ("Calibration and discrimination", assessment_section),
+GROUPS = {
+    "Findings": ("know", "leaderboards"),
+    "Audits": ("shortcuts", "leakage", "splits", "external"),
+    "Trust": ("assessment", "robustness", "abstention", "statistics"),
+    "Papers": ("published",),
+    "Detail": ("details", "cells", "features", "efficiency", "explanations"),
+    "Material": ("cohorts", "views", "methods"),
 }
-"""Sections after the results, in order: title, and what makes the `content` of the template of that name; a section
-whose content is None is left out."""
-PACKAGES = (
-    "leukoflow", "numpy", "scipy", "pandas", "scikit-learn", "opencv-python-headless", "torch", "lightning",
-    "spikingjelly", "timm", "matplotlib", "pydantic", "snakemake",
-)  # fmt: skip
+"""Sections in the order of the page, as its contents group them. One that no group names comes last in Detail."""
+SECTIONS: dict[str, tuple[str, Builder]] = {
+    "know": ("What a reader must know", summary_section),
+    "leaderboards": ("Leaderboards", leaderboards_section),
+    "shortcuts": ("Shortcut audit", shortcuts_section),
+    "leakage": ("Leakage audit", leakage_section),
+    "splits": ("Splits and leakage", lambda study, tables, pictures: grid.audit(tables["audit"])),
+    "external": ("External cohorts", external_section),
+    "assessment": ("Calibration and discrimination", assessment_section),
+    "robustness": ("Robustness", robustness_section),
+    "abstention": ("Abstention and novelty", abstention_section),
+    "statistics": ("Statistics", statistics_section),
+    "published": ("Published and reproduced", published_section),
+    "details": ("Results in detail", details_section),
+    "cells": ("White cells", cells_section),
+    "features": ("Features", features_section),
+    "efficiency": ("Efficiency", efficiency_section),
+    "cohorts": ("Cohorts and image quality", cohorts_section),
+    "views": ("Views", lambda study, tables, pictures: [each for each in pictures if each.family == "views"] or None),
+    "methods": ("Methods", methods_section),
+}
+"""Title of each section, and what makes the `content` of the template of its name; one whose content is None is left
+out. `GROUPS` says where each stands."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +79,6 @@ class Section:
     name: str
     title: str
     content: Any
-
-
-@dataclass(frozen=True)
-class Part:
-    """A protocol and view within an experiment."""
-
-    title: str
-    pictures: list[Picture]
-    classes: grid.Grid
 
 
 def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[Path]) -> str:
@@ -77,101 +96,21 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found = findings(study, *(tables[name] for name in ("leaderboard", "external", "cohorts", "audit")))
-    return environment.get_template("report.html.j2").render(
-        study=study,
-        headlines=headlines(study, tables["leaderboard"]),
-        alone=baselines_alone(study, tables["leaderboard"]),
-        findings=gravest_first([*found, *cell_findings(study, tables)]),
-        cells=cells_section(study, tables["cells"], tables["segmentation"], tables["instances"], pictures),
-        features=features_section(study, tables["selection"], tables["stability"], tables["neighbours"], pictures),
-        cohorts=_cohorts(study, tables["cohorts"], pictures),
-        rejects=grid.rejects(tables["cohorts"]),
-        duplicates=[each for each in pictures if each.family == "duplicates"],
-        audit=grid.audit(tables["audit"]),
-        views=[each for each in pictures if each.family == "views"],
-        board=[each for each in pictures if each.family == "leaderboard"],
-        experiments=_experiments(study, tables, pictures),
-        external=grid.external(tables["external"]) if len(tables["external"]) else None,
-        sections=_sections(study, tables, pictures),
-        efficiency=grid.efficiency(tables["efficiency"]),
-        held_out=HELD_OUT,
-        config=yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-        digest=hashlib.sha256(json.dumps(study.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12],
-        versions=_versions(),
-        words=words,
-    )
+    groups = _sections(study, tables, pictures)
+    shown = {each.name: each.title for sections in groups.values() for each in sections}
+    return environment.get_template("report.html.j2").render(study=study, groups=groups, shown=shown, words=words)
 
 
-def _sections(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> list[Section]:
-    made = [Section(name, title, builder(study, tables, pictures)) for name, (title, builder) in SECTIONS.items()]
-    return [each for each in made if each.content is not None]
-
-
-def _cohorts(study: Study, table: pd.DataFrame, pictures: list[Picture]) -> list[dict[str, Any]]:
-    found = []
-    for name, cohort in study.cohorts.items():
-        facts = table[table["cohort"] == name]
-        if facts.empty:
-            continue
-        whole = facts[facts["label"] == ""].set_index("fact")["measured"].to_dict()
-        across = facts[(facts["fact"] == "images with a duplicate") & (facts["label"] != "")]
-        found.append(
-            {
-                "name": name,
-                "kind": cohort.kind,
-                "facts": whole,
-                "across": [(row.label, row.measured) for row in across.itertuples()],
-                "labels": grid.cohort_labels(facts),
-                "pictures": [each for each in pictures if each.family == "samples" and each.parts[0] == name],
-                "citation": getattr(cohort, "citation", ""),
-            }
-        )
-    return found
-
-
-def _experiments(study: Study, tables: Mapping[str, pd.DataFrame], pictures: list[Picture]) -> list[dict[str, Any]]:
-    found = []
-    for name, experiment in study.experiments.items():
-        rows = rows_of(experiment, tables["leaderboard"])
-        place = (experiment.cohort, experiment.task)
-        own = [
-            each
-            for each in pictures
-            if each.parts[:2] == place and each.parts[2:3] and each.parts[2] in experiment.views
-        ]
-        scores = rows_of(experiment, tables["scores"])
-        scores = scores[(scores["role"] == "test") & (scores["subset"] == "all")]
-        compared = tables["comparisons"][tables["comparisons"]["experiment"] == name]
-        parts = []
-        for protocol in reversed(get_args(Protocol)):
-            for view in experiment.views:
-                here = rows[(rows["protocol"] == protocol) & (rows["view"] == view)]
-                if len(here):
-                    shown = [each for each in own if each.parts[2:] == (view, protocol) and each.family in CURVES]
-                    part = scores[(scores["protocol"] == protocol) & (scores["view"] == view)]
-                    title = f"{protocol} split, {view} view"
-                    shown.sort(key=lambda each: CURVES.index(each.family))
-                    parts.append(Part(title, shown, grid.per_class(part, here)))
-        found.append(
-            {
-                "name": name,
-                "experiment": experiment,
-                "board": grid.leaderboard(rows, len(experiment.views) > 1),
-                "comparison": comparison(compared, len(experiment.views) > 1),
-                "compared": [each for each in pictures if each.family == "comparison" and each.parts == (name,)],
-                "learning": [each for each in own if each.family == "learning"],
-                "parts": parts,
-            }
-        )
-    return found
-
-
-def _versions() -> list[tuple[str, str]]:
-    found = [("Python", platform.python_version())]
-    for name in PACKAGES:
-        try:
-            found.append((name, version(name)))
-        except PackageNotFoundError:
-            continue
-    return found
+def _sections(
+    study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
+) -> dict[str, list[Section]]:
+    """The sections that have something to show, by group, in the order of the page."""
+    place = {name: group for group, names in GROUPS.items() for name in names}
+    order = [*place, *(name for name in SECTIONS if name not in place)]
+    groups: dict[str, list[Section]] = {group: [] for group in GROUPS}
+    for name in sorted(SECTIONS, key=order.index):
+        title, builder = SECTIONS[name]
+        content = builder(study, tables, pictures)
+        if content is not None:
+            groups[place.get(name, "Detail")].append(Section(name, title, content))
+    return {group: sections for group, sections in groups.items() if sections}

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from leukoflow.config.features import DeepFeatures
-from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_json, write_table
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.features import deep
@@ -35,7 +34,7 @@ def main(argv: list[str] | None) -> None:
     torch.set_num_threads(args.threads)
     features: DeepFeatures = args.settings
     shard = open_shards([args.images])
-    networks = _networks(features, args.weights)
+    networks = deep.load_networks(features, args.weights)
     facts = [each.facts() for each in networks]
     index = read_table(args.images.with_suffix(".parquet"))
     pixels = "".join(index["shard_digest"].astype(str).unique())
@@ -56,18 +55,6 @@ def main(argv: list[str] | None) -> None:
         {"rows": len(shard), "digest": digest, "grid": features.grid, "seed": features.seed, "networks": facts},
     )
     shutil.rmtree(args.resume, ignore_errors=True)
-
-
-def _networks(features: DeepFeatures, files: list[Path]) -> tuple[deep.Network, deep.Network]:
-    """Both networks; the files belong, in their order, to those that have weights."""
-    wanted = sum(each.weights is not None for each in features.backbones)
-    if len(files) != wanted:
-        raise LeukoFlowError(f"--weights: {len(files)} files for {wanted} networks with weights; give one for each")
-    left = iter(files)
-    first, second = (
-        deep.load_network(each, next(left) if each.weights else None, features.seed) for each in features.backbones
-    )
-    return first, second
 
 
 def _digest(features: DeepFeatures, facts: list[dict], *rest: object) -> str:

@@ -16,6 +16,7 @@ from leukoflow.core.step import parser, run, settings
 from leukoflow.images.shards import open_view
 from leukoflow.models import pretrained, registry
 from leukoflow.training import batches, checkpoint, self_supervised
+from leukoflow.training.share import with_share
 
 
 def main(argv: list[str] | None) -> None:
@@ -42,7 +43,8 @@ def main(argv: list[str] | None) -> None:
         raise LeukoFlowError(f"{where}: is missing; without it there is nothing to do")
     spec = registry.spec(model.architecture)
     trunk = pretrained.trunk_of(spec, where)
-    train = batches.examples_of(open_view(args.view), read_table(args.split), args.fold, "train")
+    split = with_share(read_table(args.split), args.fold, model.training.share, args.seed)
+    train = batches.examples_of(open_view(args.view), split, args.fold, "train")
     # The same random weights as those that training without this step starts from; the head is thrown away.
     torch.manual_seed(stream_seed(args.seed, "weights"))
     network = registry.build(spec.name, 2, model.size, **model.options)

@@ -19,7 +19,17 @@ def main(argv: list[str] | None = None) -> None:
     tables = {path.stem: read_table(path) for path in given.tables}
     # CSV reads an empty text as missing.
     for table in tables.values():
-        for column in {"label", "class", "resampling", "weights", "recipe"} & set(table.columns):
+        for column in {
+            "label",
+            "class",
+            "resampling",
+            "weights",
+            "recipe",
+            "reason",
+            "note",
+            "verdict",
+            "comparable",
+        } & set(table.columns):
             table[column] = table[column].fillna("")
     write_text(given.output, render(Study.model_validate(read_json(given.study)), tables, given.figures))
 

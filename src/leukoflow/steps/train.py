@@ -26,6 +26,7 @@ from leukoflow.training import batches, checkpoint, recipe
 from leukoflow.training.batches import Examples
 from leukoflow.training.predictions import held_out, predictions
 from leukoflow.training.recipe import Fitted
+from leukoflow.training.share import with_share
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def main(argv: list[str] | None) -> None:
     torch.set_num_threads(max(1, args.threads // model_settings.training.devices))
     spec = registry.spec(model_settings.architecture)
     data, options, facts = _source(args, spec)
-    split = read_table(args.split)
+    split = with_share(read_table(args.split), args.fold, model_settings.training.share, args.seed)
     roles = {role: batches.examples_of(data, split, args.fold, role) for role in ("train", "validation")}
     torch.manual_seed(stream_seed(args.seed, "weights"))
     model = registry.build(spec.name, len(args.classes), model_settings.size, **options)

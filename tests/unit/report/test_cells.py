@@ -62,7 +62,7 @@ def test_agreement_names_every_class(tables):
 
 
 def test_a_cohort_says_what_was_found_and_by_what_scale(fake, tables):
-    section = cells_section(fake.study, tables["cells"], tables["segmentation"], tables["instances"], [])
+    section = cells_section(fake.study, tables, [])
     demo = next(each for each in section.cohorts if each.name == "demo")
     facts = dict(demo.facts)
     known = pd.read_parquet(fake.root / "cells/demo/cells.parquet")
@@ -78,8 +78,8 @@ def test_a_cohort_says_what_was_found_and_by_what_scale(fake, tables):
 
 def test_without_cells_or_features_there_are_no_sections(fake, tables):
     none = {name: table[:0] for name, table in tables.items()}
-    assert cells_section(fake.study, none["cells"], none["segmentation"], none["instances"], []) is None
-    assert features_section(fake.study, none["selection"], none["stability"], none["neighbours"], []) is None
+    assert cells_section(fake.study, none, []) is None
+    assert features_section(fake.study, none, []) is None
     assert told(fake, none) == {}
 
 
@@ -91,7 +91,7 @@ def test_thresholds_say_what_they_were_tuned_on(fake):
 
 
 def test_random_networks_are_called_so(fake, tables):
-    section = features_section(fake.study, tables["selection"], tables["stability"], tables["neighbours"], [])
+    section = features_section(fake.study, tables, [])
     hybrid, morphology = section.entries.rows
     assert hybrid.cells[0].chip == "random weights" and hybrid.cells[2].text == "random and hub:a/b@1"
     assert morphology.cells[0].chip == "" and "cell morphology" in morphology.cells[1].text

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from fake_study import finished_study
 
-from leukoflow.report.findings import Finding, findings
+from leukoflow.report.findings import Finding, findings, gravest_first
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def told(tmp_path_factory):
         names = ("leaderboard", "external", "cohorts", "audit")
         tables = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in names} | changed
         tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
-        return {each.title: each for each in findings(fake.study, *(tables[name] for name in names))}
+        return {each.title: each for each in gravest_first(findings(fake.study, tables))}
 
     tell.root = fake.root
     return tell

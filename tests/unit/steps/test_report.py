@@ -66,10 +66,11 @@ def text(made):
     return write(made, texts(sorted((made / "tables").glob("*.csv"))), made / "report.html")
 
 
-def test_the_page_needs_nothing_from_elsewhere(text):
+def test_the_page_needs_nothing_from_elsewhere(made, text):
     page = Page(text)
     assert page.open == [] and len(page.pictures) == 4
-    assert all(address.startswith(("#", "data:image/")) for address in page.addresses)
+    beside = [address for address in page.addresses if not address.startswith(("#", "data:image/"))]
+    assert beside and all((made / address).exists() for address in beside)
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", re.sub(r"base64,[\w+/=]+", "", text))
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids)) and all(each["alt"] for each in page.pictures)
@@ -84,7 +85,7 @@ def test_it_opens_with_best_model_baseline_and_findings(made, text):
     board = pd.read_csv(made / "tables/leaderboard.csv")
     strict = board[board["protocol"] == "acquisition"]
     best = strict[strict["model"] != "colour_histogram"].sort_values("accuracy").iloc[-1]
-    opening = text[text.index('id="know"') : text.index('id="cohorts"')]
+    opening = text[text.index('<section id="know"') : text.index('<section id="leaderboards"')]
     first = opening[: opening.index("</article>")]
     assert first.index(best["model"]) < first.index("colour_histogram")
     assert f"{best['accuracy']:.1%}".replace("%", "\N{NO-BREAK SPACE}%") in first and "random weights" in first
@@ -97,6 +98,40 @@ def test_it_opens_with_best_model_baseline_and_findings(made, text):
         "not as published",
     ):
         assert said in opening
+
+
+def test_the_page_is_in_the_order_of_its_contents(text):
+    shown = re.findall(r'<section id="([a-z]+)"', text)
+    contents = text[text.index("<nav") : text.index("</nav>")]
+    assert re.findall(r'href="#([a-z]+)"', contents) == shown
+    assert shown[:2] == ["know", "leaderboards"] and shown[-1] == "methods"
+    assert shown.index("splits") < shown.index("published") < shown.index("details") < shown.index("efficiency")
+    assert text.count("<h2") == len(shown)
+
+
+def test_findings_lead_to_where_their_numbers_stand(text):
+    found = re.search(r"Duplicates within demo.*?</li>", text, re.S)
+    assert found and '<a href="#cohorts">Cohorts and image quality</a>' in found.group()
+    folded = text[text.index("To bear in mind") : text.index('<section id="leaderboards"')]
+    assert "Numbers published for ResNet50 + HMSCAM" in folded and '<a href="#published">' in folded
+
+
+def test_published_numbers_stand_beside_measured_ones(made, text):
+    title, *rows = table_of(text, "Published beside reproduced")
+    shown = {row[0]: dict(zip(title, row, strict=True)) for row in rows}
+    board = pd.read_csv(made / "tables/leaderboard.csv").set_index(["model", "protocol"])["accuracy"]
+    row = shown["accuracy, four classes NeurALLNet; here neurallnet"]
+    assert row["Published"].startswith("98.16 %") and row["Comparable"] == "no"
+    assert row["Here, images at random"].startswith(f"{100 * board['neurallnet', 'image']:.1f}")
+    assert row["Here, strictest split"].startswith(f"{100 * board['neurallnet', 'acquisition']:.1f}")
+    assert row["Here, strictest split"].endswith("acquisition")
+    title, *rows = table_of(text, "What cannot be")
+    shown = {row[0].split(" ResNet50")[0]: row for row in rows}
+    assert shown["parameters of the whole model"][3] == "cannot be"
+    assert "23,508,032" in shown["parameters of the whole model"][4]
+    title, *rows = table_of(text, "The papers&#39; figures")
+    assert ["NeurALLNet", "3"] in [row[:2] for row in rows] and "3_confusion_image" in text
+    assert "Not in this study: CNN-ViT hybrids, HybridCN-NAS and VGG19 + MHSA with focal loss." in text
 
 
 def test_every_table_of_models_starts_with_the_baseline_and_can_be_sorted(text):
@@ -112,7 +147,7 @@ def test_every_table_of_models_starts_with_the_baseline_and_can_be_sorted(text):
 
 def table_of(text: str, caption: str) -> list[list[str]]:
     """Title line and rows of the first table whose caption starts so."""
-    table = next(each for each in re.findall(r"<table.*?</table>", text, re.S) if f"<caption>{caption}" in each)
+    table = next(each for each in re.findall(r"<table.*?</table>", text, re.S) if f'class="caption">{caption}' in each)
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", table, re.S)]
     return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in row] for row in rows]
 

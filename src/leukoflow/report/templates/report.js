@@ -20,5 +20,39 @@ for (const table of document.querySelectorAll("table.sortable")) {
     body.append(...(state === "none" ? original : [...original].sort(rank)));
   }));
 }
+// Save a table as it is shown: numbers as they are, texts in quotes.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "save", textContent: "Save as CSV" });
+  button.addEventListener("click", () => {
+    const quoted = (text) => `"${text.trim().replace(/\s+/g, " ").replaceAll('"', '""')}"`;
+    const lines = [...table.rows].map((row) => [...row.cells].map((cell) => quoted(cell.textContent)).join(","));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob(["\ufeff" + lines.join("\r\n")], { type: "text/csv" }));
+    link.download = "table.csv";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  table.caption.firstElementChild.append(button);
+}
+// Contents: folded on a narrow screen, where they lie over the page, and marked where the reader is.
+const contents = document.querySelector("nav details"), narrow = matchMedia("(max-width: 64rem)");
+const fold = () => { contents.open = !narrow.matches; };
+narrow.addEventListener("change", fold);
+fold();
+contents.addEventListener("click", (event) => { if (event.target.closest("a")) fold(); });
+const links = [...contents.querySelectorAll("a")];
+const places = links.map((link) => document.getElementById(link.hash.slice(1)));
+let waiting = false;
+const mark = () => {
+  waiting = false;
+  const passed = places.filter((place) => place.getBoundingClientRect().top < innerHeight / 3);
+  const here = passed.length ? places.indexOf(passed.at(-1)) : 0;
+  links.forEach((link, index) => {
+    if (index === here) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+  });
+};
+addEventListener("scroll", () => { if (!waiting) { waiting = true; requestAnimationFrame(mark); } }, { passive: true });
+mark();
 // A folded part would be missing on paper.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+addEventListener("beforeprint", () => document.querySelectorAll("main details").forEach((each) => { each.open = true; }));

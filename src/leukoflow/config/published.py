@@ -1,0 +1,172 @@
+"""What the five papers publish: numbers, figures, and what is checked of them; data in `papers/*.yaml`."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from leukoflow.config.base import Name, Section
+from leukoflow.config.errors import explain, nearest
+from leukoflow.config.models import METRICS
+from leukoflow.config.published_checks import Check, named_by
+from leukoflow.core.errors import LeukoFlowError
+
+FOLDER = Path(__file__).parent / "papers"
+Metric = Literal[
+    "accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa", "one_vs_rest_accuracy", "precision",
+    "recall", "f1", "auc", "ap", "micro_auc", "micro_ap", "ece", "mce", "brier", "ece_scaled", "temperature", "loss",
+    "parameters", "seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+]  # fmt: skip
+AMOUNTS = (
+    "loss", "temperature", "parameters", "seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+)  # fmt: skip
+"""Metrics that are no shares."""
+
+
+class Dataset(Section):
+    """Images as a paper used them."""
+
+    name: str
+    url: str | None = None
+    """Address under which a study's cohort of the same images downloads them; nothing where there is none."""
+    images: int = Field(ge=1)
+    counts: dict[str, int] = {}
+    """Images by class."""
+
+
+class Number(Section):
+    """One published number."""
+
+    key: Name
+    what: str
+    """In words, such as `accuracy, four classes`."""
+    metric: Metric
+    value: float
+    """A share 0 to 1, or an amount in the metric's unit (seconds, megabytes, a count)."""
+    digits: int = Field(4, ge=0, le=6)
+    """Decimals of the value as printed."""
+    low: float | None = None
+    high: float | None = None
+    """The interval that the paper gives."""
+    where: str
+    """Table, figure or section."""
+    task: Name | None = None
+    label: str = ""
+    """Class that it is of, by the name that our task gives it."""
+    dataset: Name
+    """Key of section `datasets`."""
+    protocol: str
+    """How the paper divided the images, in words."""
+    target: Name | None = None
+    """Key of the dataset tested on, where it is not the one trained on."""
+    architecture: Name | None = None
+    """Our architecture that corresponds."""
+    options: dict[str, bool | int | float | str | list[str] | list[int]] = {}
+    """Options with which it does."""
+    loose: bool = False
+    """Whether a model of this architecture with other options may stand beside it where no exact one was run."""
+    counted: int | None = None
+    """Parameters that we count in our network of the published size."""
+    note: str = ""
+    """What a reader must know to read the number."""
+
+    @model_validator(mode="after")
+    def _values_can_be(self) -> "Number":
+        least = -1 if self.metric in ("mcc", "kappa") else 0
+        if self.metric not in AMOUNTS and not least <= self.value <= 1:
+            raise ValueError(f"{self.key}: {self.metric} must lie in {least} to 1; a percentage is written as a share")
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"{self.key}: an interval has two limits, low and high")
+        if self.low is not None and self.high is not None and not self.low <= self.value <= self.high:
+            raise ValueError(f"{self.key}: the value lies outside its interval")
+        return self
+
+
+class PaperFigure(Section):
+    """One figure of a paper, and what we have that shows the same."""
+
+    number: str
+    """As the paper counts it, such as `3`, or `T7` for a table that we draw."""
+    what: Name
+    """Becomes part of the file's name."""
+    shows: str
+    """In words."""
+    family: Name | None = None
+    """Our figure family; nothing for diagrams and photographs, which are no results."""
+    differs: str = ""
+    """How ours differs from the paper's."""
+
+
+class Paper(Section):
+    """One publication."""
+
+    paper: Name
+    """Short name: its folder of figures."""
+    system: str
+    citation: str
+    tasks: tuple[Name, ...] = Field(min_length=1)
+    """Our tasks that its results are about, the first one first in figures."""
+    architectures: tuple[Name, ...] = Field(min_length=1)
+    """Our architectures of the system."""
+    pretrained: tuple[Name, ...] = ()
+    """Those that the paper starts from pretrained weights; the others from random ones."""
+    backbones: tuple[str, ...] = ()
+    """Networks whose features its models read, where they read no pictures."""
+    epochs: int | None = Field(None, ge=1)
+    """Most epochs of the paper's training, where it says."""
+    side: int | None = Field(224, ge=1)
+    """Side of the pictures that its networks read, in pixels."""
+    datasets: dict[Name, Dataset] = Field(min_length=1)
+    numbers: tuple[Number, ...] = Field(min_length=1)
+    checks: tuple[Check, ...] = ()
+    figures: tuple[PaperFigure, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Paper":
+        keys = [each.key for each in self.numbers]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise ValueError(f"numbers: key {twice[0]!r} occurs twice; give each number its own")
+        for number in self.numbers:
+            for dataset in filter(None, (number.dataset, number.target)):
+                if dataset not in self.datasets:
+                    hint = nearest(dataset, self.datasets)
+                    raise ValueError(f"numbers: {number.key}: {dataset!r} is not in section datasets{hint}")
+        for check in self.checks:
+            for key in named_by(check):
+                if key not in keys:
+                    raise ValueError(f"checks: {check.what}: {key!r} is no published number{nearest(key, keys)}")
+        return self
+
+    def number(self, key: str) -> Number:
+        """The number of this key."""
+        return next(each for each in self.numbers if each.key == key)
+
+
+@cache
+def papers() -> dict[str, Paper]:
+    """Every paper by its short name, in the order of the files. Raises LeukoFlowError that names file and key."""
+    return {each.paper: each for each in map(read_paper, sorted(FOLDER.glob("*.yaml")))}
+
+
+def read_paper(path: Path) -> Paper:
+    """The paper of one file; LeukoFlowError where it is not as it should be."""
+    try:
+        return Paper.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise LeukoFlowError(f"{path}: {explain(error, Paper)}") from error
+    except (OSError, yaml.YAMLError) as error:
+        raise LeukoFlowError(f"{path}: cannot be read ({error})") from error
+
+
+def headlines(architecture: str, options: dict, dataset: str | None = None) -> dict[str, dict[str, float]]:
+    """Figures for key `published` of a model: by task, those of the leaderboard's metrics on a paper's own images."""
+    found: dict[str, dict[str, float]] = {}
+    for paper in papers().values():
+        for each in paper.numbers:
+            fits = each.architecture == architecture and each.options == options and each.target is None
+            if fits and not each.label and each.task and each.metric in METRICS and dataset in (None, each.dataset):
+                found.setdefault(each.task, {}).setdefault(each.metric, each.value)
+    return found

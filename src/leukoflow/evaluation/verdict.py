@@ -1,0 +1,108 @@
+"""What the shortcut audit says of a model, in words, and how grave it is. Intervals decide, not thresholds of taste."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Level = Literal["no skill", "explained", "partly", "silent"]
+AUDITED = [
+    "accuracy", "accuracy_low", "accuracy_high", "chance",
+    *(f"{prefix}_{name}" for prefix in ("blind", "colour") for name in (
+        "probe", "accuracy", "accuracy_low", "accuracy_high", "share", "share_low", "share_high",
+        "lead", "lead_low", "lead_high",
+    )),
+    "swap_images",
+    *(f"swap_{name}{limit}" for name in ("flips", "accuracy", "own_accuracy", "loss", "taken")
+      for limit in ("", "_low", "_high")),
+]  # fmt: skip
+SEES = {
+    "background": "the colours of the empty background",
+    "magnification": "the magnification",
+    "focus": "the sharpness of the picture",
+    "compression": "the way the file was compressed",
+    "colour_statistics": "six numbers on its colours",
+    "colour_histogram": "how often each colour occurs",
+    "thumbnail": "a picture of 16 x 16 pixels",
+    "corner": "the lower right corner",
+}
+
+
+def level_of(facts: Mapping[str, Any]) -> Level:
+    """How grave the evidence is.
+
+    `no skill`: the model's own interval includes chance. `explained`: a probe that sees no cell is above chance and the
+    model not measurably above it, or the model is brought down to chance by another class' stain. `partly`: the
+    probe is above chance, or another class' stain costs more accuracy than recolouring to the own one. `silent`: none.
+    """
+    chance = facts["chance"]
+    if not facts["accuracy_low"] > chance:
+        return "no skill"
+    if (blind_above(facts) and not facts["blind_lead_low"] > 0) or down_to_chance(facts):
+        return "explained"
+    return "partly" if blind_above(facts) or facts["swap_loss_low"] > 0 else "silent"
+
+
+def blind_above(facts: Mapping[str, Any]) -> bool:
+    """Whether the probe that sees no cell is measurably above chance."""
+    return bool(facts["blind_accuracy_low"] > facts["chance"])
+
+
+def down_to_chance(facts: Mapping[str, Any]) -> bool:
+    """Whether another class' stain costs accuracy, and what is left is not measurably above chance."""
+    return bool(facts["swap_loss_low"] > 0 and not facts["swap_accuracy_low"] > facts["chance"])
+
+
+def verdict(facts: Mapping[str, Any]) -> tuple[Level, str]:
+    """The level and the evidence for it, in plain words."""
+    level, chance = level_of(facts), _percent(facts["chance"])
+    if level == "no skill":
+        text = f"Its accuracy is not measurably above that of always naming the most frequent class ({chance}): "
+        return level, text + "there is nothing to explain."
+    parts = [_blind(facts), _colours(facts), _swap(facts, chance)]
+    return level, " ".join(part for part in parts if part)
+
+
+def _blind(facts: Mapping[str, Any]) -> str:
+    if not blind_above(facts):
+        return "What can be told without seeing a cell is not measurably above chance."
+    text = f"{_share(facts, 'blind_share')} of this accuracy above chance is reached without seeing a cell, "
+    return text + f"by {SEES[facts['blind_probe']]} alone."
+
+
+def _colours(facts: Mapping[str, Any]) -> str:
+    if not facts["colour_accuracy_low"] > facts["chance"]:
+        return ""
+    text = (
+        f"Colours without shapes ({SEES[facts['colour_probe']]}) reach {_share(facts, 'colour_share').lower()} of it: "
+    )
+    return text + "stain, or what cells' colours tell."
+
+
+def _swap(facts: Mapping[str, Any], chance: str) -> str:
+    if not facts["swap_images"]:
+        return "It was not put through other stains."
+    flips, right = _with_limits(facts, "swap_flips"), _with_limits(facts, "swap_accuracy")
+    own = _percent(facts["swap_own_accuracy"])
+    text = f"In the stain of another class {flips} of its predictions change and {right} are right"
+    if down_to_chance(facts):
+        return f"{text}, which is not measurably above chance ({chance}); in the stain of their own class {own} are."
+    if facts["swap_loss_low"] > 0:
+        return f"{text}; in the stain of their own class {own} are."
+    return f"{text}, no measurable loss against the stain of their own class ({own})."
+
+
+def _share(facts: Mapping[str, Any], name: str) -> str:
+    """An explained share; what exceeds the model's own accuracy counts as all of it."""
+    if facts[name] >= 1:
+        return "All"
+    return _with_limits({each: min(facts[each], 1.0) for each in (name, f"{name}_low", f"{name}_high")}, name)
+
+
+def _with_limits(facts: Mapping[str, Any], name: str) -> str:
+    low, high = facts[f"{name}_low"], facts[f"{name}_high"]
+    limits = "" if math.isnan(low) else f" ({100 * low:.0f}\N{EN DASH}{_percent(high)})"
+    return _percent(facts[name]) + limits
+
+
+def _percent(value: float) -> str:
+    return "\N{EM DASH}" if math.isnan(value) else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"

@@ -1,0 +1,55 @@
+"""A classifier of deep features that is given pictures: extraction, fusion stack, scaling and choice in front of it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from leukoflow.config.features import DeepFeatures
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, read_table
+from leukoflow.features.deep import Extractor, load_networks
+from leukoflow.features.matrix import chosen_columns
+from leukoflow.features.selection import Transform, load_transform
+
+
+class FromPictures(nn.Module):
+    """Images float32 [B, 3, H, W] in [0, 1] to the logits [B, K] of a classifier of features."""
+
+    def __init__(self, extractor: Extractor, transform: Transform, columns: np.ndarray, classifier: nn.Module) -> None:
+        super().__init__()
+        self.extractor = extractor
+        self.transform = transform
+        self.columns = columns
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images to logits; features are extracted in single precision, as for training."""
+        with torch.autocast(images.device.type, enabled=False):
+            rows = self.extractor(images).cpu().numpy()
+        features = self.transform(rows)[:, self.columns]
+        return self.classifier(torch.from_numpy(features).to(images.device))
+
+
+def from_pictures(
+    classifier: nn.Module,
+    inputs: int,
+    features: DeepFeatures,
+    weights: list[Path],
+    selection: Path,
+    device: torch.device,
+) -> FromPictures:
+    """The classifier behind what a selection's folder holds (stack, scaler, ranking) and the networks of its entry.
+
+    inputs: features that the classifier reads. Raises LeukoFlowError where the networks are not those that the
+    selection was made from.
+    """
+    facts = read_json(selection / "features.json")
+    networks = load_networks(features, weights)
+    if facts["kind"] != "deep" or facts["networks"] != [each.facts() for each in networks]:
+        raise LeukoFlowError(f"{selection}: was made from other networks; delete that folder and run again")
+    columns, _ = chosen_columns(facts["names"], read_table(selection / "ranking.csv"), inputs, selection)
+    transform = load_transform(selection / "stack.safetensors", selection / "scaler.safetensors", facts, device)
+    extractor = Extractor(networks, features.grid)
+    return FromPictures(extractor, transform, columns, classifier).to(device).eval()

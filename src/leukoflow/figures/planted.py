@@ -1,0 +1,85 @@
+"""What the shortcut audit finds in synthetic cohorts, against how far their stain was made to go with the class."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from leukoflow.core.runs import is_baseline
+from leukoflow.figures.style import MUTED, PALETTE, empty
+
+COLUMNS = ["protocol", "model", "planted", "measure", "value", "low", "high", "level"]
+SHARES = {
+    "blind_share": ("explained without seeing a cell", PALETTE[1], "o", "-"),
+    "colour_share": ("explained by colours, cells' included", PALETTE[4], "s", "--"),
+}
+SWAP = {
+    "swap_flips": ("predictions that change in another class' stain", PALETTE[3], "D", "-"),
+    "swap_loss": ("accuracy lost against the own class' stain", PALETTE[0], "^", "-"),
+}
+ACCURACY = {
+    "accuracy": ("network", PALETTE[0], "o", "-"),
+    "blind_accuracy": ("best probe that sees no cell", PALETTE[1], "o", "-"),
+    "swap_accuracy": ("network in another class' stain", PALETTE[3], "D", "-"),
+}
+PROBES = {"scale_bar": ("probe of the file's scale bar", PALETTE[7], "v", ":")}
+
+
+def planted_chart(
+    audit: pd.DataFrame, probes: pd.DataFrame, planted: Mapping[str, float]
+) -> tuple[Figure, pd.DataFrame]:
+    """A row of three panels for each network and protocol: accuracies, explained shares, what another stain does.
+
+    planted: confounding, 0 to 1, by cohort. Shares above 1 are drawn at 1.
+    """
+    own = audit[audit["cohort"].isin(planted) & ~audit["model"].map(is_baseline)]
+    rows = _rows(own, probes, planted)
+    if rows.empty:
+        return empty("No network was trained on the planted cohorts."), rows
+    cases = [(key, part) for key, part in rows.groupby(["protocol", "model"], sort=False)]
+    figure = Figure(figsize=(10.5, 3.4 * len(cases)), layout="constrained")
+    grid = figure.subplots(len(cases), 3, squeeze=False, sharex=True)
+    for line, ((protocol, model), part) in zip(grid, cases, strict=True):
+        chance = float(part.loc[part["measure"] == "chance", "value"].mean())
+        _lines(line[0], part, ACCURACY | PROBES)
+        line[0].axhline(100 * chance, color=MUTED, linestyle=(0, (4, 3)), linewidth=1, label="chance")
+        _lines(line[1], part, SHARES)
+        _lines(line[2], part, SWAP)
+        line[0].set_title(f"{model}, {protocol} split: accuracy, %")
+        line[1].set_title("Share of its accuracy above chance, %")
+        line[2].set_title("In another class' stain, %")
+        for axes in line:
+            axes.set_ylim(-8, 104)
+            axes.legend(loc="best", fontsize=7.5)
+            axes.set_xticks(sorted(set(planted.values())))
+            axes.grid(axis="y")
+    for axes in grid[-1]:
+        axes.set_xlabel("Confounding of stain and class, as planted")
+    return figure, rows
+
+
+def _lines(axes: Axes, rows: pd.DataFrame, measures: Mapping[str, tuple[str, str, str, str]]) -> None:
+    for name, (label, colour, marker, style) in measures.items():
+        part = rows[(rows["measure"] == name) & rows["value"].notna()].sort_values("planted")
+        if len(part):
+            values, low, high = (100 * part[each].clip(upper=1) for each in ("value", "low", "high"))
+            axes.plot(part["planted"], values, style, color=colour, marker=marker, markersize=5, label=label)
+            axes.fill_between(part["planted"], low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _rows(audit: pd.DataFrame, probes: pd.DataFrame, planted: Mapping[str, float]) -> pd.DataFrame:
+    """Every measure of every cohort, tidy."""
+    found = []
+    for row in audit.to_dict("records"):
+        facts = {"protocol": row["protocol"], "model": row["model"], "planted": planted[row["cohort"]]}
+        facts["level"] = row["level"]
+        for name in (*ACCURACY, *SHARES, *SWAP):
+            limits = {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
+            found.append(facts | {"measure": name} | limits)
+        found.append(facts | {"measure": "chance", "value": row["chance"]})
+        same = (probes["cohort"] == row["cohort"]) & (probes["protocol"] == row["protocol"])
+        for probe in probes[same & probes["probe"].isin(PROBES)].to_dict("records"):
+            limits = {"value": probe["accuracy"], "low": probe["low"], "high": probe["high"]}
+            found.append(facts | {"measure": probe["probe"]} | limits)
+    return pd.DataFrame(found, columns=COLUMNS).sort_values(["protocol", "model"], kind="stable", ignore_index=True)

@@ -1,0 +1,57 @@
+"""Accuracy against the number of training images."""
+
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from leukoflow.config.splits import Protocol
+from leukoflow.figures.style import MUTED, PROTOCOLS, empty, panels, wrap
+
+
+def sample_size_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """A panel for each model, a line of accuracy for each protocol with its interval, macro F1 dotted.
+
+    `table` holds the sample sizes of one cohort, task and view; where there are several runs, bars are their standard
+    deviation.
+    """
+    table = table[table["class"] == ""].reset_index(drop=True)
+    models = list(dict.fromkeys(table["model"]))
+    if not models:
+        return empty("No model was trained on several shares of the images."), table
+    figure, grid = panels(len(models), 4, 2.7 if len(models) > 1 else 4.2, 2.7)
+    least = float(np.nanmin(table[["low", "value"]].to_numpy(float)))
+    for axes, model in zip(grid, models, strict=True):
+        _panel(axes, table[table["model"] == model])
+        axes.set(title=wrap(model, 26), ylim=(max(0.0, np.floor(10 * least) / 10 - 0.02), 1.02))
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        axes.label_outer()
+        axes.tick_params(labelbottom=True)
+    figure.supxlabel("Training images", fontsize=9)
+    figure.supylabel("On the same test images", fontsize=9)
+    used = [name for name in get_args(Protocol) if name in set(table["protocol"])]
+    handles = [
+        Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], markersize=4.5, label=f"{name} split")
+        for name in used
+    ]
+    handles.append(Line2D([], [], color=MUTED, linestyle=":", label="macro F1"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure, table
+
+
+def _panel(axes: Axes, part: pd.DataFrame) -> None:
+    for protocol, lines in part.groupby("protocol", sort=False):
+        colour, marker = PROTOCOLS[str(protocol)]
+        line = lines[lines["metric"] == "accuracy"].sort_values("train_images")
+        axes.fill_between(line["train_images"], line["low"], line["high"], color=colour, alpha=0.14, linewidth=0)
+        axes.errorbar(
+            line["train_images"], line["value"], yerr=line["sd"].fillna(0), color=colour, marker=marker,
+            markersize=4.5, elinewidth=1, capsize=2,
+        )  # fmt: skip
+        f1 = lines[lines["metric"] == "f1"].sort_values("train_images")
+        axes.plot(f1["train_images"], f1["value"], color=colour, linestyle=":", linewidth=1.2)
+    axes.set_xlim(left=0)
+    axes.grid(axis="y")

@@ -1,0 +1,254 @@
+"""Section Abstention and novelty of the report: what a model should refuse, and at what price."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from leukoflow.config.study import Study
+from leukoflow.core.runs import is_baseline
+from leukoflow.report import words
+from leukoflow.report.abstention_words import sentences
+from leukoflow.report.embed import Picture
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+
+PLACE = ["cohort", "task", "view", "protocol", "model"]
+SCORES = {"mahalanobis": "Mahalanobis", "neighbours": "neighbours", "energy": "energy", "softmax": "1 - confidence"}
+NON_SMEARS = "non-smears"
+MEASURES = {
+    "focus": "Focus (sharpness of the cells)",
+    "exposure": "Mean brightness, 0 to 1",
+    "dark_fraction": "Share of pixels without light",
+    "bright_fraction": "Share of pixels burnt out",
+    "saturation": "Saturation of the cells, 0 to 1",
+    "foreground_fraction": "Share of the area that is cells",
+    "background_L_mean": "Empty field: lightness L, 0 to 100",
+    "background_a_mean": "Empty field: green (-) to red (+), a",
+    "background_b_mean": "Empty field: blue (-) to yellow (+), b",
+}
+ROLES = {
+    "train": "training", "validation": "validation", "test": "test", "external": "external",
+    "damaged": "damaged test images", "non-smear": "non-smear",
+}  # fmt: skip
+FAMILIES = ("risk_coverage", "conformal", "novelty", "gate")
+
+
+@dataclass(frozen=True)
+class Abstention:
+    """The whole section."""
+
+    sentences: tuple[str, ...]
+    """What the numbers say."""
+    unsure: tuple[Grid, ...]
+    sets: tuple[Grid, ...]
+    novelty: tuple[Grid, ...]
+    gate: tuple[Grid, ...]
+    pictures: dict[str, tuple[Picture, ...]]
+    """By family."""
+
+
+def abstention_section(
+    study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
+) -> Abstention | None:
+    """The section from its tables; None where there is nothing to abstain from."""
+    if tables["abstention"].empty:
+        return None
+    abstention, sets, novelty = (_means(tables[name]) for name in ("abstention", "conformal", "novelty"))
+    gate, accuracy = tables["gate"].assign(measure=tables["gate"]["measure"].fillna("")), tables["gate_accuracy"]
+    told = sentences(study, abstention, sets, novelty, gate, accuracy)
+    gates = [refused_grid(gate), limits_grid(gate), accuracy_grid(_means(accuracy))]
+    return Abstention(
+        tuple(told),
+        tuple(each for each in (cost_grid(abstention), elsewhere_grid(abstention)) if each),
+        (sets_grid(sets),),
+        (novelty_grid(novelty),) if len(novelty) else (),
+        tuple(gates),
+        {name: tuple(each for each in pictures if each.family == name) for name in FAMILIES},
+    )
+
+
+def _means(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over folds and seeds, the colour baseline first within each panel."""
+    if table.empty:
+        return table
+    names = ["target", "role", "subset", "kind", "score", "measure", "level", "method", "class"]
+    keys = [*PLACE, *(each for each in names if each in table)]
+    table = table.assign(**{each: table[each].fillna("") for each in ("class",) if each in table})
+    numbers = [each for each in table.select_dtypes("number") if each not in [*keys, "fold", "seed"]]
+    made = table.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
+    order = made.assign(network=[not is_baseline(name) for name in made["model"]])
+    return order.sort_values([*PLACE[:4], "network"], kind="stable").drop(columns="network").reset_index(drop=True)
+
+
+def _start(row: Any) -> list[Cell]:
+    return [Cell(row["model"]), Cell(row["cohort"]), Cell(row["protocol"]), Cell(row["view"])]
+
+
+START = ["Model", "Trained on", "Split", "View"]
+
+
+def _share(row: Any, name: str = "value", low: str = "low", high: str = "high") -> Cell:
+    limits = words.interval(row[low], row[high]) if row[low] != row[high] else ""
+    return number(row[name], words.percent(row[name]), limits)
+
+
+def _measure(part: pd.DataFrame, measure: str, level: float) -> Cell:
+    rows = part[(part["measure"] == measure) & ((part["level"] - level).abs() < 1e-9)].to_dict("records")
+    return _share(rows[0]) if rows else Cell(words.NONE)
+
+
+def cost_grid(table: pd.DataFrame) -> Grid:
+    """Accuracy on the test images that a model is surest of, and how many it can answer at an accuracy."""
+    own = table[table["role"] == "test"]
+    coverages = sorted(own.loc[own["measure"] == "accuracy at coverage", "level"].unique(), reverse=True)
+    accuracies = sorted(own.loc[own["measure"] == "coverage at accuracy", "level"].unique())
+    rows = []
+    for _, part in own.groupby(PLACE, sort=False):
+        row = part.iloc[0]
+        cells = _start(row) + [_measure(part, "accuracy at coverage", each) for each in coverages]
+        cells += [_measure(part, "coverage at accuracy", each) for each in accuracies]
+        areas = part.set_index("measure")["value"]
+        cells += [number(areas[each], words.decimal(areas[each])) for each in ("aurc", "excess aurc")]
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = START + [
+        "Accuracy, all answered" if each == 1 else f"... surest {words.percent(each, 0)}" for each in coverages
+    ]
+    columns += [f"Answered at {words.percent(each, 0)} accuracy" for each in accuracies] + ["AURC", "Excess AURC"]
+    caption = "Test images: accuracy when the least sure answers are held back. AURC is the mean error over all shares "
+    return grid(
+        caption + "answered, its excess that over a model which is always less sure where it is wrong.", columns, rows
+    )
+
+
+def elsewhere_grid(table: pd.DataFrame) -> Grid | None:
+    """What confidence thresholds chosen on validation do on test images and on external cohorts."""
+    levels = sorted(table.loc[table["measure"] == "kept", "level"].unique())
+    rows = []
+    for _, part in table.groupby([*PLACE, "target", "role"], sort=False):
+        row = part.iloc[0]
+        where = Cell(f"{row['target']}, {'without overlap' if row['subset'] != 'all' else row['role']}")
+        cells = [*_start(row), where, _measure(part, "accuracy at coverage", 1.0)]
+        for each in levels:
+            cells += [_measure(part, name, each) for name in ("kept", "accuracy of kept")]
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = [*START, "Images of", "Accuracy, all answered"]
+    for each in levels:
+        columns += [f"Answered by threshold for {words.percent(each, 0)}", "Accuracy of these"]
+    caption = "The least confidence that gave the accuracy on the validation images, met by other images."
+    return grid(caption, columns, rows) if rows else None
+
+
+def sets_grid(table: pd.DataFrame) -> Grid:
+    """Measured coverage and size of prediction sets."""
+    whole, rows = table[table["class"] == ""], []
+    for _, part in whole.groupby([*PLACE, "target", "role", "level"], sort=False):
+        by_method = {row["method"]: row for row in part.to_dict("records")}
+        row, within = by_method["split"], by_method["class-conditional"]
+        cells = [
+            *_start(row),
+            Cell(f"{row['target']}, {row['role']}"),
+            number(row["level"], words.percent(row["level"], 0)),
+        ]
+        cells += [_share(row, "coverage"), _share(within, "coverage")]
+        cells += [number(each["size"], words.decimal(each["size"], 2)) for each in (row, within)]
+        cells += [number(row[name], words.percent(row[name])) for name in ("single", "empty")]
+        lowest = _few(table, row)
+        rows.append(Row((*cells, lowest), is_baseline(row["model"])))
+    columns = [*START, "Images of", "Promised", "Covered", "Covered, by class", "Mean size", "Mean size, by class"]
+    columns += ["Of one class", "Empty", "Fewest calibrated on"]
+    caption = (
+        "Sets of classes that are to hold the true one: the share that does. By class: calibrated within each class. "
+    )
+    caption += (
+        "The last column is the smallest class of the validation images; where it is below what the finite-sample "
+    )
+    return grid(caption + "correction asks, that class is in every set.", columns, rows)
+
+
+def _few(table: pd.DataFrame, row: Any) -> Cell:
+    """The class with the fewest calibration images, marked where it has too few."""
+    same = (table[PLACE] == pd.Series({name: row[name] for name in PLACE})).all(axis=1)
+    part = table[same & (table["method"] == "class-conditional") & (table["class"] != "")]
+    part = part[(part["target"] == row["target"]) & (part["level"] == row["level"])]
+    if part.empty:
+        return Cell(words.NONE)
+    fewest = part.loc[part["calibration"].idxmin()]
+    text = f"{words.count(fewest['calibration'])} ({fewest['class']})"
+    chip = f"needs {words.count(fewest['needed'])}" if fewest["calibration"] < fewest["needed"] else ""
+    return Cell(text, key=float(fewest["calibration"]), chip=chip)
+
+
+def novelty_grid(table: pd.DataFrame) -> Grid:
+    """AUROC of each score, and what its threshold refuses: external cohorts and all non-smears."""
+    shown = table[(table["role"] != "non-smear") | (table["kind"] == NON_SMEARS)]
+    used = [name for name in SCORES if (shown["score"] == name).any()]
+    rows = []
+    for _, part in shown.groupby([*PLACE, "role", "kind"], sort=False):
+        by_score = {row["score"]: row for row in part.to_dict("records")}
+        row = part.iloc[0]
+        cells = [*_start(row), Cell(row["kind"] if row["role"] != "test" else f"{row['kind']}, test")]
+        for name in used:
+            found = by_score.get(name)
+            known = found is not None and not words.missing(found["auroc"])
+            limits = f"{found['auroc_low']:.2f}{words.DASH}{found['auroc_high']:.2f}" if found and known else ""
+            cells.append(
+                number(found["auroc"], words.decimal(found["auroc"], 2), limits) if found else Cell(words.NONE)
+            )
+        for name in used:
+            found = by_score.get(name)
+            cells.append(_share(found, "refused", "refused_low", "refused_high") if found else Cell(words.NONE))
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = [*START, "Images of", *(f"AUROC: {SCORES[name]}" for name in used)]
+    caption = (
+        "Scores of how strange an image is to a model: how well they tell it from test images (AUROC: 0.5 is chance, "
+    )
+    caption += "below it such images look more familiar than test images), and the share refused by a threshold that "
+    return grid(
+        caption + "accepts the wanted share of validation images.",
+        [*columns, *(f"Refused: {SCORES[n]}" for n in used)],
+        rows,
+    )
+
+
+def refused_grid(gate: pd.DataFrame) -> Grid:
+    """Share of each kind of image that the gate refuses, and by which measure most."""
+    rows = []
+    for _, part in gate.groupby(["cohort", "task", "protocol", "role", "kind"], sort=False):
+        whole, single = part[part["measure"] == ""], part[part["measure"] != ""]
+        row = whole.iloc[0].to_dict() | whole[["refused", "low", "high"]].mean().to_dict()
+        by_measure = single.groupby("measure", sort=False)["refused"].mean().sort_values(ascending=False, kind="stable")
+        most = [f"{name} ({words.percent(value, 0)})" for name, value in by_measure.head(2).items() if value > 0]
+        cells = [Cell(row["cohort"]), Cell(row["protocol"]), Cell(ROLES[row["role"]]), Cell(row["kind"])]
+        images = whole["images"].sum()
+        rows.append(
+            Row((*cells, number(images, words.count(images)), _share(row, "refused"), Cell(words.listed(most))))
+        )
+    columns = ["Gate of", "Split", "Images", "Kind", "Number", "Refused", "Mostly for"]
+    return grid("What the gate on image quality refuses.", columns, rows)
+
+
+def limits_grid(gate: pd.DataFrame) -> Grid:
+    """The limits, and the middle 90 % of the training images (first fold)."""
+    train = gate[(gate["role"] == "train") & (gate["measure"] != "") & (gate["fold"] == gate["fold"].min())]
+    rows = []
+    for row in train.to_dict("records"):
+        cells = [Cell(row["cohort"]), Cell(row["protocol"]), Cell(MEASURES.get(row["measure"], row["measure"]))]
+        names = ("limit_low", "q05", "median", "q95", "limit_high")
+        rows.append(Row((*cells, *(number(row[name], f"{row[name]:.3g}") for name in names))))
+    columns = ["Gate of", "Split", "Measure", "Lowest accepted", "5 % of training", "Median", "95 % of training"]
+    return grid("Limits of the gate, from the training images.", [*columns, "Highest accepted"], rows)
+
+
+def accuracy_grid(table: pd.DataFrame) -> Grid:
+    """Accuracy on accepted and on refused images."""
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [*_start(row), Cell(f"{row['target']}, {row['role']}")]
+        for part in ("accepted", "refused"):
+            images = row[f"{part}_images"]
+            cells += [number(images, words.count(round(images)))]
+            cells += [_share(row, f"{part}_accuracy", f"{part}_low", f"{part}_high")]
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = [*START, "Images of", "Accepted", "Accuracy of accepted", "Refused", "Accuracy of refused"]
+    return grid("Accuracy on the images that the gate accepts and on those it refuses.", columns, rows)

@@ -1,0 +1,40 @@
+"""Section Cohorts of the report: what images there are, and what is wrong with them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from leukoflow.config.study import Study
+from leukoflow.report import grid
+from leukoflow.report.embed import Picture
+
+
+def cohorts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> dict[str, Any]:
+    """Facts, labels and samples of each cohort; rejected files and duplicates."""
+    return {
+        "cohorts": _cohorts(study, tables["cohorts"], pictures),
+        "rejects": grid.rejects(tables["cohorts"]),
+        "duplicates": [each for each in pictures if each.family == "duplicates"],
+    }
+
+
+def _cohorts(study: Study, table: pd.DataFrame, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    found = []
+    for name, cohort in study.cohorts.items():
+        facts = table[table["cohort"] == name]
+        if facts.empty:
+            continue
+        whole = facts[facts["label"] == ""].set_index("fact")["measured"].to_dict()
+        across = facts[(facts["fact"] == "images with a duplicate") & (facts["label"] != "")]
+        found.append(
+            {
+                "name": name,
+                "kind": cohort.kind,
+                "facts": whole,
+                "across": [(row.label, row.measured) for row in across.itertuples()],
+                "labels": grid.cohort_labels(facts),
+                "pictures": [each for each in pictures if each.family == "samples" and each.parts[0] == name],
+            }
+        )
+    return found

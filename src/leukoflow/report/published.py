@@ -1,0 +1,192 @@
+"""Section Published of the report: what the papers print, whether it can be, and what was reproduced."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from leukoflow.config.published import AMOUNTS, Paper, papers
+from leukoflow.config.study import Study
+from leukoflow.report import words
+from leukoflow.report.comparison import points
+from leukoflow.report.embed import Picture
+from leukoflow.report.findings import Finding
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+
+VERDICTS = {
+    "impossible": "cannot be",
+    "contradiction": "contradicts itself",
+    "odd": "read with care",
+    "possible": "agrees",
+}
+TABLE, CHECKS, FIGURES = "published_vs_reproduced", "published_checks", "paper_figures"
+
+
+def published_section(
+    study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
+) -> dict[str, Any] | None:
+    """Checks, published beside reproduced, counts of parameters; None where the study has no system of the papers."""
+    here = [each.paper for each in present(study)]
+    if not here:
+        return None
+    rows, checks = (tables[name][tables[name]["paper"].isin(here)] for name in (TABLE, CHECKS))
+    counts = rows["metric"] == "parameters"
+    run = rows["model"].notna() & (rows["reproduced"].notna() | rows["honest"].notna())
+    return {
+        "numbers": len(rows),
+        "run": int(run.sum()),
+        "comparable": int((rows["comparable"] == "yes").sum()),
+        "absent": [each.system for each in papers().values() if each.paper not in here],
+        "reproduced": reproduced(rows[run & ~counts]),
+        "differing": differing(rows[run & ~counts]),
+        "failed": checked(checks[checks["verdict"] != "possible"], "What cannot be, or cannot be together."),
+        "passed": checked(checks[checks["verdict"] == "possible"], "What agrees."),
+        "parameters": parameters(rows[counts]),
+        "rest": rest(rows[~run & ~counts]),
+        "figures": figures(tables[FIGURES]),
+    }
+
+
+def present(study: Study) -> list[Paper]:
+    """The papers of which the study has a system."""
+    architectures = {study.models[name].architecture for each in study.experiments.values() for name in each.models}
+    return [each for each in papers().values() if architectures & set(each.architectures)]
+
+
+def published_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
+    """What of each paper's numbers cannot be true."""
+    found = []
+    for paper in present(study):
+        own = tables[CHECKS][tables[CHECKS]["paper"] == paper.paper]
+        impossible, against = (own[own["verdict"] == verdict] for verdict in ("impossible", "contradiction"))
+        if len(impossible) + len(against) == 0:
+            continue
+        text = "By its own figures: "
+        text += (
+            f"{words.plural(len(impossible), 'number')} cannot be true, {words.plural(len(against), 'contradiction')}. "
+        )
+        first = (impossible if len(impossible) else against).iloc[0]
+        text += f"For one, {first['check']}: {first['arithmetic']}"
+        found.append(Finding("warn", f"Numbers published for {paper.system}", text, "published"))
+    return found
+
+
+def checked(checks: pd.DataFrame, caption: str) -> Grid | None:
+    """Checks with their arithmetic; None where there are none."""
+    rows = [
+        Row(
+            (
+                Cell(row["check"], note=f"{row['system']}; {row['where']}", long=True),
+                Cell(row["published"]),
+                Cell(row["computed"]),
+                Cell(VERDICTS[row["verdict"]]),
+                Cell(row["arithmetic"], long=True),
+            )
+        )
+        for row in checks.to_dict("records")
+    ]
+    columns = ["What, and where in the paper", "Published", "What follows", "Verdict", "Arithmetic"]
+    return grid(caption, columns, rows, CHECKS) if rows else None
+
+
+def reproduced(table: pd.DataFrame) -> Grid | None:
+    """Numbers of which the study has a run: published, under the same protocol, under the strictest one."""
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(row["what"], note=f"{row['system']}; here {row['model']}")]
+        cells.append(_value(row, "published", "published_low", "published_high"))
+        cells += [_value(row, "reproduced", "low", "high"), _difference(row, "difference")]
+        strict = _value(row, "honest", "honest_low", "honest_high")
+        cells.append(replace(strict, note=", ".join(filter(None, [strict.note, _said(row["honest_protocol"])]))))
+        cells += [_difference(row, "honest_difference"), _text(row["comparable"])]
+        cells.append(Cell(VERDICTS.get(_said(row["verdict"]), "")))
+        rows.append(Row(tuple(cells)))
+    columns = ["What, and our model", "Published", "Here, images at random", "Points", "Here, strictest split"]
+    columns += ["Points, strictest", "Comparable", "The published number"]
+    caption = (
+        "Published beside reproduced, and the difference. Small figures are 95 % intervals (of published numbers as "
+    )
+    caption += "printed, or Wilson's where the count of images is known)."
+    return grid(caption, columns, rows, TABLE) if rows else None
+
+
+def differing(table: pd.DataFrame) -> Grid | None:
+    """What about each run is not as published: one row for each model."""
+    rows = []
+    for row in table[table["comparable"] != ""].drop_duplicates(["paper", "model"]).to_dict("records"):
+        cells = [Cell(row["model"], note=row["system"]), Cell(_said(row["comparable"]))]
+        cells += [Cell(_said(row["reason"]), long=True), number(row["images"], words.count(row["images"]))]
+        cells += [number(row["runs"], words.count(row["runs"])), number(row["epochs"], words.decimal(row["epochs"], 0))]
+        rows.append(Row(tuple(cells)))
+    columns = ["Our model", "Comparable", "Not as published", "Test images", "Runs", "Epochs trained"]
+    return grid("Our runs beside the publications.", columns, rows, TABLE) if rows else None
+
+
+def parameters(table: pd.DataFrame) -> Grid | None:
+    """Published counts of parameters beside those of our networks at the published size, and of the ones run here."""
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(row["system"]), Cell(row["what"])]
+        cells += [number(row[name], words.count(row[name])) for name in ("published", "counted", "reproduced")]
+        cells += [_text(row["size"]), Cell(_said(row["note"]), long=True)]
+        rows.append(Row(tuple(cells)))
+    columns = ["System", "What", "Published", "Counted, published size", "Counted, run here", "Size run here", "Note"]
+    return grid("Parameters.", columns, rows, TABLE) if rows else None
+
+
+def rest(table: pd.DataFrame) -> Grid | None:
+    """Numbers of which the study has nothing."""
+    rows = [
+        Row(
+            (
+                Cell(row["system"]),
+                Cell(row["what"]),
+                _value(row, "published", "published_low", "published_high"),
+                Cell(row["where"]),
+                Cell(row["reason"]),
+            )
+        )
+        for row in table.to_dict("records")
+    ]
+    columns = ["System", "What", "Published", "In the paper", "Here"]
+    return grid("Numbers without a counterpart in this study.", columns, rows, TABLE) if rows else None
+
+
+def figures(table: pd.DataFrame) -> Grid | None:
+    """Figures of the papers and the files that show the same of this study."""
+    rows = []
+    for row in table.to_dict("records"):
+        file = _said(row["file"])
+        cells = [Cell(row["system"]), Cell(str(row["figure"])), Cell(row["shows"], long=True)]
+        cells.append(Cell(file.rpartition("/")[2] or words.NONE, href=f"{file}.png" if file else ""))
+        cells.append(Cell(_said(row["differs"]) if file else _said(row["reason"]), long=True))
+        rows.append(Row(tuple(cells)))
+    columns = ["System", "Figure", "Shows", "File, beside this page", "How it differs, or why there is none"]
+    return grid("The papers' figures, drawn from this study.", columns, rows, FIGURES) if rows else None
+
+
+def _said(value: object) -> str:
+    """A text, empty where CSV reads it as missing."""
+    return "" if words.missing(value) else str(value)
+
+
+def _text(value: object) -> Cell:
+    return Cell(_said(value) or words.NONE)
+
+
+def _value(row: Mapping[Any, Any], name: str, low: str, high: str) -> Cell:
+    value, metric = row[name], row["metric"]
+    if words.missing(value):
+        return Cell(words.NONE)
+    if metric.endswith("seconds") or metric == "seconds_per_image":
+        return number(value, words.duration(value))
+    if metric in AMOUNTS:
+        return number(value, f"{value:,.4g}")
+    limits = words.interval(row[low], row[high], 1) if row[low] < row[high] else ""
+    return number(value, words.percent(value, 2 if name == "published" else 1), limits)
+
+
+def _difference(row: Mapping[Any, Any], name: str) -> Cell:
+    share = row["metric"] not in AMOUNTS
+    return number(row[name], points(row[name])) if share else Cell(words.NONE)

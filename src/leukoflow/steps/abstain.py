@@ -1,0 +1,92 @@
+"""What the models of one cohort, task, view and protocol gain when they may hold an answer back, and what they refuse.
+
+Writes the parts of tables `abstention` (accuracy against coverage), `conformal` (prediction sets), `novelty` (images of
+another kind) and `risk_curves` (what the figure shows), each under its name in the folder of parts.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.files import read_table, write_table
+from leukoflow.core.runs import RUN_COLUMNS, Run, parse_run
+from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.evaluation import conformal, detection, selective
+from leukoflow.evaluation.scores import EVERY, Sample, samples
+from leukoflow.evaluation.thresholds import novelty_thresholds
+
+WHERE = ["target", "role", "subset", "n", "groups"]
+CURVE = [*RUN_COLUMNS, "target", "role", "subset", "coverage", "accuracy"]
+NEEDED = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
+    arguments.add_argument("--classes", nargs="+", required=True, help="the task's classes, in order")
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs' folders")
+    arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the runs")
+    arguments.add_argument("--targets", nargs="+", required=True, help="cohorts predicted; a run may lack some")
+    arguments.add_argument("--novelty", nargs="*", default=[], help="names of the runs that have novelty.parquet")
+    arguments.add_argument("--split", type=Path, required=True, help="split of the cohort, task and protocol")
+    arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
+    arguments.add_argument("--output", type=Path, required=True, help="folder of the parts (CSV)")
+    given = arguments.parse_args(argv)
+    split, duplicates = read_table(given.split), read_table(given.duplicates)
+    parts: dict[str, list[pd.DataFrame]] = {"abstention": [], "conformal": [], "novelty": [], "risk_curves": []}
+    for each in progress(given.of, len(given.of), "run"):
+        for name, table in _of_run(each, split, duplicates, given).items():
+            parts[name].append(table)
+        if each.name in given.novelty:
+            scored = read_table(given.runs / each.name / "novelty.parquet")
+            limits = novelty_thresholds(scored, given.settings.novelty.accepted)
+            parts["novelty"].append(detection.detection(each, scored, limits, given.settings))
+    empty = pd.DataFrame(columns=detection.COLUMNS)
+    for name, tables in parts.items():
+        write_table(given.output / f"{name}.csv", pd.concat(tables, ignore_index=True) if tables else empty)
+
+
+def _of_run(
+    each: Run, split: pd.DataFrame, duplicates: pd.DataFrame, given: argparse.Namespace
+) -> dict[str, pd.DataFrame]:
+    """Parts of one run."""
+    asked: Evaluation = given.settings
+    files = [given.runs / each.name / "predictions" / f"{target}.parquet" for target in given.targets]
+    predictions = pd.concat([read_table(path, NEEDED) for path in files if path.exists()], ignore_index=True)
+    found = list(samples(each, predictions, split, duplicates, given.classes))
+    validation = next(sample for sample in found if sample.role == "validation")
+    least = {level: selective.least_confidence(validation, level) for level in asked.abstention.accuracies}
+    made: dict[str, list[pd.DataFrame]] = {"abstention": [], "conformal": [], "risk_curves": []}
+    for sample in _shown(found):
+        place = {**each.columns(), "target": sample.target, "role": sample.role, "subset": sample.subset}
+        place |= {"n": len(sample.y), "groups": len(np.unique(sample.groups))}
+        curve, rows = selective.selective(sample, least, asked)
+        made["abstention"].append(_placed(pd.DataFrame(rows, columns=selective.COLUMNS), place))
+        sets = conformal.conformal(sample, validation, given.classes, asked)
+        made["conformal"].append(_placed(sets, place))
+        points = pd.DataFrame({"coverage": np.arange(1, 101) / 100, "accuracy": curve})
+        made["risk_curves"].append(points.assign(**place)[CURVE])
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in made.items()}
+
+
+def _shown(found: list[Sample]) -> list[Sample]:
+    """The test role, and each external cohort without the images that the model has seen, where any are left."""
+    shown = [each for each in found if each.role == "test" and each.subset == EVERY and len(each.y)]
+    for target in dict.fromkeys(each.target for each in found if each.role == "external"):
+        parts = [each for each in found if each.target == target and len(each.y)]
+        shown += parts[-1:]
+    return shown
+
+
+def _placed(table: pd.DataFrame, place: dict) -> pd.DataFrame:
+    """The table behind columns that say where it is from."""
+    columns = [*RUN_COLUMNS, *WHERE, *table.columns]
+    return table.assign(**place)[columns]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,62 @@
+"""Audit the models of one panel (cohort, task, view, protocol) for shortcuts, from predictions alone."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.files import read_table, write_table
+from leukoflow.core.runs import Run, is_baseline, parse_run
+from leukoflow.core.step import log, parser, run, settings
+from leukoflow.evaluation.shortcuts import AUDIT_COLUMNS, PANEL, audit
+from leukoflow.evaluation.swap import NEUTRAL_COLUMNS, SWAP_COLUMNS, neutral_table, swap_table
+
+PREDICTED = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
+CHANGED = ["image_id", "group", "y", "perturbation", "level", "target", "probabilities"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
+    arguments.add_argument("--classes", nargs="+", required=True, help="classes of the task, in order")
+    arguments.add_argument("--answers", type=Path, required=True, help="what the probes say (Parquet)")
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the panel's runs")
+    arguments.add_argument("--stressed", nargs="*", type=parse_run, default=[], help="those put through changed images")
+    arguments.add_argument("--output", type=Path, required=True, help="folder for the tables")
+    given = arguments.parse_args(argv)
+    panel = {name: getattr(given.of[0], name) for name in PANEL}
+    answers = read_table(given.answers)
+    answers = answers[answers["protocol"] == panel["protocol"]]
+    audits, swaps, neutral = [], [], []
+    for model in sorted({each.model for each in given.of}, key=lambda name: (not is_baseline(name), name)):
+        runs = {each: _predictions(given.runs, each) for each in given.of if each.model == model}
+        changed = {each: _changed(given.runs, each) for each in given.stressed if each.model == model}
+        audits.append(audit(runs, changed, answers, tuple(given.classes), given.settings))
+        log.info("%s: %s. %s", model, audits[-1]["level"], audits[-1]["verdict"])
+        if changed:
+            swaps.append(swap_table(changed, tuple(given.classes), given.settings).assign(model=model))
+            neutral.append(neutral_table(changed, given.settings).assign(model=model))
+    _write(given.output / "shortcut_audit.csv", [pd.DataFrame(audits)], panel, AUDIT_COLUMNS)
+    _write(given.output / "stain_swap.csv", swaps, panel, [*PANEL, "model", *SWAP_COLUMNS])
+    _write(given.output / "neutralised.csv", neutral, panel, [*PANEL, "model", *NEUTRAL_COLUMNS])
+
+
+def _predictions(folder: Path, each: Run) -> pd.DataFrame:
+    table = read_table(folder / each.name / "predictions" / f"{each.cohort}.parquet", PREDICTED)
+    return table.assign(fold=each.fold, seed=each.seed)
+
+
+def _changed(folder: Path, each: Run) -> pd.DataFrame:
+    return read_table(folder / each.name / "stress.parquet", CHANGED).assign(fold=each.fold, seed=each.seed)
+
+
+def _write(path: Path, tables: list[pd.DataFrame], panel: dict[str, str], columns: list[str]) -> None:
+    filled = [table for table in tables if len(table)]
+    whole = pd.concat(filled, ignore_index=True).assign(**panel) if filled else pd.DataFrame(columns=columns)
+    write_table(path, whole[columns])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,172 @@
+"""The gate on image quality of one cohort, task and protocol: its limits, what it refuses, and what that gains.
+
+The limits are those of the training role. Refused is counted among the roles, the external cohorts, damaged copies of
+test images and non-smears; accuracy is given for accepted and refused images apart, for every run. Writes the limits
+(JSON), and the parts of tables `gate` and `gate_accuracy`.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_table, write_json, write_table
+from leukoflow.core.parallel import thread_map
+from leukoflow.core.runs import RUN_COLUMNS, Run, parse_run
+from leukoflow.core.seeding import generator
+from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.evaluation import gate
+from leukoflow.images.non_smears import non_smears
+from leukoflow.images.sources import listed, read, sources
+from leukoflow.quality.measure import LONGEST_SIDE, measure
+
+ACCURACY = [
+    *RUN_COLUMNS, "target", "role", *(f"{part}_{name}" for part in ("accepted", "refused") for name in gate.ACCURACY),
+]  # fmt: skip
+PREDICTED = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
+
+
+def _blurred(share: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(image: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), share * max(image.shape[:2])), np.uint8)
+
+    return change
+
+
+def _brighter(share: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(image: np.ndarray) -> np.ndarray:
+        return np.clip(np.rint(image * (1 + share)), 0, 255).astype(np.uint8)
+
+    return change
+
+
+DAMAGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "blur, 0.5 % of the side": _blurred(0.005),
+    "blur, 1 % of the side": _blurred(0.01),
+    "brightness -50 %": _brighter(-0.5),
+    "brightness -25 %": _brighter(-0.25),
+    "brightness +25 %": _brighter(0.25),
+    "brightness +50 %": _brighter(0.5),
+}
+"""Changes of brightness are those under which Hassan et al. (2026) report their network to fail."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    given = _arguments(argv)
+    cv2.setNumThreads(1)
+    asked: Evaluation = given.settings
+    cohort, task, protocol = given.name.split(".")
+    split, groups = read_table(given.split), read_table(given.groups, ["cohort", "image_id", "duplicate_group"])
+    quality = {path.parent.name: _quality(path) for path in given.quality}
+    names = groups.set_index(["cohort", "image_id"])["duplicate_group"]
+    folds, rows, refused = [], [], {}
+    for fold, part in split.groupby("fold"):
+        own = quality[cohort].reindex(part["image_id"])
+        trained = (part["role"] == "train").to_numpy()
+        limits = gate.limits_of(own[trained], asked.abstention.quality)
+        listing = {name: {"low": low, "high": high} for name, (low, high) in limits.items()}
+        folds.append({"fold": int(str(fold)), "images": int(trained.sum()), "limits": listing})
+        place = {"cohort": cohort, "task": task, "protocol": protocol, "fold": fold}
+        for role in ("train", "validation", "test"):
+            chosen = (part["role"] == role).to_numpy()
+            where = place | {"role": role, "kind": cohort}
+            rows += gate.gate_rows(own[chosen], part["group"].to_numpy()[chosen], limits, where, asked)
+        for name, table in quality.items():
+            refused[fold, name] = pd.Series(gate.outside(table, limits).any(1), table.index)
+            if name != cohort and len(table):
+                known = names.loc[name].reindex(table.index).to_numpy()
+                rows += gate.gate_rows(table, known, limits, place | {"role": "external", "kind": name}, asked)
+        if fold == 0:
+            tested = part.loc[part["role"] == "test", "image_id"]
+            for role, kind, table in _made_up(tested, given):
+                rows += gate.gate_rows(
+                    table, np.arange(len(table)), limits, place | {"role": role, "kind": kind}, asked
+                )
+    accuracies = [row for each in progress(given.of, len(given.of), "run") for row in _accuracy(each, refused, given)]
+    write_table(given.parts / "gate.csv", pd.DataFrame(rows, columns=gate.COLUMNS))
+    write_table(given.parts / "gate_accuracy.csv", pd.DataFrame(accuracies, columns=ACCURACY))
+    write_json(given.output, gate.gate_file(cohort, task, protocol, asked.abstention.quality, folds))
+
+
+def _quality(path: Path) -> pd.DataFrame:
+    """The gate's measures of a cohort, by image."""
+    return read_table(path, ["image_id", *gate.MEASURES]).set_index("image_id")
+
+
+def _made_up(tested: pd.Series, given: argparse.Namespace) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Measures of damaged test images, and of non-smears of the size of the cohort's images."""
+    asked: Evaluation = given.settings
+    if number := min(asked.abstention.damaged, len(tested)):
+        files = listed(given.files).set_index("image_id", drop=False)
+        chosen = np.sort(generator(asked.seed, "gate").choice(len(tested), number, replace=False))
+        found = sources(given.root, files.loc[tested.to_numpy()[chosen]])
+        images = [_small(read(each, given.max_pixels)) for each in found]
+        for kind, change in DAMAGES.items():
+            yield "damaged", kind, _measured([change(each) for each in images], given)
+    manifest = read_table(given.manifest, ["width", "height"])
+    side = int(min(manifest[["width", "height"]].median().min(), LONGEST_SIDE))
+    for kind, pictures in non_smears(asked.novelty.non_smears, side, asked.seed).items():
+        yield "non-smear", kind, _measured(pictures, given)
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    """An image at the size at which it is measured, so that damage is the same for all."""
+    scale = LONGEST_SIDE / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _measured(images: list[np.ndarray], given: argparse.Namespace) -> pd.DataFrame:
+    rows = [each.columns() for each in thread_map(measure, images, given.threads)]
+    return pd.DataFrame(rows)[list(gate.MEASURES)].astype(float)
+
+
+def _accuracy(each: Run, refused: dict, given: argparse.Namespace) -> Iterator[dict]:
+    """Accuracy of a run on accepted and refused images of its test role and each external cohort."""
+    for target in given.targets:
+        path = given.runs / each.name / "predictions" / f"{target}.parquet"
+        if not path.exists():
+            continue
+        table = read_table(path, PREDICTED)
+        table = table[(table["role"] != "validation") & (table["y"] >= 0) & (table["perturbation"] == "none")]
+        if table.empty:
+            continue
+        right = np.stack(list(table["probabilities"])).argmax(1) == table["y"].to_numpy()
+        out = refused[each.fold, target].reindex(table["image_id"])
+        if out.isna().any():
+            raise LeukoFlowError(f"{path}: holds images whose quality was not measured; predict again")
+        groups = table["group"].fillna(table["image_id"]).to_numpy()
+        row = gate.accuracy_rows(right, out.to_numpy(bool), groups, given.settings)
+        yield {**each.columns(), "target": target, "role": table["role"].iloc[0], **row}
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
+    arguments.add_argument("--name", required=True, help="COHORT.TASK.PROTOCOL")
+    arguments.add_argument("--split", type=Path, required=True)
+    arguments.add_argument("--quality", nargs="+", type=Path, required=True, help="quality.parquet of every cohort")
+    arguments.add_argument("--groups", type=Path, required=True, help="duplicate groups")
+    arguments.add_argument("--files", type=Path, required=True, help="files.parquet of the cohort")
+    arguments.add_argument("--manifest", type=Path, required=True, help="manifest of the cohort")
+    arguments.add_argument("--root", type=Path, required=True, help="folder that the cohort's paths are relative to")
+    arguments.add_argument("--max-pixels", type=int, required=True)
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs' folders")
+    arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the runs")
+    arguments.add_argument("--targets", nargs="+", required=True, help="cohorts predicted; a run may lack some")
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--output", type=Path, required=True, help="limits (JSON)")
+    arguments.add_argument("--parts", type=Path, required=True, help="folder of the parts (CSV)")
+    return arguments.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,92 @@
+"""Compare the modules of attention of a trained network on changed test images with those on the unchanged ones.
+
+For networks whose part `attention` is a row of modules with a method `weights` (ResNet50 + HMSCAM).
+"""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from leukoflow.config.stress import Stress
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.runs import parse_run
+from leukoflow.core.seeding import generator
+from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.evaluation.modules import compared, rows_of, table_of
+from leukoflow.images.perturbations import changes_of
+from leukoflow.images.shards import open_view
+from leukoflow.models import inference
+
+log = logging.getLogger(__name__)
+Found = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Feature maps [n, C, h, w] and attention [n, ...] of each module, float32."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Stress), required=True, help="section evaluation.stress (JSON)")
+    arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
+    arguments.add_argument("--weights", type=Path, required=True)
+    arguments.add_argument("--description", type=Path, required=True, help="model.json")
+    arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
+    arguments.add_argument("--split", type=Path, required=True, help="the cohort's split")
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--output", type=Path, required=True, help="modules (CSV)")
+    args = arguments.parse_args(argv)
+
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(1)
+    stress: Stress = args.settings
+    split = read_table(args.split)
+    names = split.loc[(split["fold"] == args.run.fold) & (split["role"] == "test"), "image_id"].to_numpy(object)
+    count = min(stress.module_images, len(names))
+    chosen = np.sort(generator(stress.seed, "modules", "sample").choice(len(names), count, replace=False))
+    data = open_view(args.view)
+    rows, _ = data.groups_of(names[chosen])
+    images = data.gather(rows[:count])  # of pictures of cells the first ones
+    device = inference.best_device()
+    model = inference.load_model(read_json(args.description), args.weights).to(device)
+    blocks = getattr(model, "attention", None)
+    if not isinstance(blocks, nn.Sequential) or not all(hasattr(each, "weights") for each in blocks):
+        raise LeukoFlowError(f"{args.description}: this network has no modules of attention to compare")
+    unchanged, *changes = changes_of(stress)
+    clean = modules_of(model, blocks, images, device)
+    found: list[dict[str, object]] = []
+    for change in progress([unchanged, *changes], len(changes) + 1, "change"):
+        changed = change.apply(images, generator(stress.seed, "stress", change.family, 0))
+        for name, (maps, attention) in modules_of(model, blocks, changed, device).items():
+            found += rows_of(
+                name, change.family, change.level, compared(clean[name][0], maps, clean[name][1], attention)
+            )
+    write_table(args.output, table_of(found, args.run.columns()))
+    log.info("%d images, %d modules, changed in %d ways", len(images), len(clean), len(changes))
+
+
+@torch.inference_mode()
+def modules_of(model: nn.Module, blocks: nn.Sequential, images: np.ndarray, device: torch.device) -> Found:
+    """What each module, by the name of its class, makes of images uint8 [n, H, W, 3], and its attention."""
+    caught: dict[str, tuple[list[Tensor], list[Tensor]]] = {type(each).__name__: ([], []) for each in blocks}
+
+    def catch(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        maps, attention = caught[type(module).__name__]
+        maps.append(output.float().cpu())
+        attention.append(module.weights(inputs[0]).float().cpu())  # type: ignore[operator]
+
+    hooks = [each.register_forward_hook(catch) for each in blocks]
+    try:
+        for start in range(0, len(images), 16):
+            model(inference.to_input(torch.from_numpy(np.ascontiguousarray(images[start : start + 16])), device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: (torch.cat(maps).numpy(), torch.cat(weights).numpy()) for name, (maps, weights) in caught.items()}
+
+
+if __name__ == "__main__":
+    run(main)

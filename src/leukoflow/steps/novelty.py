@@ -1,0 +1,168 @@
+"""How strange images of every kind are to a trained model, and the thresholds beyond which it should not answer.
+
+A seeded sample of the run's validation, test and external images, and pictures that are no smears, each with its
+scores; the reference is a sample of the training images, as many of each class where there are enough.
+"""
+
+import argparse
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.config.views import View
+from leukoflow.core.files import read_json, read_table, write_json, write_table
+from leukoflow.core.runs import parse_run
+from leukoflow.core.seeding import generator
+from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.evaluation import novelty
+from leukoflow.evaluation.thresholds import thresholds_of
+from leukoflow.features.matrix import Matrix, open_selection
+from leukoflow.images.non_smears import non_smears
+from leukoflow.images.shards import Shards, open_view
+from leukoflow.images.views import render_view
+from leukoflow.models import inference
+from leukoflow.models.penultimate import collect
+
+log = logging.getLogger(__name__)
+BATCH = 64
+WHOLE = ("plain", "normalised", "grey")
+"""Views that need nothing but the picture; others need its cells, which a non-smear does not have."""
+Found = tuple[np.ndarray, np.ndarray]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
+    arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
+    arguments.add_argument("--weights", type=Path, required=True)
+    arguments.add_argument("--description", type=Path, required=True, help="model.json")
+    source = arguments.add_mutually_exclusive_group(required=True)
+    source.add_argument("--view", nargs="+", type=Path, help="view.json of the own cohort, then of each external one")
+    source.add_argument("--features", nargs="+", type=Path, help="scaled/COHORT.npy of the same cohorts")
+    arguments.add_argument("--view-settings", type=settings(View), required=True, help="entry of section views (JSON)")
+    arguments.add_argument("--predictions", nargs="+", type=Path, required=True, help="of the same cohorts")
+    arguments.add_argument("--split", type=Path, required=True)
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--output", type=Path, required=True, help="scores of images (Parquet)")
+    arguments.add_argument("--reference", type=Path, required=True, help="what new images are compared with")
+    arguments.add_argument("--thresholds", type=Path, required=True, help="thresholds of the run (JSON)")
+    given = arguments.parse_args(argv)
+
+    torch.set_num_threads(given.threads)
+    description = read_json(given.description)
+    model = _Model(given, description)
+    asked = given.settings.novelty
+    split = read_table(given.split)
+    train = split[(split["fold"] == given.run.fold) & (split["role"] == "train")]
+    train = _balanced(train, asked.images, given.settings.seed)
+    features, _ = model.over_images(0, train)
+    sound = np.isfinite(features).all(1)
+    reference = novelty.refer(features[sound], train["y"].to_numpy()[sound], asked.neighbours)
+
+    own = read_table(given.predictions[0], ["image_id", "group", "role", "y", "probabilities", "cohort"])
+    parts = []
+    for place, path in enumerate(given.predictions):
+        table = own if place == 0 else read_table(path, ["image_id", "group", "role", "cohort"])
+        for role, part in table.groupby("role", sort=False):
+            part = _sample(part, asked.images, given.settings.seed, str(role))
+            scores = model.scores(reference, *model.over_images(place, part))
+            kind = str(part["cohort"].iloc[0])
+            parts += [_rows(part[["image_id", "group"]], str(role), kind, name, each) for name, each in scores.items()]
+    parts += list(_non_smears(model, reference, given))
+    scored = pd.concat(parts, ignore_index=True)
+    write_table(given.output, scored)
+    inference.save_tensors(given.reference, {k: torch.from_numpy(v) for k, v in reference.tensors().items()})
+    write_json(given.thresholds, thresholds_of(given.run, own, scored, description["classes"], given.settings))
+    log.info("%d images scored", len(scored) // scored["score"].nunique())
+
+
+class _Model:
+    """A trained model and the images of its cohorts."""
+
+    def __init__(self, given: argparse.Namespace, description: dict[str, Any]) -> None:
+        self.device = inference.best_device()
+        self.model = inference.load_model(description, given.weights).to(self.device)
+        self.description = description
+        inputs = description["options"].get("inputs", 0)
+        self.data: list[Shards | Matrix] = [open_view(each) for each in given.view or ()]
+        self.data += [open_selection(each.parents[1], each.stem, inputs)[0] for each in given.features or ()]
+
+    def over_images(self, place: int, table: pd.DataFrame) -> Found:
+        """Features [n, D] and logits [n, K] of the images; of several cells the means, NaN where there is none."""
+        data = self.data[place]
+        rows, owner = data.groups_of(table["image_id"])
+        starts = range(0, len(rows), BATCH)
+        images = (torch.from_numpy(data.gather(rows[start : start + BATCH])) for start in starts)
+        found = self.over_batches(progress(images, len(starts), "batch")) if len(rows) else None
+        if not data.many and found is not None:
+            return found
+        return _means(found, owner, len(table), len(self.description["classes"]))
+
+    def over_batches(self, batches: Iterator[torch.Tensor]) -> Found:
+        """Features and logits of batches of model inputs."""
+        made = collect(self.model, batches, self.device, self.description["precision"])
+        return made[0].numpy(), made[1].numpy()
+
+    def scores(self, reference: novelty.Reference, features: np.ndarray, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Every score that means something for this model."""
+        return novelty.scores_of(reference, features, logits, energy=self.description["fitting"] != "direct")
+
+
+def _means(found: Found | None, owner: np.ndarray, images: int, classes: int) -> Found:
+    """Means over the cells of each image."""
+    if found is None:
+        return np.full((images, 1), np.nan), np.full((images, classes), np.nan)
+    counts = np.bincount(owner, minlength=images)[:, None]
+    made = []
+    for values in found:
+        sums = np.zeros((images, values.shape[1]))
+        np.add.at(sums, owner, values)
+        with np.errstate(invalid="ignore"):
+            made.append(sums / np.where(counts, counts, np.nan))
+    return made[0], made[1]
+
+
+def _sample(table: pd.DataFrame, most: int, seed: int, *stream: str) -> pd.DataFrame:
+    """At most so many rows, drawn by the seed, in their order."""
+    if len(table) <= most:
+        return table
+    return table.iloc[np.sort(generator(seed, "novelty", *stream).choice(len(table), most, replace=False))]
+
+
+def _balanced(train: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """As many of each class, where there are enough, and at most so many in all."""
+    share = max(2, most // train["y"].nunique())
+    parts = [_sample(part, share, seed, "train", str(y)) for y, part in train.groupby("y")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _non_smears(model: _Model, reference: novelty.Reference, given: argparse.Namespace) -> Iterator[pd.DataFrame]:
+    """Scores of non-smears, where the model reads whole pictures."""
+    view: View = given.view_settings
+    if given.view is None or view.kind not in WHOLE:
+        log.info("no non-smears: this model reads features or cells, which they do not have")
+        return
+    settings: Evaluation = given.settings
+    for kind, pictures in non_smears(settings.novelty.non_smears, view.size, settings.seed).items():
+        images = torch.from_numpy(np.stack([render_view(each, view) for each in pictures]))
+        scores = model.scores(reference, *model.over_batches(iter(images.split(BATCH))))
+        names = [f"{kind}/{index}" for index in range(len(pictures))]
+        table = pd.DataFrame({"image_id": names, "group": names})
+        for name, each in scores.items():
+            yield _rows(table, "non-smear", kind, name, each)
+
+
+def _rows(images: pd.DataFrame, role: str, kind: str, score: str, values: np.ndarray) -> pd.DataFrame:
+    table = images[["image_id", "group"]].astype(object).reset_index(drop=True)
+    return table.assign(role=role, kind=kind, score=score, value=values)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,100 @@
+"""Show what the papers' figures show, under their numbers: drawn for their own models, or copied from the study's.
+
+Writes FIGURES/PAPER/NUMBER_WHAT.{png,svg,csv}, and the table of all of them with why any is missing.
+"""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from leukoflow.config.paper_figures import Shown, paper_figures
+from leukoflow.config.study import Study
+from leukoflow.core.files import atomic, read_json, read_table, write_table
+from leukoflow.core.step import parser, progress, run
+from leukoflow.figures.confusion import confusion_matrices
+from leukoflow.figures.learning import learning_curves
+from leukoflow.figures.published import class_points, metric_points, points_chart
+from leukoflow.figures.style import save
+
+COLUMNS = ["paper", "system", "figure", "shows", "file", "copy_of", "differs", "reason"]
+SUFFIXES = (".png", ".svg", ".csv")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of the study's runs")
+    arguments.add_argument("--tables", type=Path, required=True, help="folder of the tables leaderboard and scores")
+    arguments.add_argument("--figures", type=Path, required=True, help="folder of the study's figures")
+    arguments.add_argument("--have", nargs="*", default=[], help="names of the study's figures")
+    arguments.add_argument("--output", type=Path, required=True, help="table of the papers' figures (CSV)")
+    given = arguments.parse_args(argv)
+    study = Study.model_validate(read_json(given.study))
+    shown = paper_figures(study, given.have)
+    drawing = [each for each in shown if each.file]
+    for each in progress(drawing, len(drawing), "figure"):
+        target = given.figures / f"{each.file}.png"
+        if each.source:
+            _copy(given.figures / f"{each.source}.png", target)
+        else:
+            save(*_draw(each, study, given.runs, given.tables), target)
+    rows = [
+        (
+            each.paper.paper, each.paper.system, each.figure.number, each.figure.shows,
+            f"{given.figures.name}/{each.file}" if each.file else "", each.source, each.differs, each.reason,
+        )
+        for each in shown
+    ]  # fmt: skip
+    write_table(given.output, pd.DataFrame(rows, columns=COLUMNS))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The same bytes under another name."""
+    for suffix in SUFFIXES:
+        with atomic(target.with_suffix(suffix)) as path:
+            shutil.copyfile(source.with_suffix(suffix), path)
+
+
+def _draw(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
+    draw = {"confusion": _confusion, "external_confusion": _confusion, "learning": _learning}
+    return draw.get(shown.figure.family or "", _points)(shown, study, runs, tables)
+
+
+def _confusion(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
+    table = pd.concat([read_table(runs / each.name / "confusion.csv") for each in shown.runs])
+    if shown.target:
+        # As if the other cohort were the runs' own.
+        table = table[(table["target"] == shown.target) & (table["role"] == "external")]
+        table = table.assign(cohort=shown.target, role="test")
+    return confusion_matrices(table)
+
+
+def _learning(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
+    return learning_curves({each: read_table(runs / each.name / "history.csv") for each in shown.runs})
+
+
+def _points(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
+    first, models = shown.runs[0], list(dict.fromkeys(each.model for each in shown.runs))
+    by_class = shown.figure.family == "per_class"
+    table = read_table(tables / ("scores.csv" if by_class else "leaderboard.csv"))
+    for name in ("cohort", "task", "view"):
+        table = table[table[name] == getattr(first, name)]
+    published = {
+        (name, each.label or each.metric): each.value
+        for each in shown.paper.numbers
+        for name in models
+        if each.task == first.task and each.target is None and bool(each.label) == by_class
+        and (study.models[name].architecture, study.models[name].options) == (each.architecture, each.options)
+        and (not each.label or each.metric == "f1")
+    }  # fmt: skip
+    if not by_class:
+        return points_chart(metric_points(table, models, published))
+    table = table.assign(**{"class": table["class"].fillna("")})  # CSV reads an empty text as missing
+    return points_chart(class_points(table, models, published), one_scale=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,121 @@
+"""Fit probes that see no cell's shape on the splits of a cohort, and test them on the images that models are tested on.
+
+Features are taken once for each image; every protocol and fold has forests of its own.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_table, write_table
+from leukoflow.core.parallel import thread_map
+from leukoflow.core.step import log, parser, progress, run, settings
+from leukoflow.evaluation.probe_features import PICTURE_FEATURES, picture_features
+from leukoflow.evaluation.probes import (
+    PROBE_COLUMNS,
+    PROBES,
+    TABLES,
+    answers,
+    probe_scores,
+    sampled,
+    table_features,
+)
+from leukoflow.images.geometry import content_box
+from leukoflow.images.shards import Shards, open_view
+
+MEASURED = ["image_id", "focus", "um_per_pixel", "bar_x0", "bar_y0", "bar_x1", "bar_y1", "bar_colour"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    given = _arguments(argv)
+    cv2.setNumThreads(1)
+    audit = given.settings.shortcuts
+    splits = {
+        path.stem.rsplit(".", 1)[-1]: sampled(read_table(path), audit.images, given.settings.seed)
+        for path in given.splits
+    }
+    wanted = pd.unique(pd.concat([split["image_id"] for split in splits.values()]))
+    images = _images(given, wanted)
+    features = _features(images, open_view(given.view), given.root, given.threads)
+    place = {name: row for row, name in enumerate(images["image_id"])}
+    scores, said = [], []
+    for protocol, split in splits.items():
+        found = answers(features, place, split, audit.trees, given.settings.seed, given.threads)
+        facts = {"cohort": given.cohort, "task": given.task, "protocol": protocol}
+        scores.append(probe_scores(found, given.settings).assign(**facts))
+        said.append(found.assign(**facts))
+        log.info("%s split: %s", protocol, scores[-1].set_index("probe")["accuracy"].round(3).to_dict())
+    write_table(given.answers, pd.concat(said, ignore_index=True))
+    write_table(given.output, pd.concat(scores, ignore_index=True)[PROBE_COLUMNS])
+
+
+def _images(given: argparse.Namespace, wanted: np.ndarray) -> pd.DataFrame:
+    """What the tables know of the images, in this order."""
+    manifest = read_table(given.manifest, ["image_id", "path", "bytes", "width", "height"])
+    known = manifest.merge(read_table(given.quality, MEASURED), on="image_id", validate="one_to_one")
+    missing = set(wanted) - set(known["image_id"])
+    if missing:
+        raise LeukoFlowError(f"{given.quality}: image {min(missing)} of the split is not in it; run the cohort again")
+    return known.set_index("image_id").loc[wanted].reset_index()
+
+
+def _features(images: pd.DataFrame, view: Shards, root: Path, threads: int) -> dict[str, np.ndarray]:
+    """Features of every probe, [n, k] each, in the order of `PROBES`."""
+    pixels = {name: np.empty((len(images), width), np.float32) for name, width in PICTURE_FEATURES.items()}
+    quantisation = np.zeros((len(images), TABLES), np.float32)
+    rows = view.rows_of(images["image_id"])
+    files = zip(rows, images["path"], images["height"], images["width"], strict=True)
+
+    def look(item: tuple[int, str, int, int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        row, path, height, width = item
+        image = view.gather([row])[0]
+        x0, y0, x1, y1 = content_box(height, width, image.shape[0])
+        return picture_features(image[y0:y1, x0:x1]), quantisation_tables(root / path)
+
+    for number, (seen, tables) in enumerate(progress(thread_map(look, files, threads), len(images), "image")):
+        quantisation[number] = tables
+        for name, values in seen.items():
+            pixels[name][number] = values
+    every = pixels | table_features(images, quantisation)
+    return {probe.name: every[probe.name] for probe in PROBES}
+
+
+def quantisation_tables(path: Path) -> np.ndarray:
+    """The first two quantisation tables in a JPEG file's header, float32 [128]; 0 where there is none."""
+    try:
+        with Image.open(path) as opened:
+            tables = getattr(opened, "quantization", {})
+    except OSError as error:
+        raise LeukoFlowError(f"{path}: cannot be read ({error}); run the manifest again") from error
+    found = np.zeros(TABLES, np.float32)
+    for place in range(2):
+        values = tables.get(place, ())[:64]
+        found[64 * place : 64 * place + len(values)] = values
+    return found
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
+    arguments.add_argument("--cohort", required=True)
+    arguments.add_argument("--task", required=True)
+    arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
+    arguments.add_argument("--manifest", type=Path, required=True)
+    arguments.add_argument("--quality", type=Path, required=True)
+    arguments.add_argument("--view", type=Path, required=True, help="summary of a plain view (view.json)")
+    arguments.add_argument("--splits", nargs="+", type=Path, required=True, help="COHORT.TASK.PROTOCOL.parquet of each")
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--answers", type=Path, required=True, help="what each probe says of each image (Parquet)")
+    arguments.add_argument("--output", type=Path, required=True, help="scores of the probes (CSV)")
+    return arguments.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main)

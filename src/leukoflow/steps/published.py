@@ -1,0 +1,52 @@
+"""Hold what the papers publish against what the study measured, and against arithmetic.
+
+Each file under --outputs is written by its name: published_vs_reproduced, published_checks (CSV).
+"""
+
+from pathlib import Path
+
+from leukoflow.config.published import papers
+from leukoflow.config.study import Study
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.step import parser, run
+from leukoflow.evaluation.published import reproduction
+from leukoflow.evaluation.published_checks import check_table
+
+NAMES = ("published_vs_reproduced", "published_checks")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
+    for name, text in {
+        "leaderboard": "one row for each model and protocol",
+        "external": "models on other cohorts",
+        "scores": "every metric of every run",
+        "efficiency": "size and cost of each model",
+        "cohorts": "images of each cohort",
+    }.items():
+        arguments.add_argument(f"--{name}", type=Path, required=True, help=f"table {name}: {text} (CSV)")
+    text = "tables calibration and discrimination, where there are any (CSV)"
+    arguments.add_argument("--more", nargs="*", type=Path, default=[], help=text)
+    arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write (CSV)")
+    given = arguments.parse_args(argv)
+    for path in given.outputs:
+        if path.stem not in NAMES:
+            raise LeukoFlowError(f"{path}: there is no table {path.stem}; known: {', '.join(NAMES)}")
+    tables = {name: read_table(getattr(given, name)) for name in ("leaderboard", "external", "efficiency", "cohorts")}
+    tables |= {path.stem: read_table(path) for path in (given.scores, *given.more)}
+    # CSV reads an empty text as missing.
+    for table in tables.values():
+        for column in {"label", "class", "resampling", "weights", "recipe"} & set(table.columns):
+            table[column] = table[column].fillna("")
+    checked = check_table(papers())
+    study = Study.model_validate(read_json(given.study))
+    made = {"published_checks": checked, "published_vs_reproduced": reproduction(study, papers(), tables, checked)}
+    for path in given.outputs:
+        write_table(path, made[path.stem])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,106 @@
+"""The papers' data: valid, told by key where it is not, and one truth with the study that repeats it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from leukoflow.config.load import load_study
+from leukoflow.config.models import METRICS
+from leukoflow.config.published import FOLDER, Paper, headlines, papers, read_paper
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models import registry
+
+ROOT = Path(__file__).resolve().parents[3]
+PAPER = load_study(ROOT / "workflow/studies/paper.yaml")
+
+
+def changed(path: Path, **changes: object) -> Path:
+    """The smallest paper with some keys set (or removed, for None)."""
+    content = yaml.safe_load((FOLDER / "vgg19_mhsa.yaml").read_text()) | changes
+    path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
+    return path
+
+
+def test_every_paper_is_there_under_the_name_of_its_file() -> None:
+    assert set(papers()) == {"hmscam", "vgg19_mhsa", "hybridcn_nas", "cnn_vit", "neurallnet"}
+    assert [path.stem for path in sorted(FOLDER.glob("*.yaml"))] == list(papers())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"system": None}, "system: is required"),
+        ({"sistem": 1}, "sistem: unknown key; did you mean 'system'"),
+        ({"checks": [{"kind": "whole_images", "what": "x", "where": "y", "number": "acuracy", "images": 4}]},
+         "'acuracy' is no published number; did you mean 'accuracy'"),
+        ({"checks": [{"kind": "counts", "what": "x", "where": "y", "counts": {"a": [1, 2]}}]}, "name the number, or"),
+        ({"checks": [{"kind": "counts", "what": "x", "where": "y", "value": 0.5, "counts": {"a": [3, 2]}}]},
+         "cannot exceed"),
+    ],
+)  # fmt: skip
+def test_mistakes_name_file_and_key(tmp_path: Path, changes: dict, said: str) -> None:
+    path = changed(tmp_path / "one.yaml", **changes)
+    with pytest.raises(LeukoFlowError) as error:
+        read_paper(path)
+    assert str(path) in str(error.value) and said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"value": 98.16}, "a percentage is written as a share"),
+        ({"low": 0.9}, "an interval has two limits"),
+        ({"low": 0.1, "high": 0.2}, "lies outside its interval"),
+        ({"dataset": "taleqan"}, "is not in section datasets"),
+    ],
+)
+def test_numbers_must_be_able_to_be(tmp_path: Path, changes: dict, said: str) -> None:
+    number = yaml.safe_load((FOLDER / "vgg19_mhsa.yaml").read_text())["numbers"][0]
+    with pytest.raises(LeukoFlowError, match=said):
+        read_paper(changed(tmp_path / "one.yaml", numbers=[number | changes], checks=[]))
+    with pytest.raises(LeukoFlowError, match="occurs twice"):
+        read_paper(changed(tmp_path / "two.yaml", numbers=[number, number], checks=[]))
+
+
+def test_the_study_of_the_papers_repeats_them_exactly() -> None:
+    """Key `published` of its models holds these numbers and no other, and leaves none out."""
+    told: set[tuple[str, str, str]] = set()
+    for name, model in PAPER.models.items():
+        if model.published:
+            known = headlines(model.architecture, model.options)
+            assert model.published == known, name
+            told |= {(model.architecture, str(model.options), task) for task in known}
+    for paper in papers().values():
+        for each in paper.numbers:
+            if each.metric in METRICS and each.architecture and each.target is None and not each.label:
+                assert (each.architecture, str(each.options), each.task) in told, (paper.paper, each.key)
+
+
+def test_the_papers_speak_of_what_there_is() -> None:
+    architectures = {model.architecture for model in PAPER.models.values()}
+    for paper in papers().values():
+        assert set(paper.architectures) | set(paper.pretrained) <= architectures
+        assert set(paper.tasks) <= set(PAPER.tasks)
+        urls = {getattr(cohort, "url", None): cohort for cohort in PAPER.cohorts.values()}
+        for dataset in paper.datasets.values():
+            assert urls[dataset.url].expected == dataset.counts and urls[dataset.url].images == dataset.images
+        for each in paper.numbers:
+            assert each.task is None or not each.label or each.label in PAPER.tasks[each.task].classes, each.key
+
+
+def test_parameters_are_those_of_our_networks() -> None:
+    """Specs count them with four classes; a class more is a row of the last layer, and its bias, more."""
+    width = {"resnet50_vit": 2048, "inceptionv3_vit": 2048, "efficientnetb3_vit": 1536, "customcnn_vit": 256}
+    counted = [each for paper in papers().values() for each in paper.numbers if each.counted]
+    for each in counted:
+        more = len(PAPER.tasks[each.task or ""].classes) - 4
+        spec = registry.spec(each.architecture or "")
+        assert each.counted == spec.parameters + more * (width.get(spec.name, 0) + 1), each.key
+    assert len(counted) == 6
+
+
+def test_a_paper_finds_its_numbers() -> None:
+    assert isinstance(papers()["neurallnet"], Paper) and papers()["neurallnet"].number("no_se").value == 0.6687
+    assert headlines("neurallnet", {}) == {"subtype": {"accuracy": 0.9816}}
+    assert headlines("neurallnet", {"hidden": 0}) == {}

@@ -1,0 +1,37 @@
+import numpy as np
+import pandas as pd
+
+from leukoflow.figures.robustness import MOST_BANDS, robustness_chart
+
+
+def table(models: list[str]) -> pd.DataFrame:
+    rows = []
+    for model in models:
+        for family, level, value in (("none", np.nan, 0.9), ("jpeg", 10, 0.5), ("jpeg", 50, 0.8), ("rotation", 5, 0.9)):
+            limits = {"low": value - 0.1, "high": value + 0.1}
+            rows.append(
+                {"model": model, "perturbation": family, "level": level, "metric": "accuracy", "value": value} | limits
+            )
+    return pd.DataFrame(rows)
+
+
+def test_lines_start_unchanged_and_harm_lies_to_the_right():
+    figure, shown = robustness_chart(table(["colour_histogram", "net"]))
+    jpeg, rotation = (axes for axes in figure.axes if axes.get_visible())
+    assert (jpeg.get_title(loc="left"), rotation.get_title(loc="left")) == ("JPEG", "Rotation")
+    line = next(each for each in jpeg.lines if len(each.get_xdata()) == 3)
+    assert line.get_xdata().tolist() == [10, 50, 100] and line.get_ydata().tolist() == [0.5, 0.8, 0.9]
+    assert jpeg.xaxis_inverted() and not rotation.xaxis_inverted()
+    assert len(jpeg.collections) == 2 and len(shown) == 8
+
+
+def test_many_models_have_no_bands_and_styles_of_their_own():
+    figure, _ = robustness_chart(table([f"net{each}" for each in range(12)]))
+    lines = [each for each in figure.axes[0].lines if len(each.get_xdata()) == 3]
+    assert MOST_BANDS < 12 and not figure.axes[0].collections
+    assert len({(each.get_color(), each.get_linestyle(), each.get_marker()) for each in lines}) == 12
+
+
+def test_without_families_the_figure_says_so():
+    figure, _ = robustness_chart(table(["net"]).query("perturbation == 'none'"))
+    assert "No family" in figure.texts[0].get_text()

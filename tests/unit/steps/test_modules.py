@@ -1,0 +1,66 @@
+"""Modules of attention on changed images."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from leukoflow.config.stress import Stress
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import write_json, write_table
+from leukoflow.evaluation.modules import COLUMNS
+from leukoflow.images.perturbations import FAMILIES
+from leukoflow.models import inference, registry
+from leukoflow.steps import modules
+
+RUN = "demo.subtype.plain.image.net.fold0.seed42"
+
+
+def prepared(root: Path, architecture: str) -> list[str]:
+    images = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
+    names = [f"{place:02d}.png" for place in range(12)]
+    np.save(root / "000.npy", images)
+    write_table(root / "000.parquet", pd.DataFrame({"image_id": names}))
+    write_json(root / "view.json", {"shards": ["0"]})
+    split = {"image_id": names, "y": 0, "group": names, "fold": 0, "role": ["train"] * 4 + ["test"] * 8}
+    write_table(root / "split.parquet", pd.DataFrame(split))
+    torch.manual_seed(0)
+    model = registry.build(architecture, 4, "small")
+    inference.save_tensors(root / "weights.safetensors", model.state_dict())
+    facts = {"architecture": architecture, "size": "small", "options": {}, "classes": list("abcd")}
+    write_json(root / "model.json", facts)
+    settings = Stress(**dict.fromkeys(FAMILIES, ())).model_copy(update={"module_images": 6, "brightness": (0.1, 0.5)})
+    named = {"settings": settings.model_dump_json(), "run": RUN, "weights": root / "weights.safetensors"}
+    named |= {"description": root / "model.json", "view": root / "view.json", "split": root / "split.parquet"}
+    return [
+        text for name, value in (named | {"output": root / "modules.csv"}).items() for text in (f"--{name}", str(value))
+    ]
+
+
+def test_modules_differ_more_the_stronger_the_change(tmp_path: Path) -> None:
+    modules.main(prepared(tmp_path, "resnet50_hmscam"))
+    table = pd.read_csv(tmp_path / "modules.csv")
+    assert list(table.columns) == COLUMNS and set(table["images"]) == {6} and set(table["model"]) == {"net"}
+    assert set(table["module"]) == {"MultiScaleChannelAttention", "ContextualSpatialAttention", "DynamicRecalibration"}
+    for _, part in table.groupby("module"):
+        value = part.set_index(["measure", "perturbation", "level"])["value"].sort_index()
+        assert value["shared", "none"].item() == 1 and value["difference", "none"].item() == 0
+        for measure, sign in (("shared", -1), ("difference", 1)):
+            mild, strong = value[measure, "brightness", 0.1], value[measure, "brightness", 0.5]
+            assert sign * (strong - mild) > 0, measure
+
+
+def test_attention_is_what_the_modules_multiply_by() -> None:
+    model = registry.build("resnet50_hmscam", 4, "small").eval()
+    maps = torch.rand(2, 256, 3, 3)
+    first, context, last = model.attention
+    for gate in (first, last):
+        assert torch.allclose(gate(maps), maps * gate.weights(maps)[:, :, None, None]) and gate.weights(maps).max() < 1
+    assert torch.allclose(context.weights(maps).sum(-1), torch.ones(2, 9), atol=1e-5)
+
+
+def test_a_network_without_modules_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LeukoFlowError, match="no modules of attention"):
+        modules.main(prepared(tmp_path, "colour_histogram"))

@@ -1,0 +1,120 @@
+"""What the papers publish beside what a made-up study measured, and their figures."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_study import finished_study
+
+from leukoflow.config.published import papers
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.evaluation.published import ABSENT, COLUMNS, counterparts
+from leukoflow.steps import paper_figures, published
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    return finished_study(tmp_path_factory.getbasetemp() / "study").root
+
+
+@pytest.fixture(scope="module")
+def table(root) -> pd.DataFrame:
+    return pd.read_csv(root / "tables/published_vs_reproduced.csv")
+
+
+def row(table: pd.DataFrame, paper: str, number: str) -> pd.Series:
+    found = table[(table["paper"] == paper) & (table["number"] == number)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_every_number_has_a_row_and_those_not_run_stay_empty(table) -> None:
+    assert list(table) == COLUMNS and len(table) == sum(len(paper.numbers) for paper in papers().values())
+    absent = table[table["reason"] == ABSENT]
+    assert {"cnn_vit", "hybridcn_nas", "vgg19_mhsa"} <= set(absent["paper"])
+    assert absent[["reproduced", "honest", "model", "comparable"]].isna().all(axis=None)
+    assert set(table["comparable"].dropna()) == {"no", "yes"}
+
+
+def test_accuracy_stands_under_the_same_protocol_and_the_strictest(root, table) -> None:
+    board = pd.read_csv(root / "tables/leaderboard.csv")
+    own = board[board["model"] == "neurallnet"].set_index("protocol")
+    shown = row(table, "neurallnet", "accuracy")
+    assert (shown["protocol"], shown["honest_protocol"], shown["model"]) == ("image", "acquisition", "neurallnet")
+    assert shown["reproduced"] == own.loc["image", "accuracy"] and shown["honest"] == own.loc["acquisition", "accuracy"]
+    assert (shown["low"], shown["high"]) == (own.loc["image", "low"], own.loc["image", "high"])
+    assert shown["difference"] == pytest.approx(own.loc["image", "accuracy"] - 0.9816)
+    assert (shown["published_low"], shown["published_interval"]) == (0.9663, "as published")
+    assert shown["comparable"] == "no" and "images of demo" in shown["reason"]
+
+
+def test_recall_of_a_class_is_that_of_the_scores(root, table) -> None:
+    scores = pd.read_csv(root / "tables/scores.csv")
+    own = scores[(scores["model"] == "neurallnet") & (scores["protocol"] == "image") & (scores["class"] == "Pre")]
+    own = own[(own["metric"] == "recall") & (own["role"] == "test") & (own["subset"] == "all")]
+    shown = row(table, "neurallnet", "recall_pre")
+    assert shown["reproduced"] == own["value"].iloc[0] and shown["low"] < shown["high"]
+
+
+def test_parameters_do_not_depend_on_images_and_are_beside_the_counted(table) -> None:
+    shown = row(table, "neurallnet", "parameters")
+    assert shown["counted"] == 336_544 and shown["reproduced"] > 0 and np.isnan(shown["honest"])
+    assert shown["comparable"] == "yes" and pd.isna(shown["reason"])
+    assert row(table, "hmscam", "parameters")["verdict"] == "impossible"
+    assert "23,508,032" in row(table, "hmscam", "parameters")["note"]
+
+
+def test_an_interval_that_was_not_printed_is_wilsons(table) -> None:
+    shown = row(table, "vgg19_mhsa", "accuracy")
+    assert (shown["published_low"], shown["published_high"]) == pytest.approx((0.978, 0.997), abs=7e-4)
+    assert shown["published_interval"] == "Wilson" and shown["verdict"] == "odd"
+
+
+def test_the_nearest_options_stand_in_only_where_a_number_is_loose(root) -> None:
+    study = finished_study(root).study
+    model = study.models["neurallnet"]
+    others = {
+        "few": model.model_copy(update={"architecture": "hybridcn_nas", "options": {"features": 25}}),
+        "more": model.model_copy(update={"architecture": "hybridcn_nas", "options": {"features": 256}}),
+        "whole": model.model_copy(update={"architecture": "hybridcn_nas", "options": {"features": 2000}}),
+        "other": model.model_copy(update={"architecture": "hybridcn_nas", "options": {"features": 2000, "ffn": False}}),
+        "twin": model.model_copy(update={"recipe": "modern"}),
+        "part": model.model_copy(update={"training": model.training.model_copy(update={"share": 0.25})}),
+    }
+    wide = study.model_copy(update={"models": {**others, **study.models}})
+    assert counterparts(wide, papers()["hybridcn_nas"].number("accuracy")) == ["whole", "more", "few"]
+    assert counterparts(wide, papers()["neurallnet"].number("accuracy")) == ["neurallnet", "twin"]
+    assert counterparts(wide, papers()["neurallnet"].number("no_se")) == []
+
+
+def test_an_unknown_table_is_named(root, tmp_path: Path) -> None:
+    inputs = [text for name in ("leaderboard", "external", "scores", "efficiency", "cohorts")
+              for text in (f"--{name}", str(root / f"tables/{name}.csv"))]  # fmt: skip
+    with pytest.raises(LeukoFlowError, match="there is no table other"):
+        published.main(["--study", str(root / "study.json"), *inputs, "--outputs", str(tmp_path / "other.csv")])
+
+
+def test_figures_stand_under_the_papers_numbers(root) -> None:
+    index = pd.read_csv(root / "tables/paper_figures.csv")
+    assert set(index["paper"]) == {"neurallnet", "hmscam"}
+    for file in index["file"].dropna():
+        for suffix in (".png", ".svg", ".csv"):
+            assert (root / f"{file}{suffix}").stat().st_size > 0
+    confusion = pd.read_csv(root / "figures/neurallnet/3_confusion_image.csv")
+    assert set(confusion["model"]) == {"neurallnet"}
+    outside = pd.read_csv(root / "figures/neurallnet/4_external_confusion_away_image.csv")
+    scores = pd.read_csv(root / "tables/external.csv")
+    assert outside["count"].sum() == scores.loc[scores["model"] == "neurallnet", "images"].iloc[0]
+    assert index["reason"].notna().sum() == index["file"].isna().sum()
+
+
+def test_a_copy_has_the_same_bytes(root, tmp_path: Path) -> None:
+    for suffix in paper_figures.SUFFIXES:
+        (tmp_path / f"samples.demo.subtype{suffix}").write_bytes(b"bytes of " + suffix.encode())
+    arguments = ["--study", str(root / "study.json"), "--runs", str(root / "runs"), "--tables", str(root / "tables")]
+    paper_figures.main(
+        [*arguments, "--figures", str(tmp_path), "--have", "samples.demo.subtype", "--output", str(tmp_path / "i.csv")]
+    )
+    for suffix in paper_figures.SUFFIXES:
+        assert (tmp_path / f"hmscam/2_samples{suffix}").read_bytes() == b"bytes of " + suffix.encode()

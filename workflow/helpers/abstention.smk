@@ -1,0 +1,92 @@
+# Abstention, novelty and the gate: which panels and cohorts, and what they read.
+from leukoflow.config.plan import checked_runs
+
+ABSTENTION_TABLES = ("abstention", "conformal", "novelty")
+GATE_TABLES = ("gate", "gate_accuracy")
+NOVELTY_RUNS = {run.name for run in checked_runs(STUDY, "novelty")}
+# A panel with nothing but the colour baseline is an audit: it is looked at where there is no other.
+ABSTAINED = NETWORK_PANELS or PANELS
+GATED = sorted({(run.cohort, run.task, run.protocol) for run in RUNS})
+GATED_TASKS = sorted({(cohort, task) for cohort, task, _ in GATED})
+
+
+def evaluation_settings(*names):
+    """Section evaluation with these of its parts, as a change of the others concerns nobody here."""
+    shared = {"resamples", "confidence", "seed"}
+    return STUDY.evaluation.model_dump_json(include=shared | set(names))
+
+
+def targets_of_panel(wildcards):
+    """Cohorts that runs of a panel are tested on, the own one first."""
+    return list(
+        dict.fromkeys(
+            target for run in runs_in_panel(wildcards) for target in RUNS[run]
+        )
+    )
+
+
+def predictions_of_panel(wildcards):
+    """Predictions of every run of a panel on every cohort."""
+    return [
+        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
+        for run in runs_in_panel(wildcards)
+        for target in RUNS[run]
+    ]
+
+
+def names_of_panel(wildcards):
+    return [run.name for run in runs_in_panel(wildcards)]
+
+
+def novelty_names(wildcards):
+    return [name for name in names_of_panel(wildcards) if name in NOVELTY_RUNS]
+
+
+def novelty_files(wildcards):
+    return [
+        f"{RESULTS}/runs/{name}/novelty.parquet" for name in novelty_names(wildcards)
+    ]
+
+
+def inputs_of_targets(wildcards):
+    """What a run's model reads of each cohort that it is tested on."""
+    run = parse_run(run_name(wildcards))
+    return [file for target in RUNS[run] for file in model_inputs(wildcards, target)]
+
+
+def inputs_of_targets_option(wildcards):
+    run = parse_run(run_name(wildcards))
+    images = STUDY.models[wildcards.model].features is None
+    files = [model_inputs(wildcards, target)[0] for target in RUNS[run]]
+    return f"--{'view' if images else 'features'} {' '.join(files)}"
+
+
+def qualities_of_targets(wildcards):
+    return [
+        f"{RESULTS}/cohorts/{target}/quality.parquet"
+        for target in targets_of_panel(wildcards)
+    ]
+
+
+def parts_of(kind, names, tables):
+    return [
+        f"{RESULTS}/parts/{kind}/{'.'.join(name)}/{table}.csv"
+        for name in names
+        for table in tables
+    ]
+
+
+def joined(names):
+    return [".".join(name) for name in names]
+
+
+def abstention_figures():
+    """Names of the figures: of a panel one of each family, novelty where runs were put through it."""
+    names = [
+        f"{family}.{'.'.join(panel)}"
+        for panel in ABSTAINED
+        for family in ("risk_coverage", "conformal")
+    ]
+    checked = {panel_of(parse_run(name)) for name in NOVELTY_RUNS}
+    names += [f"novelty.{'.'.join(panel)}" for panel in ABSTAINED if panel in checked]
+    return names + [f"gate.{'.'.join(pair)}" for pair in GATED_TASKS]

@@ -1,0 +1,45 @@
+# What the papers publish, beside what is reproduced.
+
+PUBLISHED_TABLES = ("published_vs_reproduced", "published_checks")
+
+
+def papers_digest():
+    """Digest of the papers' numbers, which are no Python and so in no fingerprint."""
+    return tree_digest(os.path.join(SOURCE, "leukoflow", "config", "papers"))
+
+
+def further_tables(wildcards):
+    """Tables of calibration and discrimination, where the workflow makes them."""
+    made = globals().get("ASSESSMENT_TABLES", ())
+    return [
+        f"{RESULTS}/tables/{name}.csv"
+        for name in ("calibration", "discrimination")
+        if name in made
+    ]
+
+
+# The papers' figures are drawn for their own models, or copied from the study's own.
+DRAWN = [os.path.basename(file).removesuffix(".png") for file in FIGURES]
+PAPER_FIGURES = [each for each in paper_figures(STUDY, DRAWN) if each.file]
+COPIED = sorted({each.source for each in PAPER_FIGURES if each.source})
+
+
+def paper_figure_inputs(wildcards):
+    runs = sorted(
+        {run for each in PAPER_FIGURES if not each.source for run in each.runs}
+    )
+    files = [
+        f"{RESULTS}/runs/{run.name}/{name}"
+        for run in runs
+        for name in (
+            "confusion.csv",
+            "history.csv",
+            f"predictions/{run.cohort}.parquet",
+        )
+    ]
+    copied = [
+        f"{RESULTS}/figures/{name}{suffix}"
+        for name in COPIED
+        for suffix in (".png", ".svg", ".csv")
+    ]
+    return files + copied

@@ -1,0 +1,129 @@
+# Runs that are put through changed images.
+import itertools
+import shlex
+
+from leukoflow.config.families import shares_of
+from leukoflow.config.plan import checked_runs
+
+STRESS_TABLES = ("robustness", "modules")
+
+
+def can_be_stressed(run):
+    """Whether a run's model can read changed pictures; features of cells would need them segmented anew."""
+    return STUDY.models[run.model].features not in MORPHOLOGY
+
+
+STRESSED = [run for run in checked_runs(STUDY, "stress") if can_be_stressed(run)]
+STRESS_PANELS = sorted({panel_of(run) for run in STRESSED})
+
+
+def own_view(wildcards):
+    return f"{view_folder(wildcards.cohort, wildcards.view)}/view.json"
+
+
+def stressed_of(wildcards):
+    """Stressed runs of a panel."""
+    w = wildcards
+    place = (w.cohort, w.task, w.view, w.protocol)
+    return [run for run in STRESSED if panel_of(run) == place]
+
+
+def stressed_files(name):
+    def files(wildcards):
+        return [f"{RESULTS}/runs/{run.name}/{name}" for run in stressed_of(wildcards)]
+
+    return files
+
+
+def has_modules(run):
+    """Whether a run's network has modules of attention that are compared."""
+    return STUDY.models[run.model].architecture == "resnet50_hmscam"
+
+
+def module_files(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/modules.csv"
+        for run in stressed_of(wildcards)
+        if has_modules(run)
+    ]
+
+
+def names_with_modules(wildcards):
+    return [run.name for run in stressed_of(wildcards) if has_modules(run)]
+
+
+def names_of_stressed(wildcards):
+    return [run.name for run in stressed_of(wildcards)]
+
+
+# Models that are trained on several shares of the images.
+ON_SHARES = shares_of(STUDY.models)
+SHARED_RUNS = [run for run in RUNS if run.model in ON_SHARES]
+SHARED_VIEWS = sorted(
+    {
+        panel_of(run)[:3]
+        for run, other in itertools.combinations(SHARED_RUNS, 2)
+        if panel_of(run) == panel_of(other)
+        and ON_SHARES[run.model][0] == ON_SHARES[other.model][0]
+        and run.model != other.model
+    }
+)
+
+
+def models_on_shares():
+    return json.dumps(
+        {name: STUDY.models[name].model_dump(mode="json") for name in ON_SHARES}
+    )
+
+
+def picture_features(wildcards):
+    """What a model that reads deep features needs to read pictures: its selection, and weights of the networks."""
+    name = STUDY.models[wildcards.model].features
+    if name is None:
+        return []
+    files = ("features.json", "ranking.csv", "scaler.safetensors", "stack.safetensors")
+    return [f"{selection_folder(wildcards)}/{each}" for each in files]
+
+
+def picture_weights(wildcards):
+    name = STUDY.models[wildcards.model].features
+    backbones = () if name is None else STUDY.features[name].backbones
+    return [weights_file(each) for each in backbones if each.weights is not None]
+
+
+def picture_features_option(wildcards):
+    name = STUDY.models[wildcards.model].features
+    if name is None:
+        return ""
+    entry = shlex.quote(STUDY.features[name].model_dump_json())
+    return f"--features {entry} --selection {selection_folder(wildcards)}"
+
+
+# Experiments whose models are held to a reference; without one the first gives a table without rows.
+REMEDIED = [
+    name for name in COMPARED if "stress" in STUDY.experiments[name].checks
+] or list(STUDY.experiments)[:1]
+
+
+def runs_held_to_reference(wildcards):
+    if wildcards.experiment not in COMPARED:
+        return []
+    known = set(STRESSED)
+    return [run for run in runs_of(STUDY, wildcards.experiment) if run in known]
+
+
+def held_to_reference(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/stress.parquet"
+        for run in runs_held_to_reference(wildcards)
+    ]
+
+
+def names_held_to_reference(wildcards):
+    return [run.name for run in runs_held_to_reference(wildcards)]
+
+
+def view_and_reference(wildcards):
+    """The reference on the experiment's first view: remedies are other models, or the same on other views."""
+    asked = STUDY.experiments[wildcards.experiment]
+    return [asked.views[0], asked.reference or asked.models[0]]

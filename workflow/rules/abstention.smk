@@ -1,0 +1,194 @@
+# When a model should rather not answer: unsure, of another kind, too poor a picture.
+
+
+rule novelty:
+    input:
+        data=inputs_of_targets,
+        predictions=run_predictions,
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+    output:
+        scores="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/novelty.parquet",
+        reference="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/novelty.safetensors",
+        thresholds="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/thresholds.json",
+    log:
+        "logs/{study}/novelty/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/novelty/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+        gpu=1,
+    params:
+        code=architecture_code("novelty"),
+        settings=evaluation_settings("abstention", "novelty"),
+        view=view_settings,
+        run=run_name,
+        data=inputs_of_targets_option,
+    message:
+        "Showing unknown images to {wildcards.model}, {wildcards.cohort}, {wildcards.protocol} split,"
+        " fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.novelty --settings {params.settings:q} --run {params.run}"
+        " --weights {input.weights} --description {input.description} {params.data}"
+        " --view-settings {params.view:q} --predictions {input.predictions} --split {input.split}"
+        " --threads {threads} --output {output.scores} --reference {output.reference}"
+        " --thresholds {output.thresholds} 2> {log}"
+
+
+rule abstain:
+    input:
+        predictions=predictions_of_panel,
+        novelty=novelty_files,
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        duplicates="results/{study}/quality/duplicates.parquet",
+    output:
+        collect(
+            "results/{{study}}/parts/abstention/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
+            table=[*ABSTENTION_TABLES, "risk_curves"],
+        ),
+    log:
+        "logs/{study}/abstain/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/abstain/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.abstain"),
+        settings=evaluation_settings("abstention", "novelty"),
+        classes=class_names,
+        runs=f"{RESULTS}/runs",
+        names=names_of_panel,
+        targets=targets_of_panel,
+        novelty=novelty_names,
+    message:
+        "Holding answers back on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.abstain --settings {params.settings:q} --classes {params.classes:q}"
+        " --runs {params.runs} --of {params.names} --targets {params.targets} --novelty {params.novelty}"
+        " --split {input.split} --duplicates {input.duplicates}"
+        " --output results/{wildcards.study}/parts/abstention/"
+        "{wildcards.cohort}.{wildcards.task}.{wildcards.view}.{wildcards.protocol} 2> {log}"
+
+
+rule gate:
+    input:
+        predictions=predictions_of_panel,
+        qualities=qualities_of_targets,
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        groups="results/{study}/quality/groups.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+    output:
+        limits="results/{study}/gates/{cohort}.{task}.{protocol}.json",
+        tables=collect(
+            "results/{{study}}/parts/gate/{{cohort}}.{{task}}.{{protocol}}/{table}.csv",
+            table=GATE_TABLES,
+        ),
+    log:
+        "logs/{study}/gate/{cohort}.{task}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/gate/{cohort}.{task}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.gate"),
+        settings=evaluation_settings("abstention", "novelty"),
+        root=cohort_root,
+        max_pixels=max_pixels,
+        runs=f"{RESULTS}/runs",
+        names=names_of_panel,
+        targets=targets_of_panel,
+    message:
+        "Deriving the gate on image quality of {wildcards.cohort}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.gate --settings {params.settings:q}"
+        " --name {wildcards.cohort}.{wildcards.task}.{wildcards.protocol} --split {input.split}"
+        " --quality {input.qualities} --groups {input.groups} --files {input.files} --manifest {input.manifest}"
+        " --root {params.root:q} --max-pixels {params.max_pixels} --runs {params.runs} --of {params.names}"
+        " --targets {params.targets} --threads {threads} --output {output.limits}"
+        " --parts results/{wildcards.study}/parts/gate/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol} 2> {log}"
+
+
+rule abstention_tables:
+    input:
+        abstention=parts_of("abstention", ABSTAINED, ABSTENTION_TABLES),
+        gate=parts_of("gate", GATED, GATE_TABLES),
+    output:
+        abstention=report(
+            collect("results/{{study}}/tables/{table}.csv", table=ABSTENTION_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+        gate=report(
+            collect("results/{{study}}/tables/{table}.csv", table=GATE_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/abstention_tables.log",
+    benchmark:
+        "benchmarks/{study}/abstention_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.gather_tables"),
+        abstained=joined(ABSTAINED),
+        gated=joined(GATED),
+    message:
+        "Gathering the tables of abstention and novelty"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/abstention --of {params.abstained}"
+        " --outputs {output.abstention} 2> {log}; "
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/gate --of {params.gated}"
+        " --outputs {output.gate} 2>> {log}"
+
+
+rule figure_abstention:
+    input:
+        abstention=parts_of(
+            "abstention", ABSTAINED, [*ABSTENTION_TABLES, "risk_curves"]
+        ),
+        gate=parts_of("gate", GATED, GATE_TABLES),
+    output:
+        png=report(
+            collect("results/{{study}}/figures/{name}.png", name=abstention_figures()),
+            caption="../report/abstention.rst",
+            category="Abstention and novelty",
+        ),
+        svg=collect("results/{{study}}/figures/{name}.svg", name=abstention_figures()),
+        table=collect("results/{{study}}/figures/{name}.csv", name=abstention_figures()),
+    log:
+        "logs/{study}/figure_abstention.log",
+    benchmark:
+        "benchmarks/{study}/figure_abstention.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.figure_abstention"),
+        names=abstention_figures(),
+    message:
+        "Drawing abstention, novelty and the gate"
+    shell:
+        "python -m leukoflow.steps.figure_abstention --parts results/{wildcards.study}/parts --of {params.names}"
+        " --output results/{wildcards.study}/figures 2> {log}"

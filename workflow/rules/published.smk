@@ -1,0 +1,75 @@
+# What the papers publish, beside what is reproduced.
+
+
+rule published:
+    input:
+        study="results/{study}/study.json",
+        leaderboard="results/{study}/tables/leaderboard.csv",
+        external="results/{study}/tables/external.csv",
+        scores="results/{study}/tables/scores.csv",
+        efficiency="results/{study}/tables/efficiency.csv",
+        cohorts="results/{study}/tables/cohorts.csv",
+        more=further_tables,
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=PUBLISHED_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/published.log",
+    benchmark:
+        "benchmarks/{study}/published.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(20),
+    params:
+        code=code_of("steps.published"),
+        papers=papers_digest(),
+    message:
+        "Holding the papers' numbers against the measured ones"
+    shell:
+        "python -m leukoflow.steps.published --study {input.study} --leaderboard {input.leaderboard}"
+        " --external {input.external} --scores {input.scores} --efficiency {input.efficiency}"
+        " --cohorts {input.cohorts} --more {input.more} --outputs {output} 2> {log}"
+
+
+rule paper_figures:
+    input:
+        paper_figure_inputs,
+        study="results/{study}/study.json",
+        leaderboard="results/{study}/tables/leaderboard.csv",
+        scores="results/{study}/tables/scores.csv",
+    output:
+        collect(
+            "results/{{study}}/figures/{name}{suffix}",
+            name=[each.file for each in PAPER_FIGURES],
+            suffix=(".png", ".svg", ".csv"),
+        ),
+        table="results/{study}/tables/paper_figures.csv",
+    log:
+        "logs/{study}/paper_figures.log",
+    benchmark:
+        "benchmarks/{study}/paper_figures.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.paper_figures"),
+        papers=papers_digest(),
+        runs=f"{RESULTS}/runs",
+        tables=f"{RESULTS}/tables",
+        figures=f"{RESULTS}/figures",
+        have=COPIED,
+    message:
+        "Drawing what the papers' figures show"
+    shell:
+        "python -m leukoflow.steps.paper_figures --study {input.study} --runs {params.runs}"
+        " --tables {params.tables} --figures {params.figures} --have {params.have}"
+        " --output {output.table} 2> {log}"

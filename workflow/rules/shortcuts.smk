@@ -1,0 +1,197 @@
+# The shortcut audit: probes that see no cell's shape, models beside them, what other stains do.
+
+
+rule probe:
+    input:
+        view=f"results/{{study}}/views/{{cohort}}.{PLAIN}/view.json",
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        splits=probed_splits,
+    output:
+        table="results/{study}/parts/probes/{cohort}.{task}/probes.csv",
+        answers="results/{study}/parts/probes/{cohort}.{task}/answers.parquet",
+    log:
+        "logs/{study}/probe/{cohort}.{task}.log",
+    benchmark:
+        "benchmarks/{study}/probe/{cohort}.{task}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2500),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.probe"),
+        settings=shortcut_settings,
+        root=cohort_root,
+    message:
+        "Probing {wildcards.cohort}, {wildcards.task}, without looking at a cell's shape"
+    shell:
+        "python -m leukoflow.steps.probe --settings {params.settings:q} --cohort {wildcards.cohort}"
+        " --task {wildcards.task} --root {params.root:q} --manifest {input.manifest} --quality {input.quality}"
+        " --view {input.view} --splits {input.splits} --threads {threads} --answers {output.answers}"
+        " --output {output.table} 2> {log}"
+
+
+rule audit_shortcuts:
+    input:
+        answers="results/{study}/parts/probes/{cohort}.{task}/answers.parquet",
+        predictions=panel_predictions,
+        stress=panel_stress,
+    output:
+        collect(
+            "results/{{study}}/parts/shortcuts/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
+            table=SHORTCUT_TABLES[1:],
+        ),
+    log:
+        "logs/{study}/audit_shortcuts/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/audit_shortcuts/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2500),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.audit_shortcuts"),
+        settings=shortcut_settings,
+        classes=class_names,
+        runs=panel_names,
+        stressed=stressed_names,
+        output="results/{study}/parts/shortcuts/{cohort}.{task}.{view}.{protocol}",
+    message:
+        "Auditing shortcuts on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.audit_shortcuts --settings {params.settings:q} --classes {params.classes:q}"
+        " --answers {input.answers} --runs results/{wildcards.study}/runs --of {params.runs}"
+        " --stressed {params.stressed} --output {params.output} 2> {log}"
+
+
+rule probe_tables:
+    input:
+        [
+            f"{RESULTS}/parts/probes/{cohort}.{task}/probes.csv"
+            for cohort, task in PROBED
+        ],
+    output:
+        report(
+            "results/{study}/tables/probes.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/probe_tables.log",
+    benchmark:
+        "benchmarks/{study}/probe_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.gather_tables"),
+        parts=[f"{cohort}.{task}" for cohort, task in PROBED],
+    message:
+        "Gathering the scores of the probes"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/probes"
+        " --of {params.parts} --outputs {output} 2> {log}"
+
+
+rule shortcut_tables:
+    input:
+        [
+            f"{RESULTS}/parts/shortcuts/{'.'.join(panel)}/{table}.csv"
+            for panel in AUDITED
+            for table in SHORTCUT_TABLES[1:]
+        ],
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=SHORTCUT_TABLES[1:]),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/shortcut_tables.log",
+    benchmark:
+        "benchmarks/{study}/shortcut_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.gather_tables"),
+        parts=[".".join(panel) for panel in AUDITED],
+    message:
+        "Gathering the shortcut audit"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/shortcuts"
+        " --of {params.parts} --outputs {output} 2> {log}"
+
+
+rule figure_shortcuts:
+    input:
+        audit="results/{study}/tables/shortcut_audit.csv",
+        probes="results/{study}/tables/probes.csv",
+        leaderboard="results/{study}/tables/leaderboard.csv",
+    output:
+        png=report(
+            collect("results/{{study}}/figures/{name}.png", name=SHORTCUT_FIGURES),
+            caption="../report/shortcuts.rst",
+            category="Audit",
+        ),
+        svg=collect("results/{{study}}/figures/{name}.svg", name=SHORTCUT_FIGURES),
+        tables=collect("results/{{study}}/figures/{name}.csv", name=SHORTCUT_FIGURES),
+    log:
+        "logs/{study}/figure_shortcuts.log",
+    benchmark:
+        "benchmarks/{study}/figure_shortcuts.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_shortcuts"),
+    message:
+        "Drawing the shortcut audit"
+    shell:
+        "python -m leukoflow.steps.figure_shortcuts --audit {input.audit} --probes {input.probes}"
+        " --leaderboard {input.leaderboard} --outputs {output.png} 2> {log}"
+
+
+rule figure_planted:
+    input:
+        audit="results/{study}/tables/shortcut_audit.csv",
+        probes="results/{study}/tables/probes.csv",
+    output:
+        png=report(
+            "results/{study}/figures/planted.png",
+            caption="../report/planted.rst",
+            category="Audit",
+        ),
+        svg="results/{study}/figures/planted.svg",
+        table="results/{study}/figures/planted.csv",
+    log:
+        "logs/{study}/figure_planted.log",
+    benchmark:
+        "benchmarks/{study}/figure_planted.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_planted"),
+        planted=planted_levels(),
+    message:
+        "Drawing the audit against the planted confounding"
+    shell:
+        "python -m leukoflow.steps.figure_planted --planted {params.planted} --audit {input.audit}"
+        " --probes {input.probes} --output {output.png} 2> {log}"

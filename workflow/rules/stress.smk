@@ -1,0 +1,240 @@
+# Models on changed test images.
+
+
+rule stress:
+    input:
+        view=own_view,
+        features=picture_features,
+        backbones=picture_weights,
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        groups="results/{study}/quality/groups.parquet",
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
+    output:
+        "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/stress.parquet",
+    log:
+        "logs/{study}/stress/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/stress/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(240),
+        gpu=1,
+    params:
+        code=architecture_code("stress"),
+        settings=STUDY.evaluation.stress.model_dump_json(),
+        shortcuts=STUDY.evaluation.shortcuts.model_dump_json(),
+        features=picture_features_option,
+    message:
+        "Changing test images under {wildcards.model}, view {wildcards.view}, {wildcards.protocol} split,"
+        " fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.stress --settings {params.settings:q} --cohort {wildcards.cohort}"
+        " --weights {input.weights} --description {input.description} --view {input.view}"
+        " --shortcuts {params.shortcuts:q} --groups {input.groups} --manifest {input.manifest} --files {input.files}"
+        " {params.features} --backbones {input.backbones:q} --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " --threads {threads} --output {output} 2> {log}"
+
+
+rule modules:
+    input:
+        view=own_view,
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+    output:
+        "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/modules.csv",
+    log:
+        "logs/{study}/modules/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/modules/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(120),
+        gpu=1,
+    params:
+        code=architecture_code("modules"),
+        settings=STUDY.evaluation.stress.model_dump_json(),
+        run=run_name,
+    message:
+        "Comparing modules of {wildcards.model} on changed test images, view {wildcards.view},"
+        " {wildcards.protocol} split, fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.modules --settings {params.settings:q} --run {params.run}"
+        " --weights {input.weights} --description {input.description} --view {input.view}"
+        " --split {input.split} --threads {threads} --output {output} 2> {log}"
+
+
+rule robustness:
+    input:
+        predictions=stressed_files("stress.parquet"),
+        modules=module_files,
+    output:
+        robustness="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
+        modules="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/modules.csv",
+    log:
+        "logs/{study}/robustness/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/robustness/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.robustness"),
+        settings=STUDY.evaluation.model_dump_json(
+            include={"resamples", "confidence", "seed"}
+        ),
+        runs=names_of_stressed,
+        modules=names_with_modules,
+    message:
+        "Measuring robustness on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.robustness --settings {params.settings:q} --runs results/{wildcards.study}/runs"
+        " --of {params.runs} --modules {params.modules} --output {output.robustness}"
+        " --modules-output {output.modules} 2> {log}"
+
+
+rule stress_tables:
+    input:
+        [
+            f"{RESULTS}/parts/robustness/{'.'.join(panel)}/{table}.csv"
+            for panel in STRESS_PANELS or PANELS[:1]
+            for table in STRESS_TABLES
+        ],
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=STRESS_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/stress_tables.log",
+    benchmark:
+        "benchmarks/{study}/stress_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.gather_tables"),
+        # Without a stressed run the first panel gives tables without rows.
+        of=[".".join(panel) for panel in STRESS_PANELS or PANELS[:1]],
+    message:
+        "Gathering the tables of changed images"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/robustness"
+        " --of {params.of} --outputs {output} 2> {log}"
+
+
+rule figure_robustness:
+    input:
+        "results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
+    output:
+        png=report(
+            "results/{study}/figures/robustness.{cohort}.{task}.{view}.{protocol}.png",
+            caption="../report/robustness.rst",
+            category="Robustness",
+            labels={
+                "figure": "changed images",
+                "cohort": "{cohort}",
+                "view": "{view}",
+                "split": "{protocol}",
+            },
+        ),
+        svg="results/{study}/figures/robustness.{cohort}.{task}.{view}.{protocol}.svg",
+        table="results/{study}/figures/robustness.{cohort}.{task}.{view}.{protocol}.csv",
+    log:
+        "logs/{study}/figure_robustness/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/figure_robustness/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_robustness"),
+    message:
+        "Drawing accuracy on changed images of {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.figure_robustness --robustness {input} --output {output.png} 2> {log}"
+
+
+rule sample_size:
+    input:
+        scores="results/{study}/tables/scores.csv",
+        models=[f"{RESULTS}/runs/{run.name}/model.json" for run in SHARED_RUNS],
+    output:
+        report(
+            "results/{study}/tables/sample_size.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/sample_size.log",
+    benchmark:
+        "benchmarks/{study}/sample_size.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.sample_size"),
+        models=models_on_shares(),
+        runs=[run.name for run in SHARED_RUNS],
+    message:
+        "Gathering accuracy against the number of training images"
+    shell:
+        "python -m leukoflow.steps.sample_size --models {params.models:q} --scores {input.scores}"
+        " --runs results/{wildcards.study}/runs --of {params.runs} --output {output} 2> {log}"
+
+
+rule figure_sample_size:
+    input:
+        "results/{study}/tables/sample_size.csv",
+    output:
+        png=report(
+            "results/{study}/figures/sample_size.{cohort}.{task}.{view}.png",
+            caption="../report/sample_size.rst",
+            category="Robustness",
+            labels={
+                "figure": "sample size",
+                "cohort": "{cohort}",
+                "view": "{view}",
+            },
+        ),
+        svg="results/{study}/figures/sample_size.{cohort}.{task}.{view}.svg",
+        table="results/{study}/figures/sample_size.{cohort}.{task}.{view}.csv",
+    log:
+        "logs/{study}/figure_sample_size/{cohort}.{task}.{view}.log",
+    benchmark:
+        "benchmarks/{study}/figure_sample_size/{cohort}.{task}.{view}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_sample_size"),
+    message:
+        "Drawing accuracy against the number of training images of {wildcards.cohort}, view {wildcards.view}"
+    shell:
+        "python -m leukoflow.steps.figure_sample_size --sizes {input}"
+        " --of {wildcards.cohort} {wildcards.task} {wildcards.view} --output {output.png} 2> {log}"
