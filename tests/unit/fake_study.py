@@ -11,6 +11,7 @@ import fake_abstention
 import numpy as np
 import pandas as pd
 from fake_assessment import add_assessment
+from fake_explanations import fake_explanations
 from fake_profile import write_profile
 from fake_published import make_published
 from fake_shortcuts import write_shortcuts
@@ -449,6 +450,7 @@ def finished_study(root: Path) -> FakeStudy:
     make_published(root)
     fake_abstention.finish(root, fake.protocols)
     make_statistics(root, named_runs(root), CLASSES)
+    fake_explanations(root, fake.runs())
     return fake
 
 

@@ -21,6 +21,7 @@ from .conftest import Project
 pytestmark = pytest.mark.workflow
 
 DOWNSTREAM = ("Scoring", "Comparing", "Measuring the networks", "Gathering the tables", "Drawing", "Writing the report")
+DOWNSTREAM += ("Explaining", "Judging the explanations", "Gathering the explanations")
 
 
 def trained(messages: list[str]) -> list[str]:

@@ -202,6 +202,7 @@ def figure_files():
     names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]
     names += [f"robustness.{'.'.join(panel)}" for panel in STRESS_PANELS]
     names += abstention_figures()
+    names += [f"{family}.{panel}" for panel in EXPLAINED for family in EXPLAIN_FIGURES]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
 

@@ -45,6 +45,7 @@ rule report:
                 + ASSESSMENT_TABLES
                 + STRESS_TABLES
                 + PROFILE_TABLES
+                + EXPLAIN_TABLES
                 + ABSTENTION_TABLES
                 + GATE_TABLES
                 + PUBLISHED_TABLES

@@ -7,6 +7,7 @@ from pydantic import Field
 from leukoflow.config.abstention import Abstention, Novelty
 from leukoflow.config.assessment import Assessment
 from leukoflow.config.base import Section
+from leukoflow.config.explain import Explain
 from leukoflow.config.profile import Profile
 from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.config.stress import Stress
@@ -35,3 +36,5 @@ class Evaluation(Section):
     """Images of another kind."""
     assessment: Assessment = Assessment()
     """Calibration and discrimination."""
+    explain: Explain = Explain()
+    """Heat maps and their scores."""

@@ -67,6 +67,10 @@ CAPTIONS = {
     "join models that Nemenyi's test cannot tell apart.",
     "leakage": "What leaks are worth on {0}, {2} view: accuracy by split, the difference to images divided at random, "
     "and test images with a copy among the learnt ones apart from the others. Whiskers are 95 % intervals.",
+    "explain": "Where networks look on {0}, {2} view, {3} split: an image of each class that most of them get right, "
+    "then each one's own mistakes, in grey under the heat for the predicted class. White cells are outlined.",
+    "explain_scores": "What the heat maps on {0}, {2} view, {3} split, are worth, with 95 % intervals. The vertical "
+    "line says nothing; triangles are maps that know no network.",
     "leaderboard": "Accuracy on test images with 95 % intervals, the colour baseline on top and as a broken line.",
 }
 

@@ -17,6 +17,7 @@ from leukoflow.report.cells import cells_section
 from leukoflow.report.cohorts import cohorts_section
 from leukoflow.report.efficiency import efficiency_section
 from leukoflow.report.embed import Picture, picture
+from leukoflow.report.explanations import explanations_section
 from leukoflow.report.features import features_section
 from leukoflow.report.leakage import leakage_section
 from leukoflow.report.methods import methods_section
@@ -34,7 +35,7 @@ TABLES = (
     "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
     "probes", "shortcut_audit", "stain_swap", "neutralised",
     "robustness", "modules", "sample_size", "gains",
-    "efficiency", "energy", "layers", "speed",
+    "efficiency", "energy", "layers", "speed", "explanations",
     "published_vs_reproduced", "published_checks", "paper_figures",
     "abstention", "conformal", "novelty", "gate", "gate_accuracy",
 )  # fmt: skip
@@ -64,6 +65,7 @@ SECTIONS: dict[str, tuple[str, Builder]] = {
     "cells": ("White cells", cells_section),
     "features": ("Features", features_section),
     "efficiency": ("Efficiency", efficiency_section),
+    "explanations": ("Where the networks look", explanations_section),
     "cohorts": ("Cohorts and image quality", cohorts_section),
     "views": ("Views", lambda study, tables, pictures: [each for each in pictures if each.family == "views"] or None),
     "methods": ("Methods", methods_section),
