@@ -21,6 +21,27 @@ def own_view(wildcards):
     return f"{view_folder(wildcards.cohort, wildcards.view)}/view.json"
 
 
+def plain_before(wildcards):
+    """The plain view that a view of other colours is made from: what happens to a picture happens before."""
+    view = STUDY.views[wildcards.view]
+    if view.kind not in ("normalised", "grey"):
+        return []
+    same = [
+        name
+        for name, each in STUDY.views.items()
+        if each.kind == "plain" and each.size == view.size
+    ]
+    return [f"{view_folder(wildcards.cohort, name)}/view.json" for name in same[:1]]
+
+
+def plain_before_option(wildcards):
+    files = plain_before(wildcards)
+    if not files:
+        return ""
+    view = shlex.quote(STUDY.views[wildcards.view].model_dump_json())
+    return f"--before {files[0]} --rendering {view}"
+
+
 def stressed_of(wildcards):
     """Stressed runs of a panel."""
     w = wildcards
