@@ -23,6 +23,7 @@ ALLOWED = {
     "models": {"core", "config"},
     "training": {"core", "config", "models", "images", "cells", "features"},
     "evaluation": {"core", "config", "models"},
+    "explain": {"core", "config", "models"},
     "figures": {"core", "config"},
     "report": {"core", "config"},
 }

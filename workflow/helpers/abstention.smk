@@ -10,12 +10,6 @@ GATED = sorted({(run.cohort, run.task, run.protocol) for run in RUNS})
 GATED_TASKS = sorted({(cohort, task) for cohort, task, _ in GATED})
 
 
-def evaluation_settings(*names):
-    """Section evaluation with these of its parts, as a change of the others concerns nobody here."""
-    shared = {"resamples", "confidence", "seed"}
-    return STUDY.evaluation.model_dump_json(include=shared | set(names))
-
-
 def targets_of_panel(wildcards):
     """Cohorts that runs of a panel are tested on, the own one first."""
     return list(

@@ -32,7 +32,7 @@ def segmentation_settings(wildcards):
 
 
 def scoring_settings(wildcards):
-    evaluation = STUDY.evaluation.model_dump_json()
+    evaluation = evaluation_settings()
     return f'{{"segmentation":{STUDY.segmentation.model_dump_json()},"evaluation":{evaluation}}}'
 
 

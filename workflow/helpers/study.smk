@@ -79,3 +79,9 @@ def grows(base):
         return base * attempt
 
     return amount
+
+
+def evaluation_settings(*names):
+    """Section evaluation with these of its parts: a change of the others concerns nobody who asks."""
+    shared = {"resamples", "interval", "confidence", "seed"}
+    return STUDY.evaluation.model_dump_json(include=shared | set(names))

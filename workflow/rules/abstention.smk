@@ -65,7 +65,6 @@ rule abstain:
         code=code_of("steps.abstain"),
         settings=evaluation_settings("abstention", "novelty"),
         classes=class_names,
-        runs=f"{RESULTS}/runs",
         names=names_of_panel,
         targets=targets_of_panel,
         novelty=novelty_names,
@@ -73,7 +72,7 @@ rule abstain:
         "Holding answers back on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
     shell:
         "python -m leukoflow.steps.abstain --settings {params.settings:q} --classes {params.classes:q}"
-        " --runs {params.runs} --of {params.names} --targets {params.targets} --novelty {params.novelty}"
+        " --runs results/{wildcards.study}/runs --of {params.names} --targets {params.targets} --novelty {params.novelty}"
         " --split {input.split} --duplicates {input.duplicates}"
         " --output results/{wildcards.study}/parts/abstention/"
         "{wildcards.cohort}.{wildcards.task}.{wildcards.view}.{wildcards.protocol} 2> {log}"
@@ -108,7 +107,6 @@ rule gate:
         settings=evaluation_settings("abstention", "novelty"),
         root=cohort_root,
         max_pixels=max_pixels,
-        runs=f"{RESULTS}/runs",
         names=names_of_panel,
         targets=targets_of_panel,
     message:
@@ -117,7 +115,7 @@ rule gate:
         "python -m leukoflow.steps.gate --settings {params.settings:q}"
         " --name {wildcards.cohort}.{wildcards.task}.{wildcards.protocol} --split {input.split}"
         " --quality {input.qualities} --groups {input.groups} --files {input.files} --manifest {input.manifest}"
-        " --root {params.root:q} --max-pixels {params.max_pixels} --runs {params.runs} --of {params.names}"
+        " --root {params.root:q} --max-pixels {params.max_pixels} --runs results/{wildcards.study}/runs --of {params.names}"
         " --targets {params.targets} --threads {threads} --output {output.limits}"
         " --parts results/{wildcards.study}/parts/gate/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol} 2> {log}"
 

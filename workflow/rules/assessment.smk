@@ -21,17 +21,16 @@ rule assess:
         runtime=grows(120),
     params:
         code=code_of("steps.assess"),
-        settings=STUDY.evaluation.model_dump_json(),
+        settings=evaluation_settings("assessment"),
         task=task_settings,
         targets=panel_targets,
-        runs=f"{RESULTS}/runs",
         folder=assessment_folder,
     message:
         "Measuring calibration and discrimination on {wildcards.cohort}, {wildcards.view} view,"
         " {wildcards.protocol} split"
     shell:
         "python -m leukoflow.steps.assess --settings {params.settings:q} --task {params.task:q}"
-        " --runs {params.runs} {params.targets} --output {params.folder} 2> {log}"
+        " --runs results/{wildcards.study}/runs {params.targets} --output {params.folder} 2> {log}"
 
 
 rule assessment_tables:

@@ -19,8 +19,7 @@ rule compare:
         runtime=grows(30),
     params:
         code=code_of("steps.compare"),
-        settings=STUDY.evaluation.model_dump_json(),
-        runs=f"{RESULTS}/runs",
+        settings=evaluation_settings(),
         names=experiment_names,
         reference=reference_of,
         published=published_accuracies,
@@ -28,7 +27,7 @@ rule compare:
         "Comparing the models of {wildcards.experiment} with {params.reference}"
     shell:
         "python -m leukoflow.steps.compare --settings {params.settings:q} --experiment {wildcards.experiment}"
-        " --reference {params.reference} --published {params.published:q} --runs {params.runs}"
+        " --reference {params.reference} --published {params.published:q} --runs results/{wildcards.study}/runs"
         " --of {params.names} --output {output} 2> {log}"
 
 

@@ -21,7 +21,7 @@ rule score:
         runtime=grows(30),
     params:
         code=code_of("steps.score"),
-        settings=STUDY.evaluation.model_dump_json(),
+        settings=evaluation_settings(),
         tasks=all_tasks(),
         run=run_name,
     message:
@@ -84,12 +84,11 @@ rule tables:
         runtime=grows(30),
     params:
         code=code_of("steps.tables"),
-        runs=f"{RESULTS}/runs",
         names=all_names,
     message:
         "Gathering the tables"
     shell:
-        "python -m leukoflow.steps.tables --study {input.study} --runs {params.runs} --of {params.names}"
+        "python -m leukoflow.steps.tables --study {input.study} --runs results/{wildcards.study}/runs --of {params.names}"
         " --manifests {input.manifests} --qualities {input.qualities} --rejects {input.rejects}"
         " --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
@@ -133,11 +132,10 @@ rule cell_tables:
         runtime=grows(60),
     params:
         code=code_of("steps.cell_tables"),
-        selections=f"{RESULTS}/selections",
         names=selection_names,
     message:
         "Gathering the tables of cells and features"
     shell:
         "python -m leukoflow.steps.cell_tables --scores {input.scores} --instances {input.instances}"
         " --cells {input.cells} --manifests {input.manifests}"
-        " --selections {params.selections} --of {params.names} --neighbours {input.neighbours} --outputs {output} 2> {log}"
+        " --selections results/{wildcards.study}/selections --of {params.names} --neighbours {input.neighbours} --outputs {output} 2> {log}"

@@ -56,7 +56,7 @@ rule explanations:
         runtime=grows(30),
     params:
         code=code_of("steps.explanations"),
-        settings=STUDY.evaluation.model_dump_json(),
+        settings=evaluation_settings("explain"),
         runs=runs_of_part,
     message:
         "Judging the explanations of {wildcards.panel}"

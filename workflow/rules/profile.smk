@@ -30,8 +30,8 @@ rule profile:
     message:
         "Measuring the networks of {wildcards.task} on images of {wildcards.side} pixels"
     shell:
-        "python -m leukoflow.steps.profile --settings {params.settings:q} --runs {RESULTS}/runs --of {params.runs}"
-        " --output {RESULTS}/parts/profile/{wildcards.task}.{wildcards.side} 2> {log}"
+        "python -m leukoflow.steps.profile --settings {params.settings:q} --runs results/{wildcards.study}/runs --of {params.runs}"
+        " --output results/{wildcards.study}/parts/profile/{wildcards.task}.{wildcards.side} 2> {log}"
 
 
 rule profile_tables:
@@ -63,7 +63,7 @@ rule profile_tables:
     message:
         "Gathering the tables of what the networks cost"
     shell:
-        "python -m leukoflow.steps.gather_tables --parts {RESULTS}/parts/profile --of {params.parts}"
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/profile --of {params.parts}"
         " --outputs {output} 2> {log}"
 
 

@@ -63,13 +63,10 @@ rule paper_figures:
     params:
         code=code_of("steps.paper_figures"),
         papers=papers_digest(),
-        runs=f"{RESULTS}/runs",
-        tables=f"{RESULTS}/tables",
-        figures=f"{RESULTS}/figures",
         have=COPIED,
     message:
         "Drawing what the papers' figures show"
     shell:
-        "python -m leukoflow.steps.paper_figures --study {input.study} --runs {params.runs}"
-        " --tables {params.tables} --figures {params.figures} --have {params.have}"
+        "python -m leukoflow.steps.paper_figures --study {input.study} --runs results/{wildcards.study}/runs"
+        " --tables results/{wildcards.study}/tables --figures results/{wildcards.study}/figures --have {params.have}"
         " --output {output.table} 2> {log}"

@@ -29,12 +29,11 @@ rule figure_learning:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_learning"),
-        runs=f"{RESULTS}/runs",
         names=panel_names,
     message:
         "Drawing learning curves of {wildcards.cohort}, view {wildcards.view}"
     shell:
-        "python -m leukoflow.steps.figure_learning --runs {params.runs} --of {params.names} --output {output.png} 2> {log}"
+        "python -m leukoflow.steps.figure_learning --runs results/{wildcards.study}/runs --of {params.names} --output {output.png} 2> {log}"
 
 
 rule figure_confusion:
@@ -66,9 +65,8 @@ rule figure_confusion:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_confusion"),
-        runs=f"{RESULTS}/runs",
         names=panel_names,
     message:
         "Drawing confusion matrices of {wildcards.cohort}, {wildcards.protocol} split"
     shell:
-        "python -m leukoflow.steps.figure_confusion --runs {params.runs} --of {params.names} --output {output.png} 2> {log}"
+        "python -m leukoflow.steps.figure_confusion --runs results/{wildcards.study}/runs --of {params.names} --output {output.png} 2> {log}"

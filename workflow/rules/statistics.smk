@@ -21,17 +21,16 @@ rule statistics:
         runtime=grows(60),
     params:
         code=code_of("steps.statistics"),
-        settings=STUDY.evaluation.model_dump_json(),
+        settings=evaluation_settings(),
         reference=reference_option,
         tasks=all_tasks(),
-        runs=f"{RESULTS}/runs",
         names=experiment_names,
         partners=partner_names,
     message:
         "Testing the models of {wildcards.experiment}"
     shell:
         "python -m leukoflow.steps.statistics --settings {params.settings:q} --experiment {wildcards.experiment}"
-        " {params.reference} --tasks {params.tasks:q} --runs {params.runs} --of {params.names}"
+        " {params.reference} --tasks {params.tasks:q} --runs results/{wildcards.study}/runs --of {params.names}"
         " --partners {params.partners} --output {output.tests} --ranks {output.ranks} 2> {log}"
 
 
@@ -121,14 +120,13 @@ rule leakage:
         runtime=grows(60),
     params:
         code=code_of("steps.leakage"),
-        settings=STUDY.evaluation.model_dump_json(),
-        runs=f"{RESULTS}/runs",
+        settings=evaluation_settings(),
         names=task_names,
         targets=task_targets,
     message:
         "Measuring what leaks are worth on {wildcards.cohort}, {wildcards.task}"
     shell:
-        "python -m leukoflow.steps.leakage --settings {params.settings:q} --runs {params.runs} --of {params.names}"
+        "python -m leukoflow.steps.leakage --settings {params.settings:q} --runs results/{wildcards.study}/runs --of {params.names}"
         " --external {params.targets} --splits {input.splits} --duplicates {input.duplicates}"
         " --output {output} 2> {log}"
 
