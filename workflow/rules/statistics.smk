@@ -59,12 +59,11 @@ rule statistics_tables:
         runtime=grows(30),
     params:
         code=code_of("steps.gather_tables"),
-        parts=f"{RESULTS}/parts/statistics",
         names=TESTED,
     message:
         "Gathering the tests"
     shell:
-        "python -m leukoflow.steps.gather_tables --parts {params.parts} --of {params.names}"
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/statistics --of {params.names}"
         " --outputs {output} 2> {log}"
 
 
@@ -156,12 +155,11 @@ rule leakage_tables:
         runtime=grows(30),
     params:
         code=code_of("steps.gather_tables"),
-        parts=f"{RESULTS}/parts/leakage",
         names=[".".join(pair) for pair in TRAINED],
     message:
         "Gathering what leaks are worth"
     shell:
-        "python -m leukoflow.steps.gather_tables --parts {params.parts} --of {params.names}"
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/leakage --of {params.names}"
         " --outputs {output} 2> {log}"
 
 
