@@ -9,7 +9,7 @@ import pandas as pd
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.evaluation.modules import rows_of, table_of
-from leukoflow.steps import gather_tables, robustness, sample_size
+from leukoflow.steps import gather_tables, remedies, robustness, sample_size
 
 CHANGES = {"brightness": (-0.25, 0.25), "jpeg": (50.0, 10.0), "rotation": (10.0, 20.0)}
 
@@ -59,3 +59,8 @@ def make_stress(root: Path, runs: list[Run]) -> None:
     gather_tables.main([*arguments, "--outputs", *outputs])
     inputs = ["--models", "{}", "--scores", str(root / "tables/scores.csv"), "--runs", str(root / "runs")]
     sample_size.main([*inputs, "--output", str(root / "tables/sample_size.csv")])
+    names = [run.name for run in runs]
+    arguments = ["--settings", '{"resamples": 100}', "--experiment", "main", "--reference", "plain", "neurallnet"]
+    remedies.main(
+        [*arguments, "--runs", str(root / "runs"), "--of", *names, "--output", str(root / "tables/gains.csv")]
+    )

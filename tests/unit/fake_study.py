@@ -10,8 +10,12 @@ from pathlib import Path
 import fake_abstention
 import numpy as np
 import pandas as pd
+from fake_assessment import add_assessment
+from fake_explanations import fake_explanations
+from fake_profile import write_profile
 from fake_published import make_published
 from fake_shortcuts import write_shortcuts
+from fake_statistics import make_statistics
 from fake_stress import make_stress
 
 from leukoflow.cells.morphology import FEATURES
@@ -435,14 +439,18 @@ def finished_study(root: Path) -> FakeStudy:
     ]
     outputs = [
         str(root / "tables" / f"{name}.csv")
-        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons")
+        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "comparisons")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
+    add_assessment(root, fake.protocols, CLASSES)
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
-    fake_abstention.finish(root, fake.protocols)
+    write_profile(root)
     write_shortcuts(root, CLASSES)
     make_stress(root, fake.runs())
     make_published(root)
+    fake_abstention.finish(root, fake.protocols)
+    make_statistics(root, named_runs(root), CLASSES)
+    fake_explanations(root, fake.runs())
     return fake
 
 

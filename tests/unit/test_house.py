@@ -147,7 +147,7 @@ def test_environments_hold_what_their_steps_import(environment: str) -> None:
             continue
         step = found.group(1)
         modules = [f"leukoflow.{step}"]
-        if step in ("steps.pretrain", "steps.train", "steps.predict"):
+        if step in ("steps.pretrain", "steps.train", "steps.predict", "steps.profile", "steps.explain"):
             modules += [registry.module_name(name) for name in registry.names()]
         for module in closure(*modules):
             path = SOURCE.joinpath(*module.split(".")[1:])

@@ -20,7 +20,8 @@ from .conftest import Project
 
 pytestmark = pytest.mark.workflow
 
-DOWNSTREAM = ("Scoring", "Comparing", "Gathering the tables", "Drawing", "Writing the report")
+DOWNSTREAM = ("Scoring", "Comparing", "Measuring the networks", "Gathering the tables", "Drawing", "Writing the report")
+DOWNSTREAM += ("Explaining", "Judging the explanations", "Gathering the explanations")
 
 
 def trained(messages: list[str]) -> list[str]:
@@ -32,7 +33,7 @@ def test_a_run_ends_in_a_whole_results_folder(project: Project) -> None:
     assert not re.search(r'(src|href)="https?://', page)
     assert {path.stem for path in (project.results / "tables").glob("*.csv")} == {
         "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "segmentation", "instances", "cells",
-        "selection", "stability", "neighbours", "comparisons",
+        "selection", "stability", "neighbours", "comparisons", "energy", "layers", "speed",
     }  # fmt: skip
     board = pd.read_csv(project.results / "tables/leaderboard.csv")
     assert board["model"].tolist()[0] == "colour_histogram"

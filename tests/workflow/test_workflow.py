@@ -25,7 +25,7 @@ RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 
 ON_A_GPU = {
     "pretrain", "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
-    "transform_features", "stress", "modules", "novelty",
+    "transform_features", "stress", "modules", "novelty", "profile", "explain",
 }  # fmt: skip
 
 

@@ -179,11 +179,7 @@ def figure_files():
     names += [f"samples.{cohort}.{task}" for cohort, task in SHOWN]
     names += [f"learning.{'.'.join(panel)}" for panel in NETWORK_VIEWS]
     names += [f"confusion.{'.'.join(panel)}" for panel in PANELS]
-    names += [
-        f"{family}.{'.'.join(panel)}"
-        for panel in NETWORK_PANELS
-        for family in ("roc", "pr")
-    ]
+    names += assessment_figures()
     names += [
         f"{family}.{cohort}.{task}"
         for cohort, task in CELL_PAIRS
@@ -196,11 +192,17 @@ def figure_files():
         for panel in SELECTED_PANELS
         for family in ("selection", "embedding")
     ]
+    names += [
+        f"{family}.{'.'.join(view)}"
+        for view in NETWORK_VIEWS
+        for family in PROFILE_FIGURES
+    ]
     names += [f"feature_count.{'.'.join(view)}" for view in COUNTED_VIEWS]
-    names += abstention_figures()
     names += SHORTCUT_FIGURES + ["planted"] * bool(PLANTED)
     names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]
     names += [f"robustness.{'.'.join(panel)}" for panel in STRESS_PANELS]
+    names += abstention_figures()
+    names += [f"{family}.{panel}" for panel in EXPLAINED for family in EXPLAIN_FIGURES]
     return [f"{RESULTS}/figures/{name}.png" for name in names]
 
 

@@ -13,7 +13,6 @@ TABLES = (
     "external",
     "cohorts",
     "audit",
-    "efficiency",
     "comparisons",
 )
 CELL_TABLES = (

@@ -8,6 +8,16 @@ def papers_digest():
     return tree_digest(os.path.join(SOURCE, "leukoflow", "config", "papers"))
 
 
+def further_tables(wildcards):
+    """Tables of calibration and discrimination, where the workflow makes them."""
+    made = globals().get("ASSESSMENT_TABLES", ())
+    return [
+        f"{RESULTS}/tables/{name}.csv"
+        for name in ("calibration", "discrimination")
+        if name in made
+    ]
+
+
 # The papers' figures are drawn for their own models, or copied from the study's own.
 DRAWN = [os.path.basename(file).removesuffix(".png") for file in FIGURES]
 PAPER_FIGURES = [each for each in paper_figures(STUDY, DRAWN) if each.file]

@@ -21,6 +21,27 @@ def own_view(wildcards):
     return f"{view_folder(wildcards.cohort, wildcards.view)}/view.json"
 
 
+def plain_before(wildcards):
+    """The plain view that a view of other colours is made from: what happens to a picture happens before."""
+    view = STUDY.views[wildcards.view]
+    if view.kind not in ("normalised", "grey"):
+        return []
+    same = [
+        name
+        for name, each in STUDY.views.items()
+        if each.kind == "plain" and each.size == view.size
+    ]
+    return [f"{view_folder(wildcards.cohort, name)}/view.json" for name in same[:1]]
+
+
+def plain_before_option(wildcards):
+    files = plain_before(wildcards)
+    if not files:
+        return ""
+    view = shlex.quote(STUDY.views[wildcards.view].model_dump_json())
+    return f"--before {files[0]} --rendering {view}"
+
+
 def stressed_of(wildcards):
     """Stressed runs of a panel."""
     w = wildcards
@@ -97,3 +118,33 @@ def picture_features_option(wildcards):
         return ""
     entry = shlex.quote(STUDY.features[name].model_dump_json())
     return f"--features {entry} --selection {selection_folder(wildcards)}"
+
+
+# Experiments whose models are held to a reference; without one the first gives a table without rows.
+REMEDIED = [
+    name for name in COMPARED if "stress" in STUDY.experiments[name].checks
+] or list(STUDY.experiments)[:1]
+
+
+def runs_held_to_reference(wildcards):
+    if wildcards.experiment not in COMPARED:
+        return []
+    known = set(STRESSED)
+    return [run for run in runs_of(STUDY, wildcards.experiment) if run in known]
+
+
+def held_to_reference(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/stress.parquet"
+        for run in runs_held_to_reference(wildcards)
+    ]
+
+
+def names_held_to_reference(wildcards):
+    return [run.name for run in runs_held_to_reference(wildcards)]
+
+
+def view_and_reference(wildcards):
+    """The reference on the experiment's first view: remedies are other models, or the same on other views."""
+    asked = STUDY.experiments[wildcards.experiment]
+    return [asked.views[0], asked.reference or asked.models[0]]

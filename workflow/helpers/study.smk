@@ -19,7 +19,13 @@ from leukoflow.config.families import families
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.config.paper_figures import paper_figures
-from leukoflow.config.plan import all_runs, checked_runs, runs_of, words_of
+from leukoflow.config.plan import (
+    all_runs,
+    checked_runs,
+    partners_of,
+    runs_of,
+    words_of,
+)
 from leukoflow.core.files import tree_digest, tree_state
 from leukoflow.core.fingerprint import fingerprint
 from leukoflow.core.runs import is_baseline, parse_run

@@ -59,7 +59,6 @@ rule tables:
         study="results/{study}/study.json",
         scores=run_files("scores.csv"),
         models=run_files("model.json"),
-        histories=run_files("history.csv"),
         manifests=cohort_tables("manifest.parquet"),
         qualities=cohort_tables("quality.parquet"),
         rejects=cohort_tables("rejects.csv"),

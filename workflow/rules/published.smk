@@ -9,6 +9,7 @@ rule published:
         scores="results/{study}/tables/scores.csv",
         efficiency="results/{study}/tables/efficiency.csv",
         cohorts="results/{study}/tables/cohorts.csv",
+        more=further_tables,
     output:
         report(
             collect("results/{{study}}/tables/{table}.csv", table=PUBLISHED_TABLES),
@@ -33,7 +34,7 @@ rule published:
     shell:
         "python -m leukoflow.steps.published --study {input.study} --leaderboard {input.leaderboard}"
         " --external {input.external} --scores {input.scores} --efficiency {input.efficiency}"
-        " --cohorts {input.cohorts} --outputs {output} 2> {log}"
+        " --cohorts {input.cohorts} --more {input.more} --outputs {output} 2> {log}"
 
 
 rule paper_figures:

@@ -40,11 +40,16 @@ rule report:
                 TABLES
                 + CELL_TABLES
                 + SHORTCUT_TABLES
+                + STATISTICS_TABLES
+                + LEAKAGE_TABLES
+                + ASSESSMENT_TABLES
                 + STRESS_TABLES
+                + PROFILE_TABLES
+                + EXPLAIN_TABLES
                 + ABSTENTION_TABLES
                 + GATE_TABLES
                 + PUBLISHED_TABLES
-                + ("sample_size", "paper_figures")
+                + ("sample_size", "gains", "paper_figures")
             ),
         ),
         figures=FIGURES,

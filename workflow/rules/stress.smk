@@ -4,6 +4,7 @@
 rule stress:
     input:
         view=own_view,
+        before=plain_before,
         features=picture_features,
         backbones=picture_weights,
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
@@ -29,6 +30,7 @@ rule stress:
         code=architecture_code("stress"),
         settings=STUDY.evaluation.stress.model_dump_json(),
         shortcuts=STUDY.evaluation.shortcuts.model_dump_json(),
+        before=plain_before_option,
         features=picture_features_option,
     message:
         "Changing test images under {wildcards.model}, view {wildcards.view}, {wildcards.protocol} split,"
@@ -37,7 +39,8 @@ rule stress:
         "python -m leukoflow.steps.stress --settings {params.settings:q} --cohort {wildcards.cohort}"
         " --weights {input.weights} --description {input.description} --view {input.view}"
         " --shortcuts {params.shortcuts:q} --groups {input.groups} --manifest {input.manifest} --files {input.files}"
-        " {params.features} --backbones {input.backbones:q} --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " {params.before} {params.features} --backbones {input.backbones:q}"
+        " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --threads {threads} --output {output} 2> {log}"
 
 

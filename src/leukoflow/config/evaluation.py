@@ -1,9 +1,14 @@
 """Section `evaluation`: intervals."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from leukoflow.config.abstention import Abstention, Novelty
+from leukoflow.config.assessment import Assessment
 from leukoflow.config.base import Section
+from leukoflow.config.explain import Explain
+from leukoflow.config.profile import Profile
 from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.config.stress import Stress
 
@@ -13,15 +18,23 @@ class Evaluation(Section):
 
     resamples: int = Field(2000, ge=100, le=100_000)
     """Bootstrap resamples, over images and over groups."""
+    interval: Literal["percentile", "bca"] = "percentile"
+    """How limits are read off the resamples: at their percentiles, or bias-corrected and accelerated (BCa)."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Level of every interval."""
     seed: int = Field(42, ge=0)
     """Seed of the bootstrap."""
-    abstention: Abstention = Abstention()
-    """Answers held back."""
-    novelty: Novelty = Novelty()
-    """Images of another kind."""
+    profile: Profile = Profile()
+    """Speed and memory."""
     shortcuts: Shortcuts = Shortcuts()
     """The shortcut audit."""
     stress: Stress = Stress()
     """Changed images."""
+    abstention: Abstention = Abstention()
+    """Answers held back."""
+    novelty: Novelty = Novelty()
+    """Images of another kind."""
+    assessment: Assessment = Assessment()
+    """Calibration and discrimination."""
+    explain: Explain = Explain()
+    """Heat maps and their scores."""

@@ -10,6 +10,8 @@ from leukoflow.core.runs import BASELINE
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa")
 """Figures of the leaderboard."""
+COSTS = ("latency_ms", "gpu_latency_ms", "images_per_second", "bytes", "peak_memory_mb", "training_seconds")
+"""What a model costs."""
 
 
 class Model(Section):
@@ -37,14 +39,20 @@ class Model(Section):
     """Entry of section `recipes` that `training` was taken from; set where an experiment trains its models alike."""
     published: dict[Name, dict[str, float]] = {}
     """Figures that the paper gives for this very model, by task, as shares: any of `accuracy`, `balanced_accuracy`,
-    `macro_f1`, `macro_auc`, `mcc`, `kappa`. They are shown beside the measured ones and enter no result."""
+    `macro_f1`, `macro_auc`, `mcc`, `kappa`; and what it costs: `latency_ms` (of one image, on a processor),
+    `gpu_latency_ms`, `images_per_second`, `bytes` (of its weights), `peak_memory_mb`, `training_seconds`. They are
+    shown beside the measured ones and enter no result."""
 
     @field_validator("published")
     @classmethod
     def _figures_can_be(cls, given: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
         for name, value in (each for figures in given.values() for each in figures.items()):
-            if name not in METRICS:
-                raise ValueError(f"{name!r} is no figure of the leaderboard{nearest(name, METRICS)}")
+            if name not in METRICS + COSTS:
+                raise ValueError(f"{name!r} is no figure of the leaderboard{nearest(name, METRICS + COSTS)}")
+            if name in COSTS:
+                if value <= 0:
+                    raise ValueError(f"{name} must be above 0, not {value:g}")
+                continue
             least = -1 if name in ("mcc", "kappa") else 0
             if not least <= value <= 1:
                 raise ValueError(f"{name} must lie in {least} to 1, not {value:g}; a percentage is written as a share")

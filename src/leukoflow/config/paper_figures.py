@@ -45,9 +45,10 @@ class Shown:
 def paper_figures(study: Study, have: Iterable[str]) -> list[Shown]:
     """Every figure of every paper of which the study has a system; `have` names the study's figures."""
     names, runs = sorted(have), all_runs(study)
+    whole = [run for run in runs if study.models[run.model].training.share == 1]
     found = []
     for paper in papers().values():
-        own = [run for run in runs if study.models[run.model].architecture in paper.architectures]
+        own = [run for run in whole if study.models[run.model].architecture in paper.architectures]
         for figure in paper.figures if own else ():
             made = list(_shown(study, paper, figure, own, names, runs)) if figure.family else []
             reason = NOT_DRAWN if figure.family else NO_RESULT

@@ -40,6 +40,16 @@ def checked_runs(study: Study, check: Check) -> list[Run]:
     return list(found)
 
 
+def partners_of(study: Study, experiment: str) -> list[Run]:
+    """Runs of an experiment's models, on its cohort, views and protocols, for tasks of fewer classes."""
+    asked = study.experiments[experiment]
+    own = {(run.cohort, run.view, run.protocol, run.model) for run in runs_of(study, experiment)}
+    fewer = {name for name, task in study.tasks.items() if len(task.classes) < len(study.tasks[asked.task].classes)}
+    return [
+        run for run in all_runs(study) if run.task in fewer and (run.cohort, run.view, run.protocol, run.model) in own
+    ]
+
+
 def words_of(runs: Iterable[Run]) -> str:
     """Names of runs as words of a Bash command, folds and seeds in braces: `...neurallnet.fold{0,1}.seed{0,1,2}`.
 

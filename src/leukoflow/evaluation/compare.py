@@ -16,7 +16,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.splits import Protocol
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run, is_baseline
-from leukoflow.evaluation.bootstrap import CHUNK_BYTES, draws, percentile_interval
+from leukoflow.evaluation.shares import Stratum, intervals, stratum
 
 COLUMNS = [
     "experiment", "cohort", "task", "view", "protocol", "model", "reference", "images", "groups", "runs",
@@ -46,13 +46,26 @@ def answers_of(run: Run, predictions: pd.DataFrame, train_images: int) -> Answer
 
     LeukoFlowError where there are none.
     """
+    return Answers(tested(run, predictions)[["image_id", "group", "right"]], train_images)
+
+
+def tested(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The labelled test images of a run's predictions on its own cohort, unperturbed, sorted by image.
+
+    Columns of the predictions, `group` (the image itself where there is none) and `right` (bool). LeukoFlowError where
+    there are none.
+    """
     rows = (predictions["perturbation"] == "none") & (predictions["role"] == "test") & (predictions["y"] >= 0)
     table = predictions[rows & (predictions["cohort"] == run.cohort)]
     if table.empty:
         raise LeukoFlowError(f"{run.name}: no predictions of role test to compare; predict again")
+    return answered(table).sort_values("image_id", ignore_index=True)
+
+
+def answered(table: pd.DataFrame) -> pd.DataFrame:
+    """Labelled predictions with `right` (bool); the group of an image without one is the image itself."""
     right = np.stack(table["probabilities"].to_list()).argmax(1) == table["y"]
-    table = table.assign(right=right, group=table["group"].fillna(table["image_id"]))
-    return Answers(table[["image_id", "group", "right"]].sort_values("image_id", ignore_index=True), train_images)
+    return table.assign(right=right, group=table["group"].fillna(table["image_id"]))
 
 
 def compare(
@@ -182,34 +195,25 @@ def _intervals(models: list[Runs], base: Runs, settings: Evaluation) -> list[dic
     alone = all(each.table["group"].is_unique for each in base.values())
     found: list[dict[str, float | str]] = [{"low": np.nan, "high": np.nan, "resampling": ""} for _ in models]
     for kind in ("images",) if alone else ("images", "groups"):
-        limits = percentile_interval(_resampled(models, base, kind, settings), settings.confidence)
-        for place, (low, high) in enumerate(zip(*limits, strict=True)):
-            if high - low > 1e-9:  # less is rounding
+        _, lows, highs = intervals(_gains(models, base, kind), settings)
+        for place, (low, high) in enumerate(zip(lows, highs, strict=True)):
+            if low < high:
                 found[place] = {"low": low, "high": high, "resampling": kind}
     return found
 
 
-def _resampled(models: list[Runs], base: Runs, kind: str, settings: Evaluation) -> np.ndarray:
-    """Differences of bootstrap resamples, [models, resamples]: units are drawn within each fold, folds averaged.
+def _gains(models: list[Runs], base: Runs, kind: str) -> dict[int, Stratum]:
+    """What each model gains on the reference in each unit, by fold.
 
-    Seeds of a fold share its images, so they are averaged before. All models meet the same resamples.
+    Seeds of a fold share its images, so they are averaged before.
     """
-    folds = sorted({fold for fold, _ in base})
-    total = np.zeros((len(models), settings.resamples))
-    for fold in folds:
+    found = {}
+    for fold in sorted({fold for fold, _ in base}):
         keys = [key for key in base if key[0] == fold]
         table = base[keys[0]].table
         units = pd.factorize(table["group" if kind == "groups" else "image_id"])[0]
-        number = int(units.max()) + 1
-        if number < 2:
-            return np.full_like(total, np.nan)
-        gains = [_right(own, keys) - _right(base, keys) for own in models]
-        sums = np.stack([np.bincount(units, each, number) for each in [np.ones(len(units)), *gains]])
-        size = max(1, CHUNK_BYTES // (8 * number))
-        for start, counts in draws(number, settings.resamples, size, settings.seed, "fold", fold):
-            drawn = sums @ counts
-            total[:, start : start + counts.shape[1]] += drawn[1:] / drawn[0] / len(folds)
-    return total
+        found[fold] = stratum(units, [_right(own, keys) - _right(base, keys) for own in models], [np.ones(len(units))])
+    return found
 
 
 def _right(runs: Runs, keys: list[tuple[int, int]]) -> np.ndarray:

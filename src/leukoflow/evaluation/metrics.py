@@ -82,7 +82,7 @@ def from_sums(sets: Design, sums: np.ndarray) -> np.ndarray:
         accuracy = right.sum(0) / true.sum(0)
         auc = _auc(sets, sums)
         macro = [_mean(each) for each in (recall, precision, recall, f1, auc)]
-        mcc, kappa = _agreement(right.sum(0), true, predicted)
+        mcc, kappa = agreement(right.sum(0), true, predicted)
     return np.concatenate(
         [accuracy[None], *(each[None] for each in macro), mcc[None], kappa[None], precision, recall, f1, auc]
     )
@@ -110,7 +110,7 @@ def _auc(sets: Design, sums: np.ndarray) -> np.ndarray:
     return np.stack(areas)
 
 
-def _agreement(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def agreement(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Multiclass Matthews correlation (Gorodkin 2004, doi 10.1016/j.compbiolchem.2004.09.006) and Cohen's kappa."""
     total = true.sum(0)
     chance = (true * predicted).sum(0)

@@ -43,7 +43,7 @@ def picture_features(image: np.ndarray) -> dict[str, np.ndarray]:
 
 def _empty(cells: np.ndarray) -> np.ndarray:
     """The background without a rim around the cells, which blur and compression tint: uint8 [H, W]."""
-    side = max(3, round(min(cells.shape) / 32) | 1)
+    side = max(5, round(min(cells.shape) / 24) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     empty = 1 - cv2.dilate(cells.astype(np.uint8), kernel)
     return empty if empty.any() else (~cells).astype(np.uint8)

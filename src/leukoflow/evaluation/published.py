@@ -15,6 +15,7 @@ from leukoflow.evaluation import plausible
 from leukoflow.evaluation.bootstrap import wilson_interval
 from leukoflow.evaluation.comparable import reasons
 from leukoflow.evaluation.published_checks import POSSIBLE, VERDICTS
+from leukoflow.evaluation.published_more import PLACES, further
 
 SAME = "image"
 """The protocol of every paper: images divided at random."""
@@ -36,7 +37,8 @@ def reproduction(
 ) -> pd.DataFrame:
     """One row for each published number, `COLUMNS`.
 
-    `tables` are the study's leaderboard, external, scores, efficiency and cohorts; `checked` is the table of checks.
+    `tables` are the study's leaderboard, external, scores, efficiency and cohorts, and, where it has them, calibration
+    and discrimination; `checked` is the table of checks.
     `reproduced` is under the paper's protocol (images divided at random), `honest` under the strictest other one; both
     with their intervals. `comparable` is yes or no, and `reason` says why not; both are empty of numbers where nothing
     was run. `verdict` is the gravest of the number's checks.
@@ -125,12 +127,12 @@ def counterparts(study: Study, number: Number) -> list[str]:
     """Models of the study that correspond to a number, the best first.
 
     Exact ones have its architecture and options, and among them the one with published figures of its own and its own
-    recipe comes first. Where other options may stand in (`loose`), models follow that have the same options with other
-    values, the nearest first.
+    recipe comes first; none learnt from a share of the images. Where other options may stand in (`loose`), models
+    follow that have the same options with other values, the nearest first.
     """
     found = []
     for place, (name, model) in enumerate(study.models.items()):
-        if model.architecture != number.architecture:
+        if model.architecture != number.architecture or model.training.share < 1:
             continue
         exact = model.options == number.options
         if exact or (number.loose and set(model.options) == set(number.options)):
@@ -184,6 +186,8 @@ def _measured(
     number: Number, row: pd.Series, tables: Mapping[str, pd.DataFrame], unseen: bool
 ) -> tuple[float, float, float]:
     """Value and limits of a number in a row of the leaderboard, or, of external cohorts, without what was seen."""
+    if number.metric in PLACES:
+        return further(number, row, tables)
     if number.label:
         return _of_class(number, row, tables["scores"])
     name = "accuracy" if number.metric == "one_vs_rest_accuracy" else number.metric

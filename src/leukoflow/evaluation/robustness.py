@@ -5,6 +5,7 @@ them at once, and a drop is that of the same images.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -64,8 +65,25 @@ def _baseline_first(names: pd.Series) -> pd.Series:
     return names.map(lambda name: (not is_baseline(name)) * (1 + order[name]))
 
 
-def _run(run: Run, table: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
-    """Rows of one run: CHANGE, images, groups, metric, value, low, high, resampling."""
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one run."""
+
+    changes: list[tuple[str, float]]
+    """Family and level, `none` first; summaries last."""
+    values: np.ndarray
+    """`METRICS` of each change, [changes, 5]."""
+    drawn: np.ndarray
+    """The same of each resample, [changes, 5, resamples]. Runs on the same images meet the same resamples."""
+    image_ids: list[str]
+    groups: int
+
+
+def measure(run: Run, table: pd.DataFrame, settings: Evaluation) -> Measured:
+    """Metrics of a run's predictions on changed images, and of their resamples.
+
+    LeukoFlowError where unchanged images are missing, or a change was made on other images.
+    """
     table = table[table["target"] == ""]
     blocks = list(table.groupby(CHANGE, sort=False, dropna=False))
     base = blocks[0][1] if blocks else table
@@ -76,30 +94,38 @@ def _run(run: Run, table: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
         raise LeukoFlowError(f"{run.name}: stress.parquet has other images for each change; delete it and run again")
     shares = np.stack([np.stack(part["probabilities"].to_list()) for _, part in blocks]).astype(np.float64)
     groups = pd.factorize(base["group"].fillna(base["image_id"]))[0]
-    several = groups.max() + 1 < len(y)
-    units = groups if several else np.arange(len(y))
+    number = int(groups.max()) + 1
+    units = groups if number < len(y) else np.arange(len(y))
     values, drawn = _bootstrap(_sums(y, shares), units, shares.shape[2], settings)
     means = summary_weights([str(key[0]) for key, _ in blocks])
-    keys = [*(key for key, _ in blocks), *((name, np.nan) for name in means)]
+    changes = [(str(key[0]), float(part["level"].iloc[0])) for key, part in blocks]
+    changes += [(name, np.nan) for name in means]
     if means:
         matrix = np.stack(list(means.values()))
         values = np.concatenate([values, matrix @ values])
         drawn = np.concatenate([drawn, np.tensordot(matrix, drawn, 1)])
-    low, high = percentile_interval(drawn.reshape(values.size, -1), settings.confidence)
+    return Measured(changes, values, drawn, ids, number)
+
+
+def _run(run: Run, table: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
+    """Rows of one run: CHANGE, images, groups, metric, value, low, high, resampling."""
+    found = measure(run, table, settings)
+    values, images = found.values, len(found.image_ids)
+    low, high = percentile_interval(found.drawn.reshape(values.size, -1), settings.confidence)
     limits = np.stack([low, high]).reshape(2, *values.shape)
     rows = []
-    for place, key in enumerate(keys):
+    for place, change in enumerate(found.changes):
         for number, metric in enumerate(METRICS):
             value, (least, most) = values[place, number], limits[:, place, number]
             if metric in ("accuracy", "changed") and value in (0, 1):
                 # A bootstrap of images that are all alike has nothing to vary.
-                least, most = wilson_interval(value * len(y), len(y), settings.confidence)
+                least, most = wilson_interval(value * images, images, settings.confidence)
             if place == 0 and metric in ("changed", "drop"):
                 least = most = np.nan
-            rows.append((*key, metric, value, least, most))
+            rows.append((*change, metric, value, least, most))
     made = pd.DataFrame(rows, columns=[*CHANGE, "metric", "value", "low", "high"])
-    facts = {"images": len(y), "groups": int(groups.max()) + 1, "resampling": "groups" if several else "images"}
-    return made.assign(**run.columns(), **facts)
+    resampling = "groups" if found.groups < images else "images"
+    return made.assign(**run.columns(), images=images, groups=found.groups, resampling=resampling)
 
 
 def summary_weights(families: Sequence[str]) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.evaluation import metrics
-from leukoflow.evaluation.bootstrap import percentile_interval, resample, wilson_interval
+from leukoflow.evaluation.bootstrap import interval, jackknife, resample, wilson_interval
 from leukoflow.evaluation.overlap import seen_images
 
 EVERY, UNSEEN = "all", "without overlap"
@@ -121,7 +122,7 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
     rows: list[tuple] = []
     for resampling, units in (("images", np.arange(number)), ("groups", sample.groups)):
         drawn = resample(sets, units, settings.resamples, settings.seed)
-        low, high = percentile_interval(drawn, settings.confidence)
+        low, high = interval(settings, drawn, values, partial(_left_out, sets, units))
         undefined = np.isnan(values)
         low[undefined] = high[undefined] = np.nan
         rows += [
@@ -140,6 +141,10 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
     for position, (column, value) in enumerate(facts.items()):
         table.insert(position, column, value)
     return table
+
+
+def _left_out(sets: metrics.Design, units: np.ndarray) -> list[np.ndarray]:
+    return [jackknife(sets, units)]
 
 
 def _proportions(sample: Sample, classes: Sequence[str], confidence: float) -> list[tuple]:

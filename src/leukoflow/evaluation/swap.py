@@ -67,7 +67,7 @@ def swap_of(stressed: Mapping[Run, pd.DataFrame], classes: tuple[str, ...], sett
     if rows.empty:
         return Swap()
     own, other = _per_image(rows[rows["own"]]), _per_image(rows[~rows["own"]])
-    table = other.join(own, suffixes=("", "_own"), how="inner").reset_index()
+    table = other.join(own, rsuffix="_own", how="inner").reset_index()
     names = ["flips", "right", "right_own", "taken"]
     values, means = _means(table, names, settings)
     pairs = dict(zip(names, zip(values, means, strict=True), strict=True))

@@ -1,4 +1,4 @@
-"""Tables of a study's runs: leaderboard, external cohorts, efficiency. The colour baseline comes first everywhere."""
+"""Tables of a study's runs: leaderboard, external cohorts. The colour baseline comes first everywhere."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -31,14 +31,14 @@ def gather(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return scores.fillna({"class": "", "resampling": ""})
 
 
-def _blocks_first(table: pd.DataFrame, by: list[str], accuracy: str) -> pd.DataFrame:
-    """Sort by block (protocols from loose to strict); in each, the baseline, then by falling accuracy."""
+def blocks_first(table: pd.DataFrame, by: list[str], falling: str) -> pd.DataFrame:
+    """Sort by block (protocols from loose to strict); in each, the baseline, then by a falling column."""
     order = {name: position for position, name in enumerate(get_args(Protocol))}
     keys = table.assign(
-        _protocol=table["protocol"].map(order), _first=~table["model"].map(is_baseline), _accuracy=-table[accuracy]
+        _protocol=table["protocol"].map(order), _first=~table["model"].map(is_baseline), _falling=-table[falling]
     )
     names = [{"protocol": "_protocol"}.get(name, name) for name in by]
-    index = keys.sort_values([*names, "_first", "_accuracy", "model"], kind="stable").index
+    index = keys.sort_values([*names, "_first", "_falling", "model"], kind="stable").index
     return table.loc[index].reset_index(drop=True)
 
 
@@ -107,7 +107,7 @@ def leaderboard(
     test = scores[(scores["role"] == "test") & (scores["subset"] == "all")]
     if test.empty:
         raise LeukoFlowError("tables: no run has scores of role test; score the runs again")
-    table = _facts(_blocks_first(_summary(test, CELL), BLOCK, "accuracy"), models, "weights", "recipe")
+    table = _facts(blocks_first(_summary(test, CELL), BLOCK, "accuracy"), models, "weights", "recipe")
     known = [
         (published or {}).get(model, {}).get(task, {})
         for model, task in zip(table["model"], table["task"], strict=True)
@@ -139,38 +139,4 @@ def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> p
     table = table.merge(folds, on=by)
     for name in ("images", "groups", "unseen_images", "unseen_groups"):
         table[name] = (table[name] / table["folds"]).round().astype(int)
-    return _facts(_blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy"), models, "weights")
-
-
-def efficiency(models: Mapping[Run, Mapping[str, Any]], histories: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
-    """One row for each model on its data: size, and means over runs of training time, speed and epochs."""
-    rows = []
-    for run, facts in models.items():
-        row: dict[str, Any] = {name: getattr(run, name) for name in CELL}
-        for name in ("architecture", "size", "weights", "recipe", "device", "precision"):
-            row[name] = str(facts.get(name, ""))
-        for name in ("parameters", "epochs", "best_epoch", "seconds"):
-            row[name] = _number(facts.get(name))
-        side = facts.get("input_size")
-        row["input_size"] = "x".join(map(str, side)) if isinstance(side, (list, tuple)) else _number(side)
-        history = histories.get(run)
-        speed = history["images_per_second"] if history is not None and len(history) else pd.Series(dtype=float)
-        row["images_per_second"] = float(speed.median()) if len(speed) else np.nan
-        rates = list((facts.get("firing_rates") or {}).values())
-        rates = [rate for rate in rates if isinstance(rate, (int, float))]
-        row["firing_rate_low"], row["firing_rate_high"] = (min(rates), max(rates)) if rates else (np.nan, np.nan)
-        rows.append(row)
-    if not rows:
-        raise LeukoFlowError("tables: no model.json was given; name that of every run")
-    table = pd.DataFrame(rows)
-    text = ["architecture", "size", "weights", "recipe", "device", "precision", "input_size"]
-    how = {name: "first" if name in text else "mean" for name in table.columns if name not in CELL}
-    grouped = table.groupby(CELL, sort=False)
-    means = grouped.agg(how).reset_index()
-    means.insert(len(CELL), "runs", grouped.size().to_numpy())
-    means["parameters"] = means["parameters"].round().astype("Int64")
-    return _blocks_first(means, BLOCK, "seconds").reset_index(drop=True)
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) else np.nan
+    return _facts(blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy"), models, "weights")

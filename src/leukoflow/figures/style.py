@@ -99,6 +99,8 @@ def save(figure: Figure, table: pd.DataFrame, output: str | Path) -> None:
     output = Path(output)
     with atomic(output.with_suffix(".png")) as path:
         figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    # Everything has found its place; to look for it again takes as long as the drawing.
+    figure.set_layout_engine("none")
     with atomic(output.with_suffix(".svg")) as path:
         figure.savefig(path, dpi=DPI, metadata={"Date": None, "Creator": None})
     write_table(output.with_suffix(".csv"), table)

@@ -44,10 +44,13 @@ UNCHANGED = Change("none", math.nan, lambda images, random: images)
 
 def gaussian_noise(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
     """Normal noise of this variance (scale 0 to 1) on each channel of each pixel, clipped."""
-    noise = random.standard_normal(images.shape, np.float32)
-    noise *= 255 * math.sqrt(level)
-    noise += images
-    return _levels(noise)
+
+    def noisy(image: np.ndarray) -> np.ndarray:
+        noise = random.standard_normal(image.shape, np.float32)
+        noise *= 255 * math.sqrt(level)
+        return cv2.add(image, noise, dtype=cv2.CV_8U)
+
+    return _each(images, noisy)
 
 
 def salt_pepper(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
@@ -101,8 +104,8 @@ def jpeg(images: np.ndarray, level: float, random: np.random.Generator) -> np.nd
     options = [cv2.IMWRITE_JPEG_QUALITY, round(level)]
 
     def compressed(image: np.ndarray) -> np.ndarray:
-        _, data = cv2.imencode(".jpg", image[..., ::-1], options)
-        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1]
+        _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
 
     return _each(images, compressed)
 
@@ -154,10 +157,12 @@ def stain_shift(images: np.ndarray, level: float, random: np.random.Generator) -
     """
     mixing = stain_mixing(level).astype(np.float32)
     density = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
-    flat = images.reshape(-1, *images.shape[2:])
-    changed = cv2.transform(density[flat], mixing.T)
-    np.maximum(changed, 0, out=changed)
-    return _levels(256 * cv2.exp(-changed) - 1).reshape(images.shape)
+
+    def restained(image: np.ndarray) -> np.ndarray:
+        transmitted = cv2.exp(np.minimum(cv2.transform(cv2.LUT(image, density), -mixing.T), 0))
+        return cv2.addWeighted(transmitted, 256, transmitted, 0, -1, dtype=cv2.CV_8U)
+
+    return _each(images, restained)
 
 
 def stain_mixing(level: float) -> np.ndarray:

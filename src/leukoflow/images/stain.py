@@ -8,7 +8,7 @@ x' = (x - mean) * sd_reference / sd + mean_reference. CLAHE (Zuiderveld 1994) th
 import cv2
 import numpy as np
 
-from leukoflow.config.views import Clahe, Reinhard
+from leukoflow.config.views import Clahe, Reinhard, View
 from leukoflow.core.foreground import check_rgb, foreground_mask
 
 LEAST_SD = 1e-6
@@ -18,6 +18,16 @@ MOST_GAIN = 3.0
 # OpenCV's 8-bit Lab is 255 / 100 L, a + 128, b + 128.
 _SCALE = np.array([2.55, 1.0, 1.0])
 _OFFSET = np.array([0.0, 128.0, 128.0])
+
+
+def coloured(image: np.ndarray, view: View) -> np.ndarray:
+    """What the view makes of the colours of a plain rendition, uint8 [H, W, 3] (RGB); most kinds leave them."""
+    match view.kind:
+        case "normalised":
+            return normalise(image, view.reinhard, view.clahe)
+        case "grey":
+            return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return image
 
 
 def normalise(image: np.ndarray, reinhard: Reinhard, clahe: Clahe) -> np.ndarray:

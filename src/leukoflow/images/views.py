@@ -8,7 +8,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.foreground import background_colour, foreground_mask
 from leukoflow.images.geometry import Box, local_background
 from leukoflow.images.sources import rendition
-from leukoflow.images.stain import normalise
+from leukoflow.images.stain import coloured
 
 FLAT = 255
 """Grey level of everything but the cells in `masked`: the same for every image, as it must tell nothing."""
@@ -27,12 +27,7 @@ def render_view(image: np.ndarray, view: View, bar: Box | None = None, cells: np
             raise LeukoFlowError(f"view {view.kind!r} needs the label maps of its images; segment them first")
         inside = resized_mask(cells > 0, view.size)
         return without_cells(image, inside) if view.kind == "background" else only_cells(image, inside)
-    match view.kind:
-        case "normalised":
-            return normalise(image, view.reinhard, view.clahe)
-        case "grey":
-            return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return image
+    return coloured(image, view)
 
 
 def resized_mask(mask: np.ndarray, size: int) -> np.ndarray:

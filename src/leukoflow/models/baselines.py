@@ -9,7 +9,9 @@ from leukoflow.models.layers.backbones import Standardise, enlarged, slim, timm,
 from leukoflow.models.spec import ModelSpec
 
 
-def _spec(name: str, title: str, source: str, parameters: int, network: str, **small: Any) -> ModelSpec:
+def _spec(
+    name: str, title: str, source: str, parameters: int, network: str, target: str, attends: str = "", **small: Any
+) -> ModelSpec:
     sizes = {"paper": {"network": network}, "small": {"network": network, **(small or {"width": 0.125})}}
     return ModelSpec(
         name=name,
@@ -19,27 +21,32 @@ def _spec(name: str, title: str, source: str, parameters: int, network: str, **s
         input_size=224,
         parameters=parameters,
         backbone=("network.",),
+        target=f"network.{target}",
+        attends=attends,
     )
 
 
 SPECS = (
-    _spec("alexnet", "AlexNet", "Krizhevsky 2014, arXiv 1404.5997", 57_020_228, "torchvision:alexnet"),
-    _spec("resnet50", "ResNet50", "He et al. 2016, arXiv 1512.03385", 23_516_228, "resnet50"),
-    _spec("resnet101", "ResNet101", "He et al. 2016, arXiv 1512.03385", 42_508_356, "resnet101"),
-    _spec("vgg19", "VGG19", "Simonyan and Zisserman 2015, arXiv 1409.1556", 139_586_628, "vgg19"),
+    _spec("alexnet", "AlexNet", "Krizhevsky 2014, arXiv 1404.5997", 57_020_228, "torchvision:alexnet", "features.11"),
+    _spec("resnet50", "ResNet50", "He et al. 2016, arXiv 1512.03385", 23_516_228, "resnet50", "layer4"),
+    _spec("resnet101", "ResNet101", "He et al. 2016, arXiv 1512.03385", 42_508_356, "resnet101", "layer4"),
+    _spec("vgg19", "VGG19", "Simonyan and Zisserman 2015, arXiv 1409.1556", 139_586_628, "vgg19", "features.35"),
     _spec(
         "vit_b16", "ViT-B/16", "Dosovitskiy et al. 2021, arXiv 2010.11929", 85_801_732, "vit_base_patch16_224",
-        embed_dim=48, patch_size=8,
+        "blocks.11.norm1", "network.blocks", embed_dim=48, patch_size=8,
     ),
     _spec(
         "mobilenetv4_small", "MobileNetV4-small", "Qin et al. 2024, arXiv 2404.10518", 2_498_148,
-        "mobilenetv4_conv_small", width=0.25,
+        "mobilenetv4_conv_small", "blocks", width=0.25,
     ),
     _spec(
         "efficientnet_b0", "EfficientNet-B0", "Tan and Le 2019, arXiv 1905.11946", 4_012_672, "efficientnet_b0",
+        "bn2", width=0.25,
+    ),
+    _spec(
+        "densenet121", "DenseNet121", "Huang et al. 2017, arXiv 1608.06993", 6_957_956, "densenet121", "features",
         width=0.25,
     ),
-    _spec("densenet121", "DenseNet121", "Huang et al. 2017, arXiv 1608.06993", 6_957_956, "densenet121", width=0.25),
 )  # fmt: skip
 ALEXNET = 4096
 """Features before AlexNet's last layer."""

@@ -54,6 +54,8 @@ def _spec(backbone: str, title: str, parameters: int) -> ModelSpec:
         input_size=224,
         parameters=parameters,
         backbone=("trunk.",),
+        target="trunk",
+        attends="blocks",
         frozen=(
             *(f"trunk.{name}." for name in FROZEN[backbone]),
             *(f"partner.{name}." for names in FROZEN.values() for name in names),

@@ -33,6 +33,7 @@ SPEC = ModelSpec(
     input_size=224,
     parameters=336_544,
     backbone=("stem.", "stages.", "refinement."),
+    target="last_pointwise",
 )
 
 # A neuron with tau 2 and threshold 1 fires in four steps where its current exceeds 1.07. Unit-variance currents, halved
@@ -124,6 +125,11 @@ class NeurALLNet(nn.Module):
         # The stem sees the same image at every step: its convolution runs once, its neurons `steps` times.
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         return self.refinement(self.stages(x))
+
+    @property
+    def last_pointwise(self) -> nn.Module:
+        """The last convolution, of the refinement block where there is one: currents of all steps."""
+        return [each for each in self.modules() if isinstance(each, nn.Conv2d)][-1]
 
     @property
     def firing_rates(self) -> Callable[[], dict[str, float]] | None:

@@ -45,17 +45,19 @@ def spec(name: str) -> ModelSpec:
 
 
 def build(name: str, num_classes: int = 4, size: str = "paper", **options: Any) -> "nn.Module":
-    """A new model with random weights from the current random state.
+    """A new model with random weights from the current random state; its attribute `spec` holds its facts.
 
     Options override those of the size. Raises LeukoFlowError for an unknown name, size or option.
     """
-    sizes = spec(name).sizes
-    if size not in sizes:
-        raise LeukoFlowError(f"models: {name} has no size {size!r}; known: {', '.join(sizes)}")
+    facts = spec(name)
+    if size not in facts.sizes:
+        raise LeukoFlowError(f"models: {name} has no size {size!r}; known: {', '.join(facts.sizes)}")
     try:
-        return _module(name).build(num_classes, **{**sizes[size], **options})
+        model = _module(name).build(num_classes, **{**facts.sizes[size], **options})
     except TypeError as error:
         raise LeukoFlowError(f"models: {name} does not take these options ({error})") from error
+    model.spec = facts
+    return model
 
 
 def _module(name: str) -> ModuleType:

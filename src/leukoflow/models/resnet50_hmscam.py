@@ -25,6 +25,8 @@ SPEC = ModelSpec(
     input_size=224,
     parameters=41_618_989,
     backbone=("trunk.",),
+    target="trunk.layer4",
+    attends="gate",
 )
 
 
@@ -59,6 +61,11 @@ class ResNetHMSCAM(nn.Module):
         if len(self.attention):
             maps = maps + self.attention(maps)
         return self.head(maps.mean(dim=(2, 3)))
+
+    @property
+    def gate(self) -> nn.Module | None:
+        """What puts out the gate over positions; None without CSA."""
+        return next((each.gate for each in self.attention if isinstance(each, ContextualSpatialAttention)), None)
 
     def maps(self, x: Tensor) -> Tensor:
         """The trunk's maps."""
@@ -95,6 +102,7 @@ class ContextualSpatialAttention(nn.Module):
         super().__init__()
         self.theta, self.phi, self.value, self.out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
         self.spatial = nn.ModuleList(nn.Conv2d(2, 1, side, padding=side // 2) for side in (3, 5, 7))
+        self.gate = nn.Sigmoid()
         nn.init.normal_(self.out.weight, std=0.01 / math.sqrt(channels))
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
@@ -104,7 +112,7 @@ class ContextualSpatialAttention(nn.Module):
         context = (value @ self.weights(maps).transpose(1, 2)).unflatten(2, maps.shape[2:])
         maps = maps + self.out(context)
         summary = torch.stack([maps.mean(dim=1), maps.amax(dim=1)], dim=1)
-        return maps * torch.stack([layer(summary) for layer in self.spatial]).sum(dim=0).sigmoid()
+        return maps * self.gate(torch.stack([layer(summary) for layer in self.spatial]).sum(dim=0))
 
     def weights(self, maps: Tensor) -> Tensor:
         """How much each position (row) takes from each other (column), rows with sum 1: [B, H * W, H * W]."""

@@ -27,6 +27,11 @@ class ModelSpec:
         backbone: prefixes of the parameters that count as backbone, the trunk: they may have a learning rate of their
             own, start from weights of a file, and be taught without labels.
         frozen: prefixes of the parameters that the paper leaves as they were pretrained.
+        target: attribute path of the layer whose maps Grad-CAM weighs, such as `trunk.layer4`; what it puts out is
+            [B, C, h, w] (a spiking network's time steps along the first axis) or tokens [B, T, D].
+        attends: attribute path of what attends to positions: a block of attention among tokens or a sequence of such
+            blocks, or an `nn.Sigmoid` that puts out a gate [B, 1, h, w]. Where it is None in a network built without
+            it, there is none.
     """
 
     name: str
@@ -39,3 +44,5 @@ class ModelSpec:
     parameters: int = 0
     backbone: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
+    target: str = ""
+    attends: str = ""

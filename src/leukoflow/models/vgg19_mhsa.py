@@ -27,6 +27,8 @@ SPEC = ModelSpec(
     input_size=224,
     parameters=21_078_084,
     backbone=("features.",),
+    target="features.35",  # conv5_4 with its ReLU
+    attends="attention",
 )
 
 

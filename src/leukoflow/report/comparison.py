@@ -25,7 +25,7 @@ def comparison(table: pd.DataFrame, several_views: bool) -> Grid | None:
     for row in table.to_dict("records"):
         cells = [Cell(row["model"]), Cell(row["protocol"])] + ([Cell(row["view"])] if several_views else [])
         cells += [number(row[name], words.percent(row[name])) for name in ("accuracy", "reference_accuracy")]
-        cells += [number(row["difference"], points(row["difference"]), _limits(row["low"], row["high"]))]
+        cells += [number(row["difference"], points(row["difference"]), limits(row["low"], row["high"]))]
         cells += [Cell("" if words.missing(row["low"]) else row["resampling"])]
         cells += [number(row["p_holm"], p_value(row["p_holm"])), Cell(row["test"])]
         for name in published:
@@ -46,7 +46,8 @@ def points(value: float) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def _limits(low: float, high: float) -> str:
+def limits(low: float, high: float) -> str:
+    """Limits of a difference in percentage points; empty where there are none."""
     return "" if words.missing(low) else f"{points(low)} to {points(high)}"
 
 

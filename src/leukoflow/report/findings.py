@@ -28,7 +28,7 @@ class Finding:
 def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables leaderboard, external, cohorts and audit, in the order of the pipeline."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
-    found = [*_leakage(audit), *_drop(study, leaderboard), *_overlap(study, external), *_duplicates(cohorts)]
+    found = [*_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
     return [*found, *_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
 
 
@@ -64,28 +64,6 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
 
 def _share(part: float, whole: float) -> str:
     return f"{words.count(part)} ({words.percent(part / whole)})"
-
-
-def _drop(study: Study, leaderboard: pd.DataFrame) -> list[Finding]:
-    found = []
-    for name, experiment in study.experiments.items():
-        rows = rows_of(experiment, leaderboard)
-        for view, part in rows.groupby("view", sort=False):
-            loose, strict = part[part["protocol"] == "image"], part[part["protocol"] != "image"]
-            if loose.empty or strict.empty:
-                continue
-            strictest = strict["protocol"].iloc[-1]
-            best, _ = best_of(strict[strict["protocol"] == strictest])
-            same = loose[loose["model"] == best["model"]] if best is not None else loose[:0]
-            if best is None or same.empty:
-                continue
-            before, after = same.iloc[0]["accuracy"], best["accuracy"]
-            if before - after > 0.005:
-                text = f"{best['model']} reaches {words.percent(before)} with images divided at random and "
-                text += f"{words.percent(after)} under the {strictest} split ({view} view): "
-                text += f"{100 * (before - after):.1f} points less."
-                found.append(Finding("warn", f"Accuracy depends on the split: {name}", text, "leaderboards"))
-    return found
 
 
 def _overlap(study: Study, external: pd.DataFrame) -> list[Finding]:

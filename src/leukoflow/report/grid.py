@@ -175,49 +175,6 @@ def audit(table: pd.DataFrame) -> Grid:
     )
 
 
-def efficiency(table: pd.DataFrame) -> Grid:
-    """Size, training time and speed."""
-    rows = []
-    for _, row in table.iterrows():
-        name = Cell(row["model"], chip="random weights" if row["weights"] == "random" else "")
-        cells = [Cell(row["protocol"]), Cell(row["view"]), number(row["parameters"], words.count(row["parameters"]))]
-        cells += [
-            Cell(str(row["size"])),
-            Cell(str(row["recipe"])),
-            Cell(_plain(row["input_size"])),
-            number(row["epochs"], words.decimal(row["epochs"], 0)),
-        ]
-        cells += [number(row["seconds"], words.duration(row["seconds"]))]
-        cells += [number(row["images_per_second"], words.decimal(row["images_per_second"], 0))]
-        low, high = row["firing_rate_low"], row["firing_rate_high"]
-        cells += [
-            number(low, words.interval(low, high) or words.NONE),
-            Cell(_plain(row["device"])),
-            Cell(_plain(row["precision"])),
-        ]
-        rows.append(Row((name, *cells), is_baseline(row["model"])))
-    columns = [
-        "Model",
-        "Split",
-        "View",
-        "Parameters",
-        "Size",
-        "Recipe",
-        "Input side",
-        "Epochs",
-        "Training time",
-        "Images/s",
-    ]
-    columns += ["Firing rates", "Device", "Precision"]
-    return grid("Cost of each model, means over its runs.", columns, rows, "efficiency")
-
-
-def _plain(value: object) -> str:
-    if words.missing(value):
-        return words.NONE
-    return f"{value:.0f}" if isinstance(value, float) else str(value)
-
-
 BAR_KINDS = ("red", "dark")
 
 

@@ -12,22 +12,30 @@ from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.report import grid, words
 from leukoflow.report.abstention import abstention_section
+from leukoflow.report.assessment import assessment_section
 from leukoflow.report.cells import cells_section
 from leukoflow.report.cohorts import cohorts_section
+from leukoflow.report.efficiency import efficiency_section
 from leukoflow.report.embed import Picture, picture
+from leukoflow.report.explanations import explanations_section
 from leukoflow.report.features import features_section
+from leukoflow.report.leakage import leakage_section
 from leukoflow.report.methods import methods_section
 from leukoflow.report.published import published_section
 from leukoflow.report.results import details_section, external_section, leaderboards_section
 from leukoflow.report.robustness import robustness_section
 from leukoflow.report.shortcuts import shortcuts_section
+from leukoflow.report.statistics import statistics_section
 from leukoflow.report.summary import summary_section
 
 TABLES = (
-    "scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons",
+    "scores", "leaderboard", "external", "cohorts", "audit", "comparisons",
     "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "statistics", "ranks", "leakage",
+    "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
     "probes", "shortcut_audit", "stain_swap", "neutralised",
-    "robustness", "modules", "sample_size",
+    "robustness", "modules", "sample_size", "gains",
+    "efficiency", "energy", "layers", "speed", "explanations",
     "published_vs_reproduced", "published_checks", "paper_figures",
     "abstention", "conformal", "novelty", "gate", "gate_accuracy",
 )  # fmt: skip
@@ -45,15 +53,19 @@ SECTIONS: dict[str, tuple[str, Builder]] = {
     "know": ("What a reader must know", summary_section),
     "leaderboards": ("Leaderboards", leaderboards_section),
     "shortcuts": ("Shortcut audit", shortcuts_section),
+    "leakage": ("Leakage audit", leakage_section),
     "splits": ("Splits and leakage", lambda study, tables, pictures: grid.audit(tables["audit"])),
     "external": ("External cohorts", external_section),
+    "assessment": ("Calibration and discrimination", assessment_section),
     "robustness": ("Robustness", robustness_section),
     "abstention": ("Abstention and novelty", abstention_section),
+    "statistics": ("Statistics", statistics_section),
     "published": ("Published and reproduced", published_section),
     "details": ("Results in detail", details_section),
     "cells": ("White cells", cells_section),
     "features": ("Features", features_section),
-    "efficiency": ("Efficiency", lambda study, tables, pictures: grid.efficiency(tables["efficiency"])),
+    "efficiency": ("Efficiency", efficiency_section),
+    "explanations": ("Where the networks look", explanations_section),
     "cohorts": ("Cohorts and image quality", cohorts_section),
     "views": ("Views", lambda study, tables, pictures: [each for each in pictures if each.family == "views"] or None),
     "methods": ("Methods", methods_section),

@@ -9,6 +9,7 @@ import pandas as pd
 from leukoflow.config.study import Study
 from leukoflow.core.runs import is_baseline
 from leukoflow.report import words
+from leukoflow.report.comparison import points
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
@@ -33,6 +34,7 @@ MODULES = {
     "DynamicRecalibration": "DAR",
 }
 SUMMARIES = {"light": "Light and stain", "sharpness": "Sharpness and noise", "place": "Place", "all": "All changes"}
+KINDS = {"none": "Unchanged", **SUMMARIES}
 BREAKS, HOLDS = 0.10, 0.05
 """Drops of accuracy from which a model is said to break, and below which it is said to hold."""
 PUBLISHED = {
@@ -63,6 +65,8 @@ class Robustness:
 
     panels: tuple[PanelContent, ...]
     published: Grid | None
+    remedies: tuple[Grid, ...]
+    """What models and views gain over the reference of their experiment."""
     modules: Grid | None
     """What is left in modules of attention."""
     sizes: Grid | None
@@ -87,11 +91,23 @@ def robustness_section(
         title = f"{cohort}, {task}: {view} view, {protocol} split"
         panels.append(PanelContent(title, sentences(part), worst(part), tuple(own)))
     asked = {name for each in study.experiments.values() if "stress" in each.checks for name in each.models}
-    left = sorted(asked - set(table["model"]))
+    left = sorted(name for name in asked if _reads_cells(study, name))
     shown = tuple(each for each in pictures if each.family == "sample_size")
+    remedies = tuple(gains_grid(part) for _, part in tables["gains"].groupby("experiment", sort=False))
     return Robustness(
-        tuple(panels), published(study, table), modules_grid(tables["modules"]), sizes_grid(sizes), shown, tuple(left)
+        tuple(panels),
+        published(study, table),
+        remedies,
+        modules_grid(tables["modules"]),
+        sizes_grid(sizes),
+        shown,
+        tuple(left),
     )
+
+
+def _reads_cells(study: Study, model: str) -> bool:
+    name = study.models[model].features
+    return name is not None and study.features[name].kind == "morphology"
 
 
 def sentences(table: pd.DataFrame) -> tuple[str, ...]:
@@ -102,14 +118,14 @@ def sentences(table: pd.DataFrame) -> tuple[str, ...]:
         broken, held = [], []
         for family in (name for name in FAMILIES if name in set(part["perturbation"])):
             drops = part[(part["perturbation"] == family) & (part["metric"] == "drop")]
-            worst_drop = drops["value"].max()
-            falls = drops[(drops["value"] >= BREAKS) & ~(drops["low"] <= 0)].sort_values("value", kind="stable")
-            if len(falls):
-                # The mildest level that breaks is that with the smallest fall.
-                mildest = falls.to_dict("records")[0]
-                left = words.percent(clean - mildest["value"])
-                broken.append((worst_drop, f"{said(family, mildest['level'])} ({left})"))
-            elif worst_drop < HOLDS:
+            for side in (drops[drops["level"] < 0], drops[drops["level"] > 0]):
+                falls = side[(side["value"] >= BREAKS) & ~(side["low"] <= 0)].sort_values("value", kind="stable")
+                if len(falls):
+                    # The mildest level that breaks is that with the smallest fall.
+                    mildest = falls.to_dict("records")[0]
+                    left = words.percent(clean - mildest["value"])
+                    broken.append((side["value"].max(), f"{said(family, mildest['level'])} ({left})"))
+            if drops["value"].max() < HOLDS:
                 held.append(FAMILIES[family][0].lower() if family != "jpeg" else "JPEG")
         start = f"{model} ({words.percent(clean)} of these images unchanged)"
         broken.sort(key=lambda each: -each[0])
@@ -179,7 +195,7 @@ def _measured(row: Mapping[Hashable, Any]) -> Cell:
 
 def sizes_grid(table: pd.DataFrame) -> Grid | None:
     """Accuracy and macro F1 by share of the training images; None where there are no shares."""
-    whole = table[table["class"].fillna("") == ""]
+    whole = table[table["class"].isna() | (table["class"] == "")]
     if whole.empty:
         return None
     rows = []
@@ -223,3 +239,23 @@ def modules_grid(table: pd.DataFrame) -> Grid | None:
         "(medians over images), and by how much its attention shifts there, relative to its norm."
     )
     return grid(caption, [*columns, *(FAMILIES[name][0] for name in present)], rows)
+
+
+def gains_grid(table: pd.DataFrame) -> Grid:
+    """Accuracy of each model and view of an experiment less its reference's, in points, by kind of change."""
+    rows = []
+    kinds = [name for name in KINDS if name in set(table["perturbation"])]
+    for key, part in table.groupby(["model", "view", "protocol"], sort=False):
+        facts = {row["perturbation"]: row for row in part.to_dict("records")}
+        cells = [Cell(str(each)) for each in key]
+        for name in kinds:
+            row = facts[name]
+            limits = "" if words.missing(row["low"]) else f"{points(row['low'])} to {points(row['high'])}"
+            cells.append(number(row["gain"], points(row["gain"]), limits))
+        rows.append(Row(tuple(cells), is_baseline(str(key[0]))))
+    first = table.to_dict("records")[0]
+    caption = (
+        f"Experiment {first['experiment']}: accuracy less that of {first['reference']} on view "
+        f"{first['reference_view']}, on the same images, in points. Above 0 is a gain. Small figures are intervals."
+    )
+    return grid(caption, ["Model", "View", "Split", *(KINDS[name] for name in kinds)], rows)

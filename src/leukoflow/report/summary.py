@@ -10,11 +10,13 @@ from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding, findings, gravest_first
 from leukoflow.report.headlines import baselines_alone, headlines
+from leukoflow.report.leakage import leakage_findings
 from leukoflow.report.published import published_findings
 from leukoflow.report.shortcuts import shortcut_findings
 
 FINDERS: tuple[Callable[[Study, Mapping[str, pd.DataFrame]], list[Finding]], ...] = (
     lambda study, tables: shortcut_findings(tables),
+    lambda study, tables: leakage_findings(study, tables["leakage"]),
     findings,
     cell_findings,
     published_findings,

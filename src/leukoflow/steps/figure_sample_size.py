@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--of", nargs=3, required=True, metavar=("COHORT", "TASK", "VIEW"))
     arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV are written beside it")
     given = arguments.parse_args(argv)
-    table = read_table(given.sizes).fillna({"class": ""})
+    table = read_table(given.sizes).astype({"class": object}).fillna({"class": ""})
     here = (table[["cohort", "task", "view"]] == given.of).all(axis=1)
     save(*sample_size_chart(table[here]), given.output)
 

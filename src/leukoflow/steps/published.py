@@ -28,13 +28,15 @@ def main(argv: list[str] | None = None) -> None:
         "cohorts": "images of each cohort",
     }.items():
         arguments.add_argument(f"--{name}", type=Path, required=True, help=f"table {name}: {text} (CSV)")
+    text = "tables calibration and discrimination, where there are any (CSV)"
+    arguments.add_argument("--more", nargs="*", type=Path, default=[], help=text)
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write (CSV)")
     given = arguments.parse_args(argv)
     for path in given.outputs:
         if path.stem not in NAMES:
             raise LeukoFlowError(f"{path}: there is no table {path.stem}; known: {', '.join(NAMES)}")
     tables = {name: read_table(getattr(given, name)) for name in ("leaderboard", "external", "efficiency", "cohorts")}
-    tables["scores"] = read_table(given.scores)
+    tables |= {path.stem: read_table(path) for path in (given.scores, *given.more)}
     # CSV reads an empty text as missing.
     for table in tables.values():
         for column in {"label", "class", "resampling", "weights", "recipe"} & set(table.columns):

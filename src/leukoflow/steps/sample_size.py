@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> None:
     given = arguments.parse_args(argv)
     models = {name: Model.model_validate(each) for name, each in given.models.items()}
     images = {parse_run(name): int(read_json(given.runs / name / "model.json")["train_images"]) for name in given.of}
-    scores = read_table(given.scores).fillna({"class": "", "resampling": ""})
+    scores = read_table(given.scores).astype({"class": object, "resampling": object})
+    scores = scores.fillna({"class": "", "resampling": ""})
     write_table(given.output, sample_size(scores, models, images))
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from leukoflow.config.features import DeepFeatures
 from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.config.stress import Stress
+from leukoflow.config.views import View
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.seeding import generator
@@ -26,6 +27,7 @@ from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.images.perturbations import Change, changes_of
 from leukoflow.images.shards import Shards, open_view
 from leukoflow.images.shortcut_changes import shortcut_changes
+from leukoflow.images.stain import coloured
 from leukoflow.models import inference
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,10 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
     arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
+    arguments.add_argument("--before", type=Path, help="summary of the plain view that this view is made from")
+    arguments.add_argument(
+        "--rendering", type=settings(View), help="the view, made anew of the changed plain one (JSON)"
+    )
     arguments.add_argument("--features", type=settings(DeepFeatures), help="entry of section features that it reads")
     arguments.add_argument("--selection", type=Path, help="folder of the run's scaled and ranked features")
     arguments.add_argument("--backbones", nargs="*", type=Path, default=[], help="weights of the entry's networks")
@@ -62,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     cv2.setNumThreads(1)
     description = read_json(args.description)
     table = sample(read_table(args.split), args.fold, args.settings)
-    data = open_view(args.view)
+    data = open_view(args.before or args.view)
     rows, owner = data.groups_of(table["image_id"])
     changes = changes_of(args.settings)
     if args.shortcuts:
@@ -72,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
     starts = range(0, len(rows), BATCH)
     found = torch.empty(0, len(description["classes"]))
     if len(rows):
-        loaded = changed_batches(data, rows, changes, args.settings.seed, args.threads)
+        loaded = changed_batches(data, rows, changes, args.settings.seed, args.threads, args.rendering)
         loaded = progress(loaded, len(starts) * len(changes), "batch")
         found = inference.predict(model, loaded, device, description["precision"])
     logits = by_change(found, len(rows), len(changes))
@@ -126,20 +132,24 @@ def _shortcut_changes(args: argparse.Namespace, data: Shards, rows: np.ndarray, 
 
 
 def changed_batches(
-    data: Shards, rows: np.ndarray, changes: list[Change], seed: int, threads: int = 1
+    data: Shards, rows: np.ndarray, changes: list[Change], seed: int, threads: int = 1, view: View | None = None
 ) -> Iterator[Tensor]:
     """Batches of up to `BATCH` images uint8 [b, H, W, 3] of these rows: each batch under every change, then the next.
 
-    What is random depends on the seed, the family and the batch's place alone.
+    What is random depends on the seed, the family and the batch's place alone. A view is made of the changed images,
+    as a camera or a lamp comes before whatever is done to a picture.
     """
     for start in range(0, len(rows), BATCH):
         images = data.gather(rows[start : start + BATCH])
 
         def changed(change: Change, images: np.ndarray = images, start: int = start) -> Tensor:
             if change.by_place is not None:
-                return torch.from_numpy(change.by_place(images, start))
-            random = generator(seed, "stress", change.family, start)
-            return torch.from_numpy(np.ascontiguousarray(change.apply(images, random)))
+                made = change.by_place(images, start)
+            else:
+                made = change.apply(images, generator(seed, "stress", change.family, start))
+            if view is not None:
+                made = np.stack([coloured(each, view) for each in made])
+            return torch.from_numpy(np.ascontiguousarray(made))
 
         yield from thread_map(changed, changes, threads)
 

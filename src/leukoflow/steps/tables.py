@@ -1,7 +1,6 @@
 """Gather all runs of a study into its tables.
 
-Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, audit, efficiency, comparisons
-(CSV).
+Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, audit, comparisons (CSV).
 Cohorts are named by the folder of their files, splits by their file name.
 """
 
@@ -16,7 +15,7 @@ from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, run
 from leukoflow.evaluation import cohort_tables, compare, tables
 
-NAMES = ("scores", "leaderboard", "external", "cohorts", "audit", "efficiency", "comparisons")
+NAMES = ("scores", "leaderboard", "external", "cohorts", "audit", "comparisons")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -43,7 +42,6 @@ def main(argv: list[str] | None = None) -> None:
 
     study = Study.model_validate(read_json(given.study))
     models = {each: read_json(given.runs / each.name / "model.json") for each in given.of}
-    histories = {each: read_table(given.runs / each.name / "history.csv") for each in given.of}
     scores = tables.gather([read_table(given.runs / each.name / "scores.csv") for each in given.of])
     duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
     qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
@@ -61,7 +59,6 @@ def main(argv: list[str] | None = None) -> None:
         "external": tables.external(scores, models),
         "cohorts": cohort_tables.cohorts(files, duplicates, counts),
         "audit": cohort_tables.audit(splits, duplicates, read_table(given.groups), manifests),
-        "efficiency": tables.efficiency(models, histories),
         "comparisons": compare.gather([read_table(path) for path in given.comparisons]),
     }
     for path in given.outputs:

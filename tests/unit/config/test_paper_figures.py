@@ -37,6 +37,7 @@ def test_only_the_models_that_stand_for_a_system_are_in_its_figures() -> None:
     assert len({run.model for run in confusion.runs}) == 4
     models = {run.model for run in shown["neurallnet/6_ablation"].runs}
     assert {"neurallnet", "neurallnet_no_se", "neurallnet_no_refinement"} <= models
+    assert not any("share" in name for name in models)
 
 
 def test_the_main_model_has_the_published_options_and_recipe() -> None:

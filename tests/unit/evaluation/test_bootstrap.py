@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import binomtest
 
+from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.seeding import generator
-from leukoflow.evaluation.bootstrap import percentile_interval, resample, wilson_interval
+from leukoflow.evaluation import bootstrap
+from leukoflow.evaluation.bootstrap import (
+    bca_interval,
+    interval,
+    jackknife,
+    newcombe_interval,
+    percentile_interval,
+    resample,
+    wilson_interval,
+)
 from leukoflow.evaluation.metrics import design, evaluate
 
 
@@ -73,3 +84,76 @@ def test_wilson_agrees_with_scipy(right, count):
 
 def test_wilson_of_nothing_is_undefined():
     assert np.isnan(wilson_interval(0, 0, 0.95)).all()
+
+
+def test_bca_is_scipys_on_the_same_resamples():
+    sample = np.random.default_rng(3).exponential(size=40)
+    found = stats.bootstrap((sample,), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(4))
+    without = (sample.sum() - sample) / 39
+    low, high = bca_interval(found.bootstrap_distribution[None], sample.mean(keepdims=True), [without[None]], 0.95)
+    assert (low[0], high[0]) == pytest.approx(tuple(found.confidence_interval))
+    plain = np.quantile(found.bootstrap_distribution, [0.025, 0.975])
+    assert low[0] > plain[0] and high[0] > plain[1]  # a sample skewed to the right
+
+
+def test_bca_of_two_samples_is_scipys():
+    random = np.random.default_rng(5)
+    one, two = random.exponential(size=25), random.exponential(2, size=40)
+
+    def apart(x, y, axis=-1):
+        return x.mean(axis) - y.mean(axis)
+
+    found = stats.bootstrap((one, two), apart, n_resamples=2000, method="BCa", rng=np.random.default_rng(6))
+    without = [(one.sum() - one) / 24 - two.mean(), one.mean() - (two.sum() - two) / 39]
+    limits = bca_interval(
+        found.bootstrap_distribution[None], np.array([apart(one, two)]), [each[None] for each in without], 0.95
+    )
+    assert (limits[0][0], limits[1][0]) == pytest.approx(tuple(found.confidence_interval))
+
+
+def test_the_jackknife_leaves_out_one_unit_at_a_time():
+    random = np.random.default_rng(7)
+    y, units = random.integers(0, 3, 60), np.arange(60) // 4
+    probabilities = random.dirichlet(np.ones(3), 60)
+    found = jackknife(design(y, probabilities), units)
+    for unit in (0, 7, 14):
+        kept = units != unit
+        alone = evaluate(design(y[kept], probabilities[kept]), np.ones((kept.sum(), 1)))[:, 0]
+        assert found[:, unit] == pytest.approx(alone)
+
+
+def test_many_units_are_left_out_by_parts_with_the_same_acceleration(monkeypatch):
+    random = np.random.default_rng(8)
+    y = (random.random(1800) < 0.9).astype(int)
+    sets = design(y, np.tile([0.2, 0.8], (1800, 1)))
+    drawn = resample(sets, np.arange(1800), 2000, 1)
+    value = evaluate(sets, np.ones((1800, 1)))[:, 0]
+    whole = bca_interval(drawn, value, [jackknife(sets, np.arange(1800))], 0.95)
+    monkeypatch.setattr(bootstrap, "MOST_LEFT_OUT", 200)
+    parts = jackknife(sets, np.arange(1800))
+    assert parts.shape[1] == 200
+    assert bca_interval(drawn, value, [parts], 0.95)[0][0] == pytest.approx(whole[0][0], abs=0.002)
+
+
+def test_bca_has_no_limits_where_the_value_lies_beyond_the_resamples():
+    drawn = np.linspace(0, 1, 200)[None]
+    without = [np.linspace(0, 1, 5)[None]]
+    for value in (2.0, np.nan):
+        assert np.isnan(bca_interval(drawn, np.array([value]), without, 0.95)).all()
+
+
+def test_the_settings_choose_the_kind_of_interval():
+    drawn, value = np.random.default_rng(9).exponential(size=(1, 500)), np.array([0.5])
+    without = [np.random.default_rng(10).exponential(size=(1, 30))]
+    plain = np.ravel(interval(Evaluation(), drawn, value, list))
+    other = np.ravel(interval(Evaluation(interval="bca"), drawn, value, lambda: without))
+    assert plain == pytest.approx(np.ravel(percentile_interval(drawn, 0.95)))
+    assert other == pytest.approx(np.ravel(bca_interval(drawn, value, without, 0.95)))
+    assert other[0] != pytest.approx(plain[0])
+
+
+def test_newcombes_examples():
+    """Newcombe 1998, table II, method 10: 56/70 and 48/80; 10/10 and 0/10."""
+    for (a, m), (b, n), expected in (((56, 70), (48, 80), (0.0524, 0.3339)), ((10, 10), (0, 10), (0.6075, 1.0))):
+        sides = [(x / y, *wilson_interval(x, y, 0.95)) for x, y in ((a, m), (b, n))]
+        assert newcombe_interval(*sides) == pytest.approx(expected, abs=5e-5)

@@ -109,21 +109,6 @@ def test_external_shows_both_numbers_with_counts():
     assert (row["removed"], row["unlabelled"]) == (6, 2)
 
 
-def test_efficiency_averages_runs_and_keeps_what_is_unknown_empty():
-    runs = [Run("home", "kind", "plain", "image", "net", fold, 1) for fold in (0, 1)]
-    models = {
-        run: {"parameters": 10, "seconds": 2.0 + run.fold, "weights": "random", "firing_rates": {"a": 0.1, "b": 0.3}}
-        for run in runs
-    }
-    models[Run("home", "kind", "plain", "image", "colour_histogram", 0, 1)] = {"seconds": 9.0, "recipe": "own"}
-    table = tables.efficiency(models, {runs[0]: pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})})
-    first, second = table.iloc[0], table.iloc[1]
-    assert (first["model"], first["recipe"], second["recipe"]) == ("colour_histogram", "own", "")
-    assert pd.isna(first["parameters"])
-    assert (second["runs"], second["seconds"], second["parameters"], second["images_per_second"]) == (2, 2.5, 10, 20.0)
-    assert (second["firing_rate_low"], second["firing_rate_high"]) == (0.1, 0.3)
-
-
 @pytest.fixture
 def pairs():
     columns = ["cohort_a", "image_a", "cohort_b", "image_b", "kind"]

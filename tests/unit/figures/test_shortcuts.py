@@ -22,7 +22,7 @@ def test_models_probes_and_other_views_stand_on_one_scale(root):
     audit, probes, board = read(root, "shortcut_audit", "probes", "leaderboard")
     grey = board[(board["protocol"] == "image") & (board["model"] == "neurallnet")].assign(view="grey", accuracy=0.4)
     figure, table = shortcut_chart(audit, probes, pd.concat([board, grey]), PANEL)
-    assert [axes.get_title() for axes in figure.axes] == [
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "Models", "The same models trained on other views", "No white cell in sight", "Colours, no shapes",
         "Size and number of cells", "The file alone, which no network sees",
     ]  # fmt: skip

@@ -141,3 +141,13 @@ def test_running_statistics_start_as_the_mean_of_the_first_batches() -> None:
     for _ in range(12):
         norm(batches[0])
     assert norm.momentum == 0.1
+
+
+@pytest.mark.parametrize("constant", [True, False])
+def test_without_a_gradient_the_spikes_are_the_same_to_the_bit(constant: bool) -> None:
+    torch.manual_seed(0)
+    x = (torch.randn(4, 6, 5, 5) * 2).contiguous(memory_format=torch.channels_last)
+    layer = LIF(4, 1.7, constant)
+    with torch.no_grad():
+        quick = layer(x)
+    assert torch.equal(quick, layer(x.requires_grad_())) and 0.05 < quick.mean() < 0.6

@@ -14,7 +14,7 @@ def fake(tmp_path_factory):
 
 
 def test_the_section_names_what_breaks_and_sets_published_figures_beside(fake):
-    names = ("robustness", "modules", "sample_size")
+    names = ("robustness", "modules", "sample_size", "gains")
     content = robustness_section(fake.study, {name: read_table(fake.root / f"tables/{name}.csv") for name in names}, [])
     titles = {each.title for each in content.panels}
     assert titles == {f"demo, subtype: plain view, {name} split" for name in ("acquisition", "image")}
@@ -24,6 +24,9 @@ def test_the_section_names_what_breaks_and_sets_published_figures_beside(fake):
     assert content.panels[0].worst.rows[0].baseline and not content.left_out
     rows = {(row.cells[1].text, row.cells[2].text): row for row in content.published.rows}
     assert len(rows) == 6
+    (remedies,) = content.remedies
+    gained = {(row.cells[0].text, row.cells[2].text): row.cells for row in remedies.rows}
+    assert len(gained) == 4 and gained["colour_histogram", "image"][4].key > 0.1  # under light the reference falls
     modules = content.modules.rows
     assert len(modules) == 4 and modules[0].cells[2].text == "MSCA" and content.sizes is None
     assert [cell.text for cell in modules[0].cells[5:]] == ["40\N{NO-BREAK SPACE}%"] * 3

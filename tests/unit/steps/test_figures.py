@@ -5,10 +5,11 @@ import pytest
 from fake_study import CLASSES, finished_study, named_runs, texts
 from PIL import Image
 
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.steps import (
+    figure_assessment,
     figure_comparison,
     figure_confusion,
-    figure_curves,
     figure_duplicates,
     figure_leaderboard,
     figure_learning,
@@ -62,14 +63,24 @@ def test_confusion(fake, tmp_path):
     assert table.groupby("model")["count"].sum().nunique() == 1
 
 
-@pytest.mark.parametrize("kind", ["roc", "pr"])
-def test_curves(fake, tmp_path, kind):
-    table = written(
-        figure_curves,
-        ["--kind", kind, "--classes", *CLASSES, *named_runs(fake.root, "*.image.*")],
-        tmp_path / f"{kind}.png",
-    )
-    assert table["model"].iloc[0] == "colour_histogram" and set(CLASSES) < set(table["class"])
+def test_calibration_and_discrimination_are_drawn_in_one_go(fake, tmp_path):
+    families = ("roc", "pr", "reliability", "reliability_classes", "confidence")
+    tables = texts(fake.path("parts/assessment/demo.subtype.plain.image/*.csv"))
+    outputs = [tmp_path / f"{family}.demo.subtype.plain.image.png" for family in families]
+    arguments = ["--classes", *CLASSES, "--fewest", "10", "--outputs", *texts(outputs)]
+    figure_assessment.main(["--tables", *tables, *arguments])
+    for path in outputs:
+        with Image.open(path) as image:
+            assert min(image.size) > 100
+        assert "<svg" in path.with_suffix(".svg").read_text()
+    drawn = {family: pd.read_csv(path.with_suffix(".csv")) for family, path in zip(families, outputs, strict=True)}
+    assert drawn["roc"]["model"].iloc[0] == "colour_histogram" and set(CLASSES) < set(drawn["roc"]["class"])
+    images = drawn["confidence"].groupby("model")[["right", "wrong"]].sum().sum(axis=1)
+    assert images.nunique() == 1 and images.iloc[0] > 10
+    with pytest.raises(LeukoFlowError, match="no figure of a known family"):
+        figure_assessment.main(["--tables", *tables, *arguments[:-1], str(tmp_path / "other.png")])
+    with pytest.raises(LeukoFlowError, match="table errors is missing"):
+        figure_assessment.main(["--tables", *(each for each in tables if "errors" not in each), *arguments])
 
 
 def test_duplicates(fake, tmp_path):

@@ -80,6 +80,7 @@ def test_the_nearest_options_stand_in_only_where_a_number_is_loose(root) -> None
         "whole": model.model_copy(update={"architecture": "hybridcn_nas", "options": {"features": 2000}}),
         "other": model.model_copy(update={"architecture": "hybridcn_nas", "options": {"features": 2000, "ffn": False}}),
         "twin": model.model_copy(update={"recipe": "modern"}),
+        "part": model.model_copy(update={"training": model.training.model_copy(update={"share": 0.25})}),
     }
     wide = study.model_copy(update={"models": {**others, **study.models}})
     assert counterparts(wide, papers()["hybridcn_nas"].number("accuracy")) == ["whole", "more", "few"]

@@ -116,6 +116,21 @@ def test_batches_are_the_families_own_work(trained: Path) -> None:
     assert np.array_equal(found[3].numpy(), expected)
 
 
+def test_a_normalised_view_is_made_of_the_changed_pictures(trained: Path) -> None:
+    from leukoflow.config.views import View
+    from leukoflow.images.perturbations import changes_of
+    from leukoflow.images.shards import open_view
+    from leukoflow.images.stain import coloured
+
+    settings = NONE.model_copy(update={"brightness": (-0.25,)})
+    data, rows, view = open_view(trained / "view.json"), np.arange(70, 74), View(kind="normalised", size=24)
+    unchanged, darker = stress.changed_batches(data, rows, changes_of(settings), 42, 1, view)
+    images = data.gather(rows)
+    assert np.array_equal(unchanged.numpy(), np.stack([coloured(each, view) for each in images]))
+    dark = FAMILIES["brightness"](images, -0.25, generator(0))
+    assert np.array_equal(darker.numpy(), np.stack([coloured(each, view) for each in dark]))
+
+
 FEATURES = {"kind": "deep", "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}
 FEATURES |= {"stack": "as_coded", "stack_size": "small", "selection": {"features": 40, "stability": 0}}
 

@@ -5,6 +5,7 @@ the reset kept out of the gradient, and dS/dH = 1 / (1 + (pi (H - 1))^2) in the 
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,6 +51,9 @@ class _Sequence(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, steps: int, tau: float, constant: bool) -> Tensor:
         currents = [x] * steps if constant else list(x.chunk(steps))
         spikes = _empty_like(x, steps if constant else 1)
+        if not ctx.needs_input_grad[0]:
+            _fire(currents, spikes.chunk(steps), tau)
+            return spikes
         potentials = torch.empty_like(spikes)
         charge = None
         for current, spike, potential in zip(currents, spikes.chunk(steps), potentials.chunk(steps), strict=True):
@@ -82,6 +86,15 @@ class _Sequence(torch.autograd.Function):
         if constant:
             gradient = torch.stack(gradient.chunk(steps)).sum(dim=0)
         return gradient, None, None, None
+
+
+def _fire(currents: Sequence[Tensor], spikes: Sequence[Tensor], tau: float) -> None:
+    """The same without a gradient: one potential, overwritten at every step, stays in the processor's cache."""
+    potential = torch.div(currents[0], tau)
+    for step, (current, spike) in enumerate(zip(currents, spikes, strict=True)):
+        if step:
+            potential.addcmul_(potential, spikes[step - 1], value=-1).lerp_(current, 1 / tau)
+        torch.ge(potential, 1.0, out=spike)
 
 
 def _empty_like(x: Tensor, times: int) -> Tensor:

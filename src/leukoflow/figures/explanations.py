@@ -1,0 +1,248 @@
+"""Where networks look: pictures under their heat, and what the heat is worth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+
+from leukoflow.figures.contact import outlines, place_picture
+from leukoflow.figures.style import INK, MUTED, class_colour, empty, wrap
+
+METHODS = {
+    "gradcam": "Grad-CAM", "attention": "attention", "rollout": "attention rollout",
+    "uniform": "uniform", "centre": "centre", "edges": "edges (Sobel)",
+}  # fmt: skip
+HEAT = matplotlib.colormaps["viridis"]
+"""Even in lightness, and told apart by readers with any colour vision and in print."""
+STRENGTH = 0.62
+"""How much of the heat's colour lies over a picture, which itself is shown in grey."""
+WRONG = 4
+"""Most columns of misclassified images."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One model's explanations, ready to be drawn."""
+
+    model: str
+    rows: pd.DataFrame
+    """Table of single images (`steps.explain`), index 0 to n - 1."""
+    heat: np.ndarray
+    """uint8 [n, h, w], of the same rows."""
+
+
+def own_method(rows: pd.DataFrame) -> list[str]:
+    """The methods of a model that are drawn: Grad-CAM, and what shows its attention over all blocks."""
+    found = list(dict.fromkeys(rows.loc[~rows["blind"].astype(bool), "method"]))
+    return [name for name in found if name != "attention" or "rollout" not in found]
+
+
+def pick_right(shown: Sequence[Shown], classes: int) -> list[str | None]:
+    """For each class the image that most models get right, of such that many explain; None where there is none."""
+    every = pd.concat([each.rows.drop_duplicates("image_id") for each in shown])
+    every["right"] = every["y"] == every["predicted"]
+    counts = every.groupby(["y", "image_id"])["right"].agg(right="sum", explained="size").reset_index()
+    counts = counts[counts["right"] > 0]
+    counts["_worth"] = -2 * counts["right"] - counts["explained"]
+    best = counts.sort_values(["_worth", "image_id"]).drop_duplicates("y").set_index("y")["image_id"]
+    return [best.get(label) for label in range(classes)]
+
+
+def pick_wrong(each: Shown) -> list[str]:
+    """Up to `WRONG` misclassified images of a model, of as many classes as there are."""
+    once = each.rows.drop_duplicates("image_id")
+    wrong = once[once["y"] != once["predicted"]].sort_values("image_id")
+    turn = wrong.groupby("y").cumcount()
+    return list(wrong.assign(_turn=turn).sort_values(["_turn", "y"])["image_id"][:WRONG])
+
+
+def overlay(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A picture uint8 [H, W, 3] in grey under the colours of its heat uint8 [h, w]: uint8 [H, W, 3]."""
+    size = picture.shape[1::-1]
+    warm = HEAT(cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR))[..., :3] * 255
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None].astype(float)
+    return np.rint(STRENGTH * warm + (1 - STRENGTH) * grey).astype(np.uint8)
+
+
+def explanation_grid(
+    shown: Sequence[Shown],
+    pictures: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    classes: Sequence[str],
+) -> tuple[Figure, pd.DataFrame]:
+    """A row for each model and method: an image of each class that most get right, then the model's own mistakes.
+
+    pictures: uint8 [H, W, 3] of each image; labels: label maps uint16 [S, S], none where the study has no cells. The
+    table has model, method, image_id, class, predicted, shown_as (`one of the class`, `mistake`).
+    """
+    columns = ["model", "method", "image_id", "class", "predicted", "shown_as"]
+    if not shown:
+        return empty("No model was explained."), pd.DataFrame(columns=columns)
+    right, wrong = pick_right(shown, len(classes)), {each.model: pick_wrong(each) for each in shown}
+    rows = [(each, method) for each in shown for method in own_method(each.rows)]
+    mistakes = max(map(len, wrong.values()))
+    figure, grid = _grid(len(rows) + 1, len(classes) + mistakes)
+    table: list[tuple] = []
+    for column, (name, image) in enumerate(zip(classes, right, strict=True)):
+        grid[0, column].set_title(wrap(name, 12), loc="center", color=class_colour(column), fontsize=8.5)
+        _picture(grid[0, column], pictures, labels, image)
+    for axes in grid[0, len(classes) :]:
+        axes.axis("off")
+    if mistakes:
+        grid[0, len(classes)].set_title("misclassified", fontsize=8.5, y=0.02)
+    _row_name(grid[0, 0], "picture", "cells outlined" if labels else "")
+    for place, (each, method) in enumerate(rows, start=1):
+        _row_name(grid[place, 0], each.model, METHODS[method])
+        images = [*right, *wrong[each.model], *[None] * (mistakes - len(wrong[each.model]))]
+        own = {str(row["image_id"]): row for _, row in each.rows[each.rows["method"] == method].iterrows()}
+        for column, (axes, image) in enumerate(zip(grid[place], images, strict=True)):
+            found = own.get(image) if image else None
+            _explained(axes, found, each.heat, pictures, labels, classes, column >= len(classes))
+            if found is not None:
+                names = classes[int(found["y"])], classes[int(found["predicted"])]
+                kind = "one of the class" if column < len(classes) else "mistake"
+                table.append((each.model, method, image, *names, kind))
+    bar = figure.colorbar(ScalarMappable(cmap=HEAT), ax=grid, location="bottom", aspect=50, shrink=0.4, pad=0.01)
+    bar.set_ticks([0, 1], labels=["no heat", "most"])
+    bar.outline.set_visible(False)
+    return figure, pd.DataFrame(table, columns=columns)
+
+
+def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    side = float(np.clip(9.5 / columns, 0.85, 1.4))
+    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0.0, hspace=0.0)
+    figure = Figure(figsize=(columns * side + 1.5, rows * (side + 0.06) + 0.75), layout=layout)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _row_name(axes: Axes, name: str, method: str) -> None:
+    text = f"{wrap(name, 16)}\n{method}" if method else name
+    axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6, fontsize=7.5, color=INK)
+
+
+def _picture(
+    axes: Axes, pictures: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], image: str | None
+) -> None:
+    if image is None:
+        _nothing(axes)
+        return
+    side = len(labels[image]) if image in labels else len(pictures[image])
+    place_picture(axes, pictures[image], side)
+    _outline(axes, labels.get(image))
+
+
+def _explained(
+    axes: Axes,
+    found: pd.Series | None,
+    heat: np.ndarray,
+    pictures: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    classes: Sequence[str],
+    mistake: bool,
+) -> None:
+    if found is None:
+        _nothing(axes)
+        return
+    image = str(found["image_id"])
+    _picture(axes, {image: overlay(pictures[image], heat[int(str(found.name))])}, labels, image)
+    true, predicted = classes[int(found["y"])], classes[int(found["predicted"])]
+    if mistake or true != predicted:
+        text = f"{true} as\n{predicted}" if mistake else f"as {predicted}"
+        axes.text(
+            0.04, 0.05, text, transform=axes.transAxes, fontsize=6, color="white", va="bottom", linespacing=1.05,
+            path_effects=[withStroke(linewidth=1.6, foreground="#10131A")],
+        )  # fmt: skip
+
+
+def _nothing(axes: Axes) -> None:
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _outline(axes: Axes, labels: np.ndarray | None) -> None:
+    if labels is None:
+        return
+    for polygons in outlines(labels).values():
+        for each in polygons:
+            axes.plot(
+                *np.vstack([each, each[:1]]).T, color="white", linewidth=0.7,
+                path_effects=[withStroke(linewidth=1.6, foreground="#10131A")],
+            )  # fmt: skip
+
+
+PANELS = {
+    "cells_ratio": ("Heat in white cells\nover their area", 1.0),
+    "nuclei_ratio": ("Heat in nuclei\nover their area", 1.0),
+    "deletion_gain": ("Deletion, gain\nover chance", 0.0),
+    "insertion_gain": ("Insertion, gain\nover chance", 0.0),
+    "rank_all": ("Likeness after all\nweights are scrambled", 0.0),
+    "rank_edges": ("Likeness to\nthe picture's edges", 0.0),
+}
+"""Title of each panel, and the value that says nothing."""
+COLOURS = {"gradcam": ("#0072B2", "o"), "attention": ("#D55E00", "s"), "rollout": ("#009E73", "D")}
+BLIND = {"centre": ("^", "centre, knows no network"), "edges": ("v", "edges, know no network")}
+
+
+def explanation_scores(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """A row for each model and method, a panel for each score with its interval; blind maps hollow beside them.
+
+    `table` holds the explanations of one panel.
+    """
+    every = table[(table["subset"] == "all") & table["score"].isin(PANELS)]
+    names = [name for name in PANELS if every.loc[every["score"] == name, "value"].notna().any()]
+    own = every[~every["blind"].astype(bool)]
+    if own.empty or not names:
+        return empty("No model was explained."), every
+    keys = list(dict.fromkeys(zip(own["model"], own["method"], strict=True)))
+    figure = Figure(figsize=(1.7 + 1.75 * len(names), 0.26 * len(keys) + 1.5), layout="constrained")
+    grid = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    for axes, name in zip(grid, names, strict=True):
+        part = every[every["score"] == name].set_index(["model", "method"])
+        title, nothing = PANELS[name]
+        axes.axvline(nothing, color=MUTED, linewidth=1, zorder=1)
+        for place, key in enumerate(keys):
+            _score(axes, part, key, place, name)
+        axes.set_title(title, fontsize=8, loc="left")
+        axes.grid(axis="x")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.tick_params(axis="y", length=0)
+    grid[0].set_yticks(range(len(keys)), [f"{model}, {METHODS[method]}" for model, method in keys])
+    grid[0].set_ylim(len(keys) - 0.45, -0.55)
+    _legend(figure, {method for _, method in keys})
+    return figure, every
+
+
+def _score(axes: Axes, part: pd.DataFrame, key: tuple[str, str], place: int, score: str) -> None:
+    colour, marker = COLOURS[key[1]]
+    value, low, high = (float(number) for number in part.loc[key, ["value", "low", "high"]].to_numpy())
+    axes.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="round")
+    axes.plot(value, place, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
+    if score.startswith("rank"):
+        return  # of blind maps these are 1 by construction
+    for name, (shape, _) in BLIND.items():
+        if (key[0], name) in part.index:
+            blind = part["value"].to_dict()[key[0], name]
+            axes.plot(blind, place, shape, color=MUTED, markerfacecolor="white", markersize=4, zorder=1.5)
+
+
+def _legend(figure: Figure, methods: set[str]) -> None:
+    handles = [
+        Line2D([], [], color=colour, marker=marker, label=METHODS[name])
+        for name, (colour, marker) in COLOURS.items()
+        if name in methods
+    ]
+    handles += [
+        Line2D([], [], color=MUTED, marker=marker, markerfacecolor="white", linestyle="none", label=label)
+        for marker, label in BLIND.values()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5)

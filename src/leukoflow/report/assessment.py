@@ -1,0 +1,200 @@
+"""Calibration and discrimination, as the report shows them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from leukoflow.config.study import Study
+from leukoflow.core.runs import is_baseline
+from leukoflow.report import words
+from leukoflow.report.assessment_words import bias_word, sentences
+from leukoflow.report.embed import Picture
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+
+PLACE = ["cohort", "task", "view", "protocol"]
+FIGURES = ("reliability", "reliability_classes", "confidence")
+AFTER = ("temperature", "class temperature", "isotonic")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The models trained on one cohort, task, view and protocol."""
+
+    title: str
+    sentences: list[str]
+    grids: list[Grid]
+    more: list[Grid]
+    """Long tables, folded away."""
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the section's template shows."""
+
+    panels: list[Panel]
+    bins: int
+    partial: str
+
+
+def assessment_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Content | None:
+    """The section's content: a panel for every combination with a network; None where there is none."""
+    calibration = tables["calibration"]
+    panels = []
+    for place, part in calibration[calibration["role"] == "test"].groupby(PLACE, sort=False):
+        if all(is_baseline(name) for name in part["model"]):
+            continue
+        own = {name: _at(table, place) for name, table in tables.items() if set(PLACE) <= set(table.columns)}
+        shown = [each for each in pictures if each.parts == place and each.family in FIGURES]
+        shown.sort(key=lambda each: FIGURES.index(each.family))
+        panels.append(_panel(place, own, shown))
+    partial = words.percent(study.evaluation.assessment.partial, 0)
+    return Content(panels, study.evaluation.assessment.bins, partial) if panels else None
+
+
+def _at(table: pd.DataFrame, place: tuple) -> pd.DataFrame:
+    """The rows of one panel."""
+    here = (table[PLACE] == list(place)).all(axis=1)
+    return table[here]
+
+
+def _panel(place: tuple, tables: Mapping[str, pd.DataFrame], pictures: list[Picture]) -> Panel:
+    cohort, task, view, protocol = place
+    calibration = tables["calibration"]
+    whole = calibration[calibration["class"] == ""]
+    test, outside = whole[whole["role"] == "test"], whole[whole["role"] == "external"]
+    areas, errors, points, mixes = (
+        tables[name][tables[name]["role"] == "test"]
+        for name in ("discrimination", "errors", "operating_points", "prevalence")
+    )
+    grids = [calibration_grid(test), discrimination_grid(areas, errors)]
+    more = [operating_grid(points), prevalence_grid(mixes)]
+    if len(outside):
+        more.insert(0, outside_grid(outside))
+    title = f"{cohort}, {task}: {protocol} split, {view} view"
+    return Panel(title, sentences(test, areas, errors), grids, more, pictures)
+
+
+def means_by(table: pd.DataFrame, *keys: str) -> pd.DataFrame:
+    """Means of all numbers over runs, the colour baseline first, otherwise in the table's order."""
+    means = table.groupby([*keys], sort=False).mean(numeric_only=True).reset_index()
+    order = sorted(range(len(means)), key=lambda place: not is_baseline(str(means["model"].iloc[place])))
+    return means.iloc[order].reset_index(drop=True)
+
+
+def _ranged(row: Mapping, name: str, digits: int = 3) -> Cell:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    note = "" if words.missing(low) else f"{low:.{digits}f}{words.DASH}{high:.{digits}f}"
+    return number(row[name], words.decimal(row[name], digits), note)
+
+
+def _shared(row: Mapping, name: str) -> Cell:
+    """A share as a percentage with its interval."""
+    return number(row[name], words.percent(row[name]), words.interval(row[f"{name}_low"], row[f"{name}_high"]))
+
+
+def _confidence(row: Mapping) -> list[Cell]:
+    cells = [number(row[name], words.percent(row[name])) for name in ("observed", "predicted")]
+    limits = f"{100 * row['bias_low']:+.1f} to {100 * row['bias_high']:+.1f}".replace("-", "\N{MINUS SIGN}")
+    note = "" if words.missing(row["bias_low"]) else f"{limits} points"
+    return [*cells, number(row["bias"], bias_word(row["bias_low"], row["bias_high"]), note)]
+
+
+def calibration_grid(test: pd.DataFrame) -> Grid:
+    """Every model as trained, and its ECE after each calibrator; `test` holds rows of the whole (class "")."""
+    by = {
+        str(name): {str(row["model"]): row for row in means_by(part, "model").to_dict("records")}
+        for name, part in test.groupby("calibrator", sort=False)
+    }
+    rows = []
+    for model, row in by["none"].items():
+        cells = [Cell(model), *_confidence(row), _ranged(row, "ece")]
+        cells.append(number(row["ece_chance"], words.decimal(row["ece_chance"]), f"up to {row['ece_chance_high']:.3f}"))
+        for name in AFTER:
+            after = by[name][model]
+            known = not words.missing(after["ece"])
+            note = f"T {after['temperature']:.2f}" if name == "temperature" and known else ""
+            cells.append(number(after["ece"], words.decimal(after["ece"]) if known else "undetermined", note))
+        cells += [number(row[name], words.decimal(row[name])) for name in ("mce_filled", "adaptive_ece", "ici")]
+        cells += [
+            _ranged(row, "brier"),
+            _ranged(row, "nll", 2),
+            number(row["sharpness"], words.decimal(row["sharpness"])),
+        ]
+        rows.append(Row(tuple(cells), is_baseline(model)))
+    columns = ["Model", "Accuracy", "Mean confidence", "Confidence is", "ECE", "ECE by chance"]
+    columns += [f"ECE, {name}" for name in AFTER]
+    columns += ["MCE (filled bins)", "Adaptive ECE", "ICI", "Brier (0 to 2)", "Log loss", "Sharpness"]
+    return grid("Calibration on test images, calibrators fitted on validation images alone.", columns, rows)
+
+
+def discrimination_grid(areas: pd.DataFrame, errors: pd.DataFrame) -> Grid:
+    """Areas, agreement, and where errors gather."""
+    macro, micro = (
+        {str(row["model"]): row for row in means_by(areas[areas["class"] == name], "model").to_dict("records")}
+        for name in ("macro average", "micro average")
+    )
+    pairs = errors.groupby("model")["pairs"].first()
+    rows = []
+    for row in means_by(errors, "model").to_dict("records"):
+        name = row["model"]
+        cells = [Cell(name), _ranged(macro[name], "auc"), _ranged(micro[name], "auc")]
+        cells += [_ranged(macro[name], each) for each in ("partial_auc", "ap")]
+        cells += [_ranged(row, each) for each in ("kappa", "mcc", "nmi")]
+        cells.append(number(row["errors"], words.decimal(row["errors"], 0)))
+        most = f"of {row['error_entropy_most']:.2f}"
+        cells.append(number(row["error_entropy"], words.decimal(row["error_entropy"], 2), most))
+        first = pairs.get(name)
+        cells.append(number(row["top3"], words.percent(row["top3"], 0), first if isinstance(first, str) else ""))
+        cells += [_shared(row, each) for each in ("confidence_right", "confidence_wrong")]
+        cells.append(number(macro[name]["separation"], words.decimal(macro[name]["separation"])))
+        rows.append(Row(tuple(cells), is_baseline(name)))
+    columns = ["Model", "Macro AUC", "Micro AUC", "Partial AUC", "Macro AP", "Kappa", "MCC", "NMI", "Errors"]
+    columns += ["Error entropy, bits", "Errors in 3 pairs", "Confidence of right", "of wrong", "Separation (JS)"]
+    return grid("Discrimination on test images.", columns, rows)
+
+
+def outside_grid(outside: pd.DataFrame) -> Grid:
+    """Calibration on other cohorts, as trained and with the temperature of the own validation images."""
+    rows = []
+    before, after = (
+        means_by(outside[outside["calibrator"] == name], "model", "target").to_dict("records")
+        for name in ("none", "temperature")
+    )
+    for row, later in zip(before, after, strict=True):
+        value = later["ece"]
+        cells = [Cell(row["model"]), Cell(row["target"]), number(row["n"], words.count(row["n"])), *_confidence(row)]
+        cells += [_ranged(row, "ece"), number(value, "undetermined" if words.missing(value) else words.decimal(value))]
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = ["Model", "Target", "Images", "Accuracy", "Mean confidence", "Confidence is", "ECE", "ECE, temperature"]
+    return grid("Calibration on other cohorts, all labelled images, those seen before included.", columns, rows)
+
+
+def operating_grid(points: pd.DataFrame) -> Grid:
+    """Sensitivity and specificity met on test images at thresholds chosen on validation images."""
+    rules = list(dict.fromkeys(points["rule"]))
+    by_rule = {rule: means_by(points[points["rule"] == rule], "model", "class") for rule in rules}
+    rows = []
+    for place, first in enumerate(by_rule[rules[0]].to_dict("records")):
+        cells = [Cell(first["model"]), Cell(first["class"])]
+        for table in by_rule.values():
+            row = table.iloc[place].to_dict()
+            cells += [_shared(row, "sensitivity"), _shared(row, "specificity")]
+        rows.append(Row(tuple(cells), is_baseline(first["model"])))
+    titles = [rule.capitalize() if rule.startswith("Y") else f"{rule} wanted" for rule in rules]
+    columns = [text for title in titles for text in (f"Sensitivity, {title}", "Specificity met")]
+    return grid("Operating points, each class against the rest.", ["Model", "Class", *columns], rows)
+
+
+def prevalence_grid(mixes: pd.DataFrame) -> Grid:
+    """How often the call of a class would be right, were the class rarer or more frequent."""
+    levels = sorted(set(mixes["prevalence"]))
+    by_level = {level: means_by(mixes[mixes["prevalence"] == level], "model", "class") for level in levels}
+    rows = []
+    for place, first in enumerate(by_level[levels[0]].to_dict("records")):
+        cells = [Cell(first["model"]), Cell(first["class"]), number(first["share"], words.percent(first["share"], 0))]
+        cells += [_shared(table.iloc[place].to_dict(), "ppv") for table in by_level.values()]
+        rows.append(Row(tuple(cells), is_baseline(first["model"])))
+    columns = ["Model", "Class", "Share here", *(f"Right calls at {100 * level:g} %" for level in levels)]
+    return grid("Positive predictive value in other mixes of classes.", columns, rows)

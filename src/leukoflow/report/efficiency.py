@@ -1,0 +1,210 @@
+"""Section Efficiency of the report: what each model costs, and what spikes save."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.config.study import Study
+from leukoflow.core.runs import is_baseline
+from leukoflow.report import words
+from leukoflow.report.embed import Picture
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+
+FAMILIES = ("pareto", "throughput")
+NETWORK = ["task", "view", "model"]
+PUBLISHED = {
+    "latency_ms": ("Latency", "latency_p50_ms", "ms"),
+    "gpu_latency_ms": ("Latency on a GPU", "gpu_latency_p50_ms", "ms"),
+    "images_per_second": ("Images a second, on a GPU", "gpu_images_per_second", ""),
+    "bytes": ("Weights", "bytes", "bytes"),
+    "peak_memory_mb": ("Memory", "peak_memory_mb", "MB"),
+    "training_seconds": ("Training", "seconds", "s"),
+}
+"""Published costs: title, the column measured, unit."""
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """The whole section."""
+
+    where: str
+    """Devices and threads, in words."""
+    features: tuple[str, ...]
+    """Models that read features, whose making is not in their cost."""
+    grids: tuple[Grid, ...]
+    """Size and speed; training."""
+    energy: Grid | None
+    verdicts: tuple[str, ...]
+    """What spikes save, one sentence a network."""
+    published: Grid | None
+    pictures: tuple[Picture, ...]
+
+
+def efficiency_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Efficiency:
+    """The section from tables efficiency, energy and speed."""
+    costs = tables["efficiency"]
+    networks = costs.drop_duplicates(NETWORK)
+    spiking = tables["energy"][tables["energy"]["spiking"].astype(bool)]
+    shown = sorted((each for each in pictures if each.family in FAMILIES), key=lambda each: FAMILIES.index(each.family))
+    reading = networks.loc[networks["reads"] == "features", "model"]
+    return Efficiency(
+        where=_where(tables["speed"]),
+        features=tuple(dict.fromkeys(reading)),
+        grids=(cost_grid(networks), training_grid(costs)),
+        energy=energy_grid(spiking) if len(spiking) else None,
+        verdicts=verdicts(spiking),
+        published=published_grid(study, networks),
+        pictures=tuple(shown),
+    )
+
+
+def _where(speed: pd.DataFrame) -> str:
+    devices = [name for name in dict.fromkeys(speed["device"]) if name != "cpu"]
+    text = "one thread of the processor, in 32-bit numbers"
+    text += f", and on {words.listed(devices)}" if devices else "; no GPU was there"
+    load = speed["load"].median()
+    if words.missing(load):
+        return text
+    return f"{text}. While measuring, {load:.1f} processes wanted a core of the machine (median)"
+
+
+def cost_grid(table: pd.DataFrame) -> Grid:
+    """Size, operations, speed, memory and energy of each network, for one image."""
+    gpu = bool((table["gpu"].notna() & table["gpu"].ne("")).any())
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(row["model"]), Cell(row["task"]), Cell(row["view"]), _count(row["input_size"])]
+        cells += [
+            _count(row["parameters"]),
+            _count(row["buffers"]),
+            _scaled(row["bytes"], 1e6),
+            _scaled(row["macs"], 1e6),
+        ]
+        cells += [
+            number(row["latency_p50_ms"], _digits(row["latency_p50_ms"]), f"p95 {_digits(row['latency_p95_ms'])}")
+        ]
+        cells += [_scaled(row["latency_processor_ms"]), _best(row, "")]
+        cells += [_scaled(row["peak_memory_mb"]), _scaled(row["energy_uj"])]
+        if gpu:
+            limits = f"p95 {_digits(row['gpu_latency_p95_ms'])}"
+            cells += [number(row["gpu_latency_p50_ms"], _digits(row["gpu_latency_p50_ms"]), limits)]
+            cells += [_best(row, "gpu_"), _scaled(row["gpu_peak_memory_mb"])]
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = ["Model", "Task", "View", "Input side", "Parameters", "Buffers", "Weights, MB", "Million MACs"]
+    columns += ["Latency, ms", "Processor time, ms", "Images/s, best batch", "Memory, MB", "Energy, µJ"]
+    columns += ["GPU latency, ms", "GPU images/s, best batch", "GPU memory, MB"] if gpu else []
+    return grid("What one image costs, network by network.", columns, rows, "efficiency")
+
+
+def training_grid(table: pd.DataFrame) -> Grid:
+    """Training of each model: means over runs."""
+    rows = []
+    for row in table.to_dict("records"):
+        name = Cell(row["model"], chip="random weights" if row["weights"] == "random" else "")
+        cells = [name, Cell(row["protocol"]), Cell(row["view"]), _count(row["runs"]), Cell(str(row["size"]))]
+        cells += [
+            Cell(str(row["recipe"])),
+            _count(row["trainable"]),
+            number(row["epochs"], words.decimal(row["epochs"], 0)),
+        ]
+        cells += [number(row["seconds"], words.duration(row["seconds"])), _scaled(row["training_images_per_second"])]
+        cells += [Cell(str(row["training_device"])), Cell(str(row["precision"]))]
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = ["Model", "Split", "View", "Runs", "Size", "Recipe", "Trainable parameters", "Epochs", "Training time"]
+    return grid(
+        "What training took, means over runs.", [*columns, "Images/s", "Device", "Precision"], rows, "efficiency"
+    )
+
+
+def energy_grid(spiking: pd.DataFrame) -> Grid:
+    """Energy of one image of each spiking network, means over its runs."""
+    rows = []
+    for (task, view, model), part in spiking.groupby(NETWORK, sort=False):
+        mean = part.mean(numeric_only=True)
+        between = f"{words.percent(mean['between_rate'])} ({part['between'].iloc[0]})"
+        cells = [*map(Cell, map(str, (model, task, view))), _count(mean["steps"]), _scaled(mean["macs_on_values"], 1e6)]
+        cells += [_scaled(mean["sops"], 1e6), _scaled(mean["energy_uj"]), _scaled(mean["energy_stem_repeated_uj"])]
+        cells += [
+            _scaled(mean["energy_without_between_uj"]),
+            number(mean["energy_between_uj"], _digits(mean["energy_between_uj"]), between),
+        ]
+        cells += [_scaled(mean["energy_twin_uj"])]
+        rows.append(Row(tuple(cells)))
+    columns = ["Spiking network", "Task", "View", "Time steps", "Million MACs on values", "Million SOPs"]
+    columns += [
+        "Energy as it is, µJ",
+        "First layer at every step, µJ",
+        "Without neurons between, µJ",
+        "With neurons between, µJ",
+    ]
+    columns.append("Twin without spikes, µJ")
+    return grid("Energy of the spiking networks' arithmetic for one image.", columns, rows, "energy")
+
+
+def verdicts(spiking: pd.DataFrame) -> tuple[str, ...]:
+    """For each spiking network, its energy beside that of the same layers without spikes, run once."""
+    found = []
+    for (_, view, model), part in spiking.groupby(NETWORK, sort=False):
+        mean = part.mean(numeric_only=True)
+        ratio, other = mean["energy_uj"] / mean["energy_twin_uj"], mean["energy_between_uj"] / mean["energy_twin_uj"]
+        text = (
+            f"{model} on the {view} view: the arithmetic of one image takes {_times(ratio)} what its twin takes, the "
+        )
+        text += "same layers without spikes"
+        if part["between"].iloc[0] == "assumed":
+            text += "; with neurons between depthwise and pointwise convolution, firing as often as the others, "
+            text += f"it would take {_times(other)} that"
+        found.append(f"{text}.")
+    return tuple(found)
+
+
+def published_grid(study: Study, networks: pd.DataFrame) -> Grid | None:
+    """Costs as papers give them beside those measured here; None where there are none."""
+    rows = []
+    for row in networks.to_dict("records"):
+        given = study.models[row["model"]].published.get(row["task"], {}) if row["model"] in study.models else {}
+        for name, (title, column, unit) in PUBLISHED.items():
+            if name in given:
+                cells = [
+                    Cell(row["model"]),
+                    Cell(row["task"]),
+                    Cell(row["view"]),
+                    Cell(f"{title} ({unit})" if unit else title),
+                ]
+                rows.append(Row((*cells, _scaled(given[name]), _scaled(row[column]))))
+    columns = ["Published model", "Task", "View", "Cost", "As published", "Measured here"]
+    return grid("Costs as published, on the authors' machines, and here.", columns, rows) if rows else None
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g} times" if ratio >= 1 else f"{words.percent(ratio, 0)} of"
+
+
+def _count(value: Any) -> Cell:
+    return Cell(words.NONE) if _none(value) else number(float(value), words.count(value))
+
+
+def _scaled(value: Any, unit: float = 1.0) -> Cell:
+    return Cell(words.NONE) if _none(value) else number(float(value), _digits(float(value) / unit))
+
+
+def _best(row: Mapping[Any, Any], prefix: str) -> Cell:
+    rate = row[f"{prefix}images_per_second"]
+    return Cell(words.NONE) if _none(rate) else number(rate, _digits(rate), f"batches of {row[f'{prefix}batch']:.0f}")
+
+
+def _digits(value: float) -> str:
+    """Three digits that count, without an exponent."""
+    if _none(value):
+        return words.NONE
+    if value == 0:
+        return "0"
+    places = max(0, 2 - int(np.floor(np.log10(abs(value)))))
+    return f"{value:,.{places}f}"
+
+
+def _none(value: Any) -> bool:
+    return value is None or bool(pd.isna(value))

@@ -1,0 +1,168 @@
+"""What leaks are worth, as the report says it: splits side by side, copies apart, and the findings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import pandas as pd
+
+from leukoflow.config.splits import Protocol
+from leukoflow.config.study import Study
+from leukoflow.core.runs import is_baseline
+from leukoflow.report import words
+from leukoflow.report.comparison import limits, points
+from leukoflow.report.embed import Picture
+from leukoflow.report.findings import Finding
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.report.headlines import FEW_GROUPS, HELD_OUT
+
+LOOSE = "image"
+PLACE = ["cohort", "task", "view"]
+INTERVALS = {"groups": "", "images": "", "wilson": "Wilson", "newcombe": "Newcombe"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One cohort, task and view."""
+
+    title: str
+    grids: list[Grid]
+    pictures: list[Picture]
+    networks: bool
+    """Whether a network was run here, and not the colour baseline alone."""
+
+
+def leakage_section(
+    study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
+) -> list[Block] | None:
+    """A block for each cohort, task and view that has several splits or test images with a learnt copy."""
+    blocks = []
+    for place, part in tables["leakage"].groupby(PLACE, sort=False):
+        made = [_protocols(part), _copies(part), _external(part)]
+        grids = [each for each in made if each is not None]
+        drawn = [each for each in pictures if each.family == "leakage" and each.parts == place]
+        if grids:
+            networks = not part["model"].map(is_baseline).all()
+            blocks.append(Block(f"{place[0]}, {place[1]}, {place[2]} view", grids, drawn, networks))
+    return sorted(blocks, key=lambda block: not block.networks) or None
+
+
+def _share(row: Mapping, images: bool = True) -> list[Cell]:
+    note = words.interval(row["low"], row["high"])
+    kind = INTERVALS.get(row["interval"], "")
+    cells = [number(row["accuracy"], words.percent(row["accuracy"]), f"{note} {kind}".strip())]
+    return [*cells, number(row["images"], words.count(row["images"]))] if images else cells
+
+
+def _gain(row: Mapping, prefix: str = "difference", low: str = "difference_low", high: str = "difference_high") -> Cell:
+    return number(row[prefix], points(row[prefix]), limits(row[low], row[high]))
+
+
+def _protocols(part: pd.DataFrame) -> Grid | None:
+    every = part[(part["part"] == "all") & (part["target"] == part["cohort"])]
+    if every["protocol"].nunique() < 2:
+        return None
+    paired = every["paired_difference"].notna().any()
+    rows = []
+    for row in every.to_dict("records"):
+        cells = [Cell(row["model"]), Cell(row["protocol"]), *_share(row)]
+        cells += [number(row["units"], words.count(row["units"])), _gain(row)]
+        cells.append(number(row["shared"], words.count(row["shared"])))
+        if paired:
+            cells.append(_gain(row, "paired_difference", "paired_low", "paired_high"))
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = ["Model", "Split", "Accuracy", "Test images", "Groups", "Less split image, points"]
+    columns += ["Images in both test sets", *(["On those alone, points"] if paired else [])]
+    return grid("Accuracy by split. Small figures are intervals.", columns, rows)
+
+
+def _copies(part: pd.DataFrame) -> Grid | None:
+    return _apart(part[part["target"] == part["cohort"]], "Test images with a copy among the images learnt from.", "")
+
+
+def _external(part: pd.DataFrame) -> Grid | None:
+    outside = part[part["target"] != part["cohort"]]
+    return _apart(
+        outside, "Images from elsewhere, with and without those of which a copy was learnt from.", "Tested on"
+    )
+
+
+def _apart(part: pd.DataFrame, caption: str, target: str) -> Grid | None:
+    rows = []
+    for _, trio in part[part["protocol"].notna()].groupby(["target", "protocol", "model"], sort=False):
+        by_part = {row["part"]: row for row in trio.to_dict("records")}
+        if "copies" not in by_part:
+            continue
+        copies, rest = by_part["copies"], by_part["rest"]
+        cells = [Cell(copies["model"]), *([Cell(copies["target"])] if target else []), Cell(copies["protocol"])]
+        cells += [*_share(by_part["all"]), *_share(copies), *_share(rest), _gain(copies)]
+        if target:
+            cells.append(_gain(by_part["all"]))
+        rows.append(Row(tuple(cells), is_baseline(copies["model"])))
+    columns = ["Model", *([target] if target else []), "Split", "Accuracy, all", "Images", "Copies", "Images"]
+    columns += ["Others", "Images", "Copies less others, points", *(["All less others, points"] if target else [])]
+    return grid(caption, columns, rows) if rows else None
+
+
+def leakage_findings(study: Study, table: pd.DataFrame) -> list[Finding]:
+    """What stricter splits cost, and what copies are worth, of the best network of each cohort, task and view."""
+    found: list[Finding] = []
+    for _, whole in table[table["target"] == table["cohort"]].groupby(PLACE[:2], sort=False):
+        # Other views of the colour baseline stand in the tables; here they would bury the networks.
+        networks = whole[~whole["model"].map(is_baseline).astype(bool)]
+        for place, part in whole.groupby(PLACE, sort=False):
+            if networks.empty or place[2] in set(networks["view"]):
+                where = ", ".join(map(str, place))
+                found += [*_cost(where, part), *_worth(where, part)]
+    return found
+
+
+def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
+    every = own[own["part"] == "all"]
+    used = [name for name in get_args(Protocol) if name in set(every["protocol"])]
+    strict = every[(every["protocol"] == used[-1]) & every["difference"].notna()] if used else every[:0]
+    best = _best(strict)
+    if best is None or best["difference"] > -0.005:
+        return
+    loose = every[(every["protocol"] == LOOSE) & (every["model"] == best["model"])].iloc[0]
+    text = f"{best['model']} is right on {words.percent(loose['accuracy'])} with {HELD_OUT[LOOSE]}, and on "
+    text += f"{words.percent(best['accuracy'])} with {HELD_OUT[used[-1]]}: {_lost(best['difference'])}"
+    spread = limits(best["difference_low"], best["difference_high"])
+    text += f" (interval {spread} points)." if spread else "."
+    if len(strict) > 1:
+        text += f" Over all {words.plural(len(strict), 'model')} the median is {_lost(strict['difference'].median())}."
+    if best["units"] < FEW_GROUPS:
+        text += f" The strict test set has {words.plural(best['units'], 'group')}: the loss is known only roughly."
+    tone = "bad" if best["difference_high"] < 0 else "warn"
+    yield Finding(tone, f"Accuracy depends on the split: {where}", text, "leakage")
+
+
+def _worth(where: str, own: pd.DataFrame) -> Iterator[Finding]:
+    apart = own[own["protocol"] == LOOSE]
+    known = set(apart.loc[apart["part"] == "copies", "model"])
+    first = _best(apart[(apart["part"] == "all") & apart["model"].isin(known)])
+    if first is None:
+        return
+    best = apart[(apart["part"] == "copies") & (apart["model"] == first["model"])].iloc[0]
+    rest = apart[(apart["part"] == "rest") & (apart["model"] == best["model"])].iloc[0]
+    number, others = int(best["images"]), int(rest["images"])
+    text = f"{number} of {words.plural(number + others, 'test image')} under split image have a copy among the images "
+    text += f"learnt from. {best['model']} is right on {words.percent(best['accuracy'])} "
+    text += f"({words.interval(best['low'], best['high'])}) of the copies and on {words.percent(rest['accuracy'])} "
+    text += f"({words.interval(rest['low'], rest['high'])}) of the others."
+    if others:
+        share = number / (number + others)
+        text += f" The copies change its accuracy by {points(share * best['difference'])} points."
+    yield Finding("warn", f"Copies in the test set: {where}", text, "leakage")
+
+
+def _lost(difference: float) -> str:
+    return f"{100 * abs(difference):.1f} points {'less' if difference < 0 else 'more'}"
+
+
+def _best(rows: pd.DataFrame) -> pd.Series | None:
+    """The network with the highest accuracy, else the colour baseline; None where there is no row."""
+    if rows.empty:
+        return None
+    order = rows.assign(_first=rows["model"].map(is_baseline), _fall=-rows["accuracy"])
+    return order.sort_values(["_first", "_fall", "model"]).iloc[0]

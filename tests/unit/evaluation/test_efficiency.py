@@ -1,0 +1,253 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fake_profile import LAYERS, PLAIN, made_up
+from torch import nn
+
+from leukoflow.config.profile import Profile
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.runs import Run
+from leukoflow.evaluation import efficiency, profile, speed
+from leukoflow.evaluation.energy import energy
+from leukoflow.evaluation.macs import layers_of
+from leukoflow.models import inference, registry
+from leukoflow.steps import profile as step
+
+NEURONS = ["stem", "stage1", "stage2", "stage3", "refinement", "head"]
+BETWEEN = [
+    "stem", "stage1 depthwise", "stage1", "stage2 depthwise", "stage2", "stage3 depthwise", "stage3",
+    "refinement depthwise", "refinement", "head",
+]  # fmt: skip
+
+
+def counted(name: str, side: int = 224, neurons=(), **options) -> list:
+    """Layers of a network that has shapes but no numbers."""
+    with torch.device("meta"):
+        model, x = registry.build(name, **options), torch.zeros(1, 3, side, side)
+    return layers_of(model, x, neurons)
+
+
+# As published for 224 x 224 pixels and 1,000 classes: torchvision's table of models (GFLOPS there are MACs), which the
+# heads for four classes change by less than the last digit given, but for ViT's 0.8 M of 17.56 G.
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("resnet50", 4.09), ("vgg19", 19.63), ("efficientnet_b0", 0.39), ("densenet121", 2.83), ("vit_b16", 17.56)],
+)
+def test_counts_are_those_published(name: str, published: float) -> None:
+    assert round(sum(each.macs for each in counted(name)) / 1e9, 2) == pytest.approx(published, abs=0.0101)
+
+
+def test_layers_by_hand() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 5, padding=2, groups=8), nn.Conv2d(8, 6, 1),
+        nn.Flatten(), nn.Linear(6 * 16 * 16, 4),
+    )  # fmt: skip
+    found = layers_of(model, torch.rand(1, 3, 32, 32))
+    assert [(each.layer, each.kind, each.macs) for each in found] == [
+        ("0", "convolution", 3 * 8 * 9 * 256), ("1", "depthwise convolution", 8 * 25 * 256),
+        ("2", "pointwise convolution", 8 * 6 * 256), ("4", "linear", 6 * 256 * 4),
+    ]  # fmt: skip
+    assert [each.parameters for each in found] == [3 * 8 * 9 + 8, 8 * 25 + 8, 8 * 6 + 6, 6 * 256 * 4 + 4]
+    assert {(each.steps, each.given) for each in found} == {(1, "values")}
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_attention_by_hand(batch_first: bool) -> None:
+    class Attend(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(32, 4, batch_first=batch_first)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tokens = x.flatten(2).transpose(1, 2) if batch_first else x.flatten(2).permute(2, 0, 1)
+            return self.attention(tokens, tokens, tokens, need_weights=False)[0]
+
+    (layer,) = layers_of(Attend(), torch.rand(1, 32, 3, 5))
+    tokens = 15
+    assert (layer.kind, layer.macs) == ("matrix product", 4 * tokens * 32**2 + 2 * tokens**2 * 32)
+
+
+def test_counting_leaves_no_trace() -> None:
+    model = registry.build("vit_b16", size="small").eval()
+    x = torch.rand(1, 3, 64, 64)
+    first = model(x)
+    layers_of(model, x)
+    assert torch.backends.mha.get_fastpath_enabled() and torch.equal(model(x), first)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_layers_of_the_spiking_network_know_what_they_are_given() -> None:
+    found = {each.layer: each for each in counted("neurallnet", neurons=NEURONS)}
+    assert {name: each.given for name, each in found.items() if each.given != "values"} == {
+        "stages.0.0": "stem", "stages.1.0": "stage1", "stages.2.0": "stage2", "refinement.0": "stage3",
+        "classifier": "head",
+    }  # fmt: skip
+    # The stem's convolution runs once, all others at each of four steps.
+    assert [name for name, each in found.items() if each.steps == 1] == ["stem.0"]
+    assert found["stem.0"].macs == 27 * 48 * 112**2
+    assert found["stages.1.2"].macs == 4 * 96 * 192 * 28**2
+    between = {each.layer: each.given for each in counted("neurallnet", neurons=BETWEEN, lif_between=True)}
+    assert between["stages.1.3"] == "stage2 depthwise" and between["refinement.3"] == "refinement depthwise"
+    assert between["head.0"] == "values" and between["stages.0.5.squeeze"] == "values"
+
+
+def test_energy_by_hand() -> None:
+    found = energy(LAYERS, {"stem": 0.1, "stage1": 0.25})
+    assert (found["steps"], found["macs"], found["macs_on_values"]) == (4, 11_160, 9000)
+    assert found["sops"] == pytest.approx(200 + 40)
+    assert found["energy_uj"] == pytest.approx((4.6 * 9000 + 0.9 * 240) / 1e6)
+    assert found["energy_stem_repeated_uj"] == pytest.approx((4.6 * 12_000 + 0.9 * 240) / 1e6)
+    assert (found["between"], found["between_rate"]) == ("assumed", pytest.approx(0.175))
+    assert found["energy_between_uj"] == pytest.approx((4.6 * 1000 + 0.9 * (240 + 8000 * 0.175)) / 1e6)
+    assert found["energy_without_between_uj"] == pytest.approx(found["energy_uj"])
+    assert found["twin_macs"] == 1000 + 500 + 2000 + 40
+    assert found["energy_twin_uj"] == pytest.approx(4.6 * 3540 / 1e6)
+    assert math.isnan(found["break_even_rate"])  # its multiplications alone cost more than the twin
+    plain = energy(PLAIN, {})
+    assert plain["energy_uj"] == pytest.approx(4.6 * 11_160 / 1e6) and "sops" not in plain
+
+
+def test_at_the_break_even_rate_spikes_cost_what_the_twin_does() -> None:
+    layers = counted("neurallnet", neurons=BETWEEN, lif_between=True)
+    quiet, busy = (energy(layers, dict.fromkeys(BETWEEN, rate)) for rate in (0.1, 0.2))
+    assert quiet["between"] == "measured" and quiet["energy_between_uj"] == pytest.approx(quiet["energy_uj"])
+    assert busy["sops"] == pytest.approx(2 * quiet["sops"])
+    even = energy(layers, dict.fromkeys(BETWEEN, quiet["break_even_rate"]))
+    assert even["energy_uj"] == pytest.approx(even["energy_twin_uj"])
+    twin = sum(each.macs for each in counted("neurallnet", spiking=False))
+    assert quiet["twin_macs"] == twin
+    silent = energy(layers, dict.fromkeys(BETWEEN, 0.0))
+    assert silent["energy_uj"] == pytest.approx(4.6e-6 * silent["macs_on_values"])
+
+
+class Slow(nn.Module):
+    """A network that takes a known time and memory."""
+
+    def __init__(self, seconds: float, megabytes: int = 0) -> None:
+        super().__init__()
+        self.seconds, self.megabytes, self.calls = seconds, megabytes, 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        import time
+
+        self.calls += 1
+        torch.ones(self.megabytes * 1_000_000 // 4)
+        time.sleep(self.seconds)
+        return x.flatten(1)[:, :2]
+
+
+def test_speed_is_that_of_the_clock_not_the_processor() -> None:
+    model, image = Slow(0.01), torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
+    settings = Profile(warm_up=2, runs=10, batches=(4,))
+    rows = list(speed.measure(model, image, torch.device("cpu"), settings, speed.ProcessMemory()))
+    assert [(row["batch"], row["passes"]) for row in rows] == [(1, 10), (4, 5)] and model.calls == 2 + 10 + 1 + 5
+    assert all(list(row) == speed.COLUMNS for row in rows)
+    for row in rows:
+        assert 10 <= row["p5_ms"] <= row["p25_ms"] <= row["p50_ms"] <= row["p75_ms"] <= row["p95_ms"]
+        assert row["processor_ms"] < 5
+        assert row["images_per_second"] == pytest.approx(1000 * row["batch"] / row["p50_ms"])
+
+
+def test_time_allowed_ends_the_measuring() -> None:
+    model = Slow(0.02)
+    settings = Profile(warm_up=50, runs=1000, batches=(1, 64), seconds=0.1)
+    image = torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
+    rows = list(speed.measure(model, image, torch.device("cpu"), settings, speed.ProcessMemory()))
+    assert 5 <= rows[0]["passes"] <= 6 and 2 <= rows[1]["passes"] <= 6 and model.calls < 20
+
+
+def test_memory_is_what_the_pass_took_and_its_peak_is_forgotten() -> None:
+    image = torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
+    settings = Profile(warm_up=1, runs=5, batches=(1,))
+    peaks = {}
+    for megabytes in (200, 50):
+        memory = speed.ProcessMemory()
+        (row,) = speed.measure(Slow(0, megabytes), image, torch.device("cpu"), settings, memory)
+        peaks[megabytes] = row["peak_memory_mb"]
+    if not math.isnan(peaks[50]):
+        assert 190 < peaks[200] < 230 and 40 < peaks[50] < 80
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs of a spiking network, a forest and a classifier of features, with random weights."""
+    folder = tmp_path_factory.mktemp("runs")
+    for view, model, fold, options, side in (
+        ("plain", "neurallnet", 0, {}, 32), ("plain", "neurallnet", 1, {}, 32), ("grey", "neurallnet", 0, {}, 32),
+        ("plain", "colour_histogram", 0, {}, 32), ("plain", "hybridcn_nas", 0, {"inputs": 25}, 25),
+    ):  # fmt: skip
+        run = Run("home", "kind", view, "image", model, fold, 1)
+        network = registry.build(model, 4, "small", **options)
+        spec = registry.spec(model)
+        inference.save_tensors(folder / run.name / "weights.safetensors", network.state_dict())
+        facts = {"model": model, "architecture": model, "size": "small", "options": options, "classes": list("abcd")}
+        facts |= {"reads": spec.reads, "input_size": side, "fitting": spec.fitting, "seconds": 10.0 + fold, "epochs": 2}
+        facts |= {"parameters": sum(each.numel() for each in network.parameters()), "recipe": "own", "device": "cpu"}
+        facts["firing_rates"] = dict.fromkeys(NEURONS, 0.1 + 0.1 * fold) if model == "neurallnet" else {}
+        (folder / run.name / "model.json").write_text(json.dumps(facts))
+        history = pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})
+        history.to_csv(folder / run.name / "history.csv", index=False)
+    return folder
+
+
+def test_step_profile(runs, tmp_path, monkeypatch) -> None:
+    seen = []
+    measure_run = step.measure_run
+    monkeypatch.setattr(step, "measure_run", lambda *given: seen.append(given[0].name) or measure_run(*given))
+    names = sorted(path.name for path in runs.iterdir())
+    settings = '{"warm_up": 1, "runs": 5, "batches": [1, 3]}'
+    step.main(["--settings", settings, "--runs", str(runs), "--of", *names, "--output", str(tmp_path)])
+    assert len(seen) == 3  # folds and views whose networks are alike are measured once
+    made = {name: pd.read_csv(tmp_path / f"{name}.csv") for name in step.NAMES}
+    table = made["efficiency"].set_index(["view", "model"])
+    assert len(table) == 4 and list(made["efficiency"].columns) == efficiency.COLUMNS
+    spiking = table.loc[("plain", "neurallnet")]
+    assert (spiking["parameters"], spiking["runs"], spiking["seconds"], spiking["epochs"]) == (35_616, 2, 10.5, 2)
+    assert spiking["training_images_per_second"] == 20 and spiking["input_size"] == 32
+    # Two statistics for each channel of nine batch norms, and a count for each.
+    channels = 16 + 16 + 32 + 32 + 64 + 64 + 128 + 128 + 64 + 32
+    assert spiking["buffers"] == 2 * channels + 10
+    weights = runs / "home.kind.plain.image.neurallnet.fold0.seed1/weights.safetensors"
+    assert spiking["bytes"] == weights.stat().st_size
+    layers = made["layers"].groupby(["view", "model"])["macs"].sum()
+    assert layers.to_dict() == table["macs"].dropna().to_dict() and len(layers) == 3
+    assert made["layers"].groupby(["view", "model"])["share"].sum().to_numpy() == pytest.approx(1)
+    energies = made["energy"].set_index(["view", "model", "fold"])["energy_uj"]
+    assert energies[("plain", "neurallnet", 1)] > energies[("plain", "neurallnet", 0)]
+    assert spiking["energy_uj"] == pytest.approx(energies["plain", "neurallnet"].mean())
+    assert len(made["speed"][made["speed"]["device"] == "cpu"]) == 8
+    forest = table.loc[("plain", "colour_histogram")]
+    assert np.isnan(forest["macs"]) and np.isnan(forest["energy_uj"]) and forest["latency_p50_ms"] > 0
+    assert table.loc[("plain", "hybridcn_nas"), "reads"] == "features"
+
+
+def test_a_process_that_is_killed_is_told_in_one_line(runs) -> None:
+    with pytest.raises(LeukoFlowError, match=r"neurallnet.*want of memory.*evaluation.profile.batches"):
+        profile._in_a_copy(_end, "runs/neurallnet")
+
+
+def _end(folder: str) -> None:
+    import os
+
+    os._exit(9)
+
+
+def test_efficiency_averages_runs_and_keeps_what_is_unknown_empty() -> None:
+    runs = [Run("home", "kind", "plain", "image", "neurallnet", fold, 1) for fold in (0, 1)]
+    rates = {"stem": 0.1, "stage1": 0.3}
+    models = {run: {"parameters": 10, "seconds": 2.0 + run.fold, "firing_rates": rates} for run in runs}
+    forest = Run("home", "kind", "plain", "image", "colour_histogram", 0, 1)
+    models[forest] = {"seconds": 9.0, "recipe": "own"}
+    measured = {run: made_up(run.model) for run in (runs[0], forest)}
+    table = efficiency.efficiency(models, {runs[0]: pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})}, measured)
+    first, second = table.iloc[0], table.iloc[1]
+    assert (first["model"], first["recipe"], second["recipe"]) == ("colour_histogram", "own", "")
+    assert pd.isna(first["parameters"]) and pd.isna(first["macs"]) and pd.isna(second["gpu_latency_p50_ms"])
+    assert (second["runs"], second["seconds"], second["parameters"]) == (2, 2.5, 10)
+    assert (second["firing_rate_low"], second["firing_rate_high"], second["batch"]) == (0.1, 0.3, 8)
+    with pytest.raises(LeukoFlowError, match="no run was given"):
+        efficiency.efficiency({}, {}, {})

@@ -1,0 +1,70 @@
+import pandas as pd
+import pytest
+from fake_study import finished_study
+
+from leukoflow.report.leakage import leakage_findings, leakage_section
+from leukoflow.report.statistics import statistics_section
+
+
+@pytest.fixture
+def fake(tmp_path_factory):
+    return finished_study(tmp_path_factory.getbasetemp() / "study")
+
+
+@pytest.fixture
+def leakage(fake):
+    return pd.read_csv(fake.root / "tables/leakage.csv")
+
+
+def text_of(grid) -> list[list[str]]:
+    return [[cell.text for cell in row.cells] for row in grid.rows]
+
+
+def test_what_a_strict_split_costs_is_told_with_its_interval(fake, leakage):
+    strict = (leakage["part"] == "all") & (leakage["target"] == "demo") & (leakage["protocol"] == "acquisition")
+    model = leakage["model"].map({"colour_histogram": 0.7, "neurallnet": 0.8, "resnet50_hmscam": 0.9})
+    lost = leakage.assign(accuracy=leakage["accuracy"].mask(strict, model), difference_high=0.02)
+    lost["difference"] = lost["difference"].mask(strict, model - 1)
+    lost["difference_low"] = -0.2
+
+    def told(table) -> dict:
+        found = {each.title: each for each in leakage_findings(fake.study, table)}
+        return found.get("Accuracy depends on the split: demo, subtype, plain")
+
+    cost = told(lost)
+    # The best under the strict split, not the one that loses least.
+    assert "resnet50_hmscam is right on 100.0" in cost.text and "10.0 points less (interval " in cost.text
+    assert "\N{MINUS SIGN}20.0 to +2.0 points" in cost.text and cost.tone == "warn"
+    assert "Over all 3 models the median is 20.0 points less." in cost.text and "4 groups: the loss" in cost.text
+    assert told(lost.assign(difference_high=-0.01)).tone == "bad"
+    assert told(lost.assign(difference=-0.004)) is None
+
+
+def test_copies_are_told_apart(fake, leakage):
+    found = {each.title: each for each in leakage_findings(fake.study, leakage)}
+    text = found["Copies in the test set: demo, subtype, plain"].text
+    copies = leakage[(leakage["part"] == "copies") & (leakage["target"] == "demo") & (leakage["protocol"] == "image")]
+    number = int(copies["images"].iloc[0])
+    assert text.startswith(f"{number} of ") and "of the others" in text and "points." in text
+
+
+def test_the_section_has_a_table_for_each_question(fake, leakage):
+    [block] = leakage_section(fake.study, {"leakage": leakage}, [])
+    splits, copies, external = block.grids
+    assert len(splits.rows) == 6 and splits.rows[0].baseline and "Less split image, points" in splits.columns
+    assert {row[1] for row in text_of(external)} == {"away"} and len(copies.rows) >= 3
+    assert leakage_section(fake.study, {"leakage": leakage[:0]}, []) is None
+
+
+def test_tests_against_the_reference_stand_in_one_table(fake):
+    table = pd.read_csv(fake.root / "tables/statistics.csv")
+    [tested] = statistics_section(fake.study, {"statistics": table}, [])
+    rows = text_of(tested.pairs)
+    assert [row[:2] for row in rows] == [
+        ["colour_histogram", "image"], ["resnet50_hmscam", "image"], ["colour_histogram", "acquisition"],
+        ["resnet50_hmscam", "acquisition"],
+    ]  # fmt: skip
+    assert any("Cochran Q, plain view, acquisition split" in line for line in tested.together)
+    assert any("smallest p that so many blocks can give is 0.167" in line for line in tested.together)
+    assert not tested.tasks
+    assert statistics_section(fake.study, {"statistics": table[:0]}, []) is None

@@ -1,0 +1,48 @@
+# Calibration and discrimination: which panels are measured from which predictions.
+
+ASSESSMENT_TABLES = (
+    "calibration",
+    "reliability",
+    "discrimination",
+    "errors",
+    "operating_points",
+    "prevalence",
+)
+ASSESSMENT_FIGURES = ("roc", "pr", "reliability", "reliability_classes", "confidence")
+ASSESSED_PANELS = [".".join(panel) for panel in PANELS]
+
+
+def assessed_predictions(wildcards):
+    """Predictions of a panel's runs for every cohort they are tested on."""
+    return [
+        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
+        for run in runs_in_panel(wildcards)
+        for target in RUNS[run]
+    ]
+
+
+def panel_targets(wildcards):
+    """Options that name a panel's runs, those tested on the same cohorts together; each's own cohort comes first."""
+    together = {}
+    for run in runs_in_panel(wildcards):
+        together.setdefault(",".join(RUNS[run]), []).append(run)
+    return " ".join(
+        f"--on {targets} {words_of(runs)}" for targets, runs in together.items()
+    )
+
+
+def assessment_parts(wildcards):
+    return f"{RESULTS}/parts/assessment"
+
+
+def assessment_folder(wildcards):
+    w = wildcards
+    return f"{RESULTS}/parts/assessment/{w.cohort}.{w.task}.{w.view}.{w.protocol}"
+
+
+def assessment_figures():
+    return [
+        f"{family}.{'.'.join(panel)}"
+        for panel in NETWORK_PANELS
+        for family in ASSESSMENT_FIGURES
+    ]

@@ -1,0 +1,83 @@
+# What is tested between models, and where leaks are measured.
+
+STATISTICS_TABLES = ("statistics", "ranks")
+LEAKAGE_TABLES = ("leakage",)
+# Experiments with models to compare; a study of single models has the tables' headers.
+TESTED = [
+    name for name, each in STUDY.experiments.items() if len(each.models) > 1
+] or list(STUDY.experiments)[:1]
+
+
+def blocks_of(experiment):
+    """How often all models of an experiment are run: views x protocols x folds x seeds."""
+    asked = STUDY.experiments[experiment]
+    places = len(asked.views) * len(asked.protocols)
+    return places * STUDY.splits.folds * len(asked.seeds)
+
+
+# Ranks are of three models or more, over two blocks or more.
+RANKED = [
+    name
+    for name in TESTED
+    if len(STUDY.experiments[name].models) > 2 and blocks_of(name) > 1
+]
+SPLIT_VIEWS = sorted(
+    {
+        panel[:3]
+        for panel in PANELS
+        if len({other[3] for other in PANELS if other[:3] == panel[:3]}) > 1
+    }
+)
+FIGURES += [f"{RESULTS}/figures/critical_difference.{name}.png" for name in RANKED]
+FIGURES += [f"{RESULTS}/figures/leakage.{'.'.join(view)}.png" for view in SPLIT_VIEWS]
+
+
+def partner_predictions(wildcards):
+    """Predictions of the experiment's models as trained for tasks of fewer classes."""
+    return [
+        f"{RESULTS}/runs/{run.name}/{name}"
+        for run in partners_of(STUDY, wildcards.experiment)
+        for name in ("model.json", f"predictions/{run.cohort}.parquet")
+    ]
+
+
+def partner_names(wildcards):
+    return words_of(partners_of(STUDY, wildcards.experiment))
+
+
+def reference_option(wildcards):
+    reference = STUDY.experiments[wildcards.experiment].reference
+    return f"--reference {reference}" if reference else ""
+
+
+def runs_of_task(wildcards):
+    return [
+        run
+        for run in RUNS
+        if (run.cohort, run.task) == (wildcards.cohort, wildcards.task)
+    ]
+
+
+def task_predictions(wildcards):
+    """All predictions of the runs of a cohort and task, on their own and on external cohorts."""
+    return [
+        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
+        for run in runs_of_task(wildcards)
+        for target in RUNS[run]
+    ]
+
+
+def task_names(wildcards):
+    return words_of(runs_of_task(wildcards))
+
+
+def task_targets(wildcards):
+    """External cohorts that some run of a cohort and task is tested on."""
+    targets = {each for run in runs_of_task(wildcards) for each in RUNS[run]}
+    return sorted(targets - {wildcards.cohort})
+
+
+def task_splits(wildcards):
+    protocols = sorted({run.protocol for run in runs_of_task(wildcards)})
+    start = f"{RESULTS}/splits/{wildcards.cohort}.{wildcards.task}"
+    return [f"{start}.{protocol}.parquet" for protocol in protocols]

@@ -1,0 +1,115 @@
+# How far probabilities can be believed, and how well they tell the classes apart.
+
+
+rule assess:
+    input:
+        assessed_predictions,
+    output:
+        collect(
+            "results/{{study}}/parts/assessment/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
+            table=(*ASSESSMENT_TABLES, "curves"),
+        ),
+    log:
+        "logs/{study}/assess/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/assess/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(120),
+    params:
+        code=code_of("steps.assess"),
+        settings=STUDY.evaluation.model_dump_json(),
+        task=task_settings,
+        targets=panel_targets,
+        runs=f"{RESULTS}/runs",
+        folder=assessment_folder,
+    message:
+        "Measuring calibration and discrimination on {wildcards.cohort}, {wildcards.view} view,"
+        " {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.assess --settings {params.settings:q} --task {params.task:q}"
+        " --runs {params.runs} {params.targets} --output {params.folder} 2> {log}"
+
+
+rule assessment_tables:
+    input:
+        [
+            f"{RESULTS}/parts/assessment/{panel}/{table}.csv"
+            for panel in ASSESSED_PANELS
+            for table in ASSESSMENT_TABLES
+        ],
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=ASSESSMENT_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/assessment_tables.log",
+    benchmark:
+        "benchmarks/{study}/assessment_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.gather_tables"),
+        parts=assessment_parts,
+        panels=ASSESSED_PANELS,
+    message:
+        "Gathering the tables of calibration and discrimination"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts {params.parts} --of {params.panels}"
+        " --outputs {output} 2> {log}"
+
+
+rule figure_assessment:
+    input:
+        collect(
+            "results/{{study}}/parts/assessment/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
+            table=("calibration", "reliability", "errors", "curves"),
+        ),
+    output:
+        png=report(
+            collect(
+                "results/{{study}}/figures/{family}.{{cohort}}.{{task}}.{{view}}.{{protocol}}.png",
+                family=ASSESSMENT_FIGURES,
+            ),
+            caption="../report/assessment.rst",
+            category="Results",
+            labels={
+                "figure": "calibration and discrimination",
+                "cohort": "{cohort}",
+                "view": "{view}",
+                "split": "{protocol}",
+            },
+        ),
+        beside=collect(
+            "results/{{study}}/figures/{family}.{{cohort}}.{{task}}.{{view}}.{{protocol}}.{kind}",
+            family=ASSESSMENT_FIGURES,
+            kind=("svg", "csv"),
+        ),
+    log:
+        "logs/{study}/figure_assessment/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/figure_assessment/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_assessment"),
+        classes=class_names,
+        fewest=STUDY.evaluation.assessment.fewest,
+    message:
+        "Drawing calibration and discrimination on {wildcards.cohort}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.figure_assessment --tables {input} --classes {params.classes:q}"
+        " --fewest {params.fewest} --outputs {output.png} 2> {log}"

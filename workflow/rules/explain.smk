@@ -1,0 +1,154 @@
+# Where networks look, and what that is worth.
+
+
+rule explain:
+    input:
+        label_maps,
+        view="results/{study}/views/{cohort}.{view}/view.json",
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        predictions="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/predictions/{cohort}.parquet",
+    output:
+        table="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/explain.parquet",
+        heat="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/explain.npy",
+    log:
+        "logs/{study}/explain/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+    benchmark:
+        "benchmarks/{study}/explain/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(120),
+        gpu=1,
+    params:
+        code=architecture_code("explain"),
+        settings=explain_settings(),
+        run=run_name,
+        cells=label_maps_option,
+    message:
+        "Explaining {wildcards.model} on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split,"
+        " fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.explain --settings {params.settings:q} --run {params.run}"
+        " --weights {input.weights} --description {input.description} --view {input.view}"
+        " --predictions {input.predictions} {params.cells} --threads {threads}"
+        " --output {output.table} --heat {output.heat} 2> {log}"
+
+
+rule explanations:
+    input:
+        tables_of_part,
+    output:
+        "results/{study}/parts/explanations/{panel}/explanations.csv",
+    log:
+        "logs/{study}/explanations/{panel}.log",
+    benchmark:
+        "benchmarks/{study}/explanations/{panel}.tsv"
+    wildcard_constraints:
+        panel=any_of(EXPLAIN_PARTS),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.explanations"),
+        settings=STUDY.evaluation.model_dump_json(),
+        runs=runs_of_part,
+    message:
+        "Judging the explanations of {wildcards.panel}"
+    shell:
+        "python -m leukoflow.steps.explanations --settings {params.settings:q}"
+        " --runs results/{wildcards.study}/runs --of {params.runs} --output {output} 2> {log}"
+
+
+rule gather_explanations:
+    input:
+        expand(
+            "results/{{study}}/parts/explanations/{panel}/explanations.csv",
+            panel=EXPLAIN_PARTS,
+        ),
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=EXPLAIN_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/gather_explanations.log",
+    benchmark:
+        "benchmarks/{study}/gather_explanations.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.gather_tables"),
+        panels=EXPLAIN_PARTS,
+    message:
+        "Gathering the explanations"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/explanations"
+        " --of {params.panels} --outputs {output} 2> {log}"
+
+
+rule figure_explain:
+    input:
+        label_maps,
+        files_of_panel,
+        view="results/{study}/views/{cohort}.{view}/view.json",
+        table="results/{study}/parts/explanations/{cohort}.{task}.{view}.{protocol}/explanations.csv",
+    output:
+        png=report(
+            "results/{study}/figures/explain.{cohort}.{task}.{view}.{protocol}.png",
+            caption="../report/explain.rst",
+            category="Explanations",
+            labels={
+                "figure": "where networks look",
+                "cohort": "{cohort}",
+                "view": "{view}",
+                "split": "{protocol}",
+            },
+        ),
+        scores=report(
+            "results/{study}/figures/explain_scores.{cohort}.{task}.{view}.{protocol}.png",
+            caption="../report/explain_scores.rst",
+            category="Explanations",
+            labels={
+                "figure": "what that is worth",
+                "cohort": "{cohort}",
+                "view": "{view}",
+                "split": "{protocol}",
+            },
+        ),
+        rest=expand(
+            "results/{{study}}/figures/{family}.{{cohort}}.{{task}}.{{view}}.{{protocol}}.{kind}",
+            family=EXPLAIN_FIGURES,
+            kind=["svg", "csv"],
+        ),
+    log:
+        "logs/{study}/figure_explain/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/figure_explain/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_explain"),
+        settings=task_settings,
+        runs=explained_names_of_panel,
+        cells=label_maps_option,
+    message:
+        "Drawing where networks look, {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.figure_explain --settings {params.settings:q}"
+        " --runs results/{wildcards.study}/runs --of {params.runs} --view {input.view} {params.cells}"
+        " --table {input.table} --output {output.png} --scores {output.scores} 2> {log}"

@@ -1,0 +1,62 @@
+# What models and views of an experiment gain on changed images over its reference.
+
+
+rule remedies:
+    input:
+        held_to_reference,
+    output:
+        "results/{study}/parts/remedies/{experiment}/gains.csv",
+    log:
+        "logs/{study}/remedies/{experiment}.log",
+    benchmark:
+        "benchmarks/{study}/remedies/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=any_of(STUDY.experiments),
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.remedies"),
+        settings=STUDY.evaluation.model_dump_json(
+            include={"resamples", "confidence", "seed"}
+        ),
+        reference=view_and_reference,
+        runs=names_held_to_reference,
+    message:
+        "Measuring what remedies of {wildcards.experiment} gain"
+    shell:
+        "python -m leukoflow.steps.remedies --settings {params.settings:q} --experiment {wildcards.experiment}"
+        " --reference {params.reference} --runs results/{wildcards.study}/runs --of {params.runs}"
+        " --output {output} 2> {log}"
+
+
+rule gains:
+    input:
+        [f"{RESULTS}/parts/remedies/{name}/gains.csv" for name in REMEDIED],
+    output:
+        report(
+            "results/{study}/tables/gains.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/gains.log",
+    benchmark:
+        "benchmarks/{study}/gains.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.gather_tables"),
+        of=REMEDIED,
+    message:
+        "Gathering what remedies gain"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/remedies"
+        " --of {params.of} --outputs {output} 2> {log}"

@@ -1,0 +1,202 @@
+# Tests between the models of an experiment, and what leaks are worth.
+
+
+rule statistics:
+    input:
+        predictions=experiment_predictions,
+        models=experiment_models,
+        partners=partner_predictions,
+    output:
+        tests="results/{study}/parts/statistics/{experiment}/statistics.csv",
+        ranks="results/{study}/parts/statistics/{experiment}/ranks.csv",
+    log:
+        "logs/{study}/statistics/{experiment}.log",
+    benchmark:
+        "benchmarks/{study}/statistics/{experiment}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.statistics"),
+        settings=STUDY.evaluation.model_dump_json(),
+        reference=reference_option,
+        tasks=all_tasks(),
+        runs=f"{RESULTS}/runs",
+        names=experiment_names,
+        partners=partner_names,
+    message:
+        "Testing the models of {wildcards.experiment}"
+    shell:
+        "python -m leukoflow.steps.statistics --settings {params.settings:q} --experiment {wildcards.experiment}"
+        " {params.reference} --tasks {params.tasks:q} --runs {params.runs} --of {params.names}"
+        " --partners {params.partners} --output {output.tests} --ranks {output.ranks} 2> {log}"
+
+
+rule statistics_tables:
+    input:
+        collect(
+            "results/{{study}}/parts/statistics/{experiment}/{table}.csv",
+            experiment=TESTED,
+            table=STATISTICS_TABLES,
+        ),
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=STATISTICS_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/statistics_tables.log",
+    benchmark:
+        "benchmarks/{study}/statistics_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.gather_tables"),
+        parts=f"{RESULTS}/parts/statistics",
+        names=TESTED,
+    message:
+        "Gathering the tests"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts {params.parts} --of {params.names}"
+        " --outputs {output} 2> {log}"
+
+
+rule figure_ranks:
+    input:
+        "results/{study}/parts/statistics/{experiment}/ranks.csv",
+    output:
+        png=report(
+            "results/{study}/figures/critical_difference.{experiment}.png",
+            caption="../report/critical_difference.rst",
+            category="Results",
+            labels={
+                "figure": "critical difference",
+                "experiment": "{experiment}",
+            },
+        ),
+        svg="results/{study}/figures/critical_difference.{experiment}.svg",
+        table="results/{study}/figures/critical_difference.{experiment}.csv",
+    log:
+        "logs/{study}/figure_ranks/critical_difference.{experiment}.log",
+    benchmark:
+        "benchmarks/{study}/figure_ranks/critical_difference.{experiment}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_ranks"),
+    message:
+        "Drawing the ranks of the models of {wildcards.experiment}"
+    shell:
+        "python -m leukoflow.steps.figure_ranks --ranks {input} --output {output.png} 2> {log}"
+
+
+rule leakage:
+    input:
+        predictions=task_predictions,
+        splits=task_splits,
+        duplicates="results/{study}/quality/duplicates.parquet",
+    output:
+        "results/{study}/parts/leakage/{cohort}.{task}/leakage.csv",
+    log:
+        "logs/{study}/leakage/{cohort}.{task}.log",
+    benchmark:
+        "benchmarks/{study}/leakage/{cohort}.{task}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.leakage"),
+        settings=STUDY.evaluation.model_dump_json(),
+        runs=f"{RESULTS}/runs",
+        names=task_names,
+        targets=task_targets,
+    message:
+        "Measuring what leaks are worth on {wildcards.cohort}, {wildcards.task}"
+    shell:
+        "python -m leukoflow.steps.leakage --settings {params.settings:q} --runs {params.runs} --of {params.names}"
+        " --external {params.targets} --splits {input.splits} --duplicates {input.duplicates}"
+        " --output {output} 2> {log}"
+
+
+rule leakage_tables:
+    input:
+        [
+            f"{RESULTS}/parts/leakage/{'.'.join(pair)}/{table}.csv"
+            for pair in TRAINED
+            for table in LEAKAGE_TABLES
+        ],
+    output:
+        report(
+            collect("results/{{study}}/tables/{table}.csv", table=LEAKAGE_TABLES),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/{study}/leakage_tables.log",
+    benchmark:
+        "benchmarks/{study}/leakage_tables.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.gather_tables"),
+        parts=f"{RESULTS}/parts/leakage",
+        names=[".".join(pair) for pair in TRAINED],
+    message:
+        "Gathering what leaks are worth"
+    shell:
+        "python -m leukoflow.steps.gather_tables --parts {params.parts} --of {params.names}"
+        " --outputs {output} 2> {log}"
+
+
+rule figure_leakage:
+    input:
+        "results/{study}/parts/leakage/{cohort}.{task}/leakage.csv",
+    output:
+        png=report(
+            "results/{study}/figures/leakage.{cohort}.{task}.{view}.png",
+            caption="../report/leakage.rst",
+            category="Results",
+            labels={
+                "figure": "leakage",
+                "cohort": "{cohort}",
+                "view": "{view}",
+            },
+        ),
+        svg="results/{study}/figures/leakage.{cohort}.{task}.{view}.svg",
+        table="results/{study}/figures/leakage.{cohort}.{task}.{view}.csv",
+    log:
+        "logs/{study}/figure_leakage/leakage.{cohort}.{task}.{view}.log",
+    benchmark:
+        "benchmarks/{study}/figure_leakage/leakage.{cohort}.{task}.{view}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_leakage"),
+    message:
+        "Drawing what leaks are worth on {wildcards.cohort}, view {wildcards.view}"
+    shell:
+        "python -m leukoflow.steps.figure_leakage --leakage {input} --view {wildcards.view}"
+        " --output {output.png} 2> {log}"
