@@ -17,6 +17,8 @@ RED_CELL_UM = 7.5
 """Diameter of a red cell on a dried smear, micrometres (normal 6.2 to 8.2)."""
 LONGEST_SIDE = 512
 """Images are measured at no more than this, pixels of the longer side."""
+BLOCK = 512
+"""Peaks compared with all others at a time."""
 LEAST_RADIUS = 3.5
 """Radius, in pixels, below which an outline is too coarse to be measured."""
 MOST_WHITE = 0.6
@@ -162,6 +164,8 @@ def red_cells(image: np.ndarray, foreground: np.ndarray) -> tuple[NDArray, NDArr
     """Whole single red cells of uint8 [H, W, 3]: fitted middles [n, 2] (x, y) and diameters [n], pixels."""
     white = cv2.dilate(_white(image, foreground), np.ones((3, 3), np.uint8))
     red = cv2.bitwise_and(_filled(cv2.bitwise_and(foreground.astype(np.uint8), 1 - white)), 1 - white)
+    if red.all():
+        return np.empty((0, 2)), np.empty(0)  # without an edge no pixel is deeper than another
     depth = cv2.distanceTransform(red, cv2.DIST_L2, 5)
     middles, radii = _middles(depth)
     # The disc around the middle must lie inside the image.
@@ -206,9 +210,12 @@ def _middles(depth: np.ndarray) -> tuple[NDArray, NDArray]:
     order = np.argsort(-smooth[rows, columns], kind="stable")
     found = np.stack([columns, rows], 1)[order].astype(np.float32)
     radii = depth[rows, columns][order]
-    x, y = found.T
-    near = np.square(x[:, None] - x) + np.square(y[:, None] - y) < np.square(radii)[:, None]
-    alone = ~np.triu(near, 1).any(axis=0)
+    (x, y), alone = found.T, np.ones(len(found), bool)
+    # In parts, as there may be thousands of peaks along the ridges of a picture that is no smear.
+    for first in range(0, len(found), BLOCK):
+        part = np.s_[first : first + BLOCK]
+        near = np.square(x[part, None] - x) + np.square(y[part, None] - y) < np.square(radii[part])[:, None]
+        alone &= ~np.triu(near, 1 + first).any(axis=0)
     return found[alone], radii[alone]
 
 

@@ -193,3 +193,10 @@ def test_two_sizes_share_a_field_or_a_pixel(fixed: str) -> None:
     settled = settle(cohort(own.tolist(), confidence.tolist(), width=side.tolist(), height=(side // 2).tolist()))
     assert settled["um_per_pixel"].to_numpy() == pytest.approx(um, rel=0.1)
     assert settled["scale_source"].tolist() == ["own"] * 5 + ["cohort", "own"] + ["cohort"] * 3
+
+
+def test_a_picture_of_foreground_alone_has_no_red_cells() -> None:
+    """Every pixel would be as deep as the others, and compared with all of them."""
+    image = np.full((224, 224, 3), (231, 150, 190), np.uint8)
+    found, diameters = red_cells(image, np.ones((224, 224), bool))
+    assert found.shape == (0, 2) and diameters.shape == (0,)
