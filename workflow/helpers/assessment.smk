@@ -31,6 +31,15 @@ def panel_targets(wildcards):
     )
 
 
+def assessment_parts(wildcards):
+    return f"{RESULTS}/parts/assessment"
+
+
+def assessment_folder(wildcards):
+    w = wildcards
+    return f"{RESULTS}/parts/assessment/{w.cohort}.{w.task}.{w.view}.{w.protocol}"
+
+
 def assessment_figures():
     return [
         f"{family}.{'.'.join(panel)}"

