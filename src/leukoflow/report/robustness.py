@@ -176,6 +176,8 @@ def published(study: Study, table: pd.DataFrame) -> Grid | None:
     colours = {tuple(row[name] for name in place): row for row in baselines.to_dict("records")}
     rows = []
     for row in accuracies.to_dict("records"):
+        if not _as_in_the_paper(study, row):
+            continue
         for family, level, value, note in PUBLISHED.get(study.models[row["model"]].architecture, ()):
             if (row["perturbation"], row["level"]) == (family, level):
                 baseline = colours.get(tuple(row[name] for name in place))
@@ -187,6 +189,13 @@ def published(study: Study, table: pd.DataFrame) -> Grid | None:
     columns = ["System", "Measured on", "Change", "Accuracy (measured)", "Colour baseline (measured)"]
     columns += ["Accuracy (as published)"]
     return grid("Accuracy under a change, measured and as published.", columns, rows)
+
+
+def _as_in_the_paper(study: Study, row: Mapping[Hashable, Any]) -> bool:
+    """Whether a model sees plain pictures and was not trained on other light or stain: a remedy is not the paper's."""
+    augmentation = study.models[row["model"]].training.augmentation
+    other = augmentation.brightness or augmentation.contrast or augmentation.stain != type(augmentation.stain)()
+    return study.views[row["view"]].kind == "plain" and not other
 
 
 def _measured(row: Mapping[Hashable, Any]) -> Cell:
