@@ -2,8 +2,9 @@
 
 The explained share is (probe - chance) / (model - chance) on the same test images, where the probe is the one that
 did best on the validation images among those that see no white cell; chance is the share of the most frequent class.
-Under stain swap the same pictures are given other stains; those given the stain of their own class are the control for
-what recolouring does by itself. Intervals are bootstraps over groups, paired; levels follow from them alone.
+Under stain swap the same pictures are given other stains. Those given the stain of their own class are the control for
+what recolouring does by itself; as that stain tells the class as well, accuracy must also fall against the images as
+they are. Intervals are bootstraps over groups, paired; levels follow from them alone.
 """
 
 from collections.abc import Mapping
@@ -94,7 +95,7 @@ def audit(
         facts |= named(f"{prefix}_share", found.share) | named(f"{prefix}_lead", found.lead)
     swap = swap_of(stressed, classes, settings) if stressed else Swap()
     facts |= {"swap_images": swap.images}
-    for name in ("flips", "accuracy", "own_accuracy", "loss", "taken"):
+    for name in ("flips", "accuracy", "own_accuracy", "loss", "drop", "taken"):
         facts |= named(f"swap_{name}", getattr(swap, name))
     level, text = verdict(facts)
     return facts | {"level": level, "verdict": text}

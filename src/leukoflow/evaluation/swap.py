@@ -15,6 +15,7 @@ from leukoflow.core.runs import Run
 from leukoflow.evaluation.intervals import Limits, limits, named, resampled_means, units, weights_of
 
 FAMILY = "stain_swap"
+IMAGE = ["fold", "seed", "image_id", "group"]
 NOTHING: Limits = (float("nan"), float("nan"), float("nan"))
 SWAP_COLUMNS = [
     "to", "images", "groups", "accuracy_before", "flips", "flips_low", "flips_high", "accuracy", "accuracy_low",
@@ -41,6 +42,8 @@ class Swap:
     """Accuracy recoloured to the stain of the own class: the control."""
     loss: Limits = NOTHING
     """The control's accuracy less that in another class' stain."""
+    drop: Limits = NOTHING
+    """Accuracy on the images as they are less that in another class' stain."""
     taken: Limits = NOTHING
     """Share of the predictions that name the class whose stain was given."""
 
@@ -67,13 +70,22 @@ def swap_of(stressed: Mapping[Run, pd.DataFrame], classes: tuple[str, ...], sett
     if rows.empty:
         return Swap()
     own, other = _per_image(rows[rows["own"]]), _per_image(rows[~rows["own"]])
-    table = other.join(own, rsuffix="_own", how="inner").reset_index()
-    names = ["flips", "right", "right_own", "taken"]
+    table = other.reset_index().merge(own.reset_index(), on=IMAGE, suffixes=("", "_own"))
+    names = ["flips", "right", "right_own", "taken", "was"]
     values, means = _means(table, names, settings)
     pairs = dict(zip(names, zip(values, means, strict=True), strict=True))
-    loss = (values[2] - values[1], means[2] - means[1])
-    found = [limits(*each, settings.confidence) for each in (*(pairs[name] for name in names), loss)]
-    return Swap(table["image_id"].nunique(), found[0], found[1], found[2], found[4], found[3])
+    pairs["loss"] = (values[2] - values[1], means[2] - means[1])
+    pairs["drop"] = (values[4] - values[1], means[4] - means[1])
+    found = {name: limits(*each, settings.confidence) for name, each in pairs.items()}
+    return Swap(
+        images=table["image_id"].nunique(),
+        flips=found["flips"],
+        accuracy=found["right"],
+        own_accuracy=found["right_own"],
+        loss=found["loss"],
+        drop=found["drop"],
+        taken=found["taken"],
+    )
 
 
 def swap_table(stressed: Mapping[Run, pd.DataFrame], classes: tuple[str, ...], settings: Evaluation) -> pd.DataFrame:
@@ -129,7 +141,7 @@ def _swapped(every: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
 
 def _per_image(rows: pd.DataFrame) -> pd.DataFrame:
     """Means over the targets of each run and image."""
-    return rows.groupby(["fold", "seed", "image_id", "group"])[["flips", "right", "was", "taken"]].mean()
+    return rows.groupby(IMAGE)[["flips", "right", "was", "taken"]].mean()
 
 
 def _means(table: pd.DataFrame, names: list[str], settings: Evaluation) -> tuple[np.ndarray, np.ndarray]:

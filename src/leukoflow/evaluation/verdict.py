@@ -12,7 +12,7 @@ AUDITED = [
         "lead", "lead_low", "lead_high",
     )),
     "swap_images",
-    *(f"swap_{name}{limit}" for name in ("flips", "accuracy", "own_accuracy", "loss", "taken")
+    *(f"swap_{name}{limit}" for name in ("flips", "accuracy", "own_accuracy", "loss", "drop", "taken")
       for limit in ("", "_low", "_high")),
 ]  # fmt: skip
 SEES = {
@@ -32,14 +32,14 @@ def level_of(facts: Mapping[str, Any]) -> Level:
 
     `no skill`: the model's own interval includes chance. `explained`: a probe that sees no cell is above chance and the
     model not measurably above it, or the model is brought down to chance by another class' stain. `partly`: the
-    probe is above chance, or another class' stain costs more accuracy than recolouring to the own one. `silent`: none.
+    probe is above chance, or another class' stain costs accuracy. `silent`: none.
     """
     chance = facts["chance"]
     if not facts["accuracy_low"] > chance:
         return "no skill"
     if (blind_above(facts) and not facts["blind_lead_low"] > 0) or down_to_chance(facts):
         return "explained"
-    return "partly" if blind_above(facts) or facts["swap_loss_low"] > 0 else "silent"
+    return "partly" if blind_above(facts) or stain_costs(facts) else "silent"
 
 
 def blind_above(facts: Mapping[str, Any]) -> bool:
@@ -47,9 +47,18 @@ def blind_above(facts: Mapping[str, Any]) -> bool:
     return bool(facts["blind_accuracy_low"] > facts["chance"])
 
 
+def stain_costs(facts: Mapping[str, Any]) -> bool:
+    """Whether another class' stain costs accuracy, against the images as they are and against the own class' stain.
+
+    The first alone may be what any recolouring does; the second alone may be that the own class' stain, which tells the
+    class, helps a model that looks at stains without getting anything from them on the images as they are.
+    """
+    return bool(facts["swap_drop_low"] > 0 and facts["swap_loss_low"] > 0)
+
+
 def down_to_chance(facts: Mapping[str, Any]) -> bool:
     """Whether another class' stain costs accuracy, and what is left is not measurably above chance."""
-    return bool(facts["swap_loss_low"] > 0 and not facts["swap_accuracy_low"] > facts["chance"])
+    return stain_costs(facts) and not facts["swap_accuracy_low"] > facts["chance"]
 
 
 def verdict(facts: Mapping[str, Any]) -> tuple[Level, str]:
@@ -86,9 +95,9 @@ def _swap(facts: Mapping[str, Any], chance: str) -> str:
     text = f"In the stain of another class {flips} of its predictions change and {right} are right"
     if down_to_chance(facts):
         return f"{text}, which is not measurably above chance ({chance}); in the stain of their own class {own} are."
-    if facts["swap_loss_low"] > 0:
+    if stain_costs(facts):
         return f"{text}; in the stain of their own class {own} are."
-    return f"{text}, no measurable loss against the stain of their own class ({own})."
+    return f"{text}; in the stain of their own class {own} are. No measurable loss by the stain itself."
 
 
 def _share(facts: Mapping[str, Any], name: str) -> str:

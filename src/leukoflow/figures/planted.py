@@ -16,7 +16,7 @@ SHARES = {
 }
 SWAP = {
     "swap_flips": ("predictions that change in another class' stain", PALETTE[3], "D", "-"),
-    "swap_loss": ("accuracy lost against the own class' stain", PALETTE[0], "^", "-"),
+    "swap_drop": ("accuracy lost in another class' stain", PALETTE[0], "^", "-"),
 }
 ACCURACY = {
     "accuracy": ("network", PALETTE[0], "o", "-"),

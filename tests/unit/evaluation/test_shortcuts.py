@@ -132,7 +132,7 @@ def stressed(kind: str) -> pd.DataFrame:
 def test_a_model_that_follows_the_stain_flips_and_one_of_shapes_does_not():
     found = audited(1.0, 0.25, 0.25, {RUN: stressed("stain")})
     assert (found["swap_flips"], found["swap_accuracy"], found["swap_own_accuracy"]) == pytest.approx((1, 0, 1))
-    assert (found["swap_taken"], found["swap_loss"]) == pytest.approx((1, 1))
+    assert (found["swap_taken"], found["swap_loss"], found["swap_drop"]) == pytest.approx((1, 1, 1))
     assert found["level"] == "explained" and "not measurably above chance" in found["verdict"]
     found = audited(1.0, 0.25, 0.25, {RUN: stressed("shape")})
     assert (found["swap_flips"], found["swap_accuracy"], found["swap_taken"]) == pytest.approx((0, 1, 0))
@@ -160,11 +160,15 @@ def test_swap_and_neutralised_tables():
 
 def test_levels_ask_for_measurable_differences():
     facts = {"accuracy_low": 0.8, "chance": 0.25, "blind_accuracy_low": 0.26, "blind_lead_low": 0.1}
-    nothing = dict.fromkeys(("swap_loss_low", "swap_accuracy_low"), np.nan)
+    nothing = dict.fromkeys(("swap_loss_low", "swap_drop_low", "swap_accuracy_low"), np.nan)
     assert level_of(facts | nothing) == "partly"
     assert level_of(facts | nothing | {"blind_accuracy_low": 0.25}) == "silent"
     assert level_of(facts | nothing | {"blind_lead_low": 0.0}) == "explained"
-    assert level_of(facts | {"swap_loss_low": 0.2, "swap_accuracy_low": 0.25}) == "explained"
+    lost = {"swap_loss_low": 0.2, "swap_drop_low": 0.2, "swap_accuracy_low": 0.25}
+    assert level_of(facts | lost) == "explained"
+    assert level_of(facts | lost | {"swap_accuracy_low": 0.3, "blind_accuracy_low": 0.2}) == "partly"
+    # A control that is helped by the stain it is given proves nothing of the accuracy on the images as they are.
+    assert level_of(facts | lost | {"swap_drop_low": 0.0, "blind_accuracy_low": 0.2}) == "silent"
     assert level_of(facts | nothing | {"accuracy_low": 0.25}) == "no skill"
     with pytest.raises(KeyError):
         verdict({})
