@@ -46,3 +46,7 @@ class ModelSpec:
     frozen: tuple[str, ...] = ()
     target: str = ""
     attends: str = ""
+
+    def __deepcopy__(self, memo: dict) -> "ModelSpec":
+        """Nothing in it changes: copies of a model share it."""
+        return self
