@@ -50,7 +50,8 @@ def train(data: Path, folder: Path, **training: object) -> dict[str, torch.Tenso
         sys.executable, "-m", "leukoflow.steps.train", "--settings", json.dumps(settings), "--name", "toy",
         "--classes", "a", "b", "c", "--view", data / "view/view.json", "--split", data / "split.parquet",
         "--fold", "0", "--seed", "1", "--resume", folder / "resume", "--weights", folder / "weights.safetensors",
-        "--description", folder / "model.json", "--history", folder / "history.csv",
+        "--description", folder / "model.json", "--history", folder / "history.csv", "--cohort", "demo",
+        "--predictions", folder / "predictions.parquet",
     ]  # fmt: skip
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     done = subprocess.run([str(each) for each in command], env=environment, capture_output=True, text=True, timeout=200)
