@@ -84,11 +84,7 @@ def clone(folder: Path) -> Project:
     for name in ("neurallnet", "resnet50_hmscam"):
         study["models"][name]["training"] |= {"epochs": 1, "batch_size": 4}
     study["experiments"] = {"subtype": study["experiments"]["subtype"] | {"protocols": ["patient"]}}
-    study["evaluation"] = {
-        "resamples": 100,
-        "profile": {"warm_up": 1, "runs": 5, "batches": [1, 2]},
-        "explain": {"images": 8, "steps": 2},
-    }
+    study["evaluation"] |= {"resamples": 100, "profile": {"warm_up": 1, "runs": 5, "batches": [1, 2]}}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     return Project(folder)
 

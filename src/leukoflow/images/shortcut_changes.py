@@ -53,6 +53,7 @@ def targets(
     data: Shards, train: pd.DataFrame, classes: Sequence[str], settings: Shortcuts, seed: int
 ) -> dict[str, Look]:
     """The mean look of each class and of some acquisition clusters, by target, from a sample of training images."""
+    train = train[train["image_id"].isin(data.image_ids)]  # an image without cells has no row of a view of cells
     found = {}
     for y, name in enumerate(classes):
         images = train.loc[train["y"] == y, "image_id"]

@@ -77,6 +77,14 @@ def test_targets_are_the_classes_and_clusters_spread_over_them(view):
     assert list(again) == list(found)
 
 
+def test_a_class_without_a_picture_in_the_view_is_no_target(view):
+    """As where no white cell was found in any of its images."""
+    data, train = view
+    without = pd.DataFrame({"image_id": ["x", "y"], "y": [2, 2], "cluster": ["c9", "c9"]})
+    found = targets(data, pd.concat([train, without], ignore_index=True), ["A", "B", "C"], Shortcuts(), 1)
+    assert {each.split(":")[1] for each in found} == {"A", "B"}
+
+
 def test_scales_come_together_and_ground_becomes_flat(view):
     data, train = view
     scales = pd.Series([0.2] * 11 + [0.4], index=train["image_id"])
