@@ -34,7 +34,7 @@ class Explained:
     accuracy: Limits
     """The probe's accuracy: value, low, high."""
     share: Limits
-    """Share of the model's accuracy above chance; NaN where the model has none."""
+    """Share of the model's accuracy above chance; NaN where it is not measurably above."""
     lead: Limits
     """The model's accuracy less the probe's."""
 
@@ -111,11 +111,13 @@ def best_probe(said: pd.DataFrame, kind: str) -> str:
 
 def explained(name: str, values: np.ndarray, means: np.ndarray, chance: float, confidence: float) -> Explained:
     """From accuracies of model and probe, [2], and their resamples, [2, R]."""
-    share = _share(means, chance)
+    _, low, _ = limits(values[0], means[0], confidence)
+    skilled = low > chance  # shares of nothing grow without bound
+    share = limits(float(_share(values[:, None], chance)[0]), _share(means, chance), confidence)
     return Explained(
         name,
         limits(values[1], means[1], confidence),
-        limits(float(_share(values[:, None], chance)[0]), share, confidence),
+        share if skilled else (np.nan, np.nan, np.nan),
         limits(values[0] - values[1], means[0] - means[1], confidence),
     )
 

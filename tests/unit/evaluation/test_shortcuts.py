@@ -97,6 +97,15 @@ def test_where_the_model_has_nothing_above_chance_there_is_no_share():
     assert np.isnan(found.share).all()
 
 
+def test_a_model_hardly_above_chance_has_no_share():
+    """A little skill that may be luck would make any probe explain a thousand percent of it."""
+    found = audited(0.3, 0.9, 0.9)
+    assert found["accuracy"] > found["chance"] and found["level"] == "no skill"
+    assert np.isnan(
+        [found[f"{kind}_share{end}"] for kind in ("blind", "colour") for end in ("", "_low", "_high")]
+    ).all()
+
+
 def test_the_probe_is_chosen_on_validation_images():
     y = np.arange(8) % 4
     said = told({"background": y < 2, "focus": y < 1}, y)
