@@ -4,6 +4,7 @@ import functools
 import json
 import shutil
 import sys
+from pathlib import Path
 
 SOURCE = os.path.abspath(os.path.join(workflow.basedir, "..", "src"))
 if not os.path.isdir(SOURCE):
@@ -27,7 +28,7 @@ from leukoflow.config.plan import (
     words_of,
 )
 from leukoflow.core.files import tree_digest, tree_state
-from leukoflow.core.fingerprint import fingerprint
+from leukoflow.core.fingerprint import fingerprint, use_memory
 from leukoflow.core.runs import is_baseline, parse_run
 from leukoflow.core.shards import shard_count
 from leukoflow.models.registry import module_name
@@ -64,6 +65,9 @@ if shutil.which("nvidia-smi") is None:
 def any_of(names):
     """A wildcard constraint: one of the names, or nothing at all where there are none."""
     return "|".join(sorted(names)) or "(?!)"
+
+
+use_memory(Path(".snakemake/leukoflow/modules.json"))
 
 
 @functools.cache

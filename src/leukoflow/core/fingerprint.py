@@ -7,8 +7,14 @@ rules that use it, and rewording a comment reruns none.
 
 import ast
 import hashlib
+import platform
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, write_json
 
 PACKAGE = "leukoflow"
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +27,7 @@ def fingerprint(*modules: str) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(closure(*modules)):
-        digest.update(f"{name}:{_tree_digest(name)}\n".encode())
+        digest.update(f"{name}:{_facts(name)['tree']}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -37,6 +43,62 @@ def closure(*modules: str) -> frozenset[str]:
     return frozenset(seen)
 
 
+def use_memory(path: Path) -> None:
+    """Take what is known of every module from a file, by the module's text, and keep there what is new.
+
+    Parsing the package takes seconds, and every start of Snakemake, each job on a cluster included, waits for it.
+    """
+    known = _read_memory(path)
+    _memory.update(known)
+    _facts.cache_clear()
+    found = {}
+    for file in sorted(ROOT.rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        found[_key(text)] = _read(text, str(file))
+    if found != known:
+        write_json(path, found)
+
+
+_memory: dict[str, dict[str, Any]] = {}
+
+
+def _read_memory(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        known = read_json(path)
+        return {key: {"tree": str(facts["tree"]), "imports": list(facts["imports"])} for key, facts in known.items()}
+    except (LeukoFlowError, AttributeError, TypeError, KeyError):  # none yet, or not whole: it is made anew
+        return {}
+
+
+@cache
+def _facts(module: str) -> dict[str, Any]:
+    """What a module's text says: `tree`, the digest of its syntax tree, and `imports`, the names it imports."""
+    path = _path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"{module} is not a module of {PACKAGE}")
+    return _read(path.read_text(encoding="utf-8"), str(path))
+
+
+def _read(text: str, name: str) -> dict[str, Any]:
+    key = _key(text)
+    if key not in _memory:
+        tree = _tree(text, name)
+        dumped = ast.dump(tree, include_attributes=False)
+        _memory[key] = {"tree": hashlib.sha256(dumped.encode()).hexdigest(), "imports": sorted(set(_names(tree)))}
+    return _memory[key]
+
+
+def _key(text: str) -> str:
+    """What facts depend on: the text, this module and Python, whose syntax trees differ between versions."""
+    return hashlib.sha256(f"{_own_text()}\0{platform.python_version()}\0{text}".encode()).hexdigest()
+
+
+@cache
+def _own_text() -> str:
+    return Path(__file__).read_text(encoding="utf-8")
+
+
+@cache
 def _path(module: str) -> Path | None:
     parts = module.split(".")
     if parts[0] != PACKAGE:
@@ -48,13 +110,10 @@ def _path(module: str) -> Path | None:
     return None
 
 
-@cache
-def _tree(module: str) -> ast.Module:
-    path = _path(module)
-    if path is None:
-        raise ModuleNotFoundError(f"{module} is not a module of {PACKAGE}")
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    for node in ast.walk(tree):
+def _tree(text: str, name: str) -> ast.Module:
+    """The syntax tree without docstrings."""
+    tree = ast.parse(text, filename=name)
+    for node in [tree, *_statements(tree)]:
         if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         if ast.get_docstring(node, clean=False) is not None:
@@ -62,25 +121,33 @@ def _tree(module: str) -> ast.Module:
     return tree
 
 
-@cache
-def _tree_digest(module: str) -> str:
-    return hashlib.sha256(ast.dump(_tree(module), include_attributes=False).encode()).hexdigest()
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """All statements below a node. Expressions hold none, and are most of a tree."""
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+        held = getattr(node, name, None)
+        for each in held if isinstance(held, list) else ():  # a lambda's body is an expression
+            if isinstance(each, ast.stmt):
+                yield each
+            yield from _statements(each)
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Names of this package that are imported anywhere in a module: of modules, or of what modules hold."""
+    for node in _statements(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.split(".")[0] == PACKAGE)
 
 
 @cache
 def _imports(module: str) -> frozenset[str]:
     """Package modules that the module imports itself; a package on the way to a module counts as imported."""
-    names: set[str] = set()
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
     found: set[str] = set()
-    for name in names:
+    for name in _facts(module)["imports"]:
         parts = name.split(".")
-        if parts[0] == PACKAGE:
-            prefixes = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
-            found.update(prefix for prefix in prefixes if _path(prefix) is not None)
+        prefixes = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+        found.update(prefix for prefix in prefixes if _path(prefix) is not None)
     return frozenset(found)

@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 
 SHARD_SIZE = 1024
+SHARDS = 512
+"""At most so many: every shard is a job of several rules, and Snakemake plans about a hundred jobs a second."""
 BAR = ("bar_x0", "bar_y0", "bar_x1", "bar_y1")
 """Half-open box of a scale bar in pixels of the file; none where there is no bar."""
 FILES = ["image_id", "path", "sha256", "aspect", *BAR, "um_per_pixel", "scale_source"]
@@ -12,8 +14,8 @@ stretched to its `aspect` (none for most)."""
 
 
 def shard_count(images: int) -> int:
-    """Number of shards for about this many images."""
-    return max(1, math.ceil(images / SHARD_SIZE))
+    """Number of shards for about this many images: one for each 1,024, but no more than 512."""
+    return min(max(1, math.ceil(images / SHARD_SIZE)), SHARDS)
 
 
 def shard_slice(length: int, shard: int, shards: int) -> slice:

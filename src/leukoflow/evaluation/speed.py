@@ -1,5 +1,6 @@
 """Time and memory that a network takes from decoded images to logits."""
 
+import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ COLUMNS = [
 ]  # fmt: skip
 LEAST_PASSES, LEAST_BATCHES = 2, 5
 """Passes that every batch size gets, and those of large batches where time allows."""
+_LIBRARY = ctypes.CDLL(None)
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -86,6 +88,8 @@ class ProcessMemory:
 
     def __init__(self) -> None:
         self._known = os.access(_CLEAR, os.W_OK)
+        if self._known and hasattr(_LIBRARY, "malloc_trim"):
+            _LIBRARY.malloc_trim(0)  # what was freed but kept would be taken again without growth
         self._start = self._read("VmRSS") if self._known else 0
 
     def forget_peak(self) -> None:

@@ -1,5 +1,6 @@
 """Fingerprints: over what a step imports, blind to comments, awake to everything else."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget() -> None:
-    for function in (module._tree, module._tree_digest, module._imports):
+    for function in (module._facts, module._imports, module._path):
         function.cache_clear()
 
 
@@ -69,6 +70,32 @@ def test_imports_inside_functions_count(source: Path) -> None:
     )
     assert "leukoflow.core.shards" in closure("leukoflow.steps.study")
     assert fingerprint("leukoflow.steps.study") != before
+
+
+def test_what_is_remembered_gives_the_same_and_no_module_is_parsed_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, names = tmp_path / "deep/modules.json", ("leukoflow.steps.train", "leukoflow.models.neurallnet")
+    before = [fingerprint(name) for name in names]
+    for text in (None, "{", "[1]", '{"a": 1}'):  # none yet, and files that are not whole or another's
+        if text is not None:
+            memory.write_text(text)
+        module.use_memory(memory)
+        assert [fingerprint(name) for name in names] == before and len(json.loads(memory.read_text())) > 100
+    parsed: list[str] = []
+    parse = module._tree
+    monkeypatch.setattr(module, "_tree", lambda text, name: parsed.append(name) or parse(text, name))
+    for change in (None, "x = 1\n"):
+        if change:
+            (source / "training/recipe.py").write_text((source / "training/recipe.py").read_text() + change)
+        module._memory.clear()
+        forget()
+        module.use_memory(memory)
+        assert (fingerprint(names[0]) != before[0]) == bool(change) and fingerprint(names[1]) == before[1]
+        assert parsed == ([str(source / "training/recipe.py")] if change else [])
+    written = memory.stat().st_mtime_ns
+    module.use_memory(memory)
+    assert memory.stat().st_mtime_ns == written
 
 
 def test_unknown_modules_are_an_error() -> None:
