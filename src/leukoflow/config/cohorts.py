@@ -93,7 +93,7 @@ class Files(Section):
     masks: Masks | None = None
     """Masks of the white cells, where there are any."""
     images: int = Field(1024, ge=1)
-    """About how many images there are: one job is planned for each 1,024, but no more than 512. It need not be exact."""
+    """About how many images there are: a job is planned for each 1,024, but no more than 512. It need not be exact."""
     expected: dict[str, int] = {}
     """Published number of images for each label; a difference is shown in the report."""
     max_pixels: int = Field(100_000_000, ge=1)

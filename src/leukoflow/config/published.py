@@ -14,7 +14,6 @@ from leukoflow.config.published_checks import Check, named_by
 from leukoflow.core.errors import LeukoFlowError
 
 FOLDER = Path(__file__).parent / "papers"
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it: every plan waits for it
 Metric = Literal[
     "accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa", "one_vs_rest_accuracy", "precision",
     "recall", "f1", "auc", "ap", "micro_auc", "micro_ap", "ece", "mce", "brier", "ece_scaled", "temperature", "loss",
@@ -155,7 +154,7 @@ def papers() -> dict[str, Paper]:
 def read_paper(path: Path) -> Paper:
     """The paper of one file; LeukoFlowError where it is not as it should be."""
     try:
-        return Paper.model_validate(yaml.load(path.read_text(encoding="utf-8"), LOADER))
+        return Paper.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise LeukoFlowError(f"{path}: {explain(error, Paper)}") from error
     except (OSError, yaml.YAMLError) as error:
