@@ -13,4 +13,5 @@ def make_published(root: Path) -> None:
     outputs = [str(tables / f"{name}.csv") for name in published.NAMES]
     published.main(["--study", str(root / "study.json"), *inputs, "--outputs", *outputs])
     arguments = ["--study", str(root / "study.json"), "--runs", str(root / "runs"), "--tables", str(tables)]
+    arguments += ["--scores", str(root / "parts/scores")]
     paper_figures.main([*arguments, "--figures", str(root / "figures"), "--output", str(tables / "paper_figures.csv")])

@@ -391,36 +391,28 @@ def compare_arguments(fake: FakeStudy) -> list[str]:
     return [*arguments, "--published", json.dumps(published), *named_runs(fake.root)]
 
 
+def score_arguments(root: Path, panel: str, tasks: dict, output: Path) -> list[str]:
+    """Arguments of step `score` for a panel of a made-up study."""
+    runs = sorted((root / "runs").glob(f"{panel}.*"))
+    arguments = ["--settings", '{"resamples": 100}', "--tasks", json.dumps(tasks), "--runs", str(root / "runs")]
+    for run in runs:
+        targets = sorted(path.stem for path in run.glob("predictions/*.parquet"))
+        arguments += ["--on", ",".join(targets), run.name]
+    cohort, task, _, protocol = panel.split(".")
+    arguments += ["--split", str(root / f"splits/{cohort}.{task}.{protocol}.parquet")]
+    arguments += ["--duplicates", str(root / "quality/duplicates.parquet")]
+    return [*arguments, "--output", str(output / "scores.csv"), "--confusion", str(output / "confusion.csv")]
+
+
 @cache
 def finished_study(root: Path) -> FakeStudy:
     """A made-up study that steps `score`, `tables` and the figure steps have gone over; made once for a folder."""
     fake = FakeStudy(root, side=16).make()
-    for run in fake.runs():
-        folder = root / "runs" / run.name
-        inputs = [
-            "--split",
-            str(root / f"splits/demo.subtype.{run.protocol}.parquet"),
-            "--duplicates",
-            str(root / "quality/duplicates.parquet"),
-        ]
-        outputs = ["--output", str(folder / "scores.csv"), "--confusion", str(folder / "confusion.csv")]
-        predictions = texts(sorted(folder.glob("predictions/*.parquet")))
-        score.main(
-            [
-                "--settings",
-                '{"resamples": 100}',
-                "--run",
-                run.name,
-                "--tasks",
-                json.dumps({"subtype": {"classes": CLASSES}}),
-                "--predictions",
-                *predictions,
-                *inputs,
-                *outputs,
-            ]
-        )
+    for panel in sorted({run.panel for run in fake.runs()}):
+        score.main(score_arguments(root, panel, {"subtype": {"classes": CLASSES}}, root / f"parts/scores/{panel}"))
     compare.main([*compare_arguments(fake), "--output", str(root / "comparisons/main.csv")])
     named = {
+        "scores": "parts/scores/*/scores.csv",
         "comparisons": "comparisons/*.csv",
         "splits": "splits/*.parquet",
     }

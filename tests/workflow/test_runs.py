@@ -93,8 +93,8 @@ def test_editing_one_model_reruns_its_runs_and_what_depends_on_them(project: Pro
     assert trained(messages) == ["Training neurallnet on demo, view plain, patient split, fold 0, seed 42"]
     others = [message for message in messages if message not in trained(messages)]
     assert all(message.startswith((*DOWNSTREAM, "Predicting")) for message in others)
-    predicted = [message for message in others if message.startswith(("Predicting", "Scoring"))]
-    assert len(predicted) == 2 and all("neurallnet" in message for message in predicted)
+    predicted = [message for message in others if message.startswith("Predicting")]
+    assert len(predicted) == 1 and "neurallnet" in predicted[0]
     assert "Writing the report" in others
 
 
@@ -124,7 +124,7 @@ def test_editing_the_metrics_trains_nothing(project: Project) -> None:
     ):
         messages = project.planned()
     assert messages and not trained(messages) and not any(message.startswith("Predicting") for message in messages)
-    assert sum(message.startswith("Scoring") for message in messages) == 3
+    assert sum(message.startswith("Scoring") for message in messages) == 1
 
 
 def test_editing_the_report_rewrites_the_report_alone(project: Project) -> None:

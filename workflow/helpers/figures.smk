@@ -38,11 +38,10 @@ def runs_in_panel(wildcards):
     ]
 
 
-def panel_files(name):
-    def files(wildcards):
-        return [f"{RESULTS}/runs/{run.name}/{name}" for run in runs_in_panel(wildcards)]
-
-    return files
+def panel_histories(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/history.csv" for run in runs_in_panel(wildcards)
+    ]
 
 
 # Functions, for in plain params Snakemake would take the braces for wildcards.

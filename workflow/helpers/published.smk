@@ -31,12 +31,10 @@ def paper_figure_inputs(wildcards):
     files = [
         f"{RESULTS}/runs/{run.name}/{name}"
         for run in runs
-        for name in (
-            "confusion.csv",
-            "history.csv",
-            f"predictions/{run.cohort}.parquet",
-        )
+        for name in ("history.csv", f"predictions/{run.cohort}.parquet")
     ]
+    panels = sorted({run.panel for run in runs})
+    files += [f"{RESULTS}/parts/scores/{panel}/confusion.csv" for panel in panels]
     copied = [
         f"{RESULTS}/figures/{name}{suffix}"
         for name in COPIED

@@ -1,34 +1,34 @@
-# Scores of each run, and the tables of the study.
+# Scores of the runs, and the tables of the study.
 
 
 rule score:
     input:
-        predictions=run_predictions,
+        assessed_predictions,
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         duplicates="results/{study}/quality/duplicates.parquet",
     output:
-        scores="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/scores.csv",
-        confusion="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/confusion.csv",
+        scores="results/{study}/parts/scores/{cohort}.{task}.{view}.{protocol}/scores.csv",
+        confusion="results/{study}/parts/scores/{cohort}.{task}.{view}.{protocol}/confusion.csv",
     log:
-        "logs/{study}/score/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
+        "logs/{study}/score/{cohort}.{task}.{view}.{protocol}.log",
     benchmark:
-        "benchmarks/{study}/score/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+        "benchmarks/{study}/score/{cohort}.{task}.{view}.{protocol}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
         mem_mb=grows(2000),
-        runtime=grows(30),
+        runtime=grows(120),
     params:
         code=code_of("steps.score"),
         settings=evaluation_settings(),
         tasks=all_tasks(),
-        run=run_name,
+        targets=panel_targets,
     message:
-        "Scoring {wildcards.model} on {wildcards.cohort}, {wildcards.protocol} split, fold {wildcards.fold}"
+        "Scoring models on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"
     shell:
-        "python -m leukoflow.steps.score --settings {params.settings:q} --run {params.run}"
-        " --tasks {params.tasks:q} --predictions {input.predictions} --split {input.split}"
+        "python -m leukoflow.steps.score --settings {params.settings:q} --tasks {params.tasks:q}"
+        " --runs results/{wildcards.study}/runs {params.targets} --split {input.split}"
         " --duplicates {input.duplicates} --output {output.scores} --confusion {output.confusion} 2> {log}"
 
 
@@ -57,7 +57,9 @@ rule study:
 rule tables:
     input:
         study="results/{study}/study.json",
-        scores=run_files("scores.csv"),
+        scores=[
+            f"{RESULTS}/parts/scores/{panel}/scores.csv" for panel in ASSESSED_PANELS
+        ],
         models=run_files("model.json"),
         manifests=cohort_tables("manifest.parquet"),
         qualities=cohort_tables("quality.parquet"),
@@ -89,6 +91,7 @@ rule tables:
         "Gathering the tables"
     shell:
         "python -m leukoflow.steps.tables --study {input.study} --runs results/{wildcards.study}/runs --of {params.names}"
+        " --scores {input.scores}"
         " --manifests {input.manifests} --qualities {input.qualities} --rejects {input.rejects}"
         " --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"

@@ -68,5 +68,6 @@ rule paper_figures:
         "Drawing what the papers' figures show"
     shell:
         "python -m leukoflow.steps.paper_figures --study {input.study} --runs results/{wildcards.study}/runs"
+        " --scores results/{wildcards.study}/parts/scores"
         " --tables results/{wildcards.study}/tables --figures results/{wildcards.study}/figures --have {params.have}"
         " --output {output.table} 2> {log}"

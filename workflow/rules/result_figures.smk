@@ -3,7 +3,7 @@
 
 rule figure_learning:
     input:
-        panel_files("history.csv"),
+        panel_histories,
     output:
         png=report(
             "results/{study}/figures/learning.{cohort}.{task}.{view}.png",
@@ -38,7 +38,7 @@ rule figure_learning:
 
 rule figure_confusion:
     input:
-        panel_files("confusion.csv"),
+        "results/{study}/parts/scores/{cohort}.{task}.{view}.{protocol}/confusion.csv",
     output:
         png=report(
             "results/{study}/figures/confusion.{cohort}.{task}.{view}.{protocol}.png",
@@ -65,8 +65,7 @@ rule figure_confusion:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_confusion"),
-        names=panel_names,
     message:
         "Drawing confusion matrices of {wildcards.cohort}, {wildcards.protocol} split"
     shell:
-        "python -m leukoflow.steps.figure_confusion --runs results/{wildcards.study}/runs --of {params.names} --output {output.png} 2> {log}"
+        "python -m leukoflow.steps.figure_confusion --counts {input} --output {output.png} 2> {log}"

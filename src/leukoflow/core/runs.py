@@ -28,8 +28,12 @@ class Run:
     @property
     def name(self) -> str:
         """Folder name, such as `demo.subtype.plain.image.neurallnet.fold0.seed42`."""
-        parts = (self.cohort, self.task, self.view, self.protocol, self.model)
-        return f"{'.'.join(parts)}.fold{self.fold}.seed{self.seed}"
+        return f"{self.panel}.{self.model}.fold{self.fold}.seed{self.seed}"
+
+    @property
+    def panel(self) -> str:
+        """What the runs of one figure have in common, such as `demo.subtype.plain.image`."""
+        return f"{self.cohort}.{self.task}.{self.view}.{self.protocol}"
 
     def collapsed_to(self, task: str) -> "Run":
         """The run's predictions as those of a coarser task, its classes joined; not the name of any folder."""

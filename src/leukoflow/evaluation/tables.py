@@ -24,9 +24,9 @@ LIMITS = {"images": ("low", "high"), "groups": ("group_low", "group_high"), "wil
 
 
 def gather(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """All runs' scores in one table; empty text columns, which CSV reads as missing, are restored."""
+    """The scores of all panels in one table; empty text columns, which CSV reads as missing, are restored."""
     if not tables:
-        raise LeukoFlowError("tables: no scores were given; name at least one run's scores.csv")
+        raise LeukoFlowError("tables: no scores were given; name scores.csv of at least one panel")
     scores = pd.concat(tables, ignore_index=True)
     return scores.fillna({"class": "", "resampling": ""})
 

@@ -4,6 +4,7 @@ Writes FIGURES/PAPER/NUMBER_WHAT.{png,svg,csv}, and the table of all of them wit
 """
 
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the study's runs")
+    arguments.add_argument("--scores", type=Path, required=True, help="folder of what scoring wrote for every panel")
     arguments.add_argument("--tables", type=Path, required=True, help="folder of the tables leaderboard and scores")
     arguments.add_argument("--figures", type=Path, required=True, help="folder of the study's figures")
     arguments.add_argument("--have", nargs="*", default=[], help="names of the study's figures")
@@ -40,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
         if each.source:
             _copy(given.figures / f"{each.source}.png", target)
         else:
-            save(*_draw(each, study, given.runs, given.tables), target)
+            save(*_draw(each, study, given), target)
     rows = [
         (
             each.paper.paper, each.paper.system, each.figure.number, each.figure.shows,
@@ -58,13 +60,15 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(source.with_suffix(suffix), path)
 
 
-def _draw(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
+def _draw(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
     draw = {"confusion": _confusion, "external_confusion": _confusion, "learning": _learning}
-    return draw.get(shown.figure.family or "", _points)(shown, study, runs, tables)
+    return draw.get(shown.figure.family or "", _points)(shown, study, given)
 
 
-def _confusion(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
-    table = pd.concat([read_table(runs / each.name / "confusion.csv") for each in shown.runs])
+def _confusion(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
+    panels = sorted({each.panel for each in shown.runs})
+    table = pd.concat([read_table(given.scores / panel / "confusion.csv") for panel in panels])
+    table = table.merge(pd.DataFrame([each.columns() for each in shown.runs]))
     if shown.target:
         # As if the other cohort were the runs' own.
         table = table[(table["target"] == shown.target) & (table["role"] == "external")]
@@ -72,14 +76,14 @@ def _confusion(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Fi
     return confusion_matrices(table)
 
 
-def _learning(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
-    return learning_curves({each: read_table(runs / each.name / "history.csv") for each in shown.runs})
+def _learning(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
+    return learning_curves({each: read_table(given.runs / each.name / "history.csv") for each in shown.runs})
 
 
-def _points(shown: Shown, study: Study, runs: Path, tables: Path) -> tuple[Figure, pd.DataFrame]:
+def _points(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
     first, models = shown.runs[0], list(dict.fromkeys(each.model for each in shown.runs))
     by_class = shown.figure.family == "per_class"
-    table = read_table(tables / ("scores.csv" if by_class else "leaderboard.csv"))
+    table = read_table(given.tables / ("scores.csv" if by_class else "leaderboard.csv"))
     for name in ("cohort", "task", "view"):
         table = table[table[name] == getattr(first, name)]
     published = {

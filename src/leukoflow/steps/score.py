@@ -1,11 +1,12 @@
-"""Score one run's predictions: metrics with intervals, and confusion counts.
+"""Score predictions of all runs of a panel: metrics with intervals, and confusion counts.
 
-Every target in the prediction files is scored on all its labelled images, and again without the images that have a
-duplicate among those the model learnt from. Where another task of the study joins the run's classes into fewer, the
+Every cohort that a run is tested on is scored on all its labelled images, and again without the images that have a
+duplicate among those the model learnt from. Where another task of the study joins the runs' classes into fewer, the
 joined predictions are scored as well, under that task and the name MODEL_from_TASK.
 """
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +14,8 @@ import pandas as pd
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_table, write_table
-from leukoflow.core.runs import parse_run
-from leukoflow.core.step import parser, run, settings
+from leukoflow.core.runs import Run, parse_run
+from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.evaluation import scores
 
 
@@ -22,30 +23,44 @@ def main(argv: list[str] | None = None) -> None:
     """Run the step."""
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
-    arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
     arguments.add_argument("--tasks", type=json.loads, required=True, help="section tasks, as JSON")
-    arguments.add_argument("--predictions", nargs="+", type=Path, required=True, help="one file for each target")
-    arguments.add_argument("--split", type=Path, required=True, help="split table of the run's protocol")
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
+    arguments.add_argument(
+        "--on", nargs="+", action="append", required=True, metavar=("TARGETS", "RUN"),
+        help="cohorts that runs are tested on, their own first, comma between; names of the runs. May be repeated",
+    )  # fmt: skip
+    arguments.add_argument("--split", type=Path, required=True, help="split table of the panel's protocol")
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--output", type=Path, required=True, help="scores (CSV)")
     arguments.add_argument("--confusion", type=Path, required=True, help="confusion counts (CSV)")
     given = arguments.parse_args(argv)
-    predictions = pd.concat([read_table(path) for path in given.predictions], ignore_index=True)
     tasks = {name: Task.model_validate(each) for name, each in given.tasks.items()}
-    own = tasks[given.run.task]
-    parts = list(
-        scores.samples(given.run, predictions, read_table(given.split), read_table(given.duplicates), own.classes)
-    )
-    table = [scores.score(part, own.classes, given.settings) for part in parts]
-    tables = [scores.with_run(given.run, table, scores.SCORE_COLUMNS)]
+    split, duplicates = read_table(given.split), read_table(given.duplicates)
+    named = [(parse_run(name), targets.split(",")) for targets, *names in given.on for name in names]
+    made, counted = [], []
+    for each, targets in progress(named, len(named), "run"):
+        files = [given.runs / each.name / "predictions" / f"{target}.parquet" for target in targets]
+        predictions = pd.concat([read_table(path) for path in files], ignore_index=True)
+        parts = list(scores.samples(each, predictions, split, duplicates, tasks[each.task].classes))
+        made += list(_scored(each, parts, tasks, given.settings))
+        counts = [scores.confusion(part, tasks[each.task].classes) for part in parts]
+        counted.append(scores.with_run(each, counts, scores.CONFUSION_COLUMNS))
+    write_table(given.output, pd.concat(made, ignore_index=True))
+    write_table(given.confusion, pd.concat(counted, ignore_index=True))
+
+
+def _scored(
+    of: Run, parts: list[scores.Sample], tasks: Mapping[str, Task], chosen: Evaluation
+) -> Iterator[pd.DataFrame]:
+    """Scores of a run on its own task, and on those that its classes are joined to."""
+    own = tasks[of.task]
+    table = [scores.score(part, own.classes, chosen) for part in parts]
+    yield scores.with_run(of, table, scores.SCORE_COLUMNS)
     for name, task in tasks.items():
         if places := own.collapsed_to(task):
             joined = (scores.collapsed(part, places, len(task.classes)) for part in parts)
-            table = [scores.score(part, task.classes, given.settings) for part in joined]
-            tables.append(scores.with_run(given.run.collapsed_to(name), table, scores.SCORE_COLUMNS))
-    write_table(given.output, pd.concat(tables, ignore_index=True))
-    counts = [scores.confusion(part, own.classes) for part in parts]
-    write_table(given.confusion, scores.with_run(given.run, counts, scores.CONFUSION_COLUMNS))
+            table = [scores.score(part, task.classes, chosen) for part in joined]
+            yield scores.with_run(of.collapsed_to(name), table, scores.SCORE_COLUMNS)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         "qualities": "quality.parquet of every cohort",
         "rejects": "rejects.csv of every cohort",
         "splits": "every split, COHORT.TASK.PROTOCOL.parquet",
+        "scores": "scores.csv of every panel",
         "outputs": "tables to write",
     }.items():
         arguments.add_argument(f"--{name}", nargs="+", type=Path, required=True, help=text)
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
 
     study = Study.model_validate(read_json(given.study))
     models = {each: read_json(given.runs / each.name / "model.json") for each in given.of}
-    scores = tables.gather([read_table(given.runs / each.name / "scores.csv") for each in given.of])
+    scores = tables.gather([read_table(path) for path in given.scores])
     duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
     qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
     files = {

@@ -113,6 +113,7 @@ def test_a_copy_has_the_same_bytes(root, tmp_path: Path) -> None:
     for suffix in paper_figures.SUFFIXES:
         (tmp_path / f"samples.demo.subtype{suffix}").write_bytes(b"bytes of " + suffix.encode())
     arguments = ["--study", str(root / "study.json"), "--runs", str(root / "runs"), "--tables", str(root / "tables")]
+    arguments += ["--scores", str(root / "parts/scores")]
     paper_figures.main(
         [*arguments, "--figures", str(tmp_path), "--have", "samples.demo.subtype", "--output", str(tmp_path / "i.csv")]
     )

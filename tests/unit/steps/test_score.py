@@ -4,20 +4,23 @@ import pytest
 from fake_study import finished_study
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
+from leukoflow.core.runs import parse_run
 from leukoflow.evaluation.scores import CONFUSION_COLUMNS, SCORE_COLUMNS
 
 
 @pytest.fixture
 def folder(tmp_path_factory):
     fake = finished_study(tmp_path_factory.getbasetemp() / "study")
-    return fake.root / "runs" / fake.runs()[1].name
+    return fake.root / "parts/scores" / fake.runs()[1].panel
 
 
 def test_scores_are_those_of_the_predictions(folder):
     scores = pd.read_csv(folder / "scores.csv", keep_default_na=False, na_values=[""])
     assert list(scores.columns) == SCORE_COLUMNS
-    assert set(scores["model"]) == {"neurallnet"} and set(scores["protocol"]) == {"image"}
-    table = pd.read_parquet(folder / "predictions" / "demo.parquet").query("role == 'test'")
+    assert {"colour_histogram", "neurallnet"} <= set(scores["model"]) and set(scores["protocol"]) == {"image"}
+    scores = scores[scores["model"] == "neurallnet"]
+    run = parse_run(f"{folder.name}.neurallnet.fold0.seed42")
+    table = pd.read_parquet(folder.parents[2] / "runs" / run.name / "predictions/demo.parquet").query("role == 'test'")
     shares = np.stack(table["probabilities"])
     own = scores[
         (scores["role"] == "test")
@@ -34,6 +37,7 @@ def test_scores_are_those_of_the_predictions(folder):
 
 def test_external_images_with_a_learnt_duplicate_are_removed_and_counted(folder):
     scores = pd.read_csv(folder / "scores.csv")
+    scores = scores[scores["model"] == "neurallnet"]
     outside = scores[scores["role"] == "external"].drop_duplicates("subset").set_index("subset")
     removed = scores[(scores["metric"] == "removed") & (scores["role"] == "external")].set_index("subset")["value"]
     assert removed["all"] == 0 and removed["without overlap"] > 0
@@ -44,6 +48,7 @@ def test_external_images_with_a_learnt_duplicate_are_removed_and_counted(folder)
 def test_confusion_adds_up_to_the_images(folder):
     counts = pd.read_csv(folder / "confusion.csv")
     assert list(counts.columns) == CONFUSION_COLUMNS
-    scores = pd.read_csv(folder / "scores.csv").drop_duplicates(["target", "role", "subset"])
-    expected = scores.set_index(["target", "role", "subset"])["n"].to_dict()
-    assert counts.groupby(["target", "role", "subset"])["count"].sum().to_dict() == expected
+    sets = ["model", "target", "role", "subset"]
+    scores = pd.read_csv(folder / "scores.csv").drop_duplicates(sets)
+    expected = scores.set_index(sets)["n"].to_dict()
+    assert counts.groupby(sets)["count"].sum().to_dict() == expected

@@ -1,12 +1,12 @@
-import json
 
 import numpy as np
 import pandas as pd
 import pytest
-from fake_study import CLASSES, finished_study, named_runs
+from fake_study import CLASSES, finished_study, named_runs, score_arguments
 from scipy.stats import binomtest
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.runs import parse_run
 from leukoflow.evaluation.compare import COLUMNS
 from leukoflow.steps import score, tables
 
@@ -85,6 +85,7 @@ def test_mcnemar_counts_the_images_of_the_predictions(root):
 def test_without_a_reference_the_comparisons_have_their_header_alone(root, tmp_path):
     named = {"splits": "splits/*.parquet", "manifests": "cohorts/*/manifest.parquet"}
     named |= {"qualities": "cohorts/*/quality.parquet", "rejects": "cohorts/*/rejects.csv"}
+    named |= {"scores": "parts/scores/*/scores.csv"}
     arguments = [each for name, files in named.items() for each in (f"--{name}", *map(str, sorted(root.glob(files))))]
     arguments += named_runs(root)
     for name in ("duplicates", "groups"):
@@ -106,6 +107,7 @@ def test_an_unknown_table_is_named(root, monkeypatch):
         *named_runs(root),
     ]
     named = {
+        "scores": "parts/scores/*/scores.csv",
         "splits": "splits/*",
         "manifests": "cohorts/*/manifest.parquet",
         "qualities": "cohorts/*/quality.parquet",
@@ -119,16 +121,13 @@ def test_an_unknown_table_is_named(root, monkeypatch):
 
 
 def test_runs_are_also_scored_by_coarser_tasks(root, tmp_path):
-    run = next(path.name for path in sorted((root / "runs").iterdir()) if ".neurallnet." in path.name)
     labels = {name: "benign" if name == "Benign" else "malignant" for name in CLASSES}
     tasks = {"subtype": {"classes": CLASSES}, "binary": {"classes": ["benign", "malignant"], "labels": labels}}
-    files = {"split": root / f"splits/demo.subtype.{run.split('.')[3]}.parquet", "confusion": tmp_path / "c.csv"}
-    files |= {"duplicates": root / "quality/duplicates.parquet", "output": tmp_path / "s.csv"}
+    score.main(score_arguments(root, "demo.subtype.plain.image", tasks, tmp_path))
+    table = pd.read_csv(tmp_path / "scores.csv")
+    run = next(path.name for path in sorted((root / "runs").iterdir()) if ".image.neurallnet." in path.name)
     predictions = sorted((root / "runs" / run / "predictions").glob("*.parquet"))
-    arguments = ["--settings", '{"resamples": 100}', "--run", run, "--tasks", json.dumps(tasks), "--predictions"]
-    arguments += [str(path) for path in predictions]
-    score.main([*arguments, *(str(part) for name, path in files.items() for part in (f"--{name}", path))])
-    table = pd.read_csv(tmp_path / "s.csv")
+    table = table[table["model"].str.startswith("neurallnet") & (table["seed"] == parse_run(run).seed)]
     assert set(zip(table["task"], table["model"], strict=True)) == {
         ("subtype", "neurallnet"), ("binary", "neurallnet_from_subtype"),
     }  # fmt: skip
