@@ -24,6 +24,7 @@ ALLOWED = {
     "training": {"core", "config", "models", "images", "cells", "features"},
     "evaluation": {"core", "config", "models"},
     "explain": {"core", "config", "models"},
+    "artefact": {"core", "config", "images", "quality", "cells", "evaluation"},
     "figures": {"core", "config"},
     "report": {"core", "config"},
 }
