@@ -14,6 +14,9 @@ from leukoflow.core.errors import LeukoFlowError
 if TYPE_CHECKING:
     import pandas as pd
 
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+"""Suffixes of image files, in lower case."""
+
 
 @contextmanager
 def atomic(target: str | Path) -> Iterator[Path]:
