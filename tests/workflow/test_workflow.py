@@ -17,7 +17,10 @@ from .conftest import ROOT, Project, clone, commands_of, messages_of
 
 pytestmark = pytest.mark.workflow
 
-STUDIES = sorted(path.name for path in (ROOT / "workflow/studies").glob("*.yaml"))
+STUDIES = [
+    pytest.param(path.name, marks=pytest.mark.slow) if path.name == "paper.yaml" else path.name
+    for path in sorted((ROOT / "workflow/studies").glob("*.yaml"))
+]
 STAGES = ("Decoding", "Gathering the manifest", "Looking for duplicates", "Splitting", "Auditing", "Rendering")
 STAGES += ("Training", "Scoring", "Gathering the tables", "Drawing", "Writing the report")
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
