@@ -177,7 +177,7 @@ def figure_files():
     names += [f"views.{cohort}.{task}" for cohort, task in TRAINED]
     names += [f"samples.{cohort}.{task}" for cohort, task in SHOWN]
     names += [f"learning.{'.'.join(panel)}" for panel in NETWORK_VIEWS]
-    names += [f"confusion.{'.'.join(panel)}" for panel in PANELS]
+    names += [f"confusion.{'.'.join(panel)}" for panel in MAIN_PANELS]
     names += assessment_figures()
     names += [
         f"{family}.{cohort}.{task}"
