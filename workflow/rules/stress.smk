@@ -177,6 +177,56 @@ rule figure_robustness:
         "python -m leukoflow.steps.figure_robustness --robustness {input} --output {output.png} 2> {log}"
 
 
+rule figure_modules:
+    input:
+        "results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/modules.csv",
+    output:
+        information=report(
+            "results/{study}/figures/mutual_information.{cohort}.{task}.{view}.{protocol}.png",
+            caption="../report/modules.rst",
+            category="Robustness",
+            labels={
+                "figure": "mutual information",
+                "cohort": "{cohort}",
+                "view": "{view}",
+                "split": "{protocol}",
+            },
+        ),
+        attention=report(
+            "results/{study}/figures/frobenius.{cohort}.{task}.{view}.{protocol}.png",
+            caption="../report/modules.rst",
+            category="Robustness",
+            labels={
+                "figure": "shift of attention",
+                "cohort": "{cohort}",
+                "view": "{view}",
+                "split": "{protocol}",
+            },
+        ),
+        others=collect(
+            "results/{{study}}/figures/{family}.{{cohort}}.{{task}}.{{view}}.{{protocol}}.{suffix}",
+            family=MODULE_FIGURES,
+            suffix=("svg", "csv"),
+        ),
+    log:
+        "logs/{study}/figure_modules/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/figure_modules/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.figure_modules"),
+    message:
+        "Drawing modules of attention on changed images of {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.figure_modules --modules {input} --information {output.information}"
+        " --attention {output.attention} 2> {log}"
+
+
 rule sample_size:
     input:
         scores="results/{study}/tables/scores.csv",
