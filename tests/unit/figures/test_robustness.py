@@ -49,7 +49,7 @@ def test_modules_have_a_line_each_and_one_scale_that_holds_them_all():
             ("jpeg", 10, top),
             ("jpeg", 50, top / 2),
             ("rotation", 5, 0.2),
-        )  # fmt: skip
+        )
     ]
     for measure, top in (("shared", 1.0), ("relative", 3.0)):
         figure, shown = modules_chart(pd.DataFrame(rows), measure)
