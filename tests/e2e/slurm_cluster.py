@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(os.environ.get("SLURM_ROOT", Path(tempfile.gettempdir()) / "leukoflow-slurm"))
@@ -239,10 +240,8 @@ def _alive(pid: int) -> bool:
 
 
 def _kill(pid: int, by: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, by)
-    except ProcessLookupError:
-        pass
 
 
 def _wait(what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
