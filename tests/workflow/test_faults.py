@@ -20,14 +20,12 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 KILLS = 20
 # What tells when and how fast, not what came out.
-TIMED = re.compile(
-    r"(model\.json|history\.csv|pretraining\.csv|efficiency\.csv|provenance\.json|report\.html|learning\..*)$"
-)
+TIMED = re.compile(r"(model|provenance)\.json|(history|pretraining|efficiency)\.csv|report\.html|learning\..*")
 
 
 def digests(results: Path) -> dict[str, str]:
     """Digest of every file of a results folder but those that hold times."""
-    files = [path for path in sorted(results.rglob("*")) if path.is_file() and not TIMED.search(path.name)]
+    files = [path for path in sorted(results.rglob("*")) if path.is_file() and not TIMED.fullmatch(path.name)]
     return {path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -52,9 +50,9 @@ def steps_at_work(project: Project) -> Iterator[tuple[str, psutil.Process]]:
     """Name and process of each step that runs in the project's folder."""
     for process in psutil.process_iter(["cmdline", "cwd"]):
         line = process.info["cmdline"] or []
-        if len(line) > 2 and line[1] == "-m" and line[2].startswith("leukoflow.steps."):
-            if process.info["cwd"] == str(project.folder):
-                yield line[2].removeprefix("leukoflow.steps."), process
+        a_step = len(line) > 2 and line[1] == "-m" and line[2].startswith("leukoflow.steps.")
+        if a_step and process.info["cwd"] == str(project.folder):
+            yield line[2].removeprefix("leukoflow.steps."), process
 
 
 def unlock(project: Project) -> None:
