@@ -366,6 +366,11 @@ def _history(epochs: int, random: np.random.Generator) -> pd.DataFrame:
     )
 
 
+def named_runs(root: Path, pattern: str = "*") -> list[str]:
+    """Arguments that name the runs of a results folder whose names match."""
+    return ["--runs", str(root / "runs"), "--of", *sorted(path.name for path in (root / "runs").glob(pattern))]
+
+
 def texts(paths: list[Path]) -> list[str]:
     """Paths as arguments of a step."""
     return [str(path) for path in paths]
@@ -375,8 +380,7 @@ def compare_arguments(fake: FakeStudy) -> list[str]:
     """Arguments of step `compare` for experiment main, but for its output."""
     published = {name: each["accuracy"] for name, each in PUBLISHED.items()}
     arguments = ["--settings", '{"resamples": 100}', "--experiment", "main", "--reference", "neurallnet"]
-    arguments += ["--published", json.dumps(published), "--models", *texts(fake.path("runs/*/model.json"))]
-    return [*arguments, "--predictions", *texts(fake.path("runs/*/predictions/demo.parquet"))]
+    return [*arguments, "--published", json.dumps(published), *named_runs(fake.root)]
 
 
 @cache
@@ -410,9 +414,6 @@ def finished_study(root: Path) -> FakeStudy:
     compare.main([*compare_arguments(fake), "--output", str(root / "comparisons/main.csv")])
     named = {
         "comparisons": "comparisons/*.csv",
-        "scores": "runs/*/scores.csv",
-        "models": "runs/*/model.json",
-        "histories": "runs/*/history.csv",
         "splits": "splits/*.parquet",
     }
     named |= {
@@ -422,6 +423,7 @@ def finished_study(root: Path) -> FakeStudy:
     }
     arguments = [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]
     arguments += [
+        *named_runs(root),
         "--duplicates",
         str(root / "quality/duplicates.parquet"),
         "--groups",
@@ -443,8 +445,8 @@ def cell_arguments(fake: FakeStudy) -> list[str]:
         "instances": "segmenters/*/instances.csv",
         "cells": "cells/*/cells.parquet",
         "manifests": "cohorts/*/manifest.parquet",
-        "rankings": "selections/*/ranking.csv",
-        "stabilities": "selections/*/stability.csv",
         "neighbours": "neighbours/*.csv",
     }
-    return [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]
+    arguments = [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]
+    names = [path.name for path in fake.path("selections/*")]
+    return [*arguments, "--selections", str(fake.root / "selections"), "--of", *names]

@@ -34,11 +34,7 @@ class Project:
 
     def planned(self, *arguments: str, config: str = "tiny.yaml") -> list[str]:
         """Messages of the jobs that a run would do."""
-        done = self.snakemake("--dry-run", *arguments, config=config)
-        assert done.returncode == 0, done.stdout
-        messages = re.findall(r"^Job \d+: (.*)$", done.stdout, re.MULTILINE)
-        assert messages or "Nothing to be done" in done.stdout, done.stdout
-        return messages
+        return messages_of(self.snakemake("--dry-run", *arguments, config=config))
 
     @contextmanager
     def edited(self, name: str, old: str, new: str) -> Iterator[None]:
@@ -55,6 +51,19 @@ class Project:
     @property
     def results(self) -> Path:
         return self.folder / "results/tiny"
+
+
+def messages_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Messages of the jobs of a dry run."""
+    assert done.returncode == 0, done.stdout
+    messages = re.findall(r"^Job \d+: (.*)$", done.stdout, re.MULTILINE)
+    assert messages or "Nothing to be done" in done.stdout, done.stdout
+    return messages
+
+
+def commands_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Shell commands of the jobs of a dry run that prints them."""
+    return re.findall(r"^Shell command: (.*)$", done.stdout, re.MULTILINE)
 
 
 def clone(folder: Path) -> Project:

@@ -13,7 +13,7 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, StorageSettings
 
-from .conftest import ROOT, Project, clone
+from .conftest import ROOT, Project, clone, commands_of, messages_of
 
 pytestmark = pytest.mark.workflow
 
@@ -92,9 +92,12 @@ def test_every_study_plans_jobs_of_every_stage(fresh: Project, study: str, monke
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "zheng_wbc/labels.csv").write_text("image ID,class label\n1,2\n")
     monkeypatch.setenv("LEUKOFLOW_DATA", str(tmp_path))
-    messages = fresh.planned(config=f"workflow/studies/{study}")
+    done = fresh.snakemake("--dry-run", "--printshellcmds", config=f"workflow/studies/{study}")
+    messages = messages_of(done)
     for stage in STAGES:
         assert any(message.startswith(stage) for message in messages), stage
+    # The kernel takes no argument of more than 128 KiB, and a job's command is one.
+    assert 100 < max(map(len, commands_of(done))) < 100_000
 
 
 def test_without_local_images_a_study_plans_its_download(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,11 +183,12 @@ def test_a_million_images_are_planned_in_half_a_minute(fresh: Project, tmp_path:
     config["experiments"]["subtype"] |= {"external": [], "protocols": ["image", "acquisition"]}
     (fresh.folder / "million.yaml").write_text(yaml.safe_dump(config))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = fresh.snakemake("--dry-run", "--quiet", config="million.yaml")
+    done = fresh.snakemake("--dry-run", "--printshellcmds", config="million.yaml")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stdout[-2000:]
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30
     assert after.ru_maxrss < 2_000_000  # KiB, the largest child so far
+    assert 10_000 < max(map(len, commands_of(done))) < 100_000
 
 
 def test_an_unlocked_folder_is_left_alone_and_a_stale_lock_is_removed(tmp_path: Path) -> None:

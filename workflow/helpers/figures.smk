@@ -45,6 +45,19 @@ def panel_files(name):
     return files
 
 
+# Functions, for in plain params Snakemake would take the braces for wildcards.
+def all_names(wildcards):
+    return words_of(RUNS)
+
+
+def selection_names(wildcards):
+    return words_of(SELECTIONS)
+
+
+def panel_names(wildcards):
+    return words_of(runs_in_panel(wildcards))
+
+
 def panel_predictions(wildcards):
     return [
         f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
@@ -58,6 +71,10 @@ def experiment_predictions(wildcards):
         f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
         for run in runs_of(STUDY, wildcards.experiment)
     ]
+
+
+def experiment_names(wildcards):
+    return words_of(runs_of(STUDY, wildcards.experiment))
 
 
 def experiment_models(wildcards):

@@ -29,7 +29,8 @@ def all_tasks():
 
 
 def whole_study(wildcards):
-    return STUDY.model_dump_json()
+    # As given: with every default filled in, a large study would not fit into one argument of a command.
+    return STUDY.model_dump_json(exclude_unset=True)
 
 
 def class_names(wildcards):

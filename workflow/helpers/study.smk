@@ -18,7 +18,7 @@ from leukoflow.cohorts.roots import local_root, resolve_root
 from leukoflow.config.families import families
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.config.plan import all_runs, runs_of
+from leukoflow.config.plan import all_runs, runs_of, words_of
 from leukoflow.core.files import tree_digest, tree_state
 from leukoflow.core.fingerprint import fingerprint
 from leukoflow.core.runs import is_baseline, parse_run

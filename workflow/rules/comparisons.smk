@@ -20,14 +20,16 @@ rule compare:
     params:
         code=code_of("steps.compare"),
         settings=STUDY.evaluation.model_dump_json(),
+        runs=f"{RESULTS}/runs",
+        names=experiment_names,
         reference=reference_of,
         published=published_accuracies,
     message:
         "Comparing the models of {wildcards.experiment} with {params.reference}"
     shell:
         "python -m leukoflow.steps.compare --settings {params.settings:q} --experiment {wildcards.experiment}"
-        " --reference {params.reference} --published {params.published:q} --predictions {input.predictions}"
-        " --models {input.models} --output {output} 2> {log}"
+        " --reference {params.reference} --published {params.published:q} --runs {params.runs}"
+        " --of {params.names} --output {output} 2> {log}"
 
 
 rule figure_comparison:

@@ -85,12 +85,14 @@ rule tables:
         runtime=grows(30),
     params:
         code=code_of("steps.tables"),
+        runs=f"{RESULTS}/runs",
+        names=all_names,
     message:
         "Gathering the tables"
     shell:
-        "python -m leukoflow.steps.tables --study {input.study} --scores {input.scores}"
-        " --models {input.models} --histories {input.histories} --manifests {input.manifests}"
-        " --qualities {input.qualities} --rejects {input.rejects} --splits {input.splits}"
+        "python -m leukoflow.steps.tables --study {input.study} --runs {params.runs} --of {params.names}"
+        " --manifests {input.manifests} --qualities {input.qualities} --rejects {input.rejects}"
+        " --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
         " --outputs {output} 2> {log}"
 
@@ -132,9 +134,11 @@ rule cell_tables:
         runtime=grows(60),
     params:
         code=code_of("steps.cell_tables"),
+        selections=f"{RESULTS}/selections",
+        names=selection_names,
     message:
         "Gathering the tables of cells and features"
     shell:
         "python -m leukoflow.steps.cell_tables --scores {input.scores} --instances {input.instances}"
-        " --cells {input.cells} --manifests {input.manifests} --rankings {input.rankings}"
-        " --stabilities {input.stabilities} --neighbours {input.neighbours} --outputs {output} 2> {log}"
+        " --cells {input.cells} --manifests {input.manifests}"
+        " --selections {params.selections} --of {params.names} --neighbours {input.neighbours} --outputs {output} 2> {log}"

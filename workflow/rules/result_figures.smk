@@ -29,10 +29,12 @@ rule figure_learning:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_learning"),
+        runs=f"{RESULTS}/runs",
+        names=panel_names,
     message:
         "Drawing learning curves of {wildcards.cohort}, view {wildcards.view}"
     shell:
-        "python -m leukoflow.steps.figure_learning --histories {input} --output {output.png} 2> {log}"
+        "python -m leukoflow.steps.figure_learning --runs {params.runs} --of {params.names} --output {output.png} 2> {log}"
 
 
 rule figure_confusion:
@@ -64,10 +66,12 @@ rule figure_confusion:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_confusion"),
+        runs=f"{RESULTS}/runs",
+        names=panel_names,
     message:
         "Drawing confusion matrices of {wildcards.cohort}, {wildcards.protocol} split"
     shell:
-        "python -m leukoflow.steps.figure_confusion --confusions {input} --output {output.png} 2> {log}"
+        "python -m leukoflow.steps.figure_confusion --runs {params.runs} --of {params.names} --output {output.png} 2> {log}"
 
 
 rule figure_roc:
@@ -99,12 +103,14 @@ rule figure_roc:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_curves"),
+        runs=f"{RESULTS}/runs",
+        names=panel_names,
         classes=class_names,
     message:
         "Drawing ROC curves of {wildcards.cohort}, {wildcards.protocol} split"
     shell:
         "python -m leukoflow.steps.figure_curves --kind roc --classes {params.classes:q}"
-        " --predictions {input} --output {output.png} 2> {log}"
+        " --runs {params.runs} --of {params.names} --output {output.png} 2> {log}"
 
 
 rule figure_pr:
@@ -136,9 +142,11 @@ rule figure_pr:
         runtime=grows(30),
     params:
         code=code_of("steps.figure_curves"),
+        runs=f"{RESULTS}/runs",
+        names=panel_names,
         classes=class_names,
     message:
         "Drawing PR curves of {wildcards.cohort}, {wildcards.protocol} split"
     shell:
         "python -m leukoflow.steps.figure_curves --kind pr --classes {params.classes:q}"
-        " --predictions {input} --output {output.png} 2> {log}"
+        " --runs {params.runs} --of {params.names} --output {output.png} 2> {log}"

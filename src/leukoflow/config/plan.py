@@ -1,5 +1,7 @@
 """The runs that a study asks for."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import product
 from typing import get_args
 
@@ -36,3 +38,26 @@ def checked_runs(study: Study, check: Check) -> list[Run]:
             strictest = max(experiment.protocols, key=strictness.index)
             found |= dict.fromkeys(run for run in runs_of(study, name) if run.protocol == strictest)
     return list(found)
+
+
+def words_of(runs: Iterable[Run]) -> str:
+    """Names of runs as words of a Bash command, folds and seeds in braces: `...neurallnet.fold{0,1}.seed{0,1,2}`.
+
+    One argument of a command ends at 128 KiB, which the names of a few thousand runs would pass.
+    """
+    alike: dict[Run, list[Run]] = {}
+    for run in runs:
+        alike.setdefault(replace(run, fold=0, seed=0), []).append(run)
+    words = []
+    for some in alike.values():
+        folds, seeds = sorted({run.fold for run in some}), sorted({run.seed for run in some})
+        if len(some) == len(folds) * len(seeds):
+            stem = some[0].name.rsplit(".", 2)[0]
+            words.append(f"{stem}.fold{_any_of(folds)}.seed{_any_of(seeds)}")
+        else:
+            words += [run.name for run in some]
+    return " ".join(words)
+
+
+def _any_of(numbers: list[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}" if len(numbers) > 1 else str(numbers[0])

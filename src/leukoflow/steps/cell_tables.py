@@ -2,7 +2,7 @@
 
 Each file under --outputs is written by its name: segmentation, instances, cells, selection, stability, neighbours
 (CSV). A table for which there is nothing has its header alone. Cohorts are named by the folder of their files,
-rankings and stabilities by their run's folder (the entry of section features in the model's place).
+selections like runs (the entry of section features in the model's place).
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from leukoflow.cells.morphology import FEATURES
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
-from leukoflow.core.runs import run_of
+from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, run
 from leukoflow.evaluation.cell_tables import COLUMNS, cell_rows, gathered, of_run
 
@@ -32,11 +32,11 @@ def main(argv: list[str] | None = None) -> None:
         "instances": "instances.csv of every segmenter",
         "cells": "cells.parquet of every cohort, images.parquet beside it",
         "manifests": "manifest.parquet of the same cohorts, quality.parquet beside it",
-        "rankings": "ranking.csv of every selection",
-        "stabilities": "stability.csv of every selection",
         "neighbours": "tables of neighbours in feature space",
     }.items():
         arguments.add_argument(f"--{name}", nargs="*", type=Path, default=[], help=text)
+    arguments.add_argument("--selections", type=Path, help="folder of the study's selections")
+    arguments.add_argument("--of", nargs="*", type=parse_run, default=[], help="names of the selections")
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write")
     given = arguments.parse_args(argv)
     for path in given.outputs:
@@ -49,12 +49,16 @@ def main(argv: list[str] | None = None) -> None:
         "segmentation": [read_table(path) for path in given.scores],
         "instances": [read_table(path) for path in given.instances],
         "cells": [pd.DataFrame(rows)] if rows else [],
-        "selection": [of_run("selection", run_of(path), read_table(path)) for path in given.rankings],
-        "stability": [of_run("stability", run_of(path), read_table(path)) for path in given.stabilities],
+        "selection": [_selection(given.selections, each, "selection", "ranking.csv") for each in given.of],
+        "stability": [_selection(given.selections, each, "stability", "stability.csv") for each in given.of],
         "neighbours": [read_table(path) for path in given.neighbours],
     }
     for path in given.outputs:
         write_table(path, gathered(path.stem, parts[path.stem]))
+
+
+def _selection(folder: Path, run: Run, table: str, file: str) -> pd.DataFrame:
+    return of_run(table, run, read_table(folder / run.name / file))
 
 
 def _cells(path: Path, manifests: dict[str, Path]) -> Iterator[dict[str, Any]]:

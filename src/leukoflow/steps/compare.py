@@ -1,14 +1,11 @@
-"""Compare the models of an experiment with its reference, on the same test images, folds and seeds.
-
-Runs are named by the folder of their files.
-"""
+"""Compare the models of an experiment with its reference, on the same test images, folds and seeds."""
 
 import json
 from pathlib import Path
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_json, read_table, write_table
-from leukoflow.core.runs import run_of
+from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.evaluation.compare import answers_of, compare
 
@@ -20,16 +17,16 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--experiment", required=True, help="name of the experiment")
     arguments.add_argument("--reference", required=True, help="model that the others are compared with")
     arguments.add_argument("--published", type=json.loads, required=True, help="published accuracies by model, as JSON")
-    arguments.add_argument("--predictions", nargs="+", type=Path, required=True, help="of every run, on its own cohort")
-    arguments.add_argument("--models", nargs="+", type=Path, required=True, help="model.json of every run")
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of the study's runs")
+    arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the experiment's runs")
     arguments.add_argument("--output", type=Path, required=True, help="comparisons (CSV)")
     given = arguments.parse_args(argv)
-    train_images = {run_of(path): read_json(path)["train_images"] for path in given.models}
     columns = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
-    runs = {
-        run_of(path): answers_of(run_of(path), read_table(path, columns), train_images[run_of(path)])
-        for path in progress(given.predictions, len(given.predictions), "run")
-    }
+    runs = {}
+    for each in progress(given.of, len(given.of), "run"):
+        folder = given.runs / each.name
+        predictions = read_table(folder / "predictions" / f"{each.cohort}.parquet", columns)
+        runs[each] = answers_of(each, predictions, read_json(folder / "model.json")["train_images"])
     write_table(given.output, compare(given.experiment, given.reference, runs, given.published, given.settings))
 
 

@@ -2,7 +2,7 @@
 
 Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, audit, efficiency, comparisons
 (CSV).
-Cohorts are named by the folder of their files, splits by their file name, runs by their folder.
+Cohorts are named by the folder of their files, splits by their file name.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import pandas as pd
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
-from leukoflow.core.runs import run_of
+from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, run
 from leukoflow.evaluation import cohort_tables, compare, tables
 
@@ -23,10 +23,9 @@ def main(argv: list[str] | None = None) -> None:
     """Run the step."""
     arguments = parser(__doc__)
     arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of the study's runs")
+    arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of all runs")
     for name, text in {
-        "scores": "scores.csv of every run",
-        "models": "model.json of every run",
-        "histories": "history.csv of every run",
         "manifests": "manifest.parquet of every cohort",
         "qualities": "quality.parquet of every cohort",
         "rejects": "rejects.csv of every cohort",
@@ -43,9 +42,9 @@ def main(argv: list[str] | None = None) -> None:
             raise LeukoFlowError(f"{path}: there is no table {path.stem}; known: {', '.join(NAMES)}")
 
     study = Study.model_validate(read_json(given.study))
-    models = {run_of(path): read_json(path) for path in given.models}
-    histories = {run_of(path): read_table(path) for path in given.histories}
-    scores = tables.gather([read_table(path) for path in given.scores])
+    models = {each: read_json(given.runs / each.name / "model.json") for each in given.of}
+    histories = {each: read_table(given.runs / each.name / "history.csv") for each in given.of}
+    scores = tables.gather([read_table(given.runs / each.name / "scores.csv") for each in given.of])
     duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
     qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
     files = {

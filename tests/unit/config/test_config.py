@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from leukoflow.config import reference
 from leukoflow.config.errors import members, nearest
 from leukoflow.config.load import load_study, parse_study
 from leukoflow.config.models import METRICS
-from leukoflow.config.plan import all_runs, runs_of
+from leukoflow.config.plan import all_runs, runs_of, words_of
 from leukoflow.config.study import Study
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.runs import Run
 from leukoflow.evaluation import tables
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -53,6 +55,24 @@ def test_studies_that_ship_are_valid(path: Path) -> None:
     baseline = study.models["colour_histogram"]
     assert baseline.architecture == "colour_histogram"
     assert all("colour_histogram" in each.models for each in study.experiments.values())
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_what_is_left_out_of_a_config_can_be_left_out_of_its_json(path: Path) -> None:
+    study = load_study(path)
+    short = study.model_dump_json(exclude_unset=True)
+    assert Study.model_validate_json(short).model_dump_json() == study.model_dump_json()
+    assert len(short) < 0.6 * len(study.model_dump_json())
+
+
+def test_the_shell_opens_the_words_of_runs() -> None:
+    product = [Run("home", "kind", "plain", "image", "net", fold, seed) for fold in range(2) for seed in (5, 42)]
+    runs = [*product, Run("home", "kind", "plain", "image", "other", 0, 7)]
+    ragged = [Run("home", "kind", "grey", "image", "net", *each) for each in ((0, 1), (0, 2), (1, 3))]
+    words = words_of([*runs, *ragged])
+    assert "net.fold{0,1}.seed{5,42} home.kind.plain.image.other.fold0.seed7 " in words and words.count("grey") == 3
+    opened = subprocess.run(["bash", "-c", f"echo {words}"], capture_output=True, text=True, check=True).stdout.split()
+    assert opened == [run.name for run in [*runs, *ragged]] and words_of([]) == ""
 
 
 def test_models_trained_alike_are_twins_of_their_own_name() -> None:

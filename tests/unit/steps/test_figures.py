@@ -2,7 +2,7 @@ import json
 
 import pandas as pd
 import pytest
-from fake_study import CLASSES, finished_study, texts
+from fake_study import CLASSES, finished_study, named_runs, texts
 from PIL import Image
 
 from leukoflow.steps import (
@@ -50,9 +50,7 @@ def test_views_keep_the_order_of_the_arguments(fake, tmp_path):
 
 
 def test_learning(fake, tmp_path):
-    table = written(
-        figure_learning, ["--histories", *texts(fake.path("runs/*/history.csv"))], tmp_path / "learning.png"
-    )
+    table = written(figure_learning, named_runs(fake.root), tmp_path / "learning.png")
     assert set(table["model"]) == {"neurallnet", "resnet50_hmscam"} and set(table["protocol"]) == {
         "image",
         "acquisition",
@@ -60,16 +58,16 @@ def test_learning(fake, tmp_path):
 
 
 def test_confusion(fake, tmp_path):
-    files = fake.path("runs/*.image.*/confusion.csv")
-    table = written(figure_confusion, ["--confusions", *texts(files)], tmp_path / "confusion.png")
+    table = written(figure_confusion, named_runs(fake.root, "*.image.*"), tmp_path / "confusion.png")
     assert table.groupby("model")["count"].sum().nunique() == 1
 
 
 @pytest.mark.parametrize("kind", ["roc", "pr"])
 def test_curves(fake, tmp_path, kind):
-    files = fake.path("runs/*.image.*/predictions/demo.parquet")
     table = written(
-        figure_curves, ["--kind", kind, "--classes", *CLASSES, "--predictions", *texts(files)], tmp_path / f"{kind}.png"
+        figure_curves,
+        ["--kind", kind, "--classes", *CLASSES, *named_runs(fake.root, "*.image.*")],
+        tmp_path / f"{kind}.png",
     )
     assert table["model"].iloc[0] == "colour_histogram" and set(CLASSES) < set(table["class"])
 

@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from fake_study import finished_study, texts
+from fake_study import finished_study, named_runs, texts
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.steps import figure_comparison, figure_confusion, figure_leaderboard, figure_samples, report
@@ -43,9 +43,8 @@ def made(tmp_path_factory):
     )
     compared = ["--comparisons", str(root / "comparisons/main.csv")]
     figure_comparison.main([*compared, "--output", str(figures / "comparison.main.png")])
-    counts = texts(sorted(root.glob("runs/*.image.*/confusion.csv")))
     figure_confusion.main(
-        ["--confusions", *counts, "--output", str(figures / "confusion.demo.subtype.plain.image.png")]
+        [*named_runs(root, "*.image.*"), "--output", str(figures / "confusion.demo.subtype.plain.image.png")]
     )
     view, task = str(root / "views/demo.plain/view.json"), '{"classes": ["Benign", "Early", "Pre", "Pro"]}'
     manifest = str(root / "cohorts/demo/manifest.parquet")

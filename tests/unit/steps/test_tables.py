@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from fake_study import CLASSES, finished_study
+from fake_study import CLASSES, finished_study, named_runs
 from scipy.stats import binomtest
 
 from leukoflow.core.errors import LeukoFlowError
@@ -83,10 +83,10 @@ def test_mcnemar_counts_the_images_of_the_predictions(root):
 
 
 def test_without_a_reference_the_comparisons_have_their_header_alone(root, tmp_path):
-    named = {"scores": "runs/*/scores.csv", "models": "runs/*/model.json", "histories": "runs/*/history.csv"}
-    named |= {"splits": "splits/*.parquet", "manifests": "cohorts/*/manifest.parquet"}
+    named = {"splits": "splits/*.parquet", "manifests": "cohorts/*/manifest.parquet"}
     named |= {"qualities": "cohorts/*/quality.parquet", "rejects": "cohorts/*/rejects.csv"}
     arguments = [each for name, files in named.items() for each in (f"--{name}", *map(str, sorted(root.glob(files))))]
+    arguments += named_runs(root)
     for name in ("duplicates", "groups"):
         arguments += [f"--{name}", str(root / f"quality/{name}.parquet")]
     output = tmp_path / "comparisons.csv"
@@ -103,14 +103,10 @@ def test_an_unknown_table_is_named(root, monkeypatch):
         str(quality / "groups.parquet"),
         "--study",
         study,
+        *named_runs(root),
     ]
     named = {
-        "scores": "runs/*/scores.csv",
-        "models": "runs/*/model.json",
-        "histories": "runs/*/history.csv",
         "splits": "splits/*",
-    }
-    named |= {
         "manifests": "cohorts/*/manifest.parquet",
         "qualities": "cohorts/*/quality.parquet",
         "rejects": "cohorts/*/rejects.csv",
