@@ -87,25 +87,34 @@ def _walk(start: Path) -> Iterator[tuple[str, list[str]]]:
     while pending or links:
         folder = pending.pop() if pending else links.pop(0)
         full = start / folder
-        where = full.stat()
+        try:
+            where, entries = full.stat(), sorted(os.scandir(full), key=lambda entry: entry.name)
+        except OSError as error:
+            raise LeukoFlowError(f"{full}: cannot be read ({error.strerror}); allow it or exclude it") from error
         if (where.st_dev, where.st_ino) in seen:
             continue
         seen.add((where.st_dev, where.st_ino))
         names: list[str] = []
-        with os.scandir(full) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.name.startswith(".") or entry.name == _LITTER:
-                    continue
-                if entry.is_dir():
-                    (links if entry.is_symlink() else pending).append(posixpath.join(folder, entry.name))
-                elif entry.name.lower().endswith(SUFFIXES) and _listable(entry):
-                    names.append(entry.name)
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name == _LITTER:
+                continue
+            if _is_folder(entry):
+                (links if entry.is_symlink() else pending).append(posixpath.join(folder, entry.name))
+            elif entry.name.lower().endswith(SUFFIXES) and _listable(entry):
+                names.append(entry.name)
         yield folder, names
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
 
 
 def _listable(entry: os.DirEntry[str]) -> bool:
     """A file, or a link to one that is not there; reading a pipe or a device would never end."""
-    return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+    return Path(entry.path).is_file() or (entry.is_symlink() and not Path(entry.path).exists())
 
 
 def _folder_label(parts: list[str], labels: Mapping[str, str]) -> str | None:

@@ -1,8 +1,8 @@
 """Config errors in one line each: which key, what is wrong, the nearest right key."""
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -45,15 +45,21 @@ def members(annotation: Any) -> list[type[BaseModel]]:
     return [member for part in get_args(annotation) for member in members(part)]
 
 
-def _step(sections: list[type[BaseModel]], part: int | str) -> tuple[list[type[BaseModel]], bool]:
-    """Sections one key further, and whether the part is a key of the file (not pydantic's name of a union member)."""
-    for section in sections:
-        if part in section.model_fields:
-            return members(section.model_fields[str(part)].annotation), True
-    tagged = [section for section in sections if "kind" in section.model_fields and _tag(section) == part]
-    if tagged:
-        return tagged, False
-    return sections, True
+def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterator[tuple[list[type[BaseModel]], bool]]:
+    """For each part of a location: the sections that it leads to, and whether it is a key of the file (not pydantic's
+    name of a union's member)."""
+    sections, entry = [model], False
+    for part in location:
+        field = next((each.model_fields[str(part)] for each in sections if part in each.model_fields), None)
+        tagged = [each for each in sections if "kind" in each.model_fields and _tag(each) == part]
+        shown = True
+        if entry:  # the name that a user gave, whatever it is
+            entry = False
+        elif field is not None:
+            sections, entry = members(field.annotation), get_origin(field.annotation) is dict
+        elif tagged:
+            sections, shown = tagged, False
+        yield sections, shown
 
 
 def _tag(section: type[BaseModel]) -> str | None:
@@ -62,16 +68,9 @@ def _tag(section: type[BaseModel]) -> str | None:
 
 
 def _section_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    sections = [model]
-    for part in location:
-        sections, _ = _step(sections, part)
+    *_, sections = [model], *(each for each, _ in _walk(model, location))
     return sections[0] if len(sections) == 1 else None
 
 
 def _visible(location: tuple[int | str, ...], model: type[BaseModel]) -> list[int | str]:
-    sections, visible = [model], []
-    for part in location:
-        sections, shown = _step(sections, part)
-        if shown:
-            visible.append(part)
-    return visible
+    return [part for part, (_, shown) in zip(location, _walk(model, location), strict=True) if shown]

@@ -254,3 +254,43 @@ def test_runs_are_the_product_of_the_axes_and_listed_once() -> None:
     targets = {run.name: cohorts for run, cohorts in runs.items()}
     assert targets[name] == ["demo", "demo_ext"]
     assert targets[name.replace("seed42", "seed43")] == ["demo"]
+
+
+def keys(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Paths of all keys of a resolved study, lists' entries left out."""
+    if not isinstance(value, dict):
+        return []
+    return [(*path, key) for key in value] + [each for key in value for each in keys(value[key], (*path, key))]
+
+
+NAMED_BY_USERS = ("cohorts", "tasks", "views", "features", "models", "recipes", "experiments")
+
+
+def test_every_key_of_a_study_broken_is_one_line_that_names_it() -> None:
+    """An object where a value belongs, and text where an object does."""
+    whole = json.loads(parse_study(SMOKE).model_dump_json())
+    broken = 0
+    for path in keys(whole):
+        config = copy.deepcopy(whole)
+        place = config
+        for part in path[:-1]:
+            place = place[part]
+        free = isinstance(place[path[-1]], dict) and path[-1] in (
+            "labels",
+            "joined",
+            "options",
+            "expected",
+            "published",
+        )
+        place[path[-1]] = ["none", {"of": "these"}] if isinstance(place[path[-1]], dict) else {"no such": {"thing": 1}}
+        try:
+            parse_study(config)
+        except LeukoFlowError as error:
+            broken += 1
+            text = str(error)
+            assert "\n" not in text and "Traceback" not in text
+            named = path if path[-1] not in NAMED_BY_USERS else path[:1]
+            assert ".".join(named[:2]) in text or named[-1] in text, (path, text)
+        else:
+            assert free, path
+    assert broken > 300
