@@ -9,9 +9,11 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import read_json, read_table, tree_digest
+from leukoflow.core.files import read_json, read_table
 
 NAME = "provenance.json"
 CHUNK = 2**20
@@ -39,13 +41,18 @@ def collect(results: Path, study: Mapping[str, Any], source: Path, benchmarks: P
     """What `provenance.json` holds of a study's results folder.
 
     study: the resolved config; source: folder of the code that ran; benchmarks: folder of Snakemake's measurements
-    (TSV), whose seconds are added up. Commit and state are of the git checkout that holds the code, null without one.
+    (TSV), whose seconds are added up. The study started with the oldest of its files. Commit and
+    state are of the git checkout that holds the code, null without one.
     """
     text = json_text(study)
+    now = time.time()
+    times = [(results / path).stat().st_mtime for path in _files(results)]
     return {
         "study": study["study"],
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "code_digest": tree_digest(source / "leukoflow"),
+        "code_digest": code_digest(source),
+        "started": _time(min(times, default=now)),
+        "finished": _time(now),
         "git": git_state(source),
         "cohorts": cohort_digests(results),
         "machine": machine(),
@@ -68,6 +75,15 @@ def verify(results: Path) -> list[Difference]:
     kinds |= dict.fromkeys(found.keys() - recorded.keys(), "added")
     kinds |= {path: "changed" for path in found.keys() & recorded.keys() if found[path] != recorded[path]}
     return [Difference(path, kinds[path]) for path in sorted(kinds)]
+
+
+def code_digest(source: Path) -> str:
+    """Digest (16 hex digits) over the names and contents of the package's files, compiled ones left out."""
+    digest = hashlib.sha256()
+    for path in sorted((source / "leukoflow").rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(source).as_posix()}\x00".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def json_text(value: Any) -> str:
@@ -138,6 +154,10 @@ def _files(results: Path) -> Iterator[str]:
             path = Path(folder, name).relative_to(results).as_posix()
             if path != NAME and not name.startswith("."):
                 yield path
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _sha256(path: Path) -> str:
