@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(os.environ.get("SLURM_ROOT", Path(tempfile.gettempdir()) / "leukoflow-slurm"))
 DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
 CONFIGS = ("slurm.conf", "gres.conf", "cgroup.conf")
-NODES = {"c1": 0, "g1": 1, "g2": 1}
+NODES = {"c1": 0, "c2": 0, "g1": 1, "g2": 1}
 """Nodes and their GPUs."""
 CLUSTER_PORT, DATABASE_PORT = 16817, 16819
 
@@ -60,6 +60,7 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=localhost
 AccountingStoragePort={database_port}
 AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill
@@ -186,7 +187,7 @@ def _configure() -> None:
     for number, (node, count) in enumerate(NODES.items(), 1):
         gres = f" Gres=gpu:{count}" if count else ""
         at = f"NodeHostname={host} NodeAddr=127.0.0.1 Port={CLUSTER_PORT + 3 + number}"
-        nodes.append(f"NodeName={node} {at} CPUs=2 RealMemory=8000{gres} State=UNKNOWN")
+        nodes.append(f"NodeName={node} {at} CPUs=8 RealMemory=16000{gres} State=UNKNOWN")
         for gpu in range(count):
             device = ROOT / f"dev/{node}.gpu{gpu}"
             os.mknod(device, 0o20666, os.makedev(1, 3))  # SLURM counts character devices only

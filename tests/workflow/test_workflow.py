@@ -13,7 +13,7 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, StorageSettings
 
-from .conftest import ROOT, Project, clone, commands_of, messages_of
+from .conftest import ON_A_GPU, ROOT, Project, clone, commands_of, messages_of
 
 pytestmark = pytest.mark.workflow
 
@@ -24,12 +24,6 @@ STUDIES = [
 STAGES = ("Decoding", "Gathering the manifest", "Looking for duplicates", "Splitting", "Auditing", "Rendering")
 STAGES += ("Training", "Scoring", "Gathering the tables", "Drawing", "Writing the report")
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
-
-
-ON_A_GPU = {
-    "pretrain", "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
-    "transform_features", "stress", "modules", "novelty", "profile", "explain",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
