@@ -1,4 +1,4 @@
-"""The command `leukoflow`: answers with an exported model, from the shell or from a page of its own."""
+"""The command `leukoflow`: answers with an exported model, and checks of results and installation."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ RESEARCH = "For research only: no medical device, no diagnosis."
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a subcommand; its exit status."""
+    """Run a subcommand; its exit status: 0 done, 1 failed or not all well, 2 not understood, 3 some images rejected."""
     parser = argparse.ArgumentParser(
         prog="leukoflow",
         description=f"Blood-smear images, classified by a model that a study has exported. {RESEARCH}",
@@ -22,11 +22,14 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"leukoflow {leukoflow.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_predict, _add_serve, _add_doctor):
+    for add in (_add_predict, _add_serve, _add_doctor, _add_verify, _add_crate):
         add(commands)
     given = parser.parse_args(argv)
-    status: int = given.call(given)
-    return status
+    try:
+        return int(given.call(given))
+    except LeukoFlowError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
 
 
 def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -110,6 +113,45 @@ def _doctor(given: argparse.Namespace) -> int:
         print(marks[state], text)
         good &= state is not False
     return 0 if good else 1
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "verify", help="say which files of a results folder were changed since the study ran", allow_abbrev=False
+    )
+    parser.add_argument("results", type=Path, help="folder such as results/demo")
+    parser.set_defaults(call=_verify)
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from leukoflow.core.provenance import verify
+
+    differences = verify(given.results)
+    for each in differences:
+        print(f"{each.kind:8} {each.path}")
+    if differences:
+        print(f"{len(differences)} files are not as the study left them", file=sys.stderr)
+        return 1
+    print(f"{given.results}: every file is as the study left it")
+    return 0
+
+
+def _add_crate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "crate", help="write results and workflow as one archive, a Workflow Run RO-Crate", allow_abbrev=False
+    )
+    parser.add_argument("results", type=Path, help="folder such as results/demo")
+    parser.add_argument("--output", type=Path, help="the archive (default: beside the folder, .crate.zip)")
+    parser.set_defaults(call=_crate)
+
+
+def _crate(given: argparse.Namespace) -> int:
+    from leukoflow.core.crate import write_crate
+
+    target = given.output or given.results.with_name(f"{given.results.name}.crate.zip")
+    kept = write_crate(given.results, Path(__file__).resolve().parents[2], target)
+    print(f"{target}: {kept} files of {given.results} and the workflow that made them")
+    return 0
 
 
 def command() -> None:
