@@ -27,6 +27,7 @@ ALLOWED = {
     "artefact": {"core", "config", "images", "quality", "cells", "evaluation"},
     "figures": {"core", "config"},
     "report": {"core", "config"},
+    "serve": {"core", "artefact"},
 }
 
 
