@@ -50,7 +50,7 @@ def test_an_image_is_answered_with_all_that_is_known(opened: Opened, smears: lis
     assert "cannot tell these apart" in page.locator(".verdict").inner_text()
     assert page.locator(".neighbours li").count() == 5
     assert page.get_by_role("row", name="mean brightness").get_by_text("within").is_visible()
-    assert page.get_by_role("table", name="2 found").get_by_role("row").count() == 3
+    assert page.get_by_role("table", name="2 white cells").get_by_role("row").count() == 3
     assert "Done." in page.locator("#status").inner_text()
     assert page.locator("#card-text table").count() == 1
 
@@ -126,16 +126,17 @@ def test_it_says_when_it_would_rather_not_answer(opened: Opened) -> None:
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_goes_on(opened: Opened, smears: list[str]) -> None:
-    page = opened()
     bad = {"name": "page.html", "mimeType": "text/html", "buffer": b"<html>" + b" " * 100}
-    large = {"name": "large.png", "mimeType": "image/png", "buffer": bytes(21 * 2**20)}
-    upload(page, bad, large, smears[1])
-    page.get_by_text("3 of 3 images done").first.wait_for()
+    large = {"name": "large.png", "mimeType": "image/png", "buffer": bytes(2**20 + 1)}
+    with served(app(max_bytes=2**20)) as address:
+        page = opened(address)
+        upload(page, bad, large, smears[1])
+        page.get_by_text("3 of 3 images done").first.wait_for()
     assert "2 not readable or not answered" in page.locator("#summary").inner_text()
     page.get_by_role("button", name="page.html").click()
     assert "a web page, not an image" in page.locator("article").inner_text()
     page.get_by_role("button", name="large.png").click()
-    assert "larger than the 20 MB" in page.locator("article").inner_text()
+    assert "larger than the 1 MB" in page.locator("article").inner_text()
     page.get_by_role("button", name="smear1.png").click()
     assert shares(page) == pytest.approx(expected(1), abs=0.11)
 

@@ -9,7 +9,7 @@ const AT_ONCE = 3;
 const MOST = 200;
 const MANY_FINDINGS = 3;
 
-const state = { service: null, model: null, items: [], chosen: null, round: new AbortController() };
+const state = { service: null, model: null, items: [], chosen: null, bring: false, round: new AbortController() };
 
 const say = (text) => { byId("status").textContent = text; };
 const complain = (text) => { byId("problem").textContent = text; };
@@ -18,7 +18,7 @@ function findings(model) {
   const item = (text) => h("li", {}, text);
   const [first, rest] = [model.findings.slice(0, MANY_FINDINGS), model.findings.slice(MANY_FINDINGS)];
   if (!first.length) return [];
-  return [h("h3", {}, "What the audit found about this model"),
+  return [h("h2", {}, "What the audit found about this model"),
     h("ul", { class: "findings" }, first.map(item)),
     rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), h("ul", { class: "findings" }, rest.map(item)))
       : null].filter(Boolean);
@@ -66,6 +66,11 @@ function choose(item) {
   state.chosen = item;
   refresh();
   show(item);
+  bringToView();
+}
+
+// Where the result stands below the list.
+function bringToView() {
   if (window.matchMedia("(max-width: 64rem)").matches) byId("result").scrollIntoView();
 }
 
@@ -81,11 +86,14 @@ async function look(item, signal) {
     item.problem = error.message;
     if (error.status === 401) askForToken("The token is not the right one any more.");
   }
-  state.chosen ??= item;
   refresh();
-  if (state.chosen === item) show(item);
+  if (state.chosen === item) {
+    show(item);
+    if (state.bring) bringToView();
+    state.bring = false;
+  }
   const waiting = state.items.some((each) => each.status === "waiting" || each.status === "asking");
-  say(waiting ? "" : `Done. ${state.items.length === 1 ? (item.result?.headline ?? item.problem) : summary()}`);
+  say(waiting ? "" : `Done. ${state.items.length === 1 ? (item.result?.headline ?? item.problem) : ""}`);
 }
 
 async function work(signal) {
@@ -112,8 +120,10 @@ function add(files) {
     const large = file.size > most ? `The file is larger than the ${most / 2 ** 20} MB that are taken` : null;
     const item = { file, name: file.name, status: large ? "failed" : "waiting", problem: large, result: null };
     state.items.push(item);
-    if (large) { state.chosen ??= item; show(state.chosen); complain(`${file.name}: ${large}.`); }
+    if (large) complain(`${file.name}: ${large}.`);
+    if (!state.chosen) Object.assign(state, { chosen: item, bring: true });
   }
+  show(state.chosen);
   refresh();
   if (state.items.some((each) => each.status === "waiting")) start();
 }

@@ -21,7 +21,7 @@ function section(title, note, ...content) {
 
 function table(caption, heads, rows) {
   return h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: 0 },
-    h("table", {}, h("caption", {}, caption),
+    h("table", {}, h("caption", { class: "unseen" }, caption),
       h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
       h("tbody", {}, rows)));
 }
@@ -67,7 +67,7 @@ function limits({ low, high }) {
 }
 
 function quality(result) {
-  const novelty = { ...result.novelty, name: "novelty", low: 0, high: result.novelty.limit,
+  const novelty = { ...result.novelty, name: "novelty", low: result.novelty.limit === null ? null : 0, high: result.novelty.limit,
     meaning: "unlike the training images" };
   const measures = [...result.quality, novelty];
   const row = (each) => h("tr", { class: each.within ? null : "outside" },
@@ -107,8 +107,8 @@ function cells(result, live) {
     return h("tr", live ? events : {}, h("th", { scope: "row" }, label),
       columns.map((name) => h("td", { class: "number" }, show(name, cell.facts[name] ?? null))));
   };
-  return section("White cells", live ? "Point at a row to find its cell in the picture." : null,
-    table(`${result.cells.length} found`, ["Cell", ...columns.map((name) => FACTS[name]?.[0] ?? name.replaceAll("_", " "))],
+  return section("White cells", `${result.cells.length} found.${live ? " Point at a row to find its cell in the picture." : ""}`,
+    table(`${result.cells.length} white cells`, ["Cell", ...columns.map((name) => FACTS[name]?.[0] ?? name.replaceAll("_", " "))],
       result.cells.map(row)));
 }
 

@@ -2,7 +2,7 @@
 
 import { h, svg } from "./dom.js";
 
-const AT_FIRST = 0.5;
+const AT_FIRST = 0.4;
 
 const points = (outline) => outline.map(([x, y]) => `${x},${y}`).join(" ");
 
@@ -14,14 +14,14 @@ function cellMarks(cell, size) {
     svg("polygon", { class: "halo", points: points(cell.outline) }),
     svg("polygon", { class: "outline", points: points(cell.outline) }),
     cell.nucleus.length ? svg("polygon", { class: "nucleus", points: points(cell.nucleus) }) : null,
-    svg("text", { x: middle[0], y: middle[1], "font-size": size, dy: size / 3 }, String(cell.number)),
+    svg("text", { x: middle[0], y: middle[1], "font-size": size, dy: size / 3, "stroke-width": size / 5 }, String(cell.number)),
   );
 }
 
 function picture(result, layers, label) {
   const { width, height } = result;
   const place = { width, height, preserveAspectRatio: "none" };
-  const size = Math.max(width, height) / 30;
+  const size = Math.max(width, height) / 26;
   const heat = layers.heat && result.heat ? svg("image", { ...place, class: "heat", href: result.heat }) : null;
   const cells = layers.cells ? svg("g", { class: "cells" }, result.cells.map((cell) => cellMarks(cell, size))) : null;
   heat?.setAttribute("opacity", AT_FIRST);
