@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 from leukoflow.artefact.answers import Answer, Cell, Neighbour, Reason
 from leukoflow.artefact.schema import Export, Range
 from leukoflow.serve import app as serve_app
+from leukoflow.serve.connections import PunctualProtocol
 from leukoflow.serve.options import Settings, add_options
 from leukoflow.serve.shelf import Shelved
 
@@ -154,7 +155,9 @@ def png(picture: np.ndarray) -> bytes:
 @contextmanager
 def served(application: FastAPI, **options: Any) -> Iterator[str]:
     """The application behind a real server on a port of its own; yields its address."""
-    config = uvicorn.Config(application, port=0, log_config=None, access_log=False, http="h11", ws="none", **options)
+    config = uvicorn.Config(
+        application, port=0, log_config=None, access_log=False, ws="none", **{"http": PunctualProtocol} | options
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

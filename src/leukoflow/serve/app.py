@@ -15,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 
 import leukoflow
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.serve.connections import PunctualProtocol
 from leukoflow.serve.guard import Guard
 from leukoflow.serve.observe import Numbers, log_to_stderr
 from leukoflow.serve.options import Settings, settings_of
@@ -78,7 +79,7 @@ def main(args: argparse.Namespace) -> int:
     print(f"LeukoFlow at http://{host}:{listening.getsockname()[1]} ({', '.join(shelf)}). Ctrl+C ends it.", flush=True)
     config = uvicorn.Config(
         create_app(settings, shelf),
-        http="h11",
+        http=PunctualProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
