@@ -28,6 +28,7 @@ ALLOWED = {
     "export": {"core", "config", "models", "cells", "explain", "evaluation", "artefact"},
     "figures": {"core", "config"},
     "report": {"core", "config"},
+    "serve": {"core", "artefact"},
 }
 
 
