@@ -42,7 +42,7 @@ def exported(folder: Path, side: int) -> Path:
     """The folder of a network with random weights."""
     from fake_export import make_export
 
-    return make_export(folder, size="paper", side=side, drawn=side).folder
+    return make_export(folder, size="paper", side=side, drawn=side, steps=4).folder
 
 
 def files(given: argparse.Namespace) -> list[bytes]:

@@ -53,22 +53,25 @@ class Made:
     reference: novelty.Reference
 
 
-def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 64) -> Made:
+def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 64, steps: int = 2) -> Made:
     """Export a network with random weights by the steps `export` and `card`, with what they read beside it.
 
-    size: of the network; side: of what it sees; drawn: of the images, pixels.
+    size, steps: of the network; side: of what it sees; drawn: of the images, pixels.
     """
     given = View(kind="plain", size=side)
     study = Study.model_validate(STUDY | {"views": {"plain": given.model_dump()}})
     run = Run("demo", "subtype", "plain", "patient", "neurallnet", 0, 42)
     images, split = drawn_smears(0.5, images=48, patients=12, size=drawn)
     write_json(root / "study.json", study.model_dump(mode="json"))
-    write_table(root / "split.parquet", split)
+    split["role"] = np.resize(["train", "train", "validation", "test"], len(split))
     view = _view(root, images, split, given)
-    model = _model(root, view, size)
+    model = _model(root, view, size, steps)
     features, logits = collect(
         model, torch.from_numpy(view.gather(np.arange(len(view)))).split(16), torch.device("cpu")
     )
+    # What the network says is true of two images in three, so that there is something to calibrate.
+    split["y"] = np.where(np.arange(len(split)) % 3 > 0, logits.argmax(1), (logits.argmax(1) + 1) % 4)
+    write_table(root / "split.parquet", split)
     train = (split["role"] == "train").to_numpy()
     reference = novelty.refer(features.numpy()[train], split["y"].to_numpy()[train], 3)
     inference.save_tensors(
@@ -98,18 +101,18 @@ def _view(root: Path, images: list[np.ndarray], split: pd.DataFrame, given: View
     return open_view(root / "view/view.json")
 
 
-def _model(root: Path, view: Shards, size: str) -> torch.nn.Module:
+def _model(root: Path, view: Shards, size: str, steps: int) -> torch.nn.Module:
     """Random weights, with the batch norms' statistics of the images, so that its neurons fire."""
     torch.manual_seed(0)
-    model = registry.build("neurallnet", 4, size).train()
+    model = registry.build("neurallnet", 4, size, steps=steps).train()
     with torch.no_grad():
         for _ in range(12):
             model(inference.to_input(torch.from_numpy(view.gather(np.arange(16))), torch.device("cpu")))
     model.eval()
     inference.save_tensors(root / "weights.safetensors", model.state_dict())
     description = {
-        "architecture": "neurallnet", "title": "NeurALLNet", "source": "a paper", "size": size, "options": {},
-        "classes": CLASSES, "parameters": 35616, "weights": "random", "train_images": 24,
+        "architecture": "neurallnet", "title": "NeurALLNet", "source": "a paper", "size": size,
+        "options": {"steps": steps}, "classes": CLASSES, "parameters": 35616, "weights": "random", "train_images": 24,
     }  # fmt: skip
     write_json(root / "model.json", description)
     return inference.load_model(description, root / "weights.safetensors")
