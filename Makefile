@@ -4,7 +4,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: run test test-slow compare lint docs clean
+.PHONY: run test test-slow test-slurm compare lint docs clean
 
 run: .venv/ready
 	python workflow/unlock_stale.py
@@ -17,6 +17,10 @@ test: .venv/ready
 
 test-slow: .venv/ready
 	pytest -m slow
+
+# On a SLURM that is brought up for it, as root (apt install slurm-wlm slurmdbd mariadb-server munge).
+test-slurm: .venv/ready
+	pytest -m slow -v tests/e2e/test_slurm.py
 
 # What our mRMR is checked against, where tests find it. pymrmr needs a C++ compiler, and setuptools and Cython beside
 # it, as it names no build requirements; its licence forbids for-profit use. Nothing that is pinned changes.
@@ -46,5 +50,5 @@ clean:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "error: Python has no venv module; install it (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,serve,slurm]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[pipeline,serve,dev,slurm]'
 	@touch $@

@@ -1,23 +1,44 @@
-"""Remove the lock that a killed Snakemake left in this folder, unless one is still at work here."""
+"""Make a folder ready after a killed Snakemake, unless one is still at work in it.
+
+Its lock is removed, and what it left in a SLURM queue is cancelled: nobody waits for those jobs, and the next Snakemake
+would submit the same ones beside them. A training that is cancelled goes on after its last epoch.
+"""
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 
 
 def working_here() -> bool:
-    """Whether another Snakemake runs in this folder."""
+    """Whether another Snakemake runs in this folder; those that cluster jobs start for themselves do not count."""
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         command = " ".join(process.info["cmdline"] or ())
-        if process.pid != os.getpid() and "snakemake" in command and process.info["cwd"] == str(Path.cwd()):
+        a_workflow = "snakemake" in command and "--target-jobs" not in command
+        if process.pid != os.getpid() and a_workflow and process.info["cwd"] == str(Path.cwd()):
             return True
     return False
+
+
+def queued_here() -> list[str]:
+    """This user's SLURM jobs that were submitted in this folder."""
+    if shutil.which("squeue") is None:
+        return []
+    done = subprocess.run(["squeue", "--me", "--noheader", "--format=%A %Z"], capture_output=True, text=True)
+    lines = (line.split(maxsplit=1) for line in done.stdout.splitlines())
+    return sorted({job for job, folder in lines if folder == str(Path.cwd())})
 
 
 if any(Path(".snakemake/locks").glob("*")):
     if working_here():
         sys.exit("error: Snakemake is already at work in this folder; wait for it to end")
+    if jobs := queued_here():
+        print(f"cancelling {len(jobs)} SLURM jobs that nobody waits for")
+        subprocess.run(["scancel", *jobs], check=True)
+        while queued_here():
+            time.sleep(1)
     subprocess.run(["snakemake", "--unlock"], check=True)

@@ -15,6 +15,10 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "config.yaml", "config", "workflow", "profiles", "envs", "src")
+ON_A_GPU = {
+    "pretrain", "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
+    "transform_features", "stress", "modules", "novelty", "profile", "explain",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ def clone(folder: Path) -> Project:
     study["splits"] = {"test": 0.34, "validation": 0.34}
     for name in ("neurallnet", "resnet50_hmscam"):
         study["models"][name]["training"] |= {"epochs": 1, "batch_size": 4}
-    study["experiments"] = {"subtype": study["experiments"]["subtype"] | {"protocols": ["patient"]}}
+    # What costs a pass of a network on changed images is seen in the smoke study.
+    study["experiments"] = {"subtype": study["experiments"]["subtype"] | {"protocols": ["patient"], "checks": []}}
+    study["segmentation"]["leave_one_out"] = False
     study["evaluation"] |= {"resamples": 100, "profile": {"warm_up": 1, "runs": 5, "batches": [1, 2]}}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     return Project(folder)

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from leukoflow.core.provenance import verify
 from leukoflow.report.page import TABLES
 
 from .conftest import Project
@@ -27,7 +28,7 @@ DOWNSTREAM = (
     "Holding", "Judging", "Explaining", "Showing unknown images", "Measuring calibration", "Measuring robustness",
     "Measuring the networks", "Measuring what", "Gathering accuracy", "Gathering the explanations",
     "Gathering the tests", "Gathering the shortcut audit", "Gathering the tables", "Gathering what", "Drawing",
-    "Writing the report",
+    "Writing the report", "Recording where",
 )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ def test_a_run_ends_in_a_whole_results_folder(project: Project) -> None:
     assert set(board["model"]) == {"colour_histogram", "neurallnet", "resnet50_hmscam"}
     for figure in (project.results / "figures").glob("*.png"):
         assert figure.with_suffix(".svg").exists() and figure.with_suffix(".csv").exists()
+    assert verify(project.results) == []
     assert not list((project.results / ".resume").glob("*"))
     assert not list(project.results.rglob(".*.tmp"))
 
@@ -127,13 +129,13 @@ def test_editing_the_metrics_trains_nothing(project: Project) -> None:
     assert sum(message.startswith("Scoring") for message in messages) == 1
 
 
-def test_editing_the_report_rewrites_the_report_alone(project: Project) -> None:
+def test_editing_the_report_rewrites_the_report_and_the_record(project: Project) -> None:
     template = next((project.folder / "src/leukoflow/report/templates").glob("*.css"))
     name = str(template.relative_to(project.folder))
     before = template.read_text()
     template.write_text(before + "\n.new { color: red; }\n")
     try:
-        assert project.planned() == ["Writing the report"], name
+        assert project.planned() == ["Writing the report", "Recording where the results are from"], name
     finally:
         template.write_text(before)
 

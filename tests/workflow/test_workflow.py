@@ -13,20 +13,17 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, StorageSettings
 
-from .conftest import ROOT, Project, clone, commands_of, messages_of
+from .conftest import ON_A_GPU, ROOT, Project, clone, commands_of, messages_of
 
 pytestmark = pytest.mark.workflow
 
-STUDIES = sorted(path.name for path in (ROOT / "workflow/studies").glob("*.yaml"))
+STUDIES = [
+    pytest.param(path.name, marks=pytest.mark.slow) if path.name == "paper.yaml" else path.name
+    for path in sorted((ROOT / "workflow/studies").glob("*.yaml"))
+]
 STAGES = ("Decoding", "Gathering the manifest", "Looking for duplicates", "Splitting", "Auditing", "Rendering")
 STAGES += ("Training", "Scoring", "Gathering the tables", "Drawing", "Writing the report")
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
-
-
-ON_A_GPU = {
-    "pretrain", "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
-    "transform_features", "stress", "modules", "novelty", "profile", "explain",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +173,19 @@ def test_profiles_are_read(profile: str) -> None:
     if profile == "slurm-gres":
         assert all(settings["set-resources"][rule] == {"gpu": 0, "gres": "gpu:1"} for rule in ON_A_GPU)
         assert set(settings["set-resources"]) == ON_A_GPU
+
+
+@pytest.mark.parametrize("profile", ["slurm", "slurm-gres"])
+def test_short_jobs_go_together_on_a_cluster(profile: str, rules: dict) -> None:
+    """All figures do, and what a third try of a job asks for is allowed; one that is not would stop everything."""
+    settings = yaml.safe_load((ROOT / f"profiles/{profile}/profile.yaml").read_text())
+    together, most = settings["groups"], settings["resources"]["mem_mb"]
+    assert set(together.values()) == set(settings["group-components"])
+    assert set(together) - set(rules) == set()
+    assert {name for name in rules if name.startswith("figure_")} <= set(together)
+    assert not set(together) & ON_A_GPU
+    for name in together:
+        assert rules[name].resources["mem_mb"]._value(None, attempt=1 + settings["retries"]) <= most, name
 
 
 def test_a_million_images_are_planned_in_half_a_minute(fresh: Project, tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from leukoflow.config.plan import checked_runs
 ABSTENTION_TABLES = ("abstention", "conformal", "novelty")
 GATE_TABLES = ("gate", "gate_accuracy")
 NOVELTY_RUNS = {run.name for run in checked_runs(STUDY, "novelty")}
-# A panel with nothing but the colour baseline is an audit: it is looked at where there is no other.
-ABSTAINED = NETWORK_PANELS or PANELS
 GATED = sorted({(run.cohort, run.task, run.protocol) for run in RUNS})
 GATED_TASKS = sorted({(cohort, task) for cohort, task, _ in GATED})
 
@@ -78,9 +76,9 @@ def abstention_figures():
     """Names of the figures: of a panel one of each family, novelty where runs were put through it."""
     names = [
         f"{family}.{'.'.join(panel)}"
-        for panel in ABSTAINED
+        for panel in MAIN_PANELS
         for family in ("risk_coverage", "conformal")
     ]
     checked = {panel_of(parse_run(name)) for name in NOVELTY_RUNS}
-    names += [f"novelty.{'.'.join(panel)}" for panel in ABSTAINED if panel in checked]
+    names += [f"novelty.{'.'.join(panel)}" for panel in MAIN_PANELS if panel in checked]
     return names + [f"gate.{'.'.join(pair)}" for pair in GATED_TASKS]

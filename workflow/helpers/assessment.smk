@@ -9,7 +9,7 @@ ASSESSMENT_TABLES = (
     "prevalence",
 )
 ASSESSMENT_FIGURES = ("roc", "pr", "reliability", "reliability_classes", "confidence")
-ASSESSED_PANELS = [".".join(panel) for panel in PANELS]
+ASSESSED_PANELS = [".".join(panel) for panel in MAIN_PANELS]
 
 
 def assessed_predictions(wildcards):

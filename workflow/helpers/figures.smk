@@ -177,7 +177,7 @@ def figure_files():
     names += [f"views.{cohort}.{task}" for cohort, task in TRAINED]
     names += [f"samples.{cohort}.{task}" for cohort, task in SHOWN]
     names += [f"learning.{'.'.join(panel)}" for panel in NETWORK_VIEWS]
-    names += [f"confusion.{'.'.join(panel)}" for panel in PANELS]
+    names += [f"confusion.{'.'.join(panel)}" for panel in MAIN_PANELS]
     names += assessment_figures()
     names += [
         f"{family}.{cohort}.{task}"
@@ -200,6 +200,11 @@ def figure_files():
     names += SHORTCUT_FIGURES + ["planted"] * bool(PLANTED)
     names += [f"sample_size.{'.'.join(view)}" for view in SHARED_VIEWS]
     names += [f"robustness.{'.'.join(panel)}" for panel in STRESS_PANELS]
+    names += [
+        f"{family}.{'.'.join(panel)}"
+        for panel in MODULE_PANELS
+        for family in MODULE_FIGURES
+    ]
     names += abstention_figures()
     names += [f"{family}.{panel}" for panel in EXPLAINED for family in EXPLAIN_FIGURES]
     return [f"{RESULTS}/figures/{name}.png" for name in names]

@@ -51,6 +51,8 @@ NETWORK_PANELS = [
     for panel in PANELS
     if not all(is_baseline(run.model) for run in RUNS if panel == panel_of(run))
 ]
+# A panel with nothing but the colour baseline is an audit: it is looked at closely where there is no other.
+MAIN_PANELS = NETWORK_PANELS or PANELS
 NETWORK_VIEWS = sorted({panel[:3] for panel in NETWORK_PANELS})
 # Cells are drawn where something else asks for them: expert masks, an archive's, views or features made from them.
 CELL_PAIRS = SHOWN if SOURCES or ARCHIVES or CELL_VIEWS or MORPHOLOGY else []

@@ -8,15 +8,9 @@ def papers_digest():
     return tree_digest(os.path.join(SOURCE, "leukoflow", "config", "papers"))
 
 
-def further_tables(wildcards):
-    """Tables of calibration and discrimination, where the workflow makes them."""
-    made = globals().get("ASSESSMENT_TABLES", ())
-    return [
-        f"{RESULTS}/tables/{name}.csv"
-        for name in ("calibration", "discrimination")
-        if name in made
-    ]
-
+FURTHER_TABLES = [
+    f"{RESULTS}/tables/{name}.csv" for name in ("calibration", "discrimination")
+]
 
 # The papers' figures are drawn for their own models, or copied from the study's own.
 DRAWN = [os.path.basename(file).removesuffix(".png") for file in FIGURES]

@@ -61,6 +61,10 @@ def has_modules(run):
     return STUDY.models[run.model].architecture == "resnet50_hmscam"
 
 
+MODULE_FIGURES = ("mutual_information", "frobenius")
+MODULE_PANELS = sorted({panel_of(run) for run in STRESSED if has_modules(run)})
+
+
 def module_files(wildcards):
     return [
         f"{RESULTS}/runs/{run.name}/modules.csv"

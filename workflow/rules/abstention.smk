@@ -122,7 +122,7 @@ rule gate:
 
 rule abstention_tables:
     input:
-        abstention=parts_of("abstention", ABSTAINED, ABSTENTION_TABLES),
+        abstention=parts_of("abstention", MAIN_PANELS, ABSTENTION_TABLES),
         gate=parts_of("gate", GATED, GATE_TABLES),
     output:
         abstention=report(
@@ -147,7 +147,7 @@ rule abstention_tables:
         runtime=grows(30),
     params:
         code=code_of("steps.gather_tables"),
-        abstained=joined(ABSTAINED),
+        abstained=joined(MAIN_PANELS),
         gated=joined(GATED),
     message:
         "Gathering the tables of abstention and novelty"
@@ -161,7 +161,7 @@ rule abstention_tables:
 rule figure_abstention:
     input:
         abstention=parts_of(
-            "abstention", ABSTAINED, [*ABSTENTION_TABLES, "risk_curves"]
+            "abstention", MAIN_PANELS, [*ABSTENTION_TABLES, "risk_curves"]
         ),
         gate=parts_of("gate", GATED, GATE_TABLES),
     output:

@@ -58,7 +58,7 @@ rule tables:
     input:
         study="results/{study}/study.json",
         scores=[
-            f"{RESULTS}/parts/scores/{panel}/scores.csv" for panel in ASSESSED_PANELS
+            f"{RESULTS}/parts/scores/{'.'.join(panel)}/scores.csv" for panel in PANELS
         ],
         models=run_files("model.json"),
         manifests=cohort_tables("manifest.parquet"),

@@ -9,7 +9,7 @@ rule published:
         scores="results/{study}/tables/scores.csv",
         efficiency="results/{study}/tables/efficiency.csv",
         cohorts="results/{study}/tables/cohorts.csv",
-        more=further_tables,
+        more=FURTHER_TABLES,
     output:
         report(
             collect("results/{{study}}/tables/{table}.csv", table=PUBLISHED_TABLES),

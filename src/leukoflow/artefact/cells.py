@@ -8,35 +8,33 @@ import onnxruntime
 
 from leukoflow.artefact.answers import Cell, Point
 from leukoflow.artefact.flood import flooded
+from leukoflow.artefact.pictures import Seen
 from leukoflow.artefact.schema import Rule, Segmenter
 from leukoflow.cells import threshold
 from leukoflow.cells.watershed import separate
 from leukoflow.core.foreground import white_balanced
-from leukoflow.images.geometry import Box, content_box, rendition
-from leukoflow.quality.scale import CONFIDENT, Scale, assumed_um_per_pixel
+from leukoflow.images.geometry import content_box, rendition
+from leukoflow.quality.scale import CONFIDENT, assumed_um_per_pixel
 
 
 def found_cells(
-    image: np.ndarray,
-    bar: Box | None,
-    scale: Scale,
-    settings: Segmenter,
-    network: onnxruntime.InferenceSession | None,
+    shown: Seen, settings: Segmenter, network: onnxruntime.InferenceSession | None, read: tuple[int, int]
 ) -> tuple[Cell, ...]:
-    """White cells from top to bottom.
+    """White cells from top to bottom, in pixels of the image as read, of this height and width before it was stretched.
 
-    image: uint8 [H, W, 3]; bar: its scale bar; scale: from its red cells. Without a confident scale the longer side is
-    taken to span 72 micrometres, and no cell is too large.
+    shown: measured with its scale; network: of method `unet`. Without a confident scale the longer side is taken to
+    span 72 micrometres, and no cell is too large.
     """
+    image, scale = shown.image, shown.measured.scale
     height, width = image.shape[:2]
     sure = scale.confidence >= CONFIDENT
     um_per_pixel = scale.um_per_pixel if sure else assumed_um_per_pixel(width, height)
     um_here = um_per_pixel * max(height, width) / settings.size
     least, largest = (each / um_here for each in settings.cell_um)
-    parts = _parts(rendition(image, settings.size, bar), settings, network)
+    parts = _parts(rendition(image, settings.size, shown.bar), settings, network)
     labels = separate(parts, least, largest if sure else None, flooded)
     x0, y0, x1, y1 = content_box(height, width, settings.size)
-    place = np.array([width / (x1 - x0), height / (y1 - y0)]), np.array([x0, y0])
+    place = np.array([read[1] / (x1 - x0), read[0] / (y1 - y0)]), np.array([x0, y0])
     return tuple(_cell(labels, number, place, um_here) for number in range(1, int(labels.max()) // 2 + 1))
 
 
@@ -45,12 +43,12 @@ def _parts(image: np.ndarray, settings: Segmenter, network: onnxruntime.Inferenc
     if network is not None:
         (parts,) = network.run(None, {"images": white_balanced(image)[None]})
         return np.asarray(parts[0])
-    rules = threshold.Thresholds(_rule(settings.cell_rule, "stained"), _rule(settings.nucleus_rule, "otsu", "darkness"))
+    rules = threshold.Thresholds(_rule(settings.cell_rule), _rule(settings.nucleus_rule))
     return threshold.segment_by_threshold(image, rules)
 
 
-def _rule(given: Rule | None, *default: str) -> threshold.Rule:
-    return threshold.Rule(**given.model_dump()) if given else threshold.Rule(*default)
+def _rule(given: Rule) -> threshold.Rule:
+    return threshold.Rule(**given.model_dump())
 
 
 def _cell(labels: np.ndarray, number: int, place: tuple[np.ndarray, np.ndarray], um: float) -> Cell:

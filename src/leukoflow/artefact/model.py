@@ -12,17 +12,15 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from leukoflow.artefact import heat as heating
 from leukoflow.artefact.answers import Answer, Cell, Neighbour, Point, Reason
 from leukoflow.artefact.cells import found_cells
+from leukoflow.artefact.heat import gradcam, over_image
+from leukoflow.artefact.pictures import seen
 from leukoflow.artefact.schema import FILES, VERSION, Export, Role
 from leukoflow.artefact.sessions import session
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
-from leukoflow.core.foreground import check_rgb
 from leukoflow.evaluation.novelty import Reference, mahalanobis
-from leukoflow.images.views import render_view
-from leukoflow.quality.measure import measure
 
 __all__ = ["Answer", "Cell", "Model", "Neighbour", "Point", "Reason", "open_model"]
 
@@ -34,8 +32,8 @@ def open_model(folder: Path, threads: int = 1, int8: bool = False) -> "Model":
     damaged, or was written in another format.
     """
     facts = _facts(folder)
-    needed: list[Role] = ["int8" if int8 else "model", "novelty", "examples"]
-    needed += [role for role in ("heat", "segmenter") if role in facts.files]  # type: ignore[misc]
+    needed: list[Role] = ["int8" if int8 else "model", "heat", "novelty", "examples"]
+    needed += ["segmenter"] if facts.segmenter.method == "unet" else []
     data = {role: _checked(folder, role, facts) for role in needed}
     return Model(facts, data, threads)
 
@@ -85,9 +83,9 @@ class Model:
 
     def __init__(self, facts: Export, data: Mapping[Role, bytes], threads: int) -> None:
         self.facts = facts
-        network = "int8" if "int8" in data else "model"
+        network: Role = "int8" if "int8" in data else "model"
         self._network = session(data[network], FILES[network], threads)
-        self._heat = session(data["heat"], FILES["heat"], threads) if "heat" in data else None
+        self._heat = session(data["heat"], FILES["heat"], threads)
         self._segmenter = session(data["segmenter"], FILES["segmenter"], threads) if "segmenter" in data else None
         kept = _tensors(data["novelty"], "novelty")
         wide = {name: kept[name].astype(np.float64) for name in ("means", "axes", "inverse")}
@@ -100,14 +98,12 @@ class Model:
         cells: also outline the white cells; heat: also where it looked; neighbours: so many of the training images
         that are nearest to it, where the artefact holds any. LeukoFlowError where the image is not uint8 RGB.
         """
-        check_rgb(image)
-        facts, spent = self.facts, _Spent()
+        facts, spent, read = self.facts, _Spent(), image.shape[:2]
         with spent.on("quality"):
-            measured = measure(image, with_scale=cells)
-            values = measured.columns()
-            bar = measured.bar.box if measured.bar else None
+            shown = seen(image, facts.aspect, with_scale=cells)
+            values = shown.measured.columns()
         with spent.on("picture"):
-            picture = render_view(image, facts.view, bar)
+            picture = shown.picture(facts.view)
         with spent.on("network"):
             logits, features, maps = self._network.run(None, {"images": picture[None]})
         shares = _softmax(logits[0] / facts.temperature)
@@ -118,11 +114,12 @@ class Model:
         found: tuple[Cell, ...] = ()
         if cells:
             with spent.on("cells"):
-                found = found_cells(image, bar, measured.scale, facts.segmenter, self._segmenter)
+                found = found_cells(shown, facts.segmenter, self._segmenter, read)
         warmth = None
         if heat:
             with spent.on("heat"):
-                warmth = heating.over_image(self._warmth(picture, maps, best), *image.shape[:2], facts.view.size)
+                coarse = gradcam(self._heat, picture, maps, best)
+                warmth = over_image(coarse, shown.image.shape, facts.view.size)
         return Answer(
             classes=facts.classes,
             probabilities=tuple(shares.tolist()),
@@ -168,11 +165,6 @@ class Model:
         if least is not None and not share >= least:
             text = f"Not sure: the likeliest class has a probability of {share:.1%}, at least {least:.1%} is needed."
             yield Reason("confidence", text)
-
-    def _warmth(self, picture: np.ndarray, maps: np.ndarray, label: int) -> np.ndarray:
-        if self._heat is not None:
-            return heating.gradcam(self._heat, maps, label)
-        return heating.occlusion(picture, lambda some: self._network.run(["logits"], {"images": some})[0], label)
 
     def _neighbours(self, features: np.ndarray, count: int) -> tuple[Neighbour, ...]:
         bank, offsets = self._examples["features"], self._examples["offsets"]

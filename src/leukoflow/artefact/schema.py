@@ -95,9 +95,9 @@ class Segmenter(Section):
     """Side of the rendition in which they are looked for, pixels."""
     cell_um: tuple[float, float]
     """Least and largest diameter, micrometres."""
-    cell_rule: Rule | None = None
+    cell_rule: Rule
     """Of `threshold`: cells in the image."""
-    nucleus_rule: Rule | None = None
+    nucleus_rule: Rule
     """Of `threshold`: nuclei in the cells."""
 
 
@@ -172,6 +172,9 @@ class Export(Section):
     """Trainable parameters."""
     view: View
     """Rendition that it reads."""
+    aspect: float | None = Field(None, gt=0)
+    """Width over height of the fields where the training files were squeezed into squares: square pictures are
+    stretched to it."""
     max_pixels: int = Field(gt=0)
     """Larger images are refused before they are decoded."""
     files: dict[Role, File]
@@ -190,9 +193,8 @@ class Export(Section):
     """The gate on image quality: accepted values of each measure."""
     novelty: Novelty
     """Images of another kind."""
-    heat: Literal["gradcam", "occlusion"]
-    """How heat is made: Grad-CAM (Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74) by the exported gradient, or
-    occlusion (Zeiler and Fergus 2014, arXiv 1311.2901)."""
+    heat: Literal["gradcam"] = "gradcam"
+    """How heat is made: Grad-CAM (Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74) by the exported gradient."""
     segmenter: Segmenter
     """White cells."""
     costs: tuple[Cost, ...]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import atomic, read_table
+from leukoflow.core.files import atomic, read_table, reserve
 from leukoflow.core.rows import Rows, mapped
 
 BACKGROUND, CYTOPLASM, NUCLEUS, CELL, UNKNOWN = 0, 1, 2, 3, 255
@@ -47,6 +47,7 @@ def write_maps(path: str | Path, maps: Iterable[np.ndarray], count: int, size: i
             np.save(temporary, np.empty((0, size, size), dtype))
             return
         rows = np.lib.format.open_memmap(temporary, "w+", dtype, (count, size, size))
+        reserve(temporary, path)
         written = 0
         for written, labels in enumerate(maps, start=1):
             rows[written - 1] = labels

@@ -1,5 +1,6 @@
 """Files that are either whole or absent: written beside their target, flushed, then moved over it."""
 
+import errno
 import hashlib
 import json
 import os
@@ -14,14 +15,38 @@ from leukoflow.core.errors import LeukoFlowError
 if TYPE_CHECKING:
     import pandas as pd
 
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+"""Suffixes of image files, in lower case."""
+WHAT_TO_DO = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
+WHAT_TO_DO |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow writing there")
+"""By number of the error."""
+
 
 @contextmanager
 def atomic(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; on success it becomes the target, on failure it is removed.
 
-    The temporary name keeps the target's suffix, because many writers choose their format by it.
+    The temporary name keeps the target's suffix, because many writers choose their format by it. LeukoFlowError where
+    the disk is full or may not be written to.
     """
     target = Path(target)
+    with _told(target), _beside(target) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in WHAT_TO_DO:
+            raise
+        cause, remedy = os.strerror(error.errno), WHAT_TO_DO[error.errno]
+        raise LeukoFlowError(f"{target}: cannot be written ({cause}); {remedy} and run again") from error
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
     os.close(handle)
@@ -36,6 +61,15 @@ def atomic(target: str | Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
     _sync_folder(target.parent)
+
+
+def reserve(path: Path, target: str | Path) -> None:
+    """Take the room that a sparse file will need for `target`: writing to a mapped file on a full disk kills.
+
+    LeukoFlowError where there is not enough.
+    """
+    with _told(Path(target)), open(path, "rb+") as stream:
+        os.posix_fallocate(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
 
 
 def _umask() -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.evaluation.group_share import share
+from leukoflow.evaluation.intervals import share
 
 MEASURES = {
     "focus": "sharpness of the cells",

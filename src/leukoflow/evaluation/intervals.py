@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from leukoflow.evaluation.bootstrap import CHUNK_BYTES, draws, percentile_interval
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.evaluation.bootstrap import CHUNK_BYTES, draws, percentile_interval, wilson_interval
 
 Limits = tuple[float, float, float]
 """A value and its interval: value, low, high."""
@@ -30,6 +31,23 @@ def resampled_means(
         drawn = sums @ counts
         result[:, start : start + counts.shape[1]] = drawn[:-1] / drawn[-1]
     return result
+
+
+def share(hits: np.ndarray, groups: np.ndarray, settings: Evaluation) -> Limits:
+    """Share of hits (bool [n]) and its limits, resampling groups ([n], any names); NaN without images.
+
+    Where no resample could change it, and where there is one group, the limits are Wilson's for as many images as
+    there are groups.
+    """
+    if not len(hits):
+        return np.nan, np.nan, np.nan
+    value, members = float(np.mean(hits)), np.unique(groups, return_inverse=True)[1]
+    number = int(members.max()) + 1
+    if value in (0.0, 1.0) or number < 2:
+        return value, *wilson_interval(value * number, number, settings.confidence)
+    rows = hits.astype(float)[:, None]
+    (drawn,) = resampled_means(rows, np.ones(len(hits)), members, settings.resamples, settings.seed)
+    return limits(value, drawn, settings.confidence)
 
 
 def units(groups: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from leukoflow.config.features import Backbone, DeepFeatures
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import write_text
+from leukoflow.core.files import reserve, write_text
 from leukoflow.core.seeding import stream_seed
 from leukoflow.models import pretrained
 from leukoflow.models.inference import to_input
@@ -148,6 +148,7 @@ def extract(
         np.save(file, np.empty((0, width), np.float32))  # an empty file cannot be mapped
         return
     rows = np.lib.format.open_memmap(file, "r+" if done else "w+", np.float32, None if done else (count, width))
+    reserve(file, file)
     for number, start in enumerate(range(done, count, batch_size), start=1):
         stop = min(start + batch_size, count)
         found = extractor(to_input(torch.from_numpy(gather(np.arange(start, stop))), device)).cpu().numpy()

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import atomic, read_json, read_table, write_table
+from leukoflow.core.files import atomic, read_json, read_table, reserve, write_table
 from leukoflow.core.rows import Rows, mapped
 from leukoflow.core.shards import shard_files
 
@@ -91,6 +91,7 @@ def write_matrix(path: str | Path, blocks: Iterable[np.ndarray], rows: int, inde
                 break
             if whole is None:
                 whole = np.lib.format.open_memmap(temporary, "w+", np.float32, (rows, block.shape[1]))
+                reserve(temporary, path)
             whole[written : written + len(block)] = block
             digest.update(block.tobytes())
             written += len(block)

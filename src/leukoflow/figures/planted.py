@@ -38,7 +38,7 @@ def planted_chart(
     if rows.empty:
         return empty("No network was trained on the planted cohorts."), rows
     cases = [(key, part) for key, part in rows.groupby(["protocol", "model"], sort=False)]
-    figure = Figure(figsize=(10.5, 3.4 * len(cases)), layout="constrained")
+    figure = Figure(figsize=(10.5, 4.2 * len(cases)), layout="constrained")
     grid = figure.subplots(len(cases), 3, squeeze=False, sharex=True)
     for line, ((protocol, model), part) in zip(grid, cases, strict=True):
         chance = float(part.loc[part["measure"] == "chance", "value"].mean())
@@ -51,7 +51,9 @@ def planted_chart(
         line[2].set_title("In another class' stain, %")
         for axes in line:
             axes.set_ylim(-8, 104)
-            axes.legend(loc="best", fontsize=7.5)
+            if axes.get_legend_handles_labels()[0]:
+                below = -0.3 if line is grid[-1] else -0.1
+                axes.legend(loc="upper center", bbox_to_anchor=(0.5, below), fontsize=7.5)
             axes.set_xticks(sorted(set(planted.values())))
             axes.grid(axis="y")
     for axes in grid[-1]:

@@ -48,7 +48,7 @@ def robustness_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         for model in reversed(models):
             own = table[table["model"] == model]
             _line(axes, own, family, styles[model], shaded=len(models) <= MOST_BANDS)
-        _frame(axes, family)
+        frame(axes, family)
     for place, axes in enumerate(grid):
         if place % 4:
             axes.set_yticklabels([])
@@ -81,7 +81,8 @@ def _line(axes: Axes, own: pd.DataFrame, family: str, style: dict, shaded: bool)
         axes.fill_between(points["level"], points["low"], points["high"], color=style["color"], alpha=0.12, linewidth=0)
 
 
-def _frame(axes: Axes, family: str) -> None:
+def frame(axes: Axes, family: str) -> None:
+    """Titles, scales and grid of a family's panel, whose values are shares."""
     title, unit = FAMILIES[family]
     axes.set(title=title, xlabel=unit, ylim=(-0.02, 1.03), yticks=[0, 0.25, 0.5, 0.75, 1.0])
     axes.yaxis.set_major_formatter("{x:.0%}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import atomic, read_json, read_table
+from leukoflow.core.files import atomic, read_json, read_table, reserve
 from leukoflow.core.rows import Rows, mapped
 from leukoflow.core.shards import shard_files
 
@@ -27,6 +27,8 @@ def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size
     digest = hashlib.blake2b(digest_size=16)
     with atomic(path) as temporary:
         rows = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, size, size, 3)) if count else None
+        if rows is not None:
+            reserve(temporary, path)
         for image in images:
             if image.shape != (size, size, 3) or image.dtype != np.uint8:
                 found = f"{image.dtype} {list(image.shape)}"

@@ -18,7 +18,10 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
     """Write tensors as safetensors, atomically, sorted by name."""
     whole = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
     with atomic(path) as temporary:
-        save_file(whole, temporary, dict(metadata) if metadata else None)
+        try:
+            save_file(whole, temporary, dict(metadata) if metadata else None)
+        except SafetensorError as error:
+            raise LeukoFlowError(f"{path}: cannot be written ({error}); make room and run again") from error
 
 
 def load_model(description: Mapping[str, Any], weights: str | Path) -> nn.Module:

@@ -56,6 +56,10 @@ CAPTIONS = {
     "the standard deviation over runs, macro F1 is dotted.",
     "robustness": "Accuracy on changed test images of {0}, {2} view, {3} split, with 95 % intervals where models "
     "are few; the colour baseline broken. Harm grows to the right, or away from the upright line.",
+    "mutual_information": "Information that feature maps of changed test images share with those of the unchanged "
+    "ones, by module of attention, on {0}, {2} view, {3} split, with 95 % intervals.",
+    "frobenius": "How far attention shifts on changed test images (Frobenius norm of the difference over that of the "
+    "unchanged), by module, on {0}, {2} view, {3} split, with 95 % intervals.",
     "risk_coverage": "Accuracy on the images that each model is surest of, trained on {0}, {2} view, {3} split.",
     "conformal": "Prediction sets of models trained on {0}, {2} view, {3} split: share that holds the true class, with "
     "95 % intervals, against what was promised (broken line).",

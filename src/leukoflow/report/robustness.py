@@ -69,6 +69,7 @@ class Robustness:
     """What models and views gain over the reference of their experiment."""
     modules: Grid | None
     """What is left in modules of attention."""
+    module_pictures: tuple[Picture, ...]
     sizes: Grid | None
     """Accuracy against the number of training images."""
     size_pictures: tuple[Picture, ...]
@@ -99,6 +100,7 @@ def robustness_section(
         published(study, table),
         remedies,
         modules_grid(tables["modules"]),
+        tuple(each for each in pictures if each.family in ("mutual_information", "frobenius")),
         sizes_grid(sizes),
         shown,
         tuple(left),

@@ -1,6 +1,10 @@
 """Files are whole or absent."""
 
+import errno
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +24,30 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
         raise RuntimeError
     assert target.read_text() == "old"
     assert os.listdir(target.parent) == ["table.csv"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "No space left on device); make room"), (errno.EROFS, "allow writing there")]
+)
+def test_a_disk_that_is_full_or_closed_is_told_in_one_line(tmp_path: Path, number: int, words: str) -> None:
+    with pytest.raises(LeukoFlowError, match=f"t.json: cannot be written .*{re.escape(words)}"):  # noqa: SIM117
+        with files.atomic(tmp_path / "t.json"):
+            raise OSError(number, os.strerror(number))
+    with pytest.raises(FileNotFoundError), files.atomic(tmp_path / "t.json"):
+        (tmp_path / "other").read_text()
+    assert not os.listdir(tmp_path)
+
+
+def test_a_mapped_file_larger_than_allowed_is_told_before_it_is_written(tmp_path: Path) -> None:
+    code = f"""
+import resource, numpy as np
+from leukoflow.images.shards import write_shard
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+write_shard({str(tmp_path / "000.npy")!r}, iter([np.zeros((64, 64, 3), np.uint8)] * 4), 4, 64)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "LeukoFlowError" in done.stderr and "000.npy: cannot be written (File too large); make room" in done.stderr
+    assert not os.listdir(tmp_path)
 
 
 def test_the_temporary_lies_beside_the_target_with_its_suffix(tmp_path: Path) -> None:

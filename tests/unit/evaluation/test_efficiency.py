@@ -171,7 +171,7 @@ def test_memory_is_what_the_pass_took_and_its_peak_is_forgotten() -> None:
         (row,) = speed.measure(Slow(0, megabytes), image, torch.device("cpu"), settings, memory)
         peaks[megabytes] = row["peak_memory_mb"]
     if not math.isnan(peaks[50]):
-        assert 190 < peaks[200] < 230 and 40 < peaks[50] < 80
+        assert 190 < peaks[200] < 230 and 40 < peaks[50] < 150
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import parse_run
 from leukoflow.evaluation.detection import compare, detection
-from leukoflow.evaluation.group_share import share
+from leukoflow.evaluation.intervals import share
 from leukoflow.evaluation.novelty import SCORES, mahalanobis, neighbour_distance, refer, scores_of
 from leukoflow.evaluation.thresholds import novelty_thresholds
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 
+from leukoflow.figures.modules import modules_chart
 from leukoflow.figures.robustness import MOST_BANDS, robustness_chart
 
 
@@ -35,3 +36,25 @@ def test_many_models_have_no_bands_and_styles_of_their_own():
 def test_without_families_the_figure_says_so():
     figure, _ = robustness_chart(table(["net"]).query("perturbation == 'none'"))
     assert "No family" in figure.texts[0].get_text()
+
+
+def test_modules_have_a_line_each_and_one_scale_that_holds_them_all():
+    rows = [
+        {"model": "net", "module": module, "perturbation": family, "level": level, "measure": measure}
+        | {"value": value, "low": value - 0.1, "high": value + 0.1}
+        for module in ("First", "Second")
+        for measure, top in (("shared", 1.0), ("relative", 3.0))
+        for family, level, value in (
+            ("none", np.nan, 0.0),
+            ("jpeg", 10, top),
+            ("jpeg", 50, top / 2),
+            ("rotation", 5, 0.2),
+        )
+    ]
+    for measure, top in (("shared", 1.0), ("relative", 3.0)):
+        figure, shown = modules_chart(pd.DataFrame(rows), measure)
+        jpeg, rotation = (axes for axes in figure.axes if axes.get_visible())
+        lines = [each for each in jpeg.lines if len(each.get_xdata()) == 3]
+        assert [each.get_ydata().tolist() for each in lines] == [[top, top / 2, 0.0]] * 2 and len(shown) == 8
+        assert jpeg.get_ylim() == rotation.get_ylim() and jpeg.get_ylim()[1] > top
+        assert [each.get_text() for each in figure.legends[0].get_texts()] == ["First", "Second"]

@@ -1,0 +1,251 @@
+"""What a run survives: kills at any moment, damaged and missing files, a full disk, two at once."""
+
+import hashlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from leukoflow.core.provenance import verify
+
+from .conftest import Project, clone
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(3600)]
+
+KILLS = 20
+# What tells when and how fast, not what came out.
+TIMED = re.compile(r"(model|provenance)\.json|(history|pretraining|efficiency)\.csv|report\.html|learning\..*")
+
+
+def digests(results: Path) -> dict[str, str]:
+    """Digest of every file of a results folder but those that hold times."""
+    files = [path for path in sorted(results.rglob("*")) if path.is_file() and not TIMED.fullmatch(path.name)]
+    return {path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def start(project: Project, log: Path, *arguments: str, config: str = "tiny.yaml") -> subprocess.Popen:
+    """Snakemake in a session of its own, so that it can be killed with all its jobs."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--configfile", config]
+    return subprocess.Popen(
+        command,
+        cwd=project.folder,
+        env=environment(),
+        stdout=log.open("ab"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def steps_at_work(project: Project) -> Iterator[tuple[str, psutil.Process]]:
+    """Name and process of each step that runs in the project's folder."""
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        line = process.info["cmdline"] or []
+        a_step = len(line) > 2 and line[1] == "-m" and line[2].startswith("leukoflow.steps.")
+        if a_step and process.info["cwd"] == str(project.folder):
+            yield line[2].removeprefix("leukoflow.steps."), process
+
+
+def unlock(project: Project) -> None:
+    subprocess.run([sys.executable, "workflow/unlock_stale.py"], cwd=project.folder, env=environment(), check=True)
+
+
+def kill_in_a_step(project: Project, seen: set[str], draw: random.Random, log: Path) -> str:
+    """Run until a step of another kind than those seen is at work, then kill it, or Snakemake and everything.
+
+    Returns what was killed; nothing where the study ended first.
+    """
+    running = start(project, log)
+    try:
+        while running.poll() is None:
+            for name, process in steps_at_work(project):
+                if name not in seen:
+                    time.sleep(draw.uniform(0, 1.5))
+                    everything = draw.random() < 0.5
+                    if everything:
+                        os.killpg(running.pid, signal.SIGKILL)
+                    elif process.is_running():
+                        process.send_signal(signal.SIGKILL)
+                    running.wait()
+                    seen.add(name)
+                    return f"{name}{', and Snakemake' if everything else ''}"
+            time.sleep(0.02)
+        return ""
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+        unlock(project)
+
+
+def test_killed_in_every_kind_of_step_it_ends_in_the_same_bits(project: Project, tmp_path: Path) -> None:
+    broken, log = clone(tmp_path / "broken"), tmp_path / "log"
+    draw, seen, killed = random.Random(11), set(), []
+    while len(killed) < KILLS:
+        what = kill_in_a_step(broken, seen, draw, log)
+        if not what:
+            break
+        killed.append(what)
+    print("\n".join(killed))
+    assert len(killed) >= KILLS
+    done = broken.snakemake()
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert digests(broken.results) == digests(project.results)
+    assert "Nothing to be done" in broken.snakemake().stdout
+
+
+def test_an_interrupted_run_stops_within_seconds_and_goes_on(project: Project, tmp_path: Path) -> None:
+    broken, log = clone(tmp_path / "broken"), tmp_path / "log"
+    running = start(broken, log)
+    while not any(name == "train" for name, _ in steps_at_work(broken)):
+        assert running.poll() is None, log.read_text()[-4000:]
+        time.sleep(0.05)
+    # As a terminal does it: everything in the foreground hears it.
+    os.killpg(running.pid, signal.SIGINT)
+    running.wait(timeout=20)
+    assert not list(steps_at_work(broken))
+    assert not list(broken.results.rglob(".*.safetensors"))
+    done = broken.snakemake()
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert digests(broken.results) == digests(project.results)
+
+
+@pytest.fixture
+def copy(project: Project, tmp_path: Path) -> Project:
+    """The finished study, to be broken."""
+    shutil.copytree(project.folder, tmp_path / "copy", symlinks=True)
+    return Project(tmp_path / "copy")
+
+
+RUN = "results/tiny/runs/demo.subtype.plain.patient.resnet50_hmscam.fold0.seed42"
+SHARD = "results/tiny/views/demo.plain/000.npy"
+MANIFEST = "results/tiny/cohorts/demo/manifest.parquet"
+
+
+@contextmanager
+def mounted(folder: Path, *options: str) -> Iterator[None]:
+    """Something mounted over a folder, by root."""
+    if os.geteuid() != 0:
+        pytest.skip("a full or closed disk is mounted by root")
+    done = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("target", [f"{RUN}/weights.safetensors", SHARD, MANIFEST])
+def test_a_full_disk_is_told_in_one_line_and_made_room_on(project: Project, copy: Project, target: str) -> None:
+    folder = (copy.folder / target).parent
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with mounted(folder, "-t", "tmpfs", "-o", "size=8k", "tmpfs"):
+        done = copy.snakemake(target)
+        assert done.returncode != 0
+        assert re.search(r"error: .*cannot be written .*make room", done.stdout), done.stdout[-4000:]
+        assert "Traceback" not in done.stdout and not (copy.folder / target).exists()
+    done = copy.snakemake()
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert digests(copy.results) == digests(project.results)
+
+
+def test_results_that_may_not_be_written_to_are_named(copy: Project) -> None:
+    folder = copy.folder / RUN
+    for path in folder.glob("weights.safetensors"):
+        path.unlink()
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], capture_output=True)
+    with mounted(folder, "-o", "remount,ro,bind"):
+        done = copy.snakemake(f"{RUN}/weights.safetensors")
+    assert done.returncode != 0
+    assert re.search(rf"{folder.name}.*Read-only file system", done.stdout), done.stdout[-4000:]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "consumer", "words"),
+    [
+        (SHARD, "train", "bytes, .* expected; delete it and render the view again"),
+        (f"{RUN}/weights.safetensors", "predict", "these weights cannot be loaded"),
+        (MANIFEST, "split", "cannot be read as a table .*; delete it and run again"),
+    ],
+)
+def test_a_truncated_file_is_named_not_used_and_made_anew(
+    project: Project, copy: Project, damaged: str, consumer: str, words: str
+) -> None:
+    """Cut short without a trace in its time, as by a failing disk."""
+    path = copy.folder / damaged
+    before = path.stat()
+    os.truncate(path, before.st_size // 2)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [each.path for each in verify(copy.results)] == [str(path.relative_to(copy.results))]
+    done = copy.snakemake("--forcerun", consumer)
+    assert done.returncode != 0
+    assert re.search(rf"error: .*{re.escape(path.name)}: .*{words}", done.stdout), done.stdout[-4000:]
+    path.unlink()
+    done = copy.snakemake()
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert digests(copy.results) == digests(project.results)
+    assert verify(copy.results) == []
+
+
+def test_a_damaged_checkpoint_is_named_not_used(copy: Project) -> None:
+    study = yaml.safe_load((copy.folder / "tiny.yaml").read_text())
+    study["models"]["resnet50_hmscam"]["training"]["epochs"] = 200
+    (copy.folder / "long.yaml").write_text(yaml.safe_dump(study))
+    running = start(copy, copy.folder / "log", f"{RUN}/weights.safetensors", config="long.yaml")
+    while not (states := list(copy.results.glob(".resume/*/*/state.safetensors"))):
+        assert running.poll() is None, (copy.folder / "log").read_text()[-4000:]
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    unlock(copy)
+    os.truncate(states[0], states[0].stat().st_size // 2)
+    done = copy.snakemake(f"{RUN}/weights.safetensors", config="long.yaml")
+    assert done.returncode != 0
+    assert re.search(
+        r"error: .*state.safetensors: damaged checkpoint .*; delete it to train from the start", done.stdout
+    )
+
+
+def test_a_clock_that_was_set_back_does_no_harm(project: Project, copy: Project) -> None:
+    """All that is there seems to be from tomorrow; what is made again seems older than what it is made from."""
+    tomorrow = time.time() + 86_400
+    for path in copy.results.rglob("*"):
+        os.utime(path, (tomorrow, tomorrow), follow_symlinks=False)
+    shutil.rmtree(copy.folder / RUN)
+    done = copy.snakemake()
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert digests(copy.results) == digests(project.results)
+    done = copy.snakemake()
+    assert done.returncode == 0 and digests(copy.results) == digests(project.results)
+
+
+def test_a_second_snakemake_stops_in_one_line_and_the_first_is_not_disturbed(project: Project, copy: Project) -> None:
+    shutil.rmtree(copy.folder / RUN)
+    first = start(copy, copy.folder / "log")
+    while not any(name == "train" for name, _ in steps_at_work(copy)):
+        assert first.poll() is None, (copy.folder / "log").read_text()[-4000:]
+        time.sleep(0.05)
+    second = copy.snakemake()
+    assert second.returncode != 0 and "LockException" in second.stdout, second.stdout[-3000:]
+    done = subprocess.run(
+        [sys.executable, "workflow/unlock_stale.py"], cwd=copy.folder, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode != 0 and "already at work" in done.stderr
+    assert first.wait(timeout=900) == 0, (copy.folder / "log").read_text()[-4000:]
+    assert digests(copy.results) == digests(project.results)
