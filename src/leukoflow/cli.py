@@ -88,8 +88,10 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _serve(given: argparse.Namespace) -> int:
-    from leukoflow.serve.app import main
-
+    try:
+        from leukoflow.serve.app import main
+    except ModuleNotFoundError as error:
+        raise LeukoFlowError(f"serve: {error.name} is not installed; run: pip install 'leukoflow[serve]'") from error
     return main(given)
 
 

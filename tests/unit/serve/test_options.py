@@ -1,11 +1,15 @@
 """What the command takes and refuses."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import pytest
+from test_security import imported, tree
 
+from leukoflow import cli
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.fingerprint import closure
 from leukoflow.serve.options import Settings, add_options, settings_of
 
 
@@ -57,3 +61,19 @@ def test_limits_are_passed_on() -> None:
     settings = settings_of(parsed("--max-megabytes", "0.5", "--max-pixels", "99", "--workers", "3", "--queue", "4"))
     assert (settings.max_bytes, settings.max_pixels, settings.workers, settings.queue) == (2**19, 99, 3, 4)
     assert settings_of(parsed("--max-megabytes", "1000")).held_bytes == 1000 * 2**20 > Settings().held_bytes
+
+
+def test_the_command_says_which_package_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "leukoflow.serve.app", None)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    assert cli.main(["serve", "models"]) == 1
+    assert "pip install 'leukoflow[serve]'" in capsys.readouterr().err
+
+
+def test_help_needs_no_web_packages() -> None:
+    """The options must be readable where the `serve` extra is missing."""
+    assert not {"fastapi", "uvicorn", "starlette"} & {
+        name.split(".")[0] for module in closure("leukoflow.serve.options") for name in imported(tree(module))
+    }
