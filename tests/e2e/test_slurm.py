@@ -26,8 +26,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RUN = "runs/demo.subtype.plain.patient.resnet50_hmscam.fold0.seed42"
 WEIGHTS = f"results/tiny/{RUN}/weights.safetensors"
-EPOCHS, PAUSE = 120, 0.5
-"""A training that takes over a minute, the shortest limit that SLURM knows."""
+EPOCHS, PAUSE = 30, 0.5
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +189,7 @@ def test_a_job_that_never_fits_is_reported_by_name(cluster: None, copy: Project)
 
 
 def test_a_job_over_its_time_goes_on_in_the_next_try(cluster: None, copy: Project, undisturbed: str) -> None:
+    longer(copy, 60 / EPOCHS)  # over a minute, the shortest limit that SLURM knows
     before = len(accounted())
     done = submit(copy, WEIGHTS, "--set-resources", "train:runtime=attempt", config="long.yaml")
     assert done.returncode == 0, done.stdout[-6000:]
@@ -286,3 +286,18 @@ def test_snakemake_killed_and_started_again_waits_for_nobody(
     assert [row.state.split()[0] for row in accounted()[before:]] == ["CANCELLED", "COMPLETED"]
     assert went_on_after(copy) >= saved >= 5
     assert digest(copy.folder / WEIGHTS) == undisturbed
+
+
+def test_runs_can_be_submitted_as_a_job_array(cluster: None, project: Project, copy: Project) -> None:
+    targets = [WEIGHTS.replace("resnet50_hmscam", name) for name in ("colour_histogram", "neurallnet")]
+    for target in targets:
+        (copy.folder / target).unlink()
+    before = len(accounted())
+    array = ("--slurm-array-jobs", "train", "--slurm-status-command", "squeue")
+    done = submit(copy, *targets, *array)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert "Submitted array job" in done.stdout and done.stdout.count("has been submitted with SLURM jobid") == 0
+    tasks = accounted()[before:]
+    assert [(row.partition, row.state) for row in tasks] == [("gpu", "COMPLETED")] * 2
+    for target in targets:
+        assert digest(copy.folder / target) == digest(project.folder / target)
