@@ -1,35 +1,133 @@
-"""The command `leukoflow`."""
+"""The command `leukoflow`: answers with an exported model, and checks of results and installation."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from leukoflow import __version__
+import leukoflow
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.provenance import verify
+from leukoflow.core.step import run
+
+RESEARCH = "For research only: no medical device, no diagnosis."
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; exit status 0 all well, 1 something is not, 2 the command was not understood."""
-    arguments = argparse.ArgumentParser(prog="leukoflow", description="Ask LeukoFlow about its results.")
-    arguments.add_argument("--version", action="version", version=f"leukoflow {__version__}")
-    commands = arguments.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    command = commands.add_parser("verify", help="say which files of a results folder were changed since the study ran")
-    command.add_argument("results", type=Path, help="folder such as results/demo")
-    command.set_defaults(run=_verify)
-    command = commands.add_parser("crate", help="write results and workflow as one archive, a Workflow Run RO-Crate")
-    command.add_argument("results", type=Path, help="folder such as results/demo")
-    command.add_argument("--output", type=Path, help="the archive (default: beside the folder, .crate.zip)")
-    command.set_defaults(run=_crate)
-    given = arguments.parse_args(argv)
+    """Run a subcommand; its exit status: 0 done, 1 failed or not all well, 2 not understood, 3 some images rejected."""
+    parser = argparse.ArgumentParser(
+        prog="leukoflow",
+        description=f"Blood-smear images, classified by a model that a study has exported. {RESEARCH}",
+        epilog="A study is run by Snakemake; it exports its models to results/STUDY/export/MODEL.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"leukoflow {leukoflow.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_add_predict, _add_serve, _add_doctor, _add_verify, _add_crate):
+        add(commands)
+    given = parser.parse_args(argv)
     try:
-        return int(given.run(given))
+        return int(given.call(given))
     except LeukoFlowError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 
+def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="answer for files and folders of images",
+        description="Answer for every image: class, calibrated probabilities, the classes that cannot be ruled out, "
+        f"and whether and why the answer is held back. {RESEARCH}",
+        epilog="Exit status: 0 all done, 3 some images rejected (named in OUTPUT.rejects.csv), 1 failed. The same "
+        "command goes on where an earlier one stopped.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, or folder of images")
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="results/STUDY/export/MODEL")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="table: .csv, or .jsonl for JSON lines"
+    )
+    parser.add_argument("--explain", type=Path, metavar="DIR", help="write pictures with cells outlined and heat there")
+    parser.add_argument("--without-cells", action="store_true", help="do not look for white cells: faster")
+    parser.add_argument("--int8", action="store_true", help="use the network of 8-bit integers: faster, less exact")
+    parser.add_argument("--processes", type=_count, default=len(os.sched_getaffinity(0)), metavar="N", help="all cores")
+    parser.set_defaults(call=_predict)
+
+
+def _predict(given: argparse.Namespace) -> int:
+    # Imported here, as in the other commands, so that --help is quick and each needs its own packages alone.
+    from leukoflow.artefact.batch import Job, answer_all, listed
+
+    if given.output.suffix not in (".csv", ".jsonl"):
+        raise LeukoFlowError(f"{given.output}: the output must be called .csv or .jsonl")
+    job = Job(given.model, given.int8, not given.without_cells, given.explain)
+    paths = listed(given.paths)
+    written, rejected = answer_all(paths, job, given.output, given.processes)
+    before = len(paths) - written - rejected
+    print(f"{given.output}: {written} images answered" + (f", {before} were there already" if before else ""))
+    if rejected:
+        print(f"{given.output}.rejects.csv: {rejected} images rejected", file=sys.stderr)
+    return 3 if rejected else 0
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from leukoflow.serve.options import add_options
+
+    parser = commands.add_parser(
+        "serve", help="a page in the browser that answers, on this machine alone", allow_abbrev=False
+    )
+    add_options(parser)
+    parser.set_defaults(call=_serve)
+
+
+def _serve(given: argparse.Namespace) -> int:
+    try:
+        from leukoflow.serve.app import main
+    except ModuleNotFoundError as error:
+        raise LeukoFlowError(f"serve: {error.name} is not installed; run: pip install 'leukoflow[serve]'") from error
+    return main(given)
+
+
+def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="check this installation",
+        description="Check this installation and, where one is named, an exported model. Exit status 1: a check fails.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--model", type=Path, metavar="DIR", help="results/STUDY/export/MODEL")
+    parser.set_defaults(call=_doctor)
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from leukoflow.artefact.doctor import checks
+
+    marks = {True: "ok ", False: "BAD", None: "   "}
+    good = True
+    for state, text in checks(given.model):
+        print(marks[state], text)
+        good &= state is not False
+    return 0 if good else 1
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "verify", help="say which files of a results folder were changed since the study ran", allow_abbrev=False
+    )
+    parser.add_argument("results", type=Path, help="folder such as results/demo")
+    parser.set_defaults(call=_verify)
+
+
 def _verify(given: argparse.Namespace) -> int:
+    from leukoflow.core.provenance import verify
+
     differences = verify(given.results)
     for each in differences:
         print(f"{each.kind:8} {each.path}")
@@ -38,6 +136,15 @@ def _verify(given: argparse.Namespace) -> int:
         return 1
     print(f"{given.results}: every file is as the study left it")
     return 0
+
+
+def _add_crate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "crate", help="write results and workflow as one archive, a Workflow Run RO-Crate", allow_abbrev=False
+    )
+    parser.add_argument("results", type=Path, help="folder such as results/demo")
+    parser.add_argument("--output", type=Path, help="the archive (default: beside the folder, .crate.zip)")
+    parser.set_defaults(call=_crate)
 
 
 def _crate(given: argparse.Namespace) -> int:
@@ -49,5 +156,10 @@ def _crate(given: argparse.Namespace) -> int:
     return 0
 
 
+def command() -> None:
+    """Entry point of the console script."""
+    run(main)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

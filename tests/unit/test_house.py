@@ -24,8 +24,11 @@ ALLOWED = {
     "training": {"core", "config", "models", "images", "cells", "features"},
     "evaluation": {"core", "config", "models"},
     "explain": {"core", "config", "models"},
+    "artefact": {"core", "config", "images", "quality", "cells", "evaluation"},
+    "export": {"core", "config", "models", "cells", "explain", "evaluation", "artefact"},
     "figures": {"core", "config"},
     "report": {"core", "config"},
+    "serve": {"core", "artefact"},
 }
 
 
@@ -148,7 +151,7 @@ def test_environments_hold_what_their_steps_import(environment: str) -> None:
             continue
         step = found.group(1)
         modules = [f"leukoflow.{step}"]
-        if step in ("steps.pretrain", "steps.train", "steps.predict", "steps.profile", "steps.explain"):
+        if step in ("steps.pretrain", "steps.train", "steps.predict", "steps.profile", "steps.explain", "steps.export"):
             modules += [registry.module_name(name) for name in registry.names()]
         for module in closure(*modules):
             path = SOURCE.joinpath(*module.split(".")[1:])

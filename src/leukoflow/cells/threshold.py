@@ -10,12 +10,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from scipy.ndimage import binary_fill_holes
-from skimage.filters import threshold_otsu
 
 from leukoflow.cells.agreement import parts_overlap
 from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
-from leukoflow.core.foreground import check_rgb, stained_mask
+from leukoflow.core.foreground import check_rgb, otsu, stained_mask
 
 CHANNELS = ("saturation", "magenta", "a", "darkness")
 FACTORS = (0.7, 0.85, 1.0, 1.15)
@@ -76,7 +74,7 @@ def nucleus_mask(image: np.ndarray, cell: np.ndarray, rule: Rule) -> np.ndarray:
         return np.zeros_like(cell)
     found = _divided(image, cell, rule, keep_middle=False).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    return binary_fill_holes(cv2.morphologyEx(found, cv2.MORPH_OPEN, kernel)) & cell
+    return (_filled(cv2.morphologyEx(found, cv2.MORPH_OPEN, kernel)) > 0) & cell
 
 
 def _channel(image: np.ndarray, name: str) -> np.ndarray:
@@ -99,7 +97,7 @@ def _divided(image: np.ndarray, region: np.ndarray, rule: Rule, keep_middle: boo
     if values.min() == values.max():
         return np.zeros_like(region)
     if rule.method == "otsu":
-        return region & (channel > min(254.0, float(threshold_otsu(values)) * rule.factor))
+        return region & (channel > min(254.0, otsu(np.bincount(values, minlength=256).astype(float))[0] * rule.factor))
     lab = cv2.cvtColor(cv2.blur(image, (3, 3)), cv2.COLOR_RGB2LAB).astype(np.float32)
     pixels = lab[region]
     sample = np.ascontiguousarray(pixels[:: max(1, len(pixels) // MOST_PIXELS)])
@@ -122,11 +120,18 @@ def _objects(mask: np.ndarray) -> np.ndarray:
     side = max(3, round(min(mask.shape) / 45) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     smooth = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    filled = binary_fill_holes(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)).astype(np.uint8)
+    filled = _filled(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel))
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(filled, connectivity=4)
     keep = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size
     keep[0] = False
     return np.asarray(keep[labels])
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """A mask uint8 0 or 1 [H, W] without its holes: what the outside does not reach by steps along the sides."""
+    outside = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0])
+    cv2.floodFill(outside, None, (0, 0), [2], flags=4)
+    return (outside[1:-1, 1:-1] != 2).astype(np.uint8)
 
 
 def candidates(part: str) -> list[Rule]:

@@ -5,10 +5,11 @@ together in one disc of cytoplasm, where the nuclei of two cells stick out of an
 their own deepest point, and parted at narrow necks only. No threshold is global, so that small cells stay.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.segmentation import watershed
 
 from leukoflow.cells.labels import NUCLEUS
 from leukoflow.core.errors import LeukoFlowError
@@ -30,15 +31,28 @@ the depth says nothing."""
 POINTS = 9
 """Points looked at along the line between two peaks."""
 Depth = NDArray[np.float32]
+Flood = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Floods heights [H, W] from markers [H, W] within a mask [H, W]: numbers of the markers [H, W]."""
 
 
-def separate(parts: np.ndarray, least: float, largest: float | None = None) -> NDArray[np.uint16]:
+def flooded_fast(height: np.ndarray, markers: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The pipeline's flood: scikit-image's."""
+    # Imported here because what answers with an exported model does without it.
+    from skimage.segmentation import watershed
+
+    return np.asarray(watershed(height, markers, mask=mask))
+
+
+def separate(
+    parts: np.ndarray, least: float, largest: float | None = None, flood: Flood = flooded_fast
+) -> NDArray[np.uint16]:
     """Single cells of a parts map, uint8 [H, W] 0 background, 1 cytoplasm, 2 nucleus.
 
     least, largest: diameters (of a circle of the same area) of the smallest and the largest white cell, in pixels;
     smaller and larger objects are dropped; without `largest` none is too large. Holes smaller than the smallest cell
-    are filled with cytoplasm. Returns a label map, uint16 [H, W]: 2 k in the cytoplasm and 2 k + 1 in the nucleus of
-    cell k = 1, 2, ..., numbered from top to bottom. LeukoFlowError where parts are not that or diameters not positive.
+    are filled with cytoplasm; `flood` parts cells that touch. Returns a label map, uint16 [H, W]: 2 k in the cytoplasm
+    and 2 k + 1 in the nucleus of cell k = 1, 2, ..., numbered from top to bottom. LeukoFlowError where parts are not
+    that or diameters not positive.
     """
     if parts.dtype != np.uint8 or parts.ndim != 2:
         raise LeukoFlowError(f"a parts map must be uint8 [H, W], this is {parts.dtype} {list(parts.shape)}")
@@ -53,7 +67,7 @@ def separate(parts: np.ndarray, least: float, largest: float | None = None) -> N
     farthest = float(max(parts.shape))
     outer, inner = (np.minimum(cv2.distanceTransform(mask, cv2.DIST_L2, 5), farthest) for mask in (cell, nucleus))
     markers = _markers(_smooth(outer), _smooth(inner), blobs, least, largest)
-    cells = _flooded(outer, inner, blobs, number, markers)
+    cells = _flooded(outer, inner, blobs, number, markers, flood)
     return _numbered(cells, nucleus, least, largest)
 
 
@@ -146,7 +160,7 @@ def _groups(number: int, one: np.ndarray, two: np.ndarray) -> NDArray[np.intp]:
 
 
 def _flooded(
-    outer: np.ndarray, inner: np.ndarray, blobs: np.ndarray, number: int, markers: np.ndarray
+    outer: np.ndarray, inner: np.ndarray, blobs: np.ndarray, number: int, markers: np.ndarray, flood: Flood
 ) -> NDArray[np.int32]:
     """Every pixel of a cell with the number of its marker: int32 [H, W]; blobs without a marker are left out."""
     place = np.flatnonzero(markers)
@@ -162,7 +176,7 @@ def _flooded(
         beyond = cv2.distanceTransform(((inner == 0) & (markers == 0)).astype(np.uint8), cv2.DIST_L2, 5)
         window = _window(shared)
         height = (beyond - inner - outer)[window]
-        cells[window] += watershed(height, np.where(shared, markers, 0)[window], mask=shared[window])
+        cells[window] += flood(height, np.where(shared, markers, 0)[window], shared[window])
     return cells
 
 

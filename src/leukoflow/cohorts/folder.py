@@ -20,13 +20,14 @@ import pandas as pd
 from leukoflow.config.cohorts import Columns, Files
 from leukoflow.config.errors import nearest
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import PICTURES
 
 log = logging.getLogger("leukoflow")
 
 COLUMNS = ("path", "label", "patient", "slide", "site", "mask")
 """Columns of a listing."""
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-"""Suffixes of image files, upper or lower case."""
+
+
 _LITTER = "__MACOSX"
 
 
@@ -50,7 +51,7 @@ def list_folder(root: Path, files: Files) -> pd.DataFrame:
         listing["mask"] = _masks(root, files, listing["path"])
     if listing.empty:
         raise LeukoFlowError(
-            f"{root / files.folder}: holds no image ({' '.join(SUFFIXES)}); check root, folder, exclude"
+            f"{root / files.folder}: holds no image ({' '.join(PICTURES)}); check root, folder, exclude"
         )
     return listing.reindex(columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "string"))
 
@@ -100,7 +101,7 @@ def _walk(start: Path) -> Iterator[tuple[str, list[str]]]:
                 continue
             if _is_folder(entry):
                 (links if entry.is_symlink() else pending).append(posixpath.join(folder, entry.name))
-            elif entry.name.lower().endswith(SUFFIXES) and _listable(entry):
+            elif entry.name.lower().endswith(PICTURES) and _listable(entry):
                 names.append(entry.name)
         yield folder, names
 

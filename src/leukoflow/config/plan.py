@@ -7,7 +7,8 @@ from typing import get_args
 
 from leukoflow.config.experiments import Check
 from leukoflow.config.splits import Protocol
-from leukoflow.config.study import Study
+from leukoflow.config.study import Study, exportable
+from leukoflow.config.views import WHOLE
 from leukoflow.core.runs import Run
 
 
@@ -38,6 +39,22 @@ def checked_runs(study: Study, check: Check) -> list[Run]:
             strictest = max(experiment.protocols, key=strictness.index)
             found |= dict.fromkeys(run for run in runs_of(study, name) if run.protocol == strictest)
     return list(found)
+
+
+def exported_runs(study: Study) -> dict[str, Run]:
+    """The run that each exported model is taken from: under the strictest protocol of the first experiment with it, on
+    that experiment's first view of whole pictures, first fold and seed."""
+    strictness = get_args(Protocol)
+    found: dict[str, Run] = {}
+    for name, experiment in study.experiments.items():
+        views = [view for view in experiment.views if study.views[view].kind in WHOLE]
+        able = [each for each in experiment.models if views and not exportable(study, each)]
+        wanted = able[:1] if study.export.models is None else [each for each in able if each in study.export.models]
+        strictest = max(experiment.protocols, key=strictness.index)
+        for run in runs_of(study, name):
+            if run.model in wanted and (run.view, run.protocol) == (views[0], strictest):
+                found.setdefault(run.model, run)
+    return found
 
 
 def partners_of(study: Study, experiment: str) -> list[Run]:

@@ -9,6 +9,7 @@ from leukoflow.config.cohorts import Cohort
 from leukoflow.config.errors import nearest
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.experiments import Experiment
+from leukoflow.config.export import Export
 from leukoflow.config.features import Features
 from leukoflow.config.models import Model
 from leukoflow.config.quality import Quality
@@ -17,7 +18,8 @@ from leukoflow.config.splits import Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
 from leukoflow.config.twins import with_recipe, with_shares
-from leukoflow.config.views import View
+from leukoflow.config.views import WHOLE, View
+from leukoflow.core.runs import is_baseline
 
 
 class Study(Section):
@@ -49,6 +51,8 @@ class Study(Section):
     """Experiments by name."""
     evaluation: Evaluation = Evaluation()
     """Intervals."""
+    export: Export = Export()
+    """Models to answer with."""
 
     @model_validator(mode="before")
     @classmethod
@@ -86,12 +90,31 @@ class Study(Section):
                 raise ValueError(f"{where}.external: {experiment.cohort} is the training cohort itself")
         for name, each in self.models.items():
             _known(f"models.{name}.published", tuple(each.published), self.tasks, "tasks")
+        for model in self.export.models or ():
+            refused = exportable(self, model)
+            if refused:
+                raise ValueError(f"export.models: {refused}")
         _known("segmentation.sources", self.segmentation.sources, self.cohorts, "cohorts")
         for name in self.segmentation.sources:
             masks = self.cohorts[name].masks
             if masks is None or not masks.expert:
                 raise ValueError(f"segmentation.sources: {name} has no expert masks; describe them in its key masks")
         return self
+
+
+def exportable(study: Study, model: str) -> str:
+    """Why a model cannot be exported, in one line; empty where it can."""
+    known = {name for each in study.experiments.values() for name in each.models}
+    if model not in known:
+        return f"{model!r} is a model of no experiment{nearest(model, known)}"
+    if study.models[model].features:
+        return f"{model} reads features of other networks and cannot be exported; name networks that read pictures"
+    if is_baseline(study.models[model].architecture):
+        return f"{model} is the colour baseline, no network, and cannot be exported; name networks"
+    views = [view for each in study.experiments.values() if model in each.models for view in each.views]
+    if not any(study.views[view].kind in WHOLE for view in views):
+        return f"{model} is trained on no view of whole pictures ({', '.join(WHOLE)}) and cannot be exported"
+    return ""
 
 
 def _known(where: str, names: tuple[str, ...], section: dict, title: str) -> None:

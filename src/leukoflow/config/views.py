@@ -6,6 +6,9 @@ from pydantic import Field
 
 from leukoflow.config.base import Section
 
+WHOLE = ("plain", "normalised", "grey")
+"""Kinds that need nothing but the picture; others need its cells."""
+
 
 class Reinhard(Section):
     """Reference stain: mean and standard deviation of L, a, b (CIELAB, D65) over the foreground."""

@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from leukoflow.core.errors import LeukoFlowError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+"""Suffixes of image files, in lower case."""
 WHAT_TO_DO = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
 WHAT_TO_DO |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow writing there")
 """By number of the error."""
@@ -102,7 +105,7 @@ def read_json(path: str | Path) -> Any:
         raise LeukoFlowError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
+def write_table(path: str | Path, table: "pd.DataFrame") -> None:
     """Write a table atomically, as Parquet or CSV by the path's suffix, without its index."""
     with atomic(path) as temporary:
         if Path(path).suffix == ".csv":
@@ -111,8 +114,11 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
             table.to_parquet(temporary, index=False, compression="zstd")
 
 
-def read_table(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read_table(path: str | Path, columns: list[str] | None = None) -> "pd.DataFrame":
     """Read a Parquet or CSV table; a damaged one is a LeukoFlowError that names it."""
+    # Imported here because what answers with an exported model does without it.
+    import pandas as pd
+
     try:
         if Path(path).suffix == ".csv":
             return pd.read_csv(path, usecols=columns)

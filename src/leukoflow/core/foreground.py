@@ -69,7 +69,7 @@ def foreground_mask(image: np.ndarray) -> np.ndarray:
         for channel, level in zip(cv2.split(smooth), colour, strict=True)
     )
     darkening = cv2.min(cv2.max(cv2.max(red, green), blue), np.full_like(red, MOST_DARKENING))
-    threshold, _, _ = _otsu(_histogram(darkening))
+    threshold, _, _ = otsu(_histogram(darkening))
     return darkening > max(threshold, LEAST_DARKENING)
 
 
@@ -85,7 +85,7 @@ def stained_mask(image: np.ndarray, foreground: np.ndarray | None = None) -> np.
     inside = foreground.astype(np.uint8)
     red, green, blue = cv2.split(cv2.blur(image, (3, 3)))
     magenta = cv2.addWeighted(cv2.min(red, blue), 1, green, -1, 128)
-    threshold, low, high = _otsu(_histogram(magenta, inside))
+    threshold, low, high = otsu(_histogram(magenta, inside))
     if high - low >= LEAST_MAGENTA_STEP:
         return _objects(cv2.bitwise_and(inside, (magenta > threshold).astype(np.uint8)))
     step = cv2.mean(magenta, inside)[0] - cv2.mean(magenta, 1 - inside)[0]
@@ -118,7 +118,7 @@ def _quantile(histogram: np.ndarray, fraction: float) -> int:
     return int(np.searchsorted(cumulated, fraction * cumulated[-1]))
 
 
-def _otsu(histogram: np.ndarray) -> tuple[int, float, float]:
+def otsu(histogram: np.ndarray) -> tuple[int, float, float]:
     """Otsu's threshold (the upper class is above it) and the means of both classes; (255, 0, 0) for a single level."""
     below = np.cumsum(histogram)
     above = below[-1] - below

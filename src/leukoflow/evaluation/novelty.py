@@ -10,8 +10,6 @@ logits (Liu et al. 2020, arXiv 2010.03759). `softmax`: 1 - the largest probabili
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 SCORES = ("mahalanobis", "neighbours", "energy", "softmax")
 BLOCK = 256
@@ -44,6 +42,9 @@ class Reference:
 
 def refer(features: np.ndarray, y: np.ndarray, neighbours: int) -> Reference:
     """Fit to training features float [n, D], finite, and their classes int [n]."""
+    # Imported here because a program that answers with an exported model scores and never fits.
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
     features = features.astype(np.float64)
     codes, label = np.unique(y, return_inverse=True)
     means = np.stack([features[label == code].mean(0) for code in range(len(codes))])
@@ -92,7 +93,7 @@ def scores_of(
     """
     sound = np.isfinite(features).all(1) & np.isfinite(logits).all(1)
     features, logits = np.where(sound[:, None], features, 0), np.where(sound[:, None], logits, 0).astype(np.float64)
-    whole = logsumexp(logits, axis=1)
+    whole = np.logaddexp.reduce(logits, axis=1)
     made = {"mahalanobis": mahalanobis(reference, features), "neighbours": neighbour_distance(reference, features)}
     made |= {"energy": -whole} if energy else {}
     made |= {"softmax": -np.expm1(logits.max(1) - whole)}

@@ -103,7 +103,12 @@ def _gradcam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
             (gradient,) = torch.autograd.grad(score, kept[0])
     finally:
         handle.remove()
-    activation, gradient = (_as_maps(each, images) for each in (kept[0].detach(), gradient))
+    return weighed(kept[0].detach(), gradient, images)
+
+
+def weighed(maps: Tensor, gradient: Tensor, images: Tensor) -> Tensor:
+    """Grad-CAM float32 [n, h, w] of a target layer's maps, as it puts them out, and a score's gradient to them."""
+    activation, gradient = (_as_maps(each, images) for each in (maps, gradient))
     terms = gradient.mean(dim=(2, 3), keepdim=True) * activation
     total = terms.sum(dim=1)
     return torch.where(total > _ROUNDING * terms.abs().sum(dim=1), total, 0.0)

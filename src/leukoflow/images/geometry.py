@@ -104,3 +104,10 @@ def letterboxed(box: Box, height: int, width: int, size: int) -> Box:
     left, top, _, _ = content_box(height, width, size)
     x0, y0, x1, y1 = (edge * scale for edge in box)
     return left + floor(x0), top + floor(y0), left + ceil(x1), top + ceil(y1)
+
+
+def rendition(image: np.ndarray, size: int, bar: Box | None) -> np.ndarray:
+    """The image letterboxed to a square and its scale bar painted out: uint8 [size, size, 3]."""
+    height, width = image.shape[:2]
+    image = letterbox(image, size)
+    return image if bar is None else paint_out(image, letterboxed(bar, height, width, size))

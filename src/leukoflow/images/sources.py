@@ -10,7 +10,7 @@ import pandas as pd
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table
 from leukoflow.core.shards import BAR, FILES, shard_slice
-from leukoflow.images.geometry import Box, letterbox, letterboxed, paint_out, stretched
+from leukoflow.images.geometry import Box, stretched
 from leukoflow.images.io import ImageError, read_bytes_image, read_file
 
 
@@ -61,10 +61,3 @@ def read_as_stored(source: Source, max_pixels: int) -> np.ndarray:
         return read_bytes_image(data, max_pixels)
     except ImageError as error:
         raise LeukoFlowError(f"{source.path}: {error}; rerun the manifest") from error
-
-
-def rendition(image: np.ndarray, size: int, bar: Box | None) -> np.ndarray:
-    """The image letterboxed to a square and its scale bar painted out: uint8 [size, size, 3]."""
-    height, width = image.shape[:2]
-    image = letterbox(image, size)
-    return image if bar is None else paint_out(image, letterboxed(bar, height, width, size))

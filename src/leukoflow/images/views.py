@@ -6,8 +6,7 @@ import numpy as np
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.foreground import background_colour, foreground_mask
-from leukoflow.images.geometry import Box, local_background
-from leukoflow.images.sources import rendition
+from leukoflow.images.geometry import Box, local_background, rendition
 from leukoflow.images.stain import coloured
 
 FLAT = 255

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoflow.core.foreground import check_rgb, foreground_mask
-from leukoflow.quality.scale import Scale, enlarged, red_cell_scale
+from leukoflow.quality.scale import NO_SCALE, Scale, enlarged, red_cell_scale
 from leukoflow.quality.scale_bar import Box, ScaleBar, find_scale_bar
 
 LONGEST_SIDE = 512
@@ -93,8 +93,11 @@ QUALITY_COLUMNS = (
 """Columns of the quality table besides image_id."""
 
 
-def measure(image: NDArray[np.uint8]) -> Measurement:
-    """Measure an image, uint8 [H, W, 3] RGB. LeukoFlowError where it is not that."""
+def measure(image: NDArray[np.uint8], with_scale: bool = True) -> Measurement:
+    """Measure an image, uint8 [H, W, 3] RGB; without the scale for those who do not need it, as it takes the longest.
+
+    LeukoFlowError where the image is not that.
+    """
     check_rgb(image)
     bar = find_scale_bar(image)
     scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
@@ -119,7 +122,7 @@ def measure(image: NDArray[np.uint8]) -> Measurement:
         foreground=_stain(lab, cells if cells.any() else counted),
         background=_stain(lab, empty if empty.any() else counted),
         bar=bar,
-        scale=enlarged(red_cell_scale(image, cells.astype(bool)), scale),
+        scale=enlarged(red_cell_scale(image, cells.astype(bool)), scale) if with_scale else NO_SCALE,
     )
 
 

@@ -5,13 +5,16 @@ out, and a smooth outline (mean radius, shift and ellipse) is fitted to the othe
 """
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from leukoflow.core.foreground import check_rgb, foreground_mask, stained_mask
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RED_CELL_UM = 7.5
 """Diameter of a red cell on a dried smear, micrometres (normal 6.2 to 8.2)."""
@@ -113,7 +116,7 @@ def _confidence(cells: int, share: float, spread: float) -> float:
     return float(number * min(1.0, 1.25 * share) * np.clip(1.5 - 5 * spread, 0, 1))
 
 
-def settle(table: pd.DataFrame) -> pd.DataFrame:
+def settle(table: "pd.DataFrame") -> "pd.DataFrame":
     """The scale of every image of a cohort, from the scales of all: a copy with `um_per_pixel` and `scale_source` set.
 
     table: `um_per_pixel` (NaN where there is none), `scale_confidence` and, where known, `width` and `height`. An image

@@ -16,9 +16,9 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import log, parser, progress, run, settings
-from leukoflow.images.geometry import stretched
+from leukoflow.images.geometry import rendition, stretched
 from leukoflow.images.shards import write_shard
-from leukoflow.images.sources import Source, listed, read_as_stored, rendition, sources
+from leukoflow.images.sources import Source, listed, read_as_stored, sources
 from leukoflow.quality.split import make_split
 
 INFERRED_FROM = 60

@@ -11,7 +11,8 @@ from leukoflow.core.step import parser, run, settings
 from leukoflow.figures.morphology import TRAITS, gallery, morphology, typical_cells
 from leukoflow.figures.pictures import shards_in
 from leukoflow.figures.style import save
-from leukoflow.images.sources import listed, read, rendition, sources
+from leukoflow.images.geometry import rendition
+from leukoflow.images.sources import listed, read, sources
 
 PLACE = ["image_id", "cell", "x", "y", "border", "um_per_pixel"]
 

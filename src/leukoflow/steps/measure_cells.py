@@ -13,8 +13,8 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import log, parser, progress, run, settings
-from leukoflow.images.geometry import content_box
-from leukoflow.images.sources import Source, listed, read, rendition, sources
+from leukoflow.images.geometry import content_box, rendition
+from leukoflow.images.sources import Source, listed, read, sources
 
 TYPES = {
     "image_id": "string",

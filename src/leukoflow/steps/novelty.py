@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.config.views import View
+from leukoflow.config.views import WHOLE, View
 from leukoflow.core.files import read_json, read_table, write_json, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.seeding import generator
@@ -31,8 +31,6 @@ from leukoflow.models.penultimate import collect
 
 log = logging.getLogger(__name__)
 BATCH = 64
-WHOLE = ("plain", "normalised", "grey")
-"""Views that need nothing but the picture; others need its cells, which a non-smear does not have."""
 Found = tuple[np.ndarray, np.ndarray]
 
 

@@ -14,9 +14,9 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.geometry import content_box
+from leukoflow.images.geometry import content_box, rendition
 from leukoflow.images.shards import write_shard
-from leukoflow.images.sources import Source, listed, read, rendition, shard_of, sources
+from leukoflow.images.sources import Source, listed, read, shard_of, sources
 from leukoflow.images.views import render_view
 
 

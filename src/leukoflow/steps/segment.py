@@ -16,7 +16,8 @@ from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.files import read_json, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.sources import Source, listed, read, rendition, shard_of, sources
+from leukoflow.images.geometry import rendition
+from leukoflow.images.sources import Source, listed, read, shard_of, sources
 
 
 def main(argv: list[str] | None) -> None:

@@ -1,0 +1,1 @@
+"""Reading an exported model and answering with it, without the training stack."""

@@ -1,0 +1,86 @@
+"""What an exported model says of one image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why the model does not answer."""
+
+    kind: Literal["quality", "novelty", "confidence"]
+    """What is not as it should be: the picture, its likeness to what was learnt from, or the certainty."""
+    text: str
+    """In plain words, with the number and its limit."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A white cell that was found."""
+
+    outline: tuple[Point, ...]
+    """x, y in pixels of the image as read."""
+    nucleus: tuple[Point, ...]
+    """The same of its largest piece of nucleus; empty where none is seen."""
+    facts: Mapping[str, float]
+    """`area_um2`, `diameter_um` (of a circle of the same area), `nucleus_area_um2`, `nucleus_share` (of the cell's
+    area, 0 to 1), `circularity` (4 pi area / perimeter squared, 1 for a disc), `x`, `y` of the middle in pixels."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training image that looks much the same to the model."""
+
+    label: str
+    """Its true class."""
+    distance: float
+    """Between the features, each of length 1: 0 (alike) to 2."""
+    thumbnail: bytes
+    """JPEG."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of one image."""
+
+    classes: tuple[str, ...]
+    """All classes."""
+    probabilities: tuple[float, ...]
+    """Calibrated, of each class; they sum to 1."""
+    label: str
+    """The class of the largest."""
+    conformal: tuple[str, ...]
+    """Classes that cannot be ruled out, in the order of `classes`; may be none."""
+    coverage: float
+    """Share of such sets that hold the truth, for images like those of the validation role; 0 to 1."""
+    reasons: tuple[Reason, ...]
+    """Why the answer is held back; empty where it is not."""
+    quality: Mapping[str, tuple[float, float, float]]
+    """Value, lowest and highest accepted value of each measure of quality."""
+    novelty: float
+    """How strange the image is; larger is stranger."""
+    novelty_limit: float
+    """Above this it is too strange; infinite where no limit could be derived."""
+    cells: tuple[Cell, ...]
+    """White cells, from top to bottom; empty where they were not asked for."""
+    heat: np.ndarray | None
+    """Where the model looked, float32 [h, w] in [0, 1] over the image as read (any h and w); None where not asked."""
+    neighbours: tuple[Neighbour, ...]
+    """Nearest first; empty where not asked for or the artefact holds none."""
+    milliseconds: Mapping[str, float]
+    """Time spent on each part."""
+
+    @property
+    def abstains(self) -> bool:
+        """Whether the answer is held back."""
+        return bool(self.reasons)
+
+    @property
+    def confidence(self) -> float:
+        """The largest probability."""
+        return max(self.probabilities)

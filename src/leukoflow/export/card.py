@@ -1,0 +1,158 @@
+"""The model card, in words for a haematologist, and the licence notes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from leukoflow.artefact.schema import FILES, Export
+from leukoflow.config.study import Study
+
+RESEARCH = (
+    "**For research only. This is no medical device and no diagnosis.** It must not decide about a patient, and its "
+    "answer must not take the place of a haematologist's look at the smear."
+)
+FORMS = {"torch": "PyTorch", "onnx": "ONNX Runtime", "int8": "ONNX Runtime, 8-bit integers"}
+TITLES = {
+    "accuracy": "right",
+    "balanced_accuracy": "right, mean over classes",
+    "macro_f1": "macro F1",
+    "macro_auc": "macro AUC",
+    "mcc": "Matthews correlation",
+}
+
+
+def card(facts: Export, study: Study) -> str:
+    """The card, Markdown."""
+    parts = [
+        f"# {facts.title}: {facts.task} on {facts.cohort}",
+        RESEARCH,
+        f"It names one of {len(facts.classes)} classes ({', '.join(facts.classes)}) for a picture of a blood smear. "
+        f"Architecture: {facts.title}, {facts.source}; {facts.parameters:,} parameters; study `{facts.study}`, run "
+        f"`{facts.run}`.",
+        "## What it is for",
+        "Comparing methods, teaching, and finding out on your own images where such a model fails. Not for screening, "
+        "triage, diagnosis or treatment, and not for images of other stains, tissues or microscopes than those below.",
+        "## What the audits found",
+        "\n".join(f"- {each}" for each in facts.findings),
+        "## What it learnt from",
+        _data(facts, study),
+        "## Results",
+        "\n".join(_results(facts)),
+        "## When it does not answer",
+        "\n".join(f"- {each}" for each in _held_back(facts)),
+        "## Forms of the network",
+        "\n".join(_costs(facts)),
+        "## Limits",
+        "\n".join(f"- {each}" for each in _limits(facts)),
+        "## Use",
+        f"```sh\nleukoflow predict IMAGES --model {_folder(facts)} --output answers.csv\n"
+        f"leukoflow serve {_folder(facts)}\n```",
+        f"Licences of the data and weights: `LICENCES.md`. Files: {', '.join(FILES[each] for each in facts.files)}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _folder(facts: Export) -> str:
+    return f"results/{facts.study}/export/{facts.name}"
+
+
+def _data(facts: Export, study: Study) -> str:
+    cohort = study.cohorts[facts.cohort]
+    kind = "drawn by a program, not photographed" if cohort.kind == "synthetic" else "photographed"
+    text = f"{facts.train_images:,} pictures of cohort `{facts.cohort}`, {kind}. "
+    text += f"They are shown to it {facts.view.size} x {facts.view.size} pixels large, "
+    text += {"normalised": "their stain brought to a reference", "grey": "without colours"}.get(
+        facts.view.kind, "colours as they are"
+    )
+    return f"{text}, burnt-in scale bars painted out."
+
+
+def _results(facts: Export) -> Iterator[str]:
+    yield "| images | figure | value | 95 % interval | images | groups |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for each in facts.results:
+        place = "test images" if each.role == "test" else f"other source: {each.target}"
+        interval = "" if each.low is None or each.high is None else f"{each.low:.3f} to {each.high:.3f}"
+        yield (f"| {place} | {TITLES[each.metric]} | {each.value:.3f} | {interval} | {each.images} | {each.groups} |")
+
+
+def _held_back(facts: Export) -> Iterator[str]:
+    yield (
+        "Poor or unusual picture: one of these is beyond what training images show: "
+        + ", ".join(each.words for each in facts.quality.values())
+        + "."
+    )
+    limit = facts.novelty.threshold
+    if limit is None:
+        yield "Unlike the training images: never, as there were too few validation images to derive a limit."
+    else:
+        yield (
+            f"Unlike the training images: its features are farther than {limit:.3g} from every class (Mahalanobis); "
+            f"{facts.novelty.accepted:.0%} of the validation images are nearer."
+        )
+    least = facts.confidence.threshold
+    if least is None:
+        yield "Not sure: never, as no level of certainty reached the wanted accuracy on validation images."
+    else:
+        yield (
+            f"Not sure: the likeliest class has a probability below {least:.3f}; above it, "
+            f"{facts.confidence.accuracy:.0%} of the answers on validation images were right."
+        )
+    note = f" ({facts.calibration_note})" if facts.calibration_note else ""
+    yield (
+        f"Probabilities are calibrated with a temperature of {facts.temperature:.3g}, fitted on "
+        f"{facts.calibrated_on} validation images{note}."
+    )
+    if facts.conformal.threshold is None:
+        yield (
+            f"The set of classes that cannot be ruled out always holds all: there were {facts.conformal.images} "
+            f"validation images, {facts.conformal.needed} are needed."
+        )
+    else:
+        yield (
+            f"The set of classes that cannot be ruled out holds the truth in {facts.conformal.coverage:.0%} of images "
+            "like those of validation, and in no such share of images from elsewhere."
+        )
+
+
+def _costs(facts: Export) -> Iterator[str]:
+    yield "| form | file | a picture, one thread | right, held out | class as PyTorch | logits to 1e-4 | largest difference |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for each in facts.costs:
+        yield (
+            f"| {FORMS[each.form]} | {each.bytes / 1e6:.1f} MB | {each.milliseconds:.1f} ms | "
+            f"{each.accuracy:.1%} of {each.images} | {each.same:.1%} | {each.within:.1%} | "
+            f"{each.largest_difference:.2g} |"
+        )
+
+
+def _limits(facts: Export) -> Iterator[str]:
+    yield "It knows no other class than those above: any other cell or disease gets one of these names, or is refused."
+    yield "Refusing what is unlike the training images misses much that is: an answer is no proof that it knows."
+    yield "Probabilities and sets hold for images like those of validation: one laboratory, stain and microscope."
+    yield "Heat (Grad-CAM) shows where the network's last maps weigh in, not that it reasons as a person would."
+    how = "a network trained on masks" if facts.segmenter.method == "unet" else "thresholds"
+    yield f"White cells are found by {how}; outlines are estimates, and sizes go by the red cells of the same picture."
+
+
+def licences(study: Study, cohort: str, weights: str) -> tuple[str, ...]:
+    """One line for each cohort that was learnt from, and for the weights that training started from."""
+    names = dict.fromkeys([cohort, *study.segmentation.sources])
+    lines = [f"{name}: {_terms(study.cohorts[name])}" for name in names]
+    if weights in ("random", "fitted"):
+        lines.append("No pretrained weights were used.")
+    else:
+        lines.append(f"Training started from weights that have their own licence: {weights}.")
+    return (*lines, "The program LeukoFlow and networks drawn up by it: MIT licence.")
+
+
+def _terms(cohort: Any) -> str:
+    if cohort.kind == "synthetic":
+        return "pictures drawn by LeukoFlow; no rights of others in them."
+    citation = getattr(cohort, "citation", "")
+    source = f" Source: {citation}" if citation else ""
+    return f"images of others; ask their owners before you pass on what was made from them.{source}"
+
+
+def licence_notes(facts: Export) -> str:
+    """The licence notes, Markdown."""
+    return "# Licences\n\n" + "\n".join(f"- {each}" for each in facts.licences) + "\n"

@@ -1,0 +1,100 @@
+"""What a program that answers must know beside the networks: calibration, thresholds, results. All from tables."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.artefact.schema import Confidence, Conformal, Novelty, Range, Result
+from leukoflow.config.export import Export
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.runs import Run
+from leukoflow.evaluation.calibrators import TEMPERATURE, fit
+from leukoflow.evaluation.conformal import calibrate, needed
+from leukoflow.evaluation.scores import EVERY, Sample
+from leukoflow.evaluation.selective import least_confidence
+
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc")
+"""Figures that are exported."""
+NOVELTY = "mahalanobis"
+"""Score by which images of another kind are refused."""
+
+
+def calibrated(run: Run, predictions: pd.DataFrame, classes: Sequence[str], asked: Export) -> dict[str, Any]:
+    """Temperature, and the thresholds of confidence and conformal sets on the probabilities that it gives: what
+    `artefact.schema.Export` has of them. All from the validation images of the run's predictions."""
+    rows = predictions[(predictions["role"] == "validation") & (predictions["y"] >= 0)]
+    if rows.empty:
+        raise LeukoFlowError(f"{run.name}: no validation images among its predictions; predict again")
+    logits = np.stack(list(rows["logits"])).astype(np.float64)
+    y = rows["y"].to_numpy(np.int64)
+    fitted = fit(TEMPERATURE, logits, y, classes)
+    shares = fitted.apply(logits)
+    sample = Sample(run.cohort, "validation", EVERY, y, shares, np.arange(len(y)), 0, 0)
+    limit = float(calibrate("split", y, shares, asked.coverage)[0])
+    least = least_confidence(sample, asked.accuracy)
+    return {
+        "temperature": 1.0 if fitted.temperatures is None else float(fitted.temperatures[0]),
+        "calibrated_on": len(y),
+        "calibration_note": fitted.note,
+        "conformal": Conformal(
+            coverage=asked.coverage, threshold=_number(limit), images=len(y), needed=needed(asked.coverage)
+        ),
+        "confidence": Confidence(accuracy=asked.accuracy, threshold=_number(least)),
+    }
+
+
+def gate(limits: Mapping[str, Any], fold: int) -> dict[str, Range]:
+    """Accepted values of each measure of quality, from the gate's JSON."""
+    found = next((each for each in limits["folds"] if each["fold"] == fold), None)
+    if found is None:
+        raise LeukoFlowError(f"gate of {limits['cohort']}: has no limits of fold {fold}; run step gate again")
+    words = limits["measures"]
+    return {
+        name: Range(low=each["low"], high=each["high"], words=words[name]) for name, each in found["limits"].items()
+    }
+
+
+def novelty(thresholds: Mapping[str, Any]) -> Novelty:
+    """The limit of novelty, from the run's thresholds."""
+    asked = thresholds["novelty"]
+    return Novelty(threshold=asked["scores"][NOVELTY], accepted=asked["accepted"])
+
+
+def results(run: Run, scores: pd.DataFrame) -> tuple[Result, ...]:
+    """Figures of a run on its test images and on other cohorts, with intervals over groups where there are such."""
+    rows = of_run(run, scores)
+    rows = rows[rows["role"].isin(["test", "external"]) & (rows["subset"] == EVERY) & rows["class"].isna()]
+    rows = rows[rows["metric"].isin(METRICS)]
+    # Of several intervals of one figure that over groups counts.
+    rows = rows.assign(wide=(rows["resampling"] == "groups")).sort_values("wide", ascending=False, kind="stable")
+    rows = rows.drop_duplicates(["target", "role", "metric"]).sort_index()
+    return tuple(
+        Result(
+            target=row["target"],
+            role=row["role"],
+            metric=row["metric"],
+            value=row["value"],
+            low=_number(row["low"]),
+            high=_number(row["high"]),
+            images=row["n"],
+            groups=row["groups"],
+        )
+        for row in rows.to_dict("records")
+        if math.isfinite(row["value"])
+    )
+
+
+def of_run(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table that are a run's, by those of the run's columns that the table has."""
+    mask = np.ones(len(table), bool)
+    for name, value in run.columns().items():
+        if name in table:
+            mask &= (table[name] == value).to_numpy(bool)
+    return table[mask]
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

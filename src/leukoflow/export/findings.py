@@ -1,0 +1,97 @@
+"""What the audits found of an exported model, as plain sentences, the gravest first."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from leukoflow.artefact.schema import Confidence, Result
+from leukoflow.core.runs import BASELINE, Run
+from leukoflow.export.facts import of_run, results
+
+FEW_GROUPS = 20
+HELD_OUT = {
+    "image": "Training and test images were divided at random, so images of one patient or slide can be in both.",
+    "duplicate": "Only near-duplicates were kept together when images were divided; images of one patient can be in "
+    "training and test.",
+    "acquisition": "Patients are not known in this cohort: whole acquisitions (clusters by stain and background) were "
+    "held out in their place.",
+    "patient": "Whole patients were held out.",
+}
+PAIRS = {
+    "test_with_duplicate": "have a near-duplicate among the training images",
+    "test_with_acquisition": "share an acquisition with training images",
+    "test_with_patient": "are of a patient with training images",
+}
+"""Columns of the split audit and what they say of test images."""
+GRAVE = ("explained", "no skill")
+
+
+def findings(
+    run: Run, tables: Mapping[str, pd.DataFrame], found: Sequence[Result], confidence: Confidence
+) -> tuple[str, ...]:
+    """Sentences on a run: `shortcut_audit`, `audit` and `scores` are looked at."""
+    shortcuts = of_run(run, tables["shortcut_audit"])
+    grave = len(shortcuts) and shortcuts.iloc[0]["level"] in GRAVE
+    shortcut = f"Shortcut audit: {shortcuts.iloc[0]['verdict']}" if len(shortcuts) else _UNAUDITED
+    rest = [*_baseline(run, tables["scores"], found), *_shared(run, tables["audit"]), *_elsewhere(found)]
+    parts = [shortcut, *rest] if grave or not len(shortcuts) else [*rest, shortcut]
+    parts.append(HELD_OUT[run.protocol])
+    parts += list(_few(found))
+    if confidence.threshold is None:
+        parts.append(
+            f"No level of certainty reached an accuracy of {confidence.accuracy:.0%} on validation images, so answers "
+            "are never held back for want of it."
+        )
+    return tuple(parts)
+
+
+_UNAUDITED = "It was not audited for shortcuts: nothing is known of what else than cells its answers rest on."
+
+
+def _baseline(run: Run, scores: pd.DataFrame, found: Sequence[Result]) -> Iterator[str]:
+    """A colour histogram on the same test images, where one was trained."""
+    other = accuracy_of(results(replace(run, model=BASELINE), scores), "test")
+    own = accuracy_of(found, "test")
+    if other is not None and own is not None:
+        than = "no less than this network" if other.value >= own.value else "this network"
+        yield (
+            f"A colour histogram, which sees no cell's shape, is right on {with_interval(other)} of the same test "
+            f"images; {than}: {with_interval(own)}."
+        )
+
+
+def _shared(run: Run, audit: pd.DataFrame) -> Iterator[str]:
+    """What training and test images share under the run's split."""
+    rows = of_run(run, audit)
+    for name, words in PAIRS.items():
+        if len(rows) and name in rows and (count := rows.iloc[0][name]) > 0:
+            yield f"{int(count)} of {int(rows.iloc[0]['test'])} test images {words}."
+
+
+def _elsewhere(found: Sequence[Result]) -> Iterator[str]:
+    external = [each for each in found if each.role == "external" and each.metric == "accuracy"]
+    for each in external:
+        yield f"On images of another source ({each.target}) it is right on {with_interval(each)}."
+    if not external:
+        yield "It was not tested on images of any other source."
+
+
+def _few(found: Sequence[Result]) -> Iterator[str]:
+    own = accuracy_of(found, "test")
+    if own is not None and own.groups < FEW_GROUPS and own.groups < own.images:
+        yield f"Its {own.images} test images are of {own.groups} groups only; every figure on them is uncertain."
+
+
+def accuracy_of(found: Sequence[Result], role: str) -> Result | None:
+    """The accuracy in a role; None where there is none."""
+    return next((each for each in found if each.role == role and each.metric == "accuracy"), None)
+
+
+def with_interval(each: Result) -> str:
+    """A share with its interval, such as `91.2 % (87.7 to 94.3)`."""
+    text = f"{100 * each.value:.1f} %"
+    if each.low is None or each.high is None or math.isnan(each.low):
+        return text
+    return f"{text} ({100 * each.low:.1f} to {100 * each.high:.1f})"

@@ -1,0 +1,158 @@
+"""The files of an exported folder that are made from a trained model, and what its forms cost."""
+
+import copy
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+
+from leukoflow.artefact.schema import FILES, Cost
+from leukoflow.artefact.sessions import session
+from leukoflow.cells.segmenter import load_segmenter
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json
+from leukoflow.export.gradient import inputs_of, tail
+from leukoflow.export.network import Exported
+from leukoflow.export.onnx import write_int8, write_onnx
+from leukoflow.models.inference import save_tensors, to_input
+
+THUMBNAIL = 112
+"""Largest side of the small pictures, pixels."""
+PASSES = 30
+"""Passes that are timed."""
+TOLERANCE = 1e-4
+"""Largest difference of a logit from PyTorch's that is rounding."""
+LEAST_WITHIN = 0.5
+"""Share of images on which a spiking network must agree to rounding. On the others a rounding has tipped a neuron that
+was within 1e-6 of its threshold, and its spike is seen in the logits."""
+Logits = Callable[[np.ndarray], np.ndarray]
+
+
+def write_networks(folder: Path, model: nn.Module, calibration: np.ndarray) -> Exported:
+    """Write the network, its 8-bit form and its heat as ONNX.
+
+    model: in evaluation mode on the CPU; calibration: pictures uint8 [n, S, S, 3].
+    """
+    exported = Exported(model)
+    images = torch.from_numpy(calibration[:2])
+    write_onnx(folder / FILES["model"], exported, (images,), ["images"], exported.outputs)
+    one, label = images[:1], torch.zeros(1, dtype=torch.int64)
+    with torch.no_grad():
+        _, _, *maps = exported(one)
+    heat = tail(copy.deepcopy(model), one, maps[0])
+    names = inputs_of(heat)
+    write_onnx(folder / FILES["heat"], heat, (maps[0], label, one)[: len(names)], names, ["heat"])
+    write_int8(folder / FILES["int8"], folder / FILES["model"], calibration)
+    return exported
+
+
+def costs(folder: Path, model: nn.Module, images: np.ndarray, y: np.ndarray) -> tuple[Cost, ...]:
+    """What PyTorch, ONNX Runtime and its 8-bit form make of held-out pictures uint8 [n, S, S, 3] of classes int [n].
+
+    Raises LeukoFlowError where ONNX Runtime does not give PyTorch's answers.
+    """
+
+    @torch.inference_mode()
+    def by_torch(some: np.ndarray) -> np.ndarray:
+        return model(to_input(torch.from_numpy(some), torch.device("cpu"))).numpy()
+
+    truth = _over(by_torch, images)
+    found = [_cost("torch", folder / FILES["weights"], by_torch, truth, truth, images, y)]
+    for form, role in (("onnx", "model"), ("int8", "int8")):
+        path = folder / FILES[role]  # type: ignore[index]
+        network = session(path.read_bytes(), path.name)
+
+        def by_onnx(some: np.ndarray, network=network) -> np.ndarray:  # type: ignore[no-untyped-def]
+            return network.run(["logits"], {"images": some})[0]
+
+        found.append(_cost(form, path, by_onnx, _over(by_onnx, images), truth, images, y))
+    _check(found[1], Exported(model).spiking)
+    return tuple(found)
+
+
+def _over(logits: Logits, images: np.ndarray) -> np.ndarray:
+    return np.concatenate([logits(image[None]) for image in images])
+
+
+def _cost(
+    form: str, path: Path, logits: Logits, found: np.ndarray, truth: np.ndarray, images: np.ndarray, y: np.ndarray
+) -> Cost:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    spent = []
+    for _ in range(PASSES):
+        started = time.perf_counter()
+        logits(images[:1])
+        spent.append(time.perf_counter() - started)
+    torch.set_num_threads(before)
+    return Cost(
+        form=form,  # type: ignore[arg-type]
+        bytes=path.stat().st_size,
+        milliseconds=1000 * float(np.median(spent)),
+        images=len(images),
+        accuracy=float((found.argmax(1) == y).mean()),
+        largest_difference=float(np.abs(found - truth).max()),
+        within=float((np.abs(found - truth).max(axis=1) <= TOLERANCE).mean()),
+        same=float((found.argmax(1) == truth.argmax(1)).mean()),
+    )
+
+
+def _check(cost: Cost, spiking: bool) -> None:
+    if cost.largest_difference <= TOLERANCE or (spiking and cost.within >= LEAST_WITHIN):
+        return
+    raise LeukoFlowError(
+        f"export: ONNX Runtime's logits differ from PyTorch's by up to {cost.largest_difference:.2g}, and "
+        f"on {1 - cost.within:.1%} of the images by more than {TOLERANCE:g}; the network cannot be exported"
+    )
+
+
+class _Parts(nn.Module):
+    """White-balanced pictures uint8 [N, S, S, 3] to parts maps uint8 [N, S, S]."""
+
+    def __init__(self, segmenter: nn.Module) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+
+    def forward(self, images: Tensor) -> Tensor:
+        # Above 0 the probability exceeds a half; what is nucleus is also cell.
+        cell, nucleus = (self.segmenter(images.permute(0, 3, 1, 2).float() / 255) > 0).unbind(1)
+        return torch.where(nucleus, 2, torch.where(cell, 1, 0)).to(torch.uint8)
+
+
+def write_segmenter(folder: Path, weights: Path, description: Path, size: int) -> None:
+    """Write the network that finds white cells as ONNX, for pictures of this side."""
+    parts = _Parts(load_segmenter(read_json(description), weights).to("cpu")).eval()
+    images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    write_onnx(folder / FILES["segmenter"], parts, (images,), ["images"], ["parts"])
+
+
+def write_novelty(folder: Path, reference: Path) -> None:
+    """Write what the distance to the training images needs, without the images' features."""
+    kept = {name: value for name, value in load_file(reference).items() if name in ("means", "axes", "inverse", "rest")}
+    save_tensors(folder / FILES["novelty"], {name: torch.from_numpy(value) for name, value in kept.items()})
+
+
+def write_examples(folder: Path, exported: Exported, images: np.ndarray, y: np.ndarray) -> None:
+    """Write pictures uint8 [n, S, S, 3] (n may be 0) of classes int [n] as small JPEGs with their features."""
+    features, pictures = [], []
+    for image in images:
+        with torch.inference_mode():
+            found = exported(torch.from_numpy(image[None]))[1][0].double().numpy()
+        features.append(found / max(float(np.linalg.norm(found)), 1e-12))
+        side = min(THUMBNAIL, len(image))
+        small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+        pictures.append(cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])[1])
+    tensors = {
+        "features": np.array(features, np.float32).reshape(len(images), -1)
+        if len(images)
+        else np.empty((0, 1), np.float32),
+        "labels": np.asarray(y, np.int64),
+        "offsets": np.cumsum([0, *(len(each) for each in pictures)], dtype=np.int64),
+        "thumbnails": np.concatenate(pictures) if pictures else np.empty(0, np.uint8),
+    }
+    save_tensors(folder / FILES["examples"], {name: torch.tensor(value) for name, value in tensors.items()})

@@ -1,0 +1,94 @@
+"""PyTorch modules as ONNX files, and those in 8-bit integers."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import atomic
+
+OPSET = 18
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporters' running commentary; what fails is raised."""
+    names = ("torch.onnx", "onnxscript", "onnx_ir", "root")
+    before = {name: logging.getLogger(name).level for name in names}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for name in names:
+                logging.getLogger(name).setLevel(logging.ERROR)
+            yield
+        finally:
+            for name, level in before.items():
+                logging.getLogger(name).setLevel(level)
+
+
+def write_onnx(
+    path: Path, module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
+) -> None:
+    """Write a module as ONNX, atomically, its weights inside; the first axis of a single input may be of any length.
+
+    Raises LeukoFlowError where it holds something that ONNX does not know.
+    """
+    shapes = ({0: torch.export.Dim.DYNAMIC},) if len(example) == 1 else None
+    with _quiet(), atomic(path) as temporary:
+        try:
+            program = torch.onnx.export(
+                module.eval(),
+                example,
+                dynamo=True,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=shapes,
+                opset_version=OPSET,
+                verbose=False,
+                external_data=False,
+            )
+            assert program is not None
+            program.save(temporary, external_data=False)
+        except Exception as error:  # the exporter's errors share no other base
+            reason = " ".join(str(error.__cause__ or error).split())[:200]
+            raise LeukoFlowError(f"{path.name}: this network cannot be written as ONNX ({reason})") from error
+
+
+def write_int8(path: Path, network: Path, images: np.ndarray) -> None:
+    """Write an ONNX network with its convolutions and matrix products in 8-bit integers, atomically.
+
+    Static quantisation (weights for each channel, activations over the whole of a tensor) with the ranges that these
+    pictures, uint8 [n, S, S, 3], show.
+    """
+    # Imported here because nothing else needs it, and it takes a second.
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Pictures(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = iter(images)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            image = next(self.left, None)
+            return None if image is None else {"images": image[None]}
+
+    with _quiet(), tempfile.TemporaryDirectory() as folder, atomic(path) as temporary:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(network), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(temporary),
+            Pictures(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )

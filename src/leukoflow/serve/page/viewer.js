@@ -1,0 +1,74 @@
+// The image with what was found laid over it.
+
+import { h, svg } from "./dom.js";
+
+const AT_FIRST = 0.4;
+
+const points = (outline) => outline.map(([x, y]) => `${x},${y}`).join(" ");
+
+function cellMarks(cell, size) {
+  const middle = cell.outline.reduce(([x, y], [u, v]) => [x + u, y + v], [0, 0]).map((sum) => sum / cell.outline.length);
+  return svg(
+    "g",
+    { class: "cell", "data-cell": cell.number },
+    svg("polygon", { class: "halo", points: points(cell.outline) }),
+    svg("polygon", { class: "outline", points: points(cell.outline) }),
+    cell.nucleus.length ? svg("polygon", { class: "nucleus", points: points(cell.nucleus) }) : null,
+    svg("text", { x: middle[0], y: middle[1], "font-size": size, dy: size / 3, "stroke-width": size / 5 }, String(cell.number)),
+  );
+}
+
+function picture(result, layers, label) {
+  const { width, height } = result;
+  const place = { width, height, preserveAspectRatio: "none" };
+  const size = Math.max(width, height) / 26;
+  const heat = layers.heat && result.heat ? svg("image", { ...place, class: "heat", href: result.heat }) : null;
+  const cells = layers.cells ? svg("g", { class: "cells" }, result.cells.map((cell) => cellMarks(cell, size))) : null;
+  heat?.setAttribute("opacity", AT_FIRST);
+  return svg(
+    "svg",
+    { class: "field", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label },
+    svg("image", { ...place, href: result.picture }),
+    heat,
+    cells,
+  );
+}
+
+function described(result) {
+  const count = result.cells.length;
+  const cells = count === 1 ? "1 white cell outlined" : `${count || "no"} white cells outlined`;
+  return `The image, ${result.width} by ${result.height} pixels, ${cells}`;
+}
+
+function legend(result) {
+  if (!result.cells.length) return "No white cells were found.";
+  const swatch = (kind) => svg("svg", { class: "swatch", viewBox: "0 0 20 10", "aria-hidden": "true" },
+    svg("line", { class: kind, x1: 0, y1: 5, x2: 20, y2: 5 }));
+  return [swatch("outline"), " white cell ", swatch("nucleus"), " its nucleus"];
+}
+
+// With switches for a page, or as two still pictures for a report.
+export function viewer(result, live) {
+  if (!live) {
+    return h("div", { class: "stills" },
+      h("figure", {}, picture(result, { cells: true }, described(result)), h("figcaption", {}, legend(result))),
+      result.heat && h("figure", {}, picture(result, { heat: true }, "The image under the heat overlay"),
+        h("figcaption", {}, "Bright where the model looked.")));
+  }
+  const shown = picture(result, { cells: true, heat: true }, described(result));
+  const cells = shown.querySelector(".cells");
+  const heat = shown.querySelector(".heat");
+  const output = h("output", { for: "heat" }, `${100 * AT_FIRST}\u00a0%`);
+  const slide = (event) => {
+    heat.setAttribute("opacity", event.target.value / 100);
+    output.textContent = `${event.target.value}\u00a0%`;
+  };
+  const toggle = (event) => cells.classList.toggle("hidden", !event.target.checked);
+  return h("figure", { class: "viewer" }, shown,
+    h("figcaption", {}, legend(result)),
+    h("div", { class: "switches" },
+      h("label", {}, h("input", { type: "checkbox", checked: true, id: "cells", onchange: toggle }), " Outlines"),
+      heat && h("label", { for: "heat" }, "Where the model looked"),
+      heat && h("input", { type: "range", id: "heat", min: 0, max: 100, step: 5, value: 100 * AT_FIRST, oninput: slide }),
+      heat && output));
+}

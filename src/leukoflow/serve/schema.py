@@ -1,0 +1,195 @@
+"""What the JSON API says: the shapes of its answers, with the words that its description shows."""
+
+import math
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from leukoflow.artefact.answers import Answer, Cell
+from leukoflow.serve.pictures import heat_overlay, thumbnail
+from leukoflow.serve.words import NOTICE, conformal_sentence, headline
+
+Points = list[tuple[float, float]]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(_Shape):
+    """Why there is no answer."""
+
+    detail: str = Field(description="What is wrong and what to do, in one line")
+
+
+class Health(_Shape):
+    """That the service is there."""
+
+    status: str = "ok"
+    models: int = Field(description="Models that can be asked")
+
+
+class ModelFacts(_Shape):
+    """A model that can be asked."""
+
+    name: str
+    title: str
+    study: str
+    cohort: str
+    task: str
+    classes: list[str]
+    findings: list[str] = Field(description="What the audit found about the numbers of this model, in sentences")
+
+
+class Limits(_Shape):
+    """What is refused."""
+
+    max_bytes: int = Field(description="Largest file")
+    max_pixels: int = Field(description="Largest image, width times height")
+    formats: list[str] = Field(description="File formats that are read, recognised by their content")
+
+
+class Service(_Shape):
+    """Which models there are and what they take."""
+
+    version: str
+    notice: str = NOTICE
+    models: list[ModelFacts]
+    limits: Limits
+
+
+class ClassShare(_Shape):
+    """A class and its calibrated probability."""
+
+    name: str
+    probability: float = Field(ge=0, le=1)
+
+
+class Conformal(_Shape):
+    """Every class that cannot be ruled out."""
+
+    classes: list[str]
+    coverage: float = Field(description="Share of such sets that hold the true class, for images like those known")
+    text: str
+
+
+class Abstention(_Shape):
+    """A reason not to answer."""
+
+    kind: str = Field(description="quality, novelty or confidence")
+    text: str
+
+
+class Measure(_Shape):
+    """One measure of image quality and the range of the training images."""
+
+    name: str
+    meaning: str
+    value: float | None
+    low: float | None = Field(description="Lowest value accepted; null for no limit")
+    high: float | None = Field(description="Highest value accepted; null for no limit")
+    within: bool
+
+
+class Novelty(_Shape):
+    """How strange the image is to the model; larger is stranger."""
+
+    value: float | None = Field(description="null where it is beyond all measure")
+    limit: float | None = Field(description="Largest value accepted; null for no limit")
+    within: bool
+
+
+class CellFound(_Shape):
+    """A white cell: outlines in pixels of the image as read, x then y."""
+
+    number: int
+    outline: Points
+    nucleus: Points
+    facts: dict[str, float | None]
+
+
+class Example(_Shape):
+    """A training image whose features are near those of this one."""
+
+    label: str
+    distance: float
+    thumbnail: str = Field(description="JPEG as a data address")
+
+
+class Result(_Shape):
+    """What a model says of one image."""
+
+    model: str
+    width: int
+    height: int
+    abstains: bool = Field(description="Whether there are reasons not to trust the class")
+    reasons: list[Abstention]
+    headline: str
+    label: str = Field(description="The most probable class, whether or not the model abstains")
+    classes: list[ClassShare]
+    conformal: Conformal
+    quality: list[Measure]
+    novelty: Novelty
+    cells: list[CellFound] | None = Field(description="null where not asked for")
+    heat: str | None = Field(description="PNG to lay over the image as a data address; null where not asked for")
+    neighbours: list[Example]
+    picture: str | None = Field(description="The image as read, JPEG as a data address; null where not asked for")
+    milliseconds: dict[str, float] = Field(description="Time of each stage")
+    notice: str = NOTICE
+
+
+def result_of(
+    model: str, answer: Answer, size: tuple[int, int], measures: dict[str, str], cells: bool, picture: str | None
+) -> Result:
+    """A model's answer for an image of `size` (width, height). `measures`: words for each measure of quality."""
+    return Result(
+        model=model,
+        width=size[0],
+        height=size[1],
+        abstains=bool(answer.reasons),
+        reasons=[Abstention(kind=each.kind, text=each.text) for each in answer.reasons],
+        headline=headline(answer),
+        label=answer.label,
+        classes=[
+            ClassShare(name=name, probability=min(max(float(share), 0.0), 1.0))
+            for name, share in zip(answer.classes, answer.probabilities, strict=True)
+        ],
+        conformal=Conformal(classes=list(answer.conformal), coverage=answer.coverage, text=conformal_sentence(answer)),
+        quality=[_measure(name, measures.get(name, name), *values) for name, values in answer.quality.items()],
+        novelty=Novelty(
+            value=_finite(answer.novelty),
+            limit=_finite(answer.novelty_limit),
+            within=answer.novelty <= answer.novelty_limit,
+        ),
+        cells=[_cell(number, each) for number, each in enumerate(answer.cells, start=1)] if cells else None,
+        heat=None if answer.heat is None else heat_overlay(answer.heat),
+        neighbours=[
+            Example(label=each.label, distance=each.distance, thumbnail=thumbnail(each.thumbnail))
+            for each in answer.neighbours
+        ],
+        picture=picture,
+        milliseconds=dict(answer.milliseconds),
+    )
+
+
+def _measure(name: str, meaning: str, value: float, low: float, high: float) -> Measure:
+    return Measure(
+        name=name,
+        meaning=meaning,
+        value=_finite(value),
+        low=_finite(low),
+        high=_finite(high),
+        within=low <= value <= high,
+    )
+
+
+def _cell(number: int, cell: Cell) -> CellFound:
+    return CellFound(
+        number=number,
+        outline=[(round(x, 1), round(y, 1)) for x, y in cell.outline],
+        nucleus=[(round(x, 1), round(y, 1)) for x, y in cell.nucleus],
+        facts={name: _finite(value) for name, value in cell.facts.items()},
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,103 @@
+"""Write what must be known of an exported model: its facts (export.json), its card and its licence notes."""
+
+import hashlib
+from pathlib import Path
+
+import leukoflow
+from leukoflow.artefact.schema import FILES, Export, File, Role, Rule, Segmenter
+from leukoflow.config.study import Study
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, read_table, write_json, write_text
+from leukoflow.core.runs import Run, parse_run
+from leukoflow.core.step import parser, run
+from leukoflow.export import facts
+from leukoflow.export.card import card, licence_notes, licences
+from leukoflow.export.findings import findings
+
+TABLES = ("scores", "shortcut_audit", "audit")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--study", type=Path, required=True, help="the resolved study (study.json)")
+    arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
+    arguments.add_argument("--description", type=Path, required=True, help="model.json")
+    arguments.add_argument("--predictions", type=Path, required=True, help="the run's, of its own cohort")
+    arguments.add_argument("--thresholds", type=Path, required=True, help="thresholds.json of the run")
+    arguments.add_argument("--gate", type=Path, required=True, help="limits of quality (JSON)")
+    arguments.add_argument("--segmenter", type=Path, required=True, help="segmenter.json")
+    arguments.add_argument("--tables", type=Path, required=True, help="folder of the tables")
+    arguments.add_argument("--costs", type=Path, required=True, help="what step export says of each form (JSON)")
+    arguments.add_argument("--folder", type=Path, required=True, help="folder of the exported model")
+    given = arguments.parse_args(argv)
+
+    study = Study.model_validate(read_json(given.study))
+    of: Run = given.run
+    description, made = read_json(given.description), read_json(given.costs)
+    tables = {name: read_table(given.tables / f"{name}.csv") for name in TABLES}
+    found = facts.results(of, tables["scores"])
+    calibrated = facts.calibrated(of, read_table(given.predictions), description["classes"], study.export)
+    cohort = study.cohorts[of.cohort]
+    known = Export(
+        leukoflow=leukoflow.__version__,
+        name=of.model,
+        title=description["title"],
+        source=description["source"],
+        study=study.study,
+        cohort=of.cohort,
+        task=of.task,
+        protocol=of.protocol,
+        run=of.name,
+        classes=description["classes"],
+        train_images=description["train_images"],
+        parameters=description["parameters"],
+        view=study.views[of.view],
+        aspect=getattr(cohort, "aspect", None),
+        max_pixels=getattr(cohort, "max_pixels", MAX_PIXELS),
+        files=_files(given.folder),
+        quality=facts.gate(read_json(given.gate), of.fold),
+        novelty=facts.novelty(read_json(given.thresholds)),
+        segmenter=_segmenter(study, of.cohort, read_json(given.segmenter)),
+        costs=made["costs"],
+        results=found,
+        findings=findings(of, tables, found, calibrated["confidence"]),
+        licences=licences(study, of.cohort, description["weights"]),
+        examples=made["examples"],
+        **calibrated,
+    )
+    write_text(given.folder / "card.md", card(known, study))
+    write_text(given.folder / "LICENCES.md", licence_notes(known))
+    write_json(given.folder / "export.json", known.model_dump(mode="json"))
+
+
+MAX_PIXELS = 100_000_000
+"""Of cohorts that name no limit."""
+
+
+def _files(folder: Path) -> dict[Role, File]:
+    """What step export has written; the segmenter is there where one was trained."""
+    found: dict[Role, File] = {}
+    for role, name in FILES.items():
+        path = folder / name
+        if path.exists():
+            data = path.read_bytes()
+            found[role] = File(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+        elif role != "segmenter":
+            raise LeukoFlowError(f"{path}: is missing; run step export again")
+    return found
+
+
+def _segmenter(study: Study, cohort: str, description: dict) -> Segmenter:
+    asked, rules = study.segmentation, description["thresholds"]
+    return Segmenter(
+        method=description["method"],
+        size=asked.size_of(cohort),
+        cell_um=asked.cell_um,
+        cell_rule=Rule(**rules["cell"]),
+        nucleus_rule=Rule(**rules["nucleus"]),
+    )
+
+
+if __name__ == "__main__":
+    run(main)

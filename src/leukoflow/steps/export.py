@@ -1,0 +1,97 @@
+"""Write a trained network as files that answer without PyTorch, and hold them against it.
+
+Networks go out as ONNX, which takes bytes of a picture: as they are, in 8-bit integers with the ranges of training
+images, and the gradient for heat; beside them weights, what novelty is told by, and training images where they may be
+shown. `step card` adds what a reader and a program must know of them.
+"""
+
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from leukoflow.artefact.schema import FILES
+from leukoflow.config.export import Export
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import atomic, read_json, read_table, write_json
+from leukoflow.core.runs import parse_run
+from leukoflow.core.seeding import generator
+from leukoflow.core.step import parser, run, settings
+from leukoflow.export import folder as files
+from leukoflow.images.shards import Shards, open_view
+from leukoflow.models import inference
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Export), required=True, help="section export, as JSON")
+    arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
+    arguments.add_argument("--weights", type=Path, required=True)
+    arguments.add_argument("--description", type=Path, required=True, help="model.json")
+    arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
+    arguments.add_argument("--split", type=Path, required=True)
+    arguments.add_argument("--novelty", type=Path, required=True, help="what new images are compared with")
+    arguments.add_argument("--segmenter", nargs=2, type=Path, metavar=("WEIGHTS", "DESCRIPTION"), help="of the U-Net")
+    arguments.add_argument("--size", type=int, default=224, help="side in which cells are looked for, pixels")
+    arguments.add_argument("--with-pictures", action="store_true", help="training images may be shown")
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--folder", type=Path, required=True, help="folder of the exported model")
+    arguments.add_argument("--costs", type=Path, required=True, help="what each form costs (JSON)")
+    given = arguments.parse_args(argv)
+
+    torch.set_num_threads(given.threads)
+    asked: Export = given.settings
+    model = inference.load_model(read_json(given.description), given.weights)
+    view, split = open_view(given.view), read_table(given.split)
+    split = split[split["fold"] == given.run.fold]
+    train, test = split[split["role"] == "train"], split[split["role"] == "test"]
+    if train.empty or test.empty:
+        raise LeukoFlowError(f"{given.split}: fold {given.run.fold} has no training or no test images")
+    calibration, _ = _pictures(view, _drawn(train, asked.calibration, asked.seed, "calibration"))
+    given.folder.mkdir(parents=True, exist_ok=True)
+    _copy(given.weights, given.folder / FILES["weights"])
+    exported = files.write_networks(given.folder, model, calibration)
+    log.info("networks written")
+    found = files.costs(given.folder, model, *_pictures(view, _drawn(test, asked.compared, asked.seed, "compared")))
+    files.write_novelty(given.folder, given.novelty)
+    if given.segmenter:
+        weights, description = given.segmenter
+        files.write_segmenter(given.folder, weights, description, given.size)
+    shown = _balanced(train, asked.examples if given.with_pictures else 0, asked.seed)
+    files.write_examples(given.folder, exported, *_pictures(view, shown))
+    for each in found:
+        log.info("%s: accuracy %.3f, %.1f ms", each.form, each.accuracy, each.milliseconds)
+    write_json(given.costs, {"costs": [each.model_dump() for each in found], "examples": len(shown)})
+
+
+def _pictures(view: Shards, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures uint8 [n, S, S, 3] and classes int [n] of rows of a split."""
+    return view.gather(view.rows_of(table["image_id"])), table["y"].to_numpy(np.int64)
+
+
+def _drawn(table: pd.DataFrame, most: int, seed: int, stream: str) -> pd.DataFrame:
+    """At most so many rows, drawn by the seed, in their order."""
+    if len(table) <= most:
+        return table
+    return table.iloc[np.sort(generator(seed, "export", stream).choice(len(table), most, replace=False))]
+
+
+def _balanced(table: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """At most so many rows, as many of each class where there are enough."""
+    share = most // table["y"].nunique()
+    return pd.concat([_drawn(part, share, seed, f"examples {y}") for y, part in table.groupby("y")])
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,79 @@
+# Exported models: which, from which runs, and what their folders hold.
+from leukoflow.config.plan import exported_runs
+
+EXPORTED = stop_with_one_line(exported_runs, STUDY)
+UNET = STUDY.segmentation.method == "unet"
+EXPORTED_FILES = [
+    "model.onnx",
+    "model_int8.onnx",
+    "heat.onnx",
+    "weights.safetensors",
+    "novelty.safetensors",
+    "examples.safetensors",
+    *(["segmenter.onnx"] if UNET else []),
+]
+
+
+def file_of_run(name):
+    """An input function: a file in the folder of the exported model's run."""
+
+    def path(wildcards):
+        return f"{RESULTS}/runs/{EXPORTED[wildcards.exported].name}/{name}"
+
+    return path
+
+
+def name_of_exported(wildcards):
+    return EXPORTED[wildcards.exported].name
+
+
+def view_of_exported(wildcards):
+    run = EXPORTED[wildcards.exported]
+    return f"{RESULTS}/views/{run.cohort}.{run.view}/view.json"
+
+
+def split_of_exported(wildcards):
+    run = EXPORTED[wildcards.exported]
+    return f"{RESULTS}/splits/{run.cohort}.{run.task}.{run.protocol}.parquet"
+
+
+def gate_of_exported(wildcards):
+    run = EXPORTED[wildcards.exported]
+    return f"{RESULTS}/gates/{run.cohort}.{run.task}.{run.protocol}.json"
+
+
+def predictions_of_exported(wildcards):
+    run = EXPORTED[wildcards.exported]
+    return f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
+
+
+def segmenter_to_export(wildcards):
+    """Weights and description of the U-Net, where there is one."""
+    folder = f"{RESULTS}/segmenters/all"
+    return (
+        [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"] if UNET else []
+    )
+
+
+def export_options(wildcards):
+    run = EXPORTED[wildcards.exported]
+    pictures = STUDY.export.pictures
+    shown = pictures == "all" or (
+        pictures == "synthetic" and STUDY.cohorts[run.cohort].kind == "synthetic"
+    )
+    files = " ".join(segmenter_to_export(wildcards))
+    segmenter = f"--segmenter {files}" if files else ""
+    size = STUDY.segmentation.size_of(run.cohort)
+    return f"--size {size} {segmenter} {'--with-pictures' if shown else ''}"
+
+
+def export_settings(wildcards):
+    """Which models are exported changes none of them."""
+    return STUDY.export.model_dump_json(exclude={"models"})
+
+
+def exporting_code(wildcards):
+    architecture = STUDY.models[wildcards.exported].architecture
+    return code_of(
+        "steps.export", module_name(architecture).removeprefix("leukoflow.")
+    )
