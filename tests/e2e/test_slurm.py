@@ -133,6 +133,12 @@ def went_on_after(project: Project) -> int:
     return int(found[1]) if found else 0
 
 
+def slurm_log(project: Project, row: Accounted) -> str:
+    """What SLURM wrote of a job that failed."""
+    [path] = project.folder.glob(f"logs/slurm/*/*/{row.job}.log")
+    return path.read_text()
+
+
 def jobs_of(row: Accounted) -> str:
     """Name of the rule or group that a job is of."""
     return re.sub(r"_wildcards_.*", "", row.name).removeprefix("rule_")
@@ -177,7 +183,8 @@ def test_a_job_over_its_memory_is_tried_again_with_more(cluster: None, copy: Pro
     tries = accounted()[before:]
     memory = [int(re.search(r"mem=(\d+)M", row.tres)[1]) for row in tries]
     assert memory == [450 * attempt for attempt in range(1, len(tries) + 1)] and len(tries) > 1
-    assert [row.state for row in tries[:-1]] == ["OUT_OF_MEMORY"] * (len(tries) - 1)
+    assert "exceeded memory limit" in slurm_log(copy, tries[0])
+    assert all(row.state != "COMPLETED" for row in tries[:-1])
     assert digest(copy.folder / WEIGHTS) == undisturbed
 
 
@@ -185,7 +192,7 @@ def test_a_job_that_never_fits_is_reported_by_name(cluster: None, copy: Project)
     done = submit(copy, WEIGHTS, "--set-resources", "train:mem_mb=300", "--retries", "1", config="long.yaml")
     assert done.returncode != 0
     assert "Training resnet50_hmscam on demo" in done.stdout and "Error in rule train" in done.stdout
-    assert "OUT_OF_MEMORY" in done.stdout and not (copy.folder / WEIGHTS).exists()
+    assert "exceeded memory limit" in slurm_log(copy, accounted()[-1]) and not (copy.folder / WEIGHTS).exists()
 
 
 def test_a_job_over_its_time_goes_on_in_the_next_try(cluster: None, copy: Project, undisturbed: str) -> None:
