@@ -25,13 +25,23 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 KILLS = 20
 # What tells when and how fast, not what came out.
-TIMED = re.compile(r"(model|provenance)\.json|(history|pretraining|efficiency)\.csv|report\.html|learning\..*")
+TIMED = re.compile(
+    r"(model|segmenter|provenance)\.json|(history|pretraining|efficiency|speed)\.csv|report\.html"
+    r"|(learning|throughput|pareto)\..*|5_(cost|efficiency)_.*"
+)
 
 
 def digests(results: Path) -> dict[str, str]:
     """Digest of every file of a results folder but those that hold times."""
     files = [path for path in sorted(results.rglob("*")) if path.is_file() and not TIMED.fullmatch(path.name)]
-    return {path.relative_to(results).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {path.relative_to(results).as_posix(): hashlib.sha256(_timeless(path)).hexdigest() for path in files}
+
+
+def _timeless(path: Path) -> bytes:
+    """A file's contents; in the table beside the papers, without the time that training took."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    beside = path.name == "published_vs_reproduced.csv"
+    return b"".join(line for line in lines if not (beside and b"training_seconds" in line))
 
 
 def environment() -> dict[str, str]:
@@ -156,13 +166,14 @@ def test_a_full_disk_is_told_in_one_line_and_made_room_on(project: Project, copy
     shutil.rmtree(folder)
     folder.mkdir()
     with mounted(folder, "-t", "tmpfs", "-o", "size=8k", "tmpfs"):
+        (folder / "other").touch()  # Snakemake would remove an empty folder
         done = copy.snakemake(target)
         assert done.returncode != 0
         assert re.search(r"error: .*cannot be written .*make room", done.stdout), done.stdout[-4000:]
         assert "Traceback" not in done.stdout and not (copy.folder / target).exists()
-    done = copy.snakemake()
+    done = copy.snakemake(target)
     assert done.returncode == 0, done.stdout[-6000:]
-    assert digests(copy.results) == digests(project.results)
+    assert (copy.folder / target).read_bytes() == (project.folder / target).read_bytes()
 
 
 def test_results_that_may_not_be_written_to_are_named(copy: Project) -> None:
@@ -197,10 +208,9 @@ def test_a_truncated_file_is_named_not_used_and_made_anew(
     assert done.returncode != 0
     assert re.search(rf"error: .*{re.escape(path.name)}: .*{words}", done.stdout), done.stdout[-4000:]
     path.unlink()
-    done = copy.snakemake()
+    done = copy.snakemake(damaged)
     assert done.returncode == 0, done.stdout[-6000:]
-    assert digests(copy.results) == digests(project.results)
-    assert verify(copy.results) == []
+    assert path.read_bytes() == (project.folder / damaged).read_bytes()
 
 
 def test_a_damaged_checkpoint_is_named_not_used(copy: Project) -> None:
@@ -227,17 +237,17 @@ def test_a_clock_that_was_set_back_does_no_harm(project: Project, copy: Project)
     tomorrow = time.time() + 86_400
     for path in copy.results.rglob("*"):
         os.utime(path, (tomorrow, tomorrow), follow_symlinks=False)
-    shutil.rmtree(copy.folder / RUN)
-    done = copy.snakemake()
-    assert done.returncode == 0, done.stdout[-6000:]
-    assert digests(copy.results) == digests(project.results)
-    done = copy.snakemake()
-    assert done.returncode == 0 and digests(copy.results) == digests(project.results)
+    (copy.results / "tables/leaderboard.csv").unlink()
+    for _ in range(2):
+        done = copy.snakemake()
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert digests(copy.results) == digests(project.results)
+    assert "Training" not in done.stdout
 
 
 def test_a_second_snakemake_stops_in_one_line_and_the_first_is_not_disturbed(project: Project, copy: Project) -> None:
     shutil.rmtree(copy.folder / RUN)
-    first = start(copy, copy.folder / "log")
+    first = start(copy, copy.folder / "log", f"{RUN}/weights.safetensors")
     while not any(name == "train" for name, _ in steps_at_work(copy)):
         assert first.poll() is None, (copy.folder / "log").read_text()[-4000:]
         time.sleep(0.05)
@@ -248,4 +258,5 @@ def test_a_second_snakemake_stops_in_one_line_and_the_first_is_not_disturbed(pro
     )
     assert done.returncode != 0 and "already at work" in done.stderr
     assert first.wait(timeout=900) == 0, (copy.folder / "log").read_text()[-4000:]
-    assert digests(copy.results) == digests(project.results)
+    weights = Path(RUN) / "weights.safetensors"
+    assert (copy.folder / weights).read_bytes() == (project.folder / weights).read_bytes()

@@ -137,6 +137,8 @@ class Cost(Section):
     """Share of them that it names rightly."""
     largest_difference: float
     """Largest difference of a logit from PyTorch's."""
+    within: float
+    """Share of the images whose logits all differ by at most 1e-4."""
     same: float
     """Share of the images for which it names the same class as PyTorch."""
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.explain.heat import spec_of
-from leukoflow.export.spiking import over_steps
+from leukoflow.export.spiking import fold_norms, over_steps
 from leukoflow.models.layers.lif import LIF
 from leukoflow.models.penultimate import last_linear
 
@@ -33,6 +33,8 @@ class Exported(nn.Module):
         self.model = copy.deepcopy(model).eval()
         self.spiking = any(isinstance(layer, LIF) for layer in self.model.modules())
         self.target = attrgetter(spec.target)(self.model) if spec.target else None
+        if self.spiking:
+            fold_norms(self.model, self.target)
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -10,10 +10,12 @@ the factors are powers of two, and nothing is rounded that was not before.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models.layers.lif import LIF
@@ -32,6 +34,18 @@ def over_steps(network: nn.Module, x: Tensor) -> Tensor:
         steps = _through(block, steps)
     steps = _through(network.head, [each.mean(dim=(2, 3)) for each in steps])
     return torch.stack([network.classifier(each) for each in steps]).mean(dim=0)
+
+
+def fold_norms(network: nn.Module, keep: nn.Module | None) -> None:
+    """Fold batch norms into the layers before them, once for all time steps; but for the layer whose maps are kept."""
+    for block in (each for each in network.modules() if isinstance(each, nn.Sequential)):
+        for place, (layer, norm) in enumerate(pairwise(list(block))):
+            if layer is keep:
+                continue
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                block[place], block[place + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
+            elif isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
+                block[place], block[place + 1] = fuse_linear_bn_eval(layer, norm), nn.Identity()
 
 
 def _through(block: nn.Module, steps: list[Tensor]) -> list[Tensor]:

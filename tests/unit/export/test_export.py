@@ -1,0 +1,245 @@
+"""A network through the steps export and card, and what answers with the folder: against PyTorch and the pipeline."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from fake_export import CLASSES, SIDE, VIEW, Made, make_export
+
+from leukoflow import cli
+from leukoflow.artefact.images import read_image
+from leukoflow.artefact.model import Model, open_model
+from leukoflow.artefact.schema import FILES
+from leukoflow.artefact.sessions import session
+from leukoflow.cells.segmenter import load_segmenter, parts_map, probabilities
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json
+from leukoflow.core.foreground import white_balanced
+from leukoflow.evaluation.novelty import mahalanobis
+from leukoflow.explain.heat import heat
+from leukoflow.export.folder import TOLERANCE
+from leukoflow.images.geometry import rendition
+from leukoflow.images.views import render_view
+from leukoflow.models.inference import to_input
+from leukoflow.models.penultimate import features_and_logits
+
+SOURCE = Path(__file__).resolve().parents[3] / "src"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """Exported once for all tests of this file."""
+    yield make_export(tmp_path_factory.mktemp("export"))
+
+
+@pytest.fixture(scope="module")
+def model(made: Made) -> Model:
+    return open_model(made.folder)
+
+
+def torch_answer(made: Made, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features [1, D] and logits [1, K] of an image by PyTorch."""
+    picture = torch.from_numpy(render_view(image, VIEW)[None])
+    with torch.inference_mode():
+        features, logits = features_and_logits(made.model, to_input(picture, torch.device("cpu")))
+    return features.numpy(), logits.numpy()
+
+
+def test_onnx_gives_what_pytorch_gives(made: Made) -> None:
+    network = session((made.folder / "model.onnx").read_bytes(), "model.onnx")
+    pictures = made.view.gather(np.arange(16))
+    with torch.inference_mode():
+        features, logits = features_and_logits(made.model, to_input(torch.from_numpy(pictures), torch.device("cpu")))
+    found = dict(zip(("logits", "features"), network.run(["logits", "features"], {"images": pictures}), strict=True))
+    assert np.abs(logits.numpy()).max() > 0.01 and features.abs().max() > 0  # its neurons fire
+    assert np.abs(found["logits"] - logits.numpy()).max() <= TOLERANCE
+    assert np.abs(found["features"] - features.numpy()).max() <= TOLERANCE
+
+
+def test_heat_is_grad_cam(made: Made, model: Model) -> None:
+    image = made.images[3]
+    answer = model.answer(image, heat=True)
+    picture = to_input(torch.from_numpy(render_view(image, VIEW)[None]), torch.device("cpu"))
+    label = torch.tensor([CLASSES.index(answer.label)])
+    (wanted,) = heat(made.model, picture, label).numpy()
+    assert answer.heat is not None and answer.heat.shape == (SIDE, SIDE)
+    assert wanted.max() == 1 and np.abs(answer.heat - wanted).max() < 1e-3
+
+
+def test_the_segmenter_finds_the_same_parts(made: Made) -> None:
+    root = made.folder.parent
+    segmenter = load_segmenter(read_json(root / "segmenter.json"), root / "segmenter.safetensors")
+    picture = rendition(made.images[0], 64, None)[None]
+    (found,) = session((made.folder / "segmenter.onnx").read_bytes(), "segmenter.onnx").run(
+        None, {"images": white_balanced(picture[0])[None]}
+    )
+    wanted = parts_map(probabilities(segmenter, picture))
+    assert len(np.unique(wanted)) > 1
+    assert (found != wanted).mean() < 1e-3  # what lies within rounding of a half
+
+
+def test_answers_follow_from_the_logits(made: Made, model: Model) -> None:
+    facts = model.facts
+    assert facts.temperature != 1 and facts.conformal.threshold is not None
+    for image in made.images[:6]:
+        answer = model.answer(image)
+        features, logits = torch_answer(made, image)
+        shares = np.exp(logits[0] / facts.temperature)
+        assert np.allclose(answer.probabilities, shares / shares.sum(), atol=1e-5)
+        assert answer.label == CLASSES[int(logits.argmax())]
+        kept = {
+            name for name, p in zip(CLASSES, answer.probabilities, strict=True) if 1 - p <= facts.conformal.threshold
+        }
+        assert set(answer.conformal) == kept
+        assert answer.novelty == pytest.approx(mahalanobis(made.reference, features)[0], rel=1e-3)
+        kinds = [each.kind for each in answer.reasons]
+        assert ("novelty" in kinds) == (answer.novelty > answer.novelty_limit)
+        beyond = [name for name, (value, low, high) in answer.quality.items() if not low <= value <= high]
+        assert kinds.count("quality") == len(beyond)
+
+
+def test_what_is_no_smear_is_refused(model: Model) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    flat = np.full((64, 64, 3), 128, np.uint8)
+    assert model.answer(noise).abstains and model.answer(flat).abstains
+    assert any("picture" in each.text for each in model.answer(flat).reasons)
+
+
+def test_neighbours_are_the_nearest_training_images(made: Made, model: Model) -> None:
+    train = made.split.index[made.split["role"] == "train"]
+    assert model.facts.examples == 8
+    found = [model.answer(made.images[row], neighbours=3).neighbours for row in train]
+    itself = [each for each in found if each[0].distance < 1e-3]
+    assert len(itself) >= 8  # those that are in the bank
+    assert all(a.distance <= b.distance for each in found for a, b in pairwise(each))
+    assert all(read_image(each[0].thumbnail, 10**6).shape == (SIDE, SIDE, 3) for each in itself)
+    assert model.answer(made.images[0]).neighbours == ()
+
+
+def test_facts_say_what_is_known(made: Made, model: Model) -> None:
+    facts = model.facts
+    assert set(facts.files) == set(FILES) and facts.run == made.run.name
+    forms = {each.form: each for each in facts.costs}
+    assert set(forms) == {"torch", "onnx", "int8"}
+    assert forms["onnx"].largest_difference <= TOLERANCE and forms["int8"].largest_difference > 0
+    assert forms["int8"].bytes < forms["onnx"].bytes and forms["int8"].images == 12
+    (accuracy,) = facts.results
+    assert (accuracy.low, accuracy.high) == (0.25, 0.75)  # over groups, not over images
+    assert facts.findings[0] == "Shortcut audit: All by colours."
+    assert any("2 of 12 test images have a near-duplicate" in each for each in facts.findings)
+    assert any("colour histogram" in each and "75.0 %" in each for each in facts.findings)
+
+
+def test_the_card_is_plain(made: Made) -> None:
+    text = (made.folder / "card.md").read_text()
+    for words in (
+        "no medical device",
+        "Benign, Early, Pre, Pro",
+        "0.250 to 0.750",
+        "All by colours.",
+        "8-bit integers",
+    ):
+        assert words in text
+    assert "drawn by LeukoFlow" in (made.folder / "LICENCES.md").read_text()
+
+
+@pytest.fixture()
+def pictures(made: Made, tmp_path: Path) -> Path:
+    """A folder of images, a text and a damaged image."""
+    folder = tmp_path / "in"
+    (folder / "deep").mkdir(parents=True)
+    for number, image in enumerate(made.images[:6]):
+        cv2.imwrite(str(folder / "deep" / f"{number}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    (folder / "notes.txt").write_text("no image")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    return folder
+
+
+def predicted(made: Made, pictures: Path, output: Path, *more: str) -> int:
+    return cli.main(["predict", str(pictures), "--model", str(made.folder), "--output", str(output), *more])
+
+
+def test_predict_writes_a_row_for_every_image_and_names_the_rest(made: Made, pictures: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    assert predicted(made, pictures, output, "--processes", "1", "--explain", str(tmp_path / "shown")) == 3
+    rows = list(csv.DictReader(output.open()))
+    assert [Path(row["path"]).name for row in rows] == [f"{number}.png" for number in range(6)]
+    model = open_model(made.folder)
+    for row, image in zip(rows, made.images, strict=False):
+        answer = model.answer(image, cells=True)
+        assert row["class"] == answer.label and int(row["cells"]) == len(answer.cells)
+        assert [float(row[f"p_{name}"]) for name in CLASSES] == pytest.approx(answer.probabilities, abs=1e-5)
+        assert row["abstain"] == ("yes" if answer.reasons else "no")
+    (reject,) = csv.DictReader((tmp_path / "out.csv.rejects.csv").open())
+    assert Path(reject["path"]).name == "broken.jpg" and reject["reason"]
+    shown = sorted((tmp_path / "shown").iterdir())
+    assert len(shown) == 6 and read_image(shown[0].read_bytes(), 10**8).shape[1] > 2 * 600
+
+
+def test_predict_goes_on_where_it_stopped(made: Made, pictures: Path, tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
+    (pictures / "broken.jpg").unlink()
+    assert predicted(made, pictures, whole, "--processes", "1") == 0
+    lines = whole.read_text().splitlines(keepends=True)
+    part.write_text("".join(lines[:2]) + lines[2][:40])  # the last line was not finished
+    assert predicted(made, pictures, part, "--processes", "2") == 0
+    assert part.read_text() == whole.read_text()
+    assert json.loads(lines[0])["probabilities"].keys() == set(CLASSES)
+    part.write_text(lines[0].replace("/model/", "/other/"))
+    assert predicted(made, pictures, part, "--processes", "1") == 1
+
+
+def test_it_answers_without_the_training_stack(made: Made, pictures: Path, tmp_path: Path) -> None:
+    """In a process where nothing of the extra `pipeline` can be imported."""
+    code = (
+        "import sys\n"
+        "for name in 'torch pandas scipy skimage sklearn matplotlib pyarrow yaml onnx snakemake timm'.split():\n"
+        "    sys.modules[name] = None\n"
+        "from leukoflow import cli\n"
+        "sys.exit(cli.main(sys.argv[1:]))\n"
+    )
+    arguments = ["predict", str(pictures / "deep"), "--model", str(made.folder), "--output", str(tmp_path / "out.csv")]
+    arguments += ["--processes", "1", "--explain", str(tmp_path / "shown")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 7
+
+
+@pytest.mark.parametrize("damage", ["folder", "facts", "version", "network", "missing"])
+def test_damaged_folders_are_refused_in_one_line(made: Made, tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(made.folder, folder)
+    facts = read_json(folder / "export.json")
+    if damage == "folder":
+        (folder / "export.json").unlink()
+    elif damage == "facts":
+        (folder / "export.json").write_text(json.dumps(facts | {"temperature": -1}))
+    elif damage == "version":
+        (folder / "export.json").write_text(json.dumps(facts | {"version": 99}))
+    elif damage == "network":
+        data = bytearray((folder / "model.onnx").read_bytes())
+        data[len(data) // 2] ^= 1
+        (folder / "model.onnx").write_bytes(data)
+    else:
+        (folder / "novelty.safetensors").unlink()
+    with pytest.raises(LeukoFlowError) as error:
+        open_model(folder)
+    assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_doctor_says_whether_a_model_answers(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", "--model", str(made.folder)]) == 0
+    assert "opens and answers" in capsys.readouterr().out
+    assert cli.main(["doctor", "--model", str(tmp_path)]) == 1
+    assert "BAD" in capsys.readouterr().out
