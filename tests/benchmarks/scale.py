@@ -68,18 +68,20 @@ TARGETS = (
 )
 
 
-def snakemake(folder: Path, *arguments: str) -> tuple[float, str]:
-    """Seconds and output of a run in the folder."""
+def snakemake(folder: Path, *arguments: str) -> tuple[float, float, str]:
+    """Seconds, seconds of processor time, and output of a run in the folder."""
     command = [sys.executable, "-m", "snakemake", *TARGETS, "--cores", str(CORES), "--configfile", "scale.yaml"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), *arguments]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    started = time.monotonic()
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if done.returncode:
         raise SystemExit(done.stdout[-3000:])
-    return time.monotonic() - started, done.stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - started, used, done.stdout
 
 
 def benchmarks(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -90,7 +92,8 @@ def benchmarks(folder: Path) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def measure(count: int, folder: Path) -> dict[str, float]:
-    """One row of the table. Seconds of a step are summed over its jobs, memory is the most of any of them."""
+    """One row of the table: processor seconds (`draw_s` and `wall_s`: by the clock), those of a step summed over its
+    jobs; memory is the most of any of them."""
     images = folder / "images"
     started = time.monotonic()
     with ProcessPoolExecutor(CORES) as pool:
@@ -102,16 +105,16 @@ def measure(count: int, folder: Path) -> dict[str, float]:
     row: dict[str, float] = {"images": count, "draw_s": time.monotonic() - started}
     (folder / "scale.yaml").write_text(yaml.safe_dump(study(images, count)))
     snakemake(folder, "--dry-run")  # what modules say is remembered from now on
-    row["plan_s"], words = snakemake(folder, "--dry-run")
+    _, row["plan_s"], words = snakemake(folder, "--dry-run")
     row["jobs"] = int(re.search(r"^total +(\d+)", words, re.MULTILINE)[1])
     row["plan_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    row["run_s"], _ = snakemake(folder)
-    row["again_s"], words = snakemake(folder)
+    row["wall_s"], row["run_s"], _ = snakemake(folder)
+    _, row["again_s"], words = snakemake(folder)
     if "Nothing to be done" not in words:
         raise SystemExit(f"a second run did something:\n{words[-2000:]}")
     for step, table in benchmarks(folder):
-        row[f"{step}_s"], row[f"{step}_mb"] = table["s"].sum(), table["max_rss"].max()
-    row["images_per_s"] = count / row["run_s"]
+        row[f"{step}_s"], row[f"{step}_mb"] = table["cpu_time"].sum(), table["max_rss"].max()
+    row["images_per_core_s"] = count / row["run_s"]
     row["results_mb"] = sum(path.stat().st_size for path in (folder / "results").rglob("*") if path.is_file()) / 1e6
     return {name: round(value, 1) for name, value in row.items()}
 
@@ -119,7 +122,7 @@ def measure(count: int, folder: Path) -> dict[str, float]:
 def figure(table: pd.DataFrame, output: Path) -> None:
     """Time of each step, and memory of its largest job, over the number of images."""
     drawn, (left, right) = style.panels(2, 2, 3.6, 3.0)
-    for axes, unit, words in ((left, "s", "seconds on one core, all jobs of a step"), (right, "mb", "MB, largest job")):
+    for axes, unit, words in ((left, "s", "processor seconds, all jobs of a step"), (right, "mb", "MB, largest job")):
         for step, colour in COLOURS.items():
             axes.plot(table["images"], table[f"{step}_{unit}"], "o-", color=colour, markersize=3.5, label=step)
         axes.plot(table["images"], table[f"plan_{unit}"], "s--", color=style.MUTED, markersize=3.5, label="planning")

@@ -26,8 +26,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RUN = "runs/demo.subtype.plain.patient.resnet50_hmscam.fold0.seed42"
 WEIGHTS = f"results/tiny/{RUN}/weights.safetensors"
-EPOCHS, PAUSE = 120, 0.5
-"""A training that takes over a minute, the shortest limit that SLURM knows."""
+EPOCHS, PAUSE = 30, 0.5
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +133,12 @@ def went_on_after(project: Project) -> int:
     return int(found[1]) if found else 0
 
 
+def slurm_log(project: Project, row: Accounted) -> str:
+    """What SLURM wrote of a job that failed."""
+    [path] = project.folder.glob(f"logs/slurm/*/*/{row.job}.log")
+    return path.read_text()
+
+
 def jobs_of(row: Accounted) -> str:
     """Name of the rule or group that a job is of."""
     return re.sub(r"_wildcards_.*", "", row.name).removeprefix("rule_")
@@ -178,7 +183,8 @@ def test_a_job_over_its_memory_is_tried_again_with_more(cluster: None, copy: Pro
     tries = accounted()[before:]
     memory = [int(re.search(r"mem=(\d+)M", row.tres)[1]) for row in tries]
     assert memory == [450 * attempt for attempt in range(1, len(tries) + 1)] and len(tries) > 1
-    assert [row.state for row in tries[:-1]] == ["OUT_OF_MEMORY"] * (len(tries) - 1)
+    assert "exceeded memory limit" in slurm_log(copy, tries[0])
+    assert all(row.state != "COMPLETED" for row in tries[:-1])
     assert digest(copy.folder / WEIGHTS) == undisturbed
 
 
@@ -186,10 +192,11 @@ def test_a_job_that_never_fits_is_reported_by_name(cluster: None, copy: Project)
     done = submit(copy, WEIGHTS, "--set-resources", "train:mem_mb=300", "--retries", "1", config="long.yaml")
     assert done.returncode != 0
     assert "Training resnet50_hmscam on demo" in done.stdout and "Error in rule train" in done.stdout
-    assert "OUT_OF_MEMORY" in done.stdout and not (copy.folder / WEIGHTS).exists()
+    assert "exceeded memory limit" in slurm_log(copy, accounted()[-1]) and not (copy.folder / WEIGHTS).exists()
 
 
 def test_a_job_over_its_time_goes_on_in_the_next_try(cluster: None, copy: Project, undisturbed: str) -> None:
+    longer(copy, 60 / EPOCHS)  # over a minute, the shortest limit that SLURM knows
     before = len(accounted())
     done = submit(copy, WEIGHTS, "--set-resources", "train:runtime=attempt", config="long.yaml")
     assert done.returncode == 0, done.stdout[-6000:]
@@ -216,7 +223,7 @@ def test_a_cancelled_training_goes_on_after_its_last_epoch(
 ) -> None:
     log = tmp_path / "log"
     running = interrupted(copy, log, 5, lambda row: subprocess.run(["scancel", row.job], check=True), "--retries", "0")
-    assert running.wait(timeout=120) != 0
+    assert running.wait(timeout=400) != 0
     assert "CANCELLED" in log.read_text() and "Error in rule train" in log.read_text()
     saved = epochs_saved(copy)
     assert 5 <= saved < EPOCHS
@@ -286,3 +293,17 @@ def test_snakemake_killed_and_started_again_waits_for_nobody(
     assert [row.state.split()[0] for row in accounted()[before:]] == ["CANCELLED", "COMPLETED"]
     assert went_on_after(copy) >= saved >= 5
     assert digest(copy.folder / WEIGHTS) == undisturbed
+
+
+def test_runs_can_be_submitted_as_a_job_array(cluster: None, project: Project, copy: Project) -> None:
+    targets = [WEIGHTS.replace("resnet50_hmscam", name) for name in ("colour_histogram", "neurallnet")]
+    for target in targets:
+        (copy.folder / target).unlink()
+    before = len(accounted())
+    done = submit(copy, *targets, "--slurm-array-jobs", "train")
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert "Submitted array job" in done.stdout and done.stdout.count("has been submitted with SLURM jobid") == 0
+    tasks = accounted()[before:]
+    assert [(row.partition, row.state) for row in tasks] == [("gpu", "COMPLETED")] * 2
+    for target in targets:
+        assert digest(copy.folder / target) == digest(project.folder / target)
