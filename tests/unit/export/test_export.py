@@ -6,14 +6,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 import torch
 from fake_export import CLASSES, SIDE, VIEW, Made, make_export
+from fake_service import png, served
 
 from leukoflow import cli
 from leukoflow.artefact.images import read_image
@@ -31,6 +34,9 @@ from leukoflow.images.geometry import rendition
 from leukoflow.images.views import render_view
 from leukoflow.models.inference import to_input
 from leukoflow.models.penultimate import features_and_logits
+from leukoflow.serve.app import create_app
+from leukoflow.serve.options import Settings
+from leukoflow.serve.shelf import find_exports, open_shelf
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 
@@ -245,3 +251,25 @@ def test_doctor_says_whether_a_model_answers(made: Made, tmp_path: Path, capsys:
     assert "opens and answers" in capsys.readouterr().out
     assert cli.main(["doctor", "--model", str(tmp_path)]) == 1
     assert "BAD" in capsys.readouterr().out
+
+
+def test_what_is_served_says_what_the_artefact_says_also_to_many_at_once(made: Made) -> None:
+    alone, images = open_model(made.folder), made.images[:12] * 3
+    shelf = open_shelf(find_exports([made.folder.parent]), int8=False)
+    wanted = {"cells": True, "heat": True, "neighbours": 3}
+    service = served(create_app(Settings(workers=4, queue=64), shelf))
+    with service as address, ThreadPoolExecutor(16) as clients, httpx.Client(timeout=120) as client:
+        url = f"{address}/api/models/neurallnet"
+        replies = list(
+            clients.map(lambda image: client.post(f"{url}/answer", content=png(image), params=wanted), images)
+        )
+        card, (facts,) = client.get(f"{url}/card").text, client.get(f"{address}/api/models").json()["models"]
+    assert facts["findings"][0][:40] in card and "<table>" in card and "<h1" not in card
+    for image, reply in zip(images, replies, strict=True):
+        said, known = reply.json(), alone.answer(image, cells=True, heat=True, neighbours=3)
+        np.testing.assert_allclose([each["probability"] for each in said["classes"]], known.probabilities, atol=1e-6)
+        assert said["conformal"]["classes"] == list(known.conformal)
+        assert [each["text"] for each in said["reasons"]] == [each.text for each in known.reasons]
+        assert said["novelty"]["value"] == pytest.approx(known.novelty, rel=1e-5)
+        assert len(said["cells"]) == len(known.cells)
+        assert [each["label"] for each in said["neighbours"]] == [each.label for each in known.neighbours]

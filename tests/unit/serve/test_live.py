@@ -150,7 +150,9 @@ def test_the_event_loop_stays_free_while_images_are_looked_at() -> None:
     model = FakeModel(gate=threading.Event())
     with served(app(model, workers=2)) as address:
         asking = [
-            threading.Thread(target=httpx.post, args=(address + ASK,), kwargs={"content": png(smear(seed))})
+            threading.Thread(
+                target=httpx.post, args=(address + ASK,), kwargs={"content": png(smear(seed)), "timeout": 60}
+            )
             for seed in range(2)
         ]
         for each in asking:
@@ -173,7 +175,9 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
 def test_images_of_clients_that_left_are_not_looked_at() -> None:
     slow = FakeModel(gate=threading.Event())
     with served(app(slow, workers=1, queue=5)) as address:
-        first = threading.Thread(target=httpx.post, args=(address + ASK,), kwargs={"content": png(smear())})
+        first = threading.Thread(
+            target=httpx.post, args=(address + ASK,), kwargs={"content": png(smear()), "timeout": 60}
+        )
         first.start()
         until(lambda: slow.calls == 1)
         for _ in range(3):
