@@ -13,8 +13,10 @@ from leukoflow.cells.threshold import Thresholds
 from leukoflow.config.study import Study
 from leukoflow.config.views import View
 from leukoflow.core.files import write_json, write_table
+from leukoflow.core.foreground import white_balanced
 from leukoflow.core.runs import Run
 from leukoflow.evaluation import gate, novelty
+from leukoflow.images.geometry import rendition
 from leukoflow.images.shards import Shards, open_view, write_shard
 from leukoflow.images.views import render_view
 from leukoflow.models import inference, registry
@@ -51,18 +53,25 @@ class Made:
     reference: novelty.Reference
 
 
-def make_export(root: Path) -> Made:
-    """Export a network with random weights by the steps `export` and `card`, with what they read beside it."""
-    study = Study.model_validate(STUDY)
+def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 64, steps: int = 2) -> Made:
+    """Export a network with random weights by the steps `export` and `card`, with what they read beside it.
+
+    size, steps: of the network; side: of what it sees; drawn: of the images, pixels.
+    """
+    given = View(kind="plain", size=side)
+    study = Study.model_validate(STUDY | {"views": {"plain": given.model_dump()}})
     run = Run("demo", "subtype", "plain", "patient", "neurallnet", 0, 42)
-    images, split = drawn_smears(0.5, images=48, patients=12)
+    images, split = drawn_smears(0.5, images=48, patients=12, size=drawn)
     write_json(root / "study.json", study.model_dump(mode="json"))
-    write_table(root / "split.parquet", split)
-    view = _view(root, images, split)
-    model = _model(root, view)
+    split["role"] = np.resize(["train", "train", "validation", "test"], len(split))
+    view = _view(root, images, split, given)
+    model = _model(root, view, size, steps)
     features, logits = collect(
         model, torch.from_numpy(view.gather(np.arange(len(view)))).split(16), torch.device("cpu")
     )
+    # What the network says is true of two images in three, so that there is something to calibrate.
+    split["y"] = np.where(np.arange(len(split)) % 3 > 0, logits.argmax(1), (logits.argmax(1) + 1) % 4)
+    write_table(root / "split.parquet", split)
     train = (split["role"] == "train").to_numpy()
     reference = novelty.refer(features.numpy()[train], split["y"].to_numpy()[train], 3)
     inference.save_tensors(
@@ -78,40 +87,46 @@ def make_export(root: Path) -> Made:
     quality = pd.DataFrame([measure(image).columns() for image in images])
     limits = {name: {"low": a, "high": b} for name, (a, b) in gate.limits_of(quality[train], 0.99).items()}
     write_json(root / "gate.json", gate.gate_file("demo", "subtype", "patient", 0.99, [{"fold": 0, "limits": limits}]))
-    _segmenter(root)
+    _segmenter(root, images[0])
     _tables(root, run)
     _steps(root, run, study)
     return Made(root / "neurallnet", run, images, split, view, model, reference)
 
 
-def _view(root: Path, images: list[np.ndarray], split: pd.DataFrame) -> Shards:
+def _view(root: Path, images: list[np.ndarray], split: pd.DataFrame, given: View) -> Shards:
     (root / "view").mkdir(parents=True)
-    digest = write_shard(root / "view/000.npy", (render_view(each, VIEW) for each in images), len(images), SIDE)
+    digest = write_shard(root / "view/000.npy", (render_view(each, given) for each in images), len(images), given.size)
     write_table(root / "view/000.parquet", split[["image_id"]].assign(shard_digest=digest))
     write_json(root / "view/view.json", {"images": len(images), "shards": [{"name": "000"}]})
     return open_view(root / "view/view.json")
 
 
-def _model(root: Path, view: Shards) -> torch.nn.Module:
+def _model(root: Path, view: Shards, size: str, steps: int) -> torch.nn.Module:
     """Random weights, with the batch norms' statistics of the images, so that its neurons fire."""
     torch.manual_seed(0)
-    model = registry.build("neurallnet", 4, "small").train()
+    model = registry.build("neurallnet", 4, size, steps=steps).train()
     with torch.no_grad():
         for _ in range(12):
             model(inference.to_input(torch.from_numpy(view.gather(np.arange(16))), torch.device("cpu")))
     model.eval()
     inference.save_tensors(root / "weights.safetensors", model.state_dict())
     description = {
-        "architecture": "neurallnet", "title": "NeurALLNet", "source": "a paper", "size": "small", "options": {},
-        "classes": CLASSES, "parameters": 35616, "weights": "random", "train_images": 24,
+        "architecture": "neurallnet", "title": "NeurALLNet", "source": "a paper", "size": size,
+        "options": {"steps": steps}, "classes": CLASSES, "parameters": 35616, "weights": "random", "train_images": 24,
     }  # fmt: skip
     write_json(root / "model.json", description)
     return inference.load_model(description, root / "weights.safetensors")
 
 
-def _segmenter(root: Path) -> None:
+def _segmenter(root: Path, image: np.ndarray) -> None:
+    """Random weights, with biases by which three tenths of an image are cells, a third of them nucleus."""
     torch.manual_seed(1)
-    inference.save_tensors(root / "segmenter.safetensors", AttentionUNet(width=0.0625).state_dict())
+    network = AttentionUNet(width=0.0625).eval()
+    picture = white_balanced(rendition(image, 64, None))[None]
+    with torch.no_grad():
+        logits = network(inference.to_input(torch.from_numpy(picture), torch.device("cpu")))
+        network.head.bias -= torch.stack([logits[0, 0].quantile(0.7), logits[0, 1].quantile(0.9)])
+    inference.save_tensors(root / "segmenter.safetensors", network.state_dict())
     write_json(root / "segmenter.json", {"method": "unet", "width": 0.0625, "thresholds": Thresholds().described()})
 
 

@@ -7,9 +7,11 @@ from leukoflow.cohorts.synthetic import draw, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 
 
-def drawn_smears(confounding: float, images: int, patients: int) -> tuple[list[np.ndarray], pd.DataFrame]:
-    """Images uint8 [64, 64, 3], and their image_id, y, group (the patient), fold and role: half train."""
-    settings = {"kind": "synthetic", "images": images, "patients": patients, "size": 64}
+def drawn_smears(
+    confounding: float, images: int, patients: int, size: int = 64
+) -> tuple[list[np.ndarray], pd.DataFrame]:
+    """Images uint8 [size, size, 3], and their image_id, y, group (the patient), fold and role: half train."""
+    settings = {"kind": "synthetic", "images": images, "patients": patients, "size": size}
     cohort = SyntheticCohort.model_validate(settings | {"faults": {"stain_confounding": confounding}})
     table = plan(cohort)
     pictures = [draw(cohort, row).image for row in rows(table)]

@@ -50,9 +50,7 @@ def predictions_of_exported(wildcards):
 def segmenter_to_export(wildcards):
     """Weights and description of the U-Net, where there is one."""
     folder = f"{RESULTS}/segmenters/all"
-    return (
-        [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"] if UNET else []
-    )
+    return [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"] if UNET else []
 
 
 def export_options(wildcards):
@@ -74,6 +72,4 @@ def export_settings(wildcards):
 
 def exporting_code(wildcards):
     architecture = STUDY.models[wildcards.exported].architecture
-    return code_of(
-        "steps.export", module_name(architecture).removeprefix("leukoflow.")
-    )
+    return code_of("steps.export", module_name(architecture).removeprefix("leukoflow."))

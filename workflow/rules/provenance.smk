@@ -5,9 +5,7 @@ rule provenance:
     input:
         study="results/{study}/study.json",
         report="results/{study}/report.html",
-        exported=expand(
-            "results/{{study}}/export/{name}/export.json", name=EXPORTED
-        ),
+        exported=expand("results/{{study}}/export/{name}/export.json", name=EXPORTED),
     output:
         "results/{study}/provenance.json",
     log:

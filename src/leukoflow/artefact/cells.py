@@ -73,7 +73,7 @@ def _cell(labels: np.ndarray, number: int, place: tuple[np.ndarray, np.ndarray],
 
 def _contour(mask: np.ndarray) -> np.ndarray:
     """The longest outer outline of a mask: int [n, 1, 2] x, y of its outermost pixels; none of an empty mask."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return np.asarray(max(contours, key=len)) if contours else np.empty((0, 1, 2), np.int32)
 
 

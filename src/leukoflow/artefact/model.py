@@ -136,6 +136,10 @@ class Model:
             milliseconds=spent.milliseconds,
         )
 
+    def logits(self, pictures: np.ndarray) -> np.ndarray:
+        """Logits float32 [N, K] of renditions uint8 [N, S, S, 3], as `facts.view` makes them."""
+        return np.asarray(self._network.run(["logits"], {"images": pictures})[0])
+
     def _strangeness(self, features: np.ndarray, logits: np.ndarray) -> float:
         if not (np.isfinite(features).all() and np.isfinite(logits).all()):
             return math.inf

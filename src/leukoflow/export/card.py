@@ -115,7 +115,7 @@ def _held_back(facts: Export) -> Iterator[str]:
 
 
 def _costs(facts: Export) -> Iterator[str]:
-    yield "| form | file | a picture, one thread | right, held out | class as PyTorch | logits to 1e-4 | largest difference |"
+    yield "| form | file | a picture, one thread | right, held out | as PyTorch | logits to 1e-4 | largest difference |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for each in facts.costs:
         yield (

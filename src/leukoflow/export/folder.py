@@ -47,7 +47,7 @@ def write_networks(folder: Path, model: nn.Module, calibration: np.ndarray) -> E
     heat = tail(copy.deepcopy(model), one, maps[0])
     names = inputs_of(heat)
     write_onnx(folder / FILES["heat"], heat, (maps[0], label, one)[: len(names)], names, ["heat"])
-    write_int8(folder / FILES["int8"], folder / FILES["model"], calibration)
+    write_int8(folder / FILES["int8"], folder / FILES["model"], calibration, exported.spiking)
     return exported
 
 

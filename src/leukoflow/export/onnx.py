@@ -15,6 +15,8 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic
 
 OPSET = 18
+QUANTISED = ["Conv", "Gemm", "MatMul"]
+"""Operators that go into 8-bit integers."""
 
 
 @contextmanager
@@ -61,11 +63,12 @@ def write_onnx(
             raise LeukoFlowError(f"{path.name}: this network cannot be written as ONNX ({reason})") from error
 
 
-def write_int8(path: Path, network: Path, images: np.ndarray) -> None:
+def write_int8(path: Path, network: Path, images: np.ndarray, spiking: bool) -> None:
     """Write an ONNX network with its convolutions and matrix products in 8-bit integers, atomically.
 
     Static quantisation (weights for each channel, activations over the whole of a tensor) with the ranges that these
-    pictures, uint8 [n, S, S, 3], show.
+    pictures, uint8 [n, S, S, 3], show. Of a spiking network the currents stay as they are: their rounding would tip the
+    neurons, while spikes lose nothing in integers.
     """
     # Imported here because nothing else needs it, and it takes a second.
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -87,8 +90,9 @@ def write_int8(path: Path, network: Path, images: np.ndarray) -> None:
             str(temporary),
             Pictures(),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+            op_types_to_quantize=QUANTISED,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            extra_options={"OpTypesToExcludeOutputQuantization": QUANTISED if spiking else []},
         )

@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models.layers.lif import LIF
+from leukoflow.models.layers.squeeze_excitation import SqueezeExcitation
 from leukoflow.models.neurallnet import NeurALLNet
 
 STEEP = 2.0**60
@@ -50,22 +51,28 @@ def fold_norms(network: nn.Module, keep: nn.Module | None) -> None:
 
 def _through(block: nn.Module, steps: list[Tensor]) -> list[Tensor]:
     """What a sequence of layers makes of the maps of each time step; one map stands for all where it is constant."""
-    for layer in block.children():
-        if isinstance(layer, LIF):
-            steps = constant_spikes(layer, steps[0]) if layer.constant else spikes(layer, steps)
+    layers = list(block.children())
+    scales: list[Tensor] | None = None
+    for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        if isinstance(layer, SqueezeExcitation) and isinstance(following, LIF):
+            scales = [layer.gate(each)[:, :, None, None] for each in steps]
+        elif isinstance(layer, LIF):
+            steps = constant_spikes(layer, steps[0]) if layer.constant else spikes(layer, steps, scales)
+            scales = None
         else:
             steps = [layer(each) for each in steps]
     return steps
 
 
-def spikes(neurons: LIF, currents: list[Tensor]) -> list[Tensor]:
-    """Spikes 0 or 1 of the currents of each time step."""
+def spikes(neurons: LIF, currents: list[Tensor], scales: list[Tensor] | None = None) -> list[Tensor]:
+    """Spikes 0 or 1 of the currents of each time step, times these scales, [N, C, 1, 1], where there are any: those are
+    small, and take the factors of the neurons with them."""
     tau = float(neurons.tau)
     growth = tau / (tau - 1)
     fired, kept = [], None
     for step, current in enumerate(currents):
         threshold = growth**step * tau
-        charge = current * -(growth**step)
+        charge = current * -(growth**step) if scales is None else current * (scales[step] * -(growth**step))
         charge = charge if kept is None else kept + charge
         fired.append(_reached(-threshold, charge, below=True))
         if step + 1 < len(currents):
@@ -88,10 +95,12 @@ def constant_spikes(neurons: LIF, current: Tensor) -> list[Tensor]:
                 weights[k - 1] += 1
                 if k > 1:
                     weights[k - 2] -= 1
-        terms = [each if weight == 1 else -each for each, weight in zip(by, weights.tolist(), strict=True) if weight]
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
+        plus, minus = ([each for each, weight in zip(by, weights, strict=True) if weight == sign] for sign in (1, -1))
+        total = plus[0]
+        for each in plus[1:]:
+            total = total + each
+        for each in minus:
+            total = total - each
         found.append(total)
     return found
 

@@ -39,7 +39,7 @@ def planted_chart(
         return empty("No network was trained on the planted cohorts."), rows
     cases = [(key, part) for key, part in rows.groupby(["protocol", "model"], sort=False)]
     figure = Figure(figsize=(10.5, 4.2 * len(cases)), layout="constrained")
-    grid = figure.subplots(len(cases), 3, squeeze=False, sharex=True)
+    grid = figure.subplots(len(cases), 3, squeeze=False)
     for line, ((protocol, model), part) in zip(grid, cases, strict=True):
         chance = float(part.loc[part["measure"] == "chance", "value"].mean())
         _lines(line[0], part, ACCURACY | PROBES)
@@ -51,13 +51,15 @@ def planted_chart(
         line[2].set_title("In another class' stain, %")
         for axes in line:
             axes.set_ylim(-8, 104)
-            if axes.get_legend_handles_labels()[0]:
-                below = -0.3 if line is grid[-1] else -0.1
-                axes.legend(loc="upper center", bbox_to_anchor=(0.5, below), fontsize=7.5)
+            axes.set_xlim(-0.05, 1.05)
             axes.set_xticks(sorted(set(planted.values())))
+            axes.set_xlabel("Confounding of stain and class, as planted")
+            axes.tick_params(labelbottom=True)
             axes.grid(axis="y")
-    for axes in grid[-1]:
-        axes.set_xlabel("Confounding of stain and class, as planted")
+            if axes.lines:
+                axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), fontsize=7.5)
+            else:  # not put through other stains
+                axes.set_visible(False)
     return figure, rows
 
 

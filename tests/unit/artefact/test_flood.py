@@ -18,7 +18,7 @@ def test_floods_meet_where_scikit_image_says(seed: int) -> None:
     height = gaussian_filter(random.normal(size=(60, 80)), 3)
     mask = gaussian_filter(random.normal(size=(60, 80)), 4) > -0.05
     markers = np.zeros((60, 80), np.int32)
-    markers[random.integers(0, 60, 6), random.integers(0, 80, 6)] = np.arange(1, 7)
+    markers.flat[random.choice(np.flatnonzero(mask), 8, replace=False)] = np.arange(1, 9)
     wanted = watershed(height, markers, mask=mask)
     assert len(np.unique(wanted)) > 3
     assert np.array_equal(flooded(height, markers, mask), wanted)

@@ -13,5 +13,8 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] to the same shape."""
-        gate = self.excite(self.squeeze(x.mean(dim=(2, 3))).relu()).sigmoid()
-        return x * gate[:, :, None, None]
+        return x * self.gate(x)[:, :, None, None]
+
+    def gate(self, x: Tensor) -> Tensor:
+        """The gate of each channel, [N, C] in (0, 1)."""
+        return self.excite(self.squeeze(x.mean(dim=(2, 3))).relu()).sigmoid()

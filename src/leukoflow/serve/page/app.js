@@ -14,6 +14,9 @@ const state = { service: null, model: null, items: [], chosen: null, bring: fals
 const say = (text) => { byId("status").textContent = text; };
 const complain = (text) => { byId("problem").textContent = text; };
 
+const called = (model, models) =>
+  models.filter(({ title }) => title === model.title).length > 1 ? `${model.title} (${model.name})` : model.title;
+
 function findings(model) {
   const item = (text) => h("li", {}, text);
   const [first, rest] = [model.findings.slice(0, MANY_FINDINGS), model.findings.slice(MANY_FINDINGS)];
@@ -211,7 +214,7 @@ async function open() {
   const { limits, models } = state.service;
   byId("limits").textContent = `${limits.formats.join(", ")}; up to ${limits.max_bytes / 2 ** 20} MB and `
     + `${Math.round(limits.max_pixels / 1e6)} million pixels each.`;
-  byId("model").replaceChildren(...models.map((each) => h("option", { value: each.name }, each.title)));
+  byId("model").replaceChildren(...models.map((each) => h("option", { value: each.name }, called(each, models))));
   useModel(models[0].name);
 }
 
