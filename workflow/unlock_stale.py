@@ -17,8 +17,9 @@ import psutil
 def working_here() -> bool:
     """Whether another Snakemake runs in this folder; those that cluster jobs start for themselves do not count."""
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
-        command = " ".join(process.info["cmdline"] or ())
-        a_workflow = "snakemake" in command and "--target-jobs" not in command
+        command = process.info["cmdline"] or []
+        called = {Path(part).name for part in command[:4]}  # snakemake, or python -m snakemake
+        a_workflow = "snakemake" in called and "--target-jobs" not in command
         if process.pid != os.getpid() and a_workflow and process.info["cwd"] == str(Path.cwd()):
             return True
     return False

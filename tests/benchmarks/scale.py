@@ -107,7 +107,6 @@ def measure(count: int, folder: Path) -> dict[str, float]:
     snakemake(folder, "--dry-run")  # what modules say is remembered from now on
     _, row["plan_s"], words = snakemake(folder, "--dry-run")
     row["jobs"] = int(re.search(r"^total +(\d+)", words, re.MULTILINE)[1])
-    row["plan_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     row["wall_s"], row["run_s"], _ = snakemake(folder)
     _, row["again_s"], words = snakemake(folder)
     if "Nothing to be done" not in words:
@@ -125,9 +124,10 @@ def figure(table: pd.DataFrame, output: Path) -> None:
     for axes, unit, words in ((left, "s", "processor seconds, all jobs of a step"), (right, "mb", "MB, largest job")):
         for step, colour in COLOURS.items():
             axes.plot(table["images"], table[f"{step}_{unit}"], "o-", color=colour, markersize=3.5, label=step)
-        axes.plot(table["images"], table[f"plan_{unit}"], "s--", color=style.MUTED, markersize=3.5, label="planning")
         axes.set(xscale="log", yscale="log", xlabel="images", ylabel=words)
         axes.grid(True)
+    left.plot(table["images"], table["plan_s"], "s--", color=style.MUTED, markersize=3.5, label="planning")
+    right.plot([], [], "s--", color=style.MUTED, markersize=3.5, label="planning")
     left.set_title("Time")
     right.set_title("Memory")
     right.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -37,6 +39,17 @@ def cluster() -> Iterator[None]:
     slurm.up()
     yield
     slurm.down()
+
+
+@pytest.fixture(autouse=True)
+def own_queue(cluster: None) -> Iterator[None]:
+    """No test finds jobs of another."""
+    yield
+    subprocess.run(["scancel", "--user", "root"], check=True)
+    deadline = time.monotonic() + 60
+    while subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=True).stdout:
+        assert time.monotonic() < deadline, "jobs that cannot be cancelled"
+        time.sleep(0.5)
 
 
 @dataclass(frozen=True)
@@ -144,9 +157,7 @@ def jobs_of(row: Accounted) -> str:
     return re.sub(r"_wildcards_.*", "", row.name).removeprefix("rule_")
 
 
-def test_every_job_is_a_slurm_job_and_the_results_are_the_same_bits(
-    cluster: None, project: Project, tmp_path: Path
-) -> None:
+def test_every_job_is_a_slurm_job_and_the_results_are_the_same_bits(project: Project, tmp_path: Path) -> None:
     remote = clone(tmp_path / "remote")
     done = submit(remote)
     assert done.returncode == 0, done.stdout[-6000:]
@@ -168,7 +179,7 @@ def test_every_job_is_a_slurm_job_and_the_results_are_the_same_bits(
     assert len({row.job for row in rows}) == done.stdout.count("has been submitted with SLURM jobid")
 
 
-def test_gpus_are_asked_for_by_gres_as_well(cluster: None, copy: Project, undisturbed: str) -> None:
+def test_gpus_are_asked_for_by_gres_as_well(copy: Project, undisturbed: str) -> None:
     done = submit(copy, WEIGHTS, profile="slurm-gres", config="long.yaml")
     assert done.returncode == 0, done.stdout[-6000:]
     row = accounted()[-1]
@@ -176,7 +187,7 @@ def test_gpus_are_asked_for_by_gres_as_well(cluster: None, copy: Project, undist
     assert digest(copy.folder / WEIGHTS) == undisturbed
 
 
-def test_a_job_over_its_memory_is_tried_again_with_more(cluster: None, copy: Project, undisturbed: str) -> None:
+def test_a_job_over_its_memory_is_tried_again_with_more(copy: Project, undisturbed: str) -> None:
     before = len(accounted())
     done = submit(copy, WEIGHTS, "--set-resources", "train:mem_mb=attempt*450", config="long.yaml")
     assert done.returncode == 0, done.stdout[-6000:]
@@ -188,14 +199,14 @@ def test_a_job_over_its_memory_is_tried_again_with_more(cluster: None, copy: Pro
     assert digest(copy.folder / WEIGHTS) == undisturbed
 
 
-def test_a_job_that_never_fits_is_reported_by_name(cluster: None, copy: Project) -> None:
+def test_a_job_that_never_fits_is_reported_by_name(copy: Project) -> None:
     done = submit(copy, WEIGHTS, "--set-resources", "train:mem_mb=300", "--retries", "1", config="long.yaml")
     assert done.returncode != 0
     assert "Training resnet50_hmscam on demo" in done.stdout and "Error in rule train" in done.stdout
     assert "exceeded memory limit" in slurm_log(copy, accounted()[-1]) and not (copy.folder / WEIGHTS).exists()
 
 
-def test_a_job_over_its_time_goes_on_in_the_next_try(cluster: None, copy: Project, undisturbed: str) -> None:
+def test_a_job_over_its_time_goes_on_in_the_next_try(copy: Project, undisturbed: str) -> None:
     longer(copy, 60 / EPOCHS)  # over a minute, the shortest limit that SLURM knows
     before = len(accounted())
     done = submit(copy, WEIGHTS, "--set-resources", "train:runtime=attempt", config="long.yaml")
@@ -206,24 +217,29 @@ def test_a_job_over_its_time_goes_on_in_the_next_try(cluster: None, copy: Projec
     assert digest(copy.folder / WEIGHTS) == undisturbed
 
 
+@contextmanager
 def interrupted(
-    project: Project, log: Path, epochs: int, fault: Callable[[Accounted], None], *arguments: str
-) -> subprocess.Popen:
-    """Start the training on the cluster, and do something to it after some epochs."""
+    project: Project, log: Path, epochs: int, fault: Callable[[Accounted], object], *arguments: str
+) -> Iterator[subprocess.Popen]:
+    """The training on the cluster, to which something is done after some epochs."""
     running = subprocess.Popen(
         **submitting(project, WEIGHTS, *arguments, config="long.yaml"), stdout=log.open("w"), start_new_session=True
     )
-    wait_until(lambda: epochs_saved(project) >= epochs, running, log)
-    fault(accounted()[-1])
-    return running
+    try:
+        wait_until(lambda: epochs_saved(project) >= epochs, running, log)
+        fault(accounted()[-1])
+        yield running
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
 
 
-def test_a_cancelled_training_goes_on_after_its_last_epoch(
-    cluster: None, copy: Project, undisturbed: str, tmp_path: Path
-) -> None:
+def test_a_cancelled_training_goes_on_after_its_last_epoch(copy: Project, undisturbed: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    running = interrupted(copy, log, 5, lambda row: subprocess.run(["scancel", row.job], check=True), "--retries", "0")
-    assert running.wait(timeout=400) != 0
+    cancel = partial(subprocess.run, check=True)
+    with interrupted(copy, log, 5, lambda row: cancel(["scancel", row.job]), "--retries", "0") as running:
+        assert running.wait(timeout=400) != 0
     assert "CANCELLED" in log.read_text() and "Error in rule train" in log.read_text()
     saved = epochs_saved(copy)
     assert 5 <= saved < EPOCHS
@@ -242,46 +258,38 @@ def lose_node(node: str) -> None:
                 each.kill()
 
 
-def test_a_training_whose_node_is_lost_goes_on_at_another(
-    cluster: None, copy: Project, undisturbed: str, tmp_path: Path
-) -> None:
+def test_a_training_whose_node_is_lost_goes_on_at_another(copy: Project, undisturbed: str, tmp_path: Path) -> None:
     log, before = tmp_path / "log", len(accounted())
-    running = interrupted(copy, log, 5, lambda row: lose_node(row.node))
-    try:
-        assert running.wait(timeout=400) == 0, log.read_text()[-6000:]
-        tries = accounted()[before:]
-        assert tries[0].state == "NODE_FAIL" and tries[-1].state == "COMPLETED"
-        assert tries[-1].node not in ("", tries[0].node)
-        assert went_on_after(copy) >= 5
-        assert digest(copy.folder / WEIGHTS) == undisturbed
-    finally:
-        slurm.start_node(tries[0].node)
+    with interrupted(copy, log, 5, lambda row: lose_node(row.node)) as running:
+        # SLURM waits two minutes before it starts what it queues again.
+        assert running.wait(timeout=600) == 0, log.read_text()[-6000:]
+    tries = accounted()[before:]
+    slurm.start_node(tries[0].node)
+    assert tries[0].state == "NODE_FAIL" and tries[-1].state == "COMPLETED"
+    assert tries[-1].node not in ("", tries[0].node)
+    assert went_on_after(copy) >= 5
+    assert digest(copy.folder / WEIGHTS) == undisturbed
 
 
-def test_a_restart_of_the_scheduler_is_not_noticed(
-    cluster: None, copy: Project, undisturbed: str, tmp_path: Path
-) -> None:
+def test_a_restart_of_the_scheduler_is_not_noticed(copy: Project, undisturbed: str, tmp_path: Path) -> None:
     def restart(_: Accounted) -> None:
         slurm.stop("slurmctld")
         time.sleep(5)
         slurm.start_controller(clean=False)
 
     log, before = tmp_path / "log", len(accounted())
-    running = interrupted(copy, log, 5, restart)
-    assert running.wait(timeout=400) == 0, log.read_text()[-6000:]
+    with interrupted(copy, log, 5, restart) as running:
+        assert running.wait(timeout=400) == 0, log.read_text()[-6000:]
     assert [row.state for row in accounted()[before:]] == ["COMPLETED"]
     assert went_on_after(copy) == 0
     assert digest(copy.folder / WEIGHTS) == undisturbed
 
 
-def test_snakemake_killed_and_started_again_waits_for_nobody(
-    cluster: None, copy: Project, undisturbed: str, tmp_path: Path
-) -> None:
+def test_snakemake_killed_and_started_again_waits_for_nobody(copy: Project, undisturbed: str, tmp_path: Path) -> None:
     """What it left in the queue is taken out, or two jobs would train the same run."""
     log, before = tmp_path / "log", len(accounted())
-    running = interrupted(copy, log, 5, lambda _: None)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    with interrupted(copy, log, 5, lambda _: None):
+        pass  # and killed
     environment = submitting(copy)["env"]
     done = subprocess.run(
         [sys.executable, "workflow/unlock_stale.py"], cwd=copy.folder, env=environment, text=True, capture_output=True
@@ -295,7 +303,7 @@ def test_snakemake_killed_and_started_again_waits_for_nobody(
     assert digest(copy.folder / WEIGHTS) == undisturbed
 
 
-def test_runs_can_be_submitted_as_a_job_array(cluster: None, project: Project, copy: Project) -> None:
+def test_runs_can_be_submitted_as_a_job_array(project: Project, copy: Project) -> None:
     targets = [WEIGHTS.replace("resnet50_hmscam", name) for name in ("colour_histogram", "neurallnet")]
     for target in targets:
         (copy.folder / target).unlink()
