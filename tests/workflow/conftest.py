@@ -90,6 +90,7 @@ def clone(folder: Path) -> Project:
     # What costs a pass of a network on changed images is seen in the smoke study.
     study["experiments"] = {"subtype": study["experiments"]["subtype"] | {"protocols": ["patient"], "checks": []}}
     study["segmentation"]["leave_one_out"] = False
+    study["export"] = {"models": []}
     study["evaluation"] |= {"resamples": 100, "profile": {"warm_up": 1, "runs": 5, "batches": [1, 2]}}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     return Project(folder)

@@ -21,7 +21,8 @@ from leukoflow.report.page import TABLES
 
 from .conftest import Project
 
-pytestmark = pytest.mark.workflow
+# The first test waits for the whole run of the study.
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1800)]
 
 DOWNSTREAM = (
     "Scoring", "Comparing", "Testing the models", "Auditing shortcuts", "Changing test images", "Deriving the gate",
