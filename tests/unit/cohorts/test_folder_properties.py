@@ -7,15 +7,16 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukoflow.cohorts.folder import SUFFIXES, list_folder
+from leukoflow.cohorts.folder import list_folder
 from leukoflow.config.cohorts import FolderCohort
+from leukoflow.core.files import PICTURES
 
 LABELS = {"Normal": "Benign", "[Malignant] Pre-B": "Pre", "é": "Pro"}
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12).filter(
     lambda name: name not in (".", "..")
 )
 FOLDERS = st.lists(st.one_of(st.sampled_from(sorted(LABELS)), NAMES), max_size=3)
-FILES = st.tuples(FOLDERS, NAMES, st.sampled_from([*SUFFIXES, ".JPG", ".txt", ""]))
+FILES = st.tuples(FOLDERS, NAMES, st.sampled_from([*PICTURES, ".JPG", ".txt", ""]))
 
 
 def label_of(folders: list[str]) -> str | None:
@@ -37,7 +38,7 @@ def test_every_image_is_listed_once_by_the_label_of_its_nearest_folder(files: li
             except OSError:  # a file where there is a folder of the name already, or the other way round
                 continue
             hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-            if path.name.lower().endswith(SUFFIXES) and not hidden:
+            if path.name.lower().endswith(PICTURES) and not hidden:
                 expected[path.as_posix()] = label_of(folders)
         labels = {name: label for name, label in LABELS.items() if label in expected.values()}
         listing = list_folder(Path(root), FolderCohort(kind="folder", root=root, labels=labels))
