@@ -185,7 +185,7 @@ for megabytes in (400, 40):
 
 
 def test_memory_is_what_the_pass_took_and_its_peak_is_forgotten() -> None:
-    """In a process of its own, as an old one has memory to give. What is freed may be kept for the next of six passes."""
+    """In a process of its own, as an old one has memory to give. What is freed may be kept while six passes run."""
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
     large, small = map(float, done.stdout.split())
     assert math.isnan(small) or (large > 390 and 30 < small < 300)
