@@ -12,15 +12,6 @@ ASSESSMENT_FIGURES = ("roc", "pr", "reliability", "reliability_classes", "confid
 ASSESSED_PANELS = [".".join(panel) for panel in MAIN_PANELS]
 
 
-def assessed_predictions(wildcards):
-    """Predictions of a panel's runs for every cohort they are tested on."""
-    return [
-        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
-        for run in runs_in_panel(wildcards)
-        for target in RUNS[run]
-    ]
-
-
 def panel_targets(wildcards):
     """Options that name a panel's runs, those tested on the same cohorts together; each's own cohort comes first."""
     together = {}

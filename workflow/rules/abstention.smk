@@ -16,6 +16,7 @@ rule novelty:
         "logs/{study}/novelty/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
     benchmark:
         "benchmarks/{study}/novelty/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
+    priority: 10
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -55,6 +56,7 @@ rule abstain:
         "logs/{study}/abstain/{cohort}.{task}.{view}.{protocol}.log",
     benchmark:
         "benchmarks/{study}/abstain/{cohort}.{task}.{view}.{protocol}.tsv"
+    priority: 10
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -96,6 +98,7 @@ rule gate:
         "logs/{study}/gate/{cohort}.{task}.{protocol}.log",
     benchmark:
         "benchmarks/{study}/gate/{cohort}.{task}.{protocol}.tsv"
+    priority: 10
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -176,6 +179,8 @@ rule figure_abstention:
         "logs/{study}/figure_abstention.log",
     benchmark:
         "benchmarks/{study}/figure_abstention.tsv"
+    # The longest chain to the report ends here.
+    priority: 10
     conda:
         "../../envs/core.yaml"
     threads: 1

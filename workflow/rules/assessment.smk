@@ -3,7 +3,7 @@
 
 rule assess:
     input:
-        assessed_predictions,
+        predictions_of_panel,
     output:
         collect(
             "results/{{study}}/parts/assessment/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",

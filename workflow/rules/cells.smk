@@ -15,6 +15,7 @@ rule annotate:
         "logs/{study}/annotate/{cohort}.log",
     benchmark:
         "benchmarks/{study}/annotate/{cohort}.tsv"
+    priority: 20
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -111,6 +112,7 @@ rule segment:
         "logs/{study}/segment/{cohort}.{shard}.log",
     benchmark:
         "benchmarks/{study}/segment/{cohort}.{shard}.tsv"
+    priority: 20
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -3,7 +3,7 @@
 
 rule score:
     input:
-        assessed_predictions,
+        predictions_of_panel,
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         duplicates="results/{study}/quality/duplicates.parquet",
     output:

@@ -66,7 +66,7 @@ rule report:
         "benchmarks/{study}/report.tsv"
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem_mb=grows(1500),
         runtime=grows(30),
@@ -77,4 +77,4 @@ rule report:
         "Writing the report"
     shell:
         "python -m leukoflow.steps.report --study {input.study} --tables {input.tables}"
-        " --figures {input.figures} --output {output} 2> {log}"
+        " --figures {input.figures} --threads {threads} --output {output} 2> {log}"

@@ -4,9 +4,8 @@ import csv
 import io
 import json
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -21,6 +20,7 @@ from leukoflow.artefact.overlay import overlay, overlay_path
 from leukoflow.artefact.schema import Export
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import PICTURES, atomic
+from leukoflow.core.parallel import in_order
 from leukoflow.core.step import progress
 from leukoflow.images.io import ImageError, read_image
 
@@ -97,21 +97,13 @@ def _outcomes(paths: Sequence[str], job: Job, processes: int) -> Iterator[Outcom
         _start(job)
         yield from map(_outcome, paths)
         return
-    pending: deque[Future[Outcome]] = deque()
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _start, (job,))
     try:
-        for path in paths:
-            pending.append(pool.submit(_outcome, path))
-            if len(pending) >= 4 * processes:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        yield from in_order(pool, _outcome, paths, 4 * processes)
     except BrokenProcessPool as error:
         raise LeukoFlowError(
             "a process was ended from outside, perhaps for want of memory; run again with fewer --processes to go on"
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 _asked: Callable[[str], Outcome] | None = None

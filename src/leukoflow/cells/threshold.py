@@ -106,12 +106,13 @@ def _divided(image: np.ndarray, region: np.ndarray, rule: Rule, keep_middle: boo
     cv2.setRNGSeed(0)
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
     _, _, centres = cv2.kmeans(sample, rule.clusters, None, stop, 2, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]
-    nearest = np.argmin(((pixels[:, None] - centres) ** 2).sum(axis=2), axis=1)
+    # The squared distance without the pixel's own square, which is the same for every centre.
+    nearest = np.argmin((centres**2).sum(axis=1) - 2 * (pixels @ centres.T), axis=1)
     counts = np.bincount(nearest, minlength=rule.clusters)
     means = np.bincount(nearest, weights=values, minlength=rule.clusters) / np.maximum(counts, 1)
     kept = np.argsort(means)[1:] if keep_middle and rule.clusters > 3 else [int(means.argmax())]
     found = np.zeros_like(region)
-    found[region] = np.isin(nearest, kept)
+    found[region] = np.isin(np.arange(rule.clusters), kept)[nearest]
     return found
 
 

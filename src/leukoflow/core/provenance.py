@@ -24,7 +24,6 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table
 
 NAME = "provenance.json"
-CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -161,11 +160,8 @@ def _time(seconds: float) -> str:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str:

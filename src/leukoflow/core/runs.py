@@ -1,5 +1,6 @@
 """Names of runs: one model on one cohort, task, view, protocol, fold and seed, as its folder says."""
 
+import argparse
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -59,6 +60,24 @@ def run_of(path: str | Path) -> Run:
         if _NAME.fullmatch(folder.name):
             return parse_run(folder.name)
     raise LeukoFlowError(f"{path}: lies in no run's folder (COHORT.TASK.VIEW.PROTOCOL.MODEL.foldN.seedN)")
+
+
+def add_runs_on(arguments: argparse.ArgumentParser) -> None:
+    """Options of a step that reads predictions of several runs; `runs_on` has what they name."""
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
+    arguments.add_argument(
+        "--on", nargs="+", action="append", required=True, metavar=("TARGETS", "RUN"),
+        help="cohorts that runs are tested on, their own first, comma between; names of the runs. May be repeated",
+    )  # fmt: skip
+
+
+def runs_on(given: argparse.Namespace) -> list[tuple[Run, list[Path]]]:
+    """Every run named by the options, with the files of its predictions, its own cohort's first."""
+    return [
+        (parse_run(name), [given.runs / name / "predictions" / f"{target}.parquet" for target in targets.split(",")])
+        for targets, *names in given.on
+        for name in names
+    ]
 
 
 def is_baseline(model: str) -> bool:

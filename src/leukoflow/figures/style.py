@@ -9,6 +9,8 @@ import matplotlib.colors
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from leukoflow.core.files import atomic, write_table
@@ -97,10 +99,11 @@ def empty(message: str) -> Figure:
 def save(figure: Figure, table: pd.DataFrame, output: str | Path) -> None:
     """Write OUTPUT.png, .svg and .csv (the numbers behind the figure); the same figure gives the same bytes."""
     output = Path(output)
+    figure.set_dpi(DPI)
     with atomic(output.with_suffix(".png")) as path:
-        figure.savefig(path, dpi=DPI, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
     # Everything has found its place; to look for it again takes as long as the drawing.
     figure.set_layout_engine("none")
     with atomic(output.with_suffix(".svg")) as path:
-        figure.savefig(path, dpi=DPI, metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None, "Creator": None})
     write_table(output.with_suffix(".csv"), table)

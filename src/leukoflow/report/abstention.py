@@ -1,6 +1,6 @@
 """Section Abstention and novelty of the report: what a model should refuse, and at what price."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,9 +93,17 @@ def _share(row: Any, name: str = "value", low: str = "low", high: str = "high") 
     return number(row[name], words.percent(row[name]), limits)
 
 
-def _measure(part: pd.DataFrame, measure: str, level: float) -> Cell:
-    rows = part[(part["measure"] == measure) & ((part["level"] - level).abs() < 1e-9)].to_dict("records")
-    return _share(rows[0]) if rows else Cell(words.NONE)
+def _measures(part: pd.DataFrame) -> Callable[[str, float], Cell]:
+    """Looks up a measure at a level among one model's rows; a frame asked again and again would take seconds."""
+    rows: dict[tuple[str, float], Any] = {}
+    for row in part.to_dict("records"):
+        rows.setdefault((row["measure"], round(row["level"], 9)), row)
+
+    def cell(measure: str, level: float) -> Cell:
+        row = rows.get((measure, round(level, 9)))
+        return _share(row) if row else Cell(words.NONE)
+
+    return cell
 
 
 def cost_grid(table: pd.DataFrame) -> Grid:
@@ -105,9 +113,9 @@ def cost_grid(table: pd.DataFrame) -> Grid:
     accuracies = sorted(own.loc[own["measure"] == "coverage at accuracy", "level"].unique())
     rows = []
     for _, part in own.groupby(PLACE, sort=False):
-        row = part.iloc[0]
-        cells = _start(row) + [_measure(part, "accuracy at coverage", each) for each in coverages]
-        cells += [_measure(part, "coverage at accuracy", each) for each in accuracies]
+        row, measure = part.iloc[0], _measures(part)
+        cells = _start(row) + [measure("accuracy at coverage", each) for each in coverages]
+        cells += [measure("coverage at accuracy", each) for each in accuracies]
         areas = part.set_index("measure")["value"]
         cells += [number(areas[each], words.decimal(areas[each])) for each in ("aurc", "excess aurc")]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
@@ -126,11 +134,11 @@ def elsewhere_grid(table: pd.DataFrame) -> Grid | None:
     levels = sorted(table.loc[table["measure"] == "kept", "level"].unique())
     rows = []
     for _, part in table.groupby([*PLACE, "target", "role"], sort=False):
-        row = part.iloc[0]
+        row, measure = part.iloc[0], _measures(part)
         where = Cell(f"{row['target']}, {'without overlap' if row['subset'] != 'all' else row['role']}")
-        cells = [*_start(row), where, _measure(part, "accuracy at coverage", 1.0)]
+        cells = [*_start(row), where, measure("accuracy at coverage", 1.0)]
         for each in levels:
-            cells += [_measure(part, name, each) for name in ("kept", "accuracy of kept")]
+            cells += [measure(name, each) for name in ("kept", "accuracy of kept")]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = [*START, "Images of", "Accuracy, all answered"]
     for each in levels:
@@ -142,6 +150,8 @@ def elsewhere_grid(table: pd.DataFrame) -> Grid | None:
 def sets_grid(table: pd.DataFrame) -> Grid:
     """Measured coverage and size of prediction sets."""
     whole, rows = table[table["class"] == ""], []
+    within_classes = table[(table["method"] == "class-conditional") & (table["class"] != "")]
+    classes = dict(list(within_classes.groupby([*PLACE, "target", "level"])))
     for _, part in whole.groupby([*PLACE, "target", "role", "level"], sort=False):
         by_method = {row["method"]: row for row in part.to_dict("records")}
         row, within = by_method["split"], by_method["class-conditional"]
@@ -153,7 +163,7 @@ def sets_grid(table: pd.DataFrame) -> Grid:
         cells += [_share(row, "coverage"), _share(within, "coverage")]
         cells += [number(each["size"], words.decimal(each["size"], 2)) for each in (row, within)]
         cells += [number(row[name], words.percent(row[name])) for name in ("single", "empty")]
-        lowest = _few(table, row)
+        lowest = _few(classes.get(tuple(row[name] for name in (*PLACE, "target", "level"))))
         rows.append(Row((*cells, lowest), is_baseline(row["model"])))
     columns = [*START, "Images of", "Promised", "Covered", "Covered, by class", "Mean size", "Mean size, by class"]
     columns += ["Of one class", "Empty", "Fewest calibrated on"]
@@ -166,12 +176,9 @@ def sets_grid(table: pd.DataFrame) -> Grid:
     return grid(caption + "correction asks, that class is in every set.", columns, rows)
 
 
-def _few(table: pd.DataFrame, row: Any) -> Cell:
+def _few(part: pd.DataFrame | None) -> Cell:
     """The class with the fewest calibration images, marked where it has too few."""
-    same = (table[PLACE] == pd.Series({name: row[name] for name in PLACE})).all(axis=1)
-    part = table[same & (table["method"] == "class-conditional") & (table["class"] != "")]
-    part = part[(part["target"] == row["target"]) & (part["level"] == row["level"])]
-    if part.empty:
+    if part is None:
         return Cell(words.NONE)
     fewest = part.loc[part["calibration"].idxmin()]
     text = f"{words.count(fewest['calibration'])} ({fewest['class']})"

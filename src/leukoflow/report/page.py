@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.parallel import thread_map
 from leukoflow.report import grid, words
 from leukoflow.report.abstention import abstention_section
 from leukoflow.report.assessment import assessment_section
@@ -83,13 +84,13 @@ class Section:
     content: Any
 
 
-def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[Path]) -> str:
+def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[Path], threads: int = 1) -> str:
     """The page as text. `tables` by name (`TABLES`); `figures` are PNG files, their SVG beside them."""
     lacking = [name for name in TABLES if name not in tables]
     if lacking:
         raise LeukoFlowError(f"report: the table {lacking[0]} is missing; name {lacking[0]}.csv among --tables")
     cohorts = list(study.cohorts)
-    pictures = [picture(path, study.evaluation.confidence) for path in figures]
+    pictures = list(thread_map(lambda path: picture(path, study.evaluation.confidence), figures, threads))
     pictures.sort(key=lambda each: cohorts.index(each.parts[0]) if each.parts[:1] and each.parts[0] in cohorts else -1)
     environment = Environment(
         loader=PackageLoader("leukoflow.report", "templates"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_table, write_table
-from leukoflow.core.runs import parse_run
+from leukoflow.core.runs import add_runs_on, runs_on
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.evaluation.assess import assess
 
@@ -21,17 +21,12 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
     arguments.add_argument("--task", type=settings(Task), required=True, help="the panel's entry of section tasks")
-    arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
-    arguments.add_argument(
-        "--on", nargs="+", action="append", required=True, metavar=("TARGETS", "RUN"),
-        help="cohorts that runs are tested on, their own first, comma between; names of the runs. May be repeated",
-    )  # fmt: skip
+    add_runs_on(arguments)
     arguments.add_argument("--output", type=Path, required=True, help="folder to write the tables into")
     given = arguments.parse_args(argv)
-    named = [(parse_run(name), targets.split(",")) for targets, *names in given.on for name in names]
+    named = runs_on(given)
     predictions = {}
-    for each, targets in progress(named, len(named), "run"):
-        files = [given.runs / each.name / "predictions" / f"{target}.parquet" for target in targets]
+    for each, files in progress(named, len(named), "run"):
         predictions[each] = [read_table(path, COLUMNS) for path in files]
     for name, table in assess(predictions, given.task.classes, given.settings).items():
         write_table(given.output / f"{name}.csv", table)

@@ -14,6 +14,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
     arguments.add_argument("--tables", nargs="+", type=Path, required=True, help="all tables (CSV)")
     arguments.add_argument("--figures", nargs="+", type=Path, required=True, help="figures (PNG), SVG beside each")
+    arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="report (HTML)")
     given = arguments.parse_args(argv)
     tables = {path.stem: read_table(path) for path in given.tables}
@@ -31,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
             "comparable",
         } & set(table.columns):
             table[column] = table[column].fillna("")
-    write_text(given.output, render(Study.model_validate(read_json(given.study)), tables, given.figures))
+    write_text(given.output, render(Study.model_validate(read_json(given.study)), tables, given.figures, given.threads))
 
 
 if __name__ == "__main__":

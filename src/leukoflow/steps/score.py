@@ -14,7 +14,7 @@ import pandas as pd
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_table, write_table
-from leukoflow.core.runs import Run, parse_run
+from leukoflow.core.runs import Run, add_runs_on, runs_on
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.evaluation import scores
 
@@ -24,11 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
     arguments.add_argument("--tasks", type=json.loads, required=True, help="section tasks, as JSON")
-    arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
-    arguments.add_argument(
-        "--on", nargs="+", action="append", required=True, metavar=("TARGETS", "RUN"),
-        help="cohorts that runs are tested on, their own first, comma between; names of the runs. May be repeated",
-    )  # fmt: skip
+    add_runs_on(arguments)
     arguments.add_argument("--split", type=Path, required=True, help="split table of the panel's protocol")
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--output", type=Path, required=True, help="scores (CSV)")
@@ -36,10 +32,9 @@ def main(argv: list[str] | None = None) -> None:
     given = arguments.parse_args(argv)
     tasks = {name: Task.model_validate(each) for name, each in given.tasks.items()}
     split, duplicates = read_table(given.split), read_table(given.duplicates)
-    named = [(parse_run(name), targets.split(",")) for targets, *names in given.on for name in names]
+    named = runs_on(given)
     made, counted = [], []
-    for each, targets in progress(named, len(named), "run"):
-        files = [given.runs / each.name / "predictions" / f"{target}.parquet" for target in targets]
+    for each, files in progress(named, len(named), "run"):
         predictions = pd.concat([read_table(path) for path in files], ignore_index=True)
         parts = list(scores.samples(each, predictions, split, duplicates, tasks[each.task].classes))
         made += list(_scored(each, parts, tasks, given.settings))
