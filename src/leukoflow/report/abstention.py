@@ -180,7 +180,7 @@ def _few(part: pd.DataFrame | None) -> Cell:
     """The class with the fewest calibration images, marked where it has too few."""
     if part is None:
         return Cell(words.NONE)
-    fewest = part.loc[part["calibration"].idxmin()]
+    fewest = part.sort_values("calibration", kind="stable").iloc[0]
     text = f"{words.count(fewest['calibration'])} ({fewest['class']})"
     chip = f"needs {words.count(fewest['needed'])}" if fewest["calibration"] < fewest["needed"] else ""
     return Cell(text, key=float(fewest["calibration"]), chip=chip)
