@@ -156,11 +156,14 @@ class Model:
     ) -> Iterator[Reason]:
         """Why not to answer, quality first."""
         facts = self.facts
-        for name, (value, low, high) in quality.items():
-            if not low <= value <= high:
-                side = f"below {low:.3g}, the least" if value < low else f"above {high:.3g}, the most"
-                words = facts.quality[name].words
-                yield Reason("quality", f"Poor or unusual picture: {words} is {value:.3g}, {side} that is accepted.")
+        beyond = [
+            f"{facts.quality[name].words} is {value:.3g}, accepted is "
+            + (f"{low:.3g} or more" if value < low else f"{high:.3g} or less")
+            for name, (value, low, high) in quality.items()
+            if not low <= value <= high
+        ]
+        if beyond:
+            yield Reason("quality", f"Poor or unusual picture: {'; '.join(beyond)}.")
         limit = facts.novelty.threshold
         if limit is not None and not strangeness <= limit:
             text = f"Unlike the training images: its distance from them is {strangeness:.3g}, the limit is {limit:.3g}."

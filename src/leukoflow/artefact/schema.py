@@ -125,8 +125,8 @@ class Result(Section):
 class Cost(Section):
     """What a form of the model costs and how well it does on held-out images."""
 
-    form: Literal["torch", "onnx", "int8"]
-    """PyTorch, ONNX Runtime, or ONNX Runtime with 8-bit integers."""
+    form: Literal["torch", "exact", "onnx", "int8"]
+    """PyTorch, PyTorch in 64 bits (of spiking networks alone), ONNX Runtime, or ONNX Runtime with 8-bit integers."""
     bytes: int
     """Size of its file."""
     milliseconds: float

@@ -10,7 +10,12 @@ RESEARCH = (
     "**For research only. This is no medical device and no diagnosis.** It must not decide about a patient, and its "
     "answer must not take the place of a haematologist's look at the smear."
 )
-FORMS = {"torch": "PyTorch", "onnx": "ONNX Runtime", "int8": "ONNX Runtime, 8-bit integers"}
+FORMS = {
+    "torch": "PyTorch",
+    "exact": "PyTorch, 64 bits",
+    "onnx": "ONNX Runtime",
+    "int8": "ONNX Runtime, 8-bit integers",
+}
 TITLES = {
     "accuracy": "right",
     "balanced_accuracy": "right, mean over classes",
@@ -122,6 +127,12 @@ def _costs(facts: Export) -> Iterator[str]:
             f"| {FORMS[each.form]} | {each.bytes / 1e6:.1f} MB | {each.milliseconds:.1f} ms | "
             f"{each.accuracy:.1%} of {each.images} | {each.same:.1%} | {each.within:.1%} | "
             f"{each.largest_difference:.2g} |"
+        )
+    if any(each.form == "exact" for each in facts.costs):
+        yield (
+            "\nA spiking neuron fires or does not: where rounding tips one that was at its threshold, its spike is seen "
+            "in the logits. 64 bits show on how many pictures PyTorch's own rounding does so; ONNX Runtime's does so on "
+            "others."
         )
 
 

@@ -110,7 +110,8 @@ def test_answers_follow_from_the_logits(made: Made, model: Model) -> None:
         kinds = [each.kind for each in answer.reasons]
         assert ("novelty" in kinds) == (answer.novelty > answer.novelty_limit)
         beyond = [name for name, (value, low, high) in answer.quality.items() if not low <= value <= high]
-        assert kinds.count("quality") == len(beyond)
+        assert kinds.count("quality") == bool(beyond)
+        assert all(model.facts.quality[name].words in answer.reasons[0].text for name in beyond)
 
 
 def test_what_is_no_smear_is_refused(model: Model) -> None:
@@ -137,7 +138,8 @@ def test_facts_say_what_is_known(made: Made, model: Model) -> None:
     facts = model.facts
     assert set(facts.files) == set(FILES) and facts.run == made.run.name
     forms = {each.form: each for each in facts.costs}
-    assert set(forms) == {"torch", "onnx", "int8"}
+    assert set(forms) == {"torch", "exact", "onnx", "int8"}
+    assert 0 < forms["exact"].largest_difference <= TOLERANCE
     assert forms["onnx"].largest_difference <= TOLERANCE and forms["int8"].largest_difference > 0
     assert forms["int8"].bytes < forms["onnx"].bytes and forms["int8"].images == 12
     (accuracy,) = facts.results
