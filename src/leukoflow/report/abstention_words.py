@@ -94,6 +94,12 @@ def _range(values: pd.Series, digits: int = 0) -> str:
     return f"{100 * low:.{digits}f} to {words.percent(high, digits)}"
 
 
+def _sizes(sizes: pd.Series) -> str:
+    """Mean sizes of sets: one, or from the least to the most of the models."""
+    low, high = f"{sizes.min():.1f}", f"{sizes.max():.1f}"
+    return low if low == high else f"{low} to {high}, by model,"
+
+
 def _sets(name: str, table: pd.DataFrame) -> Iterator[str]:
     """How often sets of all networks hold the true class, at home and elsewhere."""
     if table.empty:
@@ -102,8 +108,8 @@ def _sets(name: str, table: pd.DataFrame) -> Iterator[str]:
     part = table[(table["class"] == "") & (table["method"] == "split") & (table["level"] == level)]
     own, others = part[part["role"] == "test"], part[part["role"] == "external"]
     text = f"{name}: sets of classes that are to hold the true one {words.percent(level, 0)} of the time hold it "
-    text += f"{_range(own['coverage'])} of the time on test images ({own['size'].min():.1f} to {own['size'].max():.1f} "
-    text += "classes a set, by model)"
+    text += f"{_range(own['coverage'])} of the time on test images ({_sizes(own['size'])} "
+    text += "classes a set)"
     for target, rows in others.groupby("target", sort=False):
         text += f", and {_range(rows['coverage'])} on {target}"
     yield text + "."
