@@ -131,8 +131,8 @@ def _costs(facts: Export) -> Iterator[str]:
     if any(each.form == "exact" for each in facts.costs):
         yield (
             "\nA spiking neuron fires or does not: where rounding tips one that was at its threshold, its spike is "
-            "seen in the logits. 64 bits show on how many pictures PyTorch's own rounding does so; that of ONNX Runtime "
-            "does so on others."
+            "seen in the logits. 64 bits show on how many pictures PyTorch's own rounding does so; ONNX Runtime rounds "
+            "elsewhere."
         )
 
 
