@@ -63,13 +63,14 @@ def novelty(thresholds: Mapping[str, Any]) -> Novelty:
     return Novelty(threshold=asked["scores"][NOVELTY], accepted=asked["accepted"])
 
 
-def results(run: Run, scores: pd.DataFrame) -> tuple[Result, ...]:
+def results(run: Run, scores: pd.DataFrame, subset: str = EVERY) -> tuple[Result, ...]:
     """Figures of a run on its test images and on other cohorts, with intervals over groups where there are such."""
     rows = of_run(run, scores)
-    rows = rows[rows["role"].isin(["test", "external"]) & (rows["subset"] == EVERY) & rows["class"].isna()]
+    rows = rows[rows["role"].isin(["test", "external"]) & (rows["subset"] == subset) & rows["class"].isna()]
     rows = rows[rows["metric"].isin(METRICS)]
-    # Of several intervals of one figure that over groups counts.
-    rows = rows.assign(wide=(rows["resampling"] == "groups")).sort_values("wide", ascending=False, kind="stable")
+    # Of several intervals of one figure that over groups counts; where nothing varies, no resampling says anything.
+    worth = rows["resampling"].map({"wilson": 1, "groups": 2}).fillna(0).where(rows["low"] < rows["high"], -1)
+    rows = rows.assign(worth=worth).sort_values("worth", ascending=False, kind="stable")
     rows = rows.drop_duplicates(["target", "role", "metric"]).sort_index()
     return tuple(
         Result(
@@ -77,8 +78,8 @@ def results(run: Run, scores: pd.DataFrame) -> tuple[Result, ...]:
             role=row["role"],
             metric=row["metric"],
             value=row["value"],
-            low=_number(row["low"]),
-            high=_number(row["high"]),
+            low=_number(row["low"]) if row["worth"] >= 0 else None,
+            high=_number(row["high"]) if row["worth"] >= 0 else None,
             images=row["n"],
             groups=row["groups"],
         )

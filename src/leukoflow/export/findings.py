@@ -8,6 +8,7 @@ import pandas as pd
 
 from leukoflow.artefact.schema import Confidence, Result
 from leukoflow.core.runs import BASELINE, Run
+from leukoflow.evaluation.scores import UNSEEN
 from leukoflow.export.facts import of_run, results
 
 FEW_GROUPS = 20
@@ -35,7 +36,11 @@ def findings(
     shortcuts = of_run(run, tables["shortcut_audit"])
     grave = len(shortcuts) and shortcuts.iloc[0]["level"] in GRAVE
     shortcut = f"Shortcut audit: {shortcuts.iloc[0]['verdict']}" if len(shortcuts) else _UNAUDITED
-    rest = [*_baseline(run, tables["scores"], found), *_shared(run, tables["audit"]), *_elsewhere(found)]
+    rest = [
+        *_baseline(run, tables["scores"], found),
+        *_shared(run, tables["audit"]),
+        *_elsewhere(run, tables["scores"], found),
+    ]
     parts = [shortcut, *rest] if grave or not len(shortcuts) else [*rest, shortcut]
     parts.append(HELD_OUT[run.protocol])
     parts += list(_few(found))
@@ -70,10 +75,19 @@ def _shared(run: Run, audit: pd.DataFrame) -> Iterator[str]:
             yield f"{int(count)} of {int(rows.iloc[0]['test'])} test images {words}."
 
 
-def _elsewhere(found: Sequence[Result]) -> Iterator[str]:
+def _elsewhere(run: Run, scores: pd.DataFrame, found: Sequence[Result]) -> Iterator[str]:
+    """Other cohorts, with and without the images that copy what it learnt from."""
     external = [each for each in found if each.role == "external" and each.metric == "accuracy"]
+    clean = {each.target: each for each in results(run, scores, UNSEEN) if each.metric == "accuracy"}
     for each in external:
-        yield f"On images of another source ({each.target}) it is right on {with_interval(each)}."
+        other = clean.get(each.target)
+        copies = each.images - other.images if other else 0
+        text = (
+            f"On images of another source ({each.target}, {each.images} images) it is right on {with_interval(each)}."
+        )
+        if other and copies:
+            text += f" {copies} of them copy training images; on the {other.images} others: {with_interval(other)}."
+        yield text
     if not external:
         yield "It was not tested on images of any other source."
 
