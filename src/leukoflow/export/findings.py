@@ -86,7 +86,7 @@ def _elsewhere(run: Run, scores: pd.DataFrame, found: Sequence[Result]) -> Itera
             f"On images of another source ({each.target}, {each.images} images) it is right on {with_interval(each)}."
         )
         if other and copies:
-            text += f" {copies} of them copy training images; on the {other.images} others: {with_interval(other)}."
+            text += f" {copies} of them copy training images; on the {other.images} without: {with_interval(other)}."
         yield text
     if not external:
         yield "It was not tested on images of any other source."

@@ -43,7 +43,7 @@ def test_copies_in_another_cohort_are_told(scores: pd.DataFrame) -> None:
     confidence = Confidence(threshold=0.5, accuracy=0.95)
     said = " ".join(findings(RUN, tables, results(RUN, scores), confidence))
     assert "(away, 6 images) it is right on 100.0 % (61.0 to 100.0). 5 of them copy training images" in said
-    assert "on the 1 others: 100.0 % (21.0 to 100.0)" in said
+    assert "on the 1 without: 100.0 % (21.0 to 100.0)" in said
     without = scores[scores["subset"] == "all"]
     said = " ".join(findings(RUN, {**tables, "scores": without}, results(RUN, without), confidence))
     assert "copy" not in said
