@@ -6,7 +6,7 @@ test images and non-smears; accuracy is given for accepted and refused images ap
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -22,6 +22,7 @@ from leukoflow.core.seeding import generator
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.evaluation import gate
 from leukoflow.images.non_smears import non_smears
+from leukoflow.images.perturbations import WIDTH, Family, brightness, gaussian_blur
 from leukoflow.images.sources import listed, read, sources
 from leukoflow.quality.measure import LONGEST_SIDE, measure
 
@@ -31,27 +32,13 @@ ACCURACY = [
 PREDICTED = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
 
 
-def _blurred(share: float) -> Callable[[np.ndarray], np.ndarray]:
-    def change(image: np.ndarray) -> np.ndarray:
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), share * max(image.shape[:2])), np.uint8)
-
-    return change
-
-
-def _brighter(share: float) -> Callable[[np.ndarray], np.ndarray]:
-    def change(image: np.ndarray) -> np.ndarray:
-        return np.clip(np.rint(image * (1 + share)), 0, 255).astype(np.uint8)
-
-    return change
-
-
-DAMAGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "blur, 0.5 % of the side": _blurred(0.005),
-    "blur, 1 % of the side": _blurred(0.01),
-    "brightness -50 %": _brighter(-0.5),
-    "brightness -25 %": _brighter(-0.25),
-    "brightness +25 %": _brighter(0.25),
-    "brightness +50 %": _brighter(0.5),
+DAMAGES: dict[str, tuple[Family, float]] = {
+    "blur, 0.5 % of the side": (gaussian_blur, 0.005 * WIDTH),
+    "blur, 1 % of the side": (gaussian_blur, 0.01 * WIDTH),
+    "brightness -50 %": (brightness, -0.5),
+    "brightness -25 %": (brightness, -0.25),
+    "brightness +25 %": (brightness, 0.25),
+    "brightness +50 %": (brightness, 0.5),
 }
 """Changes of brightness are those under which Hassan et al. (2026) report their network to fail."""
 
@@ -107,8 +94,9 @@ def _made_up(tested: pd.Series, given: argparse.Namespace) -> Iterator[tuple[str
         chosen = np.sort(generator(asked.seed, "gate").choice(len(tested), number, replace=False))
         found = sources(given.root, files.loc[tested.to_numpy()[chosen]])
         images = [_small(read(each, given.max_pixels)) for each in found]
-        for kind, change in DAMAGES.items():
-            yield "damaged", kind, _measured([change(each) for each in images], given)
+        random = generator(asked.seed, "gate")
+        for kind, (change, level) in DAMAGES.items():
+            yield "damaged", kind, _measured([change(each[None], level, random)[0] for each in images], given)
     manifest = read_table(given.manifest, ["width", "height"])
     side = int(min(manifest[["width", "height"]].median().min(), LONGEST_SIDE))
     for kind, pictures in non_smears(asked.novelty.non_smears, side, asked.seed).items():
