@@ -30,8 +30,10 @@ def reasons(study: Study, paper: Paper, number: Number, row: Mapping[str, Any], 
         found.append(f"{given or 'no options'} (published: {wanted or 'none'})")
     if number.metric == "parameters":
         return found
-    if number.metric == "training_seconds":
+    if number.metric in ("training_seconds", "seconds_per_image"):
         found.append("another machine")
+    if number.metric == "seconds_per_image":  # whatever it has learnt
+        return [*found, *_side(study, paper, row)]
     found = [*_images(study, paper, number, row["cohort"], cohorts), *found]
     if row["weights"] == "random" and model.features is None and number.architecture in paper.pretrained:
         found.append("random weights (published: pretrained)")
@@ -40,12 +42,15 @@ def reasons(study: Study, paper: Paper, number: Number, row: Mapping[str, Any], 
     if paper.epochs and model.training.epochs < paper.epochs:
         found.append(f"at most {model.training.epochs} epochs (published: {paper.epochs})")
     if model.features is None:
-        side = study.views[row["view"]].size
-        if paper.side and side != paper.side:
-            found.append(f"pictures of {side} pixels (published: {paper.side})")
+        found += _side(study, paper, row)
     else:
         found += _features(study, paper, model)
     return found
+
+
+def _side(study: Study, paper: Paper, row: Mapping[str, Any]) -> list[str]:
+    side = study.views[row["view"]].size
+    return [f"pictures of {side} pixels (published: {paper.side})"] if paper.side and side != paper.side else []
 
 
 def _images(study: Study, paper: Paper, number: Number, cohort: str, cohorts: pd.DataFrame) -> list[str]:

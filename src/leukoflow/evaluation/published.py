@@ -19,8 +19,12 @@ from leukoflow.evaluation.published_more import PLACES, further
 
 SAME = "image"
 """The protocol of every paper: images divided at random."""
-COSTS = {"parameters": "parameters", "training_seconds": "seconds"}
-"""Metrics that stand in the table efficiency, and their columns there."""
+COSTS = {
+    "parameters": ("parameters", 1.0),
+    "training_seconds": ("seconds", 1.0),
+    "seconds_per_image": ("latency_p50_ms", 1e-3),
+}
+"""Metrics that stand in the table efficiency: their columns there, and the factor to the papers' unit."""
 COLUMNS = [
     "paper", "system", "number", "what", "metric", "task", "class", "dataset", "where", "published_protocol",
     "published", "published_low", "published_high", "published_interval", "cohort", "target", "view", "model",
@@ -100,7 +104,8 @@ def _ours(study: Study, paper: Paper, number: Number, tables: Mapping[str, pd.Da
         row |= {key: costs.get(key, np.nan) for key in ("epochs", "parameters")}
         row |= {"images": int(first["images"]), "runs": int(first["runs"])}
         if number.metric in COSTS:  # no matter of how the images are divided
-            row["reproduced"] = float(costs.get(COSTS[number.metric], np.nan))
+            column, factor = COSTS[number.metric]
+            row["reproduced"] = factor * float(costs.get(column, np.nan))
             return row | _said(study, paper, number, row, tables["cohorts"])
         same, strict = board[board["protocol"] == SAME], board[board["protocol"] != SAME]
         for part, protocol, (value, low, high), unseen in (

@@ -65,6 +65,14 @@ def test_parameters_do_not_depend_on_images_and_are_beside_the_counted(table) ->
     assert "23,508,032" in row(table, "hmscam", "parameters")["note"]
 
 
+def test_time_is_that_of_one_image_on_one_thread(root, table) -> None:
+    shown = row(table, "neurallnet", "seconds_per_image")
+    costs = pd.read_csv(root / "tables/efficiency.csv")
+    own = costs[(costs["model"] == shown["model"]) & (costs["view"] == shown["view"])].iloc[0]
+    assert shown["reproduced"] == pytest.approx(own["latency_p50_ms"] / 1000) and shown["published"] == 0.45467
+    assert shown["comparable"] == "no" and "another machine" in shown["reason"] and "epochs" not in shown["reason"]
+
+
 def test_an_interval_that_was_not_printed_is_wilsons(table) -> None:
     shown = row(table, "vgg19_mhsa", "accuracy")
     assert (shown["published_low"], shown["published_high"]) == pytest.approx((0.978, 0.997), abs=7e-4)
