@@ -69,8 +69,10 @@ def results(run: Run, scores: pd.DataFrame, subset: str = EVERY) -> tuple[Result
     rows = rows[rows["role"].isin(["test", "external"]) & (rows["subset"] == subset) & rows["class"].isna()]
     rows = rows[rows["metric"].isin(METRICS)]
     # Of several intervals of one figure that over groups counts; where nothing varies, no resampling says anything.
-    worth = rows["resampling"].map({"wilson": 1, "groups": 2}).fillna(0).where(rows["low"] < rows["high"], -1)
-    rows = rows.assign(worth=worth).sort_values("worth", ascending=False, kind="stable")
+    varies = rows["low"] < rows["high"]
+    worth = rows["resampling"].map({"wilson": 1, "groups": 2}).fillna(0).where(varies, -1)
+    rows = rows.assign(low=rows["low"].where(varies), high=rows["high"].where(varies), worth=worth)
+    rows = rows.sort_values("worth", ascending=False, kind="stable")
     rows = rows.drop_duplicates(["target", "role", "metric"]).sort_index()
     return tuple(
         Result(
@@ -78,8 +80,8 @@ def results(run: Run, scores: pd.DataFrame, subset: str = EVERY) -> tuple[Result
             role=row["role"],
             metric=row["metric"],
             value=row["value"],
-            low=_number(row["low"]) if row["worth"] >= 0 else None,
-            high=_number(row["high"]) if row["worth"] >= 0 else None,
+            low=_number(row["low"]),
+            high=_number(row["high"]),
             images=row["n"],
             groups=row["groups"],
         )

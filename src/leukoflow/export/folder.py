@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-from leukoflow.artefact.schema import FILES, Cost
+from leukoflow.artefact.schema import FILES, Cost, Role
 from leukoflow.artefact.sessions import session
 from leukoflow.cells.segmenter import load_segmenter
 from leukoflow.core.errors import LeukoFlowError
@@ -29,6 +29,8 @@ PASSES = 30
 TOLERANCE = 1e-4
 """Largest difference of a logit from PyTorch's that is rounding."""
 Logits = Callable[[np.ndarray], np.ndarray]
+ONNX_FORMS: dict[str, Role] = {"onnx": "model", "int8": "int8"}
+"""Forms that ONNX Runtime runs, and the files that hold them."""
 
 
 def write_networks(folder: Path, model: nn.Module, calibration: np.ndarray) -> Exported:
@@ -55,31 +57,34 @@ def costs(folder: Path, model: nn.Module, images: np.ndarray, y: np.ndarray) -> 
     Raises LeukoFlowError where ONNX Runtime does not give PyTorch's answers.
     """
 
-    @torch.inference_mode()
-    def by_torch(some: np.ndarray) -> np.ndarray:
-        return model(to_input(torch.from_numpy(some), torch.device("cpu"))).numpy()
-
-    @torch.inference_mode()
-    def exactly(some: np.ndarray) -> np.ndarray:
-        return exact(to_input(torch.from_numpy(some), torch.device("cpu")).double()).numpy()
-
-    truth = _over(by_torch, images)
-    found = [_cost("torch", folder / FILES["weights"], by_torch, truth, truth, images, y)]
-    tipped = None
+    weights = folder / FILES["weights"]
+    forms = {"torch": (weights, _by_torch(model))}
     if Exported(model).spiking:
-        exact = copy.deepcopy(model).double()
-        found.append(_cost("exact", folder / FILES["weights"], exactly, _over(exactly, images), truth, images, y))
-        tipped = 1 - found[-1].within
-    for form, role in (("onnx", "model"), ("int8", "int8")):
-        path = folder / FILES[role]  # type: ignore[index]
-        network = session(path.read_bytes(), path.name)
+        forms["exact"] = weights, _by_torch(copy.deepcopy(model).double())
+    forms |= {form: (folder / FILES[role], _by_onnx(folder / FILES[role])) for form, role in ONNX_FORMS.items()}
+    truth = _over(forms["torch"][1], images)
+    found = {
+        form: _cost(form, path, logits, truth if form == "torch" else _over(logits, images), truth, images, y)
+        for form, (path, logits) in forms.items()
+    }
+    _check(found["onnx"], 1 - found["exact"].within if "exact" in found else None)
+    return tuple(found.values())
 
-        def by_onnx(some: np.ndarray, network=network) -> np.ndarray:  # type: ignore[no-untyped-def]
-            return network.run(["logits"], {"images": some})[0]
 
-        found.append(_cost(form, path, by_onnx, _over(by_onnx, images), truth, images, y))
-    _check(found[-2], tipped)
-    return tuple(found)
+def _by_torch(model: nn.Module) -> Logits:
+    """Logits as PyTorch computes them, in the precision of the weights."""
+    dtype = next(model.parameters()).dtype
+
+    @torch.inference_mode()
+    def logits(images: np.ndarray) -> np.ndarray:
+        return model(to_input(torch.from_numpy(images), torch.device("cpu")).to(dtype)).numpy()
+
+    return logits
+
+
+def _by_onnx(path: Path) -> Logits:
+    network = session(path.read_bytes(), path.name)
+    return lambda images: network.run(["logits"], {"images": images})[0]
 
 
 def _over(logits: Logits, images: np.ndarray) -> np.ndarray:

@@ -91,10 +91,10 @@ def _made_up(tested: pd.Series, given: argparse.Namespace) -> Iterator[tuple[str
     asked: Evaluation = given.settings
     if number := min(asked.abstention.damaged, len(tested)):
         files = listed(given.files).set_index("image_id", drop=False)
-        chosen = np.sort(generator(asked.seed, "gate").choice(len(tested), number, replace=False))
+        random = generator(asked.seed, "gate")
+        chosen = np.sort(random.choice(len(tested), number, replace=False))
         found = sources(given.root, files.loc[tested.to_numpy()[chosen]])
         images = [_small(read(each, given.max_pixels)) for each in found]
-        random = generator(asked.seed, "gate")
         for kind, (change, level) in DAMAGES.items():
             yield "damaged", kind, _measured([change(each[None], level, random)[0] for each in images], given)
     manifest = read_table(given.manifest, ["width", "height"])
