@@ -21,6 +21,13 @@ ON_A_GPU = {
 }  # fmt: skip
 
 
+def environment() -> dict[str, str]:
+    """Variables of commands on this machine alone: Snakemake would wait 9 s at each start for an absent SLURM."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    without = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return without | {"PATH": path, "SLURM_CONF": os.devnull}
+
+
 @dataclass(frozen=True)
 class Project:
     """A copy of the project's files, and commands run in it."""
@@ -29,11 +36,9 @@ class Project:
 
     def snakemake(self, *arguments: str, config: str = "tiny.yaml") -> subprocess.CompletedProcess[str]:
         """Run Snakemake on two cores with a config file of the folder."""
-        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        environment.pop("PYTHONPATH", None)
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", config]
         return subprocess.run(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def planned(self, *arguments: str, config: str = "tiny.yaml") -> list[str]:

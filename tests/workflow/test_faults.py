@@ -19,7 +19,7 @@ import yaml
 
 from leukoflow.core.provenance import verify
 
-from .conftest import Project, clone
+from .conftest import Project, clone, environment
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -42,10 +42,6 @@ def _timeless(path: Path) -> bytes:
     lines = path.read_bytes().splitlines(keepends=True)
     beside = path.name == "published_vs_reproduced.csv"
     return b"".join(line for line in lines if not (beside and b"training_seconds" in line))
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 def start(project: Project, log: Path, *arguments: str, config: str = "tiny.yaml") -> subprocess.Popen:

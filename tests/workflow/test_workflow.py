@@ -1,6 +1,5 @@
 """The workflow as a whole: every rule complete, every study plannable, mistakes told in one line."""
 
-import os
 import re
 import resource
 import shutil
@@ -13,7 +12,7 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, StorageSettings
 
-from .conftest import ON_A_GPU, ROOT, Project, clone, commands_of, messages_of
+from .conftest import ON_A_GPU, ROOT, Project, clone, commands_of, environment, messages_of
 
 pytestmark = pytest.mark.workflow
 
@@ -112,10 +111,9 @@ def test_without_local_images_a_study_plans_its_download(fresh: Project, monkeyp
 
 
 def test_the_default_study_is_the_demo(fresh: Project) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "2", "--dry-run"],
-        cwd=fresh.folder, env=environment, capture_output=True, text=True,
+        cwd=fresh.folder, env=environment(), capture_output=True, text=True,
     )  # fmt: skip
     assert "results/demo/report.html" in done.stdout + done.stderr
     assert "Nothing to be done" not in done.stdout + done.stderr
@@ -206,13 +204,12 @@ def test_a_million_images_are_planned_in_half_a_minute(fresh: Project, tmp_path:
 def test_an_unlocked_folder_is_left_alone_and_a_stale_lock_is_removed(tmp_path: Path) -> None:
     project = clone(tmp_path / "stale")
     script = ROOT / "workflow/unlock_stale.py"
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     shutil.copy(project.folder / "tiny.yaml", project.folder / "config.yaml")
     locks = project.folder / ".snakemake/locks"
     locks.mkdir(parents=True)
     (locks / "0.output.lock").write_text(str(project.folder / "results/tiny/report.html"))
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=project.folder, env=environment, capture_output=True, text=True
+        [sys.executable, str(script)], cwd=project.folder, env=environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert not list(locks.glob("*"))
