@@ -30,6 +30,8 @@ ROOMY = 0.55
 the depth says nothing."""
 POINTS = 9
 """Points looked at along the line between two peaks."""
+COARSEST = 4.0
+"""Diameter, pixels, from which the smallest cells can be told from specks."""
 Depth = NDArray[np.float32]
 Flood = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Floods heights [H, W] from markers [H, W] within a mask [H, W]: numbers of the markers [H, W]."""
@@ -49,15 +51,18 @@ def separate(
     """Single cells of a parts map, uint8 [H, W] 0 background, 1 cytoplasm, 2 nucleus.
 
     least, largest: diameters (of a circle of the same area) of the smallest and the largest white cell, in pixels;
-    smaller and larger objects are dropped; without `largest` none is too large. Holes smaller than the smallest cell
-    are filled with cytoplasm; `flood` parts cells that touch. Returns a label map, uint16 [H, W]: 2 k in the cytoplasm
-    and 2 k + 1 in the nucleus of cell k = 1, 2, ..., numbered from top to bottom. LeukoFlowError where parts are not
-    that or diameters not positive.
+    smaller and larger objects are dropped; without `largest` none is too large. A picture so coarse that `least` is
+    under `COARSEST` has no cells that could be seen. Holes smaller than the smallest cell are filled with cytoplasm;
+    `flood` parts cells that touch. Returns a label map, uint16 [H, W]: 2 k in the cytoplasm and 2 k + 1 in the nucleus
+    of cell k = 1, 2, ..., numbered from top to bottom. LeukoFlowError where parts are not that or diameters not
+    positive.
     """
     if parts.dtype != np.uint8 or parts.ndim != 2:
         raise LeukoFlowError(f"a parts map must be uint8 [H, W], this is {parts.dtype} {list(parts.shape)}")
     if not 0 < least < (largest or np.inf):
         raise LeukoFlowError(f"cells cannot have diameters from {least} to {largest} pixels: give 0 < least < largest")
+    if least < COARSEST:
+        return np.zeros(parts.shape, np.uint16)
     cell = _tidy((parts > 0).astype(np.uint8), least)
     nucleus = cv2.bitwise_and((parts == NUCLEUS).astype(np.uint8), cell)
     if not cell.any():
@@ -98,12 +103,17 @@ def _smooth(depth: np.ndarray) -> Depth:
 def _peaks(depth: Depth, lowest: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of the deepest points; of two closer than the deeper one's depth only that one stays."""
     top = (depth == cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth >= lowest)
-    rows, columns = np.divmod(np.flatnonzero(top), depth.shape[1])
+    rows, columns = np.nonzero(top)
+    # A level top may have as many points as the picture; its first stands for it.
+    _, tops = cv2.connectedComponents(top.astype(np.uint8), connectivity=8)
+    first = np.zeros(len(rows), bool)
+    first[np.unique(tops[rows, columns], return_index=True)[1]] = True
     order = np.argsort(-depth[rows, columns], kind="stable")
-    rows, columns = rows[order], columns[order]
-    near = np.hypot(rows[:, None] - rows, columns[:, None] - columns) < depth[rows, columns][:, None]
-    alone = ~np.triu(near, 1).any(axis=0)
-    return rows[alone], columns[alone]
+    rows, columns, kept = rows[order], columns[order], np.flatnonzero(first[order])
+    near = np.hypot(rows[:, None] - rows[kept], columns[:, None] - columns[kept]) < depth[rows, columns][:, None]
+    near &= np.arange(len(rows))[:, None] < kept
+    kept = kept[~near.any(axis=0)]
+    return rows[kept], columns[kept]
 
 
 def _markers(depth: Depth, inner: Depth, blobs: np.ndarray, least: float, largest: float | None) -> NDArray[np.int32]:

@@ -1,6 +1,7 @@
 """Single cells from parts maps: cells that touch, lobed nuclei, small cells, and the truth of synthetic smears."""
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ import pytest
 
 from leukoflow.cells.agreement import Matches, match, pooled
 from leukoflow.cells.labels import parts_of
-from leukoflow.cells.watershed import separate
+from leukoflow.cells.watershed import COARSEST, separate
 from leukoflow.cohorts import synthetic
 from leukoflow.cohorts.optics import FIELD
 from leukoflow.config.cohorts import SyntheticCohort
@@ -110,6 +111,33 @@ def test_nothing_gives_nothing() -> None:
     assert not separate(draw([(60, 60, 3)], []), 14).any()
     everything = separate(np.ones((40, 40), np.uint8), 5)
     assert (everything == 2).all()
+
+
+def crowded(kind: str, side: int = 128) -> np.ndarray:
+    """Parts maps with as many deepest points as there can be."""
+    rng, (rows, columns) = np.random.default_rng(0), np.indices((side, side)) // 5
+    return {
+        "one part": np.full((side, side), 2),
+        "a part strewn with nuclei": 1 + (rng.random((side, side)) < 0.3),
+        "noise": rng.integers(0, 3, (side, side)),
+        "squares": (rows + columns) % 2 * 2,
+        "stripes": rows % 2 * 2,
+    }[kind].astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["one part", "a part strewn with nuclei", "noise", "squares", "stripes"])
+def test_no_map_takes_more_memory_than_there_is(kind: str) -> None:
+    tracemalloc.start()
+    try:
+        separate(crowded(kind), COARSEST)
+        assert tracemalloc.get_traced_memory()[1] < 500e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_picture_too_coarse_for_cells_has_none() -> None:
+    parts = draw([(40, 40, 15)], [(40, 40, 8)])
+    assert count(parts, COARSEST) == 1 and count(parts, COARSEST - 0.1) == 0
 
 
 def test_ids_run_from_one_without_gaps_from_top_to_bottom() -> None:
