@@ -2,8 +2,9 @@
 
 python tests/benchmarks/serve.py results/demo/export [--images FOLDER] [--clients 8] [--requests 400]
 
-Without --images it sends synthetic smears of 224 x 224 pixels. The server and the clients share the machine's cores;
---server-cores 0,1 keeps the server to some of them.
+Without --images it sends synthetic smears of 224 x 224 pixels. `plain` is the class alone; `page` is what the page
+does: it shows the answer (with heat, quality and nearest training images), then asks for the cells. The server and the
+clients share the machine's cores; --server-cores 0,1 keeps the server to some of them.
 """
 
 import argparse
@@ -20,8 +21,11 @@ import httpx
 import numpy as np
 import psutil
 
-PAGE = {"cells": True, "heat": True, "neighbours": 5, "picture": True}
-PLAIN: dict[str, object] = {}
+Request = dict[str, object]
+KINDS: dict[str, dict[str, Request]] = {
+    "plain": {"answer": {}},
+    "page": {"answer": {"heat": True, "neighbours": 5, "picture": True}, "cells": {"cells": True}},
+}
 SERVER = """
 import argparse, os, sys
 from leukoflow.serve.app import main
@@ -54,10 +58,10 @@ def cpu_seconds(process: int) -> float:
     return float(times.user + times.system)
 
 
-def ask(url: str, pictures: list[bytes], options: dict[str, object], clients: int, requests: int) -> np.ndarray:
-    """Seconds of each request: float [requests]."""
-    seconds: list[float] = []
-    numbers, lock = iter(range(requests)), threading.Lock()
+def ask(url: str, pictures: list[bytes], kind: dict[str, Request], clients: int, images: int) -> dict[str, np.ndarray]:
+    """Seconds of each request that so many images take, one after the other by each client: float [images] each."""
+    seconds: dict[str, list[float]] = {name: [] for name in kind}
+    numbers, lock = iter(range(images)), threading.Lock()
 
     def client() -> None:
         with httpx.Client(timeout=120) as asking:
@@ -66,22 +70,23 @@ def ask(url: str, pictures: list[bytes], options: dict[str, object], clients: in
                     number = next(numbers, None)
                 if number is None:
                     return
-                started = time.perf_counter()
-                reply = asking.post(url, content=pictures[number % len(pictures)], params=options)
-                spent = time.perf_counter() - started
-                if reply.status_code != 200:
-                    raise SystemExit(f"{reply.status_code}: {reply.text}")
-                with lock:
-                    seconds.append(spent)
+                for name, options in kind.items():
+                    started = time.perf_counter()
+                    reply = asking.post(url, content=pictures[number % len(pictures)], params=options)
+                    spent = time.perf_counter() - started
+                    if reply.status_code != 200:
+                        raise SystemExit(f"{reply.status_code}: {reply.text}")
+                    with lock:
+                        seconds[name].append(spent)
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    if len(seconds) != requests:
-        raise SystemExit(f"{requests - len(seconds)} requests failed")
-    return np.array(seconds)
+    if any(len(each) != images for each in seconds.values()):
+        raise SystemExit("some requests failed")
+    return {name: np.array(each) for name, each in seconds.items()}
 
 
 def main() -> int:
@@ -105,19 +110,22 @@ def main() -> int:
         if args.server_cores:
             os.sched_setaffinity(server.pid, {int(each) for each in args.server_cores.split(",")})
         address = found.group()
-        print("model                     request  clients   p50 ms   p95 ms   largest   images/s   CPU ms an image")
+        print(
+            "model                     request       clients   p50 ms   p95 ms   largest   images/s   CPU ms an image"
+        )
         for model in httpx.get(f"{address}/api/models").json()["models"]:
             url = f"{address}/api/models/{model['name']}/answer"
-            for name, options in (("plain", PLAIN), ("page", PAGE)):
-                ask(url, pictures, options, 2, 10)
-                for clients, requests in ((1, args.requests // 4), (args.clients, args.requests)):
+            for kind, requests in KINDS.items():
+                ask(url, pictures, requests, 2, 10)
+                for clients, images in ((1, args.requests // 4), (args.clients, args.requests)):
                     started, before = time.perf_counter(), cpu_seconds(server.pid)
-                    spent = 1000 * ask(url, pictures, options, clients, requests)
-                    rate = requests / (time.perf_counter() - started)
-                    work = 1000 * (cpu_seconds(server.pid) - before) / requests
-                    middle, most = np.percentile(spent, [50, 95])
-                    line = f"{model['name']:24}  {name:7}  {clients:7}  {middle:7.1f}  {most:7.1f}  {spent.max():8.1f}"
-                    print(f"{line}  {rate:9.1f}  {work:16.1f}", flush=True)
+                    spent = ask(url, pictures, requests, clients, images)
+                    rate = images / (time.perf_counter() - started)
+                    work = 1000 * (cpu_seconds(server.pid) - before) / images
+                    for name, each in spent.items():
+                        middle, most, largest = 1000 * np.percentile(each, [50, 95, 100])
+                        line = f"{model['name']:24}  {f'{kind}, {name}':14}  {clients:5}  {middle:7.1f}  {most:7.1f}"
+                        print(f"{line}  {largest:8.1f}  {rate:9.1f}  {work:16.1f}", flush=True)
     finally:
         server.terminate()
         server.wait(30)

@@ -1,5 +1,6 @@
 """What a person meets on the page: answers, overlays, other models, report, errors; mouse, keyboard, phone."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ def upload(page: Any, *files: str | dict[str, Any]) -> None:
 
 def payload(path: str) -> dict[str, Any]:
     return {"name": Path(path).name, "mimeType": "image/png", "buffer": Path(path).read_bytes()}
+
+
+def outlined(page: Any) -> None:
+    """Wait for the cells of the shown image: they come after its answer."""
+    page.get_by_role("table", name="2 white cells").wait_for()
 
 
 def shares(page: Any) -> dict[str, float]:
@@ -50,6 +56,7 @@ def test_an_image_is_answered_with_all_that_is_known(opened: Opened, smears: lis
     assert "cannot tell these apart" in page.locator(".verdict").inner_text()
     assert page.locator(".neighbours li").count() == 5
     assert page.get_by_role("row", name="mean brightness").get_by_text("within").is_visible()
+    outlined(page)
     assert page.get_by_role("table", name="2 white cells").get_by_role("row").count() == 3
     assert "Done." in page.locator("#status").inner_text()
     assert page.locator("#card-text table").count() == 1
@@ -58,7 +65,7 @@ def test_an_image_is_answered_with_all_that_is_known(opened: Opened, smears: lis
 def test_outlines_lie_on_the_cells_and_the_slider_moves_the_heat(opened: Opened, smears: list[str]) -> None:
     page = opened()
     upload(page, smears[0])
-    page.wait_for_selector("article")
+    outlined(page)
     field, first = page.locator(".field").bounding_box(), page.locator(".cell .outline").first.bounding_box()
     middle = (first["x"] + first["width"] / 2 - field["x"]) / field["width"]
     assert middle == pytest.approx(0.3, abs=0.02)
@@ -72,6 +79,39 @@ def test_outlines_lie_on_the_cells_and_the_slider_moves_the_heat(opened: Opened,
     page.get_by_label("Outlines").check()
     page.get_by_role("button", name="Cell 2").focus()
     assert "marked" in page.locator('g[data-cell="2"]').get_attribute("class")
+
+
+def test_the_answer_does_not_wait_for_the_cells_and_nothing_moves_when_they_come(
+    opened: Opened, smears: list[str]
+) -> None:
+    gate = threading.Event()
+    with served(app(FakeModel(cell_gate=gate), workers=2)) as address:
+        page = opened(address)
+        upload(page, *smears)
+        page.get_by_text("3 of 3 images done").first.wait_for()
+        assert page.locator("figcaption").inner_text() == "White cells are looked for …"
+        assert page.locator(".cell").count() == 0 and page.get_by_role("button", name="Download report").is_disabled()
+        page.get_by_label("Where the model looked").fill("85")
+        page.get_by_label("Where the model looked").focus()
+        gate.set()
+        outlined(page)
+        assert page.locator(".cell").count() == 2 and "2 white cells" in page.locator(".field").get_attribute(
+            "aria-label"
+        )
+        assert page.locator(".heat").get_attribute("opacity") == "0.85"
+        assert page.evaluate("document.activeElement.id") == "heat"
+        page.locator("#report:enabled").wait_for()
+
+
+def test_cells_that_cannot_be_had_are_said_beside_the_answer(opened: Opened, smears: list[str]) -> None:
+    gate = threading.Event()
+    with served(app(FakeModel(cell_gate=gate), answer_seconds=1)) as address:
+        page = opened(address)
+        upload(page, smears[0])
+        page.get_by_text("White cells could not be looked for: There was no answer within 1 seconds").first.wait_for()
+        gate.set()
+        assert shares(page) == pytest.approx(expected(0), abs=0.11)
+        assert page.locator("#report").is_enabled()
 
 
 def test_many_images_are_listed_and_chosen(opened: Opened, smears: list[str]) -> None:
@@ -122,7 +162,7 @@ def test_it_says_when_it_would_rather_not_answer(opened: Opened) -> None:
     page.wait_for_selector("article")
     assert page.locator(".headline").inner_text().startswith("No answer")
     assert "one colour only" in page.locator(".reasons").inner_text()
-    assert "None were found" in page.locator("article").inner_text()
+    page.get_by_text("None were found").wait_for()
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_goes_on(opened: Opened, smears: list[str]) -> None:
@@ -184,6 +224,7 @@ def test_everything_is_reached_by_keyboard(opened: Opened, smears: list[str]) ->
     page = opened()
     upload(page, *smears[:2])
     page.get_by_text("2 of 2 images done").first.wait_for()
+    outlined(page)
     page.evaluate("document.activeElement.blur()")
     met = []
     for _ in range(40):
@@ -241,7 +282,7 @@ def test_the_report_is_one_file_that_needs_nothing_else(opened: Opened, smears: 
 def test_on_paper_stands_the_report(opened: Opened, smears: list[str]) -> None:
     page = opened()
     upload(page, *smears[:2])
-    page.get_by_text("2 of 2 images done").first.wait_for()
+    page.locator("#print:enabled").wait_for()
     data = page.pdf()
     assert data.startswith(b"%PDF")
     page.emulate_media(media="print")
@@ -258,6 +299,7 @@ def test_nothing_sticks_out_at_any_width(width: int, opened: Opened, smears: lis
     page = opened(**PHONE | {"viewport": {"width": width, "height": 740}})
     upload(page, *smears[:2])
     page.get_by_text("2 of 2 images done").first.wait_for()
+    outlined(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     small = page.evaluate(
         """() => [...document.querySelectorAll("button, select, summary, input")].filter((e) => e.offsetParent)
@@ -277,6 +319,7 @@ def test_axe_finds_nothing(scheme: str, options: dict[str, Any], opened: Opened,
     bad = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff"}
     upload(page, *smears[:2], bad)
     page.get_by_text("3 of 3 images done").first.wait_for()
+    outlined(page)
     page.locator("#card summary").click()
     found = axe.Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

@@ -55,12 +55,11 @@ class FakeModel:
         seconds: float = 0.0,
         study: str = "demo",
         gate: threading.Event | None = None,
+        cell_gate: threading.Event | None = None,
     ) -> None:
-        """`gate`: answers wait until it is set."""
+        """`gate`: answers wait until it is set; `cell_gate`: those with cells."""
         self.sharpness, self.seconds = sharpness, seconds
-        self.gate = gate or threading.Event()
-        if gate is None:
-            self.gate.set()
+        self.gate, self.cell_gate = gate, cell_gate
         self.calls = 0
         self.facts = Export.model_construct(
             name=name,
@@ -76,7 +75,8 @@ class FakeModel:
     def answer(self, image: np.ndarray, *, cells: bool, heat: bool, neighbours: int) -> Answer:
         self.calls += 1
         time.sleep(self.seconds)
-        assert self.gate.wait(60)
+        for gate in (self.gate, self.cell_gate if cells else None):
+            assert gate is None or gate.wait(60)
         height, width = image.shape[:2]
         shares = shares_of(image.reshape(-1, 3).mean(0), self.sharpness)
         exposure = float(image.mean() / 255)

@@ -53,12 +53,18 @@ def _rule(given: Rule) -> threshold.Rule:
 
 def _cell(labels: np.ndarray, number: int, place: tuple[np.ndarray, np.ndarray], um: float) -> Cell:
     """Cell of a label map; um: micrometres a pixel there."""
-    whole, nucleus = (labels >> 1) == number, labels == 2 * number + 1
+    nucleus = labels == 2 * number + 1
+    whole = (nucleus | (labels == 2 * number)).astype(np.uint8)
+    # What follows looks at the cell alone: a field may hold dozens.
+    x0, y0, width, height = cv2.boundingRect(whole)
+    box = np.s_[y0 : y0 + height, x0 : x0 + width]
+    whole, nucleus = whole[box], nucleus[box].astype(np.uint8)
+    corner = place[1] - (x0, y0)
     contour = _contour(whole)
-    area, inside = float(whole.sum()) * um**2, float(nucleus.sum()) * um**2
+    area, inside = float(np.count_nonzero(whole)) * um**2, float(np.count_nonzero(nucleus)) * um**2
     perimeter = cv2.arcLength(contour, True) if len(contour) > 2 else 0.0
-    middle = np.argwhere(whole).mean(axis=0)[::-1]
-    x, y = (middle + 0.5 - place[1]) * place[0]
+    rows, columns = np.nonzero(whole)
+    x, y = (np.array([columns.mean(), rows.mean()]) + 0.5 - corner) * place[0]
     facts = {
         "area_um2": area,
         "diameter_um": math.sqrt(4 * area / math.pi),
@@ -68,16 +74,15 @@ def _cell(labels: np.ndarray, number: int, place: tuple[np.ndarray, np.ndarray],
         "x": float(x),
         "y": float(y),
     }
-    return Cell(_points(contour, place), _points(_contour(nucleus), place), facts)
+    return Cell(_points(contour, corner, place[0]), _points(_contour(nucleus), corner, place[0]), facts)
 
 
 def _contour(mask: np.ndarray) -> np.ndarray:
-    """The longest outer outline of a mask: int [n, 1, 2] x, y of its outermost pixels; none of an empty mask."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    """The longest outer outline of a mask uint8: int [n, 1, 2] x, y of its outermost pixels; none of an empty mask."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return np.asarray(max(contours, key=len)) if contours else np.empty((0, 1, 2), np.int32)
 
 
-def _points(contour: np.ndarray, place: tuple[np.ndarray, np.ndarray]) -> tuple[Point, ...]:
+def _points(contour: np.ndarray, corner: np.ndarray, scale: np.ndarray) -> tuple[Point, ...]:
     """Points of an outline on the image as read."""
-    scaled = (contour[:, 0] + 0.5 - place[1]) * place[0]
-    return tuple((float(x), float(y)) for x, y in scaled)
+    return tuple(map(tuple, ((contour[:, 0] + 0.5 - corner) * scale).tolist()))

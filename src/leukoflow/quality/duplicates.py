@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
@@ -19,26 +20,55 @@ COARSE, FINE = 5.0, 0.7
 """Standard deviations, pixels of the thumbnail, of the Gaussians that bound the details compared."""
 MOST_TOGETHER = 32
 """In a larger set of images with one hash (blank fields, say) each is compared with the first alone."""
+TOGETHER = 512
+"""Thumbnails that are compared with one at a time: bounds the memory."""
+INNER = THUMBNAIL - 2 * SHIFT
+MIDDLE = slice(SHIFT, -SHIFT)
 
 COLUMNS = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
 
 
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Largest Pearson correlation of two thumbnails uint8 [64, 64] over shifts of up to 4 pixels: -1 to 1, 0 if flat.
+def correlations(thumbnails: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Largest Pearson correlation of each thumbnail uint8 [n, 64, 64] with another [64, 64] over shifts of up to 4
+    pixels: float64 [n], -1 to 1, 0 where one is flat.
 
     Taken on details: what is coarser than `COARSE` is removed first, or any two single cells in the middle of their
     pictures would be alike; what is finer than `FINE` as well, so that a refocused picture still meets its like.
     """
-    if a[SHIFT:-SHIFT, SHIFT:-SHIFT].std() < 1 or b.std() < 1:
-        return 0.0
-    a, b = _details(a), _details(b)
-    inner = np.ascontiguousarray(a[SHIFT:-SHIFT, SHIFT:-SHIFT])
-    return float(min(1.0, cv2.matchTemplate(b, inner, cv2.TM_CCOEFF_NORMED).max()))
+    if other.std() < 1:
+        return np.zeros(len(thumbnails))
+    details = _details(other[None])[0]
+    windows = sliding_window_view(details, (INNER, INNER)).reshape(-1, INNER**2)
+    sums, squares = (
+        each[INNER:, INNER:] - each[:-INNER, INNER:] - each[INNER:, :-INNER] + each[:-INNER, :-INNER]
+        for each in cv2.integral2(details, sdepth=cv2.CV_64F)
+    )
+    spread = np.sqrt(np.maximum(squares - sums**2 / INNER**2, 0)).ravel()
+    found = []
+    for some in np.array_split(thumbnails, range(TOGETHER, len(thumbnails), TOGETHER)):
+        inner = _details(some)[:, MIDDLE, MIDDLE].reshape(-1, INNER**2)
+        inner -= inner.mean(axis=1, keepdims=True)
+        scale = np.outer(np.linalg.norm(inner, axis=1), spread)
+        alike = np.where(scale > 0, inner @ windows.T / np.where(scale > 0, scale, 1), 0).max(axis=1)
+        varied = some[:, MIDDLE, MIDDLE].reshape(len(some), -1).astype(np.float32).std(axis=1) >= 1
+        found.append(np.where(varied, np.clip(alike, -1, 1), 0))
+    return np.concatenate(found)
 
 
-def _details(thumbnail: np.ndarray) -> np.ndarray:
-    values = thumbnail.astype(np.float32)
-    return cv2.GaussianBlur(values - cv2.GaussianBlur(values, (0, 0), COARSE), (0, 0), FINE)
+def _blur(deviation: float) -> np.ndarray:
+    """Matrix float32 [64, 64] that blurs the columns of a thumbnail by a Gaussian."""
+    kernel = cv2.getGaussianKernel(round(8 * deviation) | 1, deviation)
+    return cv2.sepFilter2D(np.eye(THUMBNAIL, dtype=np.float32), -1, np.ones(1), kernel)
+
+
+def _details(thumbnails: np.ndarray) -> np.ndarray:
+    """What lies between `COARSE` and `FINE`: float32 [n, 64, 64]. Products of matrices, for they are many."""
+    values = thumbnails.astype(np.float32)
+    return _FINELY @ values @ _FINELY.T - _COARSELY @ values @ _COARSELY.T
+
+
+_FINELY = _blur(FINE)
+_COARSELY = _FINELY @ _blur(COARSE)
 
 
 class Thumbnails:
@@ -54,6 +84,10 @@ class Thumbnails:
     def __getitem__(self, index: int) -> np.ndarray:
         part = int(np.searchsorted(self.starts, index, side="right")) - 1
         return self.parts[part][index - self.starts[part]]
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Several thumbnails, uint8 [n, 64, 64]."""
+        return np.stack([self[index] for index in indices.tolist()])
 
 
 def _mapped(file: str | Path) -> np.ndarray:
@@ -79,7 +113,7 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     candidates, distances = _candidates(from_hex(images["dhash"].tolist()), settings.hash_distance)
     new = digests[candidates[:, 0]] != digests[candidates[:, 1]]
     candidates, distances = candidates[new], distances[new]
-    similar = np.array([correlation(thumbnails[i], thumbnails[j]) for i, j in candidates.tolist()])
+    similar = _similar(candidates, thumbnails)
     near = similar >= settings.correlation
     pairs = np.concatenate([identical, candidates[near]])
     table = pd.DataFrame(
@@ -95,6 +129,15 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
         columns=COLUMNS,
     )
     return table.iloc[np.lexsort(pairs.T[::-1])].reset_index(drop=True)
+
+
+def _similar(pairs: np.ndarray, thumbnails: Thumbnails) -> np.ndarray:
+    """Correlation of the thumbnails of each pair int64 [p, 2]: float64 [p]."""
+    similar = np.zeros(len(pairs))
+    order = np.argsort(pairs[:, 1], kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(pairs[order, 1])) + 1) if len(pairs) else ():
+        similar[rows] = correlations(thumbnails.take(pairs[rows, 0]), thumbnails[pairs[rows[0], 1]])
+    return similar
 
 
 def _candidates(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,14 +6,16 @@ event loop free.
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class FullError(Exception):
@@ -21,13 +23,15 @@ class FullError(Exception):
 
 
 class Pool:
-    """`workers` threads, and room for `queue` more pieces of work to wait."""
+    """`workers` threads, and room for `queue` more pieces of work to wait: short ones are done first."""
 
     def __init__(self, workers: int, queue: int) -> None:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="answer")
         self._room = workers + queue
         self._taken = 0
         self._lock = threading.Lock()
+        self._short: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._long: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
 
     @property
     def taken(self) -> int:
@@ -39,29 +43,43 @@ class Pool:
         """Whether nothing more would be taken now."""
         return self._taken >= self._room
 
-    def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[T]":
+    def submit(self, work: Callable[[*Ts], T], *args: *Ts, long: bool = False) -> "asyncio.Future[T]":
         """Queue a piece of work; cancelling what is returned takes it out again if it has not begun.
 
-        Raises FullError where the queue is full. Work that has begun keeps its place until it is done, waited for or
-        not.
+        long: waits until no short one does. Raises FullError where the queue is full. Work that has begun keeps its
+        place until it is done, waited for or not.
         """
+        future: Future[T] = Future()
         with self._lock:
             if self.full:
                 raise FullError
             self._taken += 1
-        try:
-            future = self._executor.submit(work, *args, **kwargs)
-        except RuntimeError as error:  # shutting down
-            self._leave()
-            raise FullError from error
+            (self._long if long else self._short).append((future, partial(work, *args)))
         future.add_done_callback(self._leave)
+        try:
+            self._executor.submit(self._next)
+        except RuntimeError as error:  # shutting down
+            future.cancel()
+            raise FullError from error
         return asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Finish what has begun, drop what waits."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+        for future, _ in (*self._short, *self._long):
+            future.cancel()
 
-    def _leave(self, _future: "Future[T] | None" = None) -> None:
+    def _next(self) -> None:
+        with self._lock:
+            future, work = (self._short or self._long).popleft()
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    def _leave(self, _future: "Future[Any]") -> None:
         with self._lock:
             self._taken -= 1
 

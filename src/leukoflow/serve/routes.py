@@ -135,7 +135,8 @@ async def answer(
     neighbours: Annotated[int, Query(ge=0, le=MOST_NEIGHBOURS, description="Training images nearest to it")] = 0,
     picture: Annotated[bool, Query(description="Send the image back, as it was read")] = False,
 ) -> Response:
-    """The image is held in memory until it is answered, and nothing of it is kept."""
+    """The image is held in memory until it is answered, and nothing of it is kept. Looking for cells takes several
+    times as long as all the rest: requests without them are answered first."""
     state = state_of(request)
     shelved = find(state.shelf, name)
     wants = Wants(cells, heat, neighbours, picture)
@@ -144,7 +145,7 @@ async def answer(
             raise FullError
         with state.ledger.hold() as take:
             data = await receive(request, state.settings.max_bytes, state.settings.upload_seconds, take)
-            work = state.pool.submit(look, name, shelved, data, state.settings.max_pixels, wants)
+            work = state.pool.submit(look, name, shelved, data, state.settings.max_pixels, wants, long=cells)
             text, outcome = await first(work, request, state.settings.answer_seconds)
     except FullError as error:
         raise HTTPException(429, "Too many images wait already; try again", {"Retry-After": "1"}) from error

@@ -64,6 +64,37 @@ def test_waiting_work_that_nobody_wants_any_more_is_not_done() -> None:
     assert done == ["third"]
 
 
+def test_short_work_goes_before_long() -> None:
+    done: list[str] = []
+
+    async def scene() -> None:
+        pool, gate = Pool(workers=1, queue=5), threading.Event()
+        held = [pool.submit(gate.wait, 20)]
+        held += [
+            pool.submit(done.append, name, long=name.startswith("long")) for name in ("long 1", "a", "long 2", "b")
+        ]
+        gate.set()
+        await asyncio.gather(*held)
+        pool.close()
+
+    asyncio.run(scene())
+    assert done == ["a", "b", "long 1", "long 2"]
+
+
+def test_what_waits_is_dropped_when_it_closes() -> None:
+    async def scene() -> None:
+        pool, gate = Pool(workers=1, queue=5), threading.Event()
+        first, second = pool.submit(gate.wait, 20), pool.submit(sum, [1])
+        threading.Timer(0.2, gate.set).start()
+        pool.close()
+        assert await first
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert pool.taken == 0
+
+    asyncio.run(scene())
+
+
 def test_a_failure_is_passed_on_and_frees_its_place() -> None:
     async def scene() -> None:
         pool = Pool(workers=1, queue=0)

@@ -37,9 +37,13 @@ export const service = async () => (await ask("api/models")).json();
 export const card = async (model, signal) =>
   (await ask(`api/models/${encodeURIComponent(model)}/card`, { signal })).text();
 
-// One image; waits and tries again while the service has too much to do.
-export async function answer(model, file, signal) {
-  const path = `api/models/${encodeURIComponent(model)}/answer?cells=true&heat=true&neighbours=5&picture=true`;
+// What is said of one image at once, and its cells, which take longer.
+export const answer = (model, file, signal) => look(model, file, "heat=true&neighbours=5&picture=true", signal);
+export const cells = async (model, file, signal) => (await look(model, file, "cells=true", signal)).cells;
+
+// Waits and tries again while the service has too much to do.
+async function look(model, file, wanted, signal) {
+  const path = `api/models/${encodeURIComponent(model)}/answer?${wanted}`;
   for (let tries = 1; ; tries += 1) {
     try {
       const headers = { "Content-Type": "application/octet-stream" };

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId, h } from "./dom.js";
 import { download, paper, report } from "./report.js";
-import { article } from "./result.js";
+import { addCells, article } from "./result.js";
 
 const AT_ONCE = 3;
 const MOST = 200;
@@ -53,7 +53,8 @@ function refresh() {
   if (place >= 0) list.querySelectorAll("button")[place]?.focus();
   byId("case").hidden = !state.items.length;
   byId("summary").textContent = state.items.length ? summary() : "";
-  byId("report").disabled = byId("print").disabled = !state.items.some((each) => each.result);
+  const busy = state.items.some(({ status }) => status !== "done" && status !== "failed");
+  byId("report").disabled = byId("print").disabled = busy || !state.items.some((each) => each.result);
 }
 
 function show(item) {
@@ -82,7 +83,7 @@ async function look(item, signal) {
   refresh();
   try {
     item.result = await api.answer(state.model.name, item.file, signal);
-    item.status = "done";
+    item.status = "answered";
   } catch (error) {
     if (signal.aborted) return;
     item.status = "failed";
@@ -99,15 +100,34 @@ async function look(item, signal) {
   say(waiting ? "" : `Done. ${state.items.length === 1 ? (item.result?.headline ?? item.problem) : ""}`);
 }
 
+async function lookForCells(item, signal) {
+  item.status = "outlining";
+  const { result } = item;
+  try {
+    result.cells = await api.cells(state.model.name, item.file, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    result.cellsProblem = `White cells could not be looked for: ${error.message}`;
+  }
+  item.status = "done";
+  if (state.chosen === item) addCells(byId("shown"), result);
+  refresh();
+}
+
+// Answers first, of all images; then their cells, of the shown one first.
 async function work(signal) {
-  for (let item; !signal.aborted && (item = state.items.find((each) => each.status === "waiting"));) {
-    await look(item, signal);
+  while (!signal.aborted) {
+    const waiting = state.items.find((each) => each.status === "waiting");
+    const bare = [state.chosen, ...state.items].find((each) => each?.status === "answered");
+    if (waiting) await look(waiting, signal);
+    else if (bare) await lookForCells(bare, signal);
+    else return;
   }
 }
 
 function start() {
   const { signal } = state.round;
-  const busy = state.items.filter((each) => each.status === "asking").length;
+  const busy = state.items.filter((each) => each.status === "asking" || each.status === "outlining").length;
   say("Looking …");
   for (let worker = busy; worker < AT_ONCE; worker += 1) work(signal);
 }

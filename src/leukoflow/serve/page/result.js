@@ -1,7 +1,7 @@
 // What a model says of one image, as elements.
 
 import { h, number, percent, svg } from "./dom.js";
-import { viewer } from "./viewer.js";
+import { outline, viewer } from "./viewer.js";
 
 const FACTS = {
   area_um2: ["Area (µm²)", number],
@@ -94,6 +94,7 @@ function mark(element, cell, on) {
 }
 
 function cells(result, live) {
+  if (!result.cells) return section("White cells", result.cellsProblem ?? (live ? "They are looked for …" : "They were not looked for."));
   if (!result.cells.length) return section("White cells", "None were found.");
   const columns = Object.keys(result.cells[0].facts).filter((name) => name !== "x" && name !== "y");
   const show = (name, value) => (FACTS[name]?.[1] ?? number)(value);
@@ -121,5 +122,11 @@ function times(result) {
 export function article(result, title, live) {
   return h("article", {}, h("h2", {}, title),
     h("div", { class: "front" }, verdict(result), viewer(result, live)),
-    quality(result), neighbours(result), cells(result, live), times(result));
+    quality(result), neighbours(result), h("div", { class: "white-cells" }, cells(result, live)), times(result));
+}
+
+// What came after the rest into a live article: nothing else moves, and what has the focus keeps it.
+export function addCells(element, result) {
+  outline(element.querySelector(".viewer"), result);
+  element.querySelector(".white-cells").replaceChildren(cells(result, true));
 }

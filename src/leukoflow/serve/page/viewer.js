@@ -23,7 +23,7 @@ function picture(result, layers, label) {
   const place = { width, height, preserveAspectRatio: "none" };
   const size = Math.max(width, height) / 26;
   const heat = layers.heat && result.heat ? svg("image", { ...place, class: "heat", href: result.heat }) : null;
-  const cells = layers.cells ? svg("g", { class: "cells" }, result.cells.map((cell) => cellMarks(cell, size))) : null;
+  const cells = layers.cells ? svg("g", { class: "cells" }, (result.cells ?? []).map((cell) => cellMarks(cell, size))) : null;
   heat?.setAttribute("opacity", AT_FIRST);
   return svg(
     "svg",
@@ -35,16 +35,27 @@ function picture(result, layers, label) {
 }
 
 function described(result) {
+  const size = `The image, ${result.width} by ${result.height} pixels`;
+  if (!result.cells) return size;
   const count = result.cells.length;
-  const cells = count === 1 ? "1 white cell outlined" : `${count || "no"} white cells outlined`;
-  return `The image, ${result.width} by ${result.height} pixels, ${cells}`;
+  return `${size}, ${count === 1 ? "1 white cell" : `${count || "no"} white cells`} outlined`;
 }
 
 function legend(result) {
+  if (!result.cells) return result.cellsProblem ?? "White cells are looked for …";
   if (!result.cells.length) return "No white cells were found.";
   const swatch = (kind) => svg("svg", { class: "swatch", viewBox: "0 0 20 10", "aria-hidden": "true" },
     svg("line", { class: kind, x1: 0, y1: 5, x2: 20, y2: 5 }));
   return [swatch("outline"), " white cell ", swatch("nucleus"), " its nucleus"];
+}
+
+// The cells of a result into its viewer, which stays as it is otherwise.
+export function outline(figure, result) {
+  const { width, height } = result;
+  const marks = (result.cells ?? []).map((cell) => cellMarks(cell, Math.max(width, height) / 26));
+  figure.querySelector(".cells").replaceChildren(...marks);
+  figure.querySelector(".field").setAttribute("aria-label", described(result));
+  figure.querySelector("figcaption").replaceChildren(...[legend(result)].flat());
 }
 
 // With switches for a page, or as two still pictures for a report.
