@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
@@ -22,7 +21,6 @@ MOST_TOGETHER = 32
 """In a larger set of images with one hash (blank fields, say) each is compared with the first alone."""
 TOGETHER = 512
 """Thumbnails that are compared with one at a time: bounds the memory."""
-INNER = THUMBNAIL - 2 * SHIFT
 MIDDLE = slice(SHIFT, -SHIFT)
 
 COLUMNS = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
@@ -37,22 +35,14 @@ def correlations(thumbnails: np.ndarray, other: np.ndarray) -> np.ndarray:
     """
     if other.std() < 1:
         return np.zeros(len(thumbnails))
-    details = _details(other[None])[0]
-    windows = sliding_window_view(details, (INNER, INNER)).reshape(-1, INNER**2)
-    sums, squares = (
-        each[INNER:, INNER:] - each[:-INNER, INNER:] - each[INNER:, :-INNER] + each[:-INNER, :-INNER]
-        for each in cv2.integral2(details, sdepth=cv2.CV_64F)
-    )
-    spread = np.sqrt(np.maximum(squares - sums**2 / INNER**2, 0)).ravel()
+    details = _details(other[None], _FINELY, _COARSELY)[0]
     found = []
-    for some in np.array_split(thumbnails, range(TOGETHER, len(thumbnails), TOGETHER)):
-        inner = _details(some)[:, MIDDLE, MIDDLE].reshape(-1, INNER**2)
-        inner -= inner.mean(axis=1, keepdims=True)
-        scale = np.outer(np.linalg.norm(inner, axis=1), spread)
-        alike = np.where(scale > 0, inner @ windows.T / np.where(scale > 0, scale, 1), 0).max(axis=1)
-        varied = some[:, MIDDLE, MIDDLE].reshape(len(some), -1).astype(np.float32).std(axis=1) >= 1
-        found.append(np.where(varied, np.clip(alike, -1, 1), 0))
-    return np.concatenate(found)
+    for some in np.split(thumbnails, range(TOGETHER, len(thumbnails), TOGETHER)):
+        inner = _details(some, _FINELY[MIDDLE], _COARSELY[MIDDLE])
+        found += [cv2.matchTemplate(details, each, cv2.TM_CCOEFF_NORMED).max() for each in inner]
+    values = thumbnails[:, MIDDLE, MIDDLE].reshape(len(thumbnails), -1).astype(np.float32)
+    deviation = np.einsum("ij,ij->i", values, values) / values.shape[1] - values.mean(axis=1, dtype=np.float64) ** 2
+    return np.where(deviation >= 1, np.clip(np.array(found, np.float64), -1, 1), 0)
 
 
 def _blur(deviation: float) -> np.ndarray:
@@ -61,10 +51,12 @@ def _blur(deviation: float) -> np.ndarray:
     return cv2.sepFilter2D(np.eye(THUMBNAIL, dtype=np.float32), -1, np.ones(1), kernel)
 
 
-def _details(thumbnails: np.ndarray) -> np.ndarray:
-    """What lies between `COARSE` and `FINE`: float32 [n, 64, 64]. Products of matrices, for they are many."""
-    values = thumbnails.astype(np.float32)
-    return _FINELY @ values @ _FINELY.T - _COARSELY @ values @ _COARSELY.T
+def _details(thumbnails: np.ndarray, finely: np.ndarray, coarsely: np.ndarray) -> np.ndarray:
+    """What lies between `COARSE` and `FINE`, in the rows and columns of the two blurs [k, 64]: float32 [n, k, k]."""
+    # As products of matrices: of many thumbnails at once these are faster than filters.
+    rows = thumbnails.astype(np.float32).reshape(-1, THUMBNAIL)
+    fine, coarse = ((rows @ each.T).reshape(len(thumbnails), THUMBNAIL, -1) for each in (finely, coarsely))
+    return finely @ fine - coarsely @ coarse
 
 
 _FINELY = _blur(FINE)
@@ -142,15 +134,18 @@ def _similar(pairs: np.ndarray, thumbnails: Thumbnails) -> np.ndarray:
 
 def _candidates(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs i < j of images whose hashes are close: int64 [p, 2], and their distances [p]."""
-    unique, inverse = np.unique(hashes, return_inverse=True)
+    unique, first, inverse, counts = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
     members = _members(inverse, len(unique))
     close, distances = close_pairs(unique, distance)
-    parts = [_same(inverse)]
-    for a, b in close.T.tolist():
+    # Nearly all hashes are those of one image.
+    single = (counts[close] == 1).all(axis=0)
+    parts, found = [_same(inverse), np.sort(first[close[:, single]].T, axis=1)], distances[~single]
+    for a, b in close[:, ~single].T.tolist():
         grid = np.meshgrid(members[a][:MOST_TOGETHER], members[b][:MOST_TOGETHER])
         parts.append(np.sort(np.stack(grid, axis=-1).reshape(-1, 2), axis=1))
-    counts = [len(part) for part in parts]
-    return np.concatenate(parts), np.repeat(np.concatenate([[0], distances]), counts)
+    sizes = [len(part) for part in parts]
+    bits = np.concatenate([np.zeros(sizes[0]), distances[single], np.repeat(found, sizes[2:])])
+    return np.concatenate(parts), bits
 
 
 def _members(labels: np.ndarray, count: int) -> list[list[int]]:

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.quality.duplicates import MOST_TOGETHER, Thumbnails, correlation, find_duplicates
+from leukoflow.quality.duplicates import COARSE, FINE, MOST_TOGETHER, Thumbnails, correlations, find_duplicates
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 
 DATA = os.environ.get("LEUKOFLOW_DATA")
@@ -64,8 +65,31 @@ def test_planted_duplicates_are_found_and_nothing_else(tmp_path: Path) -> None:
 def test_a_shift_is_undone() -> None:
     image = field(1)
     first, moved, other = (grey_thumbnail(each) for each in (image, shifted(image, 7, -10.5), field(2)))
-    assert correlation(first, first) == pytest.approx(1, abs=1e-4)
-    assert correlation(first, moved) > 0.97 and correlation(first, other) < 0.5
+    same, near, far = correlations(np.stack([first, moved, other]), first)
+    assert same == pytest.approx(1, abs=1e-4) and near > 0.97 and far < 0.5
+
+
+def test_correlations_are_pearson_s_of_what_lies_between_two_blurs() -> None:
+    def details(thumbnail: np.ndarray) -> np.ndarray:
+        values = thumbnail.astype(float)
+        options = {"mode": "mirror", "truncate": 4.0}
+        return gaussian_filter(values - gaussian_filter(values, COARSE, **options), FINE, **options)
+
+    random = np.random.default_rng(0)
+    pictures = np.stack([grey_thumbnail(field(seed)) for seed in range(3)])
+    noise = cv2.GaussianBlur(random.integers(0, 256, (3, 64, 64)).astype(np.uint8), (3, 3), 0)
+    thumbnails = np.concatenate([pictures, noise])
+    for other in (pictures[0], noise[0]):
+        moved = [details(other)[y : y + 56, x : x + 56].ravel() for y in range(9) for x in range(9)]
+        inner = [details(each)[4:60, 4:60].ravel() for each in thumbnails]
+        expected = [max(np.corrcoef(one, each)[0, 1] for each in moved) for one in inner]
+        np.testing.assert_allclose(correlations(thumbnails, other), expected, atol=2e-3)
+
+
+def test_flat_thumbnails_are_like_none() -> None:
+    flat, picture = np.full((64, 64), 90, np.uint8), grey_thumbnail(field(1))
+    assert correlations(np.stack([flat, picture]), flat).tolist() == [0, 0]
+    assert correlations(np.stack([flat, picture]), picture).tolist() == [0, pytest.approx(1, abs=1e-4)]
 
 
 def test_blank_images_are_no_near_duplicates(tmp_path: Path) -> None:
