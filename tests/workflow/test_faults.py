@@ -38,10 +38,10 @@ def digests(results: Path) -> dict[str, str]:
 
 
 def _timeless(path: Path) -> bytes:
-    """A file's contents; in the table beside the papers, without the time that training took."""
+    """A file's contents; in the table beside the papers, without the times of training and of an image."""
     lines = path.read_bytes().splitlines(keepends=True)
     beside = path.name == "published_vs_reproduced.csv"
-    return b"".join(line for line in lines if not (beside and b"training_seconds" in line))
+    return b"".join(line for line in lines if not (beside and re.search(rb"training_seconds|seconds_per_image", line)))
 
 
 def start(project: Project, log: Path, *arguments: str, config: str = "tiny.yaml") -> subprocess.Popen:

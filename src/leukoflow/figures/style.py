@@ -100,10 +100,24 @@ def save(figure: Figure, table: pd.DataFrame, output: str | Path) -> None:
     """Write OUTPUT.png, .svg and .csv (the numbers behind the figure); the same figure gives the same bytes."""
     output = Path(output)
     figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    _lay_out(figure)
     with atomic(output.with_suffix(".png")) as path:
-        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
-    # Everything has found its place; to look for it again takes as long as the drawing.
-    figure.set_layout_engine("none")
+        canvas.print_png(path, metadata={"Software": None})
     with atomic(output.with_suffix(".svg")) as path:
         FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None, "Creator": None})
     write_table(output.with_suffix(".csv"), table)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Find the places of all axes once, for both files, and round them: names inside the SVG are made from them, and
+    the last bits are not always the same."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        for which in ("original", "active"):
+            place = axes.get_position(original=which == "original")
+            axes.set_position(np.round(place.bounds, 9).tolist(), which=which)

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from leukoflow.core.runs import Run
 from leukoflow.figures import style
@@ -148,6 +149,21 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         style.save(*leaderboard_chart(board(["net", "colour_histogram"], ["image"])), tmp_path / f"{name}.png")
     for suffix in ("png", "svg", "csv"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def test_the_last_bits_of_a_layout_do_not_change_the_bytes(tmp_path, monkeypatch):
+    place = ConstrainedLayoutEngine.execute
+    for name, noise in (("one", 0), ("two", 1e-14)):
+
+        def execute(self, figure, noise=noise):
+            place(self, figure)
+            for axes in figure.axes:
+                axes.set_position((np.array(axes.get_position().bounds) + noise).tolist())
+
+        monkeypatch.setattr(ConstrainedLayoutEngine, "execute", execute)
+        style.save(*leaderboard_chart(board(["net", "colour_histogram"], ["image"])), tmp_path / f"{name}.png")
+    for suffix in ("png", "svg"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
 
 
