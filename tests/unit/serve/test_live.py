@@ -248,6 +248,15 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         listen("no.such.host.invalid", 0)
 
 
+def test_connections_send_what_they_have_at_once() -> None:
+    from leukoflow.serve.app import listen
+
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.slow
 def test_memory_stays_flat_over_5000_requests() -> None:
     """Good images, bad ones, refused parameters and broken uploads, of sizes that change."""
