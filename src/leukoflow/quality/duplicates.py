@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
@@ -21,7 +22,10 @@ MOST_TOGETHER = 32
 """In a larger set of images with one hash (blank fields, say) each is compared with the first alone."""
 TOGETHER = 512
 """Thumbnails that are compared with one at a time: bounds the memory."""
+INNER = THUMBNAIL - 2 * SHIFT
 MIDDLE = slice(SHIFT, -SHIFT)
+ROUNDING = 0.005
+"""Of a bound, half of whose numbers have 16 bits."""
 
 COLUMNS = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
 
@@ -105,8 +109,8 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     candidates, distances = _candidates(from_hex(images["dhash"].tolist()), settings.hash_distance)
     new = digests[candidates[:, 0]] != digests[candidates[:, 1]]
     candidates, distances = candidates[new], distances[new]
-    similar = _similar(candidates, thumbnails)
-    near = similar >= settings.correlation
+    alike = similar(candidates, thumbnails, settings.correlation)
+    near = alike >= settings.correlation
     pairs = np.concatenate([identical, candidates[near]])
     table = pd.DataFrame(
         {
@@ -116,20 +120,72 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
             "image_b": images["image_id"].to_numpy(object)[pairs[:, 1]],
             "kind": np.repeat(["identical", "near"], [len(identical), near.sum()]).astype(object),
             "hash_distance": np.concatenate([np.zeros(len(identical)), distances[near]]).astype(np.int32),
-            "correlation": np.concatenate([np.ones(len(identical)), similar[near]]),
+            "correlation": np.concatenate([np.ones(len(identical)), alike[near]]),
         },
         columns=COLUMNS,
     )
     return table.iloc[np.lexsort(pairs.T[::-1])].reset_index(drop=True)
 
 
-def _similar(pairs: np.ndarray, thumbnails: Thumbnails) -> np.ndarray:
-    """Correlation of the thumbnails of each pair int64 [p, 2]: float64 [p]."""
-    similar = np.zeros(len(pairs))
-    order = np.argsort(pairs[:, 1], kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(pairs[order, 1])) + 1) if len(pairs) else ():
-        similar[rows] = correlations(thumbnails.take(pairs[rows, 0]), thumbnails[pairs[rows[0], 1]])
-    return similar
+def similar(pairs: np.ndarray, thumbnails: Thumbnails, least: float) -> np.ndarray:
+    """Correlation of the thumbnails of each pair int64 [p, 2] that may have one of `least`: float64 [p], 0 of others.
+
+    Chance gives far more pairs than there are duplicates. A correlation is that of the means of squares of 2 x 2 pixels
+    and that of what they leave; the latter is no larger than its norms allow (Cauchy and Schwarz), and they are small.
+    """
+    found = np.zeros(len(pairs))
+    if not len(pairs):
+        return found
+    used, places = np.unique(pairs, return_inverse=True)
+    inner = Squares(len(used))
+    for some in np.split(np.arange(len(used)), range(TOGETHER, len(used), TOGETHER)):
+        inner.put(some, thumbnails.take(used[some]))
+    one, two = places.reshape(-1, 2).T
+    order = np.argsort(two, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(two[order])) + 1):
+        other = thumbnails[used[two[rows[0]]]]
+        rows = rows[inner.bounds(one[rows], other) >= least]
+        if len(rows):
+            found[rows] = correlations(thumbnails.take(used[one[rows]]), other)
+    return found
+
+
+class Squares:
+    """Means of squares of 2 x 2 pixels in the details of the inner part of thumbnails, and the norm of what they leave:
+    both of vectors of length 1."""
+
+    def __init__(self, count: int) -> None:
+        self.means = np.zeros((count, (INNER // 2) ** 2), np.float16)
+        self.rest = np.zeros(count, np.float32)
+
+    def put(self, rows: np.ndarray, thumbnails: np.ndarray) -> None:
+        """Take in thumbnails uint8 [n, 64, 64]."""
+        inner = _details(thumbnails, _FINELY[MIDDLE], _COARSELY[MIDDLE])
+        inner -= inner.mean(axis=(1, 2), keepdims=True)
+        inner /= np.maximum(np.sqrt(np.einsum("nij,nij->n", inner, inner)), 1e-6)[:, None, None]
+        pairs = inner[:, ::2] + inner[:, 1::2]
+        means = ((pairs[:, :, ::2] + pairs[:, :, 1::2]) / 2).reshape(len(rows), -1)
+        self.means[rows] = means
+        self.rest[rows] = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", means, means), 0))
+
+    def bounds(self, rows: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """What no correlation with another thumbnail [64, 64] exceeds: float [n]."""
+        details = _details(other[None], _FINELY, _COARSELY)[0]
+        sums, squares = (
+            each[INNER:, INNER:] - each[:-INNER, INNER:] - each[INNER:, :-INNER] + each[:-INNER, :-INNER]
+            for each in cv2.integral2(details, sdepth=cv2.CV_64F)
+        )
+        pairs = details[:-1] + details[1:]
+        means = sliding_window_view((pairs[:, :-1] + pairs[:, 1:]) / 2, (INNER - 1, INNER - 1))[:, :, ::2, ::2]
+        means = means.reshape(-1, (INNER // 2) ** 2)
+        means -= 2 * (sums / INNER**2).reshape(-1, 1).astype(np.float32)
+        means /= np.sqrt(np.maximum(squares - sums**2 / INNER**2, 1e-12)).reshape(-1, 1).astype(np.float32)
+        rest = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", means, means), 0))
+        found = [
+            (self.means[some].astype(np.float32) @ means.T + np.outer(self.rest[some], rest)).max(axis=1)
+            for some in np.split(rows, range(TOGETHER, len(rows), TOGETHER))
+        ]
+        return np.concatenate(found) + ROUNDING
 
 
 def _candidates(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,16 @@ from scipy.ndimage import gaussian_filter
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.quality.duplicates import COARSE, FINE, MOST_TOGETHER, Thumbnails, correlations, find_duplicates
+from leukoflow.quality.duplicates import (
+    COARSE,
+    FINE,
+    MOST_TOGETHER,
+    Squares,
+    Thumbnails,
+    correlations,
+    find_duplicates,
+    similar,
+)
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 
 DATA = os.environ.get("LEUKOFLOW_DATA")
@@ -84,6 +94,32 @@ def test_correlations_are_pearson_s_of_what_lies_between_two_blurs() -> None:
         inner = [details(each)[4:60, 4:60].ravel() for each in thumbnails]
         expected = [max(np.corrcoef(one, each)[0, 1] for each in moved) for one in inner]
         np.testing.assert_allclose(correlations(thumbnails, other), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("move", [(0, 0), (1, -2), (4, 3)])
+def test_no_correlation_exceeds_its_bound_and_bounds_tell_duplicates_from_others(move: tuple[int, int]) -> None:
+    thumbnails = np.stack([grey_thumbnail(field(seed)) for seed in range(12)] + [np.full((64, 64), 90, np.uint8)])
+    squares, every = Squares(len(thumbnails)), np.arange(len(thumbnails))
+    squares.put(every, thumbnails)
+    for row in range(3):
+        other = np.roll(thumbnails[row], move, (0, 1))
+        bounds, true = squares.bounds(every, other), correlations(thumbnails, other)
+        assert (bounds >= true).all() and true[row] > 0.95
+        assert (np.delete(bounds, row) < 0.8).sum() >= 11
+    assert (squares.bounds(every, thumbnails[-1]) >= 0).all()
+
+
+def test_pairs_that_cannot_be_duplicates_are_left_out_and_no_others(tmp_path: Path) -> None:
+    pictures = [shifted(field(seed), x, -x) for seed in range(6) for x in (0, 3, 7.5, 40)]
+    np.save(tmp_path / "thumbnails.npy", np.stack([grey_thumbnail(each) for each in pictures]))
+    thumbnails = Thumbnails([tmp_path / "thumbnails.npy"])
+    pairs = np.array(list(combinations(range(len(pictures)), 2)))
+    every = np.array([correlations(thumbnails[i][None], thumbnails[j])[0] for i, j in pairs])
+    for least in (0.3, 0.8, 0.97):
+        some = similar(pairs, thumbnails, least)
+        np.testing.assert_array_equal(some >= least, every >= least)
+        np.testing.assert_allclose(some[some > 0], every[some > 0], atol=1e-6)
+    assert (similar(pairs, thumbnails, 0.8) > 0).sum() < 0.2 * len(pairs) and (every >= 0.8).any()
 
 
 def test_flat_thumbnails_are_like_none() -> None:
