@@ -98,7 +98,7 @@ def copy(project: Project, tmp_path: Path) -> Project:
 def longer(project: Project, pause: float) -> Project:
     """With a config of more epochs, and a pause after each."""
     study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
-    study["models"]["resnet50_hmscam"]["training"]["epochs"] = EPOCHS
+    study["models"]["resnet50_hmscam"]["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
     (project.folder / "long.yaml").write_text(yaml.safe_dump(study))
     source, end_of_epoch = project.folder / "src/leukoflow/training/loop.py", "            _report(training, history)\n"
     text = source.read_text()

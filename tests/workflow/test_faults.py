@@ -124,7 +124,7 @@ def copy(project: Project, tmp_path: Path) -> Project:
 def longer(project: Project) -> None:
     """A config in which one model is trained for many epochs."""
     study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
-    study["models"]["resnet50_hmscam"]["training"]["epochs"] = EPOCHS
+    study["models"]["resnet50_hmscam"]["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
     (project.folder / "long.yaml").write_text(yaml.safe_dump(study))
 
 
