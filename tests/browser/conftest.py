@@ -11,7 +11,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 Opened = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+# Not of the session: while Playwright runs, this thread has an event loop, and other tests start theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """The browser; tests are skipped where it is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
