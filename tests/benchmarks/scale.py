@@ -54,6 +54,8 @@ def study(folder: Path, count: int) -> dict:
     settings["cohorts"]["demo"]["labels"] = {name: name for name in LABELS}
     experiment = settings["experiments"]["subtype"]
     settings["experiments"] = {"subtype": experiment | {"external": [], "protocols": ["image", "acquisition"]}}
+    # As slides of a thousand images would be: a few large clusters would all be linked by chance duplicates.
+    settings["quality"] = settings.get("quality", {}) | {"clusters_per_class": max(12, count // 1000)}
     settings["segmentation"] |= {"method": "threshold", "sources": [], "leave_one_out": False}
     settings["views"] = {"plain": {"kind": "plain", "size": SIDE}}
     settings["models"] = {name: settings["models"][name] for name in experiment["models"]}

@@ -86,6 +86,7 @@ def _roles(counts: np.ndarray, classes: Sequence[str], protocol: Protocol, split
     """Role of each group (index into ROLES, int [G]) in each fold; counts: images by group and class, [G, K]."""
     need = max(len(ROLES), splits.folds) if splits.folds != 2 else 4
     available = (counts > 0).sum(axis=0)
+    more = "raise quality.clusters_per_class where slides are not known, " if protocol == "acquisition" else ""
 
     def divide(members: np.ndarray, fractions: Sequence[float], *stream: str | int) -> np.ndarray:
         rng = generator(splits.seed, "split", protocol, *stream)
@@ -95,7 +96,7 @@ def _roles(counts: np.ndarray, classes: Sequence[str], protocol: Protocol, split
                 raise LeukoFlowError(
                     f"class {name!r} has {available[label]} groups under protocol {protocol!r}, which cannot be put "
                     f"into every role of every fold (at least {need} groups are needed, more where groups hold "
-                    "several classes); use fewer folds or another protocol, or add images"
+                    f"several classes); {more}use fewer folds or another protocol, or add images"
                 )
         return parts
 
