@@ -20,7 +20,7 @@ import pytest
 import yaml
 from safetensors import safe_open
 
-from ..workflow.conftest import ON_A_GPU, Project, clone
+from ..workflow.conftest import ON_A_GPU, Project, clone, longer
 from ..workflow.test_faults import digests
 from . import slurm_cluster as slurm
 
@@ -92,14 +92,12 @@ def submit(project: Project, *arguments: str, **options: str) -> subprocess.Comp
 def copy(project: Project, tmp_path: Path) -> Project:
     """The finished study, and a config under which one training is to be done anew, with more epochs."""
     shutil.copytree(project.folder, tmp_path / "copy", symlinks=True)
-    return longer(Project(tmp_path / "copy"), PAUSE)
+    return slower(Project(tmp_path / "copy"), PAUSE)
 
 
-def longer(project: Project, pause: float) -> Project:
+def slower(project: Project, pause: float) -> Project:
     """With a config of more epochs, and a pause after each."""
-    study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
-    study["models"]["resnet50_hmscam"]["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
-    (project.folder / "long.yaml").write_text(yaml.safe_dump(study))
+    longer(project, EPOCHS)
     source, end_of_epoch = project.folder / "src/leukoflow/training/loop.py", "            _report(training, history)\n"
     text = source.read_text()
     assert text.count(end_of_epoch) == 1
@@ -112,7 +110,7 @@ def undisturbed(project: Project, tmp_path_factory: pytest.TempPathFactory) -> s
     """Digest of the weights that the longer training ends in, on this machine, without a fault."""
     folder = tmp_path_factory.mktemp("undisturbed") / "copy"
     shutil.copytree(project.folder, folder, symlinks=True)
-    done = longer(Project(folder), 0).snakemake(WEIGHTS, config="long.yaml")
+    done = slower(Project(folder), 0).snakemake(WEIGHTS, config="long.yaml")
     assert done.returncode == 0, done.stdout[-4000:]
     return digest(folder / WEIGHTS)
 
@@ -207,7 +205,7 @@ def test_a_job_that_never_fits_is_reported_by_name(copy: Project) -> None:
 
 
 def test_a_job_over_its_time_goes_on_in_the_next_try(copy: Project, undisturbed: str) -> None:
-    longer(copy, 60 / EPOCHS)  # over a minute, the shortest limit that SLURM knows, and well under two
+    slower(copy, 60 / EPOCHS)  # over a minute, the shortest limit that SLURM knows, and well under two
     before = len(accounted())
     done = submit(copy, WEIGHTS, "--set-resources", "train:runtime=attempt", config="long.yaml")
     assert done.returncode == 0, done.stdout[-6000:]

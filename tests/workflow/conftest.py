@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,12 @@ def environment() -> dict[str, str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     without = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return without | {"PATH": path, "SLURM_CONF": os.devnull}
+
+
+def processor_seconds() -> float:
+    """What ended children have used; waiting does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,13 @@ def clone(folder: Path) -> Project:
     study["evaluation"] |= {"resamples": 100, "profile": {"warm_up": 1, "runs": 5, "batches": [1, 2]}}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     return Project(folder)
+
+
+def longer(project: Project, epochs: int) -> None:
+    """Write `long.yaml`, under which one model is trained for so many epochs."""
+    study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    study["models"]["resnet50_hmscam"]["training"] |= {"epochs": epochs, "patience": epochs}
+    (project.folder / "long.yaml").write_text(yaml.safe_dump(study))
 
 
 @pytest.fixture(scope="session")

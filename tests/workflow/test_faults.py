@@ -15,11 +15,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from leukoflow.core.provenance import verify
 
-from .conftest import Project, clone, environment
+from .conftest import Project, clone, environment, longer
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -121,13 +120,6 @@ def copy(project: Project, tmp_path: Path) -> Project:
     return Project(tmp_path / "copy")
 
 
-def longer(project: Project) -> None:
-    """A config in which one model is trained for many epochs."""
-    study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
-    study["models"]["resnet50_hmscam"]["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
-    (project.folder / "long.yaml").write_text(yaml.safe_dump(study))
-
-
 EPOCHS = 40
 RUN = "results/tiny/runs/demo.subtype.plain.patient.resnet50_hmscam.fold0.seed42"
 SHARD = "results/tiny/views/demo.plain/000.npy"
@@ -216,7 +208,7 @@ def checkpoint_of(project: Project, running: subprocess.Popen) -> Path:
 
 
 def test_an_interrupted_run_stops_within_seconds_says_how_to_go_on_and_does(copy: Project) -> None:
-    longer(copy)
+    longer(copy, EPOCHS)
     running = start(copy, copy.folder / "log", f"{RUN}/weights.safetensors", config="long.yaml")
     checkpoint_of(copy, running)
     # As a terminal does it: everything in the foreground hears it.
@@ -231,7 +223,7 @@ def test_an_interrupted_run_stops_within_seconds_says_how_to_go_on_and_does(copy
 
 
 def test_a_damaged_checkpoint_is_named_not_used(copy: Project) -> None:
-    longer(copy)
+    longer(copy, EPOCHS)
     running = start(copy, copy.folder / "log", f"{RUN}/weights.safetensors", config="long.yaml")
     state = checkpoint_of(copy, running)
     os.killpg(running.pid, signal.SIGKILL)
@@ -261,7 +253,7 @@ def test_a_clock_that_was_set_back_is_noticed(project: Project, copy: Project) -
 
 
 def test_a_second_snakemake_stops_in_one_line_and_the_first_is_not_disturbed(copy: Project) -> None:
-    longer(copy)
+    longer(copy, EPOCHS)
     first = start(copy, copy.folder / "log", f"{RUN}/weights.safetensors", config="long.yaml")
     while not any(name == "train" for name, _ in steps_at_work(copy)):
         assert first.poll() is None, (copy.folder / "log").read_text()[-4000:]

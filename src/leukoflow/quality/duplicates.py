@@ -40,10 +40,8 @@ def correlations(thumbnails: np.ndarray, other: np.ndarray) -> np.ndarray:
     if other.std() < 1:
         return np.zeros(len(thumbnails))
     details = _details(other[None], _FINELY, _COARSELY)[0]
-    found = []
-    for some in np.split(thumbnails, range(TOGETHER, len(thumbnails), TOGETHER)):
-        inner = _details(some, _FINELY[MIDDLE], _COARSELY[MIDDLE])
-        found += [cv2.matchTemplate(details, each, cv2.TM_CCOEFF_NORMED).max() for each in inner]
+    inner = _details(thumbnails, _FINELY[MIDDLE], _COARSELY[MIDDLE])
+    found = [cv2.matchTemplate(details, each, cv2.TM_CCOEFF_NORMED).max() for each in inner]
     values = thumbnails[:, MIDDLE, MIDDLE].reshape(len(thumbnails), -1).astype(np.float32)
     deviation = np.einsum("ij,ij->i", values, values) / values.shape[1] - values.mean(axis=1, dtype=np.float64) ** 2
     return np.where(deviation >= 1, np.clip(np.array(found, np.float64), -1, 1), 0)
@@ -138,16 +136,22 @@ def similar(pairs: np.ndarray, thumbnails: Thumbnails, least: float) -> np.ndarr
         return found
     used, places = np.unique(pairs, return_inverse=True)
     inner = Squares(len(used))
-    for some in np.split(np.arange(len(used)), range(TOGETHER, len(used), TOGETHER)):
+    for some in _portions(np.arange(len(used))):
         inner.put(some, thumbnails.take(used[some]))
     one, two = places.reshape(-1, 2).T
     order = np.argsort(two, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(two[order])) + 1):
-        other = thumbnails[used[two[rows[0]]]]
-        rows = rows[inner.bounds(one[rows], other) >= least]
-        if len(rows):
-            found[rows] = correlations(thumbnails.take(used[one[rows]]), other)
+    for group in np.split(order, np.flatnonzero(np.diff(two[order])) + 1):
+        other = thumbnails[used[two[group[0]]]]
+        for rows in _portions(group):
+            rows = rows[inner.bounds(one[rows], other) >= least]
+            if len(rows):
+                found[rows] = correlations(thumbnails.take(used[one[rows]]), other)
     return found
+
+
+def _portions(rows: np.ndarray) -> list[np.ndarray]:
+    """Rows, `TOGETHER` at a time."""
+    return np.split(rows, range(TOGETHER, len(rows), TOGETHER))
 
 
 class Squares:
@@ -181,11 +185,8 @@ class Squares:
         means -= 2 * (sums / INNER**2).reshape(-1, 1).astype(np.float32)
         means /= np.sqrt(np.maximum(squares - sums**2 / INNER**2, 1e-12)).reshape(-1, 1).astype(np.float32)
         rest = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", means, means), 0))
-        found = [
-            (self.means[some].astype(np.float32) @ means.T + np.outer(self.rest[some], rest)).max(axis=1)
-            for some in np.split(rows, range(TOGETHER, len(rows), TOGETHER))
-        ]
-        return np.concatenate(found) + ROUNDING
+        largest = (self.means[rows].astype(np.float32) @ means.T + np.outer(self.rest[rows], rest)).max(axis=1)
+        return np.asarray(largest) + ROUNDING
 
 
 def _candidates(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:

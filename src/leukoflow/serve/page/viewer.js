@@ -18,12 +18,14 @@ function cellMarks(cell, size) {
   );
 }
 
+const marks = ({ cells, width, height }) =>
+  (cells ?? []).map((cell) => cellMarks(cell, Math.max(width, height) / 26));
+
 function picture(result, layers, label) {
   const { width, height } = result;
   const place = { width, height, preserveAspectRatio: "none" };
-  const size = Math.max(width, height) / 26;
   const heat = layers.heat && result.heat ? svg("image", { ...place, class: "heat", href: result.heat }) : null;
-  const cells = layers.cells ? svg("g", { class: "cells" }, (result.cells ?? []).map((cell) => cellMarks(cell, size))) : null;
+  const cells = layers.cells ? svg("g", { class: "cells" }, marks(result)) : null;
   heat?.setAttribute("opacity", AT_FIRST);
   return svg(
     "svg",
@@ -51,9 +53,7 @@ function legend(result) {
 
 // The cells of a result into its viewer, which stays as it is otherwise.
 export function outline(figure, result) {
-  const { width, height } = result;
-  const marks = (result.cells ?? []).map((cell) => cellMarks(cell, Math.max(width, height) / 26));
-  figure.querySelector(".cells").replaceChildren(...marks);
+  figure.querySelector(".cells").replaceChildren(...marks(result));
   figure.querySelector(".field").setAttribute("aria-label", described(result));
   figure.querySelector("figcaption").replaceChildren(...[legend(result)].flat());
 }
