@@ -26,8 +26,9 @@ ALLOWED = {
     "explain": {"core", "config", "models"},
     "artefact": {"core", "config", "images", "quality", "cells", "evaluation"},
     "export": {"core", "config", "models", "cells", "explain", "evaluation", "artefact"},
-    "figures": {"core", "config"},
-    "report": {"core", "config"},
+    "figures": {"core", "config", "images", "cells", "features"},
+    "outputs": {"core", "config", "models"},
+    "report": {"core", "config", "outputs"},
     "serve": {"core", "artefact"},
 }
 

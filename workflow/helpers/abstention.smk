@@ -70,15 +70,3 @@ def parts_of(kind, names, tables):
 
 def joined(names):
     return [".".join(name) for name in names]
-
-
-def abstention_figures():
-    """Names of the figures: of a panel one of each family, novelty where runs were put through it."""
-    names = [
-        f"{family}.{'.'.join(panel)}"
-        for panel in MAIN_PANELS
-        for family in ("risk_coverage", "conformal")
-    ]
-    checked = {panel_of(parse_run(name)) for name in NOVELTY_RUNS}
-    names += [f"novelty.{'.'.join(panel)}" for panel in MAIN_PANELS if panel in checked]
-    return names + [f"gate.{'.'.join(pair)}" for pair in GATED_TASKS]

@@ -8,7 +8,6 @@ ASSESSMENT_TABLES = (
     "operating_points",
     "prevalence",
 )
-ASSESSMENT_FIGURES = ("roc", "pr", "reliability", "reliability_classes", "confidence")
 ASSESSED_PANELS = [".".join(panel) for panel in MAIN_PANELS]
 
 
@@ -29,11 +28,3 @@ def assessment_parts(wildcards):
 def assessment_folder(wildcards):
     w = wildcards
     return f"{RESULTS}/parts/assessment/{w.cohort}.{w.task}.{w.view}.{w.protocol}"
-
-
-def assessment_figures():
-    return [
-        f"{family}.{'.'.join(panel)}"
-        for panel in NETWORK_PANELS
-        for family in ASSESSMENT_FIGURES
-    ]

@@ -1,7 +1,6 @@
 # What is measured of networks: those of one task on images of one size together, for they are alike on several views.
 
 PROFILE_TABLES = ("efficiency", "energy", "layers", "speed")
-PROFILE_FIGURES = ("pareto", "throughput")
 
 
 def profile_of(run):
@@ -44,12 +43,3 @@ def profile_code(wildcards):
     )
     files = sorted({module_name(name).removeprefix("leukoflow.") for name in names})
     return code_of("steps.profile", *files)
-
-
-def published_costs(wildcards):
-    """What papers give of their models on this task, by model."""
-    published = {
-        name: model.published.get(wildcards.task, {})
-        for name, model in STUDY.models.items()
-    }
-    return json.dumps({name: each for name, each in published.items() if each})

@@ -13,8 +13,7 @@ FURTHER_TABLES = [
 ]
 
 # The papers' figures are drawn for their own models, or copied from the study's own.
-DRAWN = [os.path.basename(file).removesuffix(".png") for file in FIGURES]
-PAPER_FIGURES = [each for each in paper_figures(STUDY, DRAWN) if each.file]
+PAPER_FIGURES = [each for each in paper_figures(STUDY, figures_of(PLAN)) if each.file]
 COPIED = sorted({each.source for each in PAPER_FIGURES if each.source})
 
 

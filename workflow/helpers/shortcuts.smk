@@ -1,27 +1,14 @@
 # The shortcut audit: which panels it covers, and from what.
 
 SHORTCUT_TABLES = ("probes", "shortcut_audit", "stain_swap", "neutralised")
-# Where there is a network; what the colour baseline reaches elsewhere is in the leaderboard.
-AUDITED = NETWORK_PANELS or PANELS
-PROBED = sorted({panel[:2] for panel in AUDITED})
-
-
-def planted():
-    """Synthetic cohorts that differ in how far their stain goes with the class, where there are enough for a curve."""
-    found = [name for name in SYNTHETIC if any(name == panel[0] for panel in AUDITED)]
-    levels = {STUDY.cohorts[name].faults.stain_confounding for name in found}
-    return found if len(levels) > 2 else []
-
-
-PLANTED = planted()
-SHORTCUT_FIGURES = [f"shortcuts.{'.'.join(panel)}" for panel in AUDITED]
+PROBED = sorted({panel[:2] for panel in MAIN_PANELS})
 
 
 def probed_splits(wildcards):
     """Splits of every protocol that the cohort's audited panels use."""
     w = wildcards
     protocols = sorted(
-        {panel[3] for panel in AUDITED if panel[:2] == (w.cohort, w.task)}
+        {panel[3] for panel in MAIN_PANELS if panel[:2] == (w.cohort, w.task)}
     )
     return [
         f"{RESULTS}/splits/{w.cohort}.{w.task}.{each}.parquet" for each in protocols
@@ -44,9 +31,3 @@ def panel_stress(wildcards):
 def shortcut_settings(wildcards):
     wanted = {"resamples", "confidence", "seed", "shortcuts"}
     return STUDY.evaluation.model_dump_json(include=wanted)
-
-
-def planted_levels():
-    return [
-        f"{name}={STUDY.cohorts[name].faults.stain_confounding}" for name in PLANTED
-    ]

@@ -8,30 +8,6 @@ TESTED = [
 ] or list(STUDY.experiments)[:1]
 
 
-def blocks_of(experiment):
-    """How often all models of an experiment are run: views x protocols x folds x seeds."""
-    asked = STUDY.experiments[experiment]
-    places = len(asked.views) * len(asked.protocols)
-    return places * STUDY.splits.folds * len(asked.seeds)
-
-
-# Ranks are of three models or more, over two blocks or more.
-RANKED = [
-    name
-    for name in TESTED
-    if len(STUDY.experiments[name].models) > 2 and blocks_of(name) > 1
-]
-SPLIT_VIEWS = sorted(
-    {
-        panel[:3]
-        for panel in PANELS
-        if len({other[3] for other in PANELS if other[:3] == panel[:3]}) > 1
-    }
-)
-FIGURES += [f"{RESULTS}/figures/critical_difference.{name}.png" for name in RANKED]
-FIGURES += [f"{RESULTS}/figures/leakage.{'.'.join(view)}.png" for view in SPLIT_VIEWS]
-
-
 def partner_predictions(wildcards):
     """Predictions of the experiment's models as trained for tasks of fewer classes."""
     return [

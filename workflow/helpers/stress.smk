@@ -1,20 +1,13 @@
 # Runs that are put through changed images.
-import itertools
 import shlex
 
 from leukoflow.config.families import shares_of
 from leukoflow.config.plan import checked_runs
 
 STRESS_TABLES = ("robustness", "modules")
-
-
-def can_be_stressed(run):
-    """Whether a run's model can read changed pictures; features of cells would need them segmented anew."""
-    return STUDY.models[run.model].features not in MORPHOLOGY
-
-
-STRESSED = [run for run in checked_runs(STUDY, "stress") if can_be_stressed(run)]
-STRESS_PANELS = sorted({panel_of(run) for run in STRESSED})
+STRESSED = PLAN.stressed
+STRESS_PANELS = PLAN.stressed_panels
+SHARED_RUNS = PLAN.shared_runs
 
 
 def own_view(wildcards):
@@ -56,25 +49,16 @@ def stressed_files(name):
     return files
 
 
-def has_modules(run):
-    """Whether a run's network has modules of attention that are compared."""
-    return STUDY.models[run.model].architecture == "resnet50_hmscam"
-
-
-MODULE_FIGURES = ("mutual_information", "frobenius")
-MODULE_PANELS = sorted({panel_of(run) for run in STRESSED if has_modules(run)})
-
-
 def module_files(wildcards):
     return [
         f"{RESULTS}/runs/{run.name}/modules.csv"
         for run in stressed_of(wildcards)
-        if has_modules(run)
+        if PLAN.has_modules(run)
     ]
 
 
 def names_with_modules(wildcards):
-    return [run.name for run in stressed_of(wildcards) if has_modules(run)]
+    return [run.name for run in stressed_of(wildcards) if PLAN.has_modules(run)]
 
 
 def names_of_stressed(wildcards):
@@ -83,16 +67,6 @@ def names_of_stressed(wildcards):
 
 # Models that are trained on several shares of the images.
 ON_SHARES = shares_of(STUDY.models)
-SHARED_RUNS = [run for run in RUNS if run.model in ON_SHARES]
-SHARED_VIEWS = sorted(
-    {
-        panel_of(run)[:3]
-        for run, other in itertools.combinations(SHARED_RUNS, 2)
-        if panel_of(run) == panel_of(other)
-        and ON_SHARES[run.model][0] == ON_SHARES[other.model][0]
-        and run.model != other.model
-    }
-)
 
 
 def models_on_shares():

@@ -16,13 +16,11 @@ shell.prefix(
 )
 
 from leukoflow.cohorts.roots import local_root, resolve_root
-from leukoflow.config.families import families
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.config.paper_figures import paper_figures
 from leukoflow.config.plan import (
-    all_runs,
-    checked_runs,
+    file_words,
     partners_of,
     runs_of,
     words_of,
@@ -32,6 +30,9 @@ from leukoflow.core.fingerprint import fingerprint, use_memory
 from leukoflow.core.runs import is_baseline, parse_run
 from leukoflow.core.shards import shard_count
 from leukoflow.models.registry import module_name
+from leukoflow.outputs.figures import caption_of, figures_of, matrices_of, settings_of
+from leukoflow.outputs.plan import PARTS, Plan, panel_of
+from leukoflow.outputs.sections import TITLES
 
 
 def stop_with_one_line(function, *arguments):

@@ -159,39 +159,3 @@ rule abstention_tables:
         " --outputs {output.abstention} 2> {log}; "
         "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/gate --of {params.gated}"
         " --outputs {output.gate} 2>> {log}"
-
-
-rule figure_abstention:
-    input:
-        abstention=parts_of(
-            "abstention", MAIN_PANELS, [*ABSTENTION_TABLES, "risk_curves"]
-        ),
-        gate=parts_of("gate", GATED, GATE_TABLES),
-    output:
-        png=report(
-            collect("results/{{study}}/figures/{name}.png", name=abstention_figures()),
-            caption="../report/abstention.rst",
-            category="Abstention and novelty",
-        ),
-        svg=collect("results/{{study}}/figures/{name}.svg", name=abstention_figures()),
-        table=collect("results/{{study}}/figures/{name}.csv", name=abstention_figures()),
-    log:
-        "logs/{study}/figure_abstention.log",
-    benchmark:
-        "benchmarks/{study}/figure_abstention.tsv"
-    # The longest chain to the report ends here.
-    priority: 10
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(60),
-    params:
-        code=code_of("steps.figure_abstention"),
-        names=abstention_figures(),
-    message:
-        "Drawing abstention, novelty and the gate"
-    shell:
-        "python -m leukoflow.steps.figure_abstention --parts results/{wildcards.study}/parts --of {params.names}"
-        " --output results/{wildcards.study}/figures 2> {log}"

@@ -29,33 +29,3 @@ rule compare:
         "python -m leukoflow.steps.compare --settings {params.settings:q} --experiment {wildcards.experiment}"
         " --reference {params.reference} --published {params.published:q} --runs results/{wildcards.study}/runs"
         " --of {params.names} --output {output} 2> {log}"
-
-
-rule figure_comparison:
-    input:
-        "results/{study}/comparisons/{experiment}.csv",
-    output:
-        png=report(
-            "results/{study}/figures/comparison.{experiment}.png",
-            caption="../report/comparison.rst",
-            category="Results",
-            labels={"figure": "comparison", "experiment": "{experiment}"},
-        ),
-        svg="results/{study}/figures/comparison.{experiment}.svg",
-        table="results/{study}/figures/comparison.{experiment}.csv",
-    log:
-        "logs/{study}/figure_comparison/comparison.{experiment}.log",
-    benchmark:
-        "benchmarks/{study}/figure_comparison/comparison.{experiment}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.figure_comparison"),
-    message:
-        "Drawing the comparison of {wildcards.experiment}"
-    shell:
-        "python -m leukoflow.steps.figure_comparison --comparisons {input} --output {output.png} 2> {log}"

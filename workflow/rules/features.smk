@@ -181,3 +181,33 @@ rule transform_features:
         "python -m leukoflow.steps.transform_features --matrix {input.matrix} --stack {input.stack}"
         " --scaler {input.scaler} --description {input.description} --threads {threads}"
         " --output {output.rows} 2> {log}"
+
+
+def neighbour_inputs(wildcards):
+    w = wildcards
+    return matrices_of(PLAN, (w.cohort, w.task, w.view, w.protocol))
+
+
+rule neighbours:
+    input:
+        unpack(neighbour_inputs),
+    output:
+        "results/{study}/neighbours/{cohort}.{task}.{view}.{protocol}.csv",
+    log:
+        "logs/{study}/neighbours/{cohort}.{task}.{view}.{protocol}.log",
+    benchmark:
+        "benchmarks/{study}/neighbours/{cohort}.{task}.{view}.{protocol}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.neighbours"),
+        settings=task_settings,
+    message:
+        "Measuring what neighbours among the features of {wildcards.cohort} share, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.neighbours --settings {params.settings:q} --manifest {input.manifest}"
+        " --groups {input.groups} --matrices {input.matrices} --output {output} 2> {log}"

@@ -1,36 +1,6 @@
 # The leaderboard as a figure, and the report.
 
 
-rule figure_leaderboard:
-    input:
-        "results/{study}/tables/leaderboard.csv",
-    output:
-        png=report(
-            "results/{study}/figures/leaderboard.png",
-            caption="../report/leaderboard.rst",
-            category="Results",
-            labels={"figure": "leaderboard"},
-        ),
-        svg="results/{study}/figures/leaderboard.svg",
-        table="results/{study}/figures/leaderboard.csv",
-    log:
-        "logs/{study}/figure_leaderboard/leaderboard.log",
-    benchmark:
-        "benchmarks/{study}/figure_leaderboard/leaderboard.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.figure_leaderboard"),
-    message:
-        "Drawing the leaderboard"
-    shell:
-        "python -m leukoflow.steps.figure_leaderboard --leaderboard {input} --output {output.png} 2> {log}"
-
-
 rule report:
     input:
         study="results/{study}/study.json",
@@ -52,8 +22,8 @@ rule report:
                 + ("sample_size", "gains", "paper_figures")
             ),
         ),
-        figures=FIGURES,
-        svg=[figure.replace(".png", ".svg") for figure in FIGURES],
+        figures=FIGURE_FILES,
+        svg=[figure.replace(".png", ".svg") for figure in FIGURE_FILES],
     output:
         report(
             "results/{study}/report.html",

@@ -3,7 +3,7 @@
 
 rule probe:
     input:
-        view=f"results/{{study}}/views/{{cohort}}.{PLAIN}/view.json",
+        view=f"results/{{study}}/views/{{cohort}}.{PLAN.plain}/view.json",
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
         splits=probed_splits,
@@ -104,7 +104,7 @@ rule shortcut_tables:
     input:
         [
             f"{RESULTS}/parts/shortcuts/{'.'.join(panel)}/{table}.csv"
-            for panel in AUDITED
+            for panel in MAIN_PANELS
             for table in SHORTCUT_TABLES[1:]
         ],
     output:
@@ -125,73 +125,9 @@ rule shortcut_tables:
         runtime=grows(10),
     params:
         code=code_of("steps.gather_tables"),
-        parts=[".".join(panel) for panel in AUDITED],
+        parts=[".".join(panel) for panel in MAIN_PANELS],
     message:
         "Gathering the shortcut audit"
     shell:
         "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/shortcuts"
         " --of {params.parts} --outputs {output} 2> {log}"
-
-
-rule figure_shortcuts:
-    input:
-        audit="results/{study}/tables/shortcut_audit.csv",
-        probes="results/{study}/tables/probes.csv",
-        leaderboard="results/{study}/tables/leaderboard.csv",
-    output:
-        png=report(
-            collect("results/{{study}}/figures/{name}.png", name=SHORTCUT_FIGURES),
-            caption="../report/shortcuts.rst",
-            category="Audit",
-        ),
-        svg=collect("results/{{study}}/figures/{name}.svg", name=SHORTCUT_FIGURES),
-        tables=collect("results/{{study}}/figures/{name}.csv", name=SHORTCUT_FIGURES),
-    log:
-        "logs/{study}/figure_shortcuts.log",
-    benchmark:
-        "benchmarks/{study}/figure_shortcuts.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.figure_shortcuts"),
-    message:
-        "Drawing the shortcut audit"
-    shell:
-        "python -m leukoflow.steps.figure_shortcuts --audit {input.audit} --probes {input.probes}"
-        " --leaderboard {input.leaderboard} --outputs {output.png} 2> {log}"
-
-
-rule figure_planted:
-    input:
-        audit="results/{study}/tables/shortcut_audit.csv",
-        probes="results/{study}/tables/probes.csv",
-    output:
-        png=report(
-            "results/{study}/figures/planted.png",
-            caption="../report/planted.rst",
-            category="Audit",
-        ),
-        svg="results/{study}/figures/planted.svg",
-        table="results/{study}/figures/planted.csv",
-    log:
-        "logs/{study}/figure_planted.log",
-    benchmark:
-        "benchmarks/{study}/figure_planted.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.figure_planted"),
-        planted=planted_levels(),
-    message:
-        "Drawing the audit against the planted confounding"
-    shell:
-        "python -m leukoflow.steps.figure_planted --planted {params.planted} --audit {input.audit}"
-        " --probes {input.probes} --output {output.png} 2> {log}"

@@ -67,39 +67,6 @@ rule statistics_tables:
         " --outputs {output} 2> {log}"
 
 
-rule figure_ranks:
-    input:
-        "results/{study}/parts/statistics/{experiment}/ranks.csv",
-    output:
-        png=report(
-            "results/{study}/figures/critical_difference.{experiment}.png",
-            caption="../report/critical_difference.rst",
-            category="Results",
-            labels={
-                "figure": "critical difference",
-                "experiment": "{experiment}",
-            },
-        ),
-        svg="results/{study}/figures/critical_difference.{experiment}.svg",
-        table="results/{study}/figures/critical_difference.{experiment}.csv",
-    log:
-        "logs/{study}/figure_ranks/critical_difference.{experiment}.log",
-    benchmark:
-        "benchmarks/{study}/figure_ranks/critical_difference.{experiment}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.figure_ranks"),
-    message:
-        "Drawing the ranks of the models of {wildcards.experiment}"
-    shell:
-        "python -m leukoflow.steps.figure_ranks --ranks {input} --output {output.png} 2> {log}"
-
-
 rule leakage:
     input:
         predictions=task_predictions,
@@ -161,38 +128,3 @@ rule leakage_tables:
     shell:
         "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/leakage --of {params.names}"
         " --outputs {output} 2> {log}"
-
-
-rule figure_leakage:
-    input:
-        "results/{study}/parts/leakage/{cohort}.{task}/leakage.csv",
-    output:
-        png=report(
-            "results/{study}/figures/leakage.{cohort}.{task}.{view}.png",
-            caption="../report/leakage.rst",
-            category="Results",
-            labels={
-                "figure": "leakage",
-                "cohort": "{cohort}",
-                "view": "{view}",
-            },
-        ),
-        svg="results/{study}/figures/leakage.{cohort}.{task}.{view}.svg",
-        table="results/{study}/figures/leakage.{cohort}.{task}.{view}.csv",
-    log:
-        "logs/{study}/figure_leakage/leakage.{cohort}.{task}.{view}.log",
-    benchmark:
-        "benchmarks/{study}/figure_leakage/leakage.{cohort}.{task}.{view}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.figure_leakage"),
-    message:
-        "Drawing what leaks are worth on {wildcards.cohort}, view {wildcards.view}"
-    shell:
-        "python -m leukoflow.steps.figure_leakage --leakage {input} --view {wildcards.view}"
-        " --output {output.png} 2> {log}"

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from leukoflow.config.base import Section, Sha256, Weights
 
+RANKED = 2000
+"""Most features of a ranking that tables list and maps are made of, the first by rank."""
+
 
 class Selection(Section):
     """Scaling and ranking; both are fitted on the training role alone."""

@@ -1,7 +1,7 @@
 """The runs that a study asks for."""
 
+import re
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import product
 from typing import get_args
 
@@ -10,6 +10,8 @@ from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study, exportable
 from leukoflow.config.views import WHOLE
 from leukoflow.core.runs import Run
+
+_FOLD_AND_SEED = re.compile(r"(.*)\.fold(\d+)\.seed(\d+)(.*)")
 
 
 def runs_of(study: Study, experiment: str) -> list[Run]:
@@ -72,17 +74,24 @@ def words_of(runs: Iterable[Run]) -> str:
 
     One argument of a command ends at 128 KiB, which the names of a few thousand runs would pass.
     """
-    alike: dict[Run, list[Run]] = {}
-    for run in runs:
-        alike.setdefault(replace(run, fold=0, seed=0), []).append(run)
-    words = []
-    for some in alike.values():
-        folds, seeds = sorted({run.fold for run in some}), sorted({run.seed for run in some})
-        if len(some) == len(folds) * len(seeds):
-            stem = some[0].name.rsplit(".", 2)[0]
-            words.append(f"{stem}.fold{_any_of(folds)}.seed{_any_of(seeds)}")
+    return file_words(run.name for run in runs)
+
+
+def file_words(files: Iterable[str]) -> str:
+    """Files as words of a Bash command, those that differ in a run's fold and seed alone as one word, as `words_of`."""
+    alike: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    words: list[str] = []
+    for file in files:
+        if match := _FOLD_AND_SEED.fullmatch(file):
+            start, fold, seed, end = match.groups()
+            alike.setdefault((start, end), []).append((int(fold), int(seed)))
         else:
-            words += [run.name for run in some]
+            words.append(file)
+    for (start, end), some in alike.items():
+        folds, seeds = sorted({fold for fold, _ in some}), sorted({seed for _, seed in some})
+        whole = len(some) == len(folds) * len(seeds)
+        for fold, seed in [(_any_of(folds), _any_of(seeds))] if whole else some:
+            words.append(f"{start}.fold{fold}.seed{seed}{end}")
     return " ".join(words)
 
 

@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -38,6 +39,17 @@ def settings(model: type[Settings]) -> Callable[[str], Settings]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return parse
+
+
+def named_files(words: Iterable[str]) -> dict[str, list[Path]]:
+    """Files by name from words NAME=FILE; a name may come several times. LeukoFlowError for a word without a name."""
+    files: dict[str, list[Path]] = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not (name and equals and path):
+            raise LeukoFlowError(f"{word}: is not NAME=FILE")
+        files.setdefault(name, []).append(Path(path))
+    return files
 
 
 def progress(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leukoflow.config.features import RANKED
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run
 
 UNLABELLED = "(no label)"
-RANKED = 2000
-"""Most features of a ranking that are kept."""
 PLACE = ["cohort", "task", "view", "protocol", "features", "fold", "seed"]
 COLUMNS = {
     "segmentation": [

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, RULE, class_colour, empty, panels, wrap
 
 STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)))
@@ -121,3 +122,13 @@ def _rows(axes: Axes, part: pd.DataFrame, models: list[str], level: float) -> No
     axes.grid(axis="x")
     for edge in range(1, len(models)):
         axes.axhline(edge - 0.5, color=RULE, linewidth=0.5)
+
+
+def draw_risk_coverage(inputs: Inputs) -> Drawn:
+    """Accuracy against the share answered, from the panel's table `risk_curves`."""
+    return risk_coverage_chart(inputs.table("risk_curves"))
+
+
+def draw_conformal(inputs: Inputs) -> Drawn:
+    """Coverage of prediction sets, from the panel's table `conformal`."""
+    return conformal_chart(inputs.table("conformal"))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, PROTOCOLS, RULE, empty
 
 BLOCK = ["cohort", "task", "view", "protocol"]
@@ -93,3 +94,8 @@ def p_text(value: float) -> str:
     if np.isnan(value):
         return "\N{EM DASH}"
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+
+
+def draw_comparison(inputs: Inputs) -> Drawn:
+    """The models of one experiment against its reference, from its `comparisons`."""
+    return comparison_chart(inputs.table("comparisons"))

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, SHADES, panels, wrap
 
 MOST_LABELLED = 10
@@ -55,3 +56,8 @@ def _panel(axes: Axes, counts: np.ndarray, classes: list[str]) -> None:
                 column + 0.5, row + 0.5, f"{shares[row, column]:.0%}\n{counts[row, column]:,}",
                 ha="center", va="center", color=colour, fontsize=7.2 if size <= 5 else 5.6, linespacing=1.15,
             )  # fmt: skip
+
+
+def draw_confusion(inputs: Inputs) -> Drawn:
+    """Confusion matrices of a panel, from its counts, `confusion`."""
+    return confusion_matrices(inputs.table("confusion"))

@@ -13,8 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patheffects import withStroke
 
+from leukoflow.cells.labels import labels_by_id
 from leukoflow.core.files import read_table
-from leukoflow.figures.pictures import show
+from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.figures.pictures import load, shards_in, show, spread
+from leukoflow.figures.samples import by_class
 from leukoflow.figures.style import MUTED, class_colour, empty, wrap
 
 FIELDS = 3
@@ -171,3 +174,32 @@ def _grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure,
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     figure = Figure(figsize=(columns * width, rows * height + 0.3), layout=layout)
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def draw_contact(inputs: Inputs) -> Drawn:
+    """Fields with their cells, from `manifest`, the plain `view`, and the table `cells` with label maps beside it."""
+    groups = by_class(inputs.table("manifest"), inputs.task)
+    return contact_sheet(_fields(inputs, {name: groups[name] for name in inputs.task.classes}))
+
+
+def draw_archive(inputs: Inputs) -> Drawn:
+    """The same beside the archive's masks, `masks`, an array of parts with its `index`."""
+    index = inputs.table("index", ["image_id"])["image_id"]
+    row_of = {image: row for row, image in enumerate(index)}
+    groups = by_class(inputs.table("manifest"), inputs.task)
+    fields = _fields(inputs, {name: groups[name][groups[name].isin(index)] for name in inputs.task.classes})
+    parts = np.load(inputs.path("masks"), mmap_mode="r", allow_pickle=False)
+    masks = {name: [np.asarray(parts[row_of[each.image_id]]) > 0 for each in shown] for name, shown in fields.items()}
+    return archive_sheet(fields, masks)
+
+
+def _fields(inputs: Inputs, groups: Mapping[str, pd.Series]) -> dict[str, list[Field]]:
+    """Evenly spaced fields of each class."""
+    cells = inputs.path("cells")
+    chosen = {name: spread(ids, FIELDS) if len(ids) else [] for name, ids in groups.items()}
+    wanted = [image for ids in chosen.values() for image in ids]
+    labels, cut = labels_by_id(shards_in(cells.parent), wanted), cut_cells(cells, wanted)
+    pictures = load(shards_in(inputs.path("view").parent), wanted)
+    return {
+        name: [Field(each, pictures[each], labels[each], cut[each]) for each in ids] for name, ids in chosen.items()
+    }

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, RULE, class_colour, panels, wrap
 
 Kind = Literal["roc", "pr"]
@@ -79,3 +80,13 @@ def _lines(axes: Axes, points: pd.DataFrame, classes: Sequence[str]) -> None:
             axes.fill_between(line["x"], line["low"], line["high"], color=colour, alpha=0.11, linewidth=0)
         dashes, width = (AVERAGES[str(label)], 1.1) if average else ("solid", 1.4)
         axes.plot(line["x"], line["y"], color=colour, linewidth=width, linestyle=dashes, zorder=3 if average else 2)
+
+
+def draw_roc(inputs: Inputs) -> Drawn:
+    """ROC curves of a panel on test images, from its `curves`."""
+    return curves("roc", inputs.test("curves"), inputs.task.classes)
+
+
+def draw_pr(inputs: Inputs) -> Drawn:
+    """Precision-recall curves of a panel on test images, from its `curves`."""
+    return curves("pr", inputs.test("curves"), inputs.task.classes)

@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
-from leukoflow.figures.pictures import load, show
+from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.figures.pictures import load, shards_in, show, view_of
 from leukoflow.figures.style import empty
 
 PAIRS = 12
@@ -77,3 +78,9 @@ def _heading(pair: pd.Series) -> str:
 def _short(name: str, width: int = 26) -> str:
     tail = name.rsplit("/", 1)[-1]
     return tail if len(tail) <= width else f"...{tail[-width + 3 :]}"
+
+
+def draw_duplicates(inputs: Inputs) -> Drawn:
+    """Examples of pairs, from the table `duplicates` and the summaries of each cohort's plain view, `views`."""
+    by_cohort = {view_of(path.parent)[0]: shards_in(path.parent) for path in inputs.paths("views")}
+    return duplicate_pairs(inputs.table("duplicates"), by_cohort)

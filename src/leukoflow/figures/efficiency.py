@@ -12,6 +12,7 @@ from matplotlib.patheffects import withStroke
 
 from leukoflow.config.splits import Protocol
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, PALETTE, empty
 
 COSTS = {
@@ -179,3 +180,13 @@ def _boxes(
     axes.xaxis.set_minor_formatter("")
     axes.set_xlabel("Latency of one image (ms): median, half and 90 % of the passes")
     axes.grid(axis="x")
+
+
+def draw_pareto(inputs: Inputs) -> Drawn:
+    """Accuracy against cost, from `leaderboard` and `efficiency`; setting `published` holds what papers print."""
+    return pareto(inputs.rows("leaderboard"), inputs.rows("efficiency"), inputs.settings["published"])
+
+
+def draw_throughput(inputs: Inputs) -> Drawn:
+    """Latency and images a second, from the table `speed`, which is of no cohort."""
+    return throughput(inputs.rows("speed", ("task", "view")), inputs.settings["published"])

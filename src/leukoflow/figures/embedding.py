@@ -3,6 +3,7 @@
 import colorsys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,12 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
+from leukoflow.config.features import RANKED
+from leukoflow.config.tasks import Task
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_table
+from leukoflow.features.matrix import open_selection
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import MUTED, class_colour, empty
 
 MOST_IMAGES = 2000
@@ -171,3 +178,38 @@ def _dots(axes: Axes, place: np.ndarray, colours: np.ndarray, title: str, told: 
     axes.set_xlabel(told, fontsize=7.5, color=MUTED)
     axes.set_box_aspect(1)
     axes.set_aspect("auto")
+
+
+def draw_embedding(inputs: Inputs) -> Drawn:
+    """Maps of a panel's features, from the `matrices` of its selections, the cohort's `manifest` and the `groups`."""
+    manifest, groups = inputs.path("manifest"), inputs.path("groups")
+    points = {
+        run.model: points_of(path, manifest, groups, inputs.task) for run, path in inputs.by_run("matrices").items()
+    }
+    figure, table, _ = embedding_chart(points, inputs.task.classes)
+    return figure, table
+
+
+def points_of(matrix: Path, manifest: Path, groups: Path, task: Task) -> Points:
+    """The images of a selection, evenly sampled, with class, cluster and patient; `matrix` is scaled/COHORT.npy.
+
+    LeukoFlowError if the manifest does not name one of its images.
+    """
+    values, _ = open_selection(matrix.parents[1], matrix.stem, RANKED)
+    rows = sampled(len(values))
+    facts = read_table(manifest, ["image_id", "label", "patient"]).set_index("image_id")
+    ids = pd.Index(values.image_ids[rows])
+    if not ids.isin(facts.index).all():
+        raise LeukoFlowError(f"{matrix}: holds images that {manifest} does not name; delete it and run again")
+    clusters = read_table(groups, ["cohort", "image_id", "acquisition"])
+    cluster = clusters[clusters["cohort"] == matrix.stem].set_index("image_id")["acquisition"]
+    classes = [task.class_of(each if isinstance(each, str) else None) for each in facts["label"].reindex(ids)]
+    named = pd.DataFrame(
+        {
+            "image_id": ids,
+            "class": np.array([-1 if each is None else each for each in classes], np.int64),
+            "cluster": cluster.reindex(ids).to_numpy(object),
+            "patient": facts["patient"].reindex(ids).to_numpy(object),
+        }
+    )
+    return Points(values.gather(rows), named)

@@ -15,7 +15,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from leukoflow.cells.labels import labels_by_id
+from leukoflow.core.files import read_table
 from leukoflow.figures.contact import outlines, place_picture
+from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.figures.pictures import load, shards_in
 from leukoflow.figures.style import INK, MUTED, class_colour, empty, wrap
 
 METHODS = {
@@ -246,3 +250,23 @@ def _legend(figure: Figure, methods: set[str]) -> None:
         for marker, label in BLIND.values()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5)
+
+
+def draw_explain(inputs: Inputs) -> Drawn:
+    """Heat maps of a panel's runs, from their tables `explained` and arrays `heat`, the `view`, and `labels` if any."""
+    heat = inputs.by_run("heat")
+    shown = [
+        Shown(run.model, read_table(path), np.load(heat[run], mmap_mode="r"))
+        for run, path in inputs.by_run("explained").items()
+    ]
+    classes = inputs.task.classes
+    wanted = [image for image in pick_right(shown, len(classes)) if image is not None]
+    wanted = list(dict.fromkeys([*wanted, *(image for each in shown for image in pick_wrong(each))]))
+    pictures = load(shards_in(inputs.path("view").parent), wanted)
+    maps = inputs.paths("labels")
+    return explanation_grid(shown, pictures, labels_by_id(maps, wanted) if maps else {}, classes)
+
+
+def draw_explain_scores(inputs: Inputs) -> Drawn:
+    """What the heat maps are worth, from the panel's table `explanations`."""
+    return explanation_scores(inputs.table("explanations"))

@@ -13,6 +13,7 @@ from leukoflow.config.families import families
 from leukoflow.config.models import Model
 from leukoflow.config.splits import Protocol
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import PROTOCOLS, empty, panels, wrap
 
 BASELINE_STYLE = (0, (3, 2))
@@ -68,3 +69,9 @@ def _panel(axes: Axes, part: pd.DataFrame, baseline: pd.Series) -> None:
     axes.set_xticks(counts, [f"{each:,}" for each in counts])
     axes.minorticks_off()
     axes.grid(axis="y")
+
+
+def draw_feature_count(inputs: Inputs) -> Drawn:
+    """Accuracy against the number of features, from the table `leaderboard`; setting `models` holds those with some."""
+    models = {name: Model.model_validate(each) for name, each in inputs.settings["models"].items()}
+    return feature_count_chart(inputs.rows("leaderboard"), models)

@@ -11,6 +11,7 @@ from matplotlib.patheffects import withStroke
 
 from leukoflow.config.splits import Protocol
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import PROTOCOLS, RULE
 
 OWN = "own"
@@ -101,3 +102,8 @@ def _panel(axes: Axes, part: pd.DataFrame, used: list[str]) -> None:
     axes.grid(axis="x")
     for edge in range(1, len(models)):
         axes.axhline(edge - 0.5, color=RULE, linewidth=0.5)
+
+
+def draw_leaderboard(inputs: Inputs) -> Drawn:
+    """The leaderboard of the study, from the table `leaderboard`."""
+    return leaderboard_chart(inputs.table("leaderboard"))

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, PROTOCOLS, RULE, empty
 
 LOOSE = "image"
@@ -90,3 +91,8 @@ def _frame(axes: np.ndarray, models: list[str], apart: pd.DataFrame) -> None:
     for each in axes[[0, *range(2, len(axes))]]:
         each.set_xlim(right=101.5)
         each.axvline(100, color=INK, linewidth=0.4, zorder=0)
+
+
+def draw_leakage(inputs: Inputs) -> Drawn:
+    """What leaks are worth on one view, from the table `leakage` of a cohort and task."""
+    return leakage_chart(inputs.rows("leakage", ("view",)))

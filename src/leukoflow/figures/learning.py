@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
+from leukoflow.core.files import read_table
 from leukoflow.core.runs import Run
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, PROTOCOLS, empty, wrap
 
 COLUMNS = 5
@@ -79,3 +81,8 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
     last = int(part["epoch"].max()) + 1
     axes.set_xlim(1, max(last, 2))
     axes.set_xticks(np.unique(np.linspace(1, max(last, 2), 4).round().astype(int)))
+
+
+def draw_learning(inputs: Inputs) -> Drawn:
+    """Learning curves of a panel, from the `histories` of its runs."""
+    return learning_curves({run: read_table(path) for run, path in inputs.by_run("histories").items()})

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import AutoLocator
 
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.robustness import FAMILIES, UNCHANGED, frame
 from leukoflow.figures.style import PALETTE, empty, panels
 
@@ -51,3 +52,13 @@ def modules_chart(table: pd.DataFrame, measure: str) -> tuple[Figure, pd.DataFra
     handles = [Line2D([], [], label=names[line], **style) for line, style in styles.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3))
     return figure, table
+
+
+def draw_mutual_information(inputs: Inputs) -> Drawn:
+    """Information shared with the unchanged image by module of attention, from the panel's table `modules`."""
+    return modules_chart(inputs.table("modules"), "shared")
+
+
+def draw_frobenius(inputs: Inputs) -> Drawn:
+    """How far attention shifts by module, from the panel's table `modules`."""
+    return modules_chart(inputs.table("modules"), "relative")

@@ -1,14 +1,20 @@
 """What a haematologist would recognise: cell morphology by class, and typical cells with their outlines."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leukoflow.cells.labels import open_labels
 from leukoflow.config.tasks import Task
+from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.figures.pictures import shards_in
 from leukoflow.figures.style import INK, MUTED, class_colour, empty, panels, wrap
+from leukoflow.images.geometry import rendition
+from leukoflow.images.sources import listed, read, sources
 
 TRAITS = (
     ("cell_diameter_um", "Cell diameter", "µm"),
@@ -147,3 +153,30 @@ def _portrait(axes: Axes, cell: Mapping, picture: np.ndarray, labels: np.ndarray
     axes.set(xlim=(x - SIDE_UM / 2, x + SIDE_UM / 2), ylim=(y + SIDE_UM / 2, y - SIDE_UM / 2), aspect="equal")
     text = f"{cell['cell_diameter_um']:.1f} µm, N:C {cell['nc_ratio']:.2f}\nnucleoli {cell['nucleoli']:.0f}"
     axes.set_xlabel(text, fontsize=7, color=INK, labelpad=2)
+
+
+def draw_cells(inputs: Inputs) -> Drawn:
+    """Morphology of a cohort's white cells, from its `manifest` and table `cells`."""
+    return morphology(*_cells_and_manifest(inputs), inputs.task)
+
+
+def draw_gallery(inputs: Inputs) -> Drawn:
+    """Typical cells, from the same, the label maps beside them, and the image `files` under the setting `root`.
+
+    Single cells are small: they are shown at the size at which they were found, not at that of a view.
+    """
+    chosen = typical_cells(*_cells_and_manifest(inputs), inputs.task)
+    wanted = list(dict.fromkeys(chosen["image_id"]))
+    maps = open_labels(shards_in(inputs.path("cells").parent))
+    labels = dict(zip(wanted, maps.gather(maps.rows_of(wanted)), strict=True))
+    rows = listed(inputs.path("files")).set_index("image_id", drop=False).loc[wanted]
+    pictures: dict[str, np.ndarray] = {
+        name: rendition(read(source, inputs.settings["max_pixels"]), maps.size, source.bar)
+        for name, source in zip(wanted, sources(Path(inputs.settings["root"]), rows), strict=True)
+    }
+    return gallery(chosen, pictures, labels, inputs.task)
+
+
+def _cells_and_manifest(inputs: Inputs) -> tuple[pd.DataFrame, pd.DataFrame]:
+    columns = ["image_id", "cell", "x", "y", "border", "um_per_pixel", *(name for name, _, _ in TRAITS)]
+    return inputs.table("cells", columns), inputs.table("manifest", ["image_id", "label", "patient"])

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
+from leukoflow.core.files import read_table
 from leukoflow.figures.abstention import look, models_of
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, empty, wrap
 
 SCORES = {
@@ -122,3 +124,13 @@ def _spread(axes: Axes, row: dict, place: int) -> None:
     colour = ROLES[row["role"]]
     axes.plot([low, high], [place, place], color=colour, linewidth=1.4, solid_capstyle="round")
     axes.plot(value, place, "o", color=colour, markersize=3.6)
+
+
+def draw_novelty(inputs: Inputs) -> Drawn:
+    """Images of another kind against test images, from the panel's table `novelty`."""
+    return novelty_chart(inputs.table("novelty"))
+
+
+def draw_gate(inputs: Inputs) -> Drawn:
+    """The gate on image quality under every protocol, from the tables `gate`."""
+    return gate_chart(pd.concat([read_table(path) for path in inputs.paths("gate")], ignore_index=True))

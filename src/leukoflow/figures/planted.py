@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import MUTED, PALETTE, empty
 
 COLUMNS = ["protocol", "model", "planted", "measure", "value", "low", "high", "level"]
@@ -87,3 +88,8 @@ def _rows(audit: pd.DataFrame, probes: pd.DataFrame, planted: Mapping[str, float
             limits = {"value": probe["accuracy"], "low": probe["low"], "high": probe["high"]}
             found.append(facts | {"measure": probe["probe"]} | limits)
     return pd.DataFrame(found, columns=COLUMNS).sort_values(["protocol", "model"], kind="stable", ignore_index=True)
+
+
+def draw_planted(inputs: Inputs) -> Drawn:
+    """The audit against what was planted (setting `planted`, by cohort), from `shortcut_audit` and `probes`."""
+    return planted_chart(inputs.table("shortcut_audit"), inputs.table("probes"), inputs.settings["planted"])

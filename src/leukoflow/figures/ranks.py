@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, empty
 
 BLOCK = ["view", "protocol"]
@@ -68,3 +69,8 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
     axes.set_xticks(range(1, count + 1))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
+
+
+def draw_critical_difference(inputs: Inputs) -> Drawn:
+    """Mean ranks of an experiment's models, from its table `ranks`."""
+    return critical_difference_chart(inputs.table("ranks"))

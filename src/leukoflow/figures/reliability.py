@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, class_colour, panels, wrap
 
 STAGES = {"none": ("as trained", PALETTE[1], "o"), "temperature": ("temperature", PALETTE[0], "s")}
@@ -144,3 +145,19 @@ def confidence_chart(table: pd.DataFrame, errors: pd.DataFrame) -> tuple[Figure,
     figure.supxlabel("Confidence", fontsize=9)
     figure.supylabel("Share of the wrong (down), of the right (up)", fontsize=9)
     return figure, shown[["model", "bin_low", "bin_high", "right", "wrong"]].reset_index(drop=True)
+
+
+def draw_reliability(inputs: Inputs) -> Drawn:
+    """Reliability of a panel on test images, from its tables `reliability` and `calibration`."""
+    return reliability_chart(inputs.test("reliability"), inputs.test("calibration"), inputs.settings["fewest"])
+
+
+def draw_reliability_classes(inputs: Inputs) -> Drawn:
+    """Reliability of each class on test images, from the tables `reliability` and `calibration`."""
+    bins, measures = inputs.test("reliability"), inputs.test("calibration")
+    return class_reliability_chart(bins, measures, inputs.task.classes, inputs.settings["fewest"])
+
+
+def draw_confidence(inputs: Inputs) -> Drawn:
+    """Confidence of right and wrong answers on test images, from the tables `reliability` and `errors`."""
+    return confidence_chart(inputs.test("reliability"), inputs.test("errors"))

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.core.runs import is_baseline
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, empty, panels
 
 FAMILIES = {
@@ -102,3 +103,8 @@ def _root(values: np.ndarray) -> np.ndarray:
 
 def _square(values: np.ndarray) -> np.ndarray:
     return np.sign(values) * np.square(values)
+
+
+def draw_robustness(inputs: Inputs) -> Drawn:
+    """Accuracy on changed images of a panel, from its table `robustness`."""
+    return robustness_chart(inputs.table("robustness"))

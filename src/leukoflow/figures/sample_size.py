@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import MUTED, PROTOCOLS, empty, panels, wrap
 
 
@@ -55,3 +56,8 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
         axes.plot(f1["train_images"], f1["value"], color=colour, linestyle=":", linewidth=1.2)
     axes.set_xlim(left=0)
     axes.grid(axis="y")
+
+
+def draw_sample_size(inputs: Inputs) -> Drawn:
+    """Accuracy against the number of training images, from the table `sample_size`."""
+    return sample_size_chart(inputs.rows("sample_size").astype({"class": object}).fillna({"class": ""}))

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from leukoflow.config.tasks import Task
-from leukoflow.figures.pictures import load, show, spread
+from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.figures.pictures import load, shards_in, show, spread, view_of
 from leukoflow.figures.style import class_colour, wrap
 
 COLUMNS = 8
@@ -68,3 +69,14 @@ def _row_label(axes: Axes, text: str, index: int, classes: int) -> None:
     axes.set_ylabel(
         text, rotation=0, ha="right", va="center", labelpad=8, color=colour, fontweight="bold", fontsize=8.5
     )
+
+
+def draw_samples(inputs: Inputs) -> Drawn:
+    """Samples of each class, from the `manifest` and the summary of the plain `view`."""
+    return class_samples(inputs.table("manifest"), inputs.task, shards_in(inputs.path("view").parent))
+
+
+def draw_views(inputs: Inputs) -> Drawn:
+    """One image of each class in every view, from the `manifest` and the summaries of the `views`, in their order."""
+    shards = {view_of(path.parent)[1]: shards_in(path.parent) for path in inputs.paths("views")}
+    return views(inputs.table("manifest"), inputs.task, shards)

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import MUTED, RULE, empty, wrap
 
 PARTS = ("nucleus", "cell")
@@ -86,3 +87,8 @@ def _panel(axes: Axes, part: pd.DataFrame, sources: list[str], used: list[tuple[
     axes.grid(axis="x")
     for edge in range(1, len(sources)):
         axes.axhline(edge - 0.5, color=RULE, linewidth=0.5)
+
+
+def draw_segmentation(inputs: Inputs) -> Drawn:
+    """Overlap with experts' masks, from the tables `segmentation` and `instances`."""
+    return segmentation_chart(inputs.table("segmentation"), inputs.table("instances"))

@@ -1,12 +1,16 @@
 """Which features were chosen, by what score, and whether the choice holds on other images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leukoflow.core.files import read_table
+from leukoflow.core.runs import run_of
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import PALETTE, empty
 
 TOP = 20
@@ -117,3 +121,17 @@ def _lines(axes: Axes, means: pd.DataFrame) -> None:
     axes.set(xlabel="Number of features k", ylim=(min(0.0, float(means["low"].min())) - 0.02, 1.02))
     axes.grid(axis="y")
     axes.legend(loc="lower right")
+
+
+def draw_selection(inputs: Inputs) -> Drawn:
+    """Leading features of a panel, from the `rankings` and `stabilities` of its selections."""
+    return selection_chart(_by_entry(inputs.paths("rankings")), _by_entry(inputs.paths("stabilities")))
+
+
+def _by_entry(paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    """Tables of all folds and seeds below one another, by entry of section `features`."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for path in paths:
+        run = run_of(path)
+        parts.setdefault(run.model, []).append(read_table(path).assign(fold=run.fold, seed=run.seed))
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.style import INK, MUTED, PALETTE, empty
 
 PANEL = ["cohort", "task", "view", "protocol"]
@@ -114,3 +115,9 @@ def _handles(rows: pd.DataFrame) -> list[Line2D]:
         _, marker, edge, face = STAINS[name]
         handles.append(Line2D([], [], color=edge, marker=marker, markerfacecolor=face, label=f"model, {name}"))
     return [*handles, Line2D([], [], color=MUTED, linestyle=(0, (4, 3)), linewidth=1, label="chance")]
+
+
+def draw_shortcuts(inputs: Inputs) -> Drawn:
+    """The shortcut audit of a panel, from the tables `shortcut_audit`, `probes` and `leaderboard`."""
+    audit, probes = inputs.table("shortcut_audit"), inputs.table("probes")
+    return shortcut_chart(audit, probes, inputs.table("leaderboard"), inputs.panel)

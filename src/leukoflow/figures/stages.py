@@ -10,7 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
-from leukoflow.figures.contact import Field, outline_cells, place_picture
+from leukoflow.cells.labels import labels_by_id
+from leukoflow.figures.contact import Field, cut_cells, outline_cells, place_picture
+from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.figures.pictures import load, shards_in
+from leukoflow.figures.samples import by_class
 from leukoflow.figures.style import class_colour, empty, wrap
 
 PARTS = {"background": "#F3F4F7", "cytoplasm": "#8CC4E8", "nucleus": "#5B2A86"}
@@ -84,3 +88,24 @@ def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFra
     handles = [Patch(facecolor=colour, edgecolor="#D5DAE1", label=name) for name, colour in PARTS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure, pd.DataFrame(rows, columns=columns)
+
+
+def draw_stages(inputs: Inputs) -> Drawn:
+    """From picture to cells, from `manifest`, the plain `view`, the `normalised` one if there is one, the tables
+    `cells` and `images` of a cohort and the label maps beside them."""
+    cells = inputs.path("cells")
+    images = inputs.table("images", ["image_id", "cells"])
+    groups = by_class(inputs.table("manifest"), inputs.task)
+    chosen = {name: typical(images, groups[name]) for name in inputs.task.classes}
+    wanted = [image for image in chosen.values() if image is not None]
+    labels = labels_by_id(shards_in(cells.parent), wanted)
+    plain = load(shards_in(inputs.path("view").parent), wanted)
+    normalised: dict[str, np.ndarray] = {}
+    for path in inputs.paths("normalised"):
+        normalised = load(shards_in(path.parent), wanted)
+    cut = cut_cells(cells, wanted)
+    stages = {
+        name: Stages(Field(image, plain[image], labels[image], cut[image]), normalised.get(image)) if image else None
+        for name, image in chosen.items()
+    }
+    return stage_chart(stages)

@@ -21,6 +21,8 @@ _FAMILIES = {
     ),
 }  # fmt: skip
 """Files that hold several architectures."""
+_WITH_MODULES = ("resnet50_hmscam",)
+"""Those whose `ModelSpec` names `modules`, known here without importing any."""
 
 
 def names() -> tuple[str, ...]:
@@ -35,6 +37,11 @@ def module_name(name: str) -> str:
         raise LeukoFlowError(f"architecture {name!r} does not exist; known: {', '.join(names())}")
     file = next((module for module, family in _FAMILIES.items() if name in family), name)
     return f"leukoflow.models.{file}"
+
+
+def has_modules(name: str) -> bool:
+    """Whether an architecture has modules of attention that can be compared (`ModelSpec.modules`)."""
+    return name in _WITH_MODULES
 
 
 def spec(name: str) -> ModelSpec:

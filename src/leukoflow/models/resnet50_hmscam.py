@@ -27,6 +27,7 @@ SPEC = ModelSpec(
     backbone=("trunk.",),
     target="trunk.layer4",
     attends="gate",
+    modules="attention",
 )
 
 

@@ -32,6 +32,7 @@ class ModelSpec:
         attends: attribute path of what attends to positions: a block of attention among tokens or a sequence of such
             blocks, or an `nn.Sigmoid` that puts out a gate [B, 1, h, w]. Where it is None in a network built without
             it, there is none.
+        modules: attribute path of a row of modules of attention that can be compared, each with a method `weights`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ModelSpec:
     frozen: tuple[str, ...] = ()
     target: str = ""
     attends: str = ""
+    modules: str = ""
 
     def __deepcopy__(self, memo: dict) -> "ModelSpec":
         """Nothing in it changes: copies of a model share it."""

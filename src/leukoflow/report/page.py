@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.parallel import thread_map
+from leukoflow.outputs.sections import GROUPS
 from leukoflow.report import grid, words
 from leukoflow.report.abstention import abstention_section
 from leukoflow.report.assessment import assessment_section
@@ -41,38 +42,28 @@ TABLES = (
     "abstention", "conformal", "novelty", "gate", "gate_accuracy",
 )  # fmt: skip
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
-GROUPS = {
-    "Findings": ("know", "leaderboards"),
-    "Audits": ("shortcuts", "leakage", "splits", "external"),
-    "Trust": ("assessment", "robustness", "abstention", "statistics"),
-    "Papers": ("published",),
-    "Detail": ("details", "cells", "features", "efficiency", "explanations"),
-    "Material": ("cohorts", "views", "methods"),
+SECTIONS: dict[str, Builder] = {
+    "know": summary_section,
+    "leaderboards": leaderboards_section,
+    "shortcuts": shortcuts_section,
+    "leakage": leakage_section,
+    "splits": lambda study, tables, pictures: grid.audit(tables["audit"]),
+    "external": external_section,
+    "assessment": assessment_section,
+    "robustness": robustness_section,
+    "abstention": abstention_section,
+    "statistics": statistics_section,
+    "published": published_section,
+    "details": details_section,
+    "cells": cells_section,
+    "features": features_section,
+    "efficiency": efficiency_section,
+    "explanations": explanations_section,
+    "cohorts": cohorts_section,
+    "views": lambda study, tables, pictures: [each for each in pictures if each.family == "views"] or None,
+    "methods": methods_section,
 }
-"""Sections in the order of the page, as its contents group them. One that no group names comes last in Detail."""
-SECTIONS: dict[str, tuple[str, Builder]] = {
-    "know": ("What a reader must know", summary_section),
-    "leaderboards": ("Leaderboards", leaderboards_section),
-    "shortcuts": ("Shortcut audit", shortcuts_section),
-    "leakage": ("Leakage audit", leakage_section),
-    "splits": ("Splits and leakage", lambda study, tables, pictures: grid.audit(tables["audit"])),
-    "external": ("External cohorts", external_section),
-    "assessment": ("Calibration and discrimination", assessment_section),
-    "robustness": ("Robustness", robustness_section),
-    "abstention": ("Abstention and novelty", abstention_section),
-    "statistics": ("Statistics", statistics_section),
-    "published": ("Published and reproduced", published_section),
-    "details": ("Results in detail", details_section),
-    "cells": ("White cells", cells_section),
-    "features": ("Features", features_section),
-    "efficiency": ("Efficiency", efficiency_section),
-    "explanations": ("Where the networks look", explanations_section),
-    "cohorts": ("Cohorts and image quality", cohorts_section),
-    "views": ("Views", lambda study, tables, pictures: [each for each in pictures if each.family == "views"] or None),
-    "methods": ("Methods", methods_section),
-}
-"""Title of each section, and what makes the `content` of the template of its name; one whose content is None is left
-out. `GROUPS` says where each stands."""
+"""What makes the `content` of the template of each section of the catalogue; one whose content is None is left out."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +99,9 @@ def _sections(
     study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
 ) -> dict[str, list[Section]]:
     """The sections that have something to show, by group, in the order of the page."""
-    place = {name: group for group, names in GROUPS.items() for name in names}
-    order = [*place, *(name for name in SECTIONS if name not in place)]
-    groups: dict[str, list[Section]] = {group: [] for group in GROUPS}
-    for name in sorted(SECTIONS, key=order.index):
-        title, builder = SECTIONS[name]
-        content = builder(study, tables, pictures)
-        if content is not None:
-            groups[place.get(name, "Detail")].append(Section(name, title, content))
-    return {group: sections for group, sections in groups.items() if sections}
+    groups: dict[str, list[Section]] = {}
+    for group, titles in GROUPS.items():
+        contents = {name: SECTIONS[name](study, tables, pictures) for name in titles}
+        shown = [Section(name, titles[name], content) for name, content in contents.items() if content is not None]
+        groups |= {group: shown} if shown else {}
+    return groups

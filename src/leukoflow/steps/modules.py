@@ -1,6 +1,6 @@
 """Compare the modules of attention of a trained network on changed test images with those on the unchanged ones.
 
-For networks whose part `attention` is a row of modules with a method `weights` (ResNet50 + HMSCAM).
+For networks whose `ModelSpec` names a row of modules with a method `weights`.
 """
 
 import logging
@@ -20,7 +20,7 @@ from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.evaluation.modules import compared, rows_of, table_of
 from leukoflow.images.perturbations import changes_of
 from leukoflow.images.shards import open_view
-from leukoflow.models import inference
+from leukoflow.models import inference, registry
 
 log = logging.getLogger(__name__)
 Found = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -51,9 +51,11 @@ def main(argv: list[str] | None = None) -> None:
     rows, _ = data.groups_of(names[chosen])
     images = data.gather(rows[:count])  # of pictures of cells the first ones
     device = inference.best_device()
-    model = inference.load_model(read_json(args.description), args.weights).to(device)
-    blocks = getattr(model, "attention", None)
-    if not isinstance(blocks, nn.Sequential) or not all(hasattr(each, "weights") for each in blocks):
+    description = read_json(args.description)
+    model = inference.load_model(description, args.weights).to(device)
+    name = registry.spec(description["architecture"]).modules
+    blocks = model.get_submodule(name) if name else None
+    if not isinstance(blocks, nn.Sequential):
         raise LeukoFlowError(f"{args.description}: this network has no modules of attention to compare")
     unchanged, *changes = changes_of(stress)
     clean = modules_of(model, blocks, images, device)

@@ -1,0 +1,255 @@
+"""The panels of a study: groups of runs that tables and figures are made of, and the files that they are made from.
+
+A panel is a tuple of names: (), (experiment,), (cohort, task), (cohort, task, view) or (cohort, task, view, protocol).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+from leukoflow.config.families import families, shares_of
+from leukoflow.config.plan import all_runs, checked_runs
+from leukoflow.config.study import Study
+from leukoflow.core.runs import Run, is_baseline
+from leukoflow.core.shards import shard_count
+from leukoflow.models.registry import has_modules
+
+Panel = tuple[str, ...]
+PARTS: dict[int, tuple[str, ...]] = {
+    0: (),
+    1: ("experiment",),
+    2: ("cohort", "task"),
+    3: ("cohort", "task", "view"),
+    4: ("cohort", "task", "view", "protocol"),
+}
+"""Names of a panel's parts, by their number."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study and the folders that its images are in."""
+
+    study: Study
+    roots: Mapping[str, str]
+    """For each cohort that is used, the folder that its paths are relative to."""
+
+    @property
+    def results(self) -> str:
+        """The study's folder."""
+        return f"results/{self.study.study}"
+
+    @cached_property
+    def runs(self) -> dict[Run, list[str]]:
+        """Every run with the cohorts that it is tested on, its own first."""
+        return all_runs(self.study)
+
+    @cached_property
+    def panels(self) -> list[Panel]:
+        """Cohort, task, view and protocol of all runs."""
+        return sorted({panel_of(run) for run in self.runs})
+
+    @cached_property
+    def network_panels(self) -> list[Panel]:
+        """Panels in which a network stands next to the colour baseline."""
+        return [panel for panel in self.panels if not all(is_baseline(run.model) for run in self.runs_in(panel))]
+
+    @cached_property
+    def main_panels(self) -> list[Panel]:
+        """Panels that are examined: those with a network; if there are none, all."""
+        return self.network_panels or self.panels
+
+    @cached_property
+    def network_views(self) -> list[Panel]:
+        """Cohort, task and view of the panels with a network."""
+        return sorted({panel[:3] for panel in self.network_panels})
+
+    @cached_property
+    def compared(self) -> list[Panel]:
+        """Experiments with a reference."""
+        return [(name,) for name, each in self.study.experiments.items() if each.reference]
+
+    @cached_property
+    def ranked(self) -> list[Panel]:
+        """Experiments with three models or more in two blocks (view, protocol, fold, seed) or more."""
+        found: list[Panel] = []
+        for name, asked in self.study.experiments.items():
+            blocks = len(asked.views) * len(asked.protocols) * self.study.splits.folds * len(asked.seeds)
+            if len(asked.models) > 2 and blocks > 1:
+                found.append((name,))
+        return found
+
+    @cached_property
+    def trained(self) -> list[Panel]:
+        """Cohort and task of all runs."""
+        return sorted({(run.cohort, run.task) for run in self.runs})
+
+    @cached_property
+    def shown(self) -> list[Panel]:
+        """Each task with every cohort that its models are trained or tested on."""
+        return sorted({(cohort, run.task) for run, cohorts in self.runs.items() for cohort in cohorts})
+
+    @cached_property
+    def archives(self) -> list[str]:
+        """Cohorts that come with masks that no expert drew."""
+        masks = {name: self.study.cohorts[name].masks for name in self.roots}
+        return [name for name, each in masks.items() if each and not each.expert]
+
+    @cached_property
+    def cell_pairs(self) -> list[Panel]:
+        """Cohorts and tasks whose cells are found: those of a study that has masks, or views or features of cells."""
+        views = any(view.kind in ("background", "masked", "cells") for view in self.study.views.values())
+        features = any(each.kind == "morphology" for each in self.study.features.values())
+        return self.shown if self.study.segmentation.sources or self.archives or views or features else []
+
+    @cached_property
+    def selections(self) -> list[Run]:
+        """Selections of features, one for all runs that read it; in the model's place is the entry of `features`."""
+        entries = {run: self.study.models[run.model].features for run in self.runs}
+        return sorted({replace(run, model=entry) for run, entry in entries.items() if entry})
+
+    @cached_property
+    def selected_panels(self) -> list[Panel]:
+        """Panels with selections."""
+        return sorted({panel_of(each) for each in self.selections})
+
+    @cached_property
+    def counted_views(self) -> list[Panel]:
+        """Views on which models differ in their number of features alone."""
+        return [view for view in self.network_views if self.counted(view)]
+
+    @cached_property
+    def shared_runs(self) -> list[Run]:
+        """Runs of models that are trained on several shares of the images."""
+        return [run for run in self.runs if run.model in self._shares]
+
+    @cached_property
+    def shared_views(self) -> list[Panel]:
+        """Views on which a model is trained on several shares."""
+        found = set()
+        for run, other in combinations(self.shared_runs, 2):
+            alike = self._shares[run.model][0] == self._shares[other.model][0]
+            if panel_of(run) == panel_of(other) and alike and run.model != other.model:
+                found.add(panel_of(run)[:3])
+        return sorted(found)
+
+    @cached_property
+    def _shares(self) -> dict[str, tuple[str, float]]:
+        return shares_of(self.study.models)
+
+    @cached_property
+    def split_views(self) -> list[Panel]:
+        """Views that are split by several protocols."""
+        views = [panel[:3] for panel in self.panels]
+        return sorted({view for view in views if views.count(view) > 1})
+
+    @cached_property
+    def stressed(self) -> list[Run]:
+        """Runs that are tested on changed images; features of cells would need these segmented again."""
+        kinds = {name: each.kind for name, each in self.study.features.items()}
+        checked = checked_runs(self.study, "stress")
+        return [run for run in checked if kinds.get(self.study.models[run.model].features or "") != "morphology"]
+
+    @cached_property
+    def stressed_panels(self) -> list[Panel]:
+        """Panels of those runs."""
+        return sorted({panel_of(run) for run in self.stressed})
+
+    @cached_property
+    def module_panels(self) -> list[Panel]:
+        """Panels of those runs whose network has modules of attention that are compared."""
+        return sorted({panel_of(run) for run in self.stressed if self.has_modules(run)})
+
+    @cached_property
+    def novelty_panels(self) -> list[Panel]:
+        """Panels whose runs are shown images of another kind."""
+        checked = {panel_of(run) for run in checked_runs(self.study, "novelty")}
+        return [panel for panel in self.main_panels if panel in checked]
+
+    @cached_property
+    def explained(self) -> dict[Panel, list[Run]]:
+        """By panel, the first run (fold, then seed) of each network that sees whole pictures."""
+        first: dict[Panel, Run] = {}
+        for run in checked_runs(self.study, "explain"):
+            model = self.study.models[run.model]
+            cells = self.study.views[run.view].kind == "cells"
+            if not (is_baseline(model.architecture) or model.features or cells):
+                first.setdefault((*panel_of(run), run.model), run)
+        panels: dict[Panel, list[Run]] = {}
+        for run in first.values():
+            panels.setdefault(panel_of(run), []).append(run)
+        return panels
+
+    @cached_property
+    def planted(self) -> dict[str, float]:
+        """How far the stain goes with the class in synthetic cohorts, if they have three levels or more."""
+        cohorts = {panel[0]: self.study.cohorts[panel[0]] for panel in self.main_panels}
+        drawn = {name: each for name, each in sorted(cohorts.items()) if each.kind == "synthetic"}
+        levels = {name: each.faults.stain_confounding for name, each in drawn.items()}
+        return levels if len(set(levels.values())) > 2 else {}
+
+    @cached_property
+    def plain(self) -> str:
+        """The view that samples are shown in: the first plain one."""
+        plain = (name for name, view in self.study.views.items() if view.kind == "plain")
+        return next(plain, next(iter(self.study.views)))
+
+    @cached_property
+    def whole_views(self) -> list[str]:
+        """Views of whole pictures, the plain one first."""
+        others = [name for name, view in self.study.views.items() if view.kind != "cells"]
+        return [self.plain, *(name for name in others if name != self.plain)]
+
+    @cached_property
+    def normalised(self) -> str | None:
+        """The first view with normalised stain."""
+        return next((name for name, view in self.study.views.items() if view.kind == "normalised"), None)
+
+    def has_modules(self, run: Run) -> bool:
+        """Whether a run's network has modules of attention that are compared."""
+        return has_modules(self.study.models[run.model].architecture)
+
+    def counted(self, view: Panel) -> dict[str, tuple[str, int]]:
+        """Family and number of features of the models on a view, if a family has several numbers."""
+        names = sorted({run.model for run in self.runs_in(view)})
+        return families({name: self.study.models[name] for name in names})
+
+    def runs_in(self, panel: Panel) -> list[Run]:
+        """Runs of a panel of two parts or more."""
+        return [run for run in self.runs if panel_of(run)[: len(panel)] == panel]
+
+    def selections_in(self, panel: Panel) -> list[Run]:
+        """Selections of a panel, of every fold and seed."""
+        return [each for each in self.selections if panel_of(each) == panel]
+
+    def view_file(self, cohort: str, view: str) -> str:
+        """Summary of a cohort's view."""
+        return f"{self.results}/views/{cohort}.{view}/view.json"
+
+    def label_maps(self, cohort: str) -> list[str]:
+        """The cohort's label maps, if the study finds its cells."""
+        if cohort not in {pair[0] for pair in self.cell_pairs}:
+            return []
+        shards = shard_count(self.study.cohorts[cohort].images)
+        return [f"{self.results}/cells/{cohort}/{shard:03d}.npy" for shard in range(shards)]
+
+    def run_files(self, runs: Iterable[Run], *names: str) -> list[str]:
+        """Files of runs."""
+        return [f"{self.results}/runs/{run.name}/{name}" for run in runs for name in names]
+
+    def selection_files(self, selections: Iterable[Run], *names: str) -> list[str]:
+        """Files of selections."""
+        return [f"{self.results}/selections/{each.name}/{name}" for each in selections for name in names]
+
+    def table(self, name: str) -> str:
+        """A table of the study."""
+        return f"{self.results}/tables/{name}.csv"
+
+    def part(self, kind: str, panel: Panel, name: str) -> str:
+        """A table of one panel, before all of a kind are gathered."""
+        return f"{self.results}/parts/{kind}/{'.'.join(panel)}/{name}.csv"
+
+
+def panel_of(run: Run) -> Panel:
+    """Cohort, task, view and protocol of a run."""
+    return run.cohort, run.task, run.view, run.protocol

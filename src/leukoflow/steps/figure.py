@@ -1,0 +1,35 @@
+"""Draw one figure: PNG, SVG, and the numbers behind it as CSV.
+
+NAME is MODULE.FUNCTION below `leukoflow.figures`; the function takes the inputs and returns the figure and its table.
+The catalogue (`leukoflow.outputs.figures`) says which figures there are, and what each is drawn from.
+"""
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.step import named_files, parser, run
+from leukoflow.figures.inputs import Inputs
+from leukoflow.figures.style import save
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("name", metavar="NAME", help="function that draws, such as leaderboard.draw_leaderboard")
+    arguments.add_argument("--inputs", nargs="*", default=[], metavar="NAME=FILE", help="what it is drawn from")
+    arguments.add_argument("--settings", type=json.loads, default={}, help="what else it depends on, as JSON")
+    arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV next to it")
+    given = arguments.parse_args(argv)
+    module, _, function = given.name.partition(".")
+    try:
+        draw = getattr(import_module(f"leukoflow.figures.{module}"), function)
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
+        raise LeukoFlowError(f"{given.name}: leukoflow.figures has no such function") from error
+    figure, table = draw(Inputs(named_files(given.inputs), given.settings))
+    save(figure, table, given.output)
+
+
+if __name__ == "__main__":
+    run(main)
