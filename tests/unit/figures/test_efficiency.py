@@ -2,12 +2,12 @@ import math
 
 import pandas as pd
 import pytest
+from drawing import drawn, tables
 from fake_study import finished_study
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leukoflow.figures.efficiency import front, pareto, throughput
-from leukoflow.steps import figure_efficiency
 
 
 @pytest.fixture
@@ -45,17 +45,10 @@ def test_pareto_shows_the_strictest_protocol_and_published_figures_apart(root):
 
 
 def test_step_writes_both_figures(root, tmp_path):
-    arguments = [
-        part
-        for name in ("leaderboard", "efficiency", "speed")
-        for part in (f"--{name}", str(root / "tables" / f"{name}.csv"))
-    ]
-    arguments += ["--cohort", "demo", "--task", "subtype", "--view", "plain", "--published", "{}"]
-    outputs = ["--pareto", str(tmp_path / "a.png"), "--throughput", str(tmp_path / "b.png")]
-    figure_efficiency.main([*arguments, *outputs])
-    for name, rows in (("a", 3), ("b", 6)):
-        assert (tmp_path / f"{name}.png").stat().st_size > 5000 and (tmp_path / f"{name}.svg").exists()
-        assert len(pd.read_csv(tmp_path / f"{name}.csv")) == rows
+    settings = {"panel": {"cohort": "demo", "task": "subtype", "view": "plain"}, "published": {}}
+    files = tables(root, "leaderboard", "efficiency", "speed")
+    for name, rows in (("pareto", 3), ("throughput", 6)):
+        assert len(drawn(name, tmp_path / f"{name}.png", settings, **files)) == rows
 
 
 def test_nothing_measured_is_said(root):

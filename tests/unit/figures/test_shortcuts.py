@@ -1,10 +1,10 @@
 import pandas as pd
 import pytest
+from drawing import drawn, tables
 from fake_study import finished_study
 
 from leukoflow.figures.planted import planted_chart
 from leukoflow.figures.shortcuts import shortcut_chart
-from leukoflow.steps import figure_planted, figure_shortcuts
 
 PANEL = {"cohort": "demo", "task": "subtype", "view": "plain", "protocol": "image"}
 
@@ -49,14 +49,7 @@ def test_the_planted_curve_has_a_point_for_each_cohort(root):
 
 
 def test_steps_write_figures_with_their_numbers(root, tmp_path):
-    tables = [
-        text
-        for name in ("audit", "probes", "leaderboard")
-        for text in (f"--{name}", str(root / "tables" / ("shortcut_audit.csv" if name == "audit" else f"{name}.csv")))
-    ]
-    name = "shortcuts.demo.subtype.plain.image"
-    figure_shortcuts.main([*tables, "--outputs", str(tmp_path / f"{name}.png")])
-    figure_planted.main([*tables[:4], "--planted", "demo=0.5", "--output", str(tmp_path / "planted.png")])
-    for stem in (name, "planted"):
-        assert {path.suffix for path in tmp_path.glob(f"{stem}.*")} == {".png", ".svg", ".csv"}
-        assert len(pd.read_csv(tmp_path / f"{stem}.csv")) > 5
+    files = tables(root, "shortcut_audit", "probes", "leaderboard")
+    panel = {"cohort": "demo", "task": "subtype", "view": "plain", "protocol": "image"}
+    assert len(drawn("shortcuts", tmp_path / "shortcuts.png", {"panel": panel}, **files)) > 5
+    assert len(drawn("planted", tmp_path / "planted.png", {"planted": {"demo": 0.5}}, **files)) > 5

@@ -5,14 +5,14 @@ import json
 import pandas as pd
 import pytest
 import torch
+from drawing import drawn
 from fake_study import finished_study
 
-from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_json
 from leukoflow.evaluation.novelty import SCORES
 from leukoflow.models import registry
 from leukoflow.models.inference import save_tensors
-from leukoflow.steps import figure_abstention, novelty
+from leukoflow.steps import novelty
 
 CLASSES = ["Benign", "Early", "Pre", "Pro"]
 
@@ -46,15 +46,14 @@ def test_the_gate_is_a_file_of_limits_for_each_fold(root) -> None:
     assert set(limits) == set(found["measures"]) and all(each["low"] <= each["high"] for each in limits.values())
 
 
-def test_figures_are_drawn_by_their_names(root, tmp_path) -> None:
+def test_figures_show_a_panel_and_gates_all_protocols(root, tmp_path) -> None:
     panel = "demo.subtype.plain.image"
-    names = [f"risk_coverage.{panel}", f"conformal.{panel}", f"novelty.{panel}", "gate.demo.subtype"]
-    arguments = ["--parts", str(root / "parts"), "--output", str(tmp_path)]
-    figure_abstention.main([*arguments, "--of", *names])
-    for name in names:
-        assert all((tmp_path / f"{name}.{kind}").stat().st_size > 100 for kind in ("png", "svg", "csv"))
-    with pytest.raises(LeukoFlowError, match="is no figure of abstention"):
-        figure_abstention.main([*arguments, "--of", f"other.{panel}"])
+    parts = {name: root / f"parts/abstention/{panel}/{name}.csv" for name in ("risk_curves", "conformal", "novelty")}
+    for name in ("risk_coverage", "conformal", "novelty"):
+        assert len(drawn(name, tmp_path / f"{name}.png", **parts))
+    gates = sorted((root / "parts/gate").glob("demo.subtype.*/gate.csv"))
+    table = drawn("gate", tmp_path / "gate.png", gate=gates)
+    assert len(gates) == 2 and set(table["protocol"]) == {"acquisition"}  # the strictest
 
 
 def test_a_network_is_shown_unknown_images(root, tmp_path) -> None:

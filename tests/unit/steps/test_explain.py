@@ -1,4 +1,4 @@
-"""Steps explain, explanations and figure_explain on networks of random weights."""
+"""Steps explain and explanations, and their figures, on networks of random weights."""
 
 import json
 from pathlib import Path
@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawing import drawn
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_json, write_table
 from leukoflow.explain.heat import heat
 from leukoflow.models import inference, registry
-from leukoflow.steps import explain, explanations, figure_explain
+from leukoflow.steps import explain, explanations
 
 CLASSES = ["Benign", "Early"]
 RUN = "demo.subtype.plain.image.{}.fold0.seed42"
@@ -125,19 +126,18 @@ def test_a_panel_is_put_together_and_drawn(made: Path, tmp_path: Path) -> None:
     explanations.main(["--settings", '{"resamples": 100}', *of, "--output", str(tmp_path / "explanations.csv")])
     table = pd.read_csv(tmp_path / "explanations.csv")
     assert set(table["model"]) == {"neurallnet", "customcnn_vit"} and set(table["subset"]) == {"all", "right", "wrong"}
-    task = json.dumps({"classes": CLASSES})
-    given = ["--settings", task, *of, "--view", str(made / "views/demo.plain/view.json")]
-    outputs = ["--output", str(tmp_path / "explain.png"), "--scores", str(tmp_path / "explain_scores.png")]
-    for cells in ([], ["--cells", str(made / "cells/demo")]):
-        figure_explain.main([*given, *cells, "--table", str(tmp_path / "explanations.csv"), *outputs])
-    for name in ("explain", "explain_scores"):
-        assert {path.suffix for path in tmp_path.glob(f"{name}.*")} == {".png", ".svg", ".csv"}
-    drawn = pd.read_csv(tmp_path / "explain.csv")
+    names = ("neurallnet", "customcnn_vit")
+    files = {"view": made / "views/demo.plain/view.json", "labels": []}
+    for name, file in (("explained", "explain.parquet"), ("heat", "explain.npy")):
+        files[name] = [made / "runs" / RUN.format(model) / file for model in names]
+    for files["labels"] in ([], sorted((made / "cells/demo").glob("*.npy"))):
+        shown = drawn("explain", tmp_path / "explain.png", {"task": {"classes": CLASSES}}, **files)
+    drawn("explain_scores", tmp_path / "explain_scores.png", explanations=tmp_path / "explanations.csv")
     # Attention is shown rolled out.
-    assert set(zip(drawn["model"], drawn["method"], strict=True)) == {
+    assert set(zip(shown["model"], shown["method"], strict=True)) == {
         ("neurallnet", "gradcam"), ("customcnn_vit", "gradcam"), ("customcnn_vit", "rollout"),
     }  # fmt: skip
-    mistakes = drawn[drawn["shown_as"] == "mistake"]
+    mistakes = shown[shown["shown_as"] == "mistake"]
     assert len(mistakes) and (mistakes["class"] != mistakes["predicted"]).all()
 
 

@@ -3,10 +3,11 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from drawing import TASK, drawn
 from fake_study import finished_study, texts
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.steps import figure_comparison, figure_confusion, figure_leaderboard, figure_samples, report
+from leukoflow.steps import report
 
 
 class Page(HTMLParser):
@@ -38,18 +39,12 @@ class Page(HTMLParser):
 def made(tmp_path_factory):
     root = finished_study(tmp_path_factory.getbasetemp() / "study").root
     figures = root / "figures"
-    figure_leaderboard.main(
-        ["--leaderboard", str(root / "tables/leaderboard.csv"), "--output", str(figures / "leaderboard.png")]
-    )
-    compared = ["--comparisons", str(root / "comparisons/main.csv")]
-    figure_comparison.main([*compared, "--output", str(figures / "comparison.main.png")])
-    counts = root / "parts/scores/demo.subtype.plain.image/confusion.csv"
-    drawn = figures / "confusion.demo.subtype.plain.image.png"
-    figure_confusion.main(["--counts", str(counts), "--output", str(drawn)])
-    view, task = str(root / "views/demo.plain/view.json"), '{"classes": ["Benign", "Early", "Pre", "Pro"]}'
-    manifest = str(root / "cohorts/demo/manifest.parquet")
-    output = str(figures / "samples.demo.subtype.png")
-    figure_samples.main(["--settings", task, "--manifest", manifest, "--view", view, "--output", output])
+    drawn("leaderboard", figures / "leaderboard.png", leaderboard=root / "tables/leaderboard.csv")
+    drawn("comparison", figures / "comparison.main.png", comparisons=root / "comparisons/main.csv")
+    panel = "demo.subtype.plain.image"
+    drawn("confusion", figures / f"confusion.{panel}.png", confusion=root / f"parts/scores/{panel}/confusion.csv")
+    files = {"manifest": root / "cohorts/demo/manifest.parquet", "view": root / "views/demo.plain/view.json"}
+    drawn("samples", figures / "samples.demo.subtype.png", {"task": TASK}, **files)
     return root
 
 

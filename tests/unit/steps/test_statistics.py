@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from drawing import drawn
 from fake_statistics import leakage_arguments, statistics_arguments
 from fake_study import CLASSES, FakeStudy, finished_study, named_runs
-from PIL import Image
 from scipy import stats
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.steps import figure_leakage, figure_ranks, leakage, statistics
+from leukoflow.steps import leakage, statistics
 
 
 @pytest.fixture
@@ -81,9 +81,7 @@ def test_several_folds_are_ranked_and_their_tasks_compared(tmp_path):
     tests = pd.read_csv(files[0])
     row = tests[(tests["test"] == "ANOVA between tasks") & (tests["against"] == "binary")].iloc[0]
     assert row["estimate"] == pytest.approx(0, abs=1e-12) and row["p"] == pytest.approx(1)
-    figure_ranks.main(["--ranks", str(files[1]), "--output", str(tmp_path / "ranks.png")])
-    with Image.open(tmp_path / "ranks.png") as image:
-        assert min(image.size) > 200
+    drawn("critical_difference", tmp_path / "ranks.png", ranks=files[1])
 
 
 def test_an_experiment_of_one_model_has_headers_alone(root, tmp_path):
@@ -108,12 +106,9 @@ def test_an_experiment_of_one_model_has_headers_alone(root, tmp_path):
 
 def test_the_figure_shows_every_model_and_split(root, tmp_path):
     output = tmp_path / "leakage.png"
-    part = str(root / "parts/leakage/demo.subtype/leakage.csv")
-    figure_leakage.main(["--leakage", part, "--view", "plain", "--output", str(output)])
-    with Image.open(output) as image:
-        assert min(image.size) > 200
+    part = root / "parts/leakage/demo.subtype/leakage.csv"
+    shown = drawn("leakage", output, {"panel": {"view": "plain"}}, leakage=part)
     drawing = output.with_suffix(".svg").read_text()
     for text in ("resnet50_hmscam", "acquisition split", "copy was learnt from", "Less than split image, points"):
         assert f"<!-- {text} -->" in drawing
-    shown = pd.read_csv(output.with_suffix(".csv"))
     assert set(shown["target"]) == {"demo"} and len(shown[shown["part"] == "all"]) == 6
