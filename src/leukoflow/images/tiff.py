@@ -2,12 +2,12 @@
 
 Read are one to four samples of 1, 2, 4, 8, 12 or 16 bits without a sign, side by side or in separate planes, in strips
 or tiles, of either byte order, of classic or big TIFF; grey (either way round), RGB, palette and CMYK, with or without
-alpha; uncompressed or LZW, deflate, PackBits (with or without differences between neighbours), CCITT, or JPEG in one
-plane of 8 bits. Everything else is refused.
+alpha; uncompressed or LZW, deflate, PackBits (with or without differences between neighbours), or JPEG in one plane of
+8 bits. Everything else is refused, fax compressions too: libtiff leaves what a damaged one lacks unwritten.
 
 libtiff decompresses, through Pillow. It gets a directory of our own that describes each plane as a grey image, as wide
 as its samples are many; what the samples mean is decided here. So no unusual combination meets code that was written
-for another.
+for another. JPEG strips and tiles are read as the JPEG files that they are.
 """
 
 import io
@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
+from leukoflow.images.jpeg import Jpeg
 from leukoflow.images.samples import ImageError, Pixels, Samples, Stored, cmyk_to_rgb, eight_bits
 
 TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own reader of uncompressed files takes planes of 16 bits for 8
@@ -26,17 +27,25 @@ _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 254,
 _STRIPS, _ORIENTATION, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANES, _PREDICTOR = 273, 274, 277, 278, 279, 284, 317
 _COLOURS, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _EXTRA, _FORMAT = 320, 322, 323, 324, 325, 338, 339
 _PROFILE = 34675
-_FAX_OPTIONS = (292, 293)
-_JPEG_TABLES, _SUBSAMPLING, _REFERENCE = 347, 530, 532
+_JPEG_TABLES = 347
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _COLOURANTS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}
-_LOSSLESS, _CCITT, _JPEG = (1, 5, 8, 32773, 32946), (2, 3, 4), 7
+_NONE, _LZW, _JPEG, _DEFLATE, _PACKBITS = 1, 5, 7, (8, 32946), 32773
+_NAMES = {
+    **dict.fromkeys((2, 3, 4), "fax compression"),
+    6: "old-style JPEG compression",
+    34712: "JPEG 2000 compression",
+    34925: "LZMA compression",
+    50000: "Zstandard compression",
+    50001: "WebP compression",
+}
 _DIFFERENCES = 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ALPHA = {_ASSOCIATED, _UNASSOCIATED, 999}  # the last is CorelDRAW's
 _SUBORDINATE = 1 | 4
 """Subfile types of pages that repeat another: smaller (thumbnails, pyramids), or its transparency."""
 Value = int | bytes | tuple[int, ...]
+_LARGEST_TILE = 2**24
 _HOW = "; save it as PNG, or as uncompressed RGB TIFF of 8 or 16 bits"
 
 
@@ -78,13 +87,17 @@ class Tiff:
             raise ImageError(f"a TIFF with samples of {self.bits} bits{_HOW}")
         if self.photometric not in _COLOURANTS:
             raise ImageError(f"a TIFF of photometric interpretation {self.photometric}{_HOW}")
-        jpeg, ccitt = self.compression == _JPEG, self.compression in _CCITT
-        if not jpeg and not ccitt and self.compression not in _LOSSLESS:
-            raise ImageError(f"a TIFF of compression {self.compression}{_HOW}")
-        if (self.photometric == _YCBCR and not jpeg) or (jpeg and (self.bits != 8 or self.planes != 1)):
-            raise ImageError(f"a TIFF with JPEG and other compression, colours, bits and planes combined{_HOW}")
-        if (ccitt and (self.bits, self.samples) != (1, 1)) or self.planes not in (1, 2):
-            raise ImageError(f"a TIFF that combines compression {self.compression} and {self.samples} samples{_HOW}")
+        jpeg = self.compression == _JPEG
+        if not jpeg and self.compression not in (_NONE, _LZW, *_DEFLATE, _PACKBITS):
+            raise ImageError(f"a TIFF of {_NAMES.get(self.compression, f'compression {self.compression}')}{_HOW}")
+        if self.photometric == _YCBCR and not jpeg:
+            raise ImageError(f"a TIFF of YCbCr colours without JPEG compression{_HOW}")
+        if jpeg and (self.bits, self.planes) != (8, 1):
+            raise ImageError(f"a JPEG-compressed TIFF of {self.bits} bits or in separate planes{_HOW}")
+        if jpeg and self.photometric in (_PALETTE, _CMYK):
+            raise ImageError(f"a JPEG-compressed TIFF of palette or CMYK colours{_HOW}")
+        if self.planes not in (1, 2):
+            raise ImageError(f"damaged (planar configuration {self.planes})")
         further = self.samples - _COLOURANTS[self.photometric]
         unknown = self.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and not set(self._extra) & _ALPHA
         if not 0 <= further <= 8 or (further and (jpeg or unknown)):
@@ -93,10 +106,13 @@ class Tiff:
             raise ImageError(f"a TIFF with predictor {_number(self.tags, _PREDICTOR)}{_HOW}")
         if self._differs and self.bits not in (8, 16):
             raise ImageError(f"a TIFF with a predictor on {self.bits} bits{_HOW}")
+        across, down = self._step
+        if across <= 0 or down <= 0 or across * down > max(_LARGEST_TILE, self.size[0] * self.size[1]):
+            raise ImageError(f"damaged (a TIFF in tiles or strips of {across} x {down})")
 
     @property
     def _differs(self) -> bool:
-        return self.compression in (5, 8, 32946) and _number(self.tags, _PREDICTOR, 1) == _DIFFERENCES
+        return self.compression in (_LZW, *_DEFLATE) and _number(self.tags, _PREDICTOR, 1) == _DIFFERENCES
 
     def read(self) -> Samples:
         """The samples, not turned yet. Raises ImageError or what Pillow raises for damaged files."""
@@ -151,27 +167,55 @@ class Tiff:
         changed = {_BITS: self.bits, _SAMPLES: 1, _PHOTOMETRIC: _BLACK_IS_ZERO, _WIDTH: width * samples}
         if self.tiled:
             changed[_TILE_WIDTH] = _number(self.tags, _TILE_WIDTH) * samples
-        places, sizes = (_TILES, _TILE_BYTES) if self.tiled else (_STRIPS, _STRIP_BYTES)
-        here = {tag: self._part(tag, number) for tag in (places, sizes)}
-        found = self._decoded(changed | here).reshape(height, width, samples)
+        here = {tag: self._part(tag, number) for tag in self._where}
+        found = self._decoded({**changed, **here}).reshape(height, width, samples)
         if self.bits in (2, 4):
             found = found // (255 // (2**self.bits - 1))  # Pillow has scaled them
         found = found.astype(np.uint8 if self.bits <= 8 else np.uint16)
         if self._differs:
-            step = _number(self.tags, _TILE_WIDTH) if self.tiled else width
+            step = self._step[0]
             for start in range(0, width, step):
                 tile = found[:, start : start + step]
                 np.cumsum(tile, axis=1, dtype=found.dtype, out=tile)
         return found
 
     def _jpeg(self) -> Stored:
-        """[H, W, samples], uint8; YCbCr comes as RGB."""
-        kinds = {_WHITE_IS_ZERO: _BLACK_IS_ZERO}
-        given = {_BITS: (8,) * self.samples, _SAMPLES: self.samples}
-        given[_PHOTOMETRIC] = kinds.get(self.photometric, self.photometric)
-        kept = (_TILE_WIDTH, _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES, _JPEG_TABLES, _SUBSAMPLING, _WIDTH)
-        found = self._decoded({tag: self.tags[tag] for tag in kept if tag in self.tags} | given)
-        return found.reshape(*found.shape[:2], -1)
+        """[H, W, samples], uint8; YCbCr comes as RGB. Each strip or tile is a JPEG of its own."""
+        width, height = self.size
+        across, down = self._step
+        columns, rows = -(-width // across), -(-height // down)
+        places, sizes = (self._part(tag, 0) for tag in self._where)
+        if not len(places) == len(sizes) == columns * rows:
+            raise ImageError("damaged (the TIFF has not as many strips as it needs)")
+        found = np.empty((height, width, self.samples), np.uint8)
+        for number, (start, length) in enumerate(zip(places, sizes, strict=True)):
+            y, x = number // columns * down, number % columns * across
+            jpeg = Jpeg(self._stream(self.data[start : start + length]))
+            wide, high = across, min(down, height - y)
+            if jpeg.size[0] != wide or not high <= jpeg.size[1] <= down:
+                raise ImageError("damaged (a strip of the TIFF has another size than its JPEG)")
+            part = jpeg.read().values.reshape(jpeg.size[1], wide, self.samples)
+            found[y : y + high, x : x + wide] = part[:high, : width - x]
+        return found
+
+    def _stream(self, part: bytes) -> bytes:
+        """A strip or tile as a whole JPEG file, which says what its three samples are."""
+        tables = bytes(self.tags.get(_JPEG_TABLES, b""))[2:-2]
+        coding = int(self.photometric == _YCBCR)
+        says = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0" + bytes([coding]) if self.samples == 3 else b""
+        return part[:2] + says + tables + part[2:]
+
+    @property
+    def _step(self) -> tuple[int, int]:
+        """Width and height of a tile or strip."""
+        width, height = self.size
+        if self.tiled:
+            return _number(self.tags, _TILE_WIDTH), _number(self.tags, _TILE_HEIGHT)
+        return width, min(_number(self.tags, _ROWS, height), height)
+
+    @property
+    def _where(self) -> tuple[int, int]:
+        return (_TILES, _TILE_BYTES) if self.tiled else (_STRIPS, _STRIP_BYTES)
 
     def _part(self, tag: int, plane: int) -> tuple[int, ...]:
         """Of the places or sizes of all strips or tiles, those of one plane."""
@@ -184,7 +228,7 @@ class Tiff:
 
     def _decoded(self, given: Mapping[int, Value]) -> np.ndarray:
         """What Pillow makes of the file with these tags, and those on compression and on rows."""
-        kept = (_HEIGHT, _COMPRESSION, _FILL_ORDER, _ROWS, _TILE_HEIGHT, *_FAX_OPTIONS)
+        kept = (_HEIGHT, _COMPRESSION, _FILL_ORDER, _ROWS, _TILE_HEIGHT)
         tags = {**{tag: self.tags[tag] for tag in kept if tag in self.tags}, **given}
         image = _Band(io.BytesIO(_with_directory(self.data, tags)))
         image.load()
