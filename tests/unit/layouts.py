@@ -1,23 +1,71 @@
 """Image files written byte by byte, in layouts that few writers make, and memory that holds the past."""
 
-import io
 import struct
 import zlib
 from typing import Any
 
 import cv2
 import numpy as np
+from hypothesis import strategies as st
 
-TIFF_ONLY_LONG = 4
+from leukoflow.images.io import ImageError, read_samples
+from leukoflow.images.samples import Samples
+
+LIMIT = 1_000_000
 
 
 def dirty(pattern: int) -> None:
     """Fill the memory that the next decoder will be given: buffers of many sizes, and OpenCV's own."""
-    for size in (200, 3_000, 20_000, 50_000, 100_000, 400_000):
-        held = [np.full(size, pattern, np.uint8) for _ in range(4)] + [bytes([pattern]) * size for _ in range(4)]
+    for size in (200, 2_000, 5_000, 20_000, 50_000, 100_000, 400_000):
+        held = [np.full(size, pattern, np.uint8) for _ in range(3)]
         del held
     ok, other = cv2.imencode(".jpg", np.full((200, 300, 3), pattern, np.uint8))
     assert ok and cv2.imdecode(other, cv2.IMREAD_COLOR) is not None
+
+
+def read_thrice(data: bytes) -> Samples:
+    """The samples of a file that must come out alike whatever memory held before; ImageError if it is refused."""
+    found = []
+    for pattern in (0xAB, 0x17, 0xEE):
+        dirty(pattern)
+        try:
+            found.append(read_samples(data, LIMIT))
+        except ImageError as error:
+            found.append(str(error))
+    first = found[0]
+    for other in found[1:]:
+        if isinstance(first, str) or isinstance(other, str):
+            assert first == other
+            continue
+        assert (other.top, other.values.dtype) == (first.top, first.values.dtype)
+        np.testing.assert_array_equal(other.values, first.values)
+        np.testing.assert_equal(other.palette, first.palette)
+        np.testing.assert_equal(other.alpha, first.alpha)
+    if isinstance(first, str):
+        raise ImageError(first)
+    return first
+
+
+def damaged(data: bytes, draw: st.DataObject) -> bytes:
+    """A file cut off, with bytes changed, taken out or put in."""
+    for _ in range(draw.draw(st.integers(1, 3))):
+        place = draw.draw(st.integers(2, max(2, len(data) - 1)))
+        length = draw.draw(st.integers(1, 40))
+        kind = draw.draw(st.sampled_from(["cut", "change", "change", "remove", "insert", "zero", "end early"]))
+        bytes_ = draw.draw(st.binary(min_size=1, max_size=8))
+        if kind == "cut":
+            data = data[:place]
+        elif kind == "change":
+            data = data[:place] + bytes_ + data[place + len(bytes_) :]
+        elif kind == "remove":
+            data = data[:place] + data[place + length :]
+        elif kind == "insert":
+            data = data[:place] + bytes_ + data[place:]
+        elif kind == "zero":
+            data = data[:place] + bytes(length) + data[place + length :]
+        else:
+            data = data[:place] + b"\xff\xd9"
+    return data
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
@@ -184,8 +232,3 @@ def bmp(
         header = struct.pack("<IiiHHIIiiII", size, width, signed, 1, bits, 3 if masks else 0, len(body), 0, 0, count, 0)
     start = 14 + len(header) + len(table)
     return b"BM" + struct.pack("<IHHI", start + len(body), 0, 0, start) + header + table + body
-
-
-def jpeg_stream(image: np.ndarray, *options: int) -> bytes:
-    """A JPEG by OpenCV."""
-    return io.BytesIO(cv2.imencode(".jpg", image, list(options))[1].tobytes()).getvalue()

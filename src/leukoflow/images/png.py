@@ -51,11 +51,16 @@ class Png:
             return Samples(values[:, :, 0], top, alpha=values[:, :, 1])
         if self.kind == _RGB_ALPHA:
             return Samples(values[:, :, :3], top, alpha=values[:, :, 3])
-        clear = self.image.info.get("transparency")
+        clear = self._first(b"tRNS")
         if clear is None:
             return Samples(values, top)
-        seen = (values != np.asarray(clear, values.dtype)).reshape(*values.shape[:2], -1).any(axis=2)
+        level = np.frombuffer(clear, ">u2", _CHANNELS[self.kind]) & top
+        seen = (values.reshape(*values.shape[:2], -1) != level).any(axis=2)
         return Samples(values, top, alpha=seen.astype(values.dtype) * values.dtype.type(top))
+
+    def _first(self, name: bytes) -> bytes | None:
+        """The body of the first chunk of that name."""
+        return next((body for each, body in self.chunks if each == name), None)
 
     def _deep(self) -> Stored:
         """[H, W] or [H, W, channels], uint16."""
@@ -72,17 +77,13 @@ class Png:
 
     def _palette(self, indices: Pixels) -> tuple[Pixels, Pixels | None]:
         """The colours [256, 3], and the opacity of the pixels if any is transparent."""
-        colours = np.zeros((256, 3), np.uint8)
-        given = np.array(self.image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        colours, opacity = np.zeros((256, 3), np.uint8), np.full(256, 255, np.uint8)
+        given = np.frombuffer(self._first(b"PLTE") or b"", np.uint8).reshape(-1, 3)
         colours[: len(given)] = given
-        clear = self.image.info.get("transparency")
+        clear = self._first(b"tRNS")
         if clear is None:
             return colours, None
-        opacity = np.full(256, 255, np.uint8)
-        if isinstance(clear, bytes):
-            opacity[: len(clear)] = np.frombuffer(clear, np.uint8)
-        else:
-            opacity[clear] = 0
+        opacity[: len(clear)] = np.frombuffer(clear, np.uint8)
         return colours, opacity[indices]
 
     def _require_every_row(self) -> None:
