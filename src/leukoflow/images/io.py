@@ -4,7 +4,9 @@ Size and format are taken from the header first, so that nothing too large is ev
 the file stores, `read_image` the picture: uint8 [H, W, 3], RGB. Both are upright:
 
 - EXIF and TIFF orientation are applied;
-- deeper samples are scaled by their range: value * 255 / top, rounded (16 bit: value / 257);
+- deeper samples are scaled by their range: value * 255 / top, rounded (16 bit: value / 257). Cameras of 10 to 14 bits
+  write files of 16 bits; `top` is then that of the bits that the caller or the file gives (TIFF: MaxSampleValue,
+  SMaxSampleValue or SignificantBits of OME, rounded up to whole bits; PNG: sBIT, unless the samples were shifted up);
 - palette, grey and one-bit images become RGB; transparent pixels are laid over white;
 - CMYK becomes sRGB through the embedded profile, or by (1 - ink)(1 - black) if there is none. Profiles of RGB images
   are not applied: published models saw the stored values;
@@ -51,9 +53,9 @@ _BYTES_PER_PIXEL = 16
 _HEADER_BYTES = 64 * 2**20
 
 
-def read_image(path: str | Path, max_pixels: int) -> Pixels:
-    """Read an image file as uint8 [H, W, 3], RGB. Raises ImageError, also where the file cannot be opened."""
-    return read_bytes_image(read_file(path, max_pixels), max_pixels)
+def read_image(path: str | Path, max_pixels: int, bits: int | None = None) -> Pixels:
+    """Read an image file as `read_bytes_image`. Raises ImageError, also if the file cannot be opened."""
+    return read_bytes_image(read_file(path, max_pixels), max_pixels, bits)
 
 
 def read_file(path: str | Path, max_pixels: int) -> bytes:
@@ -74,13 +76,14 @@ def read_file(path: str | Path, max_pixels: int) -> bytes:
     return data
 
 
-def read_bytes_image(data: bytes, max_pixels: int) -> Pixels:
+def read_bytes_image(data: bytes, max_pixels: int, bits: int | None = None) -> Pixels:
     """Decode an image file's bytes as uint8 [H, W, 3], RGB; more than `max_pixels` pixels are refused undecoded.
 
-    Raises ImageError: empty, not an image, unknown format, too large, truncated or damaged, several frames,
-    floating-point or 32-bit samples, a layout that is not read.
+    bits: how many of the 16 bits of deep files the camera filled, if it is known; otherwise what the file states, or
+    all. Raises ImageError: empty, not an image, unknown format, too large, truncated or damaged, several frames,
+    floating-point or 32-bit samples, a layout that is not read, samples that `bits` or the file's statement deny.
     """
-    return read_samples(data, max_pixels).picture()
+    return read_samples(data, max_pixels).within(bits).picture()
 
 
 def read_samples(data: bytes, max_pixels: int) -> Samples:

@@ -40,23 +40,33 @@ class Png:
 
     def read(self) -> Samples:
         """The samples, not turned yet."""
-        self._require_every_row()
         top = 2**self.bits - 1
         values = self._deep() if self.bits == 16 else _loaded(self.image)
+        if self.interlaced or not values[-1].any():  # Pillow leaves rows 0 that are not there
+            self._require_every_row()
         if self.kind == _PALETTE:
             return Samples.indexed(values, *self._palette(values))
         if self.bits in (2, 4):
             values = values // (255 // top)  # Pillow has scaled them
         if self.kind == _GREY_ALPHA:
-            return Samples(values[:, :, 0], top, alpha=values[:, :, 1])
+            return Samples(values[:, :, 0], top, alpha=values[:, :, 1], stated=self._stated(values[:, :, 0]))
         if self.kind == _RGB_ALPHA:
-            return Samples(values[:, :, :3], top, alpha=values[:, :, 3])
+            return Samples(values[:, :, :3], top, alpha=values[:, :, 3], stated=self._stated(values[:, :, :3]))
         clear = self._first(b"tRNS")
         if clear is None:
-            return Samples(values, top)
+            return Samples(values, top, stated=self._stated(values))
         level = np.frombuffer(clear, ">u2", _CHANNELS[self.kind]) & top
         seen = (values.reshape(*values.shape[:2], -1) != level).any(axis=2)
-        return Samples(values, top, alpha=seen.astype(values.dtype) * values.dtype.type(top))
+        alpha = seen.astype(values.dtype) * values.dtype.type(top)
+        return Samples(values, top, alpha=alpha, stated=self._stated(values))
+
+    def _stated(self, values: Stored) -> int | None:
+        """The greatest level of the significant bits, of samples that were not shifted up as the format asks."""
+        bits = max((self._first(b"sBIT") or b"\x10")[: 1 if values.ndim == 2 else 3])
+        if self.bits < 16 or not 8 <= bits < 16 or values.max() >= 2**bits:
+            return None
+        # What was shifted up ends in zeros, or in a one where it was scaled and rounded.
+        return 2**bits - 1 if (values % 2 ** (16 - bits) > 1).any() else None
 
     def _first(self, name: bytes) -> bytes | None:
         """The body of the first chunk of that name."""

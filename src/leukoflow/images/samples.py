@@ -12,6 +12,10 @@ Stored = np.ndarray
 """uint8 or uint16."""
 
 
+FULL = 65535
+"""The greatest level of 16 bits."""
+
+
 class ImageError(Exception):
     """An image that cannot be used; the text is the reason, in one line."""
 
@@ -22,11 +26,13 @@ class Samples(NamedTuple):
     values: Stored
     """uint8 or uint16, [H, W] (grey levels or palette indices) or [H, W, 3] (RGB); 0 or 1 of a one-bit file."""
     top: int
-    """The level that stands for white: 1, 3, 15, 255, 65535, or what the file or its cohort states."""
+    """The level that stands for white: 1, 3, 15, 255, 4095 or 65535."""
     palette: Pixels | None = None
     """Colours [256, 3] of the indices, if the file has a palette; None if its colours are grey: `values` has levels."""
     alpha: Stored | None = None
     """Opacity [H, W], 0 (transparent) to `top` (255 with a palette), if the file has any."""
+    stated: int | None = None
+    """The level that stands for white by the file's own word, if it is another than its bits allow."""
 
     @classmethod
     def indexed(cls, indices: Pixels, palette: Pixels, alpha: Stored | None = None) -> "Samples":
@@ -39,6 +45,23 @@ class Samples(NamedTuple):
     def colours(self) -> Stored:
         """`values` with the palette applied: grey levels [H, W] or RGB [H, W, 3]."""
         return self.values if self.palette is None else self.palette[self.values]
+
+    def within(self, bits: int | None) -> "Samples":
+        """Samples of 16 bits with `top` as their range is: of `bits` bits if given, otherwise as the file states.
+
+        Raises ImageError for samples beyond that range, which is then not theirs.
+        """
+        top = 2**bits - 1 if bits else self.stated
+        if self.top != FULL or top is None or top == FULL:
+            return self
+        greatest = int(self.values.max())
+        if greatest > top:
+            said = f"that {bits} bits hold (bits)" if bits else "that the file states (MaxSampleValue or sBIT)"
+            raise ImageError(f"samples reach {greatest:,}, above the {top:,} {said}; set the cohort's bits as they are")
+        alpha = self.alpha
+        if alpha is not None and alpha.max() > top:  # opacity has all bits, whatever the camera had
+            alpha = (alpha.astype(np.uint32) * top // FULL).astype(alpha.dtype)
+        return self._replace(top=top, alpha=alpha)
 
     def picture(self) -> Pixels:
         """What the file shows: uint8 [H, W, 3], RGB, scaled by `top` and rounded, transparent pixels over white."""

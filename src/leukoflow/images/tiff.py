@@ -11,6 +11,7 @@ for another. JPEG strips and tiles are read as the JPEG files that they are.
 """
 
 import io
+import re
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -38,6 +39,7 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ALPHA = {_ASSOCIATED, _UNASSOCIATED, 999}  # the last is CorelDRAW's
 _SUBORDINATE = 1 | 4
 """Subfile types of pages that repeat another: smaller (thumbnails, pyramids), or its transparency."""
+_OME_BITS = re.compile(rb'<(?:\w+:)?Pixels[^>]*\bSignificantBits="(\d{1,2})"')
 _LARGEST_TILE = 2**24
 _HOW = "; save it as PNG, or as uncompressed RGB TIFF of 8 or 16 bits"
 
@@ -136,7 +138,15 @@ class Tiff:
             values = values[:, :, 0]
         if self.photometric == _PALETTE:
             return Samples.indexed(values, self._colours(), alpha)
-        return Samples(values, top, alpha=alpha)
+        return Samples(values, top, alpha=alpha, stated=self._stated())
+
+    def _stated(self) -> int | None:
+        """The level that stands for white by the file's own word: the greatest of the bits that its samples fill."""
+        description = self.tags.get(Tag.DESCRIPTION)
+        bits = [int(each) for each in _OME_BITS.findall(description)] if isinstance(description, bytes) else []
+        for tag in (Tag.MAXIMUM, Tag.S_MAXIMUM):
+            bits += [each.bit_length() for each in _numbers(self.tags, tag)] if tag in self.tags else []
+        return 2 ** max(8, *bits) - 1 if bits and max(bits) < self.bits else None
 
     @property
     def _extra(self) -> tuple[int, ...]:
