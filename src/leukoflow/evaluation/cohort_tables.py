@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.splits import Protocol
-from leukoflow.quality.exposure import bits_filled, implausible
+from leukoflow.core.exposure import bits_filled, implausible
 
 UNLABELLED = "(no label)"
 COHORT_COLUMNS = ["cohort", "fact", "label", "measured", "published"]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.exposure import FULL, SAMPLES, bits_filled, implausible
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.shards import FILES
 from leukoflow.core.step import parser, run
-from leukoflow.quality.exposure import FULL, SAMPLES, bits_filled, implausible
 from leukoflow.quality.measure import QUALITY_COLUMNS
 from leukoflow.quality.scale import assumed_um_per_pixel, settle
 

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from leukoflow.core.exposure import SAMPLES
 from leukoflow.core.files import atomic, read_table, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.shards import shard_slice
 from leukoflow.core.step import parser, progress, run
 from leukoflow.images.geometry import stretched
 from leukoflow.images.io import ImageError, read_file, read_samples
-from leukoflow.quality.exposure import SAMPLES
 from leukoflow.quality.hashing import THUMBNAIL, difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.measure import QUALITY_COLUMNS, measure
 

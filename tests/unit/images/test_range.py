@@ -19,7 +19,7 @@ def camera(bits: int, channels: int = 3) -> np.ndarray:
 
 
 def scaled(samples: np.ndarray, bits: int) -> np.ndarray:
-    return np.rint(samples * 255 / (2**bits - 1))
+    return np.rint(samples.astype(float) * 255 / (2**bits - 1))
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 15])

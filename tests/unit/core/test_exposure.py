@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leukoflow.core.exposure import BLACK, FLAT, FULL, WHITE, bits_filled, implausible
 from leukoflow.images.io import ImageError, read_image
-from leukoflow.quality.exposure import BLACK, FLAT, FULL, WHITE, bits_filled, implausible
 from leukoflow.quality.measure import measure
 
 DATA = os.environ.get("LEUKOFLOW_DATA")
