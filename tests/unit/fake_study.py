@@ -154,6 +154,10 @@ class FakeStudy:
         quality["scale_confidence"] = random.uniform(0, 1, count)
         quality["scale_source"] = np.where(np.arange(count) % 4, "own", "assumed")
         quality["bar_colour"] = pd.array(np.where(bars, "red", None), dtype="string")
+        for part, lightness in (("foreground", 60), ("background", 85)):
+            quality[f"{part}_L_mean"] = random.normal(lightness, 2, count)
+            quality[f"{part}_L_sd"] = 4.0
+        quality[["top", "greatest"]] = 255
         write_table(folder / "quality.parquet", quality)
         rejects = pd.DataFrame({"path": ["broken, one.png", "two.png"], "reason": ["truncated JPEG", "no image"]})
         write_table(folder / "rejects.csv", rejects if name == "demo" else rejects[:0])

@@ -134,11 +134,12 @@ rule measure:
         shards=cohort_shards,
         max_pixels=max_pixels,
         aspect=cohort_option("aspect"),
+        bits=cohort_option("bits"),
     message:
         "Decoding and measuring {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root {params.root:q}"
-        " --listing {input.listing} {params.whole} {params.aspect} --shard {params.shard} --shards {params.shards}"
+        " --listing {input.listing} {params.whole} {params.aspect} {params.bits} --shard {params.shard} --shards {params.shards}"
         " --output {output.measured} --thumbnails {output.thumbnails} 2> {log}"
 
 
@@ -164,8 +165,9 @@ rule manifest:
         code=code_of("steps.manifest"),
         scale=cohort_option("um_per_pixel"),
         aspect=cohort_option("aspect"),
+        bits=cohort_option("bits"),
     message:
         "Gathering the manifest of {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.manifest --measured {input} {params.scale} {params.aspect}"
+        "python -m leukoflow.steps.manifest --measured {input} {params.scale} {params.aspect} {params.bits}"
         " --manifest {output.manifest} --quality {output.quality} --files {output.files} --rejects {output.rejects} 2> {log}"

@@ -127,7 +127,7 @@ def _answered(model: Model, job: Job, path: str) -> Outcome:
         path.encode()
         if "\n" in path or "\r" in path:
             return Outcome(path, None, "the file name has a line break; rename the file")
-        image = read_image(path, model.facts.max_pixels)
+        image = read_image(path, model.facts.max_pixels, model.facts.bits)
     except UnicodeEncodeError:
         return Outcome(path.encode("utf-8", "backslashreplace").decode(), None, "the file name is not UTF-8; rename it")
     except ImageError as error:

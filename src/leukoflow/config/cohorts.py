@@ -90,6 +90,10 @@ class Files(Section):
     aspect: float | None = Field(None, ge=0.2, le=5)
     """Width over height of the fields, where the files were squeezed into another shape (1.333 for fields of 4:3 saved
     as squares): images and masks are stretched back when they are read, so that cells keep their shapes."""
+    bits: int | None = Field(None, ge=8, le=16)
+    """Bits that the camera fills of the 16 of each sample (12 for files whose white is 4095), if the files do not state
+    it themselves; pictures are scaled by them, and one with samples beyond them is rejected. Files of 8 bits are read
+    as they are."""
     masks: Masks | None = None
     """Masks of the white cells, where there are any."""
     images: int = Field(1024, ge=1)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.splits import Protocol
+from leukoflow.core.exposure import bits_filled, implausible
 
 UNLABELLED = "(no label)"
 COHORT_COLUMNS = ["cohort", "fact", "label", "measured", "published"]
@@ -32,11 +33,13 @@ def cohorts(
 
     `published` has the source's own number of images for each label, kept in a column of its own. Facts: listed,
     images (whole and by label), rejected (whole and by reason), scale bars (by label), identical and near-identical
-    pairs (within, and by the other cohort's name across), images with a duplicate, medians of focus and exposure.
+    pairs (within, and by the other cohort's name across), images with a duplicate, implausible exposures (by kind),
+    bits filled of 16-bit files (if not all), medians of focus and exposure.
     """
     rows: list[dict[str, Any]] = []
     for name, tables in files.items():
-        facts = _counts(tables, dict(published.get(name, {}))) + _pairs(name, duplicates) + _medians(tables.quality)
+        facts = _counts(tables, dict(published.get(name, {}))) + _pairs(name, duplicates) + _exposure(tables.quality)
+        facts += _medians(tables.quality)
         rows += [{"cohort": name, "published": np.nan, **fact} for fact in facts]
     # Counts stay whole numbers beside the medians.
     return pd.DataFrame(rows, columns=COHORT_COLUMNS, dtype=object)
@@ -86,6 +89,16 @@ def _pairs(name: str, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
         for kind in ("identical", "near"):
             facts.append({"fact": f"{kind} pairs", "label": other, "measured": int((pairs["kind"] == kind).sum())})
         facts.append({"fact": "images with a duplicate", "label": other, "measured": pairs["image"].nunique()})
+    return facts
+
+
+def _exposure(quality: pd.DataFrame) -> list[dict[str, Any]]:
+    facts: list[dict[str, Any]] = [
+        {"fact": "implausible exposure", "label": str(kind), "measured": int(count)}
+        for kind, count in implausible(quality).value_counts().items()
+    ]
+    if bits := bits_filled(quality):
+        facts.append({"fact": "bits filled of 16", "label": "", "measured": bits})
     return facts
 
 

@@ -11,6 +11,8 @@ from leukoflow.report import words
 from leukoflow.report.headlines import best_of, rows_of
 
 UNLABELLED = "(no label)"
+FEW_ODD, MANY_ODD = 0.01, 0.25
+"""Shares of a cohort's images with implausible exposure from which that is a finding, and a grave one."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Finding:
 def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables leaderboard, external, cohorts and audit, in the order of the pipeline."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
-    found = [*_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
+    found = [*_exposure(cohorts), *_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
     return [*found, *_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
 
 
@@ -36,6 +38,31 @@ def gravest_first(found: list[Finding]) -> list[Finding]:
     """Findings by tone, otherwise in their order."""
     order = {"bad": 0, "warn": 1, "good": 2}
     return sorted(found, key=lambda finding: order[finding.tone])
+
+
+def _exposure(cohorts: pd.DataFrame) -> list[Finding]:
+    """Pictures that no network can see much in, first among the findings of their tone."""
+    found = []
+    for cohort, facts in cohorts.groupby("cohort", sort=False):
+        images = facts.loc[(facts["fact"] == "images") & (facts["label"] == ""), "measured"].sum()
+        filled = facts.loc[facts["fact"] == "bits filled of 16", "measured"]
+        if len(filled):
+            bits = int(filled.iloc[0])
+            text = f"The samples of its 16-bit files stay below {2**bits:,}, which {bits} bits hold, but are scaled as "
+            text += (
+                f"16 bits, so its pictures are dark. If the camera has {bits} bits, set cohorts.{cohort}.bits: {bits}."
+            )
+            tone = "warn" if bits == 15 else "bad"
+            found.append(Finding(tone, f"{cohort} fills {bits} of 16 bits", text, "cohorts"))
+        odd = facts[facts["fact"] == "implausible exposure"]
+        share = odd["measured"].sum() / max(1, images)
+        if share >= FEW_ODD:
+            kinds = [f"{words.count(n)} {kind}" for kind, n in zip(odd["label"], odd["measured"], strict=True)]
+            text = f"Of {words.plural(images, 'image')}, {words.listed(kinds)}. No such smear is of use to a reader; "
+            text += "look at the files, and at the range that their samples fill (bits)."
+            tone = "bad" if share >= MANY_ODD else "warn"
+            found.append(Finding(tone, f"Implausible exposure in {cohort}", text, "cohorts"))
+    return found
 
 
 def _leakage(audit: pd.DataFrame) -> list[Finding]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.exposure import FULL, SAMPLES, bits_filled, implausible
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.shards import FILES
 from leukoflow.core.step import parser, run
@@ -26,6 +27,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--rejects", type=Path, required=True)
     arguments.add_argument("--um-per-pixel", type=float, help="scale of all images, where it is known")
     arguments.add_argument("--aspect", type=float, help="width over height that images are stretched to when read")
+    arguments.add_argument("--bits", type=int, help="bits that the camera fills of samples of 16")
     args = arguments.parse_args(argv)
     table = pd.concat([read_table(path) for path in args.measured], ignore_index=True)
     rejected = table["reason"].notna()
@@ -37,10 +39,27 @@ def main(argv: list[str] | None) -> None:
     accepted = table[~rejected].reset_index(drop=True)
     write_table(args.rejects, table.loc[rejected, ["path", "reason"]])
     accepted = _scaled(accepted, args.um_per_pixel)
-    write_table(args.quality, accepted[["image_id", *QUALITY_COLUMNS, "scale_source"]])
-    write_table(args.files, accepted.assign(aspect=pd.array([args.aspect] * len(accepted), "Float64"))[FILES])
+    write_table(args.quality, accepted[["image_id", *QUALITY_COLUMNS, "scale_source", *SAMPLES]])
+    aspect = pd.array([args.aspect] * len(accepted), "Float64")
+    bits = pd.array([args.bits] * len(accepted), "Int64")
+    write_table(args.files, accepted.assign(aspect=aspect, bits=bits)[FILES])
     write_table(args.manifest, accepted[MANIFEST])
     log.info("%d images accepted, %d rejected", len(accepted), rejected.sum())
+    _warn_of_exposure(accepted)
+
+
+def _warn_of_exposure(table: pd.DataFrame) -> None:
+    for kind, count in implausible(table).value_counts().items():
+        log.warning("%d of %d images are %s", count, len(table), kind)
+    if bits := bits_filled(table):
+        log.warning(
+            "samples of 16-bit files reach no more than %d: if the camera has %d bits, set the cohort's bits: %d",
+            table.loc[table["top"] == FULL, "greatest"].max(), bits, bits,
+        )  # fmt: skip
+    ranges = table.loc[table["top"] > 255, "top"].value_counts()
+    if len(ranges) > 1:
+        each = ", ".join(f"{count} by {top:,}" for top, count in ranges.items())
+        log.warning("deep images are scaled by different ranges, as their files state: %s", each)
 
 
 def _scaled(table: pd.DataFrame, given: float | None) -> pd.DataFrame:

@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from leukoflow.core.exposure import SAMPLES
 from leukoflow.core.files import atomic, read_table, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.shards import shard_slice
 from leukoflow.core.step import parser, progress, run
 from leukoflow.images.geometry import stretched
-from leukoflow.images.io import ImageError, read_bytes_image, read_file
+from leukoflow.images.io import ImageError, read_file, read_samples
 from leukoflow.quality.hashing import THUMBNAIL, difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.measure import QUALITY_COLUMNS, measure
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 LISTED = ["path", "label", "patient", "slide", "site", "mask"]
 TYPES: dict[str, str] = {
     **dict.fromkeys(["image_id", *LISTED, "sha256", "reason", "bar_colour", "dhash"], "string"),
-    **dict.fromkeys(["bytes", "width", "height", "red_cells"], "Int64"),
+    **dict.fromkeys(["bytes", "width", "height", "red_cells", *SAMPLES], "Int64"),
     **dict.fromkeys(["bar_x0", "bar_y0", "bar_x1", "bar_y1"], "Int32"),
 }
 
@@ -39,7 +40,7 @@ def main(argv: list[str] | None) -> None:
     thumbnails: list[np.ndarray] = []
 
     def inspect(path: str) -> tuple[dict[str, Any], np.ndarray | None]:
-        return _inspect(args.root, path, args.max_pixels, args.aspect)
+        return _inspect(args, path)
 
     paths = listing["path"].astype(str)
     for found, small in progress(thread_map(inspect, paths, args.threads), len(listing), "image"):
@@ -47,7 +48,7 @@ def main(argv: list[str] | None) -> None:
         if small is not None:
             thumbnails.append(small)
     measured = pd.DataFrame(
-        rows, columns=["image_id", "sha256", "bytes", "width", "height", "reason", *QUALITY_COLUMNS]
+        rows, columns=["image_id", "sha256", "bytes", "width", "height", "reason", *SAMPLES, *QUALITY_COLUMNS]
     )
     table = pd.concat([listing[LISTED].reset_index(drop=True), measured], axis=1)
     kinds = {name: TYPES.get(name, "float64") for name in table.columns}
@@ -57,16 +58,18 @@ def main(argv: list[str] | None) -> None:
     log.info("%d images accepted, %d rejected", len(thumbnails), len(rows) - len(thumbnails))
 
 
-def _inspect(root: Path, path: str, max_pixels: int, aspect: float | None) -> tuple[dict[str, Any], np.ndarray | None]:
+def _inspect(args: argparse.Namespace, path: str) -> tuple[dict[str, Any], np.ndarray | None]:
     """Row of one image, and its thumbnail unless it is rejected."""
     row: dict[str, Any] = {"image_id": path}
     try:
-        data = read_file(root / path, max_pixels)
+        data = read_file(args.root / path, args.max_pixels)
         row |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        image = stretched(read_bytes_image(data, max_pixels), aspect)
+        samples = read_samples(data, args.max_pixels).within(args.bits)
+        image = stretched(samples.picture(), args.aspect)
     except ImageError as error:
         return row | {"reason": str(error)}, None
     row |= {"height": image.shape[0], "width": image.shape[1]}
+    row |= {"top": samples.top, "greatest": int(samples.values.max())}
     row |= measure(image).columns() | {"dhash": to_hex(difference_hash(image))}
     return row, grey_thumbnail(image)
 
@@ -80,6 +83,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments.add_argument("--shards", type=int, required=True)
     arguments.add_argument("--max-pixels", type=int, required=True, help="larger images are rejected undecoded")
     arguments.add_argument("--aspect", type=float, help="width over height that images are stretched to")
+    arguments.add_argument("--bits", type=int, help="bits that the camera fills of samples of 16")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="one row for each image, Parquet")
     arguments.add_argument("--thumbnails", type=Path, required=True, help="thumbnails of the accepted images, NPY")

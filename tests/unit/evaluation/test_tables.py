@@ -138,6 +138,9 @@ def test_cohort_facts_keep_published_apart(pairs):
     manifest = pd.DataFrame({"image_id": ["i0", "i1", "i2", "i3"], "label": ["a", "a", "b", None]})
     quality = pd.DataFrame({"image_id": manifest["image_id"], "bar_x0": [1, None, None, None], "focus": [1.0, 2, 3, 4]})
     quality["bar_colour"] = ["red", None, None, None]
+    quality[["foreground_L_sd", "background_L_sd"]] = 4.0
+    quality["background_L_mean"], quality["foreground_L_mean"] = [80.0, 85.0, 30.0, 80.0], [50.0, 60.0, 20.0, 50.0]
+    quality["top"], quality["greatest"] = [65535, 65535, 65535, 255], [3000, 4000, 900, 255]
     rejects = pd.DataFrame({"path": ["p", "q"], "reason": ["empty", "empty"]})
     files = {"home": cohort_tables.CohortFiles(manifest, quality, rejects)}
     table = cohort_tables.cohorts(files, pairs, {"home": {"a": 5, "c": 1}})
@@ -153,4 +156,5 @@ def test_cohort_facts_keep_published_apart(pairs):
         1,
         4,
     )
+    assert facts["implausible exposure", "nearly black"][0] == 1 and facts["bits filled of 16", ""][0] == 12
     assert facts["near pairs", "away"][0] == 1 and facts["median focus", ""][0] == 2.5

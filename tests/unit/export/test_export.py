@@ -17,6 +17,7 @@ import pytest
 import torch
 from fake_export import CLASSES, SIDE, VIEW, Made, make_export
 from fake_service import png, served
+from layouts import tiff
 
 from leukoflow import cli
 from leukoflow.artefact.images import read_image
@@ -119,6 +120,21 @@ def test_what_is_no_smear_is_refused(model: Model) -> None:
     flat = np.full((64, 64, 3), 128, np.uint8)
     assert model.answer(noise).abstains and model.answer(flat).abstains
     assert any("picture" in each.text for each in model.answer(flat).reasons)
+
+
+def test_twelve_bits_taken_for_sixteen_are_refused_as_too_dark(made: Made, model: Model) -> None:
+    """Scaled by their own range, they get the answer of the picture that they are."""
+    deep = np.rint(made.images[0] * (4095 / 255)).astype(np.uint16)
+    usual = model.answer(made.images[0])
+    dark = model.answer(read_image(tiff(deep, 16, 2), 10**6))
+    assert dark.abstains and dark.reasons[0].kind == "quality"
+    assert "mean brightness" in dark.reasons[0].text
+    stated = model.answer(read_image(tiff(deep, 16, 2, tags={281: (4095,) * 3}), 10**6))
+    assert (
+        stated.probabilities
+        == usual.probabilities
+        == model.answer(read_image(tiff(deep, 16, 2), 10**6, 12)).probabilities
+    )
 
 
 def test_neighbours_are_the_nearest_training_images(made: Made, model: Model) -> None:

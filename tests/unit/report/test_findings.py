@@ -70,3 +70,29 @@ def test_bars_in_one_class_only_are_a_warning_and_even_ones_are_not(told):
 
 def test_an_experiment_without_external_runs_says_nothing_of_it(told):
     assert not any("overlaps" in title for title in told(external=table(told, "external")[:0]))
+
+
+def with_facts(cohorts: pd.DataFrame, *facts: tuple[str, str, int]) -> pd.DataFrame:
+    rows = [{"cohort": "demo", "fact": fact, "label": label, "measured": measured} for fact, label, measured in facts]
+    return pd.concat([cohorts, pd.DataFrame(rows)], ignore_index=True)
+
+
+def test_files_that_fill_twelve_of_sixteen_bits_stand_first(told):
+    cohorts = table(told, "cohorts")
+    assert not any("bits" in title or "exposure" in title for title in told())
+    found = told(cohorts=with_facts(cohorts, ("bits filled of 16", "", 12)))
+    assert next(iter(found)) == "demo fills 12 of 16 bits"
+    first = found["demo fills 12 of 16 bits"]
+    assert first.tone == "bad"
+    assert "stay below 4,096" in first.text and "cohorts.demo.bits: 12" in first.text
+
+
+def test_implausible_exposure_is_as_grave_as_it_is_frequent(told):
+    cohorts = table(told, "cohorts")
+    images = int(cohorts.loc[(cohorts["cohort"] == "demo") & (cohorts["fact"] == "images"), "measured"].iloc[0])
+    title = "Implausible exposure in demo"
+    few = told(cohorts=with_facts(cohorts, ("implausible exposure", "nearly black", images // 10)))
+    assert few[title].tone == "warn"
+    many = told(cohorts=with_facts(cohorts, ("implausible exposure", "nearly white", images)))
+    assert next(iter(many)) == title and many[title].tone == "bad"
+    assert f"{images} nearly white" in many[title].text

@@ -11,6 +11,7 @@ import pytest
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
+from leukoflow.images.sources import listed, read, sources
 from leukoflow.steps import manifest, measure, relate
 
 COUNT = 8
@@ -65,6 +66,32 @@ def test_squeezed_images_are_measured_as_they_are_read(cohort: Path) -> None:
     assert wide["sha256"].tolist() == plain["sha256"].tolist()
     run_manifest(cohort, 1, "--aspect", "2")
     assert read_table(cohort / "cohort/files.parquet")["aspect"].tolist() == [2.0, 2.0]
+
+
+def test_twelve_bits_in_sixteen_are_warned_of_and_scaled_by_the_cohorts_bits(
+    cohort: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From the listing to what every later step reads; a file of more bits is a reject."""
+    for number in (0, 7):
+        path = cohort / "files" / f"[{'AB'[number % 2]}] x/{number}.png"
+        deep = np.rint(field(number) * (4095 / 255)).astype(np.uint16)
+        cv2.imwrite(str(path), deep * 16 if number == 7 else deep)
+    plain = run_measure(cohort, 0, 8)
+    run_manifest(cohort, 1)
+    assert plain["exposure"].max() < 0.06
+    assert "1 of 1 images are nearly black" in caplog.text
+    assert "set the cohort's bits: 12" in caplog.text
+    caplog.clear()
+
+    known = pd.concat([run_measure(cohort, shard, 8, "--bits", "12") for shard in (0, 7)])
+    assert "samples reach 6" in known["reason"].iloc[1] and "12 bits" in known["reason"].iloc[1]
+    run_measure(cohort, 0, 8, "--bits", "12")
+    run_manifest(cohort, 1, "--bits", "12")
+    assert "bits" not in caplog.text and "black" not in caplog.text
+    files = listed(cohort / "cohort/files.parquet")
+    assert files["bits"].tolist() == [12]
+    (source,) = sources(cohort / "files", files)
+    np.testing.assert_array_equal(read(source, 20_000), field(0)[:, :, ::-1])
 
 
 def test_bad_images_are_named_and_left_out(cohort: Path) -> None:

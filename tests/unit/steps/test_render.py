@@ -36,7 +36,9 @@ def cohort(tmp_path: Path) -> Path:
     table = pd.DataFrame(rows, columns=["image_id", "path", "sha256", "bytes"])
     for name, edge in zip(("bar_x0", "bar_y0", "bar_x1", "bar_y1"), (40, 30, 52, 36), strict=True):
         table[name] = pd.array([edge if number == 2 else None for number in range(COUNT)], dtype="Int32")
-    write_table(tmp_path / "files.parquet", table.assign(aspect=None, um_per_pixel=0.5, scale_source="given"))
+    write_table(
+        tmp_path / "files.parquet", table.assign(aspect=None, bits=None, um_per_pixel=0.5, scale_source="given")
+    )
     return tmp_path
 
 
