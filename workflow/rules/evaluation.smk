@@ -64,6 +64,8 @@ rule tables:
         manifests=cohort_tables("manifest.parquet"),
         qualities=cohort_tables("quality.parquet"),
         rejects=cohort_tables("rejects.csv"),
+        left_out=listed_tables("left_out.parquet"),
+        warnings=listed_tables("warnings.csv"),
         splits=SPLITS,
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
@@ -93,6 +95,7 @@ rule tables:
         "python -m leukoflow.steps.tables --study {input.study} --runs results/{wildcards.study}/runs --of {params.names}"
         " --scores {input.scores}"
         " --manifests {input.manifests} --qualities {input.qualities} --rejects {input.rejects}"
+        " --left-out {input.left_out} --warnings {input.warnings}"
         " --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
         " --outputs {output} 2> {log}"

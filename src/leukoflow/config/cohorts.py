@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from leukoflow.config.base import Section
 from leukoflow.config.masks import SYNTHETIC, Masks
@@ -100,6 +100,12 @@ class Files(Section):
     """Largest accepted image, pixels; larger ones are rejected before they are decoded."""
     citation: str = ""
     """How the source asks to be cited; shown in the report."""
+
+    @model_validator(mode="after")
+    def _masks_are_named(self) -> "Files":
+        if self.masks and not self.masks.path and not (self.table and self.columns.mask):
+            raise ValueError("masks.path is required, unless a table names the masks (columns.mask)")
+        return self
 
     @field_validator("label_pattern")
     @classmethod

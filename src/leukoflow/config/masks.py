@@ -12,9 +12,10 @@ Code = int | str
 class Masks(Section):
     """A mask file for an image, brought to background, cytoplasm and nucleus."""
 
-    path: str
+    path: str = ""
     """Mask file relative to the root; `{folder}`, `{name}` and `{stem}` stand for the image's folder (below `folder`),
-    its file name and that without suffix, as in `masks/{stem}.png`. An image whose mask is not there has none."""
+    its file name and that without suffix, as in `masks/{stem}.png`. An image whose mask is not there has none. Files
+    named like this are no images. Needed unless the cohort's table has a column of masks (`columns.mask`)."""
     coding: Literal["codes", "inferred", "instances", "foreground"] = "codes"
     """`codes`: listed grey levels or colours; `inferred`: the code along the borders is background, of the others the
     one over the darker pixels nucleus and the other cytoplasm, over all masks together; `instances`: 16-bit, 2 k + 1
