@@ -1,18 +1,21 @@
-"""Reading an image file into an array, or saying in one line why it cannot be read.
+"""Reading an image file into an array, or saying in one line why it cannot be read. Images and masks have this reader.
 
-Size and format are taken from the header first, so that nothing too large is ever decoded. What comes out is always
-uint8 [H, W, 3], RGB, upright:
+Size and format are taken from the header first, so that nothing too large is ever decoded. `read_samples` gives what
+the file stores, `read_image` the picture: uint8 [H, W, 3], RGB. Both are upright:
 
 - EXIF and TIFF orientation are applied;
-- deeper samples are scaled by their bit depth: value * 255 / (2**bits - 1), rounded (16 bit: value / 257);
+- deeper samples are scaled by their range: value * 255 / top, rounded (16 bit: value / 257);
 - palette, grey and one-bit images become RGB; transparent pixels are laid over white;
-- CMYK becomes sRGB through the embedded profile, or by (1 - ink)(1 - black) where there is none. Profiles of RGB images
+- CMYK becomes sRGB through the embedded profile, or by (1 - ink)(1 - black) if there is none. Profiles of RGB images
   are not applied: published models saw the stored values;
 - a JPEG with further pictures behind it (MPO) gives its first; a TIFF or PNG of several frames is refused, because
   which one is meant cannot be known.
 
 A JPEG is complete when its markers, walked one by one, lead to the end-of-image marker, a PNG when its chunks lead to
 IEND. Damage inside a JPEG's scan that leaves the markers whole is not seen.
+
+OpenCV decodes JPEG alone. Its TIFF decoder returns memory that it never wrote (5.0.0, separate planes of 16 bits).
+Pillow clears the memory of an image before it decodes, and raises for what it cannot fill.
 """
 
 import io
@@ -22,36 +25,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageFile
+from PIL import ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
-# The classes are called directly, not through Image.open, whose own limit on pixels is one for the whole process.
-_READERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"BM", BmpImageFile),
-    (b"II*\0", TiffImageFile),
-    (b"MM\0*", TiffImageFile),
-    (b"II+\0", TiffImageFile),
-    (b"MM\0+", TiffImageFile),
-)
-_ORIENTATION, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 274, 258, 262, 339
-_WHITE_IS_ZERO = 0
+from leukoflow.images.samples import ImageError, Pixels, Samples, Stored, cmyk_to_rgb
+from leukoflow.images.tiff import Tiff
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ORIENTATION = 274
 # Any marker but the restarts, which stand inside a scan; 00 after ff is a stuffed byte of the scan.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _BYTES_PER_PIXEL = 16
 _HEADER_BYTES = 64 * 2**20
-
-Pixels = NDArray[np.uint8]
-
-
-class ImageError(Exception):
-    """An image that cannot be used; the text is the reason, in one line."""
 
 
 def read_image(path: str | Path, max_pixels: int) -> Pixels:
@@ -81,40 +69,43 @@ def read_bytes_image(data: bytes, max_pixels: int) -> Pixels:
     """Decode an image file's bytes as uint8 [H, W, 3], RGB; more than `max_pixels` pixels are refused undecoded.
 
     Raises ImageError: empty, not an image, unknown format, too large, truncated or damaged, several frames,
-    floating-point or 32-bit samples.
+    floating-point or 32-bit samples, a layout that is not read.
     """
-    reader = _reader(data)
-    if reader is JpegImageFile:
-        _require_complete_jpeg(data)
-    if reader is PngImageFile:
-        _require_complete_png(data)
+    return read_samples(data, max_pixels).picture()
+
+
+def read_samples(data: bytes, max_pixels: int) -> Samples:
+    """What an image file's bytes store: unscaled samples, upright. Raises ImageError as `read_bytes_image`."""
     try:
-        image = reader(io.BytesIO(data))
+        image = _opened(data)
         width, height = image.size
         if width * height > max_pixels:
             raise ImageError(f"{width} x {height} pixels are more than the {max_pixels:,} allowed (max_pixels)")
-        if reader is not JpegImageFile and getattr(image, "is_animated", False):
-            raise ImageError("holds several frames; save the one that is meant as a file of its own")
-        if reader is JpegImageFile and image.mode in ("RGB", "L"):
-            pixels = _decode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-        else:
-            image.load()  # raises for a truncated file
-            pixels = _rgb(image, data)
-        return _turned(pixels, _orientation(image))
+        if isinstance(image, Tiff):
+            return _turned(image.read(), image.orientation)
+        return _turned(_samples(image, data), _orientation(image))
     except ImageError:
         raise
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"{width} x {height} pixels are more than Pillow takes of a TIFF; cut it into parts"
-        ) from error
     except Exception as error:  # decoders of hostile bytes raise anything: struct.error, KeyError, ...
         raise ImageError(f"damaged or truncated ({_one_line(error)})") from error
 
 
-def _reader(data: bytes) -> type[ImageFile.ImageFile]:
-    for magic, reader in _READERS:
-        if data.startswith(magic):
-            return reader
+def _opened(data: bytes) -> ImageFile.ImageFile | Tiff:
+    """The file with its header read."""
+    # Pillow's classes are called directly: the limit on pixels of Image.open is one for the whole process.
+    if data.startswith(b"\xff\xd8\xff"):
+        _require_complete_jpeg(data)
+        return JpegImageFile(io.BytesIO(data))
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        _require_complete_png(data)
+        image = PngImageFile(io.BytesIO(data))
+        if image.is_animated:
+            raise ImageError("holds several frames; save the one that is meant as a file of its own")
+        return image
+    if data.startswith(b"BM"):
+        return BmpImageFile(io.BytesIO(data))
+    if data.startswith(_TIFF):
+        return Tiff(data)
     if not data.strip(b"\0"):
         raise ImageError("the file holds nothing but zeros" if data else "the file is empty")
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -150,8 +141,8 @@ def _require_complete_png(data: bytes) -> None:
 
 
 def _orientation(image: ImageFile.ImageFile) -> int:
-    """EXIF orientation, 1 to 8; 1 where there is none, it cannot be read, or it is applied already (TIFF)."""
-    if "exif" not in image.info or isinstance(image, TiffImageFile):
+    """EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
+    if "exif" not in image.info:
         return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
@@ -161,91 +152,88 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _turned(pixels: Pixels, orientation: int) -> Pixels:
+def _turned(samples: Samples, orientation: int) -> Samples:
+    if orientation == 1:
+        return samples
+    alpha = None if samples.alpha is None else _turn(samples.alpha, orientation)
+    return samples._replace(values=_turn(samples.values, orientation), alpha=alpha)
+
+
+def _turn(values: Stored, orientation: int) -> Stored:
     if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
+        values = values.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
+        values = values[:, ::-1]
     if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+        values = values[::-1]
+    return np.ascontiguousarray(values)
 
 
-def _decode(data: bytes, flags: int) -> NDArray:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+def _samples(image: ImageFile.ImageFile, data: bytes) -> Samples:
+    """Of a JPEG, PNG or BMP, not turned yet."""
+    if isinstance(image, JpegImageFile) and image.mode in ("RGB", "L"):
+        return Samples(_jpeg(data, image.mode), 255)
+    bits = data[24] if isinstance(image, PngImageFile) else 1 if image.mode == "1" else 8
+    values = _deep_png(image, data) if bits == 16 else _loaded(image)
+    if image.mode == "CMYK":
+        return Samples(cmyk_to_rgb(image, image.info.get("icc_profile")), 255)
+    if image.mode == "P":
+        return Samples.indexed(values, *_palette(image, values))
+    top = 2**bits - 1
+    if bits in (2, 4):
+        values = values // (255 // top)  # Pillow has scaled them
+    if values.ndim == 3 and values.shape[2] in (2, 4):
+        colours = values[:, :, 0] if values.shape[2] == 2 else values[:, :, :3]
+        return Samples(np.ascontiguousarray(colours), top, alpha=values[:, :, -1])
+    clear = image.info.get("transparency")
+    if clear is None:
+        return Samples(values, top)
+    seen = (values != np.asarray(clear, values.dtype)).reshape(*values.shape[:2], -1).any(axis=2)
+    return Samples(values, top, alpha=seen.astype(values.dtype) * values.dtype.type(top))
+
+
+def _jpeg(data: bytes, mode: str) -> Pixels:
+    kind = cv2.IMREAD_COLOR_RGB if mode == "RGB" else cv2.IMREAD_GRAYSCALE
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise ImageError("damaged or truncated (it cannot be decoded)")
-    return pixels
+    return np.asarray(pixels, np.uint8)
 
 
-def _bits(image: ImageFile.ImageFile, data: bytes) -> int:
-    """Bits of a sample, from the header."""
-    if isinstance(image, TiffImageFile):
-        formats = image.tag_v2.get(_SAMPLE_FORMAT, (1,))
-        if any(each not in (1, 4) for each in (formats if isinstance(formats, tuple) else (formats,))):
-            raise ImageError("signed or floating-point samples; save it with 8 or 16 bits")
-        bits = image.tag_v2.get(_BITS, (1,))
-        return max(bits) if isinstance(bits, tuple) else int(bits)
-    return data[24] if isinstance(image, PngImageFile) else 8
+def _loaded(image: ImageFile.ImageFile) -> Stored:
+    image.load()  # raises for a truncated file
+    return np.asarray(image, np.uint8)
 
 
-def _rgb(image: ImageFile.ImageFile, data: bytes) -> Pixels:
-    bits = _bits(image, data)
-    if image.mode.startswith("I;16"):
-        grey = np.asarray(image)
-        if isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-            grey = (2**bits - 1) - grey
-        return _eight_bits(grey, bits)
-    if image.mode in ("F", "I"):
-        raise ImageError("floating-point or 32-bit samples; save it with 8 or 16 bits")
-    if bits == 16 and image.mode in ("RGB", "RGBA", "RGBX", "LA"):
-        # Pillow would drop the lower byte.
-        deep = _decode(data, cv2.IMREAD_UNCHANGED)
-        if deep.dtype == np.uint16 and deep.shape[:2] == (image.height, image.width):
-            return _eight_bits(_deep_rgb(deep, has_alpha=image.mode in ("RGBA", "LA")), bits)
-    if image.mode == "CMYK":
-        return _cmyk_to_rgb(image)
-    if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        return _over_white(image)
-    return np.asarray(image.convert("RGB"))
+def _deep_png(image: ImageFile.ImageFile, data: bytes) -> Stored:
+    """A PNG of 16 bits: [H, W] or [H, W, channels], uint16."""
+    kind = data[25]
+    if kind == 0:
+        image.load()
+        return np.asarray(image).astype(np.uint16)
+    if kind == 4:  # grey and alpha: the four bytes of a pixel, as if they were four channels
+        image.tile = [image.tile[0]._replace(args="RGBA")]
+        return _loaded(image).view(">u2").astype(np.uint16)
+    # Pillow keeps the upper bytes of colours alone. Read in the other byte order, these are the lower ones.
+    lower = PngImageFile(io.BytesIO(data))
+    lower.tile = [lower.tile[0]._replace(args=f"{image.mode};16L")]
+    return _loaded(image).astype(np.uint16) << 8 | _loaded(lower)
 
 
-def _eight_bits(samples: NDArray[np.uint16], bits: int) -> Pixels:
-    """Scale [H, W] or [H, W, 3] by the bit depth, rounding."""
-    top = 2**bits - 1
-    table = ((np.arange(65536, dtype=np.uint32) * 255 + top // 2) // top).clip(0, 255).astype(np.uint8)
-    scaled = table[samples]
-    return np.repeat(scaled[:, :, None], 3, axis=2) if scaled.ndim == 2 else scaled
-
-
-def _deep_rgb(deep: NDArray[np.uint16], has_alpha: bool) -> NDArray[np.uint16]:
-    """OpenCV's uint16 [H, W], BGR or BGRA as RGB [H, W, 3], alpha laid over white."""
-    if deep.ndim == 2:
-        return np.repeat(deep[:, :, None], 3, axis=2)
-    colours = deep[:, :, 2::-1]
-    if not (has_alpha and deep.shape[2] == 4):
-        return colours
-    alpha = deep[:, :, 3:].astype(np.uint64)
-    return ((colours * alpha + 65535 * (65535 - alpha) + 32767) // 65535).astype(np.uint16)
-
-
-def _over_white(image: Image.Image) -> Pixels:
-    rgba = np.asarray(image.convert("RGBA"))
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    return ((rgba[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-def _cmyk_to_rgb(image: Image.Image) -> Pixels:
-    profile = image.info.get("icc_profile")
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if converted is not None:
-                return np.asarray(converted)
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a damaged profile: as if there were none
-    return np.asarray(image.convert("RGB"))
+def _palette(image: ImageFile.ImageFile, indices: Pixels) -> tuple[Pixels, Pixels | None]:
+    """The colours [256, 3] of a palette image, and the opacity of its pixels if any is transparent."""
+    colours = np.zeros((256, 3), np.uint8)
+    given = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)[:256]
+    colours[: len(given)] = given
+    clear = image.info.get("transparency")
+    if clear is None:
+        return colours, None
+    opacity = np.full(256, 255, np.uint8)
+    if isinstance(clear, bytes):
+        opacity[: len(clear)] = np.frombuffer(clear[:256], np.uint8)
+    else:
+        opacity[clear] = 0
+    return colours, opacity[indices]
 
 
 def _one_line(error: Exception) -> str:
