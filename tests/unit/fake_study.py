@@ -27,7 +27,7 @@ from leukoflow.core.shards import shard_slice
 from leukoflow.steps import cell_tables, compare, score, tables
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
-CELL_TABLES = ("segmentation", "instances", "cells", "selection", "stability", "neighbours")
+CELL_TABLES = ("segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours")
 PUBLISHED = {"neurallnet": {"accuracy": 0.9816}, "resnet50_hmscam": {"accuracy": 0.935, "macro_f1": 0.928}}
 Draw = Callable[[str, int, int], np.ndarray]
 
@@ -286,7 +286,7 @@ class FakeStudy:
                 for part, metric in product(("cell", "nucleus"), ("dice", "iou")):
                     value = 0.95 - loss - 0.05 * (metric == "iou")
                     facts = {"within": name == "all", "kind": "expert", "label": "", "part": part, "metric": metric}
-                    limits = {"images": 40, "value": value, "low": value - 0.02, "high": value + 0.01}
+                    limits = {"images": 40, "undefined": 0, "value": value, "low": value - 0.02, "high": value + 0.01}
                     scores.append(base | facts | limits)
                 if source == "drawn":
                     counts = {"images": 40, "true_cells": 300, "found_cells": 310, "count_error": 0.25}
@@ -295,11 +295,16 @@ class FakeStudy:
             for label, share in zip(("", *CLASSES), (0.6, 0.8, 0.95, 0.9, 0.1), strict=True):
                 if name == "all":
                     base = {"segmenter": "unet", "trained_on": "all", "source": "demo", "within": False}
-                    base |= {"kind": "agreement", "label": label, "part": "cell", "images": 30}
+                    base |= {"kind": "agreement", "label": label, "part": "cell", "images": 30, "undefined": 0}
                     scores += [
                         base | {"metric": metric, "value": share, "low": share - 0.05, "high": share + 0.05}
                         for metric in ("dice", "marked")
                     ]
+            for source in ("masked", "drawn"):
+                pixels = pd.DataFrame({"image_id": list("abcd"), "cell_pixels": [9, 0, 4, 2]})
+                write_table(self.root / "masks" / source / "index.parquet", pixels)
+                rejects = pd.DataFrame({"path": ["e.png"], "reason": ["the mask is 3 x 4, its image 5 x 6"]})
+                write_table(self.root / "masks" / source / "rejects.csv", rejects[: source == "masked"])
             folder = self.root / "segmenters" / name
             write_table(folder / "scores.csv", pd.DataFrame(scores))
             write_table(folder / "instances.csv", pd.DataFrame(instances, columns=cell_tables.COLUMNS["instances"]))
@@ -451,6 +456,7 @@ def cell_arguments(fake: FakeStudy) -> list[str]:
     named = {
         "scores": "segmenters/*/scores.csv",
         "instances": "segmenters/*/instances.csv",
+        "masks": "masks/*/index.parquet",
         "cells": "cells/*/cells.parquet",
         "manifests": "cohorts/*/manifest.parquet",
         "neighbours": "neighbours/*.csv",

@@ -107,6 +107,8 @@ rule cell_tables:
         instances=collect(
             "results/{{study}}/segmenters/{name}/instances.csv", name=SCORED
         ),
+        masks=scored_masks("index.parquet"),
+        mask_rejects=scored_masks("rejects.csv"),
         cells=cell_files("cells.parquet"),
         images=cell_files("images.parquet"),
         manifests=collect(
@@ -143,5 +145,5 @@ rule cell_tables:
         "Gathering the tables of cells and features"
     shell:
         "python -m leukoflow.steps.cell_tables --scores {input.scores} --instances {input.instances}"
-        " --cells {input.cells} --manifests {input.manifests}"
+        " --masks {input.masks} --cells {input.cells} --manifests {input.manifests}"
         " --selections results/{wildcards.study}/selections --of {params.names} --neighbours {input.neighbours} --outputs {output} 2> {log}"

@@ -238,3 +238,9 @@ def _palette(image: ImageFile.ImageFile, indices: Pixels) -> tuple[Pixels, Pixel
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def went_through_jpeg(data: bytes) -> bool:
+    """Whether a file that `read_samples` reads is a JPEG or holds one (TIFF): its samples were stored with loss."""
+    image = _opened(data)
+    return isinstance(image, JpegImageFile) or (isinstance(image, Tiff) and image.lossy)

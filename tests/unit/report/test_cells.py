@@ -6,7 +6,7 @@ from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import agreement, cells_section, how_found, overlap, single_cells
 from leukoflow.report.features import features_section
 
-NAMES = ("segmentation", "instances", "cells", "selection", "stability", "neighbours")
+NAMES = ("segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours")
 PERCENT = "\N{NO-BREAK SPACE}%"
 
 
