@@ -157,6 +157,12 @@ class FakeStudy:
         write_table(folder / "quality.parquet", quality)
         rejects = pd.DataFrame({"path": ["broken, one.png", "two.png"], "reason": ["truncated JPEG", "no image"]})
         write_table(folder / "rejects.csv", rejects if name == "demo" else rejects[:0])
+        if name == "demo":  # the other one was drawn, not listed
+            kinds = ["mask", "mask", "excluded", "litter", "rejected"]
+            left_out = pd.DataFrame({"path": list("vwxyz"), "kind": kinds, "reason": ["", "", "", "", "no image"]})
+            write_table(folder / "left_out.parquet", left_out)
+            told = ["exclude: no file matches '*_msk.png'; did you mean '*_mask.png'?", "labels: no folder is 'Pr'"]
+            write_table(folder / "warnings.csv", pd.DataFrame({"text": told}))
         for view in self.views:
             self._view(name, view, manifest, labels)
         return manifest
@@ -304,7 +310,7 @@ class FakeStudy:
                 pixels = pd.DataFrame({"image_id": list("abcd"), "cell_pixels": [9, 0, 4, 2]})
                 write_table(self.root / "masks" / source / "index.parquet", pixels)
                 rejects = pd.DataFrame({"path": ["e.png"], "reason": ["the mask is 3 x 4, its image 5 x 6"]})
-                write_table(self.root / "masks" / source / "rejects.csv", rejects[: source == "masked"])
+                write_table(self.root / "masks" / source / "rejects.csv", rejects[: int(source == "masked")])
             folder = self.root / "segmenters" / name
             write_table(folder / "scores.csv", pd.DataFrame(scores))
             write_table(folder / "instances.csv", pd.DataFrame(instances, columns=cell_tables.COLUMNS["instances"]))
@@ -425,6 +431,8 @@ def finished_study(root: Path) -> FakeStudy:
         "manifests": "cohorts/*/manifest.parquet",
         "qualities": "cohorts/*/quality.parquet",
         "rejects": "cohorts/*/rejects.csv",
+        "left-out": "cohorts/*/left_out.parquet",
+        "warnings": "cohorts/*/warnings.csv",
     }
     arguments = [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]
     arguments += [

@@ -26,7 +26,9 @@ def cohort_tables(name):
 
 def listed_tables(name):
     """The same of cohorts that are listed, not drawn."""
-    return [file for file in cohort_tables(name) if file.split("/")[-2] not in SYNTHETIC]
+    return [
+        file for file in cohort_tables(name) if file.split("/")[-2] not in SYNTHETIC
+    ]
 
 
 def runs_in_panel(wildcards):

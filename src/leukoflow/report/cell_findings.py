@@ -47,6 +47,7 @@ def _masks(masks: pd.DataFrame) -> list[Finding]:
 def _archives(segmentation: pd.DataFrame) -> list[Finding]:
     found: list[Finding] = []
     marked = segmentation[(segmentation["metric"] == "marked") & (segmentation["label"] != "")]
+    marked = marked.dropna(subset=["value"])
     for (source, _), part in marked.groupby(["source", "segmenter"], sort=False):
         if any(each.title.endswith(f" {source}") for each in found):
             continue  # the segmenter that was used comes first
@@ -74,7 +75,7 @@ def _archives(segmentation: pd.DataFrame) -> list[Finding]:
 def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
     found = []
     dice = segmentation[(segmentation["kind"] == "expert") & (segmentation["metric"] == "dice")]
-    dice = dice[dice["part"] == "cell"]
+    dice = dice[dice["part"] == "cell"].dropna(subset=["value"])
     for source, part in dice.groupby("source", sort=False):
         rows = {(row["segmenter"], bool(row["within"])): row for row in part.to_dict("records")}
         away, home = rows.get(("unet", False)), rows.get(("unet", True))

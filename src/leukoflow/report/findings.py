@@ -161,11 +161,11 @@ def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
 
 def _warnings(cohorts: pd.DataFrame) -> list[Finding]:
     """What a listing warned of: patterns and labels that fit nothing, and the like."""
-    told = cohorts[cohorts["fact"] == "warning"]
-    return [
-        Finding("warn", f"Check the config of {cohort}", f"{text[:1].upper()}{text[1:]}.", "cohorts")
-        for cohort, text in zip(told["cohort"], told["label"].astype(str), strict=True)
-    ]
+    found = []
+    for cohort, part in cohorts[cohorts["fact"] == "warning"].groupby("cohort", sort=False):
+        text = " ".join(f"{each[:1].upper()}{each[1:]}." for each in part["label"].astype(str))
+        found.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts"))
+    return found
 
 
 def _published(cohorts: pd.DataFrame) -> list[Finding]:

@@ -70,3 +70,10 @@ def test_bars_in_one_class_only_are_a_warning_and_even_ones_are_not(told):
 
 def test_an_experiment_without_external_runs_says_nothing_of_it(told):
     assert not any("overlaps" in title for title in told(external=table(told, "external")[:0]))
+
+
+def test_what_the_listing_warned_of_is_told_with_its_words(told):
+    text = told()["Check the config of demo"]
+    assert text.tone == "warn" and "Check the config of away" not in told()
+    assert "Exclude: no file matches '*_msk.png'; did you mean '*_mask.png'?" in text.text
+    assert "Labels: no folder is 'Pr'." in text.text
