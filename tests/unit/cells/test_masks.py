@@ -94,6 +94,15 @@ def test_a_jpegs_pixels_take_the_nearest_code(tmp_path: Path, radius: int, quali
             parts(path, masks, truth.shape)
 
 
+def test_a_jpeg_within_a_tiff_is_one(tmp_path: Path) -> None:
+    truth, mask = field(9, (0, 128, 255))
+    lossy = write(tmp_path / "a.tif", mask, compression="jpeg", quality=75)
+    plain = write(tmp_path / "b.tif", mask, compression="tiff_lzw")
+    assert went_through_jpeg(lossy.read_bytes()) and not went_through_jpeg(plain.read_bytes())
+    assert (parts(lossy, GREYS, truth.shape) != truth).mean() < 0.001
+    np.testing.assert_array_equal(parts(plain, GREYS, truth.shape), truth)
+
+
 def test_a_jpeg_that_cannot_say_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jpg", TRUTH)
     with pytest.raises(MaskError, match="cannot tell codes apart that are 1 levels"):
