@@ -63,7 +63,7 @@ def _predict(given: argparse.Namespace) -> int:
     job = Job(given.model, given.int8, not given.without_cells, given.explain)
     paths, left_out = listed(given.paths, given.explain)
     for reason, count in left_out.items():
-        print(f"left out: {count} files ({reason})", file=sys.stderr)
+        print(f"left out: {count} file{'' if count == 1 else 's'}, {reason}", file=sys.stderr)
     written, rejected = answer_all(paths, job, given.output, given.processes)
     before = len(paths) - written - rejected
     print(f"{given.output}: {written} images answered" + (f", {before} were there already" if before else ""))

@@ -27,7 +27,7 @@ def main(argv: list[str] | None) -> int | None:
     report_labels(listing.images, files.expected)
     counts = Counter(listing.left_out[["kind", "reason"]].itertuples(index=False, name=None))
     for (kind, reason), count in counts.items():
-        log.info("left out: %d files, %s%s", count, kind, f" ({reason})" if reason else "")
+        log.info("left out as %s: %d%s", kind, count, f" ({reason})" if reason else "")
     for text in listing.warnings:
         log.warning("%s", text)
     write_table(arguments.left_out, listing.left_out)
