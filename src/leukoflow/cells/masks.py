@@ -22,6 +22,8 @@ TOLERANCE = 12
 """Levels by which a channel of a JPEG may be off its code."""
 MOST_STRAY = 0.02
 """Share of a mask's pixels, blended along outlines, that may have no listed code; they take the nearest."""
+MOST_BLENDED = 0.5
+"""Share of what is not background that may have no listed code: outlines are less, ids that are no codes are all."""
 MOST_OF_ONE = 0.1
 """Share of what is not background that one code may have which is not listed."""
 MOST_FAR = {1: 0.1, 3: 0.2}
@@ -222,7 +224,9 @@ def _coded(raw: np.ndarray, masks: Masks, lossy: bool) -> np.ndarray:
             raise MaskError("a JPEG in which no listed code is, and more than background; save it as PNG or list codes")
     else:
         wrong = stray
-        refused = counts[stray].sum() > MOST_STRAY * counts.sum() or (counts[stray] > MOST_OF_ONE * drawn).any()
+        blended = counts[stray].sum()
+        refused = blended > min(MOST_STRAY * counts.sum(), MOST_BLENDED * drawn)
+        refused |= (counts[stray] > MOST_OF_ONE * drawn).any()
     if refused:
         most = _code(flat[wrong][counts[wrong].argmax()])
         raise MaskError(

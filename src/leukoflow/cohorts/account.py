@@ -74,7 +74,9 @@ class LeftOut:
     def note_unread(self, level: Level) -> None:
         """Note what a folder holds that is no plain file."""
         for name in level.litter:
-            self.rows[posixpath.join(self.prefix, level.folder, name)] = LITTER, ""
+            path = posixpath.join(self.prefix, level.folder, name)
+            self.excludes(path)  # a pattern for them is not without effect because they are left out anyway
+            self.rows[path] = LITTER, ""
         for name in level.special:
             self.rows[posixpath.join(self.prefix, level.folder, name)] = REJECTED, "a pipe, a device or an endless link"
 

@@ -139,6 +139,15 @@ def test_a_forgotten_code_of_few_pixels_is_named(tmp_path: Path) -> None:
         parts(path, Masks(path="x", cytoplasm=(1,)), large.shape)
 
 
+def test_ids_in_a_wide_field_are_no_codes(tmp_path: Path) -> None:
+    """Each of them has few pixels, and all together less than 2 %."""
+    _, labels, _, _ = cv2.connectedComponentsWithStats(np.pad(field(4, (0, 1, 1))[1], 200))
+    assert labels.max() == 25 and (labels > 0).mean() < 0.01
+    path = write(tmp_path / "a.png", (40 * labels).astype(np.uint16))
+    with pytest.raises(MaskError, match="codes that masks does not list"):
+        parts(path, Masks(path="x", cell=(255,)), labels.shape)
+
+
 def test_blended_outlines_take_the_nearest_code(tmp_path: Path) -> None:
     smooth = cv2.GaussianBlur(np.pad(np.full((60, 60), 255, np.uint8), 100), (0, 0), 0.7)
     found = parts(write(tmp_path / "a.png", smooth), Masks(path="x", cell=(255,)), smooth.shape)

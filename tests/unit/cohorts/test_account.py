@@ -82,7 +82,8 @@ def test_if_all_files_are_masks_it_is_said(tmp_path: Path) -> None:
 def test_every_file_has_a_kind_and_a_reason(tmp_path: Path) -> None:
     plant(tmp_path, "a/1.jpg", "a/2.jfif", "a/3.heic", "a/notes.txt", "a/Thumbs.db", "a/.ipynb_checkpoints/1.jpg")
     plant(tmp_path, "__MACOSX/a/._1.jpg", "b/4.png", "scan.001", "readme")
-    listing, kinds = listed(tmp_path, exclude=("b/*",))
+    listing, kinds = listed(tmp_path, exclude=("b/*", "*/Thumbs.db"))
+    assert not listing.warnings
     assert listing.images["path"].tolist() == ["a/1.jpg", "a/2.jfif"]
     assert kinds == {
         **dict.fromkeys(["a/3.heic", "a/notes.txt", "scan.001", "readme"], "rejected"),
