@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from leukoflow.cells.labels import NUCLEUS, open_labels, parts_of
 from leukoflow.cells.threshold import segment_by_threshold, thresholds_of
@@ -142,6 +143,20 @@ def test_masks_that_cannot_be_used_are_rejects_and_the_study_goes_on(cohort: Pat
     for name in ("images", "parts", "labels"):
         before, after = (np.load(path / f"demo/{name}.npy") for path in (cohort, tmp_path))
         np.testing.assert_array_equal(after, before[kept])
+
+
+def test_masks_are_turned_by_their_orientation_as_images_are(cohort: Path, tmp_path: Path) -> None:
+    """Stored upside down, with a note that says so."""
+    root = with_masks(cohort, tmp_path / "root", lambda number, mask: mask)
+    exif = Image.Exif()
+    exif[274] = 3
+    for name in read_table(cohort / "manifest.parquet")["mask"]:
+        mask = cv2.imread(str(cohort / name), cv2.IMREAD_UNCHANGED)
+        Image.fromarray(np.ascontiguousarray(mask[::-1, ::-1])).save(root / name, exif=exif)
+    gather(root, SYNTHETIC, tmp_path / "demo")
+    for name in ("parts", "labels"):
+        before, after = (np.load(path / f"demo/{name}.npy") for path in (cohort, tmp_path))
+        np.testing.assert_array_equal(after, before)
 
 
 def test_masks_without_any_cell_stop_with_one_line(cohort: Path, tmp_path: Path) -> None:
