@@ -103,8 +103,10 @@ class Files(Section):
 
     @model_validator(mode="after")
     def _masks_are_named(self) -> "Files":
-        if self.masks and not self.masks.path and not (self.table and self.columns.mask):
-            raise ValueError("masks.path is required, unless a table names the masks (columns.mask)")
+        if self.masks and bool(self.masks.path) == bool(self.table and self.columns.mask):
+            raise ValueError(
+                "masks are named by masks.path or by a column of the table (columns.mask): give one of them"
+            )
         return self
 
     @field_validator("label_pattern")

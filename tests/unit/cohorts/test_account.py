@@ -161,6 +161,8 @@ def test_masks_look_like_their_pattern(pattern: str, image: str, folder: str, ma
     assert not mask_expression(pattern).fullmatch(image)
 
 
-def test_masks_need_a_path_or_a_column() -> None:
-    with pytest.raises(ValueError, match="masks.path is required"):
+def test_masks_need_a_path_or_a_column_not_both() -> None:
+    with pytest.raises(ValueError, match="give one of them"):
         Files(masks=Masks(coding="foreground"))
+    with pytest.raises(ValueError, match="give one of them"):
+        Files(masks=masks("{stem}.png"), table="t.csv", columns=Columns(mask="mask"))
