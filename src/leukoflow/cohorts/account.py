@@ -7,6 +7,7 @@ import difflib
 import fnmatch
 import posixpath
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -43,7 +44,7 @@ class LeftOut:
         self._masks = set(named)
         if self._pattern:
             self._masks |= {mask_path(self._pattern, each, self.prefix) for each in images}
-        self._each = [(pattern, re.compile(fnmatch.translate(pattern))) for pattern in files.exclude]
+        self._each = [(pattern, re.compile(fnmatch.translate(composed(pattern)))) for pattern in files.exclude]
         self._any = re.compile("|".join(each.pattern for _, each in self._each) or r"(?!)")
         self.unmatched = list(files.exclude)
         """Patterns of `exclude` that no file has matched so far."""
@@ -86,7 +87,7 @@ class LeftOut:
 
     def excludes(self, path: str) -> bool:
         """Whether a pattern of `exclude` matches."""
-        inside = path.removeprefix(f"{self.prefix}/")
+        inside = composed(path.removeprefix(f"{self.prefix}/"))
         if self._any.match(inside) is None:
             return False
         if self.unmatched:
@@ -120,6 +121,11 @@ class LeftOut:
         """All files left out, with the columns `LEFT_OUT`, text, sorted by path."""
         rows = [(path, kind, reason) for path, (kind, reason) in sorted(self.rows.items())]
         return pd.DataFrame(rows, columns=list(LEFT_OUT), dtype="string")
+
+
+def composed(name: str) -> str:
+    """A name in its composed form: archives made on a Mac hold decomposed accents."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def mask_path(pattern: str, image: str, folder: str) -> str:

@@ -10,14 +10,13 @@ import os
 import posixpath
 import re
 import stat
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from leukoflow.cohorts.account import EXCLUDED, MASK, REJECTED, TABLE, LeftOut, mask_path
+from leukoflow.cohorts.account import EXCLUDED, MASK, REJECTED, TABLE, LeftOut, composed, mask_path
 from leukoflow.config.cohorts import Columns, Files
 from leukoflow.config.errors import nearest
 from leukoflow.core.errors import LeukoFlowError
@@ -126,13 +125,8 @@ def _from_tree(root: Path, files: Files, levels: list[Level], warnings: list[str
 def _folder_label(parts: list[str], labels: Mapping[str, str]) -> str | None:
     if not labels:
         return _storable(parts[-1]) if parts else None
-    by_name = {_same(name): label for name, label in labels.items()}
-    return next((by_name[name] for name in map(_same, reversed(parts)) if name in by_name), None)
-
-
-def _same(name: str) -> str:
-    """Composed form: archives made on a Mac hold decomposed accents."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    by_name = {composed(name): label for name, label in labels.items()}
+    return next((by_name[name] for name in map(composed, reversed(parts)) if name in by_name), None)
 
 
 def _storable(text: str) -> str:
@@ -162,12 +156,12 @@ def _check_labels(
     """Raise where `labels` are given and nothing has any of them; warn of a name that nothing carries."""
     if not labels or not given:
         return
-    names = {_storable(_same(name)) for name in found}
+    names = {_storable(composed(name)) for name in found}
     if all(label is None for label in given):
         wanted = next(iter(labels))
         raise LeukoFlowError(f"{where}: no {what} is named as in labels ({wanted!r} ...){nearest(wanted, names)}")
     for name in labels:
-        if _same(name) not in names:
+        if composed(name) not in names:
             warnings.append(f"labels: no {what} is named {name!r} in {where}{nearest(name, names)}")
 
 

@@ -139,6 +139,12 @@ def test_a_pattern_that_matches_nothing_is_told_with_the_nearest(tmp_path: Path,
     assert not list_folder(tmp_path, Files(exclude=("*.txt", meant, "Segmented/*"))).warnings
 
 
+def test_patterns_meet_names_in_either_form_of_accents(tmp_path: Path) -> None:
+    plant(tmp_path, "Be\u0301nin/1.jpg", "Pro/2.jpg")
+    listing, kinds = listed(tmp_path, exclude=("B\u00e9nin/*",))
+    assert kinds == {"Be\u0301nin/1.jpg": "excluded"} and not listing.warnings
+
+
 def test_a_label_whose_folder_holds_no_image_is_told(tmp_path: Path) -> None:
     plant(tmp_path, "Benign/1.jpg", "Pro/2.heic")
     listing, _ = listed(tmp_path, labels={"Benign": "Benign", "Pro": "Pro"})
