@@ -61,7 +61,9 @@ def _predict(given: argparse.Namespace) -> int:
     if given.output.suffix not in (".csv", ".jsonl"):
         raise LeukoFlowError(f"{given.output}: the output must be called .csv or .jsonl")
     job = Job(given.model, given.int8, not given.without_cells, given.explain)
-    paths = listed(given.paths)
+    paths, left_out = listed(given.paths, given.explain)
+    for reason, count in left_out.items():
+        print(f"left out: {count} file{'' if count == 1 else 's'}, {reason}", file=sys.stderr)
     written, rejected = answer_all(paths, job, given.output, given.processes)
     before = len(paths) - written - rejected
     print(f"{given.output}: {written} images answered" + (f", {before} were there already" if before else ""))

@@ -27,7 +27,7 @@ from leukoflow.core.shards import shard_slice
 from leukoflow.steps import cell_tables, compare, score, tables
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
-CELL_TABLES = ("segmentation", "instances", "cells", "selection", "stability", "neighbours")
+CELL_TABLES = ("segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours")
 PUBLISHED = {"neurallnet": {"accuracy": 0.9816}, "resnet50_hmscam": {"accuracy": 0.935, "macro_f1": 0.928}}
 Draw = Callable[[str, int, int], np.ndarray]
 
@@ -161,6 +161,12 @@ class FakeStudy:
         write_table(folder / "quality.parquet", quality)
         rejects = pd.DataFrame({"path": ["broken, one.png", "two.png"], "reason": ["truncated JPEG", "no image"]})
         write_table(folder / "rejects.csv", rejects if name == "demo" else rejects[:0])
+        if name == "demo":  # the other one was drawn, not listed
+            kinds = ["mask", "mask", "excluded", "litter", "rejected"]
+            left_out = pd.DataFrame({"path": list("vwxyz"), "kind": kinds, "reason": ["", "", "", "", "no image"]})
+            write_table(folder / "left_out.parquet", left_out)
+            told = ["exclude: no file matches '*_msk.png'; did you mean '*_mask.png'?", "labels: no folder is 'Pr'"]
+            write_table(folder / "warnings.csv", pd.DataFrame({"text": told}))
         for view in self.views:
             self._view(name, view, manifest, labels)
         return manifest
@@ -290,7 +296,7 @@ class FakeStudy:
                 for part, metric in product(("cell", "nucleus"), ("dice", "iou")):
                     value = 0.95 - loss - 0.05 * (metric == "iou")
                     facts = {"within": name == "all", "kind": "expert", "label": "", "part": part, "metric": metric}
-                    limits = {"images": 40, "value": value, "low": value - 0.02, "high": value + 0.01}
+                    limits = {"images": 40, "undefined": 0, "value": value, "low": value - 0.02, "high": value + 0.01}
                     scores.append(base | facts | limits)
                 if source == "drawn":
                     counts = {"images": 40, "true_cells": 300, "found_cells": 310, "count_error": 0.25}
@@ -299,11 +305,16 @@ class FakeStudy:
             for label, share in zip(("", *CLASSES), (0.6, 0.8, 0.95, 0.9, 0.1), strict=True):
                 if name == "all":
                     base = {"segmenter": "unet", "trained_on": "all", "source": "demo", "within": False}
-                    base |= {"kind": "agreement", "label": label, "part": "cell", "images": 30}
+                    base |= {"kind": "agreement", "label": label, "part": "cell", "images": 30, "undefined": 0}
                     scores += [
                         base | {"metric": metric, "value": share, "low": share - 0.05, "high": share + 0.05}
                         for metric in ("dice", "marked")
                     ]
+            for source in ("masked", "drawn"):
+                pixels = pd.DataFrame({"image_id": list("abcd"), "cell_pixels": [9, 0, 4, 2]})
+                write_table(self.root / "masks" / source / "index.parquet", pixels)
+                rejects = pd.DataFrame({"path": ["e.png"], "reason": ["the mask is 3 x 4, its image 5 x 6"]})
+                write_table(self.root / "masks" / source / "rejects.csv", rejects[: int(source == "masked")])
             folder = self.root / "segmenters" / name
             write_table(folder / "scores.csv", pd.DataFrame(scores))
             write_table(folder / "instances.csv", pd.DataFrame(instances, columns=cell_tables.COLUMNS["instances"]))
@@ -424,6 +435,8 @@ def finished_study(root: Path) -> FakeStudy:
         "manifests": "cohorts/*/manifest.parquet",
         "qualities": "cohorts/*/quality.parquet",
         "rejects": "cohorts/*/rejects.csv",
+        "left-out": "cohorts/*/left_out.parquet",
+        "warnings": "cohorts/*/warnings.csv",
     }
     arguments = [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]
     arguments += [
@@ -455,6 +468,7 @@ def cell_arguments(fake: FakeStudy) -> list[str]:
     named = {
         "scores": "segmenters/*/scores.csv",
         "instances": "segmenters/*/instances.csv",
+        "masks": "masks/*/index.parquet",
         "cells": "cells/*/cells.parquet",
         "manifests": "cohorts/*/manifest.parquet",
         "neighbours": "neighbours/*.csv",

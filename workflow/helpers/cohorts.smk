@@ -114,6 +114,18 @@ def listing_of_shard(wildcards):
     return f"{RESULTS}/cohorts/{wildcards.cohort}/{name}.parquet"
 
 
+def left_out_file(wildcards):
+    """What a cohort that is listed holds besides its images."""
+    if wildcards.cohort in SYNTHETIC:
+        return []
+    return [f"{RESULTS}/cohorts/{wildcards.cohort}/left_out.parquet"]
+
+
+def left_out_option(wildcards):
+    files = left_out_file(wildcards)
+    return f"--left-out {files[0]}" if files else ""
+
+
 def is_whole(wildcards):
     return "--whole" if wildcards.cohort in SYNTHETIC else ""
 

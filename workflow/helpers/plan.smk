@@ -18,6 +18,7 @@ TABLES = (
 CELL_TABLES = (
     "segmentation",
     "instances",
+    "masks",
     "cells",
     "selection",
     "stability",

@@ -11,6 +11,7 @@ rule annotate:
         parts="results/{study}/masks/{cohort}/parts.npy",
         labels="results/{study}/masks/{cohort}/labels.npy",
         index="results/{study}/masks/{cohort}/index.parquet",
+        rejects="results/{study}/masks/{cohort}/rejects.csv",
     log:
         "logs/{study}/annotate/{cohort}.log",
     benchmark:
@@ -33,7 +34,7 @@ rule annotate:
         "python -m leukoflow.steps.annotate --settings {params.settings:q} --cohort {wildcards.cohort}"
         " --root {params.root:q} --manifest {input.manifest} --files {input.files} --groups {input.groups}"
         " --max-pixels {params.max_pixels} --threads {threads} --images {output.images} --parts {output.parts}"
-        " --labels {output.labels} --index {output.index} 2> {log}"
+        " --labels {output.labels} --index {output.index} --rejects {output.rejects} 2> {log}"
 
 
 rule train_segmenter:

@@ -58,7 +58,9 @@ rule list_images:
         contents=download_contents,
         table=table_file,
     output:
-        "results/{study}/cohorts/{cohort}/listing.parquet",
+        listing="results/{study}/cohorts/{cohort}/listing.parquet",
+        left_out="results/{study}/cohorts/{cohort}/left_out.parquet",
+        warnings="results/{study}/cohorts/{cohort}/warnings.csv",
     log:
         "logs/{study}/list_images/{cohort}.log",
     benchmark:
@@ -79,7 +81,8 @@ rule list_images:
         "Listing the images of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.list_images --settings {params.settings:q} --root {params.root:q}"
-        " {params.contents} --output {output} 2> {log}"
+        " {params.contents} --left-out {output.left_out} --warnings {output.warnings} --output {output.listing}"
+        " 2> {log}"
 
 
 rule synthesise:
@@ -145,7 +148,8 @@ rule measure:
 
 rule manifest:
     input:
-        measured_files,
+        measured=measured_files,
+        left_out=left_out_file,
     output:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
@@ -166,8 +170,10 @@ rule manifest:
         scale=cohort_option("um_per_pixel"),
         aspect=cohort_option("aspect"),
         bits=cohort_option("bits"),
+        left_out=left_out_option,
     message:
         "Gathering the manifest of {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.manifest --measured {input} {params.scale} {params.aspect} {params.bits}"
+        "python -m leukoflow.steps.manifest --measured {input.measured} {params.scale} {params.aspect} {params.bits}"
+        " {params.left_out}"
         " --manifest {output.manifest} --quality {output.quality} --files {output.files} --rejects {output.rejects} 2> {log}"

@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from leukoflow.artefact.model import Model, open_model
 from leukoflow.artefact.overlay import overlay, overlay_path
 from leukoflow.artefact.schema import Export
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import PICTURES, atomic
+from leukoflow.core.files import atomic
 from leukoflow.core.parallel import in_order
 from leukoflow.core.step import progress
+from leukoflow.core.walk import PICTURES, is_picture, walk, why_not
 from leukoflow.images.io import ImageError, read_image
 
 REJECTED = ["path", "reason"]
@@ -50,20 +52,35 @@ class Outcome:
     reason: str = ""
 
 
-def listed(paths: Iterable[Path]) -> list[str]:
-    """Files as given, and all images below folders, sorted, by their suffix; each once. LeukoFlowError for none."""
+def listed(paths: Sequence[Path], written: Path | None = None) -> tuple[list[str], Counter[str]]:
+    """Files as given, and all images below folders, sorted, by the walk that cohorts are listed by; each once.
+
+    Also how many files of the folders were left out, by the reason. written: a folder of pictures that were made here
+    and are not asked about. LeukoFlowError if there is no image.
+    """
+    made = written.resolve() if written is not None else None
     found: dict[str, None] = {}
+    left_out: Counter[str] = Counter()
     for path in paths:
         if path.is_dir():
-            inside = (str(Path(name, file)) for name, _, files in os.walk(path) for file in files)
-            found |= dict.fromkeys(sorted(each for each in inside if each.lower().endswith(PICTURES)))
+            inside: list[str] = []
+            for level in walk(path):
+                at = path / level.folder
+                if made is not None and at.resolve().is_relative_to(made):
+                    left_out["written by an earlier --explain"] += len(level.files)
+                    continue
+                inside += [str(at / name) for name in level.files if is_picture(name)]
+                left_out.update(why_not(name) for name in level.files if not is_picture(name))
+                left_out["hidden, or left by a system or editor"] += len(level.litter)
+                left_out["a pipe, a device or an endless link"] += len(level.special)
+            found |= dict.fromkeys(sorted(inside))
         elif path.exists():
             found[str(path)] = None
         else:
             raise LeukoFlowError(f"{path}: there is no such file or folder")
     if not found:
         raise LeukoFlowError(f"{' '.join(map(str, paths))}: holds no image ({' '.join(PICTURES)})")
-    return list(found)
+    return list(found), +left_out
 
 
 def answer_all(paths: Sequence[str], job: Job, output: Path, processes: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from leukoflow.config.base import Section
 from leukoflow.config.masks import SYNTHETIC, Masks
@@ -104,6 +104,14 @@ class Files(Section):
     """Largest accepted image, pixels; larger ones are rejected before they are decoded."""
     citation: str = ""
     """How the source asks to be cited; shown in the report."""
+
+    @model_validator(mode="after")
+    def _masks_are_named(self) -> "Files":
+        if self.masks and bool(self.masks.path) == bool(self.table and self.columns.mask):
+            raise ValueError(
+                "masks are named by masks.path or by a column of the table (columns.mask): give one of them"
+            )
+        return self
 
     @field_validator("label_pattern")
     @classmethod

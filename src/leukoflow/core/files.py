@@ -15,8 +15,6 @@ from leukoflow.core.errors import LeukoFlowError
 if TYPE_CHECKING:
     import pandas as pd
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-"""Suffixes of image files, in lower case."""
 WHAT_TO_DO = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
 WHAT_TO_DO |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow writing there")
 """By number of the error."""

@@ -24,6 +24,10 @@ class CohortFiles:
     manifest: pd.DataFrame
     quality: pd.DataFrame
     rejects: pd.DataFrame
+    left_out: pd.DataFrame | None = None
+    """Files of its tree that are no images; None for a cohort that was drawn."""
+    warnings: pd.DataFrame | None = None
+    """What the listing warned of."""
 
 
 def cohorts(
@@ -32,14 +36,15 @@ def cohorts(
     """Facts of every cohort in long form: cohort, fact, label, measured, published.
 
     `published` has the source's own number of images for each label, kept in a column of its own. Facts: listed,
-    images (whole and by label), rejected (whole and by reason), scale bars (by label), identical and near-identical
-    pairs (within, and by the other cohort's name across), images with a duplicate, implausible exposures (by kind),
-    bits filled of 16-bit files (if not all), medians of focus and exposure.
+    images (whole and by label), rejected (whole and by reason), files (whole and by kind, which add up; of cohorts that
+    are listed), warning (its text is the label), scale bars (by label), identical and near-identical pairs (within, and
+    by the other cohort's name across), images with a duplicate, implausible exposures (by kind), bits filled of 16-bit
+    files (if not all), medians of focus and exposure.
     """
     rows: list[dict[str, Any]] = []
     for name, tables in files.items():
-        facts = _counts(tables, dict(published.get(name, {}))) + _pairs(name, duplicates) + _exposure(tables.quality)
-        facts += _medians(tables.quality)
+        facts = _counts(tables, dict(published.get(name, {}))) + _tree(tables)
+        facts += _pairs(name, duplicates) + _exposure(tables.quality) + _medians(tables.quality)
         rows += [{"cohort": name, "published": np.nan, **fact} for fact in facts]
     # Counts stay whole numbers beside the medians.
     return pd.DataFrame(rows, columns=COHORT_COLUMNS, dtype=object)
@@ -68,6 +73,20 @@ def _counts(tables: CohortFiles, published: dict[str, int]) -> list[dict[str, An
         bars = barred.loc[barred["bar_colour"].isin(colours), "label"].value_counts()
         for label in sorted(counts.index):
             facts.append({"fact": fact, "label": label, "measured": int(bars.get(label, 0))})
+    return facts
+
+
+def _tree(tables: CohortFiles) -> list[dict[str, Any]]:
+    """What the files of the tree are, and what the listing warned of."""
+    facts: list[dict[str, Any]] = []
+    if tables.left_out is not None:
+        kinds = {"image": len(tables.manifest)}
+        kinds |= {str(kind): int(count) for kind, count in tables.left_out["kind"].value_counts().items()}
+        kinds["rejected"] = len(tables.rejects)
+        facts.append({"fact": "files", "label": "", "measured": sum(kinds.values())})
+        facts += [{"fact": "files", "label": kind, "measured": count} for kind, count in kinds.items() if count]
+    if tables.warnings is not None:
+        facts += [{"fact": "warning", "label": str(text), "measured": 1} for text in tables.warnings["text"]]
     return facts
 
 

@@ -101,6 +101,12 @@ def read_samples(data: bytes, max_pixels: int) -> Samples:
         raise ImageError(f"damaged or truncated ({_one_line(error)})") from error
 
 
+def went_through_jpeg(data: bytes) -> bool:
+    """Whether a file that `read_samples` reads is a JPEG or holds one (TIFF): its samples were stored with loss."""
+    opens = _format(data)
+    return opens is Jpeg or (opens is Tiff and Tiff(data).lossy)
+
+
 def _format(data: bytes) -> Callable[[bytes], _Opened]:
     for magic, opens in _FORMATS:
         if data.startswith(magic):

@@ -75,6 +75,11 @@ class Tiff:
         value = _number(self.tags, Tag.ORIENTATION, 1)
         return value if value in range(1, 9) else 1
 
+    @property
+    def lossy(self) -> bool:
+        """Whether its samples went through JPEG."""
+        return self.compression == _JPEG
+
     def _require_read(self) -> None:
         if _same(self.tags, Tag.FORMAT, 1, "sample formats") not in (1, 4) or self.bits > 16:
             raise ImageError("signed, floating-point or 32-bit samples; save it with 8 or 16 bits")

@@ -31,7 +31,8 @@ def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables leaderboard, external, cohorts and audit, in the order of the pipeline."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
     found = [*_exposure(cohorts), *_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
-    return [*found, *_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
+    found += [*_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
+    return [*found, *_published(cohorts), *_weights(leaderboard)]
 
 
 def gravest_first(found: list[Finding]) -> list[Finding]:
@@ -182,6 +183,15 @@ def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
             )
             text += f"Each is named in cohorts/{cohort}/rejects.csv."
             found.append(Finding("warn", f"Rejected files in {cohort}", text, "cohorts"))
+    return found
+
+
+def _warnings(cohorts: pd.DataFrame) -> list[Finding]:
+    """What a listing warned of: patterns and labels that fit nothing, and the like."""
+    found = []
+    for cohort, part in cohorts[cohorts["fact"] == "warning"].groupby("cohort", sort=False):
+        text = " ".join(f"{each[:1].upper()}{each[1:]}." for each in part["label"].astype(str))
+        found.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts"))
     return found
 
 

@@ -31,7 +31,7 @@ from leukoflow.report.summary import summary_section
 
 TABLES = (
     "scores", "leaderboard", "external", "cohorts", "audit", "comparisons",
-    "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours",
     "statistics", "ranks", "leakage",
     "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
     "probes", "shortcut_audit", "stain_swap", "neutralised",

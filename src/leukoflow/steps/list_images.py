@@ -1,15 +1,17 @@
-"""List the images of a folder or downloaded cohort, with their labels, into a table."""
+"""List the images of a folder or downloaded cohort, with their labels, and account for its other files."""
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 from pydantic import Field, RootModel
 
 from leukoflow.cohorts.folder import check_contents, list_folder, report_labels
 from leukoflow.config.cohorts import DownloadCohort, FolderCohort
 from leukoflow.core.files import read_table, write_table
-from leukoflow.core.step import parser, run, settings
+from leukoflow.core.step import log, parser, run, settings
 
 
 class Listed(RootModel[Annotated[FolderCohort | DownloadCohort, Field(discriminator="kind")]]):
@@ -22,8 +24,15 @@ def main(argv: list[str] | None) -> int | None:
     if arguments.contents:
         check_contents(arguments.root, read_table(arguments.contents))
     listing = list_folder(arguments.root, files)
-    report_labels(listing, files.expected)
-    write_table(arguments.output, listing)
+    report_labels(listing.images, files.expected)
+    counts = Counter(listing.left_out[["kind", "reason"]].itertuples(index=False, name=None))
+    for (kind, reason), count in counts.items():
+        log.info("left out as %s: %d%s", kind, count, f" ({reason})" if reason else "")
+    for text in listing.warnings:
+        log.warning("%s", text)
+    write_table(arguments.left_out, listing.left_out)
+    write_table(arguments.warnings, pd.DataFrame({"text": listing.warnings}, dtype="string"))
+    write_table(arguments.output, listing.images)
     return None
 
 
@@ -32,6 +41,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments.add_argument("--settings", type=settings(Listed), required=True, help="the cohort's section, as JSON")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the paths are relative to")
     arguments.add_argument("--contents", type=Path, help="list of the unpacked files (path, bytes) to check first")
+    arguments.add_argument("--left-out", type=Path, required=True, help="files that are no images of it, Parquet")
+    arguments.add_argument("--warnings", type=Path, required=True, help="what of the config fits nothing, CSV")
     arguments.add_argument("--output", type=Path, required=True, help="listing, Parquet")
     return arguments.parse_args(argv)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from leukoflow.cohorts.account import REJECTED
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.exposure import FULL, SAMPLES, bits_filled, implausible
 from leukoflow.core.files import read_table, write_table
@@ -25,6 +26,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--quality", type=Path, required=True)
     arguments.add_argument("--files", type=Path, required=True, help="what the images are read by")
     arguments.add_argument("--rejects", type=Path, required=True)
+    arguments.add_argument("--left-out", type=Path, help="files of the tree that are no images, Parquet")
     arguments.add_argument("--um-per-pixel", type=float, help="scale of all images, where it is known")
     arguments.add_argument("--aspect", type=float, help="width over height that images are stretched to when read")
     arguments.add_argument("--bits", type=int, help="bits that the camera fills of samples of 16")
@@ -37,7 +39,11 @@ def main(argv: list[str] | None) -> None:
         example = f", for instance {table['path'].iloc[0]}: {table['reason'].iloc[0]}" if len(table) else ""
         raise LeukoFlowError(f"{args.manifest.parent.name}: none of {len(table)} images can be used{example}")
     accepted = table[~rejected].reset_index(drop=True)
-    write_table(args.rejects, table.loc[rejected, ["path", "reason"]])
+    rejects = table.loc[rejected, ["path", "reason"]]
+    if args.left_out:
+        others = read_table(args.left_out)
+        rejects = pd.concat([rejects, others.loc[others["kind"] == REJECTED, ["path", "reason"]]])
+    write_table(args.rejects, rejects.sort_values("path", kind="stable"))
     accepted = _scaled(accepted, args.um_per_pixel)
     write_table(args.quality, accepted[["image_id", *QUALITY_COLUMNS, "scale_source", *SAMPLES]])
     aspect = pd.array([args.aspect] * len(accepted), "Float64")

@@ -33,6 +33,11 @@ def main(argv: list[str] | None = None) -> None:
         "outputs": "tables to write",
     }.items():
         arguments.add_argument(f"--{name}", nargs="+", type=Path, required=True, help=text)
+    for name, text in {
+        "left-out": "left_out.parquet of every cohort that was listed",
+        "warnings": "warnings.csv of the same",
+    }.items():
+        arguments.add_argument(f"--{name}", nargs="*", type=Path, default=[], help=text)
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--groups", type=Path, required=True, help="duplicate groups and acquisitions")
     arguments.add_argument("--comparisons", nargs="*", type=Path, default=[], help="of every experiment (CSV)")
@@ -46,8 +51,11 @@ def main(argv: list[str] | None = None) -> None:
     scores = tables.gather([read_table(path) for path in given.scores])
     duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
     qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
+    left_out, warnings = _by_folder(given.left_out), _by_folder(given.warnings)
     files = {
-        name: cohort_tables.CohortFiles(manifests[name], qualities[name], rejects[name])
+        name: cohort_tables.CohortFiles(
+            manifests[name], qualities[name], rejects[name], left_out.get(name), warnings.get(name)
+        )
         for name in study.cohorts
         if name in manifests
     }

@@ -77,6 +77,9 @@ def fit_segmenter(
     """
     if not train or not validation:
         raise LeukoFlowError("training a segmenter needs masks in the training and in the validation role")
+    for role, sources in (("training", train), ("validation", validation)):
+        if not any(((each.parts > 0) & known(each.parts)[0]).any() for each in sources):
+            raise LeukoFlowError(f"no mask of the {role} role holds a cell; check masks, or give more of them")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(stream_seed(training.seed, "segmenter weights"))
     fabric = Fabric(accelerator=accelerator, devices=1, precision=training.precision)
@@ -166,7 +169,7 @@ def _validate(
             wanted = truth.double() * weight
             sums += torch.stack([(each).sum(dim=(0, 2, 3)) for each in (found * wanted, found, wanted)])
         for part in dice:
-            if sums[2, part] > 0:
+            if sums[1, part] + sums[2, part] > 0:
                 dice[part].append(float(2 * sums[0, part] / (sums[1, part] + sums[2, part])))
     means = [float(np.mean(values)) if values else math.nan for values in dice.values()]
     return float(np.mean(losses)), means[0], means[1]

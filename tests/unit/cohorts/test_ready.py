@@ -32,7 +32,7 @@ def test_entry_on_real_images(name: str) -> None:
     cohort = DownloadCohort.model_validate(yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))[name])
     root = local_root(cohort)
     assert root is not None
-    listing = list_folder(root, cohort)
+    listing = list_folder(root, cohort).images
     assert set(listing["label"].dropna()) == set(cohort.expected)
     counts = listing["label"].value_counts()
     assert all(counts[label] <= number for label, number in cohort.expected.items())
@@ -53,6 +53,6 @@ def test_folder_entries(name: str) -> None:
 def test_masked_entry_on_real_images(name: str) -> None:
     entry = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))[name]
     cohort = FolderCohort.model_validate(entry)
-    listing = list_folder(resolve_root(cohort.root), cohort)
+    listing = list_folder(resolve_root(cohort.root), cohort).images
     assert len(listing) == cohort.images == MASKED[name]
     assert listing["mask"].notna().all() and listing["label"].nunique() == 5

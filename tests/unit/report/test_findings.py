@@ -96,3 +96,10 @@ def test_implausible_exposure_is_as_grave_as_it_is_frequent(told):
     many = told(cohorts=with_facts(cohorts, ("implausible exposure", "nearly white", images)))
     assert next(iter(many)) == title and many[title].tone == "bad"
     assert f"{images} nearly white" in many[title].text
+
+
+def test_what_the_listing_warned_of_is_told_with_its_words(told):
+    text = told()["Check the config of demo"]
+    assert text.tone == "warn" and "Check the config of away" not in told()
+    assert "Exclude: no file matches '*_msk.png'; did you mean '*_mask.png'?" in text.text
+    assert "Labels: no folder is 'Pr'." in text.text

@@ -14,7 +14,14 @@ from leukoflow.steps import list_images
 
 def run(root: Path, settings: dict, *more: str) -> pd.DataFrame:
     output = root.parent / "listing.parquet"
-    list_images.main(["--settings", json.dumps(settings), "--root", str(root), "--output", str(output), *more])
+    given = {
+        "settings": json.dumps(settings),
+        "root": root,
+        "output": output,
+        "left-out": root.parent / "left_out.parquet",
+    }
+    given |= {"warnings": root.parent / "warnings.csv"}
+    list_images.main([*(str(part) for name, value in given.items() for part in (f"--{name}", value)), *more])
     return read_table(output)
 
 

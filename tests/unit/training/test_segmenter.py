@@ -123,6 +123,16 @@ def test_it_learns_goes_on_after_a_stop_and_ends_the_same(tmp_path: Path) -> Non
         assert torch.equal(value, resumed.weights[name]), name
 
 
+@pytest.mark.parametrize("role", ["training", "validation"])
+def test_masks_without_any_cell_are_an_error(tmp_path: Path, role: str) -> None:
+    """A network that finds nothing would agree with them, and the Dice that chooses the epoch is undefined."""
+    full, empty = discs(3, 32, 8.0), discs(3, 32, 8.0)
+    empty.parts[:] = 0
+    train, validation = ([empty], [full]) if role == "training" else ([full], [empty])
+    with pytest.raises(LeukoFlowError, match=f"no mask of the {role} role holds a cell"):
+        fit_segmenter(0.0625, train, validation, SegmenterTraining(epochs=1), tmp_path / "state")
+
+
 def test_no_masks_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LeukoFlowError, match="needs masks"):
         fit_segmenter(0.0625, [], [], SegmenterTraining(), tmp_path / "x.safetensors")
