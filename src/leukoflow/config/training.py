@@ -104,7 +104,8 @@ class Training(Section):
     balance: Literal["none", "weights", "sampling"] = "none"
     """Against unequal classes: weights n / (K n_k) in the loss, or sampling with those weights."""
     monitor: Literal["accuracy", "loss"] = "accuracy"
-    """Validation figure that chooses the best epoch and stops early; ties go to the earlier epoch."""
+    """Validation figure that chooses the best epoch and stops early. Of epochs with the same accuracy the one with the
+    lowest validation loss is the best."""
     patience: int = Field(5, ge=1)
     """Epochs without a better figure after which training stops."""
     accumulate: int = Field(1, ge=1)

@@ -91,6 +91,7 @@ def main(argv: list[str] | None) -> None:
         "fitting": spec.fitting,
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
+        "best_epoch_by": result.chosen_by,
         "train_images": len(np.unique(data.image_ids[roles["train"].rows].astype(str))),
         "train_rows": len(roles["train"]),
         "class_shares": _class_shares(split, args.fold, len(args.classes)),
@@ -192,7 +193,8 @@ def _device_name(device: torch.device) -> str:
 
 def _write(args: Any, result: Fitted, description: dict[str, Any], predicted: pd.DataFrame) -> None:
     columns = list(recipe.Epoch.__dataclass_fields__)
-    write_table(args.history, pd.DataFrame([asdict(each) for each in result.history], columns=columns))
+    history = pd.DataFrame([asdict(each) for each in result.history], columns=columns)
+    write_table(args.history, history.assign(kept=history["epoch"] == result.best_epoch))
     write_json(args.description, description)
     inference.save_tensors(args.weights, result.weights)
     write_table(args.predictions, predicted)
