@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from leukoflow.config.training import Schedule, Training
 
+ADAMW_DECAY = 0.01
+"""Weight decay of AdamW where a recipe names none: PyTorch's default, and that of Loshchilov and Hutter's own code."""
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -111,7 +114,10 @@ def optimiser(model: nn.Module, backbone: tuple[str, ...], training: Training) -
             groups[name.startswith(backbone) if backbone else False].append(parameter)
     rates = {False: training.learning_rate, True: training.backbone_learning_rate or training.learning_rate}
     listed = [{"params": groups[key], "lr": rates[key], "base": rates[key]} for key in groups if groups[key]]
+    decay = training.weight_decay
+    if decay is None:
+        decay = ADAMW_DECAY if training.optimiser == "adamw" else 0.0
     if training.optimiser == "sgd":
-        return torch.optim.SGD(listed, momentum=0.9, weight_decay=training.weight_decay)
+        return torch.optim.SGD(listed, momentum=0.9, weight_decay=decay)
     kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
-    return kind(listed, weight_decay=training.weight_decay)
+    return kind(listed, weight_decay=decay)
