@@ -98,9 +98,7 @@ def weights_of_model(wildcards):
 def partner_of_model(wildcards):
     """Weights that a model's entry names for its second trunk."""
     partner = STUDY.models[wildcards.model].partner
-    return (
-        [] if partner is None or partner.weights is None else [weights_file(partner)]
-    )
+    return [] if partner is None or partner.weights is None else [weights_file(partner)]
 
 
 def start_of_run(wildcards):

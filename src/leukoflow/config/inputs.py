@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from leukoflow.config.base import Section
+from leukoflow.config.errors import NAMED
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -33,7 +34,11 @@ PRESETS = {
     ),
 }
 """Scalings by name."""
-Asked = Literal["weights", "imagenet", "unit", "symmetric", "bytes", "caffe"] | InputScaling
-"""Key `input_scaling`."""
+Preset = Literal["weights", "imagenet", "unit", "symmetric", "bytes", "caffe"]
+Asked = Annotated[
+    Annotated[Preset, Tag(NAMED)] | Annotated[InputScaling, Tag("InputScaling")],
+    Discriminator(lambda given: "InputScaling" if isinstance(given, (dict, InputScaling)) else NAMED),
+]
+"""Key `input_scaling`: a name, or a mean and standard deviation."""
 OF_WEIGHTS: Literal["weights"] = "weights"
 """The scaling that the weights were trained with."""

@@ -320,3 +320,19 @@ def test_a_partner_needs_its_option_and_digests_their_weights() -> None:
     with pytest.raises(ValidationError, match="input_scaling is for networks that read pictures"):
         Model(architecture="hybridcn_nas", features="some", input_scaling="unit")
     Model(architecture="inceptionv3_vit", options=options, partner={"weights": "hub:a/b@c"})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("imagnet", r"input should be 'weights', .*'caffe' \(given: 'imagnet'\)"),
+        ({"mean": [0, 0, 0], "sd": [1, 1, 0]}, None),
+        ({"mean": [0, 0, 0]}, None),
+    ],
+)
+def test_a_wrong_scaling_is_told_by_its_key(given: object, words: str | None) -> None:
+    key = r"x.yaml: models.resnet50_hmscam.input_scaling"
+    words = words or (r"\.sd\.2: input should be greater than 0" if "sd" in given else r"\.sd: is required")
+    with pytest.raises(LeukoFlowError, match=rf"^{key}(: )?{words}") as error:
+        parse_study(changed("models.resnet50_hmscam.input_scaling", given), "x.yaml")
+    assert "|" not in str(error.value) and "\n" not in str(error.value)

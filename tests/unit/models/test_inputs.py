@@ -12,7 +12,7 @@ from torch import nn
 
 from leukoflow.artefact.sessions import session
 from leukoflow.config.features import Backbone, DeepFeatures
-from leukoflow.config.inputs import IMAGENET, OF_WEIGHTS, PRESETS, Asked, InputScaling
+from leukoflow.config.inputs import IMAGENET, OF_WEIGHTS, PRESETS, InputScaling, Preset
 from leukoflow.config.load import load_study
 from leukoflow.config.models import Model
 from leukoflow.core.errors import LeukoFlowError
@@ -125,7 +125,7 @@ def test_an_unknown_origin_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 
 def test_the_config_may_say_it() -> None:
-    assert set(get_args(get_args(Asked)[0])) == {OF_WEIGHTS, *PRESETS}
+    assert set(get_args(Preset)) == {OF_WEIGHTS, *PRESETS}
     x = torch.rand(2, 3, 4, 4)
     red, green, blue = (x * 255).unbind(1)
     expected = {

@@ -133,3 +133,20 @@ def test_backbone_has_its_own_rate() -> None:
     rates = {id(each): group["lr"] for group in optimiser.param_groups for each in group["params"]}
     assert {rates[id(each)] for each in model["trunk"].parameters()} == {1e-4}
     assert {rates[id(each)] for each in model["head"].parameters()} == {1e-2}
+
+
+@pytest.mark.parametrize(
+    ("given", "decay"),
+    [
+        ({"optimiser": "adamw"}, 0.01),
+        ({"optimiser": "adamw", "weight_decay": 0}, 0),
+        ({"optimiser": "adamw", "weight_decay": 0.004}, 0.004),
+        ({"optimiser": "adam"}, 0),
+        ({"optimiser": "sgd"}, 0),
+    ],
+)
+def test_adamw_without_a_word_has_the_customary_decay(given: dict, decay: float) -> None:
+    """With a decay of 0 it would be Adam."""
+    model = torch.nn.Linear(2, 2)
+    optimiser = recipe.optimiser(model, (), Training(**given))
+    assert [group["weight_decay"] for group in optimiser.param_groups] == [decay]
