@@ -267,6 +267,7 @@ class FakeStudy:
         }
         facts |= {
             "parameters": None if baseline else 336_544 * (1 + number % 3),
+            "trainable": None if baseline else 336_544 * (1 + number % 3),
             "input_size": self.side,
             "epochs": epochs,
             "best_epoch": epochs - 1,

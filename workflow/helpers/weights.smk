@@ -27,6 +27,11 @@ def is_pinned(entry):
 # Every entry that may have weights, by its config key.
 WEIGHTED = {f"models.{name}": each for name, each in STUDY.models.items()}
 WEIGHTED |= {
+    f"models.{name}.partner": each.partner
+    for name, each in STUDY.models.items()
+    if each.partner is not None
+}
+WEIGHTED |= {
     f"features.{name}.backbones.{place}": each
     for name, features in STUDY.features.items()
     if features.kind == "deep"
@@ -74,6 +79,7 @@ PRETRAINING = {
     "options": True,
     "weights": True,
     "sha256": True,
+    "input_scaling": True,
     "self_supervised": True,
     "training": {"precision", "workers"},
 }
@@ -87,6 +93,12 @@ def weights_of_model(wildcards):
     """Weights that a model's entry names."""
     entry = STUDY.models[wildcards.model]
     return [] if entry.weights is None else [weights_file(entry)]
+
+
+def partner_of_model(wildcards):
+    """Weights that a model's entry names for its second trunk."""
+    partner = STUDY.models[wildcards.model].partner
+    return [] if partner is None or partner.weights is None else [weights_file(partner)]
 
 
 def start_of_run(wildcards):

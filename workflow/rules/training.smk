@@ -43,6 +43,7 @@ rule train:
     input:
         data=own_inputs,
         start=start_of_run,
+        partner=partner_of_model,
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
     output:
@@ -76,6 +77,7 @@ rule train:
     shell:
         "python -m leukoflow.steps.train --settings {params.settings:q} --name {wildcards.model}"
         " --cohort {wildcards.cohort} --classes {params.classes:q} {params.data} --start {input.start:q}"
+        " --partner {input.partner:q}"
         " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed} --code {params.code}"
         " --resume {params.resume} --threads {threads} --weights {output.weights}"
         " --description {output.description} --history {output.history} --predictions {output.predictions} 2> {log}"

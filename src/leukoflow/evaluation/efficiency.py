@@ -74,7 +74,6 @@ def efficiency(
     by_network = _by_network(measured)
     costs = [_costs(by_network[each]) for each in means[NETWORK].itertuples(index=False, name=None)]
     means = means.join(pd.DataFrame(costs, index=means.index))
-    means["trainable"] = means["parameters"] - means["frozen"]
     for name in ("parameters", "trainable", "buffers", "bytes", "macs", "batch", "gpu_batch"):
         means[name] = means[name].round().astype("Int64")
     return blocks_first(means, BLOCK, "seconds").reindex(columns=COLUMNS)
@@ -84,7 +83,8 @@ def _run_row(run: Run, facts: Mapping[str, Any], history: pd.DataFrame | None) -
     """What training has said of one run."""
     row: dict[str, Any] = {name: getattr(run, name) for name in CELL}
     row |= {name: str(facts.get(name, "")) for name in TEXT} | {"training_device": str(facts.get("device", ""))}
-    row |= {name: _number(facts.get(name)) for name in ("parameters", "epochs", "best_epoch", "seconds", "input_size")}
+    numbers = ("parameters", "trainable", "epochs", "best_epoch", "seconds", "input_size")
+    row |= {name: _number(facts.get(name)) for name in numbers}
     pace = history["images_per_second"] if history is not None and len(history) else pd.Series(dtype=float)
     rates = list((facts.get("firing_rates") or {}).values())
     low, high = (min(rates), max(rates)) if rates else (np.nan, np.nan)
@@ -95,7 +95,7 @@ def _run_row(run: Run, facts: Mapping[str, Any], history: pd.DataFrame | None) -
 def _costs(measured: Measured) -> dict[str, Any]:
     """What measuring has found of one network."""
     macs = sum(each.macs for each in measured.layers)
-    row: dict[str, Any] = {"frozen": measured.frozen, "buffers": measured.buffers, "bytes": measured.bytes}
+    row: dict[str, Any] = {"buffers": measured.buffers, "bytes": measured.bytes}
     row |= {"macs": macs if measured.layers else np.nan, "gpu": ""}
     for prefix, rows in (
         ("", [each for each in measured.speed if each["device"] == "cpu"]),

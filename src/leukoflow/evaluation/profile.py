@@ -24,8 +24,6 @@ Result = TypeVar("Result")
 class Measured:
     """What was found out of one network."""
 
-    frozen: int
-    """Parameters that the paper leaves as they were pretrained."""
     buffers: int
     """Numbers that are saved but not trained, such as running statistics."""
     bytes: int
@@ -71,15 +69,13 @@ def _measure(folder: Path, description: dict[str, Any], settings: Profile) -> Me
     layers = []
     if description["fitting"] != "direct":
         layers = layers_of(model, inference.to_input(image, cpu), list(description["firing_rates"]))
-    frozen = registry.spec(description["architecture"]).frozen
-    sizes = {name: each.numel() for name, each in model.named_parameters()}
+    parameters = sum(each.numel() for each in model.parameters())
     saved = sum(each.numel() for each in model.state_dict().values())
     if torch.cuda.is_available():
         gpu = inference.best_device()
         speed += measure(model.to(gpu), image, gpu, settings, GpuMemory(gpu))
     return Measured(
-        frozen=sum(count for name, count in sizes.items() if frozen and name.startswith(frozen)),
-        buffers=saved - sum(sizes.values()),
+        buffers=saved - parameters,
         bytes=weights.stat().st_size,
         layers=layers,
         speed=speed,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic
-from leukoflow.models import registry
+from leukoflow.models import inputs, registry
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -25,7 +25,8 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
 
 
 def load_model(description: Mapping[str, Any], weights: str | Path) -> nn.Module:
-    """Build the model that `model.json` describes and load its weights, in evaluation mode.
+    """Build the model that `model.json` describes and load its weights, with the scaling of its input, in evaluation
+    mode.
 
     Raises LeukoFlowError where the weights are damaged or belong to another architecture.
     """
@@ -36,6 +37,7 @@ def load_model(description: Mapping[str, Any], weights: str | Path) -> nn.Module
         model.load_state_dict(load_file(weights))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise LeukoFlowError(f"{weights}: these weights cannot be loaded ({error}); train again") from error
+    inputs.restore(model, description.get("input", {}), weights)
     return model.eval()
 
 

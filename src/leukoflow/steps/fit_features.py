@@ -105,6 +105,7 @@ def _stack(
     model.load_state_dict(fitted.weights)
     best = fitted.history[fitted.best_epoch]
     training: dict[str, Any] = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch}
+    training |= {"best_epoch_by": fitted.chosen_by}
     training |= {"validation_loss": best.validation_loss, "validation_accuracy": best.validation_accuracy}
     return model.stack.eval(), training
 

@@ -206,6 +206,8 @@ def runs(tmp_path_factory):
         facts = {"model": model, "architecture": model, "size": "small", "options": options, "classes": list("abcd")}
         facts |= {"reads": spec.reads, "input_size": side, "fitting": spec.fitting, "seconds": 10.0 + fold, "epochs": 2}
         facts |= {"parameters": sum(each.numel() for each in network.parameters()), "recipe": "own", "device": "cpu"}
+        # In one of two folds a layer of 1,000 parameters stayed as it was loaded.
+        facts["trainable"] = facts["parameters"] - 1000 * fold
         facts["firing_rates"] = dict.fromkeys(NEURONS, 0.1 + 0.1 * fold) if model == "neurallnet" else {}
         (folder / run.name / "model.json").write_text(json.dumps(facts))
         history = pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})
@@ -226,6 +228,7 @@ def test_step_profile(runs, tmp_path, monkeypatch) -> None:
     assert len(table) == 4 and list(made["efficiency"].columns) == efficiency.COLUMNS
     spiking = table.loc[("plain", "neurallnet")]
     assert (spiking["parameters"], spiking["runs"], spiking["seconds"], spiking["epochs"]) == (35_616, 2, 10.5, 2)
+    assert spiking["trainable"] == 35_616 - 500
     assert spiking["training_images_per_second"] == 20 and spiking["input_size"] == 32
     # Two statistics for each channel of nine batch norms, and a count for each.
     channels = 16 + 16 + 32 + 32 + 64 + 64 + 128 + 128 + 64 + 32

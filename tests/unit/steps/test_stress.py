@@ -132,7 +132,7 @@ def test_a_normalised_view_is_made_of_the_changed_pictures(trained: Path) -> Non
 
 
 FEATURES = {"kind": "deep", "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}
-FEATURES |= {"stack": "as_coded", "stack_size": "small", "selection": {"features": 40, "stability": 0}}
+FEATURES |= {"grid": 1, "stack": "as_coded", "stack_size": "small", "selection": {"features": 40, "stability": 0}}
 
 
 def classified(root: Path, folder: Path) -> list[str]:
