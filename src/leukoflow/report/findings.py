@@ -29,7 +29,8 @@ def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables leaderboard, external, cohorts and audit, in the order of the pipeline."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
     found = [*_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
-    return [*found, *_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
+    found += [*_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_published(cohorts)]
+    return [*found, *_weights(leaderboard)]
 
 
 def gravest_first(found: list[Finding]) -> list[Finding]:
@@ -155,6 +156,17 @@ def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
             )
             text += f"Each is named in cohorts/{cohort}/rejects.csv."
             found.append(Finding("warn", f"Rejected files in {cohort}", text, "cohorts"))
+    return found
+
+
+def _left_out(study: Study) -> list[Finding]:
+    """Optional cohorts that this study went on without."""
+    found = []
+    for name, cohort in study.cohorts.items():
+        if cohort.kind == "folder" and cohort.left_out:
+            text = f"Its folder is {cohort.root}, and this environment variable was not set. It is no external cohort "
+            text += "and no source of masks here; set the variable and run again to have it."
+            found.append(Finding("warn", f"Cohort {name} was left out", text, "cohorts"))
     return found
 
 
