@@ -54,7 +54,12 @@ def test_samples_on_real_images() -> None:
     entry = yaml.safe_load((FOLDER / "hosseini_samples.yaml").read_text(encoding="utf-8"))["hosseini_samples"]
     cohort = FolderCohort.model_validate(entry)
     listing = list_folder(resolve_root(cohort.root), cohort)
-    assert len(listing) == 16 and listing["label"].value_counts().to_dict() == {"Early": 2, "Pre": 2, "Pro": 1, "Benign": 1}
+    assert len(listing) == 16 and listing["label"].value_counts().to_dict() == {
+        "Early": 2,
+        "Pre": 2,
+        "Pro": 1,
+        "Benign": 1,
+    }
 
 
 MASKED = {"zheng_wbc": 300, "bcisc": 268}
