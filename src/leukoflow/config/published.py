@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from leukoflow.config.base import Name, Section
 from leukoflow.config.cohorts import Cohort
+from leukoflow.config.conditions import Conditions
 from leukoflow.config.errors import explain, nearest
 from leukoflow.config.models import METRICS
 from leukoflow.config.published_checks import Check, named_by
@@ -18,14 +19,16 @@ FOLDER = Path(__file__).parent / "papers"
 Metric = Literal[
     "accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa", "one_vs_rest_accuracy", "precision",
     "recall", "f1", "auc", "ap", "micro_auc", "micro_ap", "ece", "mce", "brier", "ece_scaled", "temperature", "loss",
-    "parameters", "seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+    "adaptive_ece", "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds",
+    "images_per_second", "megabytes", "memory_megabytes", "gpu_memory_megabytes",
 ]  # fmt: skip
 Perturbation = Literal[
     "gaussian_noise", "salt_pepper", "gaussian_blur", "defocus", "resolution", "jpeg", "occlusion", "rotation",
     "brightness", "contrast", "stain_shift",
 ]  # fmt: skip
 AMOUNTS = (
-    "loss", "temperature", "parameters", "seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+    "loss", "temperature", "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds",
+    "images_per_second", "megabytes", "memory_megabytes", "gpu_memory_megabytes",
 )  # fmt: skip
 """Metrics that are no shares."""
 
@@ -130,14 +133,10 @@ class Paper(Section):
     """Our tasks that its results are about, with the number of classes of each, the first one first in figures."""
     architectures: tuple[Name, ...] = Field(min_length=1)
     """Our architectures of the system."""
-    pretrained: tuple[Name, ...] = ()
-    """Those that the paper starts from pretrained weights; the others from random ones."""
+    conditions: Conditions
+    """How its runs were made."""
     backbones: tuple[str, ...] = ()
     """Networks whose features its models read, where they read no pictures."""
-    epochs: int | None = Field(None, ge=1)
-    """Most epochs of the paper's training, where it says."""
-    side: int | None = Field(224, ge=1)
-    """Side of the pictures that its networks read, in pixels."""
     datasets: dict[Name, Dataset] = Field(min_length=1)
     numbers: tuple[Number, ...] = Field(min_length=1)
     checks: tuple[Check, ...] = ()
@@ -154,6 +153,9 @@ class Paper(Section):
                 if dataset not in self.datasets:
                     hint = nearest(dataset, self.datasets)
                     raise ValueError(f"numbers: {number.key}: {dataset!r} is not in section datasets{hint}")
+        for task in self.conditions.tests:
+            if task not in self.tasks:
+                raise ValueError(f"conditions: tests: {task!r} is no task of the paper{nearest(task, self.tasks)}")
         for figure in self.figures:
             for task in figure.tasks:
                 if task not in self.tasks:

@@ -32,7 +32,8 @@ def cohorts(
 
     `published` has the source's own number of images for each label, kept in a column of its own. Facts: listed,
     images (whole and by label), rejected (whole and by reason), scale bars (by label), identical and near-identical
-    pairs (within, and by the other cohort's name across), images with a duplicate, medians of focus and exposure.
+    pairs (within, and by the other cohort's name across), images with a duplicate, medians of focus, exposure and of
+    width over height of the files.
     """
     rows: list[dict[str, Any]] = []
     for name, tables in files.items():
@@ -58,6 +59,11 @@ def _counts(tables: CohortFiles, published: dict[str, int]) -> list[dict[str, An
     facts.append({"fact": "rejected", "label": "", "measured": rejected})
     for reason, count in tables.rejects["reason"].value_counts().items():
         facts.append({"fact": "rejected", "label": str(reason), "measured": int(count)})
+    sizes = tables.manifest[["width", "height"]].dropna()
+    if len(sizes):
+        facts.append(
+            {"fact": "median aspect", "label": "", "measured": float((sizes["width"] / sizes["height"]).median())}
+        )
     by_image = tables.manifest[["image_id"]].assign(label=labels.to_numpy())
     barred = tables.quality.loc[tables.quality["bar_x0"].notna(), ["image_id", "bar_colour"]]
     barred = barred.merge(by_image, on="image_id")

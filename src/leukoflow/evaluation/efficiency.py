@@ -78,8 +78,8 @@ def efficiency(
     by_network = _by_network(measured)
     of_rows = [by_network[each] for each in means[NETWORK].itertuples(index=False, name=None)]
     means = means.join(pd.DataFrame([_costs(each) for each in of_rows], index=means.index))
-    _take_the_whole_way(means, of_rows)
     means["trainable"] = means["parameters"] - means["frozen"]
+    _take_the_whole_way(means, of_rows)
     counts = ("parameters", "trainable", "buffers", "bytes", "macs", "batch", "gpu_batch", "classifier_inputs")
     for name in (*counts, "classifier_parameters", "classifier_bytes", "classifier_macs"):
         means[name] = means[name].astype(float).round().astype("Int64")
@@ -96,8 +96,9 @@ def _take_the_whole_way(means: pd.DataFrame, measured: Sequence[Measured]) -> No
         whole = each.parameters is not None
         means.loc[place, "parameters"] = each.parameters if whole else np.nan
         means.loc[place, "input_size"] = each.side if whole else np.nan
+        means.loc[place, "trainable"] = means.loc[place, "trainable"] + each.trained if whole else np.nan
         if not whole:
-            means.loc[place, ["buffers", "bytes", "frozen"]] = np.nan
+            means.loc[place, ["buffers", "bytes"]] = np.nan
 
 
 def _run_row(run: Run, facts: Mapping[str, Any], history: pd.DataFrame | None) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Measured:
     """Rows of `speed.COLUMNS`."""
     parameters: int | None = None
     """Of the whole way from a picture, where that is more than the model's own."""
+    trained: int = 0
+    """Those in front of the model that were trained."""
     side: int | None = None
     """Side of the pictures that this way starts from, pixels."""
     classifier: "Classifier | None" = None
@@ -56,7 +58,7 @@ class Whole(Protocol):
     """A network from the picture on, around a classifier of features."""
 
     def in_front(self, trained_stack: bool) -> Any:
-        """Parameters, frozen ones, buffers and bytes of all but the classifier."""
+        """Parameters, trained ones, buffers and bytes of all but the classifier."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,10 @@ def _with_front(own: Measured, whole: Whole, way: Way, alone: "Classifier") -> M
     front = whole.in_front(way.trained_stack)
     return replace(
         own,
-        frozen=own.frozen + front.frozen,
         buffers=own.buffers + front.buffers,
         bytes=own.bytes + front.bytes,
         parameters=alone.parameters + front.parameters,
+        trained=front.trained,
         side=way.side,
         classifier=alone,
     )

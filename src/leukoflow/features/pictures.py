@@ -21,8 +21,8 @@ class InFront:
 
     parameters: int
     """Of both networks up to their last maps, and of the fusion stack."""
-    frozen: int
-    """Those of them that no training of the study changes."""
+    trained: int
+    """Those of them that were trained: of the fusion stack, or none."""
     buffers: int
     """Running statistics, what the scaler was fitted to, and the columns that were chosen."""
     bytes: int
@@ -43,22 +43,21 @@ class FromPictures(nn.Module):
     def in_front(self, trained_stack: bool) -> InFront:
         """The size of all but the classifier; trained_stack: whether the fusion stack was trained, not drawn."""
         networks = [network.model for network in self.extractor.networks]
-        parameters = [each for model in networks for name, each in model.named_parameters() if is_used(name)]
         saved = [each for model in networks for name, each in model.state_dict().items() if is_used(name)]
-        frozen = sum(each.numel() for each in parameters)
-        stack = [] if self.stack is None else list(self.stack.parameters())
-        stacked = sum(each.numel() for each in stack)
-        saved += [] if self.stack is None else list(self.stack.state_dict().values())
+        parameters = sum(network.facts()["parameters"] for network in self.extractor.networks)
+        stacked = 0
+        if self.stack is not None:
+            stacked = sum(each.numel() for each in self.stack.parameters())
+            saved += self.stack.state_dict().values()
         scaler = self.transform.scaler
         arrays = [scaler.centre, scaler.scale, scaler.fill, np.array([scaler.clip]), self.columns]
         arrays += [] if self.transform.projection is None else [self.transform.projection]
         numbers = sum(each.numel() for each in saved) + sum(each.size for each in arrays)
-        size = sum(each.numel() * each.element_size() for each in saved) + sum(each.nbytes for each in arrays)
         return InFront(
-            parameters=frozen + stacked,
-            frozen=frozen + (0 if trained_stack else stacked),
-            buffers=numbers - frozen - stacked,
-            bytes=size,
+            parameters=parameters + stacked,
+            trained=stacked if trained_stack else 0,
+            buffers=numbers - parameters - stacked,
+            bytes=sum(each.numel() * each.element_size() for each in saved) + sum(each.nbytes for each in arrays),
         )
 
     def forward(self, images: Tensor) -> Tensor:
