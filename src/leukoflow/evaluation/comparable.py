@@ -122,13 +122,20 @@ def _hold_pictures(
     own = paper.dataset_of(cohort, study.cohorts[cohort]) == number.dataset
     found.hold("cohort", cohort, dataset.name, own)
     if own:
-        found.hold("images in all", int(facts.of_cohort(cohort, "images")), dataset.images)
+        _hold_count(found, "images in all", facts.of_cohort(cohort, "images"), dataset.images)
     found.hold("pictures", view.kind, said.view, view.kind in said.same_views)
     aspect = getattr(study.cohorts[cohort], "aspect", None) or facts.of_cohort(cohort, "median aspect")
     if not abs(aspect - 1) <= SQUARE:
         found.hold("fit to a square", getattr(view, "fit", "letterbox"), said.fit)
     if facts.bars(cohort):
         found.hold("scale bars", getattr(view, "scale_bar", "painted out"), said.scale_bar)
+
+
+def _hold_count(found: Comparison, what: str, images: float, theirs: int) -> None:
+    if np.isnan(images):
+        found.unsaid.append(f"{what} (not recorded here)")
+    else:
+        found.hold(what, int(images), theirs)
 
 
 def _hold_start(found: Comparison, paper: Paper, number: Number, model: Model, facts: Mapping[str, Any]) -> None:
@@ -162,8 +169,8 @@ def _hold_split(
     found.hold("share of validation images", splits.validation, said.validation)
     found.hold("epoch chosen on", "other images", said.epoch_chosen_on)
     if number.target:
-        images = int(facts.of_cohort(row["target"], "images"))
-        found.hold("test images", images, paper.datasets[number.target].images)
+        outside = facts.of_cohort(row["target"], "images")
+        _hold_count(found, "test images", outside, paper.datasets[number.target].images)
         return
     split = facts.splits.get((row["cohort"], row["task"], row["protocol"]))
     tests = said.tests.get(number.task or "")

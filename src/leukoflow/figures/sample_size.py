@@ -19,10 +19,11 @@ def sample_size_chart(table: pd.DataFrame, metrics: Sequence[str] = ("accuracy",
     `table` holds the sample sizes of one cohort, task and view; where there are several runs, bars are their standard
     deviation. `metrics` are what is shown: `accuracy` with or without `f1`.
     """
-    table = table[(table["class"] == "") & table["metric"].isin(metrics)].reset_index(drop=True)
+    table = table[table["class"] == ""].reset_index(drop=True)
     models = list(dict.fromkeys(table["model"]))
     if not models:
         return empty("No model was trained on several shares of the images."), table
+    table = table[table["metric"].isin(metrics)].reset_index(drop=True)
     figure, grid = panels(len(models), 4, 2.7 if len(models) > 1 else 4.2, 2.7)
     least = float(np.nanmin(table[["low", "value"]].to_numpy(float)))
     for axes, model in zip(grid, models, strict=True):

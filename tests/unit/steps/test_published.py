@@ -143,3 +143,27 @@ def test_a_copy_has_the_same_bytes(root, tmp_path: Path) -> None:
     )
     for suffix in paper_figures.SUFFIXES:
         assert (tmp_path / f"hmscam/2_samples{suffix}").read_bytes() == b"bytes of " + suffix.encode()
+
+
+def test_figures_eight_and_nine_show_the_changes_that_each_is_about(root, tmp_path: Path) -> None:
+    """In the made-up study the pictures were turned, made brighter and darker, and compressed."""
+    arguments = ["--study", str(root / "study.json"), "--runs", str(root / "runs"), "--tables", str(root / "tables")]
+    arguments += ["--scores", str(root / "parts/scores"), "--have", "robustness.demo.subtype.plain.acquisition"]
+    paper_figures.main([*arguments, "--figures", str(tmp_path), "--output", str(tmp_path / "index.csv")])
+    eight, nine = (
+        pd.read_csv(tmp_path / f"neurallnet/{name}_acquisition.csv") for name in ("8_perturbations", "9_brightness")
+    )
+    assert set(eight["perturbation"]) == {"none", "rotation"} and set(nine["perturbation"]) == {"none", "brightness"}
+    assert set(eight["model"]) == set(nine["model"]) == {"neurallnet"}
+    table = pd.read_csv(root / "tables/robustness.csv")
+    own = table[(table["model"] == "neurallnet") & (table["protocol"] == "acquisition")]
+    own = own[(own["perturbation"] == "brightness") & (own["metric"] == "accuracy")]
+    assert sorted(nine.loc[nine["perturbation"] == "brightness", "value"]) == sorted(own["value"])
+    pictures = [
+        (tmp_path / f"neurallnet/{name}_acquisition.png").read_bytes() for name in ("8_perturbations", "9_brightness")
+    ]
+    assert pictures[0] != pictures[1]
+    index = pd.read_csv(tmp_path / "index.csv").set_index(["paper", "figure", "shows"])
+    assert index["copy_of"].isna().all()
+    shown = index.loc[("neurallnet", "9", "accuracy under changed brightness"), "differs"]
+    assert "another cohort: demo" in str(shown)
