@@ -44,7 +44,8 @@ class FromPictures(nn.Module):
         """The size of all but the classifier; trained_stack: whether the fusion stack was trained, not drawn."""
         networks = [network.model for network in self.extractor.networks]
         saved = [each for model in networks for name, each in model.state_dict().items() if is_used(name)]
-        parameters = sum(network.facts()["parameters"] for network in self.extractor.networks)
+        learnt = [each for model in networks for name, each in model.named_parameters() if is_used(name)]
+        parameters = sum(each.numel() for each in learnt)
         stacked = 0
         if self.stack is not None:
             stacked = sum(each.numel() for each in self.stack.parameters())
