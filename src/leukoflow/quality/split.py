@@ -94,8 +94,7 @@ def _roles(counts: np.ndarray, classes: Sequence[str], protocol: Protocol, split
         for label, name in enumerate(classes):
             if available[label] < need or set(parts[counts[members, label] > 0]) != set(range(len(fractions))):
                 raise LeukoFlowError(
-                    f"class {name!r} has {available[label]} group{'s' * int(available[label] != 1)} under protocol "
-                    f"{protocol!r}, which cannot be put "
+                    f"class {name!r} has {available[label]} groups under protocol {protocol!r}, which cannot be put "
                     f"into every role of every fold (at least {need} groups are needed, more where groups hold "
                     f"several classes); {more}use fewer folds or another protocol, or add images"
                 )

@@ -61,7 +61,7 @@ def test_too_few_images_name_the_class_and_the_cohort(cohort):
     manifest = read_table(cohort / "manifest.parquet")
     few = manifest[manifest["label"].ne("Benign") | (manifest["image_id"] == "i00")]
     write_table(cohort / "manifest.parquet", few)
-    with pytest.raises(LeukoFlowError, match=r"^cohort 'home': class 'Benign' has 1 group under protocol 'image'"):
+    with pytest.raises(LeukoFlowError, match=r"^cohort 'home': class 'Benign' has 1 groups under protocol 'image'"):
         run(cohort, "image")
     assert not (cohort / "split.parquet").exists()
 
