@@ -70,3 +70,19 @@ def test_bars_in_one_class_only_are_a_warning_and_even_ones_are_not(told):
 
 def test_an_experiment_without_external_runs_says_nothing_of_it(told):
     assert not any("overlaps" in title for title in told(external=table(told, "external")[:0]))
+
+
+def test_a_cohort_that_was_left_out_and_a_smaller_one_are_told(told):
+    fake = finished_study(told.root)
+    folder = fake.study.cohorts["away"].model_copy(update={"root": "${SMEARS}/masks", "left_out": True})
+    study = fake.study.model_copy(update={"cohorts": {**fake.study.cohorts, "masks": folder}})
+    names = ("leaderboard", "external", "cohorts", "audit")
+    tables = {name: table(told, name) for name in names}
+    tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
+    found = {each.title: each for each in findings(study, tables)}
+    assert (
+        found["Cohort masks was left out"].tone == "warn"
+        and "${SMEARS}/masks" in found["Cohort masks was left out"].text
+    )
+    assert "Cohort away was left out" not in found
+    assert "120 images here; the source publishes 132" in found["demo is not as published"].text
