@@ -34,4 +34,10 @@ def paper_figure_inputs(wildcards):
         for name in COPIED
         for suffix in (".png", ".svg", ".csv")
     ]
-    return files + copied
+    families = {each.figure.family for each in PAPER_FIGURES}
+    tables = [
+        f"{RESULTS}/tables/{name}.csv"
+        for name in ("robustness", "sample_size")
+        if name in families
+    ]
+    return files + copied + tables

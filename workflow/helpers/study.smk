@@ -52,6 +52,12 @@ USED_COHORTS = sorted(
     }
     | set(STUDY.segmentation.sources)
 )
+if workflow.is_main_process:
+    for name, each in STUDY.cohorts.items():
+        if each.kind == "folder" and each.left_out:
+            logger.warning(
+                f"Cohort {name} is left out: its folder {each.root} names an environment variable that is not set."
+            )
 SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
 for each in STUDY.models.values():
     stop_with_one_line(module_name, each.architecture)

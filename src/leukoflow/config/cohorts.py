@@ -1,5 +1,6 @@
 """Section `cohorts`: where images come from."""
 
+import os
 import re
 from typing import Annotated, Literal
 
@@ -132,6 +133,11 @@ class FolderCohort(Files):
     """Images that are there already."""
     root: str
     """The cohort's folder; `${NAME}` stands for an environment variable, `~` for the home folder."""
+    optional: bool = False
+    """Whether the study goes on without this cohort when its root names an environment variable that is not set. The
+    cohort is then no external cohort and no source of masks, and the report says so."""
+    left_out: bool = False
+    """Set when the study goes on without this cohort."""
 
 
 class DownloadCohort(Files):
@@ -151,6 +157,15 @@ class DownloadCohort(Files):
     """Most bytes that the archive may unpack to."""
     max_ratio: float = Field(200.0, ge=1)
     """Most times that a member may be larger unpacked than packed."""
+
+
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+"""`${NAME}` in a folder's name; the first group is the name."""
+
+
+def unset(text: str) -> list[str]:
+    """Environment variables that a folder's name holds and that are not set, or empty."""
+    return [name for name in VARIABLE.findall(text) if not os.environ.get(name)]
 
 
 Cohort = Annotated[SyntheticCohort | FolderCohort | DownloadCohort, Field(discriminator="kind")]

@@ -39,7 +39,7 @@ def cohorts(
     images (whole and by label), rejected (whole and by reason), files (whole and by kind, which add up; of cohorts that
     are listed), warning (its text is the label), scale bars (by label), identical and near-identical pairs (within, and
     by the other cohort's name across), images with a duplicate, implausible exposures (by kind), bits filled of 16-bit
-    files (if not all), medians of focus and exposure.
+    files (if not all), medians of focus, exposure and of width over height of the files.
     """
     rows: list[dict[str, Any]] = []
     for name, tables in files.items():
@@ -66,6 +66,11 @@ def _counts(tables: CohortFiles, published: dict[str, int]) -> list[dict[str, An
     facts.append({"fact": "rejected", "label": "", "measured": rejected})
     for reason, count in tables.rejects["reason"].value_counts().items():
         facts.append({"fact": "rejected", "label": str(reason), "measured": int(count)})
+    sizes = tables.manifest[["width", "height"]].dropna()
+    if len(sizes):
+        facts.append(
+            {"fact": "median aspect", "label": "", "measured": float((sizes["width"] / sizes["height"]).median())}
+        )
     by_image = tables.manifest[["image_id"]].assign(label=labels.to_numpy())
     barred = tables.quality.loc[tables.quality["bar_x0"].notna(), ["image_id", "bar_colour"]]
     barred = barred.merge(by_image, on="image_id")

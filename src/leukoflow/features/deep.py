@@ -27,6 +27,11 @@ _BEHIND = ("head.", "conv_head.", "norm_head.")
 _FLUSHED = 8  # batches between two records of progress
 
 
+def is_used(name: str) -> bool:
+    """Whether a tensor of a network, by its name, plays a part before the last feature map."""
+    return not name.startswith(_BEHIND)
+
+
 @dataclass(frozen=True)
 class Network:
     """A frozen network and where its weights are from."""
@@ -44,8 +49,7 @@ class Network:
 
     def facts(self) -> dict[str, Any]:
         """For `matrix.json`; `parameters` are those up to the last feature map."""
-        named = self.model.named_parameters()
-        parameters = sum(each.numel() for name, each in named if not name.startswith(_BEHIND))
+        parameters = sum(each.numel() for name, each in self.model.named_parameters() if is_used(name))
         return {
             "name": self.name,
             "weights": self.weights,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from torch import nn
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.features.scaling import Scaler, apply
@@ -26,6 +27,8 @@ class Transform:
     """Fitted on F features."""
     projection: np.ndarray | None
     """float32 [F, k]."""
+    stack: nn.Module | None = None
+    """The fusion stack that `reduce` runs, where there is one."""
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Extracted rows float32 [n, D] to features float32 [n, F], or [n, k] with a projection."""
@@ -56,4 +59,4 @@ def load_transform(stack: Path, scaler: Path, facts: Mapping[str, Any], device: 
     layer = None
     if facts["kind"] == "deep" and facts["stack"] != "none":
         layer = load_stack(stack, channels_of(facts), int(facts["grid"]), facts["stack_size"])
-    return Transform(reducer(facts, layer, device), *load_scaler(scaler))
+    return Transform(reducer(facts, layer, device), *load_scaler(scaler), stack=layer)

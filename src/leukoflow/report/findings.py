@@ -31,7 +31,7 @@ def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables leaderboard, external, cohorts and audit, in the order of the pipeline."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
     found = [*_exposure(cohorts), *_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
-    found += [*_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
+    found += [*_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
     return [*found, *_published(cohorts), *_weights(leaderboard)]
 
 
@@ -192,6 +192,17 @@ def _warnings(cohorts: pd.DataFrame) -> list[Finding]:
     for cohort, part in cohorts[cohorts["fact"] == "warning"].groupby("cohort", sort=False):
         text = " ".join(f"{each[:1].upper()}{each[1:]}." for each in part["label"].astype(str))
         found.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts"))
+    return found
+
+
+def _left_out(study: Study) -> list[Finding]:
+    """Optional cohorts that this study went on without."""
+    found = []
+    for name, cohort in study.cohorts.items():
+        if cohort.kind == "folder" and cohort.left_out:
+            text = f"Its folder is {cohort.root}, and this environment variable was not set. It is no external cohort "
+            text += "and no source of masks here; set the variable and run again to have it."
+            found.append(Finding("warn", f"Cohort {name} was left out", text, "cohorts"))
     return found
 
 

@@ -136,6 +136,7 @@ def test_audit_counts_leaks_from_learnt_to_test(pairs):
 
 def test_cohort_facts_keep_published_apart(pairs):
     manifest = pd.DataFrame({"image_id": ["i0", "i1", "i2", "i3"], "label": ["a", "a", "b", None]})
+    manifest = manifest.assign(width=[4, 8, 4, 12], height=[3, 6, 3, 3])
     quality = pd.DataFrame({"image_id": manifest["image_id"], "bar_x0": [1, None, None, None], "focus": [1.0, 2, 3, 4]})
     quality["bar_colour"] = ["red", None, None, None]
     quality[["foreground_L_sd", "background_L_sd"]] = 4.0
@@ -158,3 +159,4 @@ def test_cohort_facts_keep_published_apart(pairs):
     )
     assert facts["implausible exposure", "nearly black"][0] == 1 and facts["bits filled of 16", ""][0] == 12
     assert facts["near pairs", "away"][0] == 1 and facts["median focus", ""][0] == 2.5
+    assert facts["median aspect", ""][0] == pytest.approx(4 / 3)

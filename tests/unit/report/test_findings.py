@@ -103,3 +103,19 @@ def test_what_the_listing_warned_of_is_told_with_its_words(told):
     assert text.tone == "warn" and "Check the config of away" not in told()
     assert "Exclude: no file matches '*_msk.png'; did you mean '*_mask.png'?" in text.text
     assert "Labels: no folder is 'Pr'." in text.text
+
+
+def test_a_cohort_that_was_left_out_and_a_smaller_one_are_told(told):
+    fake = finished_study(told.root)
+    folder = fake.study.cohorts["away"].model_copy(update={"root": "${SMEARS}/masks", "left_out": True})
+    study = fake.study.model_copy(update={"cohorts": {**fake.study.cohorts, "masks": folder}})
+    names = ("leaderboard", "external", "cohorts", "audit")
+    tables = {name: table(told, name) for name in names}
+    tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
+    found = {each.title: each for each in findings(study, tables)}
+    assert (
+        found["Cohort masks was left out"].tone == "warn"
+        and "${SMEARS}/masks" in found["Cohort masks was left out"].text
+    )
+    assert "Cohort away was left out" not in found
+    assert "120 images here; the source publishes 132" in found["demo is not as published"].text
