@@ -101,7 +101,7 @@ def test_every_study_plans_jobs_of_every_stage(fresh: Project, study: str, monke
     assert 100 < max(map(len, commands_of(done))) < 100_000
 
 
-@pytest.mark.parametrize(("study", "downloads"), [("taleqani", 1), ("paper", 3)])
+@pytest.mark.parametrize(("study", "downloads"), [("taleqani", 1), pytest.param("paper", 3, marks=pytest.mark.slow)])
 def test_without_local_images_a_study_plans_its_downloads_and_leaves_out_the_rest(
     fresh: Project, monkeypatch: pytest.MonkeyPatch, study: str, downloads: int
 ) -> None:
