@@ -16,6 +16,7 @@ shell.prefix(
 )
 
 from leukoflow.cohorts.roots import local_root, resolve_root
+from leukoflow.cohorts.watch import LISTING, MASKS, Cohort, keep, marks
 from leukoflow.config.families import families
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
@@ -27,7 +28,7 @@ from leukoflow.config.plan import (
     runs_of,
     words_of,
 )
-from leukoflow.core.files import tree_digest, tree_state
+from leukoflow.core.files import tree_digest
 from leukoflow.core.fingerprint import fingerprint, use_memory
 from leukoflow.core.runs import is_baseline, parse_run
 from leukoflow.core.shards import shard_count

@@ -11,6 +11,7 @@ rule annotate:
         parts="results/{study}/masks/{cohort}/parts.npy",
         labels="results/{study}/masks/{cohort}/labels.npy",
         index="results/{study}/masks/{cohort}/index.parquet",
+        record="results/{study}/.content/{cohort}.masks.parquet",
     log:
         "logs/{study}/annotate/{cohort}.log",
     benchmark:
@@ -27,13 +28,14 @@ rule annotate:
         settings=annotation_settings,
         root=cohort_root,
         max_pixels=max_pixels,
+        mark=masks_mark,
     message:
         "Reading the masks of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.annotate --settings {params.settings:q} --cohort {wildcards.cohort}"
         " --root {params.root:q} --manifest {input.manifest} --files {input.files} --groups {input.groups}"
         " --max-pixels {params.max_pixels} --threads {threads} --images {output.images} --parts {output.parts}"
-        " --labels {output.labels} --index {output.index} 2> {log}"
+        " --labels {output.labels} --record {output.record} --index {output.index} 2> {log}"
 
 
 rule train_segmenter:

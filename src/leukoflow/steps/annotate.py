@@ -1,6 +1,7 @@
 """Gather the masked images of one cohort for a segmenter: renditions, parts maps, and the role of each image."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from leukoflow.cells.masks import infer_codes, read_instances, read_mask
 from leukoflow.config.base import Section
 from leukoflow.config.masks import Masks
 from leukoflow.config.splits import Protocol, Splits
+from leukoflow.core.content import row_of, write_record
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.parallel import thread_map
@@ -54,12 +56,15 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--images", type=Path, required=True, help="renditions, NPY")
     arguments.add_argument("--parts", type=Path, required=True, help="parts maps, NPY")
     arguments.add_argument("--labels", type=Path, required=True, help="label maps of masks that tell cells apart, NPY")
+    arguments.add_argument("--record", type=Path, required=True, help="record of the masks that were read, Parquet")
     arguments.add_argument("--index", type=Path, required=True, help="image_id, label, group, role, Parquet")
     args = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)
     given: Annotation = args.settings
     table = _masked(args)
+    # Before the masks are read: one that changes meanwhile is then told by its stamp.
+    record = list(thread_map(partial(row_of, args.root), table["mask"], args.threads))
     size, expert = given.size, given.masks.expert
     index = _with_roles(table, given.splits) if expert else table.assign(group=table["image_id"], role="test")
     masks = given.masks
@@ -86,6 +91,7 @@ def main(argv: list[str] | None) -> None:
     write_maps(args.parts, (parts for _, parts, _ in loaded), len(loaded), size, np.uint8)
     write_maps(args.labels, (labels for _, _, labels in loaded), len(loaded) if instances else 0, size)
     index["um_per_pixel"] *= index[["height", "width"]].max(axis=1).astype(float) / size
+    write_record(args.record, record)
     write_table(args.index, index[["image_id", "label", "group", "role", "um_per_pixel"]])
     log.info("%s", index["role"].value_counts().to_dict())
 

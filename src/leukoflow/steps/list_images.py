@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, RootModel
 
-from leukoflow.cohorts.folder import check_contents, list_folder, report_labels
+from leukoflow.cohorts.contents import check_contents
+from leukoflow.cohorts.folder import list_folder, report_labels
 from leukoflow.config.cohorts import DownloadCohort, FolderCohort
-from leukoflow.core.files import read_table, write_table
+from leukoflow.core.files import write_table
 from leukoflow.core.step import parser, run, settings
 
 
@@ -20,7 +21,7 @@ def main(argv: list[str] | None) -> int | None:
     arguments = _arguments(argv)
     files = arguments.settings.root
     if arguments.contents:
-        check_contents(arguments.root, read_table(arguments.contents))
+        check_contents(arguments.root, arguments.contents, files)
     listing = list_folder(arguments.root, files)
     report_labels(listing, files.expected)
     write_table(arguments.output, listing)
@@ -31,7 +32,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Listed), required=True, help="the cohort's section, as JSON")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the paths are relative to")
-    arguments.add_argument("--contents", type=Path, help="list of the unpacked files (path, bytes) to check first")
+    arguments.add_argument(
+        "--contents", type=Path, help="list of the unpacked files, CSV, to check first"
+    )
     arguments.add_argument("--output", type=Path, required=True, help="listing, Parquet")
     return arguments.parse_args(argv)
 

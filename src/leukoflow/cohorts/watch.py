@@ -1,0 +1,106 @@
+"""What changed in a cohort's files since steps read them, as marks that Snakemake compares with those of the last run.
+
+A mark stays as it is until the files change. The marks of a study lie in a file between two starts; Snakemake keeps the
+marks that jobs ran with in the same folder.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from leukoflow.cohorts.contents import check_contents
+from leukoflow.cohorts.folder import list_folder
+from leukoflow.config.cohorts import DownloadCohort, FolderCohort
+from leukoflow.core.content import changes
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, read_table, write_json
+
+LISTING, MASKS = "listing", "masks"
+"""Names of marks; those of shards are their numbers (`000`)."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A cohort of files, as the workflow knows it."""
+
+    name: str
+    results: Path
+    """Folder of the study."""
+    root: Path
+    """What paths are relative to."""
+    files: FolderCohort | DownloadCohort
+    contents: Path | None
+    """List of the files that a download was unpacked to; None for images that were there already."""
+    shards: tuple[str, ...]
+    """Numbers of the shards of images (`000`)."""
+
+    @property
+    def listing(self) -> Path:
+        """Table of the images."""
+        return self.results / "cohorts" / self.name / "listing.parquet"
+
+    @property
+    def readers(self) -> dict[str, Path]:
+        """What came of the steps that read files, by the name of their mark."""
+        measured = self.listing.parent / "measured"
+        outputs = {shard: measured / f"{shard}.parquet" for shard in self.shards}
+        return {**outputs, MASKS: self.results / "masks" / self.name / "index.parquet"}
+
+    def record(self, reader: str) -> Path:
+        """Record of the files that a step read."""
+        return self.results / ".content" / f"{self.name}.{reader}.parquet"
+
+
+def marks(cohort: Cohort, memory: Path) -> dict[str, str]:
+    """The marks of a cohort: of its listing, of each shard of images, and of its masks.
+
+    memory: JSON file with the marks of the last start, if there was one. A step without results keeps its mark; at
+    first marks are empty. Raises LeukoFlowError if files of a download were edited.
+    """
+    done = [reader for reader, output in cohort.readers.items() if output.is_file()]
+    found = dict(zip(done, changes([cohort.record(reader) for reader in done], cohort.root), strict=True))
+    found[LISTING] = _listing_change(cohort)
+    if cohort.contents is not None and cohort.contents.is_file() and any(found.values()):
+        check_contents(cohort.root, cohort.contents, cohort.files)
+    kept = _kept(memory)
+    return {reader: found.get(reader) or kept.get(reader, "") for reader in (LISTING, *cohort.readers)}
+
+
+def keep(memory: Path, found: Mapping[str, str]) -> None:
+    """Write the marks for the next start."""
+    if found != _kept(memory):
+        write_json(memory, found)
+
+
+def _kept(memory: Path) -> dict[str, str]:
+    try:
+        return {str(reader): str(mark) for reader, mark in read_json(memory).items()}
+    except (LeukoFlowError, AttributeError):  # none yet, or not whole: steps whose mark is not empty run again
+        return {}
+
+
+def _listing_change(cohort: Cohort) -> str:
+    """Digest (16 hex digits) over what was listed and what would be now; empty if they are one, or nothing was."""
+    if not cohort.listing.is_file():
+        return ""
+    try:
+        before, now = read_table(cohort.listing), _quietly_listed(cohort)
+    except LeukoFlowError as error:  # the step says it again, in its log
+        return str(error)
+    if before.equals(now):
+        return ""
+    return hashlib.sha256((before.to_csv(index=False) + now.to_csv(index=False)).encode()).hexdigest()[:16]
+
+
+def _quietly_listed(cohort: Cohort) -> pd.DataFrame:
+    """A listing without words on what is odd in it, which are in the log of the step that lists."""
+    log = logging.getLogger("leukoflow")
+    before, log.disabled = log.disabled, True
+    try:
+        return list_folder(cohort.root, cohort.files)
+    finally:
+        log.disabled = before
