@@ -1,6 +1,7 @@
 # What all rules share: the study, the source that steps run from, fingerprints, resources.
 import dataclasses
 import functools
+import hashlib
 import json
 import shutil
 import sys
@@ -28,6 +29,7 @@ from leukoflow.config.plan import (
     runs_of,
     words_of,
 )
+from leukoflow.core.content import known_digest
 from leukoflow.core.files import tree_digest
 from leukoflow.core.fingerprint import fingerprint, use_memory
 from leukoflow.core.runs import is_baseline, parse_run

@@ -61,6 +61,13 @@ def row_of(root: Path, path: str) -> Row:
     return path, before, digest(root / path)
 
 
+def known_digest(path: str | Path, memory: Path) -> str:
+    """SHA-256 of a large file, from its record in `memory` if it is still what it was; else read, and recorded there."""
+    if not memory.is_file() or changes([memory], "") != [""]:
+        write_record(memory, [row_of(Path(), str(path))])
+    return str(read_table(memory, COLUMNS)["sha256"].iloc[0])
+
+
 def write_record(record: Path, rows: Iterable[Row]) -> None:
     """Write the record of a step's files; the stamps were taken before the files were read."""
     write_table(record, pd.DataFrame(rows, columns=COLUMNS, dtype="string"))
