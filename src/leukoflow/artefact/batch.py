@@ -174,7 +174,7 @@ class _Jsonl:
 
     def resume(self, output: Path) -> set[str]:
         """Paths that the output has; a line that was not finished is cut off."""
-        lines = _whole_lines(output)
+        lines = _whole_lines(output).split("\n")[:-1]
         try:
             rows = [json.loads(line) for line in lines]
             _require({each["model"] for each in rows}, self.name, output)
@@ -201,12 +201,15 @@ class _Csv:
 
     def resume(self, output: Path) -> set[str]:
         """Paths that the output has; a line that was not finished is cut off."""
-        lines = _whole_lines(output)
-        if not lines:
+        text = _whole_lines(output)
+        if not text:
             output.write_text(self._line(self.columns), encoding="utf-8", newline="")
             return set()
-        header, *rows = csv.reader(lines)
-        if header != self.columns:
+        try:
+            header, *rows = csv.reader(io.StringIO(text, newline=""))
+        except csv.Error as error:
+            raise LeukoFlowError(f"{output}: cannot be read as CSV ({error}); give another --output") from error
+        if header != self.columns or any(len(row) != len(header) for row in rows):
             raise LeukoFlowError(f"{output}: has other columns than this model's answers; give another --output")
         _require({row[1] for row in rows}, self.name, output)
         return {row[0] for row in rows}
@@ -222,21 +225,24 @@ class _Csv:
     @staticmethod
     def _line(values: Sequence[Any]) -> str:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(values)
+        csv.writer(text, lineterminator="\n").writerow(values)  # no name here has a line break
         return text.getvalue()
 
 
-def _whole_lines(output: Path) -> list[str]:
-    """Lines of a file, without a last one that was not finished, which is cut off; none where there is no file."""
+def _whole_lines(output: Path) -> str:
+    """Text of a file without a last line that was not finished, which is cut off; empty where there is no file.
+
+    Only a line feed ends a line: `str.splitlines` would also end it at separators that file names may hold.
+    """
     if not output.exists():
-        return []
+        return ""
     data = output.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):
         with open(output, "rb+") as stream:
             stream.truncate(len(whole))
     try:
-        return whole.decode("utf-8").splitlines()
+        return whole.decode("utf-8")
     except UnicodeDecodeError as error:
         raise LeukoFlowError(f"{output}: holds something else than answers; give another --output") from error
 
@@ -252,6 +258,6 @@ def _write_rejects(path: Path, rejects: Sequence[Outcome]) -> None:
         path.unlink(missing_ok=True)
         return
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else it leaves \r as it is
         writer.writerow(REJECTED)
         writer.writerows((each.path, each.reason) for each in rejects)

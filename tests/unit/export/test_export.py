@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -206,6 +207,32 @@ def test_predict_goes_on_where_it_stopped(made: Made, pictures: Path, tmp_path: 
     assert json.loads(lines[0])["probabilities"].keys() == set(CLASSES)
     part.write_text(lines[0].replace("/model/", "/other/"))
     assert predicted(made, pictures, part, "--processes", "1") == 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_predict_goes_on_whatever_the_names_are(made: Made, pictures: Path, tmp_path: Path, suffix: str) -> None:
+    """A file name may hold what other programs take for the end of a line, a quote, a comma."""
+    good = [
+        f"a{separator}b.png"
+        for separator in ("\u2028", "\u2029", "\x85", "\v", "\f", "\x1c", '","', "'", ";", "{x} $y")
+    ]
+    bad = {b"line\nfeed.png": "line break", b"carriage\rreturn.png": "line break", b"no utf-8 \xff.png": "UTF-8"}
+    folder, output = tmp_path / "names", tmp_path / f"out.{suffix}"
+    folder.mkdir()
+    picture = pictures / "deep/0.png"
+    for name in (*(each.encode() for each in good), *bad):
+        shutil.copy(picture, os.fsencode(folder) + b"/" + name)
+    for again in (False, True):
+        assert predicted(made, folder, output, "--processes", "1", "--without-cells") == 3
+        if again:
+            assert output.read_bytes() == written
+        written = output.read_bytes()
+        with open(output, encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream)) if suffix == "csv" else [json.loads(line) for line in stream]
+        assert sorted(Path(row["path"]).name for row in rows) == sorted(good)
+        with open(f"{output}.rejects.csv", encoding="utf-8", newline="") as stream:
+            reasons = [row["reason"] for row in csv.DictReader(stream)]
+        assert len(reasons) == 3 and all(any(word in each for each in reasons) for word in bad.values())
 
 
 def test_it_answers_without_the_training_stack(made: Made, pictures: Path, tmp_path: Path) -> None:
