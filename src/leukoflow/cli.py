@@ -39,7 +39,8 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Answer for every image: class, calibrated probabilities, the classes that cannot be ruled out, "
         f"and whether and why the answer is held back. {RESEARCH}",
         epilog="Exit status: 0 all done, 3 some images rejected (named in OUTPUT.rejects.csv), 1 failed. The same "
-        "command goes on where an earlier one stopped.",
+        "command goes on where an earlier one stopped. An answer is kept while file, model and options are the same; "
+        "otherwise the image is answered again.",
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, or folder of images")
@@ -62,12 +63,16 @@ def _predict(given: argparse.Namespace) -> int:
         raise LeukoFlowError(f"{given.output}: the output must be called .csv or .jsonl")
     job = Job(given.model, given.int8, not given.without_cells, given.explain)
     paths = listed(given.paths)
-    written, rejected = answer_all(paths, job, given.output, given.processes)
-    before = len(paths) - written - rejected
-    print(f"{given.output}: {written} images answered" + (f", {before} were there already" if before else ""))
-    if rejected:
-        print(f"{given.output}.rejects.csv: {rejected} images rejected", file=sys.stderr)
-    return 3 if rejected else 0
+    done = answer_all(paths, job, given.output, given.processes, given.paths)
+    again = f" ({done.again} of them again: file, model or options are others)" if done.again else ""
+    told = [f"{done.answered} images answered{again}"]
+    told += [f"{done.kept} answers kept"] if done.kept else []
+    told += [f"{done.gone} answers removed, as their files are gone"] if done.gone else []
+    told += [f"{done.others} answers to other files left as they are"] if done.others else []
+    print(f"{given.output}: {'; '.join(told)}")
+    if done.rejected:
+        print(f"{given.output}.rejects.csv: {done.rejected} images rejected", file=sys.stderr)
+    return 3 if done.rejected else 0
 
 
 def _count(text: str) -> int:

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 COLUMNS = ["path", "stamp", "sha256"]
@@ -62,7 +64,7 @@ def row_of(root: Path, path: str) -> Row:
 
 
 def known_digest(path: str | Path, memory: Path) -> str:
-    """SHA-256 of a large file, from its record in `memory` if it is still what it was; else read, and recorded there."""
+    """SHA-256 of a large file, as recorded in `memory` if it is still what it was."""
     if not memory.is_file() or changes([memory], "") != [""]:
         write_record(memory, [row_of(Path(), str(path))])
     return str(read_table(memory, COLUMNS)["sha256"].iloc[0])
@@ -70,6 +72,9 @@ def known_digest(path: str | Path, memory: Path) -> str:
 
 def write_record(record: Path, rows: Iterable[Row]) -> None:
     """Write the record of a step's files; the stamps were taken before the files were read."""
+    # Imported here because what answers with an exported model, which takes digests, does without it.
+    import pandas as pd
+
     write_table(record, pd.DataFrame(rows, columns=COLUMNS, dtype="string"))
 
 
@@ -93,7 +98,7 @@ class _Seen:
     """A record, and the stamps that its files have now."""
 
     record: Path
-    table: pd.DataFrame
+    table: "pd.DataFrame"
     stamps: list[str]
 
     @property

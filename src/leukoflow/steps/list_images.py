@@ -32,9 +32,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Listed), required=True, help="the cohort's section, as JSON")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the paths are relative to")
-    arguments.add_argument(
-        "--contents", type=Path, help="list of the unpacked files, CSV, to check first"
-    )
+    arguments.add_argument("--contents", type=Path, help="list of the unpacked files, CSV, to check first")
     arguments.add_argument("--output", type=Path, required=True, help="listing, Parquet")
     return arguments.parse_args(argv)
 

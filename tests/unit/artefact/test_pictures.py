@@ -44,7 +44,8 @@ def test_a_file_is_seen_as_in_training(tmp_path: Path, kind: str, aspect: float 
     view = View(kind=kind, size=64)
     whole = {"--shard": "0", "--shards": "1", "--max-pixels": str(MOST)}
     output = {"--output": str(tmp_path / "measured.parquet")}
-    step(measure.main, tmp_path, {"--root": "", "--listing": "", "--thumbnails": "", "--record": "", **whole, **output}, aspect)
+    names = ("--root", "--listing", "--thumbnails", "--record")
+    step(measure.main, tmp_path, {**dict.fromkeys(names, ""), **whole, **output}, aspect)
     names = ("--measured", "--manifest", "--quality", "--files", "--rejects")
     step(manifest.main, tmp_path, dict.fromkeys(names, ""), aspect)
     output = {"--output": str(tmp_path / "view.npy"), "--settings": view.model_dump_json()}
