@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.finite import check_finite
 from leukoflow.models.inference import save_tensors
 
 Record = TypeVar("Record")
@@ -72,6 +73,7 @@ def restore(
             history = json.loads(stream.metadata()["history"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise LeukoFlowError(f"{path}: damaged checkpoint ({error}); delete it to train from the start") from error
+    check_finite(path, tensors, "training had diverged: lower learning_rate, or delete it to train from the start")
     model.load_state_dict(_under("model", tensors))
     if average is not None:
         average.load_state_dict(_under("average", tensors))

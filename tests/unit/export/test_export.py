@@ -370,7 +370,7 @@ def test_another_model_of_the_same_name_answers_again(made: Made, pictures: Path
     after = list(csv.DictReader(output.open()))
     assert output.read_bytes() == fresh(other, pictures / "deep", output, "--without-cells")
     assert len({row["model"] for row in (*before, *after)}) == 2
-    assert all(float(a["probability"]) > float(b["probability"]) for a, b in zip(after, before, strict=True))
+    assert min(float(row["probability"]) for row in after) > max(float(row["probability"]) for row in before)
     (folder / "export.json").write_text(json.dumps(facts | {"costs": []}))  # the same model, timed again
     predicted(other, pictures / "deep", output, "--processes", "1", "--without-cells")
     assert list(csv.DictReader(output.open())) == before
@@ -382,7 +382,8 @@ def test_answers_to_other_files_stay_or_the_call_is_refused(
     """A table never holds answers of two models or with two kinds of options, and none is lost."""
     output = tmp_path / "out.csv"
     one, two = pictures / "deep/0.png", pictures / "deep/1.png"
-    assert predicted(made, one, output, "--processes", "1", "--without-cells") == predicted(made, two, output, "--processes", "1", "--without-cells") == 0
+    for path in (one, two):
+        assert predicted(made, path, output, "--processes", "1", "--without-cells") == 0
     assert "1 images answered; 1 answers to other files left as they are" in capsys.readouterr().out
     written = output.read_bytes()
     assert [Path(row["path"]) for row in csv.DictReader(output.open())] == [two, one]
