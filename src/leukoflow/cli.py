@@ -124,16 +124,24 @@ def _doctor(given: argparse.Namespace) -> int:
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "verify", help="say which files of a results folder were changed since the study ran", allow_abbrev=False
+        "verify",
+        help="say which results, images and masks were changed since the study ran",
+        allow_abbrev=False,
     )
     parser.add_argument("results", type=Path, help="folder such as results/demo")
     parser.set_defaults(call=_verify)
 
 
 def _verify(given: argparse.Namespace) -> int:
+    from leukoflow.cohorts.sources import STUDY, edited_sources
     from leukoflow.core.provenance import verify
 
     differences = verify(given.results)
+    if not any(each.path == STUDY for each in differences):  # it says where the images are
+        sources, absent = edited_sources(given.results)
+        differences += sources
+        for name in absent:
+            print(f"images of {name} are not here: not compared")
     for each in differences:
         print(f"{each.kind:8} {each.path}")
     if differences:

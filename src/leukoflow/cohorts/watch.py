@@ -52,7 +52,12 @@ class Cohort:
 
     def record(self, reader: str) -> Path:
         """Record of the files that a step read."""
-        return self.results / ".content" / f"{self.name}.{reader}.parquet"
+        return record_of(self.results, self.name, reader)
+
+
+def record_of(results: Path, name: str, reader: str) -> Path:
+    """Record of the files that a step read of a cohort."""
+    return results / ".content" / f"{name}.{reader}.parquet"
 
 
 def marks(cohort: Cohort, memory: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from leukoflow.cohorts.folder import list_folder
 from leukoflow.cohorts.watch import LISTING, MASKS, Cohort, keep, marks
 from leukoflow.config.cohorts import DownloadCohort, FolderCohort
 from leukoflow.core import content
-from leukoflow.core.content import row_of, write_record
+from leukoflow.core.content import row_of, stamp, write_record
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
 
@@ -173,3 +174,30 @@ def test_an_edited_download_stops_at_once(cohort: Cohort) -> None:
     (cohort.root / "masks/Pre/1.png").write_bytes(b"MASKS PRE/1.PNG"[: len("masks Pre/1.png")])
     with pytest.raises(LeukoFlowError, match=r"masks/Pre/1\.png: has changed since it was unpacked; delete .*contents"):
         marks(cohort, memory(cohort))
+
+
+def test_a_hundred_thousand_files_are_looked_at_in_seconds(tmp_path: Path) -> None:
+    """Processor time, so that a busy machine does not count. Names of few files stand for as many files."""
+    count, names = 100_000, [f"{number:02d}" for number in range(98)]
+    root = tmp_path / "root"
+    for number in range(count):
+        path = root / f"{number // 1000:02d}" / f"{number:05d}.png"
+        if number % 1000 == 0:
+            path.parent.mkdir(parents=True)
+        if number < 2:
+            path.write_bytes(b"x")
+        else:  # no file has more than 65,000 names
+            os.link(root / f"00/{number % 2:05d}.png", path)
+    files = FolderCohort(kind="folder", root=str(root))
+    cohort = Cohort("many", tmp_path / "results", root, files, None, tuple(names))
+    listing = list_folder(root, files)
+    write_table(cohort.listing, listing)
+    stamps = {path: stamp(root / path) for path in listing["path"]}
+    for shard, reader in enumerate(names):
+        paths = listing["path"][shard :: len(names)]
+        write_record(cohort.record(reader), [(path, stamps[path], "0" * 64) for path in paths])
+        write_table(cohort.readers[reader], pd.DataFrame({"path": paths}))
+    before = time.process_time()
+    found = marks(cohort, memory(cohort))
+    assert time.process_time() - before < 9
+    assert set(found.values()) == {""}  # as no digest is that of the files, none was read
