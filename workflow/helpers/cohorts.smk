@@ -70,7 +70,7 @@ def listing_mark(wildcards):
 
 
 def shard_mark(wildcards):
-    """A text that changes when an image of the shard does."""
+    """A text that changes when an image of the shard does, or what is listed of it."""
     return marks_of(wildcards.cohort).get(wildcards.shard, "")
 
 
@@ -129,9 +129,14 @@ def shard_number(wildcards):
 
 
 def listing_of_shard(wildcards):
-    """What a shard's images are read from: the drawn shard itself, or the cohort's listing."""
-    name = f"drawn/{wildcards.shard}" if wildcards.cohort in SYNTHETIC else "listing"
-    return f"{RESULTS}/cohorts/{wildcards.cohort}/{name}.parquet"
+    """What a shard's images are read from: the drawn shard itself, or the cohort's listing.
+
+    A listing that is written again says nothing by its time: the shard's mark tells whether its rows changed.
+    """
+    folder = f"{RESULTS}/cohorts/{wildcards.cohort}"
+    if wildcards.cohort in SYNTHETIC:
+        return f"{folder}/drawn/{wildcards.shard}.parquet"
+    return ancient(f"{folder}/listing.parquet")
 
 
 def is_whole(wildcards):

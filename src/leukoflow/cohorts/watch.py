@@ -6,7 +6,7 @@ marks that jobs ran with in the same folder.
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from leukoflow.config.cohorts import DownloadCohort, FolderCohort
 from leukoflow.core.content import changes
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_json
+from leukoflow.core.shards import shard_slice
 
 LISTING, MASKS = "listing", "masks"
 """Names of marks; those of shards are their numbers (`000`)."""
@@ -68,7 +69,8 @@ def marks(cohort: Cohort, memory: Path) -> dict[str, str]:
     """
     done = [reader for reader, output in cohort.readers.items() if output.is_file()]
     found = dict(zip(done, changes([cohort.record(reader) for reader in done], cohort.root), strict=True))
-    found[LISTING] = _listing_change(cohort)
+    for reader, change in _listing_changes(cohort, done).items():
+        found[reader] = found.get(reader, "") + change
     if cohort.contents is not None and cohort.contents.is_file() and any(found.values()):
         check_contents(cohort.root, cohort.contents, cohort.files)
     kept = _kept(memory)
@@ -88,14 +90,25 @@ def _kept(memory: Path) -> dict[str, str]:
         return {}
 
 
-def _listing_change(cohort: Cohort) -> str:
-    """Digest (16 hex digits) over what was listed and what would be now; empty if they are one, or nothing was."""
+def _listing_changes(cohort: Cohort, done: Sequence[str]) -> dict[str, str]:
+    """Of the listing, and of each shard that was measured: a digest (16 hex digits) over the rows that were there and
+    those that would be listed now; empty if they are the same, or nothing was listed."""
     if not cohort.listing.is_file():
-        return ""
+        return {}
     try:
         before, now = read_table(cohort.listing), _quietly_listed(cohort)
+        found = {LISTING: _difference(before, now)}
+        for number, shard in enumerate(cohort.shards):
+            if shard in done:
+                measured = read_table(cohort.readers[shard], list(now.columns))
+                rows = now.iloc[shard_slice(len(now), number, len(cohort.shards))].reset_index(drop=True)
+                found[shard] = _difference(measured, rows)
     except LeukoFlowError as error:  # the step says it again, in its log
-        return str(error)
+        return {LISTING: str(error)}
+    return found
+
+
+def _difference(before: pd.DataFrame, now: pd.DataFrame) -> str:
     if before.equals(now):
         return ""
     return hashlib.sha256((before.to_csv(index=False) + now.to_csv(index=False)).encode()).hexdigest()[:16]

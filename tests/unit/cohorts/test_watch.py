@@ -17,6 +17,7 @@ from leukoflow.core import content
 from leukoflow.core.content import row_of, stamp, write_record
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
+from leukoflow.core.shards import shard_slice
 
 SHARDS = ("000", "001")
 NONE = dict.fromkeys((LISTING, *SHARDS, MASKS), "")
@@ -48,10 +49,12 @@ def ran(cohort: Cohort) -> None:
     """What the steps leave."""
     listing = list_folder(cohort.root, cohort.files)
     write_table(cohort.listing, listing)
-    parts = {"000": listing["path"][:3], "001": listing["path"][3:], MASKS: listing["mask"].dropna()}
-    for reader, paths in parts.items():
+    half = len(listing) // 2
+    parts = {"000": listing[:half], "001": listing[half:], MASKS: listing[listing["mask"].notna()]}
+    for reader, rows in parts.items():
+        paths = rows["mask" if reader == MASKS else "path"]
         write_record(cohort.record(reader), [row_of(cohort.root, path) for path in paths])
-        write_table(cohort.readers[reader], pd.DataFrame({"path": paths}))
+        write_table(cohort.readers[reader], rows)
 
 
 def memory(cohort: Cohort) -> Path:
@@ -93,9 +96,10 @@ def test_nothing_has_changed_at_first_nor_before_anything_ran(cohort: Cohort) ->
         (lambda root: (root / "images/Benign/1.png").write_bytes(b"other"), {"000"}),
         (lambda root: (root / "images/Pre/1.png").write_bytes(b"other"), {"001"}),
         (lambda root: (root / "masks/Pre/1.png").write_bytes(b"other"), {MASKS}),
-        (lambda root: (root / "masks/Pre/1.png").unlink(), {MASKS, LISTING}),
-        (lambda root: (root / "images/Pre/9.png").write_bytes(b"new"), {LISTING}),
-        (lambda root: (root / "images/Pre/1.png").unlink(), {LISTING, "001"}),
+        (lambda root: (root / "masks/Pre/1.png").unlink(), {MASKS, LISTING, "001"}),
+        (lambda root: (root / "images/Pre/9.png").write_bytes(b"new"), {LISTING, "001"}),
+        (lambda root: (root / "images/A.png").write_bytes(b"new"), {LISTING, *SHARDS}),
+        (lambda root: (root / "images/Pre/1.png").unlink(), {LISTING, *SHARDS}),
         (lambda root: (root / "images/Pre").rename(root / "images/Pro"), {LISTING, "001"}),
         (lambda root: os.utime(root / "images/Pre/1.png"), set()),
         (lambda root: (root / "images/Pre/Thumbs.db").write_bytes(b"x"), set()),
@@ -152,7 +156,14 @@ def test_a_table_counts_by_what_is_listed_of_it(cohort: Cohort) -> None:
     assert changed(cohort) == set()
     table.assign(label=["y", *"xxxxx"]).to_csv(target, index=False)
     os.utime(target, (1, 1))
-    assert changed(cohort) == {LISTING}
+    assert changed(cohort) == {LISTING, "000"}
+
+
+def test_a_listing_that_was_renewed_before_its_images_were_measured_leaves_them_marked(cohort: Cohort) -> None:
+    """As after a run that ended there, or a file that came between the start and the listing."""
+    (cohort.root / "images/Pre/9.png").write_bytes(b"new")
+    write_table(cohort.listing, list_folder(cohort.root, cohort.files))
+    assert changed(cohort) == {"001"}
 
 
 def test_a_folder_that_is_gone_is_left_to_the_step_to_tell(cohort: Cohort) -> None:
@@ -194,9 +205,9 @@ def test_a_hundred_thousand_files_are_looked_at_in_seconds(tmp_path: Path) -> No
     write_table(cohort.listing, listing)
     stamps = {path: stamp(root / path) for path in listing["path"]}
     for shard, reader in enumerate(names):
-        paths = listing["path"][shard :: len(names)]
-        write_record(cohort.record(reader), [(path, stamps[path], "0" * 64) for path in paths])
-        write_table(cohort.readers[reader], pd.DataFrame({"path": paths}))
+        rows = listing.iloc[shard_slice(count, shard, len(names))]
+        write_record(cohort.record(reader), [(path, stamps[path], "0" * 64) for path in rows["path"]])
+        write_table(cohort.readers[reader], rows)
     before = time.process_time()
     found = marks(cohort, memory(cohort))
     assert time.process_time() - before < 9
