@@ -1,6 +1,7 @@
 # What all rules share: the study, the source that steps run from, fingerprints, resources.
 import dataclasses
 import functools
+import hashlib
 import json
 import shutil
 import sys
@@ -16,6 +17,7 @@ shell.prefix(
 )
 
 from leukoflow.cohorts.roots import local_root, resolve_root
+from leukoflow.cohorts.watch import LISTING, MASKS, Cohort, keep, marks
 from leukoflow.config.families import families
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
@@ -27,7 +29,8 @@ from leukoflow.config.plan import (
     runs_of,
     words_of,
 )
-from leukoflow.core.files import tree_digest, tree_state
+from leukoflow.core.content import known_digest
+from leukoflow.core.files import tree_digest
 from leukoflow.core.fingerprint import fingerprint, use_memory
 from leukoflow.core.runs import is_baseline, parse_run
 from leukoflow.core.shards import shard_count

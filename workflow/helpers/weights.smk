@@ -51,6 +51,29 @@ for key, each in WEIGHTED.items():
         )
 
 
+def weights_input(entry):
+    """The file as an input. One that was there already is told by its content, not by its time."""
+    return weights_file(entry) if is_hub(entry) else ancient(weights_file(entry))
+
+
+@functools.cache
+def content_of_weights(path):
+    name = hashlib.sha256(path.encode()).hexdigest()[:16]
+    return known_digest(path, Path(f".snakemake/leukoflow/weights/{name}.parquet"))
+
+
+def weights_content(entries):
+    """Digests of files that were there already. Jobs that parse this file again do not look."""
+    if not workflow.is_main_process:
+        return []
+    given = [each for each in entries if each.weights and not is_hub(each)]
+    return [content_of_weights(os.path.abspath(weights_file(each))) for each in given]
+
+
+def model_weights_content(wildcards):
+    return weights_content([STUDY.models[wildcards.model]])
+
+
 def weights_source(wildcards):
     return HUB[wildcards.weights].weights
 
@@ -92,7 +115,7 @@ def pretraining_settings(wildcards):
 def weights_of_model(wildcards):
     """Weights that a model's entry names."""
     entry = STUDY.models[wildcards.model]
-    return [] if entry.weights is None else [weights_file(entry)]
+    return [] if entry.weights is None else [weights_input(entry)]
 
 
 def partner_of_model(wildcards):

@@ -12,6 +12,7 @@ rule annotate:
         labels="results/{study}/masks/{cohort}/labels.npy",
         index="results/{study}/masks/{cohort}/index.parquet",
         rejects="results/{study}/masks/{cohort}/rejects.csv",
+        record="results/{study}/.content/{cohort}.masks.parquet",
     log:
         "logs/{study}/annotate/{cohort}.log",
     benchmark:
@@ -28,13 +29,14 @@ rule annotate:
         settings=annotation_settings,
         root=cohort_root,
         max_pixels=max_pixels,
+        mark=masks_mark,
     message:
         "Reading the masks of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.annotate --settings {params.settings:q} --cohort {wildcards.cohort}"
         " --root {params.root:q} --manifest {input.manifest} --files {input.files} --groups {input.groups}"
         " --max-pixels {params.max_pixels} --threads {threads} --images {output.images} --parts {output.parts}"
-        " --labels {output.labels} --index {output.index} --rejects {output.rejects} 2> {log}"
+        " --labels {output.labels} --record {output.record} --index {output.index} --rejects {output.rejects} 2> {log}"
 
 
 rule train_segmenter:

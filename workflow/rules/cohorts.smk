@@ -56,7 +56,6 @@ rule extract:
 rule list_images:
     input:
         contents=download_contents,
-        table=table_file,
     output:
         listing="results/{study}/cohorts/{cohort}/listing.parquet",
         left_out="results/{study}/cohorts/{cohort}/left_out.parquet",
@@ -76,7 +75,7 @@ rule list_images:
         settings=cohort_settings,
         root=cohort_root,
         contents=contents_option,
-        state=folder_state,
+        mark=listing_mark,
     message:
         "Listing the images of {wildcards.cohort}"
     shell:
@@ -116,9 +115,12 @@ rule synthesise:
 rule measure:
     input:
         listing=listing_of_shard,
+        # What is unpacked in the same run has no mark yet.
+        contents=download_contents,
     output:
         measured="results/{study}/cohorts/{cohort}/measured/{shard}.parquet",
         thumbnails="results/{study}/cohorts/{cohort}/thumbnails/{shard}.npy",
+        record="results/{study}/.content/{cohort}.{shard}.parquet",
     log:
         "logs/{study}/measure/{cohort}.{shard}.log",
     benchmark:
@@ -138,12 +140,13 @@ rule measure:
         max_pixels=max_pixels,
         aspect=cohort_option("aspect"),
         bits=cohort_option("bits"),
+        mark=shard_mark,
     message:
         "Decoding and measuring {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root {params.root:q}"
         " --listing {input.listing} {params.whole} {params.aspect} {params.bits} --shard {params.shard} --shards {params.shards}"
-        " --output {output.measured} --thumbnails {output.thumbnails} 2> {log}"
+        " --output {output.measured} --thumbnails {output.thumbnails} --record {output.record} 2> {log}"
 
 
 rule manifest:

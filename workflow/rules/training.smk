@@ -27,6 +27,7 @@ rule pretrain:
     params:
         code=architecture_code("pretrain"),
         settings=pretraining_settings,
+        start=model_weights_content,
         resume="results/{study}/.resume/pretrain.{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}",
     message:
         "Pretraining {wildcards.model} without labels on {wildcards.cohort}, view {wildcards.view},"
@@ -68,6 +69,7 @@ rule train:
     params:
         code=architecture_code("train"),
         settings=model_settings,
+        start=model_weights_content,
         classes=class_names,
         data=own_inputs_option,
         resume="results/{study}/.resume/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}",

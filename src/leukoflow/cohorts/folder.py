@@ -9,7 +9,6 @@ import logging
 import os
 import posixpath
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,18 +254,3 @@ def report_labels(listing: pd.DataFrame, expected: Mapping[str, int]) -> None:
             log.warning("%s: %d images, where the source says %d", label, found, told)
     if unlabelled := int(listing["label"].isna().sum()):
         log.info("without a label: %d images", unlabelled)
-
-
-def check_contents(root: Path, contents: pd.DataFrame) -> None:
-    """Hold an unpacked folder against the list (path, bytes) made when it was unpacked.
-
-    Raises LeukoFlowError naming the first file that is missing or of another size.
-    """
-    for path, size in zip(contents["path"], contents["bytes"], strict=True):
-        try:
-            found = (root / path).stat()
-        except OSError:
-            found = None
-        if found is None or not stat.S_ISREG(found.st_mode) or found.st_size != size:
-            state = "is missing" if found is None else "has changed"
-            raise LeukoFlowError(f"{root / path} {state} since it was unpacked; delete {root} and run again")

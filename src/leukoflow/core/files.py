@@ -125,20 +125,6 @@ def read_table(path: str | Path, columns: list[str] | None = None) -> "pd.DataFr
         raise LeukoFlowError(f"{path}: cannot be read as a table ({error}); delete it and run again") from error
 
 
-def tree_state(folder: str | Path) -> str:
-    """Digest (16 hex digits) over all folders of a tree and their times: it changes when files come or go.
-
-    A file that is overwritten in place does not change it.
-    """
-    digest = hashlib.sha256()
-    for name, folders, _ in os.walk(folder):
-        folders.sort()
-        digest.update(
-            f"{os.path.relpath(name, folder)} {os.stat(name).st_mtime_ns}\n".encode("utf-8", "surrogateescape")
-        )
-    return digest.hexdigest()[:16]
-
-
 def tree_digest(folder: str | Path) -> str:
     """Digest (16 hex digits) over the names and contents of all files of a tree."""
     digest = hashlib.sha256()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from leukoflow.config.conditions import NOT_SAID, Conditions
 from leukoflow.config.features import DeepFeatures
+from leukoflow.config.inputs import PRESETS
 from leukoflow.config.models import Model
 from leukoflow.config.published import Number, Paper
 from leukoflow.config.study import Study
@@ -32,14 +33,6 @@ MIXED = 0.02
 """Shares of the classes among the test images may differ by this."""
 SQUARE = 0.02
 """A field whose sides differ by less than this share looks the same however it is made square."""
-SCALINGS = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb"),
-    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "rgb"),
-    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "rgb"),
-    "bytes": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255), "rgb"),
-    "caffe": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255), "bgr"),
-}
-"""Mean, standard deviation (of values in [0, 1]) and order of the channels of each scaling of the input, by name."""
 _OTHER_SETS = re.compile(r"_ft_|in12k|in21k|in22k|jft|yfcc|ig1b|clip|laion|openai|dino|mae|ssl|swsl")
 
 
@@ -241,16 +234,16 @@ def scalings_of(facts: Mapping[str, Any]) -> list[str]:
     if networks:
         parts = [each.get("input") for each in networks]
     elif "input" in facts:
-        parts = list(facts["input"].values()) or [dict(zip(("mean", "sd", "channels"), SCALINGS["unit"], strict=True))]
+        parts = list(facts["input"].values()) or [PRESETS["unit"].model_dump()]
     else:
         return []
     return [] if None in parts else sorted({_scaling_named(each) for each in parts})
 
 
 def _scaling_named(given: Mapping[str, Any]) -> str:
-    for name, (mean, sd, channels) in SCALINGS.items():
-        close = np.allclose(given["mean"], mean, atol=1e-4) and np.allclose(given["sd"], sd, rtol=1e-3)
-        if close and given.get("channels", "rgb") == channels:
+    for name, preset in PRESETS.items():
+        close = np.allclose(given["mean"], preset.mean, atol=1e-4) and np.allclose(given["sd"], preset.sd, rtol=1e-3)
+        if close and given.get("channels", "rgb") == preset.channels:
             return name
     return f"mean {_said(tuple(given['mean']))}, sd {_said(tuple(given['sd']))}"
 

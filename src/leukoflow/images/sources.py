@@ -61,7 +61,7 @@ def read_as_stored(source: Source, max_pixels: int) -> np.ndarray:
     try:
         data = read_file(source.path, max_pixels)
         if hashlib.sha256(data).hexdigest() != source.sha256:
-            raise LeukoFlowError(f"{source.path}: changed since the manifest was made; rerun the manifest")
+            raise LeukoFlowError(f"{source.path}: changed since it was measured; run again")
         return read_bytes_image(data, max_pixels, source.bits)
     except ImageError as error:
-        raise LeukoFlowError(f"{source.path}: {error}; rerun the manifest") from error
+        raise LeukoFlowError(f"{source.path}: {error}; run again") from error

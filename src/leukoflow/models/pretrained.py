@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leukoflow.config.models import Model, Partner
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models import inputs
-from leukoflow.models.inference import save_tensors
+from leukoflow.models.inference import load_weights, save_tensors
 from leukoflow.models.spec import ModelSpec
 
 RANDOM = "random"
@@ -116,7 +115,7 @@ def load(network: nn.Module, file: Path, trunk: tuple[str, ...] = ("",), sha256:
     The file has the names of the whole network, or those behind the prefix, as timm has. What else it holds is left
     where it belongs to a classifier: to a layer that is an identity here, or to a part that the trunk has not. Raises
     LeukoFlowError with the first tensor that is missing, has another shape, or has no place; and where the file is
-    damaged or has another digest.
+    damaged, holds NaN or infinity, or has another digest.
     """
     tensors, digest = _read(file)
     if sha256 and digest != sha256:
@@ -160,6 +159,6 @@ def _read(file: Path) -> tuple[dict[str, Tensor], str]:
     try:
         with open(file, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return load_file(file), digest
+        return load_weights(file, "these weights are damaged, give others"), digest
     except (SafetensorError, OSError) as error:
         raise LeukoFlowError(f"{file}: cannot be read ({error}); give a safetensors file") from error

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from leukoflow.cells.masks import MaskError, decode_mask, in_terms_of, infer_cod
 from leukoflow.config.base import Section
 from leukoflow.config.masks import Masks
 from leukoflow.config.splits import Protocol, Splits
+from leukoflow.core.content import row_of, write_record
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.parallel import thread_map
@@ -57,6 +59,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--images", type=Path, required=True, help="renditions, NPY")
     arguments.add_argument("--parts", type=Path, required=True, help="parts maps, NPY")
     arguments.add_argument("--labels", type=Path, required=True, help="label maps of masks that tell cells apart, NPY")
+    arguments.add_argument("--record", type=Path, required=True, help="record of the masks that were read, Parquet")
     arguments.add_argument("--index", type=Path, required=True, help="image_id, label, group, role, Parquet")
     arguments.add_argument("--rejects", type=Path, required=True, help="masks that cannot be used: path, reason, CSV")
     args = arguments.parse_args(argv)
@@ -64,6 +67,8 @@ def main(argv: list[str] | None) -> None:
     cv2.setNumThreads(1)
     given: Annotation = args.settings
     size, table = given.size, _masked(args)
+    # Before the masks are read: one that changes meanwhile is then told by its stamp.
+    record = list(thread_map(partial(row_of, args.root), table["mask"], args.threads))
     masks = given.masks if given.masks.coding != "inferred" else _inferred(args, table)
 
     def load(item: tuple[Source, str]) -> Loaded | str:
@@ -93,6 +98,7 @@ def main(argv: list[str] | None) -> None:
     write_maps(args.labels, iter(labels), len(labels), size)
     index["um_per_pixel"] *= index[["height", "width"]].max(axis=1).astype(float) / size
     index["cell_pixels"] = [each.cell_pixels for each in loaded]
+    write_record(args.record, record)
     write_table(args.rejects, rejects)
     write_table(args.index, index[["image_id", "label", "group", "role", "um_per_pixel", "cell_pixels"]])
     log.info("%s", index["role"].value_counts().to_dict())

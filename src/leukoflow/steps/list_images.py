@@ -8,9 +8,10 @@ from typing import Annotated
 import pandas as pd
 from pydantic import Field, RootModel
 
-from leukoflow.cohorts.folder import check_contents, list_folder, report_labels
+from leukoflow.cohorts.contents import check_contents
+from leukoflow.cohorts.folder import list_folder, report_labels
 from leukoflow.config.cohorts import DownloadCohort, FolderCohort
-from leukoflow.core.files import read_table, write_table
+from leukoflow.core.files import write_table
 from leukoflow.core.step import log, parser, run, settings
 
 
@@ -22,7 +23,7 @@ def main(argv: list[str] | None) -> int | None:
     arguments = _arguments(argv)
     files = arguments.settings.root
     if arguments.contents:
-        check_contents(arguments.root, read_table(arguments.contents))
+        check_contents(arguments.root, arguments.contents, files)
     listing = list_folder(arguments.root, files)
     report_labels(listing.images, files.expected)
     counts = Counter(listing.left_out[["kind", "reason"]].itertuples(index=False, name=None))
@@ -40,7 +41,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Listed), required=True, help="the cohort's section, as JSON")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the paths are relative to")
-    arguments.add_argument("--contents", type=Path, help="list of the unpacked files (path, bytes) to check first")
+    arguments.add_argument("--contents", type=Path, help="list of the unpacked files, CSV, to check first")
     arguments.add_argument("--left-out", type=Path, required=True, help="files that are no images of it, Parquet")
     arguments.add_argument("--warnings", type=Path, required=True, help="what of the config fits nothing, CSV")
     arguments.add_argument("--output", type=Path, required=True, help="listing, Parquet")

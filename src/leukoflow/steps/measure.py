@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from leukoflow.core.content import Row, stamp, write_record
 from leukoflow.core.exposure import SAMPLES
 from leukoflow.core.files import atomic, read_table, write_table
 from leukoflow.core.parallel import thread_map
@@ -38,13 +39,16 @@ def main(argv: list[str] | None) -> None:
         listing = listing.iloc[shard_slice(len(listing), args.shard, args.shards)]
     rows: list[dict[str, Any]] = []
     thumbnails: list[np.ndarray] = []
+    record: list[Row] = []
 
-    def inspect(path: str) -> tuple[dict[str, Any], np.ndarray | None]:
-        return _inspect(args, path)
+    def inspect(path: str) -> tuple[str, dict[str, Any], np.ndarray | None]:
+        # Before the file is read: one that changes meanwhile is then told by its stamp.
+        return stamp(args.root / path), *_inspect(args, path)
 
     paths = listing["path"].astype(str)
-    for found, small in progress(thread_map(inspect, paths, args.threads), len(listing), "image"):
+    for before, found, small in progress(thread_map(inspect, paths, args.threads), len(listing), "image"):
         rows.append(found)
+        record.append((found["image_id"], before, found.get("sha256", "")))
         if small is not None:
             thumbnails.append(small)
     measured = pd.DataFrame(
@@ -54,6 +58,7 @@ def main(argv: list[str] | None) -> None:
     kinds = {name: TYPES.get(name, "float64") for name in table.columns}
     with atomic(args.thumbnails) as temporary, open(temporary, "wb") as stream:
         np.save(stream, np.stack(thumbnails) if thumbnails else np.empty((0, THUMBNAIL, THUMBNAIL), np.uint8))
+    write_record(args.record, record)
     write_table(args.output, table.astype(kinds))
     log.info("%d images accepted, %d rejected", len(thumbnails), len(rows) - len(thumbnails))
 
@@ -87,6 +92,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="one row for each image, Parquet")
     arguments.add_argument("--thumbnails", type=Path, required=True, help="thumbnails of the accepted images, NPY")
+    arguments.add_argument("--record", type=Path, required=True, help="record of the files that were read, Parquet")
     return arguments.parse_args(argv)
 
 

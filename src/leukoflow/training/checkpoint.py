@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.finite import check_finite
 from leukoflow.models.inference import save_tensors
 
 Record = TypeVar("Record")
@@ -76,6 +77,7 @@ def restore(
             history, best_epoch = json.loads(metadata["history"]), json.loads(metadata.get("best_epoch", "null"))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise LeukoFlowError(f"{path}: damaged checkpoint ({error}); delete it to train from the start") from error
+    check_finite(path, tensors, "training had diverged: lower learning_rate, or delete it to train from the start")
     model.load_state_dict(_under("model", tensors))
     if average is not None:
         average.load_state_dict(_under("average", tensors))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from leukoflow.cohorts import folder as folders
-from leukoflow.cohorts.folder import COLUMNS, check_contents, report_labels
+from leukoflow.cohorts.folder import COLUMNS, report_labels
 from leukoflow.config.cohorts import Columns, Files
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
@@ -179,15 +179,6 @@ def test_counts_are_told(caplog: pytest.LogCaptureFixture) -> None:
         ("WARNING", "z: 0 images, where the source says 1"),
         ("INFO", "without a label: 1 images"),
     }
-
-
-def test_contents(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"12345")
-    check_contents(tmp_path, pd.DataFrame({"path": ["a.jpg"], "bytes": [5]}))
-    with pytest.raises(LeukoFlowError, match=r"a\.jpg has changed"):
-        check_contents(tmp_path, pd.DataFrame({"path": ["a.jpg"], "bytes": [6]}))
-    with pytest.raises(LeukoFlowError, match=r"b\.jpg is missing"):
-        check_contents(tmp_path, pd.DataFrame({"path": ["b.jpg"], "bytes": [1]}))
 
 
 @pytest.mark.skipif(not DATA, reason="LEUKOFLOW_DATA is not set")

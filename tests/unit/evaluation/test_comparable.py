@@ -9,14 +9,15 @@ import pytest
 import yaml
 
 from leukoflow.config.conditions import NOT_SAID, Conditions
+from leukoflow.config.inputs import PRESETS
 from leukoflow.config.load import load_study, parse_study
 from leukoflow.config.published import Paper, papers
 from leukoflow.config.study import Study
-from leukoflow.evaluation.comparable import GRADES, SCALINGS, Comparison, Facts, compare, scalings_of
+from leukoflow.evaluation.comparable import GRADES, Comparison, Facts, compare, scalings_of
 
 ROOT = Path(__file__).resolve().parents[3]
-IMAGENET = dict(zip(("mean", "sd", "channels"), SCALINGS["imagenet"], strict=True))
-HALVES = dict(zip(("mean", "sd", "channels"), SCALINGS["symmetric"], strict=True))
+IMAGENET = PRESETS["imagenet"].model_dump()
+HALVES = PRESETS["symmetric"].model_dump()
 WEIGHTS = "hub:timm/resnet50.tv_in1k@main (sha256 0123456789ab)"
 CONDITIONS: dict[str, Any] = {
     "view": "whole pictures", "same_views": ["plain"], "fit": "letterbox", "scale_bar": "painted out", "side": 224,

@@ -153,7 +153,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.Da
         [
             *("--root", str(root), "--listing", str(out / "listing.parquet"), "--shard", "0", "--shards", "1"),
             *("--max-pixels", str(MAX_PIXELS), "--output", str(out / "000.parquet")),
-            *("--thumbnails", str(out / "000.npy")),
+            *("--thumbnails", str(out / "000.npy"), "--record", str(out / "record.parquet")),
         ]
     )
     names = ("manifest.parquet", "quality.parquet", "files.parquet", "rejects.csv")

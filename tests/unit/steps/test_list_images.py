@@ -1,5 +1,6 @@
 """The step that lists a cohort's images."""
 
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -49,10 +50,12 @@ def test_listing(root: Path, kind: dict, caplog: pytest.LogCaptureFixture) -> No
 def test_contents_are_checked_first(root: Path, tmp_path: Path) -> None:
     settings = {"kind": "download", "url": "kaggle:a/b"} | LABELS
     contents = tmp_path / "contents.csv"
-    contents.write_text("path,bytes\nOriginal/Benign/1.jpg,5\n")
+    names = ("Original/Benign/1.jpg", "Original/[Malignant] Pro-B/2.jpg", "Original/3.jpg")
+    lines = [f"{name},5,{hashlib.sha256(b'12345').hexdigest()}\n" for name in names]
+    contents.write_text("path,bytes,sha256\n" + "".join(lines))
     assert len(run(root, settings, "--contents", str(contents))) == 3
-    contents.write_text("path,bytes\nOriginal/Benign/9.jpg,5\n")
-    with pytest.raises(LeukoFlowError, match=r"9.jpg is missing since it was unpacked"):
+    contents.write_text("path,bytes,sha256\n" + "".join(lines).replace("1.jpg", "9.jpg"))
+    with pytest.raises(LeukoFlowError, match=r"9.jpg: is missing since it was unpacked"):
         run(root, settings, "--contents", str(contents))
 
 

@@ -47,6 +47,7 @@ def run_measure(folder: Path, shard: int, shards: int, *more: str) -> pd.DataFra
     thumbnails = folder / f"cohort/thumbnails/{shard:03d}.npy"
     options = {"--root": folder / "files", "--listing": folder / "listing.parquet", "--max-pixels": 20_000}
     options |= {"--shard": shard, "--shards": shards, "--output": output, "--thumbnails": thumbnails}
+    options |= {"--record": folder / f"record.{shard:03d}.parquet"}
     assert not measure.main([str(part) for pair in options.items() for part in pair] + list(more))
     return read_table(output)
 

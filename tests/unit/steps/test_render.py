@@ -85,7 +85,7 @@ def test_a_changed_file_stops_the_step_and_leaves_nothing(cohort, damage, thread
         file.write_bytes(file.read_bytes() + b"\0")
     else:
         file.unlink()
-    with pytest.raises(LeukoFlowError, match=r"image 4\.png.*rerun the manifest"):
+    with pytest.raises(LeukoFlowError, match=r"image 4\.png: .*; run again"):
         render(cohort, threads=threads)
     assert not list((cohort / f"view{threads}").iterdir())
 
@@ -96,7 +96,7 @@ def test_a_file_that_no_longer_decodes_is_named(cohort):
     table = read_table(cohort / "files.parquet")
     table.loc[4, "sha256"] = hashlib.sha256(b"no image").hexdigest()
     write_table(cohort / "files.parquet", table)
-    with pytest.raises(LeukoFlowError, match=r"image 4\.png: not a JPEG, PNG, BMP or TIFF image; rerun the manifest"):
+    with pytest.raises(LeukoFlowError, match=r"image 4\.png: not a JPEG, PNG, BMP or TIFF image; run again"):
         render(cohort)
 
 

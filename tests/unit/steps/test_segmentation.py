@@ -36,6 +36,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     synthesise.main([*drawn, "--output", str(root / "listing.parquet")])
     given: dict[str, object] = {"root": root, "listing": root / "listing.parquet", "shard": 0, "shards": 1}
     given |= {"max-pixels": 1_000_000, "output": root / "measured.parquet", "thumbnails": root / "thumbnails.npy"}
+    given |= {"record": root / "record.parquet"}
     measure.main(["--whole", *options(given)])
     names = {name: str(root / f"{name}.{kind}") for name, kind in FILES.items()}
     manifest.main(["--measured", str(root / "measured.parquet"), *options(names)])
@@ -58,7 +59,8 @@ def gather(root: Path, masks: Masks, folder: Path) -> None:
     given = {"settings": settings, "cohort": "demo", "root": root, "manifest": root / "manifest.parquet"}
     given |= {"files": root / "files.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
     given |= {name: folder / f"{name}.npy" for name in ("images", "parts", "labels")}
-    annotate.main(options({**given, "index": folder / "index.parquet", "rejects": folder / "rejects.csv"}))
+    given |= {"index": folder / "index.parquet", "record": folder / "record.parquet"}
+    annotate.main(options({**given, "rejects": folder / "rejects.csv"}))
 
 
 def train(root: Path, segmentation: Segmentation, output: Path) -> Path:
