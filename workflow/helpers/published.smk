@@ -16,6 +16,8 @@ FURTHER_TABLES = [
 DRAWN = [os.path.basename(file).removesuffix(".png") for file in FIGURES]
 PAPER_FIGURES = [each for each in paper_figures(STUDY, DRAWN) if each.file]
 COPIED = sorted({each.source for each in PAPER_FIGURES if each.source})
+# What the step must know of to come to the same list.
+ASKED = sorted(set(COPIED) | {each.beside for each in PAPER_FIGURES if each.beside})
 
 
 def paper_figure_inputs(wildcards):

@@ -67,7 +67,7 @@ rule paper_figures:
     params:
         code=code_of("steps.paper_figures"),
         papers=papers_digest(),
-        have=COPIED,
+        have=ASKED,
     message:
         "Drawing what the papers' figures show"
     shell:

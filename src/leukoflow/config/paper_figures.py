@@ -52,6 +52,8 @@ class Shown:
     """PAPER/NUMBER_WHAT[_TASK][_PROTOCOL], below the folder of figures, without suffix; empty where there is none."""
     source: str = ""
     """Figure of the study that it is a copy of; empty where it is drawn anew."""
+    beside: str = ""
+    """Figure of the study whose table it is drawn from, where it is drawn anew from one."""
     runs: tuple[Run, ...] = ()
     """Runs that it is drawn from."""
     target: str = ""
@@ -211,8 +213,11 @@ def _robustness(study: Study, place: _Place, names: Sequence[str]) -> tuple[list
         return [], f"this study has no levels of {', '.join(place.figure.perturbations)}"
     missing = [each for each in place.figure.perturbations if each not in there]
     words = f"without {', '.join(missing)}" if missing else ""
-    parts = _by_protocol(runs).items()
-    return [place.shown(f"{place.start}_{key}", words, runs=part, perturbations=there) for key, part in parts], ""
+    found = []
+    for protocol, part in _by_protocol(runs).items():
+        more = {"runs": part, "perturbations": there, "beside": name_of("robustness", part[0])}
+        found.append(place.shown(f"{place.start}_{protocol}", words, **more))
+    return found, ""
 
 
 def _sample_size(study: Study, place: _Place, names: Sequence[str]) -> tuple[list[Shown], str]:
@@ -221,7 +226,7 @@ def _sample_size(study: Study, place: _Place, names: Sequence[str]) -> tuple[lis
     runs = tuple(run for run in place.runs if run.model in known and name_of("sample_size", run) in names)
     if not runs:
         return [], "this study trains none of the paper's models on shares of the images"
-    return [place.shown(place.start, runs=runs)], ""
+    return [place.shown(place.start, runs=runs, beside=name_of("sample_size", runs[0]))], ""
 
 
 def _copies(place: _Place, names: Sequence[str]) -> tuple[list[Shown], str]:

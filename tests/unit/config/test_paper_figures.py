@@ -137,7 +137,10 @@ def everything(study: Study) -> list[str]:
 def test_every_entry_is_of_its_own_place(name: str) -> None:
     paper = papers()[name]
     study = fake(paper)
-    shown = [each for each in paper_figures(study, everything(study)) if each.paper.paper == name]
+    whole = paper_figures(study, everything(study))
+    # The step is told of these names alone, and must come to the same figures.
+    assert paper_figures(study, [text for each in whole for text in (each.source, each.beside) if text]) == whole
+    shown = [each for each in whole if each.paper.paper == name]
     assert len({each.file for each in shown if each.file}) == len([each for each in shown if each.file])
     contents = set()
     for figure in paper.figures:
