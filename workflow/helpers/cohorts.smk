@@ -129,14 +129,9 @@ def shard_number(wildcards):
 
 
 def listing_of_shard(wildcards):
-    """What a shard's images are read from: the drawn shard itself, or the cohort's listing.
-
-    A listing that is written again says nothing by its time: the shard's mark tells whether its rows changed.
-    """
-    folder = f"{RESULTS}/cohorts/{wildcards.cohort}"
-    if wildcards.cohort in SYNTHETIC:
-        return f"{folder}/drawn/{wildcards.shard}.parquet"
-    return ancient(f"{folder}/listing.parquet")
+    """What a shard's images are read from: the drawn shard itself, or the cohort's listing."""
+    name = f"drawn/{wildcards.shard}" if wildcards.cohort in SYNTHETIC else "listing"
+    return f"{RESULTS}/cohorts/{wildcards.cohort}/{name}.parquet"
 
 
 def left_out_file(wildcards):

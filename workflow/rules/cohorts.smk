@@ -115,8 +115,6 @@ rule synthesise:
 rule measure:
     input:
         listing=listing_of_shard,
-        # What is unpacked in the same run has no mark yet.
-        contents=download_contents,
     output:
         measured="results/{study}/cohorts/{cohort}/measured/{shard}.parquet",
         thumbnails="results/{study}/cohorts/{cohort}/thumbnails/{shard}.npy",
