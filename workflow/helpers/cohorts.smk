@@ -43,12 +43,13 @@ def download_contents(wildcards):
     )
 
 
-def table_file(wildcards):
-    """The CSV table of a cohort that has one, where it is there before the run."""
+def table_state(wildcards):
+    """Digest of the CSV table of a cohort that has one; no input, as Snakemake takes braces in its path for wildcards."""
     table = getattr(STUDY.cohorts[wildcards.cohort], "table", None)
     if table is None or is_downloaded(wildcards.cohort):
-        return []
-    return [os.path.join(cohort_root(wildcards), table)]
+        return ""
+    path = os.path.join(cohort_root(wildcards), table)
+    return stop_with_one_line(file_digest, path)
 
 
 def folder_state(wildcards):

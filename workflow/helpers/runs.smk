@@ -24,7 +24,8 @@ def split_settings(wildcards):
     return f'{{"task":{task.model_dump_json()},"splits":{splits.model_dump_json()}}}'
 
 
-def all_tasks():
+def all_tasks(wildcards):
+    # A function, for in plain params Snakemake would take braces in the classes' names for wildcards.
     return json.dumps({name: each.model_dump() for name, each in STUDY.tasks.items()})
 
 

@@ -2,6 +2,7 @@
 import dataclasses
 import functools
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -11,8 +12,12 @@ if not os.path.isdir(SOURCE):
     SOURCE = os.path.abspath(os.path.join(workflow.basedir, "src"))
 # Steps run from this clone's source, whatever is installed, so that fingerprints are those of the code that runs.
 sys.path.insert(0, SOURCE)
+for sign in set("{}:\n") & set(SOURCE):
+    raise WorkflowError(
+        f"{SOURCE!r}: Snakemake cannot run from a folder with {sign!r} in its name; rename it or move the clone"
+    )
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={SOURCE}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(SOURCE)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
 
 from leukoflow.cohorts.roots import local_root, resolve_root
@@ -27,7 +32,7 @@ from leukoflow.config.plan import (
     runs_of,
     words_of,
 )
-from leukoflow.core.files import tree_digest, tree_state
+from leukoflow.core.files import file_digest, tree_digest, tree_state
 from leukoflow.core.fingerprint import fingerprint, use_memory
 from leukoflow.core.runs import is_baseline, parse_run
 from leukoflow.core.shards import shard_count

@@ -56,7 +56,6 @@ rule extract:
 rule list_images:
     input:
         contents=download_contents,
-        table=table_file,
     output:
         "results/{study}/cohorts/{cohort}/listing.parquet",
     log:
@@ -75,6 +74,7 @@ rule list_images:
         root=cohort_root,
         contents=contents_option,
         state=folder_state,
+        table=table_state,
     message:
         "Listing the images of {wildcards.cohort}"
     shell:

@@ -22,7 +22,7 @@ rule score:
     params:
         code=code_of("steps.score"),
         settings=evaluation_settings(),
-        tasks=all_tasks(),
+        tasks=all_tasks,
         targets=panel_targets,
     message:
         "Scoring models on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"

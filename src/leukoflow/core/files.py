@@ -141,6 +141,15 @@ def tree_state(folder: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def file_digest(path: str | Path) -> str:
+    """Digest (16 hex digits) over a file's bytes. LeukoFlowError where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise LeukoFlowError(f"{path}: cannot be read ({error.strerror}); check its name in the config") from error
+
+
 def tree_digest(folder: str | Path) -> str:
     """Digest (16 hex digits) over the names and contents of all files of a tree."""
     digest = hashlib.sha256()
