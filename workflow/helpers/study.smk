@@ -58,6 +58,7 @@ USED_COHORTS = sorted(
     | set(STUDY.segmentation.sources)
 )
 SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
+LISTED = [name for name in USED_COHORTS if name not in SYNTHETIC]
 for each in STUDY.models.values():
     stop_with_one_line(module_name, each.architecture)
 

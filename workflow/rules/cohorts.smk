@@ -49,7 +49,7 @@ rule extract:
     message:
         "Unpacking cohort {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.extract --archive {input} --folder {params.folder:q}"
+        "python -m leukoflow.steps.extract --archive {input} --folder={params.folder:q}"
         " --settings {params.settings:q} --output {output} 2> {log}"
 
 
@@ -57,7 +57,8 @@ rule list_images:
     input:
         contents=download_contents,
     output:
-        "results/{study}/cohorts/{cohort}/listing.parquet",
+        listing="results/{study}/cohorts/{cohort}/listing.parquet",
+        names="results/{study}/cohorts/{cohort}/names.csv",
     log:
         "logs/{study}/list_images/{cohort}.log",
     benchmark:
@@ -78,8 +79,8 @@ rule list_images:
     message:
         "Listing the images of {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root {params.root:q}"
-        " {params.contents} --output {output} 2> {log}"
+        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root={params.root:q}"
+        " {params.contents} --names {output.names} --output {output.listing} 2> {log}"
 
 
 rule synthesise:
@@ -106,7 +107,7 @@ rule synthesise:
     message:
         "Drawing smears of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
-        "python -m leukoflow.steps.synthesise --settings {params.settings:q} --root {params.root:q}"
+        "python -m leukoflow.steps.synthesise --settings {params.settings:q} --root={params.root:q}"
         " --shard {params.shard} --shards {params.shards} --output {output} 2> {log}"
 
 
@@ -137,7 +138,7 @@ rule measure:
     message:
         "Decoding and measuring {wildcards.cohort}, shard {wildcards.shard}"
     shell:
-        "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root {params.root:q}"
+        "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root={params.root:q}"
         " --listing {input.listing} {params.whole} {params.aspect} --shard {params.shard} --shards {params.shards}"
         " --output {output.measured} --thumbnails {output.thumbnails} 2> {log}"
 

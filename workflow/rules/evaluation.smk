@@ -64,6 +64,7 @@ rule tables:
         manifests=cohort_tables("manifest.parquet"),
         qualities=cohort_tables("quality.parquet"),
         rejects=cohort_tables("rejects.csv"),
+        names=[f"{RESULTS}/cohorts/{name}/names.csv" for name in LISTED],
         splits=SPLITS,
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
@@ -93,7 +94,7 @@ rule tables:
         "python -m leukoflow.steps.tables --study {input.study} --runs results/{wildcards.study}/runs --of {params.names}"
         " --scores {input.scores}"
         " --manifests {input.manifests} --qualities {input.qualities} --rejects {input.rejects}"
-        " --splits {input.splits}"
+        " --names {input.names} --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
         " --outputs {output} 2> {log}"
 

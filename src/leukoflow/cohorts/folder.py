@@ -1,8 +1,9 @@
 """Cohorts that are a tree of images: what is listed, and under which label.
 
-A listing has the columns path (posix, relative to the root), label, patient, slide, site and mask, all text, null where
-unknown but for path, sorted by path. Files are listed by name alone; whether they can be read is found when they are
-measured, so that a missing or damaged file ends among the rejects with its name.
+A listing has the columns path (posix, relative to the root, as the disk has it), label, patient, slide, site, mask and
+given (the label before `labels`), all text, null where unknown but for path, sorted by path. All but the paths are in
+their `plain` form. Files are listed by name alone; whether they can be read is found when they are measured, so that a
+missing or damaged file ends among the rejects with its name.
 """
 
 import fnmatch
@@ -17,14 +18,16 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from leukoflow.cohorts.tables import read_rows
 from leukoflow.config.cohorts import Columns, Files
 from leukoflow.config.errors import nearest
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import PICTURES
+from leukoflow.core.names import Disk, plain, skeleton
 
 log = logging.getLogger("leukoflow")
 
-COLUMNS = ("path", "label", "patient", "slide", "site", "mask")
+COLUMNS = ("path", "label", "patient", "slide", "site", "mask", "given")
 """Columns of a listing."""
 
 
@@ -45,6 +48,7 @@ def list_folder(root: Path, files: Files) -> pd.DataFrame:
     With `label_pattern`, the first group of its first match in the path is the label. With `masks`, the column mask
     holds the path of each image's mask where that file is there.
     """
+    files = _located(root, files)
     paths_labels = _from_table(root, files) if files.table else _from_tree(root, files)
     listing = paths_labels.sort_values("path", kind="stable", ignore_index=True)
     if files.masks and len(listing):
@@ -56,30 +60,42 @@ def list_folder(root: Path, files: Files) -> pd.DataFrame:
     return listing.reindex(columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "string"))
 
 
+def _located(root: Path, files: Files) -> Files:
+    """With folder and table as the disk has their names."""
+    disk = Disk(root)
+    named = {"folder": files.folder, "table": files.table}
+    return files.model_copy(update={key: disk.find(name) or name for key, name in named.items() if name})
+
+
 def _from_tree(root: Path, files: Files) -> pd.DataFrame:
-    start = root / files.folder
+    prefix = files.folder.strip("/")
+    start = root / prefix
     if not start.is_dir():
         near = nearest(files.folder, (entry.name for entry in os.scandir(root) if entry.is_dir()))
         raise LeukoFlowError(f"{root}: holds no folder {files.folder!r}{near}")
     excluded = _matcher(files.exclude)
-    prefix = files.folder.strip("/")
     paths: list[str] = []
     labels: list[str | None] = []
+    sources: list[str | None] = []
     found: set[str] = set()
-    pattern = re.compile(files.label_pattern) if files.label_pattern else None
+    pattern = re.compile(_composed(files.label_pattern)) if files.label_pattern else None
     for folder, names in _walk(start):
         parts = folder.split("/") if folder else []
         kept = [path for name in names if not excluded(path := posixpath.join(folder, name))]
         paths.extend(posixpath.join(prefix, path) for path in kept)
         if pattern:
-            given = [match.group(1) if (match := pattern.search(path)) else None for path in kept]
+            given = [_plain(match.group(1)) if (match := pattern.search(_composed(path))) else None for path in kept]
             found.update(each for each in given if each is not None)
+            sources.extend(given)
             labels.extend(files.labels.get(each or "") if files.labels else each for each in given)
         else:
-            found.update(parts)
-            labels.extend([_folder_label(parts, files.labels)] * len(kept))
+            found.update(map(plain, parts))
+            source = _folder_label(parts, files.labels)
+            sources.extend([source] * len(kept))
+            labels.extend([files.labels.get(source or "") if files.labels else source] * len(kept))
     _check_labels(files.labels, found, labels, str(start), "file" if pattern else "folder")
-    return pd.DataFrame({"path": [_storable(path) for path in paths], "label": labels}, dtype=object)
+    listing = {"path": [_storable(path) for path in paths], "label": labels, "given": sources}
+    return pd.DataFrame(listing, dtype=object)
 
 
 def _walk(start: Path) -> Iterator[tuple[str, list[str]]]:
@@ -119,15 +135,23 @@ def _listable(entry: os.DirEntry[str]) -> bool:
 
 
 def _folder_label(parts: list[str], labels: Mapping[str, str]) -> str | None:
+    """The name of the nearest folder that is in `labels`, else of one that looks like such a name, else of the last."""
+    names = [name for part in reversed(parts) if (name := _plain(_storable(part)))]
     if not labels:
-        return _storable(parts[-1]) if parts else None
-    by_name = {_same(name): label for name, label in labels.items()}
-    return next((by_name[name] for name in map(_same, reversed(parts)) if name in by_name), None)
+        return _plain(_storable(parts[-1])) if parts else None
+    near = set(map(skeleton, labels))
+    named = [name for name in names if name in labels] or [name for name in names if skeleton(name) in near] or names
+    return next(iter(named), None)
 
 
-def _same(name: str) -> str:
+def _composed(text: str) -> str:
     """Composed form: archives made on a Mac hold decomposed accents."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _plain(text: str | None) -> str | None:
+    """None for a name of which nothing is left."""
+    return plain(text or "") or None
 
 
 def _storable(text: str) -> str:
@@ -138,8 +162,8 @@ def _storable(text: str) -> str:
 def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     if not patterns:
         return lambda path: False
-    joined = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
-    return lambda path: joined.match(path) is not None
+    joined = re.compile("|".join(fnmatch.translate(_composed(pattern)) for pattern in patterns))
+    return lambda path: joined.match(_composed(path)) is not None
 
 
 def _masks(root: Path, files: Files, paths: pd.Series) -> list[str | None]:
@@ -168,33 +192,33 @@ def _check_labels(labels: Mapping[str, str], found: set[str], given: list[str | 
     """Raise where `labels` are given and nothing has any of them; warn of a name that nothing carries."""
     if not labels or not given:
         return
-    names = {_storable(_same(name)) for name in found}
+    names = {_storable(name) for name in found}
     if all(label is None for label in given):
         wanted = next(iter(labels))
         raise LeukoFlowError(f"{where}: no {what} is named as in labels ({wanted!r} ...){nearest(wanted, names)}")
     for name in labels:
-        if _same(name) not in names:
+        if name not in names:
             log.warning("labels: no %s is named %r in %s", what, name, where)
 
 
 def _from_table(root: Path, files: Files) -> pd.DataFrame:
     source = root / str(files.table)
-    try:
-        table = pd.read_csv(source, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise LeukoFlowError(f"{source}: cannot be read as a CSV table ({error})") from error
-    listing = _rename(table, files.columns, source)
+    columns = files.columns.model_dump(exclude={"path_pattern", "path_digits"}, exclude_none=True)
+    listing = read_rows(source, columns)
+    listing = listing.reindex(columns=[*COLUMNS, "line"]).astype(object).where(lambda table: table.notna(), None)
     if listing["path"].isna().any():
-        raise LeukoFlowError(f"{source}: row {_first(listing['path'].isna())} has no path")
-    for name in ("path", "mask"):
+        raise LeukoFlowError(f"{source}: row {_first(listing, listing['path'].isna())} has no path")
+    disk = Disk(root)
+    for name, columns_of in (("path", files.columns), ("mask", Columns())):
         outside = listing[name].map(_outside, na_action="ignore").eq(True)
         if outside.any():
             raise LeukoFlowError(
-                f"{source}: row {_first(outside)}: {name} is not below the root; write it relative to it"
+                f"{source}: row {_first(listing, outside)}: {name} is not below the root; write it relative to it"
             )
-        listing[name] = listing[name].map(_posix, na_action="ignore")
-    listing["path"] = [_from_id(path, files.columns) for path in listing["path"]]
-    listing = _without_repeats(listing, source)
+        paths = (None if path is None else _on_disk(disk, path, columns_of) for path in listing[name])
+        listing[name] = pd.Series(list(paths), index=listing.index, dtype=object)
+    listing["given"] = listing["label"]
+    listing = _without_repeats(listing.drop(columns="line"), source)
     excluded, prefix = _matcher(files.exclude), files.folder.strip("/") + "/"
     listing = listing[~listing["path"].map(lambda path: excluded(path.removeprefix(prefix))).astype(bool)].copy()
     if files.labels:
@@ -205,13 +229,13 @@ def _from_table(root: Path, files: Files) -> pd.DataFrame:
     return listing
 
 
-def _rename(table: pd.DataFrame, columns: Columns, source: Path) -> pd.DataFrame:
-    columns_of = columns.model_dump(exclude={"path_pattern", "path_digits"})
-    named = {name: column for name, column in columns_of.items() if column is not None}
-    for name, column in named.items():
-        if column not in table.columns:
-            raise LeukoFlowError(f"{source}: has no column {column!r} (columns.{name}){nearest(column, table.columns)}")
-    return pd.DataFrame({name: table[named[name]] if name in named else None for name in COLUMNS}, dtype=object)
+def _on_disk(disk: Disk, path: str, columns: Columns) -> str:
+    """The file that a table means: as it is written, else with slashes for backslashes; else the name for a reject."""
+    for name in (path, _posix(path)):
+        found = disk.find(_from_id(posixpath.normpath(name), columns))
+        if found is not None:
+            return found
+    return _from_id(_posix(path), columns)
 
 
 def _from_id(path: str, columns: Columns) -> str:
@@ -219,12 +243,12 @@ def _from_id(path: str, columns: Columns) -> str:
 
 
 def _outside(path: str) -> bool:
-    plain = path.replace("\\", "/")
-    return plain.startswith("/") or ".." in plain.split("/") or re.match(r"[A-Za-z]:", plain) is not None
+    slashed = _posix(path)
+    return slashed.startswith("/") or ".." in slashed.split("/") or re.match(r"[A-Za-z]:", slashed) is not None
 
 
 def _posix(path: str) -> str:
-    return posixpath.normpath(path.strip().replace("\\", "/"))
+    return posixpath.normpath(plain(path).replace("\\", "/"))
 
 
 def _without_repeats(listing: pd.DataFrame, source: Path) -> pd.DataFrame:
@@ -238,9 +262,9 @@ def _without_repeats(listing: pd.DataFrame, source: Path) -> pd.DataFrame:
     return once
 
 
-def _first(rows: pd.Series) -> int:
+def _first(listing: pd.DataFrame, rows: pd.Series) -> int:
     """Line of the first true row, as a text editor counts (the header is line 1)."""
-    return int(rows.to_numpy().argmax()) + 2
+    return int(listing["line"][rows.to_numpy(bool)].iloc[0])
 
 
 def report_labels(listing: pd.DataFrame, expected: Mapping[str, int]) -> None:

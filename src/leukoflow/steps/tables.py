@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from leukoflow.cohorts import alike
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
@@ -33,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         "outputs": "tables to write",
     }.items():
         arguments.add_argument(f"--{name}", nargs="+", type=Path, required=True, help=text)
+    arguments.add_argument("--names", nargs="*", type=Path, default=[], help="names.csv of every cohort that has one")
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--groups", type=Path, required=True, help="duplicate groups and acquisitions")
     arguments.add_argument("--comparisons", nargs="*", type=Path, default=[], help="of every experiment (CSV)")
@@ -46,8 +48,10 @@ def main(argv: list[str] | None = None) -> None:
     scores = tables.gather([read_table(path) for path in given.scores])
     duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
     qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
+    names = _by_folder(given.names)
+    nothing = pd.DataFrame(columns=alike.COLUMNS)
     files = {
-        name: cohort_tables.CohortFiles(manifests[name], qualities[name], rejects[name])
+        name: cohort_tables.CohortFiles(manifests[name], qualities[name], rejects[name], names.get(name, nothing))
         for name in study.cohorts
         if name in manifests
     }
@@ -58,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
         "scores": scores,
         "leaderboard": tables.leaderboard(scores, models, published),
         "external": tables.external(scores, models),
-        "cohorts": cohort_tables.cohorts(files, duplicates, counts),
+        "cohorts": cohort_tables.cohorts(files, duplicates, counts, study.tasks),
         "audit": cohort_tables.audit(splits, duplicates, read_table(given.groups), manifests),
         "comparisons": compare.gather([read_table(path) for path in given.comparisons]),
     }

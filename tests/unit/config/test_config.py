@@ -293,3 +293,24 @@ def test_every_key_of_a_study_broken_is_one_line_that_names_it() -> None:
         else:
             assert free, path
     assert broken > 300
+
+
+def test_classes_and_labels_are_brought_to_one_form() -> None:
+    task = Task.model_validate({"classes": ["Be\u0301nin ", "\u00a0Pro"], "labels": {"b ": "B\u00e9nin", "p": "Pro\t"}})
+    assert task.classes == ("B\u00e9nin", "Pro") and task.labels == {"b": "B\u00e9nin", "p": "Pro"}
+    assert task.class_of("b") == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"classes": ["a", "a "]}, "classes must differ"),
+        ({"classes": ["a", " \u200b"]}, "must not be empty"),
+        ({"classes": ["a", "b"], "labels": {"x": "a", "x ": "b"}}, "'x ' and 'x' are one name"),
+        ({"classes": ["a", "\ud800"]}, "half of a character"),
+    ],
+)
+def test_names_that_are_none_are_told(task: dict, words: str) -> None:
+    with pytest.raises(LeukoFlowError, match=words) as failure:
+        parse_study(changed("tasks", {"subtype": task}))
+    assert "tasks.subtype" in str(failure.value)

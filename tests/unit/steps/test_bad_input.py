@@ -142,7 +142,8 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.Da
     with open(os.fsencode(root / "Benign") + b"/caf\xe9.png", "wb") as stream:
         stream.write(encoded("PNG"))
     settings = json.dumps({"kind": "folder", "root": str(root), "images": 100, "labels": {"Benign": "Benign"}})
-    list_images.main(["--settings", settings, "--root", str(root), "--output", str(out / "listing.parquet")])
+    made = ["--names", str(out / "names.csv"), "--output", str(out / "listing.parquet")]
+    list_images.main(["--settings", settings, "--root", str(root), *made])
     measure.main(
         [
             *("--root", str(root), "--listing", str(out / "listing.parquet"), "--shard", "0", "--shards", "1"),
@@ -199,7 +200,8 @@ def test_a_bomb_costs_nothing() -> None:
 
 def listed(root: Path, **settings) -> pd.DataFrame:
     text = json.dumps({"kind": "folder", "root": str(root), "images": 10, **settings})
-    list_images.main(["--settings", text, "--root", str(root), "--output", str(root / "listing.parquet")])
+    made = ["--names", str(root / "names.csv"), "--output", str(root / "listing.parquet")]
+    list_images.main(["--settings", text, "--root", str(root), *made])
     return read_table(root / "listing.parquet")
 
 
@@ -222,7 +224,7 @@ COHORTS: dict[str, tuple[Callable[[Path], object], dict, str]] = {
     ),
     "a missing table": (lambda root: None, TABLE, "cannot be read as a CSV table"),
     "an empty table": (csv(""), TABLE, "cannot be read as a CSV table"),
-    "a table of bytes": (csv(b"\xff\xfe\x00\x80"), TABLE, "cannot be read as a CSV table"),
+    "a table of bytes": (csv(b"\xff\xd8\xff\xe0"), TABLE, "cannot be read as a CSV table"),
     "a table without the column": (csv("files,class\na.png,x\n"), TABLE, "no column 'file'.*did you mean 'files'"),
     "a table of headings": (csv("file,class\n"), TABLE, "holds no image"),
     "a row without a path": (csv("file,class\na.png,x\n,y\n"), TABLE, "row 3 has no path"),

@@ -13,8 +13,9 @@ from leukoflow.steps import list_images
 
 
 def run(root: Path, settings: dict, *more: str) -> pd.DataFrame:
-    output = root.parent / "listing.parquet"
-    list_images.main(["--settings", json.dumps(settings), "--root", str(root), "--output", str(output), *more])
+    output, names = root.parent / "listing.parquet", root.parent / "names.csv"
+    outputs = ["--names", str(names), "--output", str(output)]
+    list_images.main(["--settings", json.dumps(settings), "--root", str(root), *outputs, *more])
     return read_table(output)
 
 
@@ -33,7 +34,7 @@ LABELS = {"folder": "Original", "labels": {"Benign": "Benign", "[Malignant] Pro-
 def test_listing(root: Path, kind: dict, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         table = run(root, kind | LABELS | {"expected": {"Benign": 1, "Pro": 804}})
-    assert list(table.columns) == ["path", "label", "patient", "slide", "site", "mask"]
+    assert list(table.columns) == ["path", "label", "patient", "slide", "site", "mask", "given"]
     assert table["path"].tolist() == ["Original/3.jpg", "Original/Benign/1.jpg", "Original/[Malignant] Pro-B/2.jpg"]
     assert table["label"].fillna("-").tolist() == ["-", "Benign", "Pro"]
     assert [record.getMessage() for record in caplog.records] == ["Pro: 1 images, where the source says 804"]
