@@ -35,7 +35,7 @@ def whole_study(wildcards):
 
 
 def class_names(wildcards):
-    return list(STUDY.tasks[wildcards.task].classes)
+    return json.dumps(STUDY.tasks[wildcards.task].classes)
 
 
 def architecture_code(step):
