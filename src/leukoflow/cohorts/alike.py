@@ -28,6 +28,6 @@ def names_alike(listing: pd.DataFrame, labels: Iterable[str]) -> pd.DataFrame:
             rows.append((kind, told_apart(names), len(own), lost))
             left = f"; {lost} of these images have no label" if lost else ""
             log.warning(
-                "%s: %s differ %s%s; write them alike where they mean the same", kind, rows[-1][1], OVERLOOKED, left
+                "%s: %s differ %s%s; write them alike if they mean the same", kind, rows[-1][1], OVERLOOKED, left
             )
     return pd.DataFrame(rows, columns=COLUMNS)
