@@ -7,7 +7,8 @@ from pathlib import Path
 
 import leukoflow
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.step import run
+from leukoflow.core.names import shown
+from leukoflow.core.step import one_line, run
 
 RESEARCH = "For research only: no medical device, no diagnosis."
 
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(given.call(given))
     except LeukoFlowError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
 
 
@@ -71,9 +72,10 @@ def _predict(given: argparse.Namespace) -> int:
     told += [f"{done.kept} answers kept"] if done.kept else []
     told += [f"{done.gone} answers removed, as their files are gone"] if done.gone else []
     told += [f"{done.others} answers to other files left as they are"] if done.others else []
-    print(f"{given.output}: {'; '.join(told)}")
+    output = shown(str(given.output))
+    print(f"{output}: {'; '.join(told)}")
     if done.rejected:
-        print(f"{given.output}.rejects.csv: {done.rejected} images rejected", file=sys.stderr)
+        print(f"{output}.rejects.csv: {done.rejected} images rejected", file=sys.stderr)
     return 3 if done.rejected else 0
 
 
@@ -145,11 +147,11 @@ def _verify(given: argparse.Namespace) -> int:
         for name in absent:
             print(f"images of {name} are not here: not compared")
     for each in differences:
-        print(f"{each.kind:8} {each.path}")
+        print(f"{each.kind:8} {shown(each.path)}")
     if differences:
         print(f"{len(differences)} files are not as the study left them", file=sys.stderr)
         return 1
-    print(f"{given.results}: every file is as the study left it")
+    print(f"{shown(str(given.results))}: every file is as the study left it")
     return 0
 
 
@@ -167,7 +169,7 @@ def _crate(given: argparse.Namespace) -> int:
 
     target = given.output or given.results.with_name(f"{given.results.name}.crate.zip")
     kept = write_crate(given.results, Path(__file__).resolve().parents[2], target)
-    print(f"{target}: {kept} files of {given.results} and the workflow that made them")
+    print(f"{shown(str(target))}: {kept} files of {shown(str(given.results))} and the workflow that made them")
     return 0
 
 

@@ -69,6 +69,11 @@ def listing_mark(wildcards):
     return marks_of(wildcards.cohort).get(LISTING, "")
 
 
+def account_mark(wildcards):
+    """A text that changes with the files that are no images."""
+    return marks_of(wildcards.cohort).get(ACCOUNT, "")
+
+
 def shard_mark(wildcards):
     """A text that changes when an image of the shard does, or what is listed of it."""
     return marks_of(wildcards.cohort).get(wildcards.shard, "")

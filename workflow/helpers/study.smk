@@ -3,6 +3,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -12,12 +13,16 @@ if not os.path.isdir(SOURCE):
     SOURCE = os.path.abspath(os.path.join(workflow.basedir, "src"))
 # Steps run from this clone's source, whatever is installed, so that fingerprints are those of the code that runs.
 sys.path.insert(0, SOURCE)
+for sign in set("{}:\n") & set(SOURCE):
+    raise WorkflowError(
+        f"{SOURCE!r}: Snakemake cannot run from a folder with {sign!r} in its name; rename it or move the clone"
+    )
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={SOURCE}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(SOURCE)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
 
 from leukoflow.cohorts.roots import local_root, resolve_root
-from leukoflow.cohorts.watch import LISTING, MASKS, Cohort, keep, marks
+from leukoflow.cohorts.watch import ACCOUNT, LISTING, MASKS, Cohort, keep, marks
 from leukoflow.config.families import families
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError

@@ -49,6 +49,10 @@ for key, each in WEIGHTED.items():
         raise WorkflowError(
             f"{key}.weights: there is no file {each.weights}; give a safetensors file"
         )
+    if each.weights and not is_hub(each) and set("{}") & set(weights_file(each)):
+        raise WorkflowError(
+            f"{key}.weights: {each.weights} holds braces, which Snakemake takes for wildcards; rename it or link to it"
+        )
 
 
 def weights_input(entry):

@@ -181,5 +181,5 @@ rule figure_cells:
         "Drawing the morphology of the white cells of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.figure_cells --settings {params.settings:q} --manifest {input.manifest}"
-        " --files {input.files} --root {params.root:q} --max-pixels {params.max_pixels}"
+        " --files {input.files} --root={params.root:q} --max-pixels {params.max_pixels}"
         " --cells {input.cells} --output {output.png} --gallery {output.gallery} 2> {log}"

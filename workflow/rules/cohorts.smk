@@ -49,7 +49,7 @@ rule extract:
     message:
         "Unpacking cohort {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.extract --archive {input} --folder {params.folder:q}"
+        "python -m leukoflow.steps.extract --archive {input} --folder={params.folder:q}"
         " --settings {params.settings:q} --output {output} 2> {log}"
 
 
@@ -58,8 +58,7 @@ rule list_images:
         contents=download_contents,
     output:
         listing="results/{study}/cohorts/{cohort}/listing.parquet",
-        left_out="results/{study}/cohorts/{cohort}/left_out.parquet",
-        warnings="results/{study}/cohorts/{cohort}/warnings.csv",
+        names="results/{study}/cohorts/{cohort}/names.csv",
     log:
         "logs/{study}/list_images/{cohort}.log",
     benchmark:
@@ -79,9 +78,37 @@ rule list_images:
     message:
         "Listing the images of {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root {params.root:q}"
-        " {params.contents} --left-out {output.left_out} --warnings {output.warnings} --output {output.listing}"
-        " 2> {log}"
+        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root={params.root:q}"
+        " {params.contents} --names {output.names} --output {output.listing} 2> {log}"
+
+
+rule account_files:
+    input:
+        contents=download_contents,
+    output:
+        left_out="results/{study}/cohorts/{cohort}/left_out.parquet",
+        warnings="results/{study}/cohorts/{cohort}/warnings.csv",
+    log:
+        "logs/{study}/account_files/{cohort}.log",
+    benchmark:
+        "benchmarks/{study}/account_files/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.list_images"),
+        settings=cohort_settings,
+        root=cohort_root,
+        contents=contents_option,
+        mark=account_mark,
+    message:
+        "Accounting for the other files of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root={params.root:q}"
+        " {params.contents} --left-out {output.left_out} --warnings {output.warnings} 2> {log}"
 
 
 rule synthesise:
@@ -108,7 +135,7 @@ rule synthesise:
     message:
         "Drawing smears of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
-        "python -m leukoflow.steps.synthesise --settings {params.settings:q} --root {params.root:q}"
+        "python -m leukoflow.steps.synthesise --settings {params.settings:q} --root={params.root:q}"
         " --shard {params.shard} --shards {params.shards} --output {output} 2> {log}"
 
 
@@ -142,7 +169,7 @@ rule measure:
     message:
         "Decoding and measuring {wildcards.cohort}, shard {wildcards.shard}"
     shell:
-        "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root {params.root:q}"
+        "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root={params.root:q}"
         " --listing {input.listing} {params.whole} {params.aspect} {params.bits} --shard {params.shard} --shards {params.shards}"
         " --output {output.measured} --thumbnails {output.thumbnails} --record {output.record} 2> {log}"
 
@@ -150,12 +177,10 @@ rule measure:
 rule manifest:
     input:
         measured=measured_files,
-        left_out=left_out_file,
     output:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
         files="results/{study}/cohorts/{cohort}/files.parquet",
-        rejects="results/{study}/cohorts/{cohort}/rejects.csv",
     log:
         "logs/{study}/manifest/{cohort}.log",
     benchmark:
@@ -171,10 +196,33 @@ rule manifest:
         scale=cohort_option("um_per_pixel"),
         aspect=cohort_option("aspect"),
         bits=cohort_option("bits"),
-        left_out=left_out_option,
     message:
         "Gathering the manifest of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.manifest --measured {input.measured} {params.scale} {params.aspect} {params.bits}"
-        " {params.left_out}"
-        " --manifest {output.manifest} --quality {output.quality} --files {output.files} --rejects {output.rejects} 2> {log}"
+        " --manifest {output.manifest} --quality {output.quality} --files {output.files} 2> {log}"
+
+
+rule rejects:
+    input:
+        measured=measured_files,
+        left_out=left_out_file,
+    output:
+        "results/{study}/cohorts/{cohort}/rejects.csv",
+    log:
+        "logs/{study}/rejects/{cohort}.log",
+    benchmark:
+        "benchmarks/{study}/rejects/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.manifest"),
+        left_out=left_out_option,
+    message:
+        "Gathering the rejected files of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.manifest --measured {input.measured} {params.left_out} --rejects {output} 2> {log}"

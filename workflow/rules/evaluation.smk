@@ -22,7 +22,7 @@ rule score:
     params:
         code=code_of("steps.score"),
         settings=evaluation_settings(),
-        tasks=all_tasks(),
+        tasks=all_tasks,
         targets=panel_targets,
     message:
         "Scoring models on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"
@@ -64,6 +64,7 @@ rule tables:
         manifests=cohort_tables("manifest.parquet"),
         qualities=cohort_tables("quality.parquet"),
         rejects=cohort_tables("rejects.csv"),
+        names=listed_tables("names.csv"),
         left_out=listed_tables("left_out.parquet"),
         warnings=listed_tables("warnings.csv"),
         splits=SPLITS,
@@ -95,8 +96,7 @@ rule tables:
         "python -m leukoflow.steps.tables --study {input.study} --runs results/{wildcards.study}/runs --of {params.names}"
         " --scores {input.scores}"
         " --manifests {input.manifests} --qualities {input.qualities} --rejects {input.rejects}"
-        " --left-out {input.left_out} --warnings {input.warnings}"
-        " --splits {input.splits}"
+        " --names {input.names} --left-out {input.left_out} --warnings {input.warnings} --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
         " --outputs {output} 2> {log}"
 

@@ -40,10 +40,11 @@ class LeftOut:
         self._table = posixpath.normpath(files.table) if files.table else None
         self._pattern = files.masks.path if files.masks and not files.columns.mask else None
         self._named = mask_expression(self._pattern) if self._pattern else None
-        self._present = set(present) if self._pattern else set()
-        self._masks = set(named)
+        # In composed form: an image and its mask may have been copied by different systems.
+        self._present = set(map(composed, present)) if self._pattern else set()
+        self._masks = set(map(composed, named))
         if self._pattern:
-            self._masks |= {mask_path(self._pattern, each, self.prefix) for each in images}
+            self._masks |= {composed(mask_path(self._pattern, each, self.prefix)) for each in images}
         self._each = [(pattern, re.compile(fnmatch.translate(composed(pattern)))) for pattern in files.exclude]
         self._any = re.compile("|".join(each.pattern for _, each in self._each) or r"(?!)")
         self.unmatched = list(files.exclude)
@@ -57,7 +58,7 @@ class LeftOut:
         excluded = self.excludes(path)
         if path == self._table:
             return TABLE, ""
-        if path in self._masks:
+        if self.is_mask(path):
             return MASK, ""
         if excluded:
             return EXCLUDED, ""
@@ -83,7 +84,7 @@ class LeftOut:
 
     def is_mask(self, path: str) -> bool:
         """Whether a file is the mask of an image."""
-        return path in self._masks
+        return composed(path) in self._masks
 
     def excludes(self, path: str) -> bool:
         """Whether a pattern of `exclude` matches."""
@@ -99,7 +100,7 @@ class LeftOut:
         """Whether a file is named as masks are and has none itself (with `m{stem}.png`, not every monocyte is one)."""
         if self._named is None or self._pattern is None or self._named.fullmatch(path) is None:
             return False
-        return mask_path(self._pattern, path, self.prefix) not in self._present
+        return composed(mask_path(self._pattern, path, self.prefix)) not in self._present
 
     def warnings(self, levels: Sequence[Level]) -> list[str]:
         """What of the names given fits nothing."""

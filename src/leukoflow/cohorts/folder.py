@@ -1,8 +1,9 @@
 """Cohorts that are a tree of images: what is listed, under which label, and what is left out.
 
-Images have the columns path (posix, relative to the root), label, patient, slide, site and mask, all text, null if
-unknown (path never is), sorted by path. Files are listed by name alone; whether they can be read is found when they are
-measured, so that a missing or damaged file ends among the rejects with its name.
+Images have the columns path (posix, relative to the root, as the disk has it), label, patient, slide, site, mask and
+given (the label before `labels`), all text, null if unknown (path never is), sorted by path. All but the paths are in
+their `plain` form. Files are listed by name alone; whether they can be read is found when they are measured, so that a
+missing or damaged file ends among the rejects with its name.
 """
 
 import logging
@@ -16,14 +17,16 @@ from pathlib import Path
 import pandas as pd
 
 from leukoflow.cohorts.account import EXCLUDED, MASK, REJECTED, TABLE, LeftOut, composed, mask_path
+from leukoflow.cohorts.tables import read_rows
 from leukoflow.config.cohorts import Columns, Files
 from leukoflow.config.errors import nearest
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.names import Disk, plain, skeleton
 from leukoflow.core.walk import PICTURES, Level, is_picture, walk
 
 log = logging.getLogger("leukoflow")
 
-COLUMNS = ("path", "label", "patient", "slide", "site", "mask")
+COLUMNS = ("path", "label", "patient", "slide", "site", "mask", "given")
 """Columns of a listing."""
 
 
@@ -55,6 +58,7 @@ def list_folder(root: Path, files: Files) -> Listing:
     With `label_pattern`, the first group of its first match in the path is the label. With `masks`, the column mask
     holds the path of each image's mask if that file is there, or what the table's column of masks says.
     """
+    files = _located(root, files)
     warnings: list[str] = []
     levels = _levels(root, files)
     listed = _from_table(root, files, levels, warnings) if files.table else _from_tree(root, files, levels, warnings)
@@ -78,9 +82,16 @@ def list_folder(root: Path, files: Files) -> Listing:
     return Listing(images, rest.assign(path=rest["path"].map(_storable)), warnings)
 
 
+def _located(root: Path, files: Files) -> Files:
+    """With folder and table as the disk has their names."""
+    disk = Disk(root)
+    named = {"folder": files.folder, "table": files.table}
+    return files.model_copy(update={key: disk.find(name) or name for key, name in named.items() if name})
+
+
 def _levels(root: Path, files: Files) -> list[Level]:
     """The folders of the tree. One that is missing is an error, unless a table says what to look for."""
-    start = root / files.folder
+    start = root / files.folder.strip("/")
     if not start.is_dir():
         if files.table:
             return []
@@ -99,8 +110,9 @@ def _from_tree(root: Path, files: Files, levels: list[Level], warnings: list[str
     left_out = LeftOut(files, filter(is_picture, _paths(levels, prefix)), _paths(levels, prefix))
     paths: list[str] = []
     labels: list[str | None] = []
+    sources: list[str | None] = []
     found: set[str] = set()
-    pattern = re.compile(files.label_pattern) if files.label_pattern else None
+    pattern = re.compile(composed(files.label_pattern)) if files.label_pattern else None
     for level in levels:
         left_out.note_unread(level)
         kept = [path for path in _paths([level], prefix) if left_out.keeps(path)]
@@ -108,24 +120,36 @@ def _from_tree(root: Path, files: Files, levels: list[Level], warnings: list[str
             continue
         paths.extend(kept)
         if pattern:
-            inside = (path.removeprefix(f"{prefix}/") for path in kept)
-            given = [match.group(1) if (match := pattern.search(path)) else None for path in inside]
+            inside = (composed(path.removeprefix(f"{prefix}/")) for path in kept)
+            given = [_plain(match.group(1)) if (match := pattern.search(path)) else None for path in inside]
             found.update(each for each in given if each is not None)
+            sources.extend(given)
             labels.extend(files.labels.get(each or "") if files.labels else each for each in given)
         else:
             parts = level.folder.split("/") if level.folder else []
-            found.update(parts)
-            labels.extend([_folder_label(parts, files.labels)] * len(kept))
+            found.update(map(plain, parts))
+            source = _folder_label(parts, files.labels)
+            sources.extend([source] * len(kept))
+            labels.extend([files.labels.get(source or "") if files.labels else source] * len(kept))
     what = "file" if pattern else "folder with images"
     _check_labels(files.labels, found, labels, str(root / files.folder), what, warnings)
-    return pd.DataFrame({"path": [_storable(path) for path in paths], "label": labels}, dtype=object), left_out
+    listing = {"path": [_storable(path) for path in paths], "label": labels, "given": sources}
+    return pd.DataFrame(listing, dtype=object), left_out
 
 
 def _folder_label(parts: list[str], labels: Mapping[str, str]) -> str | None:
+    """The name of the nearest folder that is in `labels`, else of one that looks like such a name, else of the last."""
+    names = [name for part in reversed(parts) if (name := _plain(_storable(part)))]
     if not labels:
-        return _storable(parts[-1]) if parts else None
-    by_name = {composed(name): label for name, label in labels.items()}
-    return next((by_name[name] for name in map(composed, reversed(parts)) if name in by_name), None)
+        return _plain(_storable(parts[-1])) if parts else None
+    near = set(map(skeleton, labels))
+    named = [name for name in names if name in labels] or [name for name in names if skeleton(name) in near] or names
+    return next(iter(named), None)
+
+
+def _plain(text: str | None) -> str | None:
+    """None for a name of which nothing is left."""
+    return plain(text or "") or None
 
 
 def _storable(text: str) -> str:
@@ -140,7 +164,9 @@ def _masks(root: Path, files: Files, paths: pd.Series, left_out: LeftOut) -> lis
     wanted = [mask_path(masks.path, path, files.folder.strip("/")) for path in paths]
     # Those that the walk has met are there.
     met = {path for path, (kind, _) in left_out.rows.items() if kind == MASK}
-    found = [path if path in met or (root / path).is_file() else None for path in wanted]
+    disk = Disk(root)
+    found = [path if path in met else disk.find(path) for path in wanted]
+    found = [path if path in met or (path and (root / path).is_file()) else None for path in found]
     missing = found.count(None)
     if missing == len(found):
         raise LeukoFlowError(f"{root}: holds no mask such as {wanted[0]} (masks.path); check the pattern")
@@ -155,33 +181,33 @@ def _check_labels(
     """Raise where `labels` are given and nothing has any of them; warn of a name that nothing carries."""
     if not labels or not given:
         return
-    names = {_storable(composed(name)) for name in found}
+    names = {_storable(name) for name in found}
     if all(label is None for label in given):
         wanted = next(iter(labels))
         raise LeukoFlowError(f"{where}: no {what} is named as in labels ({wanted!r} ...){nearest(wanted, names)}")
     for name in labels:
-        if composed(name) not in names:
+        if name not in names:
             warnings.append(f"labels: no {what} is named {name!r} in {where}{nearest(name, names)}")
 
 
 def _from_table(root: Path, files: Files, levels: list[Level], warnings: list[str]) -> tuple[pd.DataFrame, LeftOut]:
     source = root / str(files.table)
-    try:
-        table = pd.read_csv(source, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise LeukoFlowError(f"{source}: cannot be read as a CSV table ({error})") from error
-    listing = _rename(table, files.columns, source)
+    columns = files.columns.model_dump(exclude={"path_pattern", "path_digits"}, exclude_none=True)
+    listing = read_rows(source, columns)
+    listing = listing.reindex(columns=[*COLUMNS, "line"]).astype(object).where(lambda table: table.notna(), None)
     if listing["path"].isna().any():
-        raise LeukoFlowError(f"{source}: row {_first(listing['path'].isna())} has no path")
-    for name in ("path", "mask"):
+        raise LeukoFlowError(f"{source}: row {_first(listing, listing['path'].isna())} has no path")
+    disk = Disk(root)
+    for name, columns_of in (("path", files.columns), ("mask", Columns())):
         outside = listing[name].map(_outside, na_action="ignore").eq(True)
         if outside.any():
             raise LeukoFlowError(
-                f"{source}: row {_first(outside)}: {name} is not below the root; write it relative to it"
+                f"{source}: row {_first(listing, outside)}: {name} is not below the root; write it relative to it"
             )
-        listing[name] = listing[name].map(_posix, na_action="ignore")
-    listing["path"] = [_from_id(path, files.columns) for path in listing["path"]]
-    listing = _without_repeats(listing, source)
+        paths = (None if path is None else _on_disk(disk, path, columns_of) for path in listing[name])
+        listing[name] = pd.Series(list(paths), index=listing.index, dtype=object)
+    listing["given"] = listing["label"]
+    listing = _without_repeats(listing.drop(columns="line"), source)
     prefix = files.folder.strip("/")
     left_out = LeftOut(files, listing["path"], _paths(levels, prefix), listing["mask"].dropna())
     everything = set(listing["path"])
@@ -205,13 +231,13 @@ def _from_table(root: Path, files: Files, levels: list[Level], warnings: list[st
     return listing, left_out
 
 
-def _rename(table: pd.DataFrame, columns: Columns, source: Path) -> pd.DataFrame:
-    columns_of = columns.model_dump(exclude={"path_pattern", "path_digits"})
-    named = {name: column for name, column in columns_of.items() if column is not None}
-    for name, column in named.items():
-        if column not in table.columns:
-            raise LeukoFlowError(f"{source}: has no column {column!r} (columns.{name}){nearest(column, table.columns)}")
-    return pd.DataFrame({name: table[named[name]] if name in named else None for name in COLUMNS}, dtype=object)
+def _on_disk(disk: Disk, path: str, columns: Columns) -> str:
+    """The file that a table means: as it is written, else with slashes for backslashes; else the name for a reject."""
+    for name in (path, _posix(path)):
+        found = disk.find(_from_id(posixpath.normpath(name), columns))
+        if found is not None:
+            return found
+    return _from_id(_posix(path), columns)
 
 
 def _from_id(path: str, columns: Columns) -> str:
@@ -219,12 +245,12 @@ def _from_id(path: str, columns: Columns) -> str:
 
 
 def _outside(path: str) -> bool:
-    plain = path.replace("\\", "/")
-    return plain.startswith("/") or ".." in plain.split("/") or re.match(r"[A-Za-z]:", plain) is not None
+    slashed = _posix(path)
+    return slashed.startswith("/") or ".." in slashed.split("/") or re.match(r"[A-Za-z]:", slashed) is not None
 
 
 def _posix(path: str) -> str:
-    return posixpath.normpath(path.strip().replace("\\", "/"))
+    return posixpath.normpath(plain(path).replace("\\", "/"))
 
 
 def _without_repeats(listing: pd.DataFrame, source: Path) -> pd.DataFrame:
@@ -238,9 +264,9 @@ def _without_repeats(listing: pd.DataFrame, source: Path) -> pd.DataFrame:
     return once
 
 
-def _first(rows: pd.Series) -> int:
+def _first(listing: pd.DataFrame, rows: pd.Series) -> int:
     """Line of the first true row, as a text editor counts (the header is line 1)."""
-    return int(rows.to_numpy().argmax()) + 2
+    return int(listing["line"][rows.to_numpy(bool)].iloc[0])
 
 
 def report_labels(listing: pd.DataFrame, expected: Mapping[str, int]) -> None:

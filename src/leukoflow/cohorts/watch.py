@@ -20,7 +20,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_json
 from leukoflow.core.shards import shard_slice
 
-LISTING, MASKS = "listing", "masks"
+LISTING, ACCOUNT, MASKS = "listing", "account", "masks"
 """Names of marks; those of shards are their numbers (`000`)."""
 
 
@@ -67,7 +67,7 @@ def record_of(results: Path, name: str, reader: str) -> Path:
 
 
 def marks(cohort: Cohort, memory: Path) -> dict[str, str]:
-    """The marks of a cohort: of its listing, of each shard of images, and of its masks.
+    """The marks of a cohort: of its listing, of its other files, of each shard of images, and of its masks.
 
     memory: JSON file with the marks of the last start, if there was one. A step without results keeps its mark; at
     first marks are empty. Raises LeukoFlowError if files of a download were edited.
@@ -79,7 +79,7 @@ def marks(cohort: Cohort, memory: Path) -> dict[str, str]:
     if cohort.contents is not None and cohort.contents.is_file() and any(found.values()):
         check_contents(cohort.root, cohort.contents, cohort.files)
     kept = _kept(memory)
-    return {reader: found.get(reader) or kept.get(reader, "") for reader in (LISTING, *cohort.readers)}
+    return {reader: found.get(reader) or kept.get(reader, "") for reader in (LISTING, ACCOUNT, *cohort.readers)}
 
 
 def keep(memory: Path, found: Mapping[str, str]) -> None:
@@ -96,15 +96,17 @@ def _kept(memory: Path) -> dict[str, str]:
 
 
 def _listing_changes(cohort: Cohort, done: Sequence[str]) -> dict[str, str]:
-    """Of the listing, and of each shard that was measured: a digest (16 hex digits) over the rows that were there and
-    those that would be listed now; empty if they are the same, or nothing was listed."""
+    """Of the listing, of the account of other files, and of each shard that was measured: a digest (16 hex digits) over
+    the rows that were there and those that would be listed now; empty if they are the same, or nothing was listed."""
     if not cohort.listing.is_file():
         return {}
     try:
         listed = _quietly_listed(cohort)
         now = listed.images
-        others = _difference(read_table(cohort.left_out), listed.left_out)
-        found = {LISTING: _difference(read_table(cohort.listing), now) + others}
+        found = {LISTING: _difference(read_table(cohort.listing), now)}
+        if cohort.left_out.is_file():
+            found[ACCOUNT] = _difference(read_table(cohort.left_out), listed.left_out)
+        now = now.drop(columns="given")  # of what was listed alone
         for number, shard in enumerate(cohort.shards):
             if shard in done:
                 measured = read_table(cohort.readers[shard], list(now.columns))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from leukoflow.config.base import Section
+from leukoflow.config.base import Section, Text, TextMap
 from leukoflow.config.masks import SYNTHETIC, Masks
 
 
@@ -19,7 +19,7 @@ class Faults(Section):
     """Fraction of the images that are byte-identical copies of another image of their class."""
     near_duplicates: float = Field(0.0, ge=0, le=0.5)
     """Fraction of the images that are re-encoded, slightly shifted copies of another image of their class."""
-    scale_bars: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    scale_bars: TextMap[Annotated[float, Field(ge=0, le=1)]] = {}
     """For each class, the fraction of its images that carry a burnt-in red scale bar at the lower right."""
     corrupt: float = Field(0.0, ge=0, le=0.5)
     """Fraction of the files that are damaged (truncated, empty, or not an image)."""
@@ -52,21 +52,21 @@ class SyntheticCohort(Section):
 class Columns(Section):
     """Names of the columns of a cohort's table."""
 
-    path: str = "path"
+    path: Text = "path"
     """Image file, relative to the root."""
     path_pattern: str = "{path}"
     """Image file where the column holds an id: `{path}` stands for it, as in `images/{path}.png`."""
     path_digits: int = Field(0, ge=0, le=20)
     """Digits that an id is filled up to with zeros."""
-    label: str = "label"
+    label: Text = "label"
     """Label."""
-    patient: str | None = None
+    patient: Text | None = None
     """Patient id."""
-    slide: str | None = None
+    slide: Text | None = None
     """Slide id."""
-    site: str | None = None
+    site: Text | None = None
     """Site (hospital, scanner)."""
-    mask: str | None = None
+    mask: Text | None = None
     """Mask file, relative to the root."""
 
 
@@ -75,7 +75,7 @@ class Files(Section):
 
     folder: str = ""
     """Folder below the root that holds the images, for instance `Original`."""
-    labels: dict[str, str] = {}
+    labels: TextMap[Text] = {}
     """Label for each class folder or table label, by name; where given, images of any other name have no label."""
     label_pattern: str | None = None
     """Regular expression whose first group is the label in the image's path, in place of the folder's name:
@@ -83,7 +83,9 @@ class Files(Section):
     exclude: tuple[str, ...] = ()
     """Glob patterns (relative to `folder`) of files to leave out."""
     table: str | None = None
-    """CSV file relative to the root that lists the images; without it the tree is walked and folders are labels."""
+    """CSV file relative to the root that lists the images; without it the tree is walked and folders are labels.
+    Commas, semicolons, tabs or bars stand between cells; the text is UTF-8 or UTF-16. Patients, slides, sites and
+    labels are taken without blanks around them and with composed accents (NFC)."""
     columns: Columns = Columns()
     """Names of the table's columns."""
     um_per_pixel: float | None = Field(None, gt=0)
@@ -99,7 +101,7 @@ class Files(Section):
     """Masks of the white cells, where there are any."""
     images: int = Field(1024, ge=1)
     """About how many images there are: a job is planned for each 1,024, but no more than 512. It need not be exact."""
-    expected: dict[str, int] = {}
+    expected: TextMap[int] = {}
     """Published number of images for each label; a difference is shown in the report."""
     max_pixels: int = Field(100_000_000, ge=1)
     """Largest accepted image, pixels; larger ones are rejected before they are decoded."""

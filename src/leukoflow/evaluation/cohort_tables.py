@@ -8,13 +8,17 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.splits import Protocol
+from leukoflow.config.tasks import Task
 from leukoflow.core.exposure import bits_filled, implausible
+from leukoflow.core.names import alike, skeleton, told_apart
 
 UNLABELLED = "(no label)"
 COHORT_COLUMNS = ["cohort", "fact", "label", "measured", "published"]
 BARS = {"scale bars": ("red", "dark"), "red scale bars": ("red",), "dark scale bars": ("dark",)}
 """Facts about scale bars, and the colours that each counts."""
 LEARNT = ("train", "validation")
+NAMED = 5
+"""Most groups of names that look alike in a row of the audit."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class CohortFiles:
     manifest: pd.DataFrame
     quality: pd.DataFrame
     rejects: pd.DataFrame
+    names: pd.DataFrame | None = None
+    """Names that look alike, of step list_images: kind, names, images, unlabelled; None for a cohort that was drawn."""
     left_out: pd.DataFrame | None = None
     """Files of its tree that are no images; None for a cohort that was drawn."""
     warnings: pd.DataFrame | None = None
@@ -31,7 +37,10 @@ class CohortFiles:
 
 
 def cohorts(
-    files: Mapping[str, CohortFiles], duplicates: pd.DataFrame, published: Mapping[str, Mapping[str, int]]
+    files: Mapping[str, CohortFiles],
+    duplicates: pd.DataFrame,
+    published: Mapping[str, Mapping[str, int]],
+    tasks: Mapping[str, Task],
 ) -> pd.DataFrame:
     """Facts of every cohort in long form: cohort, fact, label, measured, published.
 
@@ -39,12 +48,15 @@ def cohorts(
     images (whole and by label), rejected (whole and by reason), files (whole and by kind, which add up; of cohorts that
     are listed), warning (its text is the label), scale bars (by label), identical and near-identical pairs (within, and
     by the other cohort's name across), images with a duplicate, implausible exposures (by kind), bits filled of 16-bit
-    files (if not all), medians of focus, exposure and of width over height of the files.
+    files (if not all), medians of focus, exposure and of width over height of the files; images with names that look
+    alike (`alike patient`, `alike label` and so on, by the names), how many of them have no label (`unlabelled by a
+    name`), and images whose label looks like a class but is none (`alike class`, by both).
     """
     rows: list[dict[str, Any]] = []
     for name, tables in files.items():
         facts = _counts(tables, dict(published.get(name, {}))) + _tree(tables)
         facts += _pairs(name, duplicates) + _exposure(tables.quality) + _medians(tables.quality)
+        facts += _names(tables, tasks)
         rows += [{"cohort": name, "published": np.nan, **fact} for fact in facts]
     # Counts stay whole numbers beside the medians.
     return pd.DataFrame(rows, columns=COHORT_COLUMNS, dtype=object)
@@ -131,6 +143,23 @@ def _medians(quality: pd.DataFrame) -> list[dict[str, Any]]:
     return [{"fact": f"median {name}", "label": "", "measured": float(quality[name].median())} for name in columns]
 
 
+def _names(tables: CohortFiles, tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
+    facts: list[dict[str, Any]] = []
+    for kind, names, images, unlabelled in () if tables.names is None else tables.names.itertuples(index=False):
+        facts.append({"fact": f"alike {kind}", "label": names, "measured": int(images)})
+        if unlabelled:
+            facts.append({"fact": "unlabelled by a name", "label": names, "measured": int(unlabelled)})
+    counts = tables.manifest["label"].value_counts()
+    for name, task in tasks.items():
+        known = {skeleton(each): each for each in (task.labels or task.classes)}
+        for label, images in counts.items():
+            meant = known.get(skeleton(str(label)))
+            if meant is not None and task.class_of(str(label)) is None:
+                text = f"{told_apart([str(label), meant])} of task {name}"
+                facts.append({"fact": "alike class", "label": text, "measured": int(images)})
+    return facts
+
+
 def audit(
     splits: Mapping[tuple[str, str, str], pd.DataFrame],
     duplicates: pd.DataFrame,
@@ -141,7 +170,9 @@ def audit(
 
     Leaks are counted from the learnt roles (train and validation) to the test role: `duplicate_pairs` and the test
     images in them, `acquisitions` on both sides and the test images of those, `patients` likewise (empty where a
-    cohort names none). Counted anew from the tables, whatever the protocol promises.
+    cohort names none). `test_with_alike_patient` and `test_with_alike_slide` are test images whose patient or slide has
+    another name than one trained on, but one that looks alike; `alike` gives some of these names. Counted again from
+    the tables, whatever the protocol promises.
     """
     rows = []
     strictness = get_args(Protocol)
@@ -156,14 +187,35 @@ def audit(
             row |= {"groups": part["group"].nunique(), **_leaking_pairs(within, role)}
             for column in ("acquisition", "patient"):
                 row |= _shared(labels.get(column), role, column)
-            rows.append(row)
+            rows.append(row | _alike(labels, role))
     return pd.DataFrame(rows)
 
 
 def _provenance(cohort: str, groups: pd.DataFrame, manifests: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
     own = groups[groups["cohort"] == cohort].set_index("image_id")["acquisition"]
     manifest = manifests[cohort].set_index("image_id")
-    return {"acquisition": own, "patient": manifest["patient"]}
+    return {"acquisition": own, "patient": manifest["patient"], "slide": manifest["slide"]}
+
+
+def _alike(origins: Mapping[str, pd.Series], role: pd.Series) -> dict[str, Any]:
+    """Test images whose patient or slide looks like another one that was learnt from, and such names in words."""
+    row: dict[str, Any] = {}
+    examples: list[str] = []
+    for column in ("patient", "slide"):
+        known = origins[column].reindex(role.index).dropna()
+        if known.empty:
+            row[f"test_with_alike_{column}"] = np.nan
+            continue
+        learnt = set(known[role.reindex(known.index).isin(LEARNT)])
+        test = known[role.reindex(known.index) == "test"]
+        tested = set(test)
+        touched: set[str] = set()
+        for names in alike(known.unique()):
+            crossing = {name for name in tested.intersection(names) if learnt.intersection(names) - {name}}
+            touched |= crossing
+            examples += [f"{column} {told_apart(names)}"] if crossing else []
+        row[f"test_with_alike_{column}"] = int(test.isin(touched).sum())
+    return row | {"alike": "; ".join(examples[:NAMED])}
 
 
 def _leaking_pairs(pairs: pd.DataFrame, role: pd.Series) -> dict[str, int]:

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
+from leukoflow.core.names import shown
 from leukoflow.figures.pictures import load, show
 from leukoflow.figures.style import empty
 
@@ -75,5 +76,5 @@ def _heading(pair: pd.Series) -> str:
 
 
 def _short(name: str, width: int = 26) -> str:
-    tail = name.rsplit("/", 1)[-1]
+    tail = shown(name.rsplit("/", 1)[-1])
     return tail if len(tail) <= width else f"...{tail[-width + 3 :]}"

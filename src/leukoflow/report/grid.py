@@ -155,6 +155,8 @@ def external(table: pd.DataFrame) -> Grid:
 
 def audit(table: pd.DataFrame) -> Grid:
     """Roles of every split and what its test images share with the images learnt from."""
+    kinds = [kind for kind in ("patient", "slide") if table[f"test_with_alike_{kind}"].sum() > 0]
+    alike = [f"test_with_alike_{kind}" for kind in kinds]
     rows = []
     for _, row in table.iterrows():
         cells = [
@@ -164,12 +166,13 @@ def audit(table: pd.DataFrame) -> Grid:
             number(row["fold"], words.count(row["fold"] + 1)),
         ]
         cells += [number(row[name], words.count(row[name])) for name in ("train", "validation", "test", "groups")]
-        for name in ("test_with_duplicate", "test_with_acquisition", "test_with_patient"):
+        for name in ("test_with_duplicate", "test_with_acquisition", "test_with_patient", *alike):
             share = words.percent(row[name] / row["test"]) if row["test"] and not words.missing(row[name]) else ""
             cells.append(number(row[name], words.count(row[name]), share))
         rows.append(Row(tuple(cells)))
     columns = ["Cohort", "Task", "Split", "Fold", "Train", "Validation", "Test", "Groups"]
     columns += ["Test images with a duplicate learnt", "... of an acquisition learnt", "... of a patient learnt"]
+    columns += [f"... of a {kind} whose id looks like one learnt" for kind in kinds]
     return grid(
         "What the test images share with the images learnt from (training and validation).", columns, rows, "audit"
     )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table
-from leukoflow.core.step import parser, run
+from leukoflow.core.step import parser, run, texts
 from leukoflow.figures.curves import curves
 from leukoflow.figures.reliability import class_reliability_chart, confidence_chart, reliability_chart
 from leukoflow.figures.style import save
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the step."""
     arguments = parser(__doc__)
     arguments.add_argument("--tables", nargs="+", type=Path, required=True, help=f"{', '.join(TABLES)} (CSV)")
-    arguments.add_argument("--classes", nargs="+", required=True, help="the task's classes, in order")
+    arguments.add_argument("--classes", type=texts, required=True, help="classes of the task, in order, as a JSON list")
     arguments.add_argument("--fewest", type=int, required=True, help="images that a bin needs to be joined by a line")
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="figures (PNG); SVG and CSV beside")
     given = arguments.parse_args(argv)

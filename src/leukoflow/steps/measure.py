@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import logging
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def main(argv: list[str] | None) -> None:
     args = _arguments(argv)
     cv2.setNumThreads(1)
     listing = read_table(args.listing)
+    listing = listing.assign(image_id=_identities(listing["path"]))
     if not args.whole:
         listing = listing.iloc[shard_slice(len(listing), args.shard, args.shards)]
     rows: list[dict[str, Any]] = []
@@ -46,15 +48,14 @@ def main(argv: list[str] | None) -> None:
         return stamp(args.root / path), *_inspect(args, path)
 
     paths = listing["path"].astype(str)
-    for before, found, small in progress(thread_map(inspect, paths, args.threads), len(listing), "image"):
+    inspected = progress(thread_map(inspect, paths, args.threads), len(listing), "image")
+    for path, (before, found, small) in zip(paths, inspected, strict=True):
         rows.append(found)
-        record.append((found["image_id"], before, found.get("sha256", "")))
+        record.append((path, before, found.get("sha256", "")))
         if small is not None:
             thumbnails.append(small)
-    measured = pd.DataFrame(
-        rows, columns=["image_id", "sha256", "bytes", "width", "height", "reason", *SAMPLES, *QUALITY_COLUMNS]
-    )
-    table = pd.concat([listing[LISTED].reset_index(drop=True), measured], axis=1)
+    measured = pd.DataFrame(rows, columns=["sha256", "bytes", "width", "height", "reason", *SAMPLES, *QUALITY_COLUMNS])
+    table = pd.concat([listing[["image_id", *LISTED]].reset_index(drop=True), measured], axis=1)
     kinds = {name: TYPES.get(name, "float64") for name in table.columns}
     with atomic(args.thumbnails) as temporary, open(temporary, "wb") as stream:
         np.save(stream, np.stack(thumbnails) if thumbnails else np.empty((0, THUMBNAIL, THUMBNAIL), np.uint8))
@@ -63,9 +64,16 @@ def main(argv: list[str] | None) -> None:
     log.info("%d images accepted, %d rejected", len(thumbnails), len(rows) - len(thumbnails))
 
 
+def _identities(paths: pd.Series) -> pd.Series:
+    """The composed form of each path, the same whatever system the files were copied with; the path itself where two
+    files would have one."""
+    composed = paths.astype(str).map(lambda path: path if path.isascii() else unicodedata.normalize("NFC", path))
+    return composed.where(~composed.duplicated(keep=False), paths)
+
+
 def _inspect(args: argparse.Namespace, path: str) -> tuple[dict[str, Any], np.ndarray | None]:
     """Row of one image, and its thumbnail unless it is rejected."""
-    row: dict[str, Any] = {"image_id": path}
+    row: dict[str, Any] = {}
     try:
         data = read_file(args.root / path, args.max_pixels)
         row |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

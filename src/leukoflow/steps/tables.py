@@ -34,7 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     }.items():
         arguments.add_argument(f"--{name}", nargs="+", type=Path, required=True, help=text)
     for name, text in {
-        "left-out": "left_out.parquet of every cohort that was listed",
+        "names": "names.csv of every cohort that was listed",
+        "left-out": "left_out.parquet of the same",
         "warnings": "warnings.csv of the same",
     }.items():
         arguments.add_argument(f"--{name}", nargs="*", type=Path, default=[], help=text)
@@ -51,10 +52,10 @@ def main(argv: list[str] | None = None) -> None:
     scores = tables.gather([read_table(path) for path in given.scores])
     duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
     qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
-    left_out, warnings = _by_folder(given.left_out), _by_folder(given.warnings)
+    listed = [_by_folder(each) for each in (given.names, given.left_out, given.warnings)]
     files = {
         name: cohort_tables.CohortFiles(
-            manifests[name], qualities[name], rejects[name], left_out.get(name), warnings.get(name)
+            manifests[name], qualities[name], rejects[name], *(tables.get(name) for tables in listed)
         )
         for name in study.cohorts
         if name in manifests
@@ -66,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
         "scores": scores,
         "leaderboard": tables.leaderboard(scores, models, published),
         "external": tables.external(scores, models),
-        "cohorts": cohort_tables.cohorts(files, duplicates, counts),
+        "cohorts": cohort_tables.cohorts(files, duplicates, counts, study.tasks),
         "audit": cohort_tables.audit(splits, duplicates, read_table(given.groups), manifests),
         "comparisons": compare.gather([read_table(path) for path in given.comparisons]),
     }

@@ -18,7 +18,7 @@ from leukoflow.config.training import Augmentation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_json, write_table
 from leukoflow.core.seeding import stream_seed
-from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.core.step import parser, progress, run, settings, texts
 from leukoflow.features.matrix import Matrix, open_selection
 from leukoflow.images.shards import Shards, open_view
 from leukoflow.models import inference, inputs, pretrained, registry
@@ -39,7 +39,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--settings", type=settings(Model), required=True, help="entry of section models (JSON)")
     arguments.add_argument("--name", required=True, help="the entry's name")
     arguments.add_argument("--cohort", required=True)
-    arguments.add_argument("--classes", nargs="+", required=True)
+    arguments.add_argument("--classes", type=texts, required=True, help="classes of the task, in order, as a JSON list")
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--view", type=Path, help="summary of the view (view.json)")
     source.add_argument("--features", type=Path, help="ranked features (scaled/COHORT.npy of a selection)")

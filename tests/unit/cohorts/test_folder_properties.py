@@ -1,7 +1,6 @@
 """What must hold of the listing of any tree of files."""
 
 import tempfile
-import unicodedata
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from leukoflow.cohorts.folder import list_folder
 from leukoflow.config.cohorts import FolderCohort
+from leukoflow.core.names import plain
 from leukoflow.core.walk import PICTURES
 
 LABELS = {"Normal": "Benign", "[Malignant] Pre-B": "Pre", "é": "Pro"}
@@ -21,7 +21,7 @@ FILES = st.tuples(FOLDERS, NAMES, st.sampled_from([*PICTURES, ".JPG", ".txt", ""
 
 def label_of(folders: list[str]) -> str | None:
     """By the nearest folder that has one."""
-    names = (unicodedata.normalize("NFC", folder) for folder in reversed(folders))
+    names = map(plain, reversed(folders))
     return next((LABELS[name] for name in names if name in LABELS), None)
 
 

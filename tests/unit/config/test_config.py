@@ -336,3 +336,24 @@ def test_a_wrong_scaling_is_told_by_its_key(given: object, words: str | None) ->
     with pytest.raises(LeukoFlowError, match=rf"^{key}(: )?{words}") as error:
         parse_study(changed("models.resnet50_hmscam.input_scaling", given), "x.yaml")
     assert "|" not in str(error.value) and "\n" not in str(error.value)
+
+
+def test_classes_and_labels_are_brought_to_one_form() -> None:
+    task = Task.model_validate({"classes": ["Be\u0301nin ", "\u00a0Pro"], "labels": {"b ": "B\u00e9nin", "p": "Pro\t"}})
+    assert task.classes == ("B\u00e9nin", "Pro") and task.labels == {"b": "B\u00e9nin", "p": "Pro"}
+    assert task.class_of("b") == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"classes": ["a", "a "]}, "classes must differ"),
+        ({"classes": ["a", " \u200b"]}, "must not be empty"),
+        ({"classes": ["a", "b"], "labels": {"x": "a", "x ": "b"}}, "'x ' and 'x' are one name"),
+        ({"classes": ["a", "\ud800"]}, "half of a character"),
+    ],
+)
+def test_names_that_are_none_are_told(task: dict, words: str) -> None:
+    with pytest.raises(LeukoFlowError, match=words) as failure:
+        parse_study(changed("tasks", {"subtype": task}))
+    assert "tasks.subtype" in str(failure.value)

@@ -129,7 +129,8 @@ FILES: dict[str, tuple[bytes, str | None]] = {
 
 def list_outputs(folder: Path) -> list[str]:
     """Where the step of listing writes."""
-    names = {"output": "listing.parquet", "left-out": "left_out.parquet", "warnings": "warnings.csv"}
+    names = {"output": "listing.parquet", "names": "names.csv"}
+    names |= {"left-out": "left_out.parquet", "warnings": "warnings.csv"}
     return [part for name, file in names.items() for part in (f"--{name}", str(folder / file))]
 
 
@@ -229,7 +230,7 @@ COHORTS: dict[str, tuple[Callable[[Path], object], dict, str]] = {
     ),
     "a missing table": (lambda root: None, TABLE, "cannot be read as a CSV table"),
     "an empty table": (csv(""), TABLE, "cannot be read as a CSV table"),
-    "a table of bytes": (csv(b"\xff\xfe\x00\x80"), TABLE, "cannot be read as a CSV table"),
+    "a table of bytes": (csv(b"\xff\xd8\xff\xe0"), TABLE, "cannot be read as a CSV table"),
     "a table without the column": (csv("files,class\na.png,x\n"), TABLE, "no column 'file'.*did you mean 'files'"),
     "a table of headings": (csv("file,class\n"), TABLE, "holds no image"),
     "a row without a path": (csv("file,class\na.png,x\n,y\n"), TABLE, "row 3 has no path"),

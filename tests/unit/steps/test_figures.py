@@ -68,7 +68,7 @@ def test_calibration_and_discrimination_are_drawn_in_one_go(fake, tmp_path):
     families = ("roc", "pr", "reliability", "reliability_classes", "confidence")
     tables = texts(fake.path("parts/assessment/demo.subtype.plain.image/*.csv"))
     outputs = [tmp_path / f"{family}.demo.subtype.plain.image.png" for family in families]
-    arguments = ["--classes", *CLASSES, "--fewest", "10", "--outputs", *texts(outputs)]
+    arguments = ["--classes", json.dumps(CLASSES), "--fewest", "10", "--outputs", *texts(outputs)]
     figure_assessment.main(["--tables", *tables, *arguments])
     for path in outputs:
         with Image.open(path) as image:

@@ -21,7 +21,7 @@ def run(root: Path, settings: dict, *more: str) -> pd.DataFrame:
         "output": output,
         "left-out": root.parent / "left_out.parquet",
     }
-    given |= {"warnings": root.parent / "warnings.csv"}
+    given |= {"warnings": root.parent / "warnings.csv", "names": root.parent / "names.csv"}
     list_images.main([*(str(part) for name, value in given.items() for part in (f"--{name}", value)), *more])
     return read_table(output)
 
@@ -41,7 +41,7 @@ LABELS = {"folder": "Original", "labels": {"Benign": "Benign", "[Malignant] Pro-
 def test_listing(root: Path, kind: dict, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         table = run(root, kind | LABELS | {"expected": {"Benign": 1, "Pro": 804}})
-    assert list(table.columns) == ["path", "label", "patient", "slide", "site", "mask"]
+    assert list(table.columns) == ["path", "label", "patient", "slide", "site", "mask", "given"]
     assert table["path"].tolist() == ["Original/3.jpg", "Original/Benign/1.jpg", "Original/[Malignant] Pro-B/2.jpg"]
     assert table["label"].fillna("-").tolist() == ["-", "Benign", "Pro"]
     assert [record.getMessage() for record in caplog.records] == ["Pro: 1 images, where the source says 804"]

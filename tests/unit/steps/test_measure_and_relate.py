@@ -59,6 +59,19 @@ def run_manifest(folder: Path, shards: int, *more: str) -> None:
     assert not manifest.main(["--measured", *measured, *options, *more])
 
 
+def test_an_image_is_known_by_the_composed_form_of_its_name(tmp_path: Path) -> None:
+    """So that the same files make the same split whatever system they were copied with; two files stay two."""
+    names = ["cafe\u0301.png", "nai\u0308ve.png", "na\u00efve.png", "plain.png"]
+    for number, name in enumerate(names):
+        (tmp_path / "files").mkdir(exist_ok=True)
+        (tmp_path / "files" / name).write_bytes(cv2.imencode(".png", field(number))[1].tobytes())
+    listing = pd.DataFrame({"path": names}).assign(label="A", patient=None, slide=None, site=None, mask=None)
+    write_table(tmp_path / "listing.parquet", listing)
+    measured = pd.concat([run_measure(tmp_path, shard, 4) for shard in range(4)], ignore_index=True)
+    assert measured["image_id"].tolist() == ["caf\u00e9.png", *names[1:]]
+    assert measured["path"].tolist() == names and measured["reason"].isna().all()
+
+
 def test_squeezed_images_are_measured_as_they_are_read(cohort: Path) -> None:
     plain = run_measure(cohort, 0, 4)
     wide = run_measure(cohort, 0, 4, "--aspect", "2")

@@ -257,7 +257,7 @@ def command(view: Path, out: Path, epochs: int = 4) -> list[str]:
     model = Model(architecture="neurallnet", size="small", training=training)
     return [
         sys.executable, "-m", "leukoflow.steps.train", "--settings", model.model_dump_json(), "--name", "neurallnet",
-        "--classes", "across", "along", "--view", str(view / "view/view.json"),
+        "--classes", '["across", "along"]', "--view", str(view / "view/view.json"),
         "--split", str(view / "split.parquet"), "--fold", "0", "--seed", "3", "--resume", str(out / "resume"),
         "--threads", "2", "--weights", str(out / "weights.safetensors"), "--description", str(out / "model.json"),
         "--history", str(out / "history.csv"), "--predictions", str(out / "predictions.parquet"), "--cohort", "demo",
