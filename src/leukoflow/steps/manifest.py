@@ -41,14 +41,14 @@ def main(argv: list[str] | None) -> None:
     rejected = table["reason"].notna()
     for reason, count in table["reason"].value_counts().items():
         log.warning("%d rejected: %s", count, reason)
+    if args.manifest:
+        _gather(table, args)
     if args.rejects:
         rejects = table.loc[rejected, ["path", "reason"]]
         if args.left_out:
             others = read_table(args.left_out)
             rejects = pd.concat([rejects, others.loc[others["kind"] == REJECTED, ["path", "reason"]]])
-        write_table(args.rejects, rejects.sort_values("path", kind="stable"))
-    if args.manifest:
-        _gather(table, args)
+        write_table(args.rejects, rejects)
 
 
 def _gather(table: pd.DataFrame, args: argparse.Namespace) -> None:

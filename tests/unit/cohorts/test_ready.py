@@ -53,7 +53,7 @@ def test_samples_are_no_download_and_have_no_published_count() -> None:
 def test_samples_on_real_images() -> None:
     entry = yaml.safe_load((FOLDER / "hosseini_samples.yaml").read_text(encoding="utf-8"))["hosseini_samples"]
     cohort = FolderCohort.model_validate(entry)
-    listing = list_folder(resolve_root(cohort.root), cohort)
+    listing = list_folder(resolve_root(cohort.root), cohort).images
     assert len(listing) == 16 and listing["label"].value_counts().to_dict() == {
         "Early": 2,
         "Pre": 2,

@@ -84,7 +84,7 @@ def test_words_for_nothing_are_no_patients(tmp_path: Path, caplog: pytest.LogCap
 def listed(folder: Path, text: str, **more: object) -> pd.DataFrame:
     (folder / "table.csv").write_text(text, encoding="utf-8")
     files = Files.model_validate({"table": "table.csv", "columns": {"patient": "patient"}, **more})
-    return list_folder(folder, files)
+    return list_folder(folder, files).images
 
 
 def test_the_same_patient_and_label_whatever_surrounds_them(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_folders_that_look_like_a_label_are_named(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     files = Files(labels={"Benign": "B", "Pro": "P"})
-    listing = list_folder(tmp_path, files)
+    listing = list_folder(tmp_path, files).images
     assert dict(zip(listing["path"], listing["label"].fillna("-"), strict=True)) == {
         "Benign /1.png": "B", "benign/deep/2.png": "-", "Pro/3.png": "P", "other/4.png": "-",
     }  # fmt: skip
@@ -153,7 +153,7 @@ def test_a_folder_and_patterns_in_another_form(tmp_path: Path) -> None:
     for name in ("e\u0301_1.png", "u\u0308.png"):
         (tmp_path / "Donne\u0301es" / name).touch()
     files = Files(folder="Donn\u00e9es", exclude=("\u00fc*",), label_pattern="(\u00e9)_")
-    listing = list_folder(tmp_path, files)
+    listing = list_folder(tmp_path, files).images
     assert listing[["path", "label"]].to_numpy().tolist() == [["Donne\u0301es/e\u0301_1.png", "\u00e9"]]
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from leukoflow.cohorts.folder import list_folder
-from leukoflow.cohorts.watch import LISTING, MASKS, Cohort, keep, marks
+from leukoflow.cohorts.watch import ACCOUNT, LISTING, MASKS, Cohort, keep, marks
 from leukoflow.config.cohorts import DownloadCohort, FolderCohort
 from leukoflow.core import content
 from leukoflow.core.content import row_of, stamp, write_record
@@ -20,7 +20,7 @@ from leukoflow.core.files import write_table
 from leukoflow.core.shards import shard_slice
 
 SHARDS = ("000", "001")
-NONE = dict.fromkeys((LISTING, *SHARDS, MASKS), "")
+NONE = dict.fromkeys((LISTING, ACCOUNT, *SHARDS, MASKS), "")
 NAMES = [f"{label}/{number}.png" for label in ("Benign", "Pre") for number in range(3)]
 
 
@@ -47,8 +47,10 @@ def cohort(tmp_path: Path) -> Cohort:
 
 def ran(cohort: Cohort) -> None:
     """What the steps leave."""
-    listing = list_folder(cohort.root, cohort.files)
+    listed = list_folder(cohort.root, cohort.files)
+    listing = listed.images
     write_table(cohort.listing, listing)
+    write_table(cohort.left_out, listed.left_out)
     half = len(listing) // 2
     parts = {"000": listing[:half], "001": listing[half:], MASKS: listing[listing["mask"].notna()]}
     for reader, rows in parts.items():
@@ -96,13 +98,13 @@ def test_nothing_has_changed_at_first_nor_before_anything_ran(cohort: Cohort) ->
         (lambda root: (root / "images/Benign/1.png").write_bytes(b"other"), {"000"}),
         (lambda root: (root / "images/Pre/1.png").write_bytes(b"other"), {"001"}),
         (lambda root: (root / "masks/Pre/1.png").write_bytes(b"other"), {MASKS}),
-        (lambda root: (root / "masks/Pre/1.png").unlink(), {MASKS, LISTING, "001"}),
+        (lambda root: (root / "masks/Pre/1.png").unlink(), {MASKS, LISTING, ACCOUNT, "001"}),
         (lambda root: (root / "images/Pre/9.png").write_bytes(b"new"), {LISTING, "001"}),
         (lambda root: (root / "images/A.png").write_bytes(b"new"), {LISTING, *SHARDS}),
-        (lambda root: (root / "images/Pre/1.png").unlink(), {LISTING, *SHARDS}),
-        (lambda root: (root / "images/Pre").rename(root / "images/Pro"), {LISTING, "001"}),
+        (lambda root: (root / "images/Pre/1.png").unlink(), {LISTING, ACCOUNT, *SHARDS}),
+        (lambda root: (root / "images/Pre").rename(root / "images/Pro"), {LISTING, ACCOUNT, "001"}),
         (lambda root: os.utime(root / "images/Pre/1.png"), set()),
-        (lambda root: (root / "images/Pre/Thumbs.db").write_bytes(b"x"), set()),
+        (lambda root: (root / "images/Pre/Thumbs.db").write_bytes(b"x"), {ACCOUNT}),
         (lambda root: (root / "elsewhere.png").write_bytes(b"x"), set()),
         (lambda root: (root / "masks/Pre/unused.png").write_bytes(b"x"), set()),
     ],
@@ -162,7 +164,7 @@ def test_a_table_counts_by_what_is_listed_of_it(cohort: Cohort) -> None:
 def test_a_listing_that_was_renewed_before_its_images_were_measured_leaves_them_marked(cohort: Cohort) -> None:
     """As after a run that ended there, or a file that came between the start and the listing."""
     (cohort.root / "images/Pre/9.png").write_bytes(b"new")
-    write_table(cohort.listing, list_folder(cohort.root, cohort.files))
+    write_table(cohort.listing, list_folder(cohort.root, cohort.files).images)
     assert changed(cohort) == {"001"}
 
 
@@ -179,7 +181,7 @@ def test_an_edited_download_stops_at_once(cohort: Cohort) -> None:
         for path in paths
     ]
     pd.DataFrame(rows, columns=["path", "bytes", "sha256"]).to_csv(contents, index=False)
-    facts = cohort.files.model_dump(exclude={"kind", "root"}) | {"kind": "download", "url": "https://example.org/x.zip"}
+    facts = cohort.files.model_dump(exclude={"kind", "root", "optional", "left_out"}) | {"kind": "download", "url": "https://example.org/x.zip"}
     cohort = replace(cohort, files=DownloadCohort.model_validate(facts), contents=contents)
     assert changed(cohort) == set()
     (cohort.root / "masks/Pre/1.png").write_bytes(b"MASKS PRE/1.PNG"[: len("masks Pre/1.png")])
@@ -201,8 +203,10 @@ def test_a_hundred_thousand_files_are_looked_at_in_seconds(tmp_path: Path) -> No
             os.link(root / f"00/{number % 2:05d}.png", path)
     files = FolderCohort(kind="folder", root=str(root))
     cohort = Cohort("many", tmp_path / "results", root, files, None, tuple(names))
-    listing = list_folder(root, files)
+    listed = list_folder(root, files)
+    listing = listed.images
     write_table(cohort.listing, listing)
+    write_table(cohort.left_out, listed.left_out)
     stamps = {path: stamp(root / path) for path in listing["path"]}
     for shard, reader in enumerate(names):
         rows = listing.iloc[shard_slice(count, shard, len(names))]
