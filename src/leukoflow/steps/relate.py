@@ -50,7 +50,7 @@ def main(argv: list[str] | None) -> None:
 
 
 def _cohort(name: str, folder: Path) -> pd.DataFrame:
-    manifest = read_table(folder / "manifest.parquet", ["image_id", "sha256", "label", "slide"])
+    manifest = read_table(folder / "manifest.parquet", ["image_id", "sha256", "label", "slide", "width", "height"])
     quality = read_table(folder / "quality.parquet", ["image_id", "dhash", *STAIN_COLUMNS])
     return manifest.merge(quality, on="image_id", validate="one_to_one").assign(cohort=name)
 

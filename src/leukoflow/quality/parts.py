@@ -1,0 +1,134 @@
+"""Is one picture a part of another, as the search by rings suggests? They are laid over each other and compared."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from leukoflow.quality.hashing import THUMBNAIL
+from leukoflow.quality.orientations import TURNED
+from leukoflow.quality.rings import FILLED, disc, search
+from leukoflow.quality.similarity import COARSE, FINE, SHIFT
+from leukoflow.quality.thumbnails import Thumbnails
+
+FIRST = 0.3
+"""Least correlation before the position is refined."""
+STEPS = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3
+SMOOTH = 5
+"""Side of the Gaussian under which positions are refined, pixels."""
+LEAST_SHARED = 0.85
+"""Of the part's disc, what the whole must show as well."""
+SQUARE = 0.03
+"""Difference from a turn by quarter turns, of any element of the linear map, up to which a pair counts as one."""
+LEAST_ANGLE, LEAST_SHARE = 1.5, 0.98
+"""Turn, degrees, and share of the side beyond which they are spoken of."""
+MOST_STRETCHED = 1.25
+"""Ratio of the two axes beyond which one picture was not taken from the other by any usual augmentation."""
+
+
+class Moved(NamedTuple):
+    """Two pictures that show the same part of a field."""
+
+    pair: tuple[int, int]
+    kind: str
+    """`near` or `turned` where they lie as such pairs do, otherwise `moved`."""
+    change: str
+    """In words, how they differ."""
+    correlation: float
+
+
+def moved_pairs(
+    thumbnails: Thumbnails, shapes: np.ndarray, least: float, known: Callable[[np.ndarray], np.ndarray]
+) -> list[Moved]:
+    """Pairs i < j whose details correlate by `least` once the one is laid over the other by an affine map.
+
+    shapes: see `shape_of`. known: of pairs int64 [p, 2], whether they need no comparison.
+    """
+    candidates = search(thumbnails, shapes)
+    candidates = candidates.take(~known(np.stack([candidates.whole, candidates.part], axis=1)))
+    masks = {shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in map(tuple, shapes.tolist())}
+    found: dict[tuple[int, int], Moved] = {}
+    for row in np.argsort(-candidates.correlation, kind="stable").tolist():
+        whole, part = int(candidates.whole[row]), int(candidates.part[row])
+        pair = (min(whole, part), max(whole, part))
+        if pair in found:
+            continue
+        pictures = (thumbnails[each].astype(np.float32) for each in (whole, part))
+        mask = masks[tuple(shapes[part].tolist())]
+        correlation, matrix = _refined(*pictures, mask, candidates.matrix(row, shapes))
+        if correlation >= least:
+            found[pair] = Moved(pair, *_described(matrix, shapes[whole], shapes[part]), correlation)
+    return list(found.values())
+
+
+def _described(matrix: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> tuple[str, str]:
+    """Kind and change of a pair from the affine map from the part's thumbnail to the whole's."""
+    middle = np.full(2, (THUMBNAIL - 1) / 2)
+    shift = matrix[:, :2] @ middle + matrix[:, 2] - middle
+    for position, words in enumerate(TURNED):
+        # Where the map takes the corners of a picture that is laid in this position.
+        if np.abs(matrix[:, :2] - _linear(position)).max() <= SQUARE and np.abs(shift).max() <= SHIFT:
+            return ("turned", words) if position else ("near", "")
+    linear = outer[:, None] * matrix[:, :2] / inner[None, :]
+    words = []
+    mirrored = np.linalg.det(linear) < 0
+    if mirrored:
+        words.append("mirrored")
+        linear = linear @ np.diag([-1.0, 1.0])
+    angle = abs(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])))
+    share = np.sqrt(abs(np.linalg.det(linear)))
+    if angle >= LEAST_ANGLE:
+        words.append(f"turned by {angle:.0f} degrees")
+    if share < LEAST_SHARE:
+        words.append(f"cropped to {100 * share:.0f} % of the side")
+    elif np.abs(shift).max() > 1:
+        words.append(f"shifted by {100 * np.abs(shift).max() / THUMBNAIL:.0f} % of the side")
+    return "moved", ", ".join(words) or "a little stretched"
+
+
+def _linear(position: int) -> np.ndarray:
+    """Linear part of the map from a thumbnail to the one that it is, laid in a position."""
+    turn = np.array([[0, -1], [1, 0]])
+    found = np.linalg.matrix_power(turn, position // 2)
+    return found @ np.diag([-1, 1]) if position % 2 else found
+
+
+def _refined(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> tuple[float, np.ndarray]:
+    first = _correlation(whole, part, mask, matrix)
+    if first < FIRST:
+        return first, matrix
+    inverse = cv2.invertAffineTransform(matrix).astype(np.float32)
+    try:
+        # The mask is that of the part, which may have filled corners; so the part is the one that is moved.
+        _, inverse = cv2.findTransformECC(whole, part, inverse, cv2.MOTION_AFFINE, STEPS, mask, SMOOTH)
+        better = cv2.invertAffineTransform(inverse.astype(float))
+    except cv2.error:  # it does not converge: they are compared as they lie
+        return first, matrix
+    second = _correlation(whole, part, mask, better)
+    return (second, better) if second > first else (first, matrix)
+
+
+def _correlation(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> float:
+    """Pearson correlation of details of the part with the whole's, where both are known; 0 for what is no picture of
+    the same place."""
+    stretched = np.linalg.svd(matrix[:, :2], compute_uv=False)
+    if stretched[1] <= 0.5 or stretched[0] >= 2 or stretched[0] / stretched[1] > MOST_STRETCHED:
+        return 0.0
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(whole, matrix, whole.shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    known = cv2.warpAffine(np.ones_like(mask), matrix, mask.shape, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    both = (mask & known).astype(np.float32)
+    if both.sum() < LEAST_SHARED * mask.sum():
+        return 0.0
+    one, two = (_details(each, both)[both > 0] for each in (moved, part))
+    spread = float(one.std() * two.std())
+    return float(((one - one.mean()) * (two - two.mean())).mean() / spread) if spread > 1e-3 else 0.0
+
+
+def _details(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def mean(values: np.ndarray, deviation: float) -> np.ndarray:
+        blur = cv2.GaussianBlur(np.stack([values * mask, mask], axis=-1), (0, 0), deviation)
+        return np.asarray(blur[..., 0] / np.maximum(blur[..., 1], 1e-3))
+
+    return mean(picture - mean(picture, COARSE), FINE)
