@@ -13,7 +13,7 @@ class Quality(Section):
     correlation: float = Field(0.80, ge=0.5, le=1)
     """Smallest pixel correlation (details of 64 x 64 grey pixels, shifted by up to 4) of two near-duplicates."""
     moved_correlation: float = Field(0.90, ge=0.5, le=1)
-    """Smallest pixel correlation of two pictures of which one is the other mirrored, turned, cropped, zoomed or shifted;
-    larger than that of near-duplicates, as the best of many positions is taken."""
+    """Smallest pixel correlation of two pictures of which one is the other mirrored, turned, cropped, zoomed or
+    shifted; larger than that of near-duplicates, as the best of many positions is taken."""
     clusters_per_class: int = Field(12, ge=1)
     """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""

@@ -14,6 +14,11 @@ COHORT_COLUMNS = ["cohort", "fact", "label", "measured", "published"]
 BARS = {"scale bars": ("red", "dark"), "red scale bars": ("red",), "dark scale bars": ("dark",)}
 """Facts about scale bars, and the colours that each counts."""
 LEARNT = ("train", "validation")
+KINDS = ("identical", "near", "turned", "moved")
+"""Kinds of duplicate pairs."""
+CONFLICT_COLUMNS = [
+    *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"),
+]
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,8 @@ def cohorts(
     """Facts of every cohort in long form: cohort, fact, label, measured, published.
 
     `published` has the source's own number of images for each label, kept in a column of its own. Facts: listed,
-    images (whole and by label), rejected (whole and by reason), scale bars (by label), identical and near-identical
-    pairs (within, and by the other cohort's name across), images with a duplicate, medians of focus and exposure.
+    images (whole and by label), rejected (whole and by reason), scale bars (by label), pairs of duplicates of each kind
+    (within, and by the other cohort's name across), images with a duplicate, medians of focus and exposure.
     """
     rows: list[dict[str, Any]] = []
     for name, tables in files.items():
@@ -72,7 +77,7 @@ def _pairs(name: str, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
     a, b = duplicates["cohort_a"] == name, duplicates["cohort_b"] == name
     within = duplicates[a & b]
     facts: list[dict[str, Any]] = []
-    for kind in ("identical", "near"):
+    for kind in KINDS:
         facts.append({"fact": f"{kind} pairs", "label": "", "measured": int((within["kind"] == kind).sum())})
     touched = set(within["image_a"]) | set(within["image_b"])
     facts.append({"fact": "images with a duplicate", "label": "", "measured": len(touched)})
@@ -83,10 +88,15 @@ def _pairs(name: str, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
         ]
     )
     for other, pairs in across.groupby("other"):
-        for kind in ("identical", "near"):
+        for kind in KINDS:
             facts.append({"fact": f"{kind} pairs", "label": other, "measured": int((pairs["kind"] == kind).sum())})
         facts.append({"fact": "images with a duplicate", "label": other, "measured": pairs["image"].nunique()})
     return facts
+
+
+def label_conflicts(duplicates: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of copies, within and across cohorts, whose labels differ: CONFLICT_COLUMNS."""
+    return duplicates.loc[duplicates["labels_differ"].astype(bool), CONFLICT_COLUMNS].reset_index(drop=True)
 
 
 def _medians(quality: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,5 +1,4 @@
-"""Duplicates: the same file; the same picture after resizing, recompression or a small shift; the same mirrored or turned
-by quarter turns; or the same turned by any other angle, cropped, zoomed or shifted."""
+"""Duplicates: the same file, the same picture, or the same picture mirrored, turned, cropped, zoomed or shifted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from leukoflow.quality.similarity import similar
 from leukoflow.quality.thumbnails import Thumbnails, portions
 
 KINDS = ("identical", "near", "turned", "moved")
-"""Kinds of duplicates, from the strictest to the widest."""
+"""Kinds of duplicates: the same bytes; the same picture after resizing, compression or a small shift; mirrored or
+turned by quarter turns; turned by another angle, cropped, zoomed or shifted."""
 MOST_DOWN = 20
 """Most of the 64 bits of the hash down the picture by which a turned copy may differ, whose hash along it is close."""
 COLUMNS = [
     *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b"),
-    *("kind", "change", "hash_distance", "correlation"),
+    *("kind", "change", "hash_distance", "correlation", "labels_differ"),
 ]
 
 
@@ -45,8 +45,9 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     """Pairs of duplicates among images of any number of cohorts.
 
     images: cohort, image_id, label (nullable), sha256, dhash, width, height; row k has thumbnail k. Returns COLUMNS,
-    each pair once, sorted. `kind` is the first of KINDS that fits; `hash_distance` is null for moved pairs, and
-    `correlation` is 1 for identical ones.
+    each pair once, sorted. `kind` is the first of KINDS that fits; `change` says in words how the second of a turned or
+    moved pair differs; `hash_distance` is null for moved pairs; `correlation` is 1 for identical ones. For
+    `labels_differ` see the function of that name.
     """
     digests = Sets(images["sha256"].to_numpy(str))
     found = [_identical(digests)]
@@ -62,8 +63,27 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     columns["change"] = np.concatenate([each.change for each in found])
     columns["hash_distance"] = pd.Series(np.concatenate([each.distance for each in found])).astype("Int32")
     columns["correlation"] = np.concatenate([each.correlation for each in found])
-    table = pd.DataFrame(columns, columns=COLUMNS).astype({"label_a": "string", "label_b": "string"})
+    table = pd.DataFrame(columns).astype({"label_a": "string", "label_b": "string"})
+    table["labels_differ"] = labels_differ(table, images)
+    table = table[COLUMNS]
     return table.iloc[np.lexsort(pairs.T[::-1])].reset_index(drop=True)
+
+
+def labels_differ(pairs: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """Whether the two images of each pair have different labels, bool [p].
+
+    Two cohorts may call one class by two names; so across cohorts labels differ only if one of the two cohorts uses
+    both names. images: cohort, label.
+    """
+    used = set(images[["cohort", "label"]].dropna().itertuples(index=False, name=None))
+    columns = (pairs[name].tolist() for name in ("cohort_a", "label_a", "cohort_b", "label_b"))
+    return np.array(
+        [
+            not pd.isna(one) and not pd.isna(two) and one != two and ((a, two) in used or (b, one) in used)
+            for a, one, b, two in zip(*columns, strict=True)
+        ],
+        bool,
+    )
 
 
 def _same_words(pairs: np.ndarray) -> np.ndarray:

@@ -66,14 +66,12 @@ def _described(matrix: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> tupl
     """Kind and change of a pair from the affine map from the part's thumbnail to the whole's."""
     middle = np.full(2, (THUMBNAIL - 1) / 2)
     shift = matrix[:, :2] @ middle + matrix[:, 2] - middle
-    for position, words in enumerate(TURNED):
-        # Where the map takes the corners of a picture that is laid in this position.
+    for position, name in enumerate(TURNED):
         if np.abs(matrix[:, :2] - _linear(position)).max() <= SQUARE and np.abs(shift).max() <= SHIFT:
-            return ("turned", words) if position else ("near", "")
+            return ("turned", name) if position else ("near", "")
     linear = outer[:, None] * matrix[:, :2] / inner[None, :]
-    words = []
-    mirrored = np.linalg.det(linear) < 0
-    if mirrored:
+    words: list[str] = []
+    if np.linalg.det(linear) < 0:
         words.append("mirrored")
         linear = linear @ np.diag([-1.0, 1.0])
     angle = abs(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])))

@@ -53,9 +53,7 @@ _FINELY = _blur(FINE)
 _COARSELY = _FINELY @ _blur(COARSE)
 
 
-def similar(
-    pairs: np.ndarray, thumbnails: Thumbnails, least: float, positions: np.ndarray | None = None
-) -> np.ndarray:
+def similar(pairs: np.ndarray, thumbnails: Thumbnails, least: float, positions: np.ndarray | None = None) -> np.ndarray:
     """Correlation of the thumbnails of each pair int64 [p, 2] that may have one of `least`: float64 [p], 0 of others.
     The second of a pair is laid in one of the eight positions first (see `orientations`), where any are given.
 

@@ -9,7 +9,6 @@ import numpy as np
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.quality.hashing import THUMBNAIL
 
-
 TOGETHER = 512
 """Thumbnails that are read at a time: bounds the memory."""
 

@@ -10,7 +10,7 @@ def told(tmp_path_factory):
     fake = finished_study(tmp_path_factory.getbasetemp() / "study")
 
     def tell(**changed: pd.DataFrame) -> dict[str, Finding]:
-        names = ("leaderboard", "external", "cohorts", "audit")
+        names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
         tables = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in names} | changed
         tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
         return {each.title: each for each in gravest_first(findings(fake.study, tables))}
@@ -70,3 +70,22 @@ def test_bars_in_one_class_only_are_a_warning_and_even_ones_are_not(told):
 
 def test_an_experiment_without_external_runs_says_nothing_of_it(told):
     assert not any("overlaps" in title for title in told(external=table(told, "external")[:0]))
+
+
+def test_copies_with_different_labels_are_the_first_problem_with_the_files_names(told):
+    columns = ["cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"]
+    rows = [("demo", f"a{k}.jpg", "Pro", "demo", f"b{k}.jpg", "Pre", "identical", "", 1.0) for k in range(7)]
+    rows += [("away", "x.jpg", "Early", "demo", "y.jpg", "Benign", "turned", "mirrored left to right", 0.99)]
+    found = told(label_conflicts=pd.DataFrame(rows, columns=columns))
+    assert list(found)[:2] == [
+        "Copies with different labels within demo",
+        "Copies with different labels in away and demo",
+    ]
+    within, across = list(found.values())[:2]
+    assert within.tone == across.tone == "bad"
+    assert within.text.startswith(
+        "One picture has two labels in 7 byte-identical pairs: a0.jpg (Pro) and b0.jpg (Pre); "
+    )
+    assert "a4.jpg" in within.text and "a5.jpg" not in within.text and "; and 2 more" in within.text
+    assert "1 mirrored or quarter-turned pair: x.jpg (Early) and y.jpg (Benign). " in across.text
+    assert not [title for title in told() if title.startswith("Copies with")]
