@@ -1,8 +1,9 @@
 """How many copies of images are found, by how they were made, and how many pairs are found that are none.
 
-`python tests/benchmarks/duplicates.py` plants copies of 100 images among 400 others, one kind of copy at a time, in synthetic
-images and, where LEUKOFLOW_DATA names the folder of real ones, in those. `--table FILE` keeps the shares as CSV, and
-`--page FILE` writes the page of the documentation from that table. Every copy is saved as JPEG of quality 75 first.
+`python tests/benchmarks/duplicates.py` plants copies of 60 of 200 images, one kind of copy at a time, in
+synthetic images and, where LEUKOFLOW_DATA names the folder of real ones, in those. `--table FILE` keeps the shares as
+CSV, and `--page FILE` writes the page of the documentation from that table. Every copy is saved as
+JPEG of quality 75 first.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.orientations import TURNED, laid
 from leukoflow.quality.thumbnails import Thumbnails
 
-PLANTED, OTHERS = 100, 400
+PLANTED, OTHERS = 60, 140
 FOLDERS = {
     "Taleqani fields": "taleqani/Original/*/*.jpg",
     "PBC single cells": "pbc/*/*.jpg",
@@ -177,8 +178,8 @@ different labels are the first problem that the report names. `tables/label_conf
 
 ## Measured
 
-Share of planted copies that are found. {planted} copies of each kind were planted among {images} images of a source (fewer
-where it has fewer), and saved as JPEG of quality 75. The last column counts the pairs of different pictures that were taken for
+Share of planted copies that are found. Of each source {images} images were taken. {planted} copies of each kind were planted among them
+and saved as JPEG of quality 75. The last column counts the pairs of different pictures that were taken for
 copies, over all sources.
 
 {table}
@@ -194,7 +195,7 @@ copies, over all sources.
 
 `python tests/benchmarks/duplicates.py --table src/leukoflow/report/recall.csv --page docs/duplicates.md` measures all this again and
 writes this page.
-"""
+"""  # noqa: E501
 
 
 def page(table: pd.DataFrame) -> str:

@@ -144,7 +144,7 @@ def _moved(
 ) -> Iterator[Found]:
     """Pairs of which one is the other turned by any angle, cropped, zoomed or shifted; those that turn out to lie as
     near or turned pairs lie are of these kinds."""
-    rows = digests.first  # one of each set of identical files
+    rows = np.sort(digests.first)  # one of each set of identical files
     shapes = shape_of(*images[["width", "height"]].to_numpy(float)[rows].T)
     moved = moved_pairs(
         thumbnails.only(rows), shapes, settings.moved_correlation, lambda pairs: _known(rows[pairs], found, len(images))
@@ -153,7 +153,7 @@ def _moved(
         pairs, words, correlations = [np.empty((0, 2), np.int64)], [], []
         for each in moved:
             if each.kind == kind:
-                one, two = (digests.rows[place][:MOST_TOGETHER] for place in each.pair)
+                one, two = (digests.rows[digests.inverse[rows[place]]][:MOST_TOGETHER] for place in each.pair)
                 pairs.append(np.sort(np.stack(np.meshgrid(one, two), axis=-1).reshape(-1, 2), axis=1))
                 words += [each.change] * len(pairs[-1])
                 correlations += [each.correlation] * len(pairs[-1])

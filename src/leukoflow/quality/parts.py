@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from leukoflow.quality.hashing import THUMBNAIL
-from leukoflow.quality.orientations import TURNED
+from leukoflow.quality.orientations import INVERSE, TURNED
 from leukoflow.quality.rings import FILLED, disc, search
 from leukoflow.quality.similarity import COARSE, FINE, SHIFT
 from leukoflow.quality.thumbnails import Thumbnails
@@ -54,22 +54,30 @@ def moved_pairs(
         pair = (min(whole, part), max(whole, part))
         if pair in found:
             continue
-        pictures = (thumbnails[each].astype(np.float32) for each in (whole, part))
+        pictures = (np.asarray(thumbnails[each], np.float32) for each in (whole, part))
         mask = masks[tuple(shapes[part].tolist())]
         correlation, matrix = _refined(*pictures, mask, candidates.matrix(row, shapes))
-        if correlation >= least:
-            found[pair] = Moved(pair, *_described(matrix, shapes[whole], shapes[part]), correlation)
+        linear = shapes[whole][:, None] * matrix[:, :2] / shapes[part][None, :]
+        if correlation >= least and not _distorted(linear):
+            found[pair] = Moved(pair, *_described(matrix, linear, whole < part), correlation)
     return list(found.values())
 
 
-def _described(matrix: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> tuple[str, str]:
-    """Kind and change of a pair from the affine map from the part's thumbnail to the whole's."""
+def _distorted(linear: np.ndarray) -> bool:
+    """Whether no usual augmentation takes one picture from the other by this map."""
+    large, small = np.linalg.svd(linear, compute_uv=False)
+    return bool(small <= 0.5 or large >= 2 or large / small > MOST_STRETCHED)
+
+
+def _described(matrix: np.ndarray, linear: np.ndarray, first_is_whole: bool) -> tuple[str, str]:
+    """Kind and change of a pair from the affine map from the part's thumbnail to the whole's, and from its linear part
+    in pictures that are not squeezed."""
     middle = np.full(2, (THUMBNAIL - 1) / 2)
     shift = matrix[:, :2] @ middle + matrix[:, 2] - middle
-    for position, name in enumerate(TURNED):
+    for position in range(len(TURNED)):
         if np.abs(matrix[:, :2] - _linear(position)).max() <= SQUARE and np.abs(shift).max() <= SHIFT:
+            name = TURNED[position if first_is_whole else INVERSE[position]]
             return ("turned", name) if position else ("near", "")
-    linear = outer[:, None] * matrix[:, :2] / inner[None, :]
     words: list[str] = []
     if np.linalg.det(linear) < 0:
         words.append("mirrored")
@@ -93,6 +101,7 @@ def _linear(position: int) -> np.ndarray:
 
 
 def _refined(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> tuple[float, np.ndarray]:
+    """Correlation of a pair, and its map after it was refined (before that, if it is no better)."""
     first = _correlation(whole, part, mask, matrix)
     if first < FIRST:
         return first, matrix
@@ -108,11 +117,7 @@ def _refined(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.n
 
 
 def _correlation(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> float:
-    """Pearson correlation of details of the part with the whole's, where both are known; 0 for what is no picture of
-    the same place."""
-    stretched = np.linalg.svd(matrix[:, :2], compute_uv=False)
-    if stretched[1] <= 0.5 or stretched[0] >= 2 or stretched[0] / stretched[1] > MOST_STRETCHED:
-        return 0.0
+    """Pearson correlation of details of the part with the whole's, where both are known; 0 if that is too little."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(whole, matrix, whole.shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     known = cv2.warpAffine(np.ones_like(mask), matrix, mask.shape, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)

@@ -43,7 +43,7 @@ COSINE, ALIGNED = 0.65, 0.60
 """Least cosine of the components, and least correlation of the rings in the best position, of a candidate."""
 MOST_CANDIDATES = 20
 """Candidates kept for each image, on average, those with the largest correlation of the rings."""
-SAMPLE = 8192
+SAMPLE = 4096
 """Discs from which the principal components are taken."""
 CHUNK = 2048
 """Images that are compared at a time: bounds the memory."""
