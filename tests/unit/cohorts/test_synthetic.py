@@ -67,7 +67,7 @@ def test_more_copies_than_possible_leave_one_original_on_each_slide() -> None:
 
 
 def test_augmented_copies_show_their_original_and_change_nothing_else(tmp_path: Path) -> None:
-    planted = cohort(60, 8, augmented_duplicates=0.3)
+    planted = cohort(60, 8, augmented_duplicates=0.3).model_copy(update={"size": 224})
     table = plan(planted)
     assert table["duplicate_kind"].value_counts().to_dict() == {"": 42, "augmented": 18}
     drawings = [draw(planted, row) for row in rows(table)]
