@@ -168,9 +168,9 @@ better than it is. Step `relate` searches for copies within and across all cohor
 | kind | what it is | how it is found |
 | --- | --- | --- |
 | `identical` | the same bytes | SHA-256 |
-| `near` | the same picture resized, compressed again or shifted by up to 6 % of the side | difference hash, then correlation of thumbnails (`quality.correlation`) |
-| `turned` | the picture mirrored or turned by 90, 180 or 270 degrees | the same hash in all eight positions, then correlation (`quality.moved_correlation`) |
-| `moved` | the picture turned by any other angle, cropped, zoomed or shifted | features of rings that no turn changes, in {windows} windows of each picture; then the two are laid over each other and correlated |
+| `near` | the same picture resized, compressed again or shifted by up to 6 % of the side | difference hashes, then correlation of thumbnails (`quality.correlation`) |
+| `turned` | the picture mirrored or turned by 90, 180 or 270 degrees | the same in all eight positions |
+| `moved` | the picture turned by any other angle, cropped, zoomed or shifted | features of rings that no turn changes, in {windows} windows of each picture; then the two are laid over each other and correlated (`quality.moved_correlation`) |
 
 All kinds count alike: the split protocols `duplicate`, `acquisition` and `patient` keep such images together, the audits
 count them, and external images that are copies of training images are left out of the second accuracy. Copies with

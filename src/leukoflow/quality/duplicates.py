@@ -19,8 +19,9 @@ from leukoflow.quality.thumbnails import Thumbnails, portions
 KINDS = ("identical", "near", "turned", "moved")
 """Kinds of duplicates: the same bytes; the same picture after resizing, compression or a small shift; mirrored or
 turned by quarter turns; turned by another angle, cropped, zoomed or shifted."""
-MOST_DOWN = 20
-"""Most of the 64 bits of the hash down the picture by which a turned copy may differ, whose hash along it is close."""
+MOST_OTHER = 20
+"""Most of the 64 bits of the hash along the picture by which a copy may differ whose hash down it is close, and the
+other way round."""
 COLUMNS = [
     *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b"),
     *("kind", "change", "hash_distance", "correlation", "labels_differ"),
@@ -52,7 +53,7 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     digests = Sets(images["sha256"].to_numpy(str))
     found = [_identical(digests)]
     found.append(_near(images, digests, thumbnails, settings))
-    found.append(_turned(found, thumbnails, settings))
+    found.extend(list(_laid(found, digests, thumbnails, settings)))
     found.extend(_moved(found, images, digests, thumbnails, settings))
     pairs = np.concatenate([each.pairs for each in found])
     columns: dict[str, Any] = {}
@@ -104,33 +105,38 @@ def _near(images: pd.DataFrame, digests: Sets, thumbnails: Thumbnails, settings:
     return Found("near", pairs[kept], _same_words(pairs[kept]), distances[kept].astype(float), alike[kept])
 
 
-def _turned(found: list[Found], thumbnails: Thumbnails, settings: Quality) -> Found:
-    """Pairs of which one is the other mirrored or turned by quarter turns."""
-    along, down = (np.empty((len(thumbnails), len(TURNED)), np.uint64) for _ in range(2))
+def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Quality) -> Iterator[Found]:
+    """Pairs of which one is the other mirrored or turned by quarter turns; and of those that lie alike, the ones that
+    only the hash down the picture brings together."""
+    hashes = np.empty((2, len(thumbnails), len(TURNED)), np.uint64)
     for rows in portions(np.arange(len(thumbnails))):
-        along[rows], down[rows] = turned_hashes(thumbnails.take(rows))
+        hashes[:, rows] = turned_hashes(thumbnails.take(rows))
     parts = []
-    for position in range(1, len(TURNED)):
+    for position in range(len(TURNED)):
         if position > INVERSE[position]:
             continue  # the same pairs, the other way round
-        pairs = close_to(along[:, position], along[:, 0], settings.hash_distance)
-        differ = np.bitwise_count(down[pairs[:, 0], position] ^ down[pairs[:, 1], 0])
-        pairs = pairs[(differ <= MOST_DOWN) & (pairs[:, 0] != pairs[:, 1])]
-        if position == INVERSE[position]:
-            pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-        pairs = pairs[~_known(pairs, found, len(thumbnails))]
-        parts.append(np.column_stack([pairs, np.full(len(pairs), position)]))
-    every = np.concatenate(parts)
+        for one, other in (hashes, hashes[::-1]):
+            pairs = close_to(one[:, position], one[:, 0], settings.hash_distance)
+            differ = np.bitwise_count(other[pairs[:, 0], position] ^ other[pairs[:, 1], 0])
+            new = digests.inverse[pairs[:, 0]] != digests.inverse[pairs[:, 1]]
+            pairs = pairs[(differ <= MOST_OTHER) & new]
+            if position == INVERSE[position]:
+                pairs = np.sort(pairs, axis=1)
+            pairs = pairs[~_known(pairs, found, len(thumbnails))]
+            parts.append(np.column_stack([pairs, np.full(len(pairs), position)]))
+    every = np.unique(np.concatenate(parts), axis=0)
     # The first laid in a position is the second; so the second laid in its inverse is the first.
-    alike = similar(every[:, :2], thumbnails, settings.moved_correlation, np.array(INVERSE)[every[:, 2]])
-    best = np.argsort(-alike, kind="stable")[: int((alike >= settings.moved_correlation).sum())]
+    alike = similar(every[:, :2], thumbnails, settings.correlation, np.array(INVERSE)[every[:, 2]])
+    best = np.argsort(-alike, kind="stable")[: int((alike >= settings.correlation).sum())]
     # A pair that fits in several positions (of a round cell) is kept in the best.
     pairs, first = np.unique(np.sort(every[best, :2], axis=1), axis=0, return_index=True)
     chosen = best[first]
     one, two, positions = every[chosen].T
     words = np.array([TURNED[each if a < b else INVERSE[each]] for a, b, each in every[chosen]], object)
-    distances = np.bitwise_count(along[one, positions] ^ along[two, 0]).astype(float)
-    return Found("turned", pairs, words, distances, alike[chosen])
+    distances = np.bitwise_count(hashes[:, one, positions] ^ hashes[:, two, 0]).min(axis=0).astype(float)
+    for kind, own in (("near", positions == 0), ("turned", positions > 0)):
+        change = words[own] if kind == "turned" else _same_words(pairs[own])
+        yield Found(kind, pairs[own], change, distances[own], alike[chosen][own])
 
 
 def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:
@@ -146,9 +152,7 @@ def _moved(
     near or turned pairs lie are of these kinds."""
     rows = np.sort(digests.first)  # one of each set of identical files
     shapes = shape_of(*images[["width", "height"]].to_numpy(float)[rows].T)
-    moved = moved_pairs(
-        thumbnails.only(rows), shapes, settings.moved_correlation, lambda pairs: _known(rows[pairs], found, len(images))
-    )
+    moved = moved_pairs(thumbnails.only(rows), shapes, settings, lambda pairs: _known(rows[pairs], found, len(images)))
     for kind in KINDS[1:]:
         pairs, words, correlations = [np.empty((0, 2), np.int64)], [], []
         for each in moved:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from leukoflow.config.quality import Quality
 from leukoflow.quality.hashing import THUMBNAIL
 from leukoflow.quality.orientations import INVERSE, TURNED
 from leukoflow.quality.rings import FILLED, disc, search
@@ -39,9 +40,9 @@ class Moved(NamedTuple):
 
 
 def moved_pairs(
-    thumbnails: Thumbnails, shapes: np.ndarray, least: float, known: Callable[[np.ndarray], np.ndarray]
+    thumbnails: Thumbnails, shapes: np.ndarray, settings: Quality, known: Callable[[np.ndarray], np.ndarray]
 ) -> list[Moved]:
-    """Pairs i < j whose details correlate by `least` once the one is laid over the other by an affine map.
+    """Pairs i < j whose details correlate as the settings ask once the one is laid over the other by an affine map.
 
     shapes: see `shape_of`. known: of pairs int64 [p, 2], whether they need no comparison.
     """
@@ -54,12 +55,15 @@ def moved_pairs(
         pair = (min(whole, part), max(whole, part))
         if pair in found:
             continue
-        pictures = (np.asarray(thumbnails[each], np.float32) for each in (whole, part))
+        one, two = (np.asarray(thumbnails[each], np.float32) for each in (whole, part))
         mask = masks[tuple(shapes[part].tolist())]
-        correlation, matrix = _refined(*pictures, mask, candidates.matrix(row, shapes))
+        correlation, matrix = _refined(one, two, mask, candidates.matrix(row, shapes))
         linear = shapes[whole][:, None] * matrix[:, :2] / shapes[part][None, :]
-        if correlation >= least and not _distorted(linear):
-            found[pair] = Moved(pair, *_described(matrix, linear, whole < part), correlation)
+        if correlation < settings.correlation or _distorted(linear):
+            continue
+        kind, change = _described(matrix, linear, whole < part)
+        if kind != "moved" or correlation >= settings.moved_correlation:
+            found[pair] = Moved(pair, kind, change, correlation)
     return list(found.values())
 
 
@@ -105,11 +109,11 @@ def _refined(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.n
     first = _correlation(whole, part, mask, matrix)
     if first < FIRST:
         return first, matrix
-    inverse = cv2.invertAffineTransform(matrix).astype(np.float32)
+    start = np.asarray(cv2.invertAffineTransform(matrix), np.float32)
     try:
         # The mask is that of the part, which may have filled corners; so the part is the one that is moved.
-        _, inverse = cv2.findTransformECC(whole, part, inverse, cv2.MOTION_AFFINE, STEPS, mask, SMOOTH)
-        better = cv2.invertAffineTransform(inverse.astype(float))
+        _, found = cv2.findTransformECC(whole, part, start, cv2.MOTION_AFFINE, STEPS, mask, SMOOTH)
+        better = np.asarray(cv2.invertAffineTransform(np.asarray(found, float)))
     except cv2.error:  # it does not converge: they are compared as they lie
         return first, matrix
     second = _correlation(whole, part, mask, better)
