@@ -14,6 +14,7 @@ from leukoflow.quality.orientations import INVERSE, TURNED
 from leukoflow.quality.parts import moved_pairs
 from leukoflow.quality.rings import shape_of
 from leukoflow.quality.similarity import similar
+from leukoflow.quality.symmetry import plausible
 from leukoflow.quality.thumbnails import Thumbnails, portions
 
 KINDS = ("identical", "near", "turned", "moved")
@@ -55,6 +56,7 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     found.append(_near(images, digests, thumbnails, settings))
     found.extend(list(_laid(found, digests, thumbnails, settings)))
     found.extend(_moved(found, images, digests, thumbnails, settings))
+    found = [found[0], *_plausible(found[1:], images, thumbnails)]
     pairs = np.concatenate([each.pairs for each in found])
     columns: dict[str, Any] = {}
     for side, rows in zip("ab", pairs.T, strict=True):
@@ -137,6 +139,14 @@ def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Q
     for kind, own in (("near", positions == 0), ("turned", positions > 0)):
         change = words[own] if kind == "turned" else _same_words(pairs[own])
         yield Found(kind, pairs[own], change, distances[own], alike[chosen][own])
+
+
+def _plausible(found: list[Found], images: pd.DataFrame, thumbnails: Thumbnails) -> Iterator[Found]:
+    """The pairs that are more alike than round cells are."""
+    shapes, symmetries = shape_of(*images[["width", "height"]].to_numpy(float).T), dict[int, float]()
+    for each in found:
+        kept = plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries)
+        yield Found(each.kind, each.pairs[kept], each.change[kept], each.distance[kept], each.correlation[kept])
 
 
 def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:

@@ -57,13 +57,13 @@ def moved_pairs(
             continue
         one, two = (np.asarray(thumbnails[each], np.float32) for each in (whole, part))
         mask = masks[tuple(shapes[part].tolist())]
-        correlation, matrix = _refined(one, two, mask, candidates.matrix(row, shapes))
+        alike, matrix = _refined(one, two, mask, candidates.matrix(row, shapes))
         linear = shapes[whole][:, None] * matrix[:, :2] / shapes[part][None, :]
-        if correlation < settings.correlation or _distorted(linear):
+        if alike < settings.correlation or _distorted(linear):
             continue
         kind, change = _described(matrix, linear, whole < part)
-        if kind != "moved" or correlation >= settings.moved_correlation:
-            found[pair] = Moved(pair, kind, change, correlation)
+        if kind != "moved" or alike >= settings.moved_correlation:
+            found[pair] = Moved(pair, kind, change, alike)
     return list(found.values())
 
 
@@ -106,7 +106,7 @@ def _linear(position: int) -> np.ndarray:
 
 def _refined(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> tuple[float, np.ndarray]:
     """Correlation of a pair, and its map after it was refined (before that, if it is no better)."""
-    first = _correlation(whole, part, mask, matrix)
+    first = correlation(whole, part, mask, matrix)
     if first < FIRST:
         return first, matrix
     start = np.asarray(cv2.invertAffineTransform(matrix), np.float32)
@@ -116,11 +116,11 @@ def _refined(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.n
         better = np.asarray(cv2.invertAffineTransform(np.asarray(found, float)))
     except cv2.error:  # it does not converge: they are compared as they lie
         return first, matrix
-    second = _correlation(whole, part, mask, better)
+    second = correlation(whole, part, mask, better)
     return (second, better) if second > first else (first, matrix)
 
 
-def _correlation(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> float:
+def correlation(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> float:
     """Pearson correlation of details of the part with the whole's, where both are known; 0 if that is too little."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(whole, matrix, whole.shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
