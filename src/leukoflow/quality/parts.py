@@ -1,5 +1,6 @@
 """Is one picture a part of another, as the search by rings suggests? They are laid over each other and compared."""
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,7 +14,9 @@ from leukoflow.quality.rings import FILLED, disc, search
 from leukoflow.quality.similarity import COARSE, FINE, SHIFT
 from leukoflow.quality.thumbnails import Thumbnails
 
-FIRST = 0.3
+MOST_FAILED = 20_000
+"""Comparisons in vain, of the least doubtful pairs first, after which no more are made: bounds the time."""
+FIRST = 0.4
 """Least correlation before the position is refined."""
 STEPS = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3
 SMOOTH = 5
@@ -26,6 +29,9 @@ LEAST_ANGLE, LEAST_SHARE = 1.5, 0.98
 """Turn, degrees, and share of the side beyond which they are spoken of."""
 MOST_STRETCHED = 1.25
 """Ratio of the two axes beyond which one picture was not taken from the other by any usual augmentation."""
+
+
+log = logging.getLogger("leukoflow")
 
 
 class Moved(NamedTuple):
@@ -50,7 +56,12 @@ def moved_pairs(
     candidates = candidates.take(~known(np.stack([candidates.whole, candidates.part], axis=1)))
     masks = {shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in map(tuple, shapes.tolist())}
     found: dict[tuple[int, int], Moved] = {}
-    for row in np.argsort(-candidates.correlation, kind="stable").tolist():
+    failed = 0
+    for place, row in enumerate(np.argsort(candidates.doubt, kind="stable").tolist()):
+        if failed == MOST_FAILED:
+            left = len(candidates) - place
+            log.warning("very many pictures are alike: %d pairs that may be parts of one field are not compared", left)
+            break
         whole, part = int(candidates.whole[row]), int(candidates.part[row])
         pair = (min(whole, part), max(whole, part))
         if pair in found:
@@ -60,6 +71,7 @@ def moved_pairs(
         alike, matrix = _refined(one, two, mask, candidates.matrix(row, shapes))
         linear = shapes[whole][:, None] * matrix[:, :2] / shapes[part][None, :]
         if alike < settings.correlation or _distorted(linear):
+            failed += 1
             continue
         kind, change = _described(matrix, linear, whole < part)
         if kind != "moved" or alike >= settings.moved_correlation:

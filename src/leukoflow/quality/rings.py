@@ -7,7 +7,6 @@ these products, whitened, are compared by their cosine; candidates for that come
 which the least certain bits are tried both ways (multi-probe hashing: Lv et al. 2007, VLDB).
 """
 
-import logging
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -17,8 +16,6 @@ import numpy as np
 
 from leukoflow.quality.hashing import THUMBNAIL
 from leukoflow.quality.thumbnails import Thumbnails
-
-log = logging.getLogger("leukoflow")
 
 SIDE = THUMBNAIL // 2
 """Side of the pictures of details, pixels."""
@@ -41,8 +38,10 @@ FARTHEST = 22
 """Most of the 64 bits by which a candidate may differ."""
 COSINE, ALIGNED = 0.65, 0.60
 """Least cosine of the components, and least correlation of the rings in the best position, of a candidate."""
+MOST_DOUBT = 0.7
+"""Of a candidate: a round cell is as like another as it is like itself when turned, and that says little."""
 MOST_CANDIDATES = 20
-"""Candidates kept for each image, on average, those with the largest correlation of the rings."""
+"""Candidates kept for each image, on average, those with the least doubt."""
 SAMPLE = 4096
 """Discs from which the principal components are taken."""
 CHUNK = 2048
@@ -78,8 +77,8 @@ class Candidates:
     angle: np.ndarray
     """Radians."""
     mirrored: np.ndarray
-    correlation: np.ndarray
-    """Of the rings in this position, -1 to 1."""
+    doubt: np.ndarray
+    """What the rings lack to a correlation of 1, as a share of what the second lacks when it is turned."""
 
     def __len__(self) -> int:
         return len(self.whole)
@@ -91,7 +90,7 @@ class Candidates:
     @staticmethod
     def names() -> tuple[str, ...]:
         """Names of the columns."""
-        return ("whole", "part", "window", "angle", "mirrored", "correlation")
+        return ("whole", "part", "window", "angle", "mirrored", "doubt")
 
     def matrix(self, row: int, shapes: np.ndarray) -> np.ndarray:
         """Affine matrix float64 [2, 3] from pixels of the part's thumbnail to those of the whole's.
@@ -201,21 +200,33 @@ def _unchanged(rings: np.ndarray) -> np.ndarray:
     return np.concatenate([values.reshape(len(rings), -1), 0.6 * rings[:, 0, :, 0]], axis=1)
 
 
-def _aligned(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Best correlation of rings [p, 2, rings, waves + 1], the angle from the first to the second, radians, and whether
-    the second is mirrored."""
+def _turns(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Correlations of rings [p, 2, rings, waves + 1] with the second turned back by each angle, as it is and mirrored:
+    float32 [p, angles] each."""
     (a, b), (c, d) = (np.moveaxis(each, 1, 0) for each in (one, two))
-    turns = np.arange(WAVES + 1)[:, None] * _ANGLES
-    cosine, sine = (each * np.where(np.arange(WAVES + 1) > 0, 2, 1)[:, None] for each in (np.cos(turns), np.sin(turns)))
     # Of the first times the conjugate of the second, and of the conjugate of the first times that of the second.
-    turned = (a * c + b * d).sum(axis=1) @ cosine + (b * c - a * d).sum(axis=1) @ sine
-    mirrored = (a * c - b * d).sum(axis=1) @ cosine - (a * d + b * c).sum(axis=1) @ sine
-    every = np.concatenate([turned, mirrored], axis=1)
+    turned = (a * c + b * d).sum(axis=1) @ _COSINE + (b * c - a * d).sum(axis=1) @ _SINE
+    mirrored = (a * c - b * d).sum(axis=1) @ _COSINE - (a * d + b * c).sum(axis=1) @ _SINE
+    return turned, mirrored
+
+
+def _aligned(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Best correlation of rings, the angle from the first to the second (radians), and whether that is mirrored."""
+    every = np.concatenate(_turns(one, two), axis=1)
     place = every.argmax(axis=1)
     return every[np.arange(len(every)), place], _ANGLES[place % len(_ANGLES)], place >= len(_ANGLES)
 
 
+def _symmetry(rings: np.ndarray) -> np.ndarray:
+    """Largest correlation of rings with themselves, mirrored or turned by 45 degrees and more: float32 [n]."""
+    turned, mirrored = _turns(rings, rings)
+    return np.asarray(np.maximum(turned[:, np.cos(_ANGLES) < 0.71].max(axis=1), mirrored.max(axis=1)))
+
+
 _ANGLES = np.arange(72) * (2 * np.pi / 72)
+_BOTH_WAYS = np.where(np.arange(WAVES + 1) > 0, 2, 1)[:, None]
+_COSINE = (np.cos(np.arange(WAVES + 1)[:, None] * _ANGLES) * _BOTH_WAYS).astype(np.float32)
+_SINE = (np.sin(np.arange(WAVES + 1)[:, None] * _ANGLES) * _BOTH_WAYS).astype(np.float32)
 
 
 class _Tables:
@@ -270,10 +281,12 @@ def search(thumbnails: Thumbnails, shapes: np.ndarray) -> Candidates:
 
     members = np.concatenate([components(own[rows]) for rows in _chunks(len(own))])
     tables = _Tables(members)
-    found: list[Candidates] = []
+    lacking = np.concatenate([1 - _symmetry(own[rows]) for rows in _chunks(len(own))])
+    best: list[Candidates] = []
     for rows in _chunks(len(own)):
         taken = thumbnails.take(rows)
         pictures = {scale: details(taken, scale) for scale in {window.scale for window in WINDOWS}}
+        found: list[Candidates] = []
         for window in range(len(WINDOWS)):
             rings = sampler.rings(pictures[WINDOWS[window].scale], rows, window)
             values = components(rings)
@@ -281,10 +294,12 @@ def search(thumbnails: Thumbnails, shapes: np.ndarray) -> Candidates:
             alike = (rows[query] != member) & (np.einsum("ij,ij->i", values[query], members[member]) >= COSINE)
             query, member = query[alike], member[alike]
             correlation, angle, mirrored = _aligned(rings[query], own[member])
-            kept = correlation >= ALIGNED
-            columns = (rows[query], member, np.full(len(query), window), angle, mirrored, correlation)
+            doubt = (1 - correlation) / np.maximum(lacking[member], 1e-3)
+            kept = (correlation >= ALIGNED) & (doubt <= MOST_DOUBT)
+            columns = (rows[query], member, np.full(len(query), window), angle, mirrored, doubt)
             found.append(Candidates(*(column[kept] for column in columns)))
-    return _best(found, MOST_CANDIDATES * len(own))
+        best.append(_best(found, MOST_CANDIDATES * len(rows)))
+    return _joined(best)
 
 
 def _chunks(count: int) -> list[np.ndarray]:
@@ -326,14 +341,15 @@ def _components(thumbnails: Thumbnails, sampler: _Sampler) -> tuple[np.ndarray, 
 
 
 def _best(found: list[Candidates], most: int) -> Candidates:
-    """Each pair once, with its largest correlation; of very many pairs the best."""
-    every = Candidates(*(np.concatenate([getattr(each, name) for each in found]) for name in Candidates.names()))
-    order = np.lexsort((-every.correlation, every.part, every.whole))
+    """Each pair once, with the least doubt; of very many pairs those with the least."""
+    every = _joined(found)
+    order = np.lexsort((every.doubt, every.part, every.whole))
     whole, part = every.whole[order], every.part[order]
     first = np.ones(len(order), bool)
     first[1:] = (whole[1:] != whole[:-1]) | (part[1:] != part[:-1])
     rows = order[first]
-    if len(rows) > most:
-        log.warning("%d pairs of images look like parts of one field; the %d most alike are compared", len(rows), most)
-        rows = np.sort(rows[np.argsort(-every.correlation[rows], kind="stable")[:most]])
-    return every.take(rows)
+    return every.take(rows[np.argsort(every.doubt[rows], kind="stable")[:most]])
+
+
+def _joined(parts: list[Candidates]) -> Candidates:
+    return Candidates(*(np.concatenate([getattr(each, name) for each in parts]) for name in Candidates.names()))
