@@ -202,7 +202,8 @@ class FakeStudy:
             for k in range(self.outside // 2)
         ]
         columns = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
-        self.duplicates = pd.DataFrame(pairs, columns=columns)
+        self.duplicates = pd.DataFrame(pairs, columns=columns).assign(label_a="Pro", label_b="Pro", change="")
+        self.duplicates["labels_differ"] = False
         write_table(self.root / "quality" / "duplicates.parquet", self.duplicates)
         tables = []
         for name, manifest in self.cohorts.items():
@@ -449,7 +450,7 @@ def finished_study(root: Path) -> FakeStudy:
     ]
     outputs = [
         str(root / "tables" / f"{name}.csv")
-        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "comparisons")
+        for name in ("scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
     add_assessment(root, fake.protocols, CLASSES)

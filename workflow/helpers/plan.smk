@@ -12,6 +12,7 @@ TABLES = (
     "leaderboard",
     "external",
     "cohorts",
+    "label_conflicts",
     "audit",
     "comparisons",
 )

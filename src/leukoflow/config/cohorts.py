@@ -19,6 +19,8 @@ class Faults(Section):
     """Fraction of the images that are byte-identical copies of another image of their class."""
     near_duplicates: float = Field(0.0, ge=0, le=0.5)
     """Fraction of the images that are re-encoded, slightly shifted copies of another image of their class."""
+    augmented_duplicates: float = Field(0.0, ge=0, le=0.5)
+    """Fraction of the images that are mirrored, turned or cropped copies of another image of their class."""
     scale_bars: TextMap[Annotated[float, Field(ge=0, le=1)]] = {}
     """For each class, the fraction of its images that carry a burnt-in red scale bar at the lower right."""
     corrupt: float = Field(0.0, ge=0, le=0.5)

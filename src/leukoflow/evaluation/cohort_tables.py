@@ -19,6 +19,11 @@ BARS = {"scale bars": ("red", "dark"), "red scale bars": ("red",), "dark scale b
 LEARNT = ("train", "validation")
 NAMED = 5
 """Most groups of names that look alike in a row of the audit."""
+KINDS = ("identical", "near", "turned", "moved")
+"""Kinds of duplicate pairs."""
+CONFLICT_COLUMNS = [
+    *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"),
+]
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def cohorts(
 
     `published` has the source's own number of images for each label, kept in a column of its own. Facts: listed,
     images (whole and by label), rejected (whole and by reason), files (whole and by kind, which add up; of cohorts that
-    are listed), warning (its text is the label), scale bars (by label), identical and near-identical pairs (within, and
+    are listed), warning (its text is the label), scale bars (by label), pairs of duplicates of each kind (within, and
     by the other cohort's name across), images with a duplicate, implausible exposures (by kind), bits filled of 16-bit
     files (if not all), medians of focus, exposure and of width over height of the files; images with names that look
     alike (`alike patient`, `alike label` and so on, by the names), how many of them have no label (`unlabelled by a
@@ -111,7 +116,7 @@ def _pairs(name: str, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
     a, b = duplicates["cohort_a"] == name, duplicates["cohort_b"] == name
     within = duplicates[a & b]
     facts: list[dict[str, Any]] = []
-    for kind in ("identical", "near"):
+    for kind in KINDS:
         facts.append({"fact": f"{kind} pairs", "label": "", "measured": int((within["kind"] == kind).sum())})
     touched = set(within["image_a"]) | set(within["image_b"])
     facts.append({"fact": "images with a duplicate", "label": "", "measured": len(touched)})
@@ -122,7 +127,7 @@ def _pairs(name: str, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
         ]
     )
     for other, pairs in across.groupby("other"):
-        for kind in ("identical", "near"):
+        for kind in KINDS:
             facts.append({"fact": f"{kind} pairs", "label": other, "measured": int((pairs["kind"] == kind).sum())})
         facts.append({"fact": "images with a duplicate", "label": other, "measured": pairs["image"].nunique()})
     return facts
@@ -136,6 +141,11 @@ def _exposure(quality: pd.DataFrame) -> list[dict[str, Any]]:
     if bits := bits_filled(quality):
         facts.append({"fact": "bits filled of 16", "label": "", "measured": bits})
     return facts
+
+
+def label_conflicts(duplicates: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of copies, within and across cohorts, whose labels differ: CONFLICT_COLUMNS."""
+    return duplicates.loc[duplicates["labels_differ"].astype(bool), CONFLICT_COLUMNS].reset_index(drop=True)
 
 
 def _medians(quality: pd.DataFrame) -> list[dict[str, Any]]:

@@ -29,6 +29,8 @@ _PROMISED: dict[str, tuple[Protocol, ...]] = {
 """For each way in which two images may be related, the protocols that keep such images in one role."""
 _NAMED = ("patient", "slide")
 """Columns whose values are looked at for names that look alike."""
+LABELS = "label"
+"""The check for copies that have different classes, in whatever roles: no protocol promises that there are none."""
 _DUPLICATES = ("sha256", "duplicate_group", "duplicate")
 
 
@@ -37,12 +39,14 @@ class Finding:
     """Outcome of one check."""
 
     check: str
-    """What was looked for: `structure`, or what related images share (a column, `duplicate` for listed pairs, or
-    `alike patient` and `alike slide` for different names that are probably meant to be one)."""
+    """What was looked for: `structure`, `label` (copies of different classes), or what related images share (a column,
+    `duplicate` for listed pairs, or `alike patient` and `alike slide` for different names that are probably meant to be
+    one)."""
     promised: bool
     """Whether the protocol promises that nothing is found."""
     count: int
-    """Pairs of related images in two roles of one fold, summed over folds; under `structure`, faults."""
+    """Pairs of related images in two roles of one fold, summed over folds; under `structure`, faults; under `label`,
+    pairs."""
     tested: frozenset[tuple[int, str]]
     """Test images related to a training image of their fold: fold and image_id."""
     examples: tuple[str, ...]
@@ -76,6 +80,7 @@ def audit(
     findings = [_structure(split, images)]
     findings += [_shared(placed, column, protocol) for column in ("group", *known)]
     findings.append(_listed(placed, duplicates, protocol))
+    findings.append(_contrary(split, duplicates))
     findings += [_alike(placed, column) for column in named]
     return tuple(findings)
 
@@ -193,6 +198,25 @@ def _listed(placed: pd.DataFrame, duplicates: pd.DataFrame, protocol: Protocol) 
     named = pairs.head(EXAMPLES)[["fold", "image_a", "role_a", "image_b", "role_b", "kind"]]
     examples = tuple(_pair(*row) for row in named.itertuples(index=False, name=None))
     return Finding("duplicate", protocol in _PROMISED["duplicate"], len(pairs), frozenset(tested), examples)
+
+
+def _contrary(split: pd.DataFrame, duplicates: pd.DataFrame) -> Finding:
+    """Listed pairs whose two images have different classes: one of the labels is wrong, in whatever roles they are."""
+    known = split[["image_id", "fold", "role", "label"]]
+    pairs = duplicates[["image_a", "image_b", "kind"]]
+    pairs = pairs.merge(known.rename(columns={"image_id": "image_a"}), on="image_a")
+    pairs = pairs.merge(known.rename(columns={"image_id": "image_b"}), on=["image_b", "fold"], suffixes=("_a", "_b"))
+    pairs = pairs[pairs["label_a"] != pairs["label_b"]].sort_values(["image_a", "image_b", "fold"])
+    tested: set[tuple[int, str]] = set()
+    for one, two in ("ab", "ba"):
+        touched = pairs[(pairs[f"role_{one}"] == "test") & (pairs[f"role_{two}"] == "train")]
+        tested |= set(zip(touched["fold"], touched[f"image_{one}"], strict=True))
+    once = pairs.drop_duplicates(["image_a", "image_b"])
+    examples = tuple(
+        f"{row.image_a} ({row.label_a}) and {row.image_b} ({row.label_b}), {row.kind}"
+        for row in once.head(EXAMPLES).itertuples()
+    )
+    return Finding(LABELS, False, len(once), frozenset(tested), examples)
 
 
 def _structure(split: pd.DataFrame, images: pd.DataFrame) -> Finding:

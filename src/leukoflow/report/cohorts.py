@@ -1,6 +1,7 @@
 """Section Cohorts of the report: what images there are, and what is wrong with them."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,8 @@ KINDS = {
     "litter": "hidden or left by a system or editor",
 }
 """What the report calls each kind of file."""
+RECALL = Path(__file__).with_name("recall.csv")
+"""Share of planted copies that are found, of each kind; written by tests/benchmarks/duplicates.py."""
 
 
 def cohorts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> dict[str, Any]:
@@ -26,6 +29,8 @@ def cohorts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
         "cohorts": _cohorts(study, tables["cohorts"], pictures),
         "rejects": grid.rejects(tables["cohorts"]),
         "duplicates": [each for each in pictures if each.family == "duplicates"],
+        "conflicts": grid.conflicts(tables["label_conflicts"]),
+        "recall": grid.recall(pd.read_csv(RECALL)),
     }
 
 

@@ -13,6 +13,15 @@ from leukoflow.report.headlines import best_of, rows_of
 UNLABELLED = "(no label)"
 FEW_ODD, MANY_ODD = 0.01, 0.25
 """Shares of a cohort's images with implausible exposure from which that is a finding, and a grave one."""
+KINDS = {
+    "identical": "byte-identical",
+    "near": "near-identical",
+    "turned": "mirrored or quarter-turned",
+    "moved": "turned, cropped or shifted",
+}
+"""Kinds of duplicate pairs in words."""
+NAMED = 5
+"""Pairs of copies with different labels that a finding names."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +37,11 @@ class Finding:
 
 
 def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """Findings from the tables leaderboard, external, cohorts and audit, in the order of the pipeline."""
+    """Findings from the tables leaderboard, external, cohorts, label_conflicts and audit, in the order of the pipeline;
+    wrong labels come first."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
-    found = [*_exposure(cohorts), *_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
-    found += [*_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
+    found = [*_conflicts(tables["label_conflicts"]), *_exposure(cohorts), *_leakage(audit), *_overlap(study, external)]
+    found += [*_duplicates(cohorts), *_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
     return [*found, *_published(cohorts), *_weights(leaderboard)]
 
 
@@ -129,13 +139,31 @@ def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
     return Finding("bad", f"{target} overlaps with {row['cohort']} ({name})", text, "external")
 
 
+def _conflicts(conflicts: pd.DataFrame) -> list[Finding]:
+    """Copies of one picture under different labels: one of the two labels is wrong."""
+    found = []
+    for (one, two), pairs in conflicts.groupby(["cohort_a", "cohort_b"], sort=False):
+        where = f"within {one}" if one == two else f"in {one} and {two}"
+        counts = pairs["kind"].value_counts()
+        kinds = [words.plural(counts[kind], f"{text} pair") for kind, text in KINDS.items() if kind in counts]
+        named = [
+            f"{row.image_a} ({row.label_a}) and {row.image_b} ({row.label_b})" for row in pairs.head(NAMED).itertuples()
+        ]
+        text = f"One picture has two labels in {words.listed(kinds)}: {'; '.join(named)}"
+        if len(pairs) > NAMED:
+            text += f"; and {words.count(len(pairs) - NAMED)} more"
+        text += ". At least one label of each pair is wrong. All are named in tables/label_conflicts.csv."
+        found.append(Finding("bad", f"Copies with different labels {where}", text, "cohorts"))
+    return found
+
+
 def _duplicates(cohorts: pd.DataFrame) -> list[Finding]:
     found = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         own = facts[facts["label"] == ""].set_index("fact")["measured"]
-        identical, near, images = own["identical pairs"], own["near pairs"], words.plural(own["images"], "image")
-        if identical + near:
-            pairs = [words.plural(identical, "byte-identical pair"), words.plural(near, "near-identical pair")]
+        counts, images = {kind: own[f"{kind} pairs"] for kind in KINDS}, words.plural(own["images"], "image")
+        if sum(counts.values()):
+            pairs = [words.plural(count, f"{KINDS[kind]} pair") for kind, count in counts.items() if count]
             text = f"{words.listed(pairs)}, which touch {words.count(own['images with a duplicate'])} of {images}."
             found.append(Finding("warn", f"Duplicates within {cohort}", text, "cohorts"))
         else:

@@ -213,3 +213,36 @@ def rejects(table: pd.DataFrame) -> Grid | None:
         for _, row in found.iterrows()
     ]
     return grid("Files that were left out.", ["Cohort", "Reason", "Files"], rows, "cohorts") if rows else None
+
+
+MOST_CONFLICTS = 200
+"""Pairs of copies with different labels that the report lists."""
+
+
+def conflicts(table: pd.DataFrame) -> Grid | None:
+    """Pairs of copies whose labels differ; None where there are none."""
+    columns = ["cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b"]
+    rows = [
+        Row((*(Cell(str(row[name])) for name in columns), Cell(_kind(row))))
+        for _, row in table[:MOST_CONFLICTS].iterrows()
+    ]
+    titles = ["Cohort", "File", "Label", "Cohort", "File", "Label", "Kind of copy"]
+    caption = "Copies with different labels."
+    if len(table) > MOST_CONFLICTS:
+        caption = f"Copies with different labels: the first {MOST_CONFLICTS} of {words.count(len(table))} pairs."
+    return grid(caption, titles, rows, "label_conflicts") if rows else None
+
+
+def _kind(row: pd.Series) -> str:
+    return str(row["kind"] if words.missing(row["change"]) or not row["change"] else row["change"])
+
+
+def recall(table: pd.DataFrame) -> Grid:
+    """Share of planted copies found, by kind of copy and source of images."""
+    sources = list(dict.fromkeys(table["source"]))
+    rows = []
+    for copy, part in table.groupby("copy", sort=False):
+        shares = part.set_index("source")["found"].reindex(sources)
+        cells = [Cell("") if words.missing(share) else number(share, words.percent(share, 0)) for share in shares]
+        rows.append(Row((Cell(str(copy)), *cells)))
+    return grid("Planted copies that are found, by how they were made.", ["Copy", *sources], rows)

@@ -30,7 +30,7 @@ from leukoflow.report.statistics import statistics_section
 from leukoflow.report.summary import summary_section
 
 TABLES = (
-    "scores", "leaderboard", "external", "cohorts", "audit", "comparisons",
+    "scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons",
     "segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours",
     "statistics", "ranks", "leakage",
     "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",

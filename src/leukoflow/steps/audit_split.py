@@ -7,7 +7,7 @@ from leukoflow.config.splits import Protocol
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_json
 from leukoflow.core.step import parser, run
-from leukoflow.quality.audit import audit, summary
+from leukoflow.quality.audit import LABELS, audit, summary
 
 log = logging.getLogger("leukoflow")
 NAMED = 5
@@ -38,6 +38,9 @@ def main(argv: list[str] | None) -> int | None:
         log.info("%s: %d found, %d test images touched", finding.check, finding.count, finding.test_images)
         if finding.check.startswith("alike") and finding.count:
             log.warning("%s: write them alike if they mean the same; %s", finding.check, finding.examples[0])
+        if finding.check == LABELS and finding.count:
+            named = "; ".join(finding.examples[:NAMED])
+            log.warning("%d pairs of copies have different classes: %s", finding.count, named)
     broken = [finding for finding in findings if finding.broken]
     if broken:
         counts = ", ".join(f"{finding.count} by {finding.check}" for finding in broken)

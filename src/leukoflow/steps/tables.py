@@ -1,6 +1,7 @@
 """Gather all runs of a study into its tables.
 
-Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, audit, comparisons (CSV).
+Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, label_conflicts, audit,
+comparisons (CSV).
 Cohorts are named by the folder of their files, splits by their file name.
 """
 
@@ -15,7 +16,7 @@ from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, run
 from leukoflow.evaluation import cohort_tables, compare, tables
 
-NAMES = ("scores", "leaderboard", "external", "cohorts", "audit", "comparisons")
+NAMES = ("scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -68,6 +69,7 @@ def main(argv: list[str] | None = None) -> None:
         "leaderboard": tables.leaderboard(scores, models, published),
         "external": tables.external(scores, models),
         "cohorts": cohort_tables.cohorts(files, duplicates, counts, study.tasks),
+        "label_conflicts": cohort_tables.label_conflicts(duplicates),
         "audit": cohort_tables.audit(splits, duplicates, read_table(given.groups), manifests),
         "comparisons": compare.gather([read_table(path) for path in given.comparisons]),
     }

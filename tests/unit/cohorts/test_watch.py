@@ -181,7 +181,10 @@ def test_an_edited_download_stops_at_once(cohort: Cohort) -> None:
         for path in paths
     ]
     pd.DataFrame(rows, columns=["path", "bytes", "sha256"]).to_csv(contents, index=False)
-    facts = cohort.files.model_dump(exclude={"kind", "root", "optional", "left_out"}) | {"kind": "download", "url": "https://example.org/x.zip"}
+    facts = cohort.files.model_dump(exclude={"kind", "root", "optional", "left_out"}) | {
+        "kind": "download",
+        "url": "https://example.org/x.zip",
+    }
     cohort = replace(cohort, files=DownloadCohort.model_validate(facts), contents=contents)
     assert changed(cohort) == set()
     (cohort.root / "masks/Pre/1.png").write_bytes(b"MASKS PRE/1.PNG"[: len("masks Pre/1.png")])

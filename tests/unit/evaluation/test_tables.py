@@ -170,3 +170,13 @@ def test_cohort_facts_keep_published_apart(pairs):
     assert {key: each[0] for key, each in facts.items() if key[0] == "alike class"} == {
         ("alike class", "'a', 'A' of task odd"): 2
     }
+    assert facts["turned pairs", ""][0] == facts["moved pairs", ""][0] == 0
+
+
+def test_conflicts_are_the_pairs_whose_labels_differ(pairs):
+    told = pairs.assign(label_a=["a", "b", "a"], label_b=["a", "a", "b"], change="", correlation=[0.9, 1.0, 0.95])
+    found = cohort_tables.label_conflicts(told.assign(labels_differ=[False, True, True]))
+    assert found[["image_a", "label_a", "image_b", "label_b"]].values.tolist() == [
+        ["i1", "b", "i2", "a"],
+        ["x", "a", "i0", "b"],
+    ]

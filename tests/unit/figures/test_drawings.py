@@ -135,6 +135,9 @@ def test_examples_cover_every_kind_and_the_least_alike():
     assert len(chosen) == 12 and chosen["cohort_a"].iloc[0] == "away"
     assert chosen["kind"].value_counts().to_dict() == {"near": 9, "identical": 3}
     assert {"a29", "a0"} <= set(chosen["image_a"])
+    altered = pd.concat([pairs(), pairs()[:5].assign(kind="turned"), pairs()[5:6].assign(kind="moved")])
+    counts = examples(altered, 12)["kind"].value_counts().to_dict()
+    assert counts == {"near": 5, "identical": 3, "turned": 3, "moved": 1}
 
 
 def test_duplicates_show_both_pictures_and_the_measures(tmp_path):

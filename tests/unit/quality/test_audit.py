@@ -83,6 +83,20 @@ def test_a_listed_pair_is_found_whichever_way_round(swap):
     assert finding.examples[0].endswith("near")
 
 
+def test_copies_with_different_classes_are_named_in_whatever_roles_they_are():
+    ids = list("abcdef")
+    table = pd.DataFrame({"image_id": ids})
+    split = pd.DataFrame({"image_id": ids, "y": 0, "label": ["Pro", "Pre"] * 3, "group": ids, "fold": 0})
+    split["role"] = ["train", "train", "train", "test", "test", "validation"]
+    pairs = pd.DataFrame([("a", "b", "identical"), ("c", "d", "turned"), ("a", "e", "near")], columns=NO_PAIRS.columns)
+    findings = audit(pd.concat([split, split.assign(fold=1)]), table, pairs, "image")
+    finding = by_check(findings)["label"]
+    assert finding.count == 2 and not finding.broken and finding.tested == {(0, "d"), (1, "d")}
+    assert finding.examples == ("a (Pro) and b (Pre), identical", "c (Pro) and d (Pre), turned")
+    alike = by_check(audit(split, table, pairs[2:], "image"))["label"]
+    assert alike.count == 0 and not alike.examples
+
+
 def test_pairs_are_counted_as_pairs():
     table = pd.DataFrame({"image_id": list("abcdefg"), "patient": ["p"] * 6 + [None]})
     roles = ["train", "train", "train", "validation", "validation", "test", "test"]

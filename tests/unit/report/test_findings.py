@@ -10,7 +10,7 @@ def told(tmp_path_factory):
     fake = finished_study(tmp_path_factory.getbasetemp() / "study")
 
     def tell(**changed: pd.DataFrame) -> dict[str, Finding]:
-        names = ("leaderboard", "external", "cohorts", "audit")
+        names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
         tables = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in names} | changed
         tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
         return {each.title: each for each in gravest_first(findings(fake.study, tables))}
@@ -109,7 +109,7 @@ def test_a_cohort_that_was_left_out_and_a_smaller_one_are_told(told):
     fake = finished_study(told.root)
     folder = fake.study.cohorts["away"].model_copy(update={"root": "${SMEARS}/masks", "left_out": True})
     study = fake.study.model_copy(update={"cohorts": {**fake.study.cohorts, "masks": folder}})
-    names = ("leaderboard", "external", "cohorts", "audit")
+    names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
     tables = {name: table(told, name) for name in names}
     tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
     found = {each.title: each for each in findings(study, tables)}
@@ -119,3 +119,22 @@ def test_a_cohort_that_was_left_out_and_a_smaller_one_are_told(told):
     )
     assert "Cohort away was left out" not in found
     assert "120 images here; the source publishes 132" in found["demo is not as published"].text
+
+
+def test_copies_with_different_labels_are_the_first_problem_with_the_files_names(told):
+    columns = ["cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"]
+    rows = [("demo", f"a{k}.jpg", "Pro", "demo", f"b{k}.jpg", "Pre", "identical", "", 1.0) for k in range(7)]
+    rows += [("away", "x.jpg", "Early", "demo", "y.jpg", "Benign", "turned", "mirrored left to right", 0.99)]
+    found = told(label_conflicts=pd.DataFrame(rows, columns=columns))
+    assert list(found)[:2] == [
+        "Copies with different labels within demo",
+        "Copies with different labels in away and demo",
+    ]
+    within, across = list(found.values())[:2]
+    assert within.tone == across.tone == "bad"
+    assert within.text.startswith(
+        "One picture has two labels in 7 byte-identical pairs: a0.jpg (Pro) and b0.jpg (Pre); "
+    )
+    assert "a4.jpg" in within.text and "a5.jpg" not in within.text and "; and 2 more" in within.text
+    assert "1 mirrored or quarter-turned pair: x.jpg (Early) and y.jpg (Benign). " in across.text
+    assert not [title for title in told() if title.startswith("Copies with")]

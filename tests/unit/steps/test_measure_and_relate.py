@@ -165,6 +165,19 @@ def test_relate_finds_the_copy_and_groups_every_image(cohort: Path) -> None:
     assert [name[0] for name in groups["acquisition"]] == ["A", "B", "A", "B"]
 
 
+def test_relate_warns_of_copies_with_different_labels(cohort: Path, caplog: pytest.LogCaptureFixture) -> None:
+    name = "[B] x/7.png"
+    (cohort / "files" / name).write_bytes((cohort / "files/[A] x/0.png").read_bytes())
+    run_measure(cohort, 0, 1)
+    run_manifest(cohort, 1)
+    duplicates, _ = run_relate(cohort, 1)
+    assert duplicates.loc[duplicates["image_b"] == name, "labels_differ"].tolist() == [True, True]
+    assert duplicates["labels_differ"].sum() == 2
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "copies with different labels (identical): home/[A] x/0.png is A, home/[B] x/7.png is B" in warned
+    assert warned[-1].startswith("2 pairs of copies have different labels")
+
+
 def test_thumbnails_of_other_images_are_an_error(cohort: Path) -> None:
     run_measure(cohort, 0, 1)
     run_manifest(cohort, 1)
