@@ -4,23 +4,28 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+ifneq (,$(findstring :,$(CURDIR)))
+$(error $(CURDIR): a folder with a colon in its name cannot be in PATH; rename it or move the clone)
+endif
+# Programs are called as modules: the scripts that pip writes do not start from a folder with a dollar sign in its name.
+
 .PHONY: run test test-slow test-slurm compare lint docs clean
 
 run: .venv/ready
 	python workflow/unlock_stale.py
-	snakemake --cores $(CORES)
-	@echo $(CURDIR)/results/demo/report.html
+	python -m snakemake --cores $(CORES)
+	@echo "$$PWD/results/demo/report.html"
 
 # A process for each core; one thread each, or they would fight for the cores.
 test: .venv/ready
-	OMP_NUM_THREADS=1 pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
 
 test-slow: .venv/ready
-	pytest -m slow
+	python -m pytest -m slow
 
 # On a SLURM that is brought up for it, as root (apt install slurm-wlm slurmdbd mariadb-server munge).
 test-slurm: .venv/ready
-	pytest -m slow -v tests/e2e/test_slurm.py
+	python -m pytest -m slow -v tests/e2e/test_slurm.py
 
 # What our mRMR is checked against, where tests find it. pymrmr needs a C++ compiler, and setuptools and Cython beside
 # it, as it names no build requirements; its licence forbids for-profit use. Nothing that is pinned changes.
@@ -33,9 +38,9 @@ compare: .venv/ready
 lint: .venv/ready
 	ruff check src tests workflow
 	ruff format --check src tests workflow
-	mypy
+	python -m mypy
 	snakefmt --check Snakefile workflow
-	snakemake --lint
+	python -m snakemake --lint
 
 docs: .venv/ready
 	python -m leukoflow.config.reference

@@ -42,4 +42,4 @@ if any(Path(".snakemake/locks").glob("*")):
         subprocess.run(["scancel", *jobs], check=True)
         while queued_here():
             time.sleep(1)
-    subprocess.run(["snakemake", "--unlock"], check=True)
+    subprocess.run([sys.executable, "-m", "snakemake", "--unlock"], check=True)

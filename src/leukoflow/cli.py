@@ -7,7 +7,8 @@ from pathlib import Path
 
 import leukoflow
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.step import run
+from leukoflow.core.names import shown
+from leukoflow.core.step import one_line, run
 
 RESEARCH = "For research only: no medical device, no diagnosis."
 
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(given.call(given))
     except LeukoFlowError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
 
 
@@ -39,7 +40,8 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Answer for every image: class, calibrated probabilities, the classes that cannot be ruled out, "
         f"and whether and why the answer is held back. {RESEARCH}",
         epilog="Exit status: 0 all done, 3 some images rejected (named in OUTPUT.rejects.csv), 1 failed. The same "
-        "command goes on where an earlier one stopped.",
+        "command goes on where an earlier one stopped. An answer is kept while file, model and options are the same; "
+        "otherwise the image is answered again.",
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, or folder of images")
@@ -61,13 +63,20 @@ def _predict(given: argparse.Namespace) -> int:
     if given.output.suffix not in (".csv", ".jsonl"):
         raise LeukoFlowError(f"{given.output}: the output must be called .csv or .jsonl")
     job = Job(given.model, given.int8, not given.without_cells, given.explain)
-    paths = listed(given.paths)
-    written, rejected = answer_all(paths, job, given.output, given.processes)
-    before = len(paths) - written - rejected
-    print(f"{given.output}: {written} images answered" + (f", {before} were there already" if before else ""))
-    if rejected:
-        print(f"{given.output}.rejects.csv: {rejected} images rejected", file=sys.stderr)
-    return 3 if rejected else 0
+    paths, left_out = listed(given.paths, given.explain)
+    for reason, count in left_out.items():
+        print(f"left out: {count} file{'' if count == 1 else 's'}, {reason}", file=sys.stderr)
+    done = answer_all(paths, job, given.output, given.processes, given.paths)
+    again = f" ({done.again} of them again: file, model or options are others)" if done.again else ""
+    told = [f"{done.answered} images answered{again}"]
+    told += [f"{done.kept} answers kept"] if done.kept else []
+    told += [f"{done.gone} answers removed, as their files are gone"] if done.gone else []
+    told += [f"{done.others} answers to other files left as they are"] if done.others else []
+    output = shown(str(given.output))
+    print(f"{output}: {'; '.join(told)}")
+    if done.rejected:
+        print(f"{output}.rejects.csv: {done.rejected} images rejected", file=sys.stderr)
+    return 3 if done.rejected else 0
 
 
 def _count(text: str) -> int:
@@ -119,22 +128,30 @@ def _doctor(given: argparse.Namespace) -> int:
 
 def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "verify", help="say which files of a results folder were changed since the study ran", allow_abbrev=False
+        "verify",
+        help="say which results, images and masks were changed since the study ran",
+        allow_abbrev=False,
     )
     parser.add_argument("results", type=Path, help="folder such as results/demo")
     parser.set_defaults(call=_verify)
 
 
 def _verify(given: argparse.Namespace) -> int:
+    from leukoflow.cohorts.sources import STUDY, edited_sources
     from leukoflow.core.provenance import verify
 
     differences = verify(given.results)
+    if not any(each.path == STUDY for each in differences):  # it says where the images are
+        sources, absent = edited_sources(given.results)
+        differences += sources
+        for name in absent:
+            print(f"images of {name} are not here: not compared")
     for each in differences:
-        print(f"{each.kind:8} {each.path}")
+        print(f"{each.kind:8} {shown(each.path)}")
     if differences:
         print(f"{len(differences)} files are not as the study left them", file=sys.stderr)
         return 1
-    print(f"{given.results}: every file is as the study left it")
+    print(f"{shown(str(given.results))}: every file is as the study left it")
     return 0
 
 
@@ -152,7 +169,7 @@ def _crate(given: argparse.Namespace) -> int:
 
     target = given.output or given.results.with_name(f"{given.results.name}.crate.zip")
     kept = write_crate(given.results, Path(__file__).resolve().parents[2], target)
-    print(f"{target}: {kept} files of {given.results} and the workflow that made them")
+    print(f"{shown(str(target))}: {kept} files of {shown(str(given.results))} and the workflow that made them")
     return 0
 
 

@@ -1,5 +1,6 @@
 """What steps on abstention, novelty and the gate read and write, made up for a study of random numbers."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def abstain_arguments(root: Path, protocol: str) -> list[str]:
         "--settings",
         '{"resamples": 100}',
         "--classes",
-        *CLASSES,
+        json.dumps(CLASSES),
         "--runs",
         str(root / "runs"),
         "--of",

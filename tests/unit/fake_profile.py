@@ -28,7 +28,7 @@ def made_up(model: str) -> Measured:
         row = ["cpu", 1, batch, 20, *times, 1000 * batch / median, 12.5 * batch, 1.5]
         rows.append(dict(zip(speed.COLUMNS, row, strict=True)))
     layers = [] if is_baseline(model) else LAYERS if model == "neurallnet" else PLAIN
-    return Measured(frozen=0, buffers=7, bytes=1_350_000 * slow, layers=layers, speed=rows)
+    return Measured(buffers=7, bytes=1_350_000 * slow, layers=layers, speed=rows)
 
 
 def write_profile(root: Path) -> None:

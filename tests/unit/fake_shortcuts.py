@@ -1,5 +1,6 @@
 """The shortcut audit of a made-up study: probes that know a little, runs that follow the stain or the shapes."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,14 @@ def write_shortcuts(root: Path, classes: tuple[str, ...]) -> None:
         networks = [name for name in names if ".neurallnet." in name]
         for name in networks:
             write_table(root / "runs" / name / "stress.parquet", _stressed(root, name, classes))
-        arguments = ["--settings", '{"resamples": 100}', "--classes", *classes, "--runs", str(root / "runs")]
+        arguments = [
+            "--settings",
+            '{"resamples": 100}',
+            "--classes",
+            json.dumps(list(classes)),
+            "--runs",
+            str(root / "runs"),
+        ]
         arguments += ["--answers", str(root / "parts/probes/demo.subtype/answers.parquet"), "--of", *names]
         arguments += ["--stressed", *networks, "--output", str(root / "parts/shortcuts" / panel)]
         audit_shortcuts.main(arguments)

@@ -27,7 +27,7 @@ from leukoflow.core.shards import shard_slice
 from leukoflow.steps import cell_tables, compare, score, tables
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
-CELL_TABLES = ("segmentation", "instances", "cells", "selection", "stability", "neighbours")
+CELL_TABLES = ("segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours")
 PUBLISHED = {"neurallnet": {"accuracy": 0.9816}, "resnet50_hmscam": {"accuracy": 0.935, "macro_f1": 0.928}}
 Draw = Callable[[str, int, int], np.ndarray]
 
@@ -154,9 +154,19 @@ class FakeStudy:
         quality["scale_confidence"] = random.uniform(0, 1, count)
         quality["scale_source"] = np.where(np.arange(count) % 4, "own", "assumed")
         quality["bar_colour"] = pd.array(np.where(bars, "red", None), dtype="string")
+        for part, lightness in (("foreground", 60), ("background", 85)):
+            quality[f"{part}_L_mean"] = random.normal(lightness, 2, count)
+            quality[f"{part}_L_sd"] = 4.0
+        quality[["top", "greatest"]] = 255
         write_table(folder / "quality.parquet", quality)
         rejects = pd.DataFrame({"path": ["broken, one.png", "two.png"], "reason": ["truncated JPEG", "no image"]})
         write_table(folder / "rejects.csv", rejects if name == "demo" else rejects[:0])
+        if name == "demo":  # the other one was drawn, not listed
+            kinds = ["mask", "mask", "excluded", "litter", "rejected"]
+            left_out = pd.DataFrame({"path": list("vwxyz"), "kind": kinds, "reason": ["", "", "", "", "no image"]})
+            write_table(folder / "left_out.parquet", left_out)
+            told = ["exclude: no file matches '*_msk.png'; did you mean '*_mask.png'?", "labels: no folder is 'Pr'"]
+            write_table(folder / "warnings.csv", pd.DataFrame({"text": told}))
         for view in self.views:
             self._view(name, view, manifest, labels)
         return manifest
@@ -192,7 +202,8 @@ class FakeStudy:
             for k in range(self.outside // 2)
         ]
         columns = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
-        self.duplicates = pd.DataFrame(pairs, columns=columns)
+        self.duplicates = pd.DataFrame(pairs, columns=columns).assign(label_a="Pro", label_b="Pro", change="")
+        self.duplicates["labels_differ"] = False
         write_table(self.root / "quality" / "duplicates.parquet", self.duplicates)
         tables = []
         for name, manifest in self.cohorts.items():
@@ -257,6 +268,7 @@ class FakeStudy:
         }
         facts |= {
             "parameters": None if baseline else 336_544 * (1 + number % 3),
+            "trainable": None if baseline else 336_544 * (1 + number % 3),
             "input_size": self.side,
             "epochs": epochs,
             "best_epoch": epochs - 1,
@@ -286,7 +298,7 @@ class FakeStudy:
                 for part, metric in product(("cell", "nucleus"), ("dice", "iou")):
                     value = 0.95 - loss - 0.05 * (metric == "iou")
                     facts = {"within": name == "all", "kind": "expert", "label": "", "part": part, "metric": metric}
-                    limits = {"images": 40, "value": value, "low": value - 0.02, "high": value + 0.01}
+                    limits = {"images": 40, "undefined": 0, "value": value, "low": value - 0.02, "high": value + 0.01}
                     scores.append(base | facts | limits)
                 if source == "drawn":
                     counts = {"images": 40, "true_cells": 300, "found_cells": 310, "count_error": 0.25}
@@ -295,11 +307,16 @@ class FakeStudy:
             for label, share in zip(("", *CLASSES), (0.6, 0.8, 0.95, 0.9, 0.1), strict=True):
                 if name == "all":
                     base = {"segmenter": "unet", "trained_on": "all", "source": "demo", "within": False}
-                    base |= {"kind": "agreement", "label": label, "part": "cell", "images": 30}
+                    base |= {"kind": "agreement", "label": label, "part": "cell", "images": 30, "undefined": 0}
                     scores += [
                         base | {"metric": metric, "value": share, "low": share - 0.05, "high": share + 0.05}
                         for metric in ("dice", "marked")
                     ]
+            for source in ("masked", "drawn"):
+                pixels = pd.DataFrame({"image_id": list("abcd"), "cell_pixels": [9, 0, 4, 2]})
+                write_table(self.root / "masks" / source / "index.parquet", pixels)
+                rejects = pd.DataFrame({"path": ["e.png"], "reason": ["the mask is 3 x 4, its image 5 x 6"]})
+                write_table(self.root / "masks" / source / "rejects.csv", rejects[: int(source == "masked")])
             folder = self.root / "segmenters" / name
             write_table(folder / "scores.csv", pd.DataFrame(scores))
             write_table(folder / "instances.csv", pd.DataFrame(instances, columns=cell_tables.COLUMNS["instances"]))
@@ -420,6 +437,8 @@ def finished_study(root: Path) -> FakeStudy:
         "manifests": "cohorts/*/manifest.parquet",
         "qualities": "cohorts/*/quality.parquet",
         "rejects": "cohorts/*/rejects.csv",
+        "left-out": "cohorts/*/left_out.parquet",
+        "warnings": "cohorts/*/warnings.csv",
     }
     arguments = [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]
     arguments += [
@@ -431,7 +450,7 @@ def finished_study(root: Path) -> FakeStudy:
     ]
     outputs = [
         str(root / "tables" / f"{name}.csv")
-        for name in ("scores", "leaderboard", "external", "cohorts", "audit", "comparisons")
+        for name in ("scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons")
     ]
     tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
     add_assessment(root, fake.protocols, CLASSES)
@@ -451,6 +470,7 @@ def cell_arguments(fake: FakeStudy) -> list[str]:
     named = {
         "scores": "segmenters/*/scores.csv",
         "instances": "segmenters/*/instances.csv",
+        "masks": "masks/*/index.parquet",
         "cells": "cells/*/cells.parquet",
         "manifests": "cohorts/*/manifest.parquet",
         "neighbours": "neighbours/*.csv",

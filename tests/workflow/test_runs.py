@@ -230,3 +230,12 @@ def test_a_downloaded_cohort_goes_all_the_way_to_its_manifest(project: Project, 
     assert set(manifest["label"].dropna()) == {"Early", "Pre", "Pro"}
     assert manifest.loc[manifest["label"].isna(), "path"].str.contains("Benign").all()
     assert len(manifest) == 39
+    edited = project.folder / "resources/demo/files" / manifest["path"].iloc[0]
+    edited.write_bytes(edited.read_bytes()[::-1])
+    done = project.snakemake("--dry-run", target, config="fetched.yaml")
+    assert done.returncode == 1 and "Traceback" not in done.stdout
+    words = " has changed since it was unpacked; delete resources/demo/contents.csv and run again"
+    assert f"{edited.relative_to(project.folder)}:{words}" in done.stdout
+    (project.folder / "resources/demo/contents.csv").unlink()
+    assert project.snakemake(target, config="fetched.yaml").returncode == 0
+    assert pd.read_parquet(project.folder / target)["sha256"].tolist() == manifest["sha256"].tolist()

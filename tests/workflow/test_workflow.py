@@ -94,20 +94,25 @@ def test_every_study_plans_jobs_of_every_stage(fresh: Project, study: str, monke
     elsewhere = any(each.get("external") for each in settings["experiments"].values())
     for stage in (*STAGES, *(["Predicting"] if elsewhere else [])):
         assert any(message.startswith(stage) for message in messages), stage
+    # Samples do not stand for the cohort that they are from: it is downloaded where local images are set, too.
+    downloads = [message for message in messages if message.startswith("Downloading cohort")]
+    assert downloads == (["Downloading cohort hosseini"] if study == "paper.yaml" else [])
     # The kernel takes no argument of more than 128 KiB, and a job's command is one.
     assert 100 < max(map(len, commands_of(done))) < 100_000
 
 
-def test_without_local_images_a_study_plans_its_download(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("study", "downloads"), [("taleqani", 1), pytest.param("paper", 3, marks=pytest.mark.slow)])
+def test_without_local_images_a_study_plans_its_downloads_and_leaves_out_the_rest(
+    fresh: Project, monkeypatch: pytest.MonkeyPatch, study: str, downloads: int
+) -> None:
     monkeypatch.delenv("LEUKOFLOW_DATA", raising=False)
-    study = yaml.safe_load((ROOT / "workflow/studies/taleqani.yaml").read_text())
+    done = fresh.snakemake("--dry-run", config=f"workflow/studies/{study}.yaml")
+    messages = messages_of(done)
+    assert sum(message.startswith("Downloading cohort") for message in messages) == downloads
+    assert sum(message.startswith("Unpacking") for message in messages) == downloads
     for name in ("zheng_wbc", "bcisc"):
-        del study["cohorts"][name], study["segmentation"]["sizes"][name]
-    study["segmentation"] |= {"sources": ["smears"], "leave_one_out": False}
-    (fresh.folder / "downloaded.yaml").write_text(yaml.safe_dump(study))
-    messages = fresh.planned(config="downloaded.yaml")
-    assert sum(message.startswith("Downloading") for message in messages) == 2
-    assert sum(message.startswith("Unpacking") for message in messages) == 2
+        assert f"Cohort {name} is left out: its folder ${{LEUKOFLOW_DATA}}/{name}" in done.stdout
+        assert not any(name in message for message in messages)
 
 
 def test_the_default_study_is_the_demo(fresh: Project) -> None:

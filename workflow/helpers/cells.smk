@@ -61,6 +61,11 @@ def mask_files(names):
     return [f"{RESULTS}/masks/{name}/{file}" for name in names for file in MASK_FILES]
 
 
+def scored_masks(file):
+    """A file of each source or archive that segmenters are held against."""
+    return [f"{RESULTS}/masks/{name}/{file}" for name in [*SOURCES, *ARCHIVES]]
+
+
 def mask_folders(names):
     return " ".join(f"{RESULTS}/masks/{name}" for name in names)
 

@@ -34,29 +34,54 @@ def is_downloaded(name):
     )
 
 
+def contents_of(name):
+    return f"resources/{name}/contents.csv"
+
+
 def download_contents(wildcards):
     """The list of unpacked files, where a cohort is downloaded at all."""
-    return (
-        [f"resources/{wildcards.cohort}/contents.csv"]
-        if is_downloaded(wildcards.cohort)
-        else []
+    name = wildcards.cohort
+    return [contents_of(name)] if is_downloaded(name) else []
+
+
+@functools.cache
+def marks_of(name):
+    """What Snakemake compares of a cohort's files, looked at once. Jobs that parse this file again do not look."""
+    if not workflow.is_main_process or name in SYNTHETIC:
+        return {}
+    cohort = Cohort(
+        name=name,
+        results=Path(RESULTS),
+        root=Path(ROOTS[name]),
+        files=STUDY.cohorts[name],
+        contents=Path(contents_of(name)) if is_downloaded(name) else None,
+        shards=tuple(shard_names(name)),
     )
+    memory = Path(f".snakemake/leukoflow/marks/{STUDY.study}.{name}.json")
+    found = stop_with_one_line(marks, cohort, memory)
+    if not workflow.dryrun:
+        keep(memory, found)
+    return found
 
 
-def table_file(wildcards):
-    """The CSV table of a cohort that has one, where it is there before the run."""
-    table = getattr(STUDY.cohorts[wildcards.cohort], "table", None)
-    if table is None or is_downloaded(wildcards.cohort):
-        return []
-    return [os.path.join(cohort_root(wildcards), table)]
+def listing_mark(wildcards):
+    """A text that changes with what would be listed: names, labels, which masks are there."""
+    return marks_of(wildcards.cohort).get(LISTING, "")
 
 
-def folder_state(wildcards):
-    """Digest over the folders of a tree of images and their times: new or removed images are noticed."""
-    if is_downloaded(wildcards.cohort):
-        return "downloaded"
-    folder = STUDY.cohorts[wildcards.cohort].folder
-    return stop_with_one_line(tree_state, os.path.join(cohort_root(wildcards), folder))
+def account_mark(wildcards):
+    """A text that changes with the files that are no images."""
+    return marks_of(wildcards.cohort).get(ACCOUNT, "")
+
+
+def shard_mark(wildcards):
+    """A text that changes when an image of the shard does, or what is listed of it."""
+    return marks_of(wildcards.cohort).get(wildcards.shard, "")
+
+
+def masks_mark(wildcards):
+    """A text that changes when a mask does."""
+    return marks_of(wildcards.cohort).get(MASKS, "")
 
 
 def expected_digest(wildcards):
@@ -112,6 +137,18 @@ def listing_of_shard(wildcards):
     """What a shard's images are read from: the drawn shard itself, or the cohort's listing."""
     name = f"drawn/{wildcards.shard}" if wildcards.cohort in SYNTHETIC else "listing"
     return f"{RESULTS}/cohorts/{wildcards.cohort}/{name}.parquet"
+
+
+def left_out_file(wildcards):
+    """What a cohort that is listed holds besides its images."""
+    if wildcards.cohort in SYNTHETIC:
+        return []
+    return [f"{RESULTS}/cohorts/{wildcards.cohort}/left_out.parquet"]
+
+
+def left_out_option(wildcards):
+    files = left_out_file(wildcards)
+    return f"--left-out {files[0]}" if files else ""
 
 
 def is_whole(wildcards):

@@ -9,7 +9,11 @@ EXTRACTION = {"kind", "backbones", "grid", "batch_size", "seed"}
 
 def weights_of_features(wildcards):
     backbones = STUDY.features[wildcards.features].backbones
-    return [weights_file(each) for each in backbones if each.weights is not None]
+    return [weights_input(each) for each in backbones if each.weights is not None]
+
+
+def features_weights_content(wildcards):
+    return weights_content(STUDY.features[wildcards.features].backbones)
 
 
 def extraction_of(name):

@@ -24,6 +24,13 @@ def cohort_tables(name):
     return [f"{RESULTS}/cohorts/{cohort}/{name}" for cohort in USED_COHORTS]
 
 
+def listed_tables(name):
+    """The same of cohorts that are listed, not drawn."""
+    return [
+        file for file in cohort_tables(name) if file.split("/")[-2] not in SYNTHETIC
+    ]
+
+
 def runs_in_panel(wildcards):
     """Runs with the cohort, task, view and (where the figure has one) protocol of a figure."""
     asked = {

@@ -16,12 +16,14 @@ TABLES = (
     "leaderboard",
     "external",
     "cohorts",
+    "label_conflicts",
     "audit",
     "comparisons",
 )
 CELL_TABLES = (
     "segmentation",
     "instances",
+    "masks",
     "cells",
     "selection",
     "stability",

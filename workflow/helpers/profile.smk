@@ -28,12 +28,55 @@ def profiled_files(name):
     return files
 
 
-def profiled_weights(wildcards):
-    """Weights of the first run of each model on each view, which is the one that is measured."""
+def measured(wildcards):
+    """The first run of each model on each view, which is the one that is measured."""
     first = {}
     for run in profiled(wildcards):
         first.setdefault((run.view, run.model), run)
-    return [f"{RESULTS}/runs/{run.name}/weights.safetensors" for run in first.values()]
+    return list(first.values())
+
+
+def profiled_weights(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/weights.safetensors" for run in measured(wildcards)
+    ]
+
+
+def deep_features_of(runs):
+    """Entries of section features, those of networks, that the models of runs read, by name."""
+    names = {STUDY.models[run.model].features for run in runs}
+    return {name: STUDY.features[name] for name in sorted(names & set(DEEP))}
+
+
+def measured_features(wildcards):
+    """What makes features of pictures: selections of the runs measured, and weights of the entries' networks."""
+    runs = measured(wildcards)
+    reading = {
+        dataclasses.replace(run, model=STUDY.models[run.model].features)
+        for run in runs
+        if STUDY.models[run.model].features in DEEP
+    }
+    names = ("features.json", "ranking.csv", "scaler.safetensors", "stack.safetensors")
+    files = [file for name in names for file in selection_files(sorted(reading), name)]
+    weights = {
+        weights_file(each)
+        for entry in deep_features_of(runs).values()
+        for each in entry.backbones
+        if each.weights is not None
+    }
+    return files + sorted(weights)
+
+
+def feature_sources(wildcards):
+    entries = deep_features_of(measured(wildcards))
+    weights = {
+        name: [
+            weights_file(each) for each in entry.backbones if each.weights is not None
+        ]
+        for name, entry in entries.items()
+    }
+    described = {name: entry.model_dump(mode="json") for name, entry in entries.items()}
+    return json.dumps({"entries": described, "weights": weights})
 
 
 def profile_code(wildcards):

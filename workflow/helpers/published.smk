@@ -15,6 +15,8 @@ FURTHER_TABLES = [
 # The papers' figures are drawn for their own models, or copied from the study's own.
 PAPER_FIGURES = [each for each in paper_figures(STUDY, figures_of(PLAN)) if each.file]
 COPIED = sorted({each.source for each in PAPER_FIGURES if each.source})
+# What the step must know of to come to the same list.
+ASKED = sorted(set(COPIED) | {each.beside for each in PAPER_FIGURES if each.beside})
 
 
 def paper_figure_inputs(wildcards):
@@ -33,4 +35,10 @@ def paper_figure_inputs(wildcards):
         for name in COPIED
         for suffix in (".png", ".svg", ".csv")
     ]
-    return files + copied
+    families = {each.figure.family for each in PAPER_FIGURES}
+    tables = [
+        f"{RESULTS}/tables/{name}.csv"
+        for name in ("robustness", "sample_size")
+        if name in families
+    ]
+    return files + copied + tables

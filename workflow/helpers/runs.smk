@@ -24,7 +24,8 @@ def split_settings(wildcards):
     return f'{{"task":{task.model_dump_json()},"splits":{splits.model_dump_json()}}}'
 
 
-def all_tasks():
+def all_tasks(wildcards):
+    # A function, for in plain params Snakemake would take braces in the classes' names for wildcards.
     return json.dumps({name: each.model_dump() for name, each in STUDY.tasks.items()})
 
 
@@ -34,7 +35,7 @@ def whole_study(wildcards):
 
 
 def class_names(wildcards):
-    return list(STUDY.tasks[wildcards.task].classes)
+    return json.dumps(STUDY.tasks[wildcards.task].classes)
 
 
 def architecture_code(step):

@@ -87,7 +87,12 @@ def picture_features(wildcards):
 def picture_weights(wildcards):
     name = STUDY.models[wildcards.model].features
     backbones = () if name is None else STUDY.features[name].backbones
-    return [weights_file(each) for each in backbones if each.weights is not None]
+    return [weights_input(each) for each in backbones if each.weights is not None]
+
+
+def picture_weights_content(wildcards):
+    name = STUDY.models[wildcards.model].features
+    return weights_content(() if name is None else STUDY.features[name].backbones)
 
 
 def picture_features_option(wildcards):

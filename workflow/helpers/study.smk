@@ -1,7 +1,9 @@
 # What all rules share: the study, the source that steps run from, fingerprints, resources.
 import dataclasses
 import functools
+import hashlib
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -11,11 +13,16 @@ if not os.path.isdir(SOURCE):
     SOURCE = os.path.abspath(os.path.join(workflow.basedir, "src"))
 # Steps run from this clone's source, whatever is installed, so that fingerprints are those of the code that runs.
 sys.path.insert(0, SOURCE)
+for sign in set("{}:\n") & set(SOURCE):
+    raise WorkflowError(
+        f"{SOURCE!r}: Snakemake cannot run from a folder with {sign!r} in its name; rename it or move the clone"
+    )
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={SOURCE}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(SOURCE)}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
 
 from leukoflow.cohorts.roots import local_root, resolve_root
+from leukoflow.cohorts.watch import ACCOUNT, LISTING, MASKS, Cohort, keep, marks
 from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.config.paper_figures import paper_figures
@@ -25,7 +32,8 @@ from leukoflow.config.plan import (
     runs_of,
     words_of,
 )
-from leukoflow.core.files import tree_digest, tree_state
+from leukoflow.core.content import known_digest
+from leukoflow.core.files import tree_digest
 from leukoflow.core.fingerprint import fingerprint, use_memory
 from leukoflow.core.runs import is_baseline, parse_run
 from leukoflow.core.shards import shard_count
@@ -53,6 +61,12 @@ USED_COHORTS = sorted(
     }
     | set(STUDY.segmentation.sources)
 )
+if workflow.is_main_process:
+    for name, each in STUDY.cohorts.items():
+        if each.kind == "folder" and each.left_out:
+            logger.warning(
+                f"Cohort {name} is left out: its folder {each.root} names an environment variable that is not set."
+            )
 SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
 for each in STUDY.models.values():
     stop_with_one_line(module_name, each.architecture)

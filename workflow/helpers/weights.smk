@@ -27,6 +27,11 @@ def is_pinned(entry):
 # Every entry that may have weights, by its config key.
 WEIGHTED = {f"models.{name}": each for name, each in STUDY.models.items()}
 WEIGHTED |= {
+    f"models.{name}.partner": each.partner
+    for name, each in STUDY.models.items()
+    if each.partner is not None
+}
+WEIGHTED |= {
     f"features.{name}.backbones.{place}": each
     for name, features in STUDY.features.items()
     if features.kind == "deep"
@@ -44,6 +49,33 @@ for key, each in WEIGHTED.items():
         raise WorkflowError(
             f"{key}.weights: there is no file {each.weights}; give a safetensors file"
         )
+    if each.weights and not is_hub(each) and set("{}") & set(weights_file(each)):
+        raise WorkflowError(
+            f"{key}.weights: {each.weights} holds braces, which Snakemake takes for wildcards; rename it or link to it"
+        )
+
+
+def weights_input(entry):
+    """The file as an input. One that was there already is told by its content, not by its time."""
+    return weights_file(entry) if is_hub(entry) else ancient(weights_file(entry))
+
+
+@functools.cache
+def content_of_weights(path):
+    name = hashlib.sha256(path.encode()).hexdigest()[:16]
+    return known_digest(path, Path(f".snakemake/leukoflow/weights/{name}.parquet"))
+
+
+def weights_content(entries):
+    """Digests of files that were there already. Jobs that parse this file again do not look."""
+    if not workflow.is_main_process:
+        return []
+    given = [each for each in entries if each.weights and not is_hub(each)]
+    return [content_of_weights(os.path.abspath(weights_file(each))) for each in given]
+
+
+def model_weights_content(wildcards):
+    return weights_content([STUDY.models[wildcards.model]])
 
 
 def weights_source(wildcards):
@@ -74,6 +106,7 @@ PRETRAINING = {
     "options": True,
     "weights": True,
     "sha256": True,
+    "input_scaling": True,
     "self_supervised": True,
     "training": {"precision", "workers"},
 }
@@ -86,7 +119,13 @@ def pretraining_settings(wildcards):
 def weights_of_model(wildcards):
     """Weights that a model's entry names."""
     entry = STUDY.models[wildcards.model]
-    return [] if entry.weights is None else [weights_file(entry)]
+    return [] if entry.weights is None else [weights_input(entry)]
+
+
+def partner_of_model(wildcards):
+    """Weights that a model's entry names for its second trunk."""
+    partner = STUDY.models[wildcards.model].partner
+    return [] if partner is None or partner.weights is None else [weights_file(partner)]
 
 
 def start_of_run(wildcards):

@@ -118,7 +118,7 @@ rule gate:
         "python -m leukoflow.steps.gate --settings {params.settings:q}"
         " --name {wildcards.cohort}.{wildcards.task}.{wildcards.protocol} --split {input.split}"
         " --quality {input.qualities} --groups {input.groups} --files {input.files} --manifest {input.manifest}"
-        " --root {params.root:q} --max-pixels {params.max_pixels} --runs results/{wildcards.study}/runs --of {params.names}"
+        " --root={params.root:q} --max-pixels {params.max_pixels} --runs results/{wildcards.study}/runs --of {params.names}"
         " --targets {params.targets} --threads {threads} --output {output.limits}"
         " --parts results/{wildcards.study}/parts/gate/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol} 2> {log}"
 

@@ -11,6 +11,8 @@ rule annotate:
         parts="results/{study}/masks/{cohort}/parts.npy",
         labels="results/{study}/masks/{cohort}/labels.npy",
         index="results/{study}/masks/{cohort}/index.parquet",
+        rejects="results/{study}/masks/{cohort}/rejects.csv",
+        record="results/{study}/.content/{cohort}.masks.parquet",
     log:
         "logs/{study}/annotate/{cohort}.log",
     benchmark:
@@ -27,13 +29,14 @@ rule annotate:
         settings=annotation_settings,
         root=cohort_root,
         max_pixels=max_pixels,
+        mark=masks_mark,
     message:
         "Reading the masks of {wildcards.cohort}"
     shell:
         "python -m leukoflow.steps.annotate --settings {params.settings:q} --cohort {wildcards.cohort}"
-        " --root {params.root:q} --manifest {input.manifest} --files {input.files} --groups {input.groups}"
+        " --root={params.root:q} --manifest {input.manifest} --files {input.files} --groups {input.groups}"
         " --max-pixels {params.max_pixels} --threads {threads} --images {output.images} --parts {output.parts}"
-        " --labels {output.labels} --index {output.index} 2> {log}"
+        " --labels {output.labels} --record {output.record} --index {output.index} --rejects {output.rejects} 2> {log}"
 
 
 rule train_segmenter:
@@ -132,7 +135,7 @@ rule segment:
         "Finding the white cells of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.segment --settings {params.settings:q} --size {params.size}"
-        " --root {params.root:q} --files {input.files} --weights {input.weights}"
+        " --root={params.root:q} --files {input.files} --weights {input.weights}"
         " --description {input.description} --shard {params.shard} --shards {params.shards}"
         " --max-pixels {params.max_pixels} --threads {threads} --output {output.labels} --index {output.index}"
         " 2> {log}"
@@ -162,7 +165,7 @@ rule measure_cells:
     message:
         "Measuring the white cells of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
-        "python -m leukoflow.steps.measure_cells --settings {params.settings:q} --root {params.root:q}"
+        "python -m leukoflow.steps.measure_cells --settings {params.settings:q} --root={params.root:q}"
         " --labels {input.labels} --max-pixels {params.max_pixels} --threads {threads}"
         " --output {output} 2> {log}"
 

@@ -49,16 +49,16 @@ rule extract:
     message:
         "Unpacking cohort {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.extract --archive {input} --folder {params.folder:q}"
+        "python -m leukoflow.steps.extract --archive {input} --folder={params.folder:q}"
         " --settings {params.settings:q} --output {output} 2> {log}"
 
 
 rule list_images:
     input:
         contents=download_contents,
-        table=table_file,
     output:
-        "results/{study}/cohorts/{cohort}/listing.parquet",
+        listing="results/{study}/cohorts/{cohort}/listing.parquet",
+        names="results/{study}/cohorts/{cohort}/names.csv",
     log:
         "logs/{study}/list_images/{cohort}.log",
     benchmark:
@@ -74,12 +74,41 @@ rule list_images:
         settings=cohort_settings,
         root=cohort_root,
         contents=contents_option,
-        state=folder_state,
+        mark=listing_mark,
     message:
         "Listing the images of {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root {params.root:q}"
-        " {params.contents} --output {output} 2> {log}"
+        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root={params.root:q}"
+        " {params.contents} --names {output.names} --output {output.listing} 2> {log}"
+
+
+rule account_files:
+    input:
+        contents=download_contents,
+    output:
+        left_out="results/{study}/cohorts/{cohort}/left_out.parquet",
+        warnings="results/{study}/cohorts/{cohort}/warnings.csv",
+    log:
+        "logs/{study}/account_files/{cohort}.log",
+    benchmark:
+        "benchmarks/{study}/account_files/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.list_images"),
+        settings=cohort_settings,
+        root=cohort_root,
+        contents=contents_option,
+        mark=account_mark,
+    message:
+        "Accounting for the other files of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.list_images --settings {params.settings:q} --root={params.root:q}"
+        " {params.contents} --left-out {output.left_out} --warnings {output.warnings} 2> {log}"
 
 
 rule synthesise:
@@ -106,7 +135,7 @@ rule synthesise:
     message:
         "Drawing smears of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
-        "python -m leukoflow.steps.synthesise --settings {params.settings:q} --root {params.root:q}"
+        "python -m leukoflow.steps.synthesise --settings {params.settings:q} --root={params.root:q}"
         " --shard {params.shard} --shards {params.shards} --output {output} 2> {log}"
 
 
@@ -116,6 +145,7 @@ rule measure:
     output:
         measured="results/{study}/cohorts/{cohort}/measured/{shard}.parquet",
         thumbnails="results/{study}/cohorts/{cohort}/thumbnails/{shard}.npy",
+        record="results/{study}/.content/{cohort}.{shard}.parquet",
     log:
         "logs/{study}/measure/{cohort}.{shard}.log",
     benchmark:
@@ -134,22 +164,23 @@ rule measure:
         shards=cohort_shards,
         max_pixels=max_pixels,
         aspect=cohort_option("aspect"),
+        bits=cohort_option("bits"),
+        mark=shard_mark,
     message:
         "Decoding and measuring {wildcards.cohort}, shard {wildcards.shard}"
     shell:
-        "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root {params.root:q}"
-        " --listing {input.listing} {params.whole} {params.aspect} --shard {params.shard} --shards {params.shards}"
-        " --output {output.measured} --thumbnails {output.thumbnails} 2> {log}"
+        "python -m leukoflow.steps.measure --max-pixels {params.max_pixels} --root={params.root:q}"
+        " --listing {input.listing} {params.whole} {params.aspect} {params.bits} --shard {params.shard} --shards {params.shards}"
+        " --output {output.measured} --thumbnails {output.thumbnails} --record {output.record} 2> {log}"
 
 
 rule manifest:
     input:
-        measured_files,
+        measured=measured_files,
     output:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
         files="results/{study}/cohorts/{cohort}/files.parquet",
-        rejects="results/{study}/cohorts/{cohort}/rejects.csv",
     log:
         "logs/{study}/manifest/{cohort}.log",
     benchmark:
@@ -164,8 +195,34 @@ rule manifest:
         code=code_of("steps.manifest"),
         scale=cohort_option("um_per_pixel"),
         aspect=cohort_option("aspect"),
+        bits=cohort_option("bits"),
     message:
         "Gathering the manifest of {wildcards.cohort}"
     shell:
-        "python -m leukoflow.steps.manifest --measured {input} {params.scale} {params.aspect}"
-        " --manifest {output.manifest} --quality {output.quality} --files {output.files} --rejects {output.rejects} 2> {log}"
+        "python -m leukoflow.steps.manifest --measured {input.measured} {params.scale} {params.aspect} {params.bits}"
+        " --manifest {output.manifest} --quality {output.quality} --files {output.files} 2> {log}"
+
+
+rule rejects:
+    input:
+        measured=measured_files,
+        left_out=left_out_file,
+    output:
+        "results/{study}/cohorts/{cohort}/rejects.csv",
+    log:
+        "logs/{study}/rejects/{cohort}.log",
+    benchmark:
+        "benchmarks/{study}/rejects/{cohort}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.manifest"),
+        left_out=left_out_option,
+    message:
+        "Gathering the rejected files of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.manifest --measured {input.measured} {params.left_out} --rejects {output} 2> {log}"

@@ -22,7 +22,7 @@ rule score:
     params:
         code=code_of("steps.score"),
         settings=evaluation_settings(),
-        tasks=all_tasks(),
+        tasks=all_tasks,
         targets=panel_targets,
     message:
         "Scoring models on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"
@@ -64,6 +64,9 @@ rule tables:
         manifests=cohort_tables("manifest.parquet"),
         qualities=cohort_tables("quality.parquet"),
         rejects=cohort_tables("rejects.csv"),
+        names=listed_tables("names.csv"),
+        left_out=listed_tables("left_out.parquet"),
+        warnings=listed_tables("warnings.csv"),
         splits=SPLITS,
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
@@ -93,7 +96,7 @@ rule tables:
         "python -m leukoflow.steps.tables --study {input.study} --runs results/{wildcards.study}/runs --of {params.names}"
         " --scores {input.scores}"
         " --manifests {input.manifests} --qualities {input.qualities} --rejects {input.rejects}"
-        " --splits {input.splits}"
+        " --names {input.names} --left-out {input.left_out} --warnings {input.warnings} --splits {input.splits}"
         " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
         " --outputs {output} 2> {log}"
 
@@ -104,6 +107,8 @@ rule cell_tables:
         instances=collect(
             "results/{{study}}/segmenters/{name}/instances.csv", name=SCORED
         ),
+        masks=scored_masks("index.parquet"),
+        mask_rejects=scored_masks("rejects.csv"),
         cells=cell_files("cells.parquet"),
         images=cell_files("images.parquet"),
         manifests=collect(
@@ -140,5 +145,5 @@ rule cell_tables:
         "Gathering the tables of cells and features"
     shell:
         "python -m leukoflow.steps.cell_tables --scores {input.scores} --instances {input.instances}"
-        " --cells {input.cells} --manifests {input.manifests}"
+        " --masks {input.masks} --cells {input.cells} --manifests {input.manifests}"
         " --selections results/{wildcards.study}/selections --of {params.names} --neighbours {input.neighbours} --outputs {output} 2> {log}"

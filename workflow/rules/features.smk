@@ -54,6 +54,7 @@ rule deep_features:
     params:
         code=code_of("steps.deep_features"),
         settings=extraction_settings,
+        start=features_weights_content,
         resume="results/{study}/.resume/features.{cohort}.{view}.{features}.{shard}",
     message:
         "Extracting features {wildcards.features} of {wildcards.cohort}, view {wildcards.view}, shard {wildcards.shard}"

@@ -29,7 +29,7 @@ rule render:
     message:
         "Rendering view {wildcards.view} of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
-        "python -m leukoflow.steps.render --settings {params.settings:q} --root {params.root:q}"
+        "python -m leukoflow.steps.render --settings {params.settings:q} --root={params.root:q}"
         " --files {input.files} --max-pixels {params.max_pixels}"
         " {params.labels} --shard {params.shard} --shards {params.shards} --threads {threads}"
         " --output {output.images} --index {output.index} 2> {log}"

@@ -6,6 +6,7 @@ rule profile:
         descriptions=profiled_files("model.json"),
         histories=profiled_files("history.csv"),
         weights=profiled_weights,
+        features=measured_features,
     output:
         collect(
             "results/{{study}}/parts/profile/{{task}}.{{side}}/{table}.csv",
@@ -27,10 +28,12 @@ rule profile:
         code=profile_code,
         settings=STUDY.evaluation.profile.model_dump_json(),
         runs=profiled_names,
+        features=feature_sources,
     message:
         "Measuring the networks of {wildcards.task} on images of {wildcards.side} pixels"
     shell:
         "python -m leukoflow.steps.profile --settings {params.settings:q} --runs results/{wildcards.study}/runs --of {params.runs}"
+        " --side {wildcards.side} --features {params.features:q} --selections results/{wildcards.study}/selections"
         " --output results/{wildcards.study}/parts/profile/{wildcards.task}.{wildcards.side} 2> {log}"
 
 

@@ -10,6 +10,8 @@ rule published:
         efficiency="results/{study}/tables/efficiency.csv",
         cohorts="results/{study}/tables/cohorts.csv",
         more=FURTHER_TABLES,
+        models=run_files("model.json"),
+        splits=SPLITS,
     output:
         report(
             collect("results/{{study}}/tables/{table}.csv", table=PUBLISHED_TABLES),
@@ -29,12 +31,14 @@ rule published:
     params:
         code=code_of("steps.published"),
         papers=papers_digest(),
+        runs=all_names,
     message:
         "Holding the papers' numbers against the measured ones"
     shell:
         "python -m leukoflow.steps.published --study {input.study} --leaderboard {input.leaderboard}"
         " --external {input.external} --scores {input.scores} --efficiency {input.efficiency}"
-        " --cohorts {input.cohorts} --more {input.more} --outputs {output} 2> {log}"
+        " --cohorts {input.cohorts} --runs results/{wildcards.study}/runs --of {params.runs} --splits {input.splits}"
+        " --more {input.more} --outputs {output} 2> {log}"
 
 
 rule paper_figures:
@@ -63,7 +67,7 @@ rule paper_figures:
     params:
         code=code_of("steps.paper_figures"),
         papers=papers_digest(),
-        have=COPIED,
+        have=ASKED,
     message:
         "Drawing what the papers' figures show"
     shell:

@@ -44,6 +44,8 @@ rule split:
         "logs/{study}/split/{cohort}.{task}.{protocol}.log",
     benchmark:
         "benchmarks/{study}/split/{cohort}.{task}.{protocol}.tsv"
+    # Before all that takes long: a cohort that cannot be divided stops the study here.
+    priority: 20
     conda:
         "../../envs/core.yaml"
     threads: 1

@@ -28,7 +28,7 @@ rule probe:
         "Probing {wildcards.cohort}, {wildcards.task}, without looking at a cell's shape"
     shell:
         "python -m leukoflow.steps.probe --settings {params.settings:q} --cohort {wildcards.cohort}"
-        " --task {wildcards.task} --root {params.root:q} --manifest {input.manifest} --quality {input.quality}"
+        " --task {wildcards.task} --root={params.root:q} --manifest {input.manifest} --quality {input.quality}"
         " --view {input.view} --splits {input.splits} --threads {threads} --answers {output.answers}"
         " --output {output.table} 2> {log}"
 

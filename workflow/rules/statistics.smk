@@ -23,7 +23,7 @@ rule statistics:
         code=code_of("steps.statistics"),
         settings=evaluation_settings(),
         reference=reference_option,
-        tasks=all_tasks(),
+        tasks=all_tasks,
         names=experiment_names,
         partners=partner_names,
     message:

@@ -32,6 +32,7 @@ rule stress:
         shortcuts=STUDY.evaluation.shortcuts.model_dump_json(),
         before=plain_before_option,
         features=picture_features_option,
+        start=picture_weights_content,
     message:
         "Changing test images under {wildcards.model}, view {wildcards.view}, {wildcards.protocol} split,"
         " fold {wildcards.fold}"

@@ -27,6 +27,7 @@ rule pretrain:
     params:
         code=architecture_code("pretrain"),
         settings=pretraining_settings,
+        start=model_weights_content,
         resume="results/{study}/.resume/pretrain.{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}",
     message:
         "Pretraining {wildcards.model} without labels on {wildcards.cohort}, view {wildcards.view},"
@@ -43,6 +44,7 @@ rule train:
     input:
         data=own_inputs,
         start=start_of_run,
+        partner=partner_of_model,
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
     output:
@@ -67,6 +69,7 @@ rule train:
     params:
         code=architecture_code("train"),
         settings=model_settings,
+        start=model_weights_content,
         classes=class_names,
         data=own_inputs_option,
         resume="results/{study}/.resume/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}",
@@ -76,6 +79,7 @@ rule train:
     shell:
         "python -m leukoflow.steps.train --settings {params.settings:q} --name {wildcards.model}"
         " --cohort {wildcards.cohort} --classes {params.classes:q} {params.data} --start {input.start:q}"
+        " --partner {input.partner:q}"
         " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed} --code {params.code}"
         " --resume {params.resume} --threads {threads} --weights {output.weights}"
         " --description {output.description} --history {output.history} --predictions {output.predictions} 2> {log}"

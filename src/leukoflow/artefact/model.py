@@ -20,6 +20,7 @@ from leukoflow.artefact.schema import FILES, VERSION, Export, Role
 from leukoflow.artefact.sessions import session
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
+from leukoflow.core.finite import check_finite
 from leukoflow.evaluation.novelty import Reference, mahalanobis
 
 __all__ = ["Answer", "Cell", "Model", "Neighbour", "Point", "Reason", "open_model"]
@@ -70,7 +71,9 @@ def _checked(folder: Path, role: Role, facts: Export) -> bytes:
 
 def _tensors(data: bytes, role: Role) -> dict[str, np.ndarray]:
     try:
-        return load(data)
+        tensors = load(data)
+        check_finite(FILES[role], tensors, "export the model again")
+        return tensors
     except SafetensorError as error:
         raise LeukoFlowError(f"{FILES[role]}: cannot be read ({error}); export the model again") from error
 

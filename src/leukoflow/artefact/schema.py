@@ -177,6 +177,8 @@ class Export(Section):
     aspect: float | None = Field(None, gt=0)
     """Width over height of the fields where the training files were squeezed into squares: square pictures are
     stretched to it."""
+    bits: int | None = Field(None, ge=8, le=16)
+    """Bits that the camera of the training files filled in samples of 16; none: as a file states, or all."""
     max_pixels: int = Field(gt=0)
     """Larger images are refused before they are decoded."""
     files: dict[Role, File]

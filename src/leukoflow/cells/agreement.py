@@ -18,7 +18,7 @@ from leukoflow.core.seeding import generator
 
 @dataclass(frozen=True)
 class Overlap:
-    """Overlap of two binary masks; both numbers 0..1, and 1 where both masks are empty."""
+    """Overlap of two binary masks; both numbers 0..1, and NaN if both masks are empty: there is nothing to agree on."""
 
     dice: float
     """2 |A and B| / (|A| + |B|)."""
@@ -39,22 +39,22 @@ class Matches:
 
     @property
     def ap50(self) -> float:
-        """TP / (TP + FP + FN); 1 where there is no cell on either side."""
+        """TP / (TP + FP + FN); NaN if there is no cell on either side, as for all of these."""
         return _ratio(self.found, self.found + self.extra + self.missed)
 
     @property
     def precision(self) -> float:
-        """TP / (TP + FP); 1 where nothing was predicted and nothing is there."""
-        return _ratio(self.found, self.found + self.extra, self.missed == 0)
+        """TP / (TP + FP); 0 if nothing was predicted of what is there."""
+        return 0.0 if self.missed and not self.found + self.extra else _ratio(self.found, self.found + self.extra)
 
     @property
     def recall(self) -> float:
-        """TP / (TP + FN); 1 where nothing was predicted and nothing is there."""
-        return _ratio(self.found, self.found + self.missed, self.extra == 0)
+        """TP / (TP + FN); 0 if something was predicted and nothing is there."""
+        return 0.0 if self.extra and not self.found + self.missed else _ratio(self.found, self.found + self.missed)
 
     @property
     def f1(self) -> float:
-        """2 TP / (2 TP + FP + FN); 1 where there is no cell on either side."""
+        """2 TP / (2 TP + FP + FN)."""
         return _ratio(2 * self.found, 2 * self.found + self.extra + self.missed)
 
     @property
@@ -141,9 +141,9 @@ def _cell(parts: np.ndarray) -> np.ndarray:
     return (parts > 0) & (parts != UNKNOWN)
 
 
-def _ratio(part: int, whole: int, empty: bool = True) -> float:
-    """part / whole; for nothing of nothing 1, or 0 where `empty` is not what is true."""
-    return part / whole if whole else float(empty)
+def _ratio(part: int, whole: int) -> float:
+    """part / whole; NaN for nothing of nothing."""
+    return part / whole if whole else float("nan")
 
 
 def _check(one: np.ndarray, two: np.ndarray) -> None:

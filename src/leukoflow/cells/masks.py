@@ -1,10 +1,15 @@
-"""Masks of white cells as their sources publish them, brought to one form."""
+"""Masks of white cells as their sources publish them, brought to one form.
+
+What a pixel may be off its code depends on the file. One without loss says exactly what it says: level 1 is not 0, and
+`foreground` is everything but 0. In a JPEG, levels waver about their code and run into one another along outlines:
+there the nearest code counts, and levels up to `FOREGROUND_LEVEL` are black. A mask that was a JPEG once and is stored
+without loss now cannot be told from one that means its levels; its codes are refused, its `foreground` is too wide.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from typing import Protocol
 
-import cv2
 import numpy as np
 
 from leukoflow.cells.labels import BACKGROUND, CELL, CYTOPLASM, NUCLEUS, UNKNOWN, parts_of
@@ -12,58 +17,141 @@ from leukoflow.config.masks import Code, Masks
 from leukoflow.core.errors import LeukoFlowError
 
 FOREGROUND_LEVEL = 20
-"""Grey level above which a pixel of a `foreground` mask is a cell's (JPEG leaves low levels around black)."""
+"""Grey level of a JPEG above which a pixel of a `foreground` mask is a cell's: loss leaves low levels around black."""
 TOLERANCE = 12
-"""Levels by which a channel may be off its code: masks are at times saved with loss."""
+"""Levels by which a channel of a JPEG may be off its code."""
 MOST_STRAY = 0.02
-"""Share of the pixels, blended along outlines, that may be far from every code; they take the nearest."""
+"""Share of a mask's pixels, blended along outlines, that may have no listed code; they take the nearest."""
+MOST_BLENDED = 0.5
+"""Share of what is not background that may have no listed code: outlines are less, ids that are no codes are all."""
+MOST_OF_ONE = 0.1
+"""Share of what is not background that one code may have which is not listed."""
+MOST_FAR = {1: 0.1, 3: 0.2}
+"""Share of what is not background that may be far from all codes in a JPEG, by its channels: colours are stored
+coarser. Right codes in greys of quality 75 leave 0.5 % far, one code forgotten at least 13 % (cells of 6 pixels and
+more)."""
+WHITE = {1: 255, 3: 85, 15: 17}
+"""By what levels of less than eight bits are multiplied to be shown."""
 
 
-def read_mask(path: str | Path, masks: Masks, shape: tuple[int, int]) -> np.ndarray:
-    """Parts map of a mask file: uint8 [H, W].
+class MaskError(Exception):
+    """A mask that cannot be used; the text is the reason, in one line."""
 
-    shape: height and width of its image. Raises LeukoFlowError naming the file where it cannot be read, has another
-    shape, or holds grey levels or colours that the config does not list.
+
+class Stored(Protocol):
+    """What a mask file stores, unscaled and upright (`images.samples.Samples`)."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """uint8 or uint16, levels or palette indices [H, W], or RGB [H, W, 3]."""
+
+    @property
+    def colours(self) -> np.ndarray:
+        """The same with the palette applied."""
+
+    @property
+    def top(self) -> int:
+        """The level of white."""
+
+    @property
+    def palette(self) -> np.ndarray | None:
+        """Colours of the indices, where there is a palette."""
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """Opacity [H, W], where there is any."""
+
+
+def decode_mask(
+    stored: Stored, masks: Masks, shape: tuple[int, int], lossy: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Parts map uint8 [H, W] of a mask, and label map uint16 [H, W] where it tells cells apart.
+
+    shape: height and width of its image. lossy: whether the file went through JPEG. Raises MaskError: another shape, a
+    code that the config does not list, a file that cannot say what the coding asks for.
     """
-    raw = _decode(path)
-    if raw.shape[:2] != shape:
-        raise LeukoFlowError(
-            f"{path}: the mask is {raw.shape[1]} x {raw.shape[0]}, its image {shape[1]} x {shape[0]}; leave it out"
-        )
-    if masks.coding == "instances":
-        if raw.ndim != 2:
-            raise LeukoFlowError(f"{path}: an instance mask has one channel, this one {raw.shape[2]}")
-        return parts_of(raw.astype(np.uint16))
-    if masks.coding == "foreground":
-        level = raw if raw.ndim == 2 else raw.max(axis=2)
-        return np.where(level > FOREGROUND_LEVEL, CELL, BACKGROUND).astype(np.uint8)
-    return _decoded(raw, masks, path)
+    height, width = stored.values.shape[:2]
+    if (height, width) != shape:
+        raise MaskError(f"the mask is {width} x {height}, its image {shape[1]} x {shape[0]}")
+    labels = None
+    if masks.coding in ("instances", "ids"):
+        labels = _instances(stored, masks.coding, lossy)
+        parts = parts_of(labels) if masks.coding == "instances" else np.where(labels > 0, CELL, BACKGROUND)
+    elif masks.coding == "foreground":
+        parts = np.where(_foreground(stored, lossy), CELL, BACKGROUND)
+    else:
+        raw = in_terms_of(stored, masks)
+        if (clear := _seen(stored)) is not None and masks.background:
+            raw = raw.copy()
+            raw[~clear] = _colours(masks.background)[0][0 if raw.ndim == 2 else slice(3)]
+        parts = _coded(raw, masks, lossy)
+    seen = _seen(stored)
+    if seen is not None and labels is None:
+        parts = np.where(seen, parts, BACKGROUND)
+        if not parts.any():
+            raise MaskError("its cells are told by transparency alone; save it with levels or colours")
+    return parts.astype(np.uint8), labels
 
 
-def read_instances(path: str | Path) -> np.ndarray:
-    """Label map uint16 [H, W] of a mask file coded as instances."""
-    raw = _decode(path)
-    if raw.ndim != 2:
-        raise LeukoFlowError(f"{path}: an instance mask has one channel, this one {raw.shape[2]}")
-    return raw.astype(np.uint16)
+def _seen(stored: Stored) -> np.ndarray | None:
+    """Where a mask is not transparent, bool [H, W]; None where that is the same everywhere."""
+    if stored.alpha is None:
+        return None
+    seen = stored.alpha > 0
+    return None if seen.all() or not seen.any() else np.asarray(seen)
 
 
-def _decode(path: str | Path) -> np.ndarray:
-    """uint8 or uint16 [H, W], or RGB [H, W, 3]."""
-    try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    except OSError as error:
-        raise LeukoFlowError(f"{path}: the mask cannot be read ({error})") from error
-    raw = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if raw is None:
-        raise LeukoFlowError(f"{path}: the mask is no image that can be read; leave it out or replace it")
+def _foreground(stored: Stored, lossy: bool) -> np.ndarray:
+    """Where anything but black is: bool [H, W]."""
+    raw, seen = stored.colours, _seen(stored)
+    level = raw if raw.ndim == 2 else raw.max(axis=2)
+    if seen is not None:
+        level = np.where(seen, level, 0)
+    found = level > (FOREGROUND_LEVEL if lossy else 0)
+    if found.all():
+        raise MaskError(f"nothing in it is black (the least level is {level.min()}), and all would be cells; use codes")
+    if lossy and level.any() and not found.any():
+        raise MaskError(f"a JPEG with no level above {level.max()}: cells cannot be told from its loss; save it as PNG")
+    return np.asarray(found)
+
+
+def _instances(stored: Stored, coding: str, lossy: bool) -> np.ndarray:
+    """Label map uint16 [H, W] of levels that tell cells apart."""
+    raw = stored.values
+    if raw.ndim == 3 and (raw == raw[:, :, :1]).all():
+        raw = raw[:, :, 0]
     if raw.ndim == 3:
-        raw = raw[:, :, 0] if raw.shape[2] == 1 else cv2.cvtColor(raw[:, :, :3], cv2.COLOR_BGR2RGB)
+        raise MaskError("cells are told apart by levels of one channel, and this mask has colours; save it as 16 bits")
+    if lossy:
+        raise MaskError("a JPEG cannot tell cells apart by their levels; save it as PNG")
+    if coding == "instances":
+        if (raw == 1).any():
+            raise MaskError("level 1 is of no cell in the coding instances (2 k and 2 k + 1); use ids, or save it so")
+        return raw.astype(np.uint16)
+    ids, inverse = np.unique(raw, return_inverse=True)
+    cells = np.cumsum(ids > 0)
+    if cells[-1] > np.iinfo(np.uint16).max // 2:
+        raise MaskError(f"{cells[-1]} ids are more than one mask may have")
+    return (2 * cells).astype(np.uint16)[inverse.reshape(raw.shape)]
+
+
+def in_terms_of(stored: Stored, masks: Masks) -> np.ndarray:
+    """A mask's levels or colours, [H, W] or [H, W, 3], in the terms in which its codes are listed, if they are."""
+    given = [*masks.nucleus, *masks.cytoplasm, *masks.cell]
+    levels = [code for code in given if isinstance(code, int)]
+    if stored.palette is not None and given == levels != []:
+        return stored.values
+    raw = stored.colours
+    if raw.ndim == 2 and stored.top in WHITE and (not levels or max(levels) > stored.top):
+        return raw * np.uint8(WHITE[stored.top])
+    # Sixteen bits in which eight were written.
+    if raw.ndim == 3 and raw.dtype == np.uint16 and not (raw % 257).any():
+        return (raw // 257).astype(np.uint8)
     return raw
 
 
-def infer_codes(pairs: Iterable[tuple[np.ndarray, str | Path]]) -> Masks:
-    """The codes of masks whose source does not say them, from images uint8 [H, W, 3] (RGB) and their mask files.
+def infer_codes(pairs: Iterable[tuple[np.ndarray, np.ndarray]], cohort: str) -> Masks:
+    """The codes of masks whose source does not say them, from images uint8 [H, W, 3] (RGB) and their masks' colours.
 
     Pooled over all pairs: background is the code that most border pixels have; of the others that cover at least 1 %,
     the one whose image pixels are darker (in green) is the nucleus. Raises LeukoFlowError where there are not one or
@@ -72,24 +160,24 @@ def infer_codes(pairs: Iterable[tuple[np.ndarray, str | Path]]) -> Masks:
     pixels: Counter[Code] = Counter()
     border: Counter[Code] = Counter()
     green: dict[Code, float] = defaultdict(float)
-    last: str | Path = "masks"
-    for image, path in pairs:
-        raw, last = _decode(path), path
+    for image, raw in pairs:
         edge = np.zeros(raw.shape[:2], bool)
         edge[[0, -1]] = edge[:, [0, -1]] = True
-        flat, inverse, _ = _distinct(raw)
+        flat, inverse, counts = _distinct(raw)
         levels = image[:, :, 1].ravel() if image.shape[:2] == edge.shape else np.zeros(edge.size)
-        for row, colour in enumerate(flat):
-            here, code = inverse == row, _code(colour)
-            pixels[code] += int(here.sum())
-            border[code] += int((here & edge.ravel()).sum())
-            green[code] += float(levels[here].sum())
+        at_edge = np.bincount(inverse[edge.ravel()], minlength=len(flat))
+        brightness = np.bincount(inverse, weights=levels, minlength=len(flat))
+        for colour, here, outside, bright in zip(flat, counts, at_edge, brightness, strict=True):
+            code = _code(colour)
+            pixels[code] += int(here)
+            border[code] += int(outside)
+            green[code] += float(bright)
     total = pixels.total()
     common = [code for code in pixels if pixels[code] >= 0.01 * total]
     if not border or len(common) not in (2, 3):
         raise LeukoFlowError(
-            f"{last}: its cohort's masks hold {len(common)} common codes ({', '.join(map(str, common))}), not "
-            "background and one or two more; list them in masks with coding 'codes'"
+            f"{cohort}: its masks hold {len(common)} common codes ({', '.join(map(str, common))}), not background and "
+            "one or two more; list them in masks with coding 'codes'"
         )
     background = max(common, key=lambda code: border[code])
     inner = sorted((code for code in common if code != background), key=lambda code: green[code] / pixels[code])
@@ -98,36 +186,54 @@ def infer_codes(pairs: Iterable[tuple[np.ndarray, str | Path]]) -> Masks:
 
 
 def _distinct(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The colours of a mask, uint8 [n, 3], which of them each pixel has, int [H * W], and how many pixels each has."""
-    rgb = np.repeat(raw[:, :, None], 3, axis=2) if raw.ndim == 2 else raw
-    packed = rgb.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    """The colours of a mask, int64 [n, 3], which of them each pixel has, int [H * W], and how many pixels each has."""
+    if raw.ndim == 2:
+        values, inverse, counts = np.unique(raw, return_inverse=True, return_counts=True)
+        return np.repeat(values.astype(np.int64)[:, None], 3, axis=1), inverse.ravel(), counts
+    packed = raw.astype(np.int64) @ np.array([1 << 32, 1 << 16, 1])
     values, inverse, counts = np.unique(packed, return_inverse=True, return_counts=True)
-    colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
-    return colours, inverse.ravel(), counts
+    return np.stack([values >> 32, values >> 16 & 0xFFFF, values & 0xFFFF], axis=1), inverse.ravel(), counts
 
 
 def _code(colour: np.ndarray) -> Code:
     red, green, blue = (int(each) for each in colour)
-    return red if red == green == blue else f"#{red:02x}{green:02x}{blue:02x}"
+    if red == green == blue:
+        return red
+    return f"#{red:02x}{green:02x}{blue:02x}" if max(red, green, blue) < 256 else f"({red}, {green}, {blue})"
 
 
-def _decoded(raw: np.ndarray, masks: Masks, path: str | Path) -> np.ndarray:
-    """Each pixel as the nearest of the listed codes."""
+def _coded(raw: np.ndarray, masks: Masks, lossy: bool) -> np.ndarray:
+    """Each pixel as the listed code that it has, or as the nearest."""
     listed = {BACKGROUND: masks.background, CYTOPLASM: masks.cytoplasm, NUCLEUS: masks.nucleus, CELL: masks.cell}
     codes = [(colour, part) for part, given in listed.items() for colour in _colours(given)]
-    colours = np.array([colour for colour, _ in codes], np.int32)
+    colours = np.array([colour for colour, _ in codes], np.int64)
     meaning = np.array([part for _, part in codes], np.uint8)
     flat, inverse, counts = _distinct(raw)
-    distance = np.abs(flat.astype(np.int32)[:, None] - colours).max(axis=2)
-    stray = distance.min(axis=1) > TOLERANCE
-    if counts[stray].sum() > MOST_STRAY * counts.sum():
-        worst = flat[stray][counts[stray].argmax()]
-        share = counts[stray].max() / counts.sum()
-        raise LeukoFlowError(
-            f"{path}: {share:.0%} of the mask has the code {_code(worst)!r}, which masks does not list; add it to "
-            "nucleus, cytoplasm, cell or background"
+    distance = np.abs(flat[:, None] - colours).max(axis=2)
+    off, part = distance.min(axis=1), meaning[distance.argmin(axis=1)]
+    stray = off > (TOLERANCE if lossy else 0)
+    drawn = max(1, counts[(part != BACKGROUND) | stray].sum())
+    if lossy:
+        gap = min(np.abs(one - other).max() for one, a in zip(colours, meaning, strict=True)
+                  for other, b in zip(colours, meaning, strict=True) if a != b)  # fmt: skip
+        if gap <= 2 * TOLERANCE:
+            raise MaskError(f"a JPEG cannot tell codes apart that are {gap} levels from each other; save it as PNG")
+        wrong = off > gap / 4
+        refused = counts[wrong].sum() > MOST_FAR[1 if raw.ndim == 2 else 3] * drawn
+        if not (part != BACKGROUND).any() and len(flat) > 1:
+            raise MaskError("a JPEG in which no listed code is, and more than background; save it as PNG or list codes")
+    else:
+        wrong = stray
+        blended = counts[stray].sum()
+        refused = blended > min(MOST_STRAY * counts.sum(), MOST_BLENDED * drawn)
+        refused |= (counts[stray] > MOST_OF_ONE * drawn).any()
+    if refused:
+        most = _code(flat[wrong][counts[wrong].argmax()])
+        raise MaskError(
+            f"{counts[stray].sum() / counts.sum():.1%} of the mask has codes that masks does not list, most of it "
+            f"{most!r}; add them to nucleus, cytoplasm, cell or background"
         )
-    return meaning[distance.argmin(axis=1)][inverse].reshape(raw.shape[:2])
+    return part[inverse].reshape(raw.shape[:2])
 
 
 def _colours(codes: Sequence[Code]) -> list[tuple[int, int, int]]:

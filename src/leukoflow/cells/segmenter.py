@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from leukoflow.cells.attention_unet import AttentionUNet
@@ -15,7 +14,7 @@ from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
 from leukoflow.cells.threshold import Thresholds, segment_by_threshold
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.foreground import white_balanced
-from leukoflow.models.inference import best_device, to_input
+from leukoflow.models.inference import best_device, load_weights, to_input
 
 BATCH = 16
 
@@ -23,11 +22,11 @@ BATCH = 16
 def load_segmenter(description: dict[str, Any], weights: str | Path) -> nn.Module:
     """The network that `segmenter.json` describes, in evaluation mode on the best device.
 
-    Raises LeukoFlowError where the weights are damaged or belong to another network.
+    Raises LeukoFlowError where the weights are damaged, hold NaN or infinity, or belong to another network.
     """
     model = AttentionUNet(width=description["width"])
     try:
-        model.load_state_dict(load_file(weights))
+        model.load_state_dict(load_weights(weights, "train the segmenter again"))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise LeukoFlowError(
             f"{weights}: these weights cannot be loaded ({error}); train the segmenter again"

@@ -163,7 +163,10 @@ def tune(sources: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Thresholds, 
 
 
 def _mean_dice(images: np.ndarray, parts: np.ndarray, part: str, rule: Rule) -> float | None:
-    """Mean Dice of one rule over the images of a source, None where the source does not tell the part."""
+    """Mean Dice of one rule over the images of a source, None if the source does not tell the part.
+
+    Images in which neither mask has the part do not count.
+    """
     values = []
     for image, truth in zip(images, parts, strict=True):
         if part == "cell":
@@ -171,6 +174,6 @@ def _mean_dice(images: np.ndarray, parts: np.ndarray, part: str, rule: Rule) -> 
         else:
             found = np.where(nucleus_mask(image, (truth > 0) & (truth < 255), rule), NUCLEUS, BACKGROUND)
         score = parts_overlap(found.astype(np.uint8), truth).get(part)
-        if score is not None:
+        if score is not None and not np.isnan(score.dice):
             values.append(score.dice)
     return float(np.mean(values)) if values else None

@@ -6,6 +6,7 @@ run leaves nothing that could be taken for done. Sizes are counted while unpacki
 
 import bz2
 import gzip
+import hashlib
 import lzma
 import os
 import re
@@ -67,8 +68,8 @@ def archive_kind(path: Path) -> str | None:
 
 def safe_extract(
     archive: Path, folder: Path, max_members: int, max_bytes: int, max_ratio: float
-) -> list[tuple[str, int]]:
-    """Unpack a zip or tar archive (plain, gzip, bzip2, xz) as `folder`; give each file's path (posix) and bytes.
+) -> list[tuple[str, int, str]]:
+    """Unpack a zip or tar archive (plain, gzip, bzip2, xz) as `folder`; give each file's path (posix), bytes, sha256.
 
     The list is sorted. A folder that an earlier call made is replaced. Raises LeukoFlowError and leaves nothing behind
     for: an absolute path, a drive letter, `..`, a backslash or control character in a name; a link, device or pipe;
@@ -132,7 +133,7 @@ class _Unpacking:
     folder: Path
     limits: Limits
     packed: int
-    written: list[tuple[str, int]] = field(default_factory=list)
+    written: list[tuple[str, int, str]] = field(default_factory=list)
     members: int = 0
     total: int = 0
     names: dict[str, str] = field(default_factory=dict)
@@ -158,14 +159,15 @@ class _Unpacking:
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise Unsafe(f"{path!r} is there twice, or both a file and a folder") from error
-        size = 0
+        size, digest = 0, hashlib.sha256()
         with os.fdopen(descriptor, "wb") as stream:
             while chunk := source.read(_CHUNK):
                 size += len(chunk)
                 self.total += len(chunk)
                 self._check(path, size, packed)
                 stream.write(chunk)
-        self.written.append((path, size))
+                digest.update(chunk)
+        self.written.append((path, size, digest.hexdigest()))
 
     def _check(self, path: str, size: int, packed: int | None) -> None:
         ratio = self.limits.ratio

@@ -1,133 +1,155 @@
-"""Cohorts that are a tree of images: what is listed, and under which label.
+"""Cohorts that are a tree of images: what is listed, under which label, and what is left out.
 
-A listing has the columns path (posix, relative to the root), label, patient, slide, site and mask, all text, null where
-unknown but for path, sorted by path. Files are listed by name alone; whether they can be read is found when they are
-measured, so that a missing or damaged file ends among the rejects with its name.
+Images have the columns path (posix, relative to the root, as the disk has it), label, patient, slide, site, mask and
+given (the label before `labels`), all text, null if unknown (path never is), sorted by path. All but the paths are in
+their `plain` form. Files are listed by name alone; whether they can be read is found when they are measured, so that a
+missing or damaged file ends among the rejects with its name.
 """
 
-import fnmatch
 import logging
 import os
 import posixpath
 import re
-import stat
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
+from leukoflow.cohorts.account import EXCLUDED, MASK, REJECTED, TABLE, LeftOut, composed, mask_path
+from leukoflow.cohorts.tables import read_rows
 from leukoflow.config.cohorts import Columns, Files
 from leukoflow.config.errors import nearest
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import PICTURES
+from leukoflow.core.names import Disk, plain, skeleton
+from leukoflow.core.walk import PICTURES, Level, is_picture, walk
 
 log = logging.getLogger("leukoflow")
 
-COLUMNS = ("path", "label", "patient", "slide", "site", "mask")
+COLUMNS = ("path", "label", "patient", "slide", "site", "mask", "given")
 """Columns of a listing."""
 
 
-_LITTER = "__MACOSX"
+@dataclass(frozen=True)
+class Listing:
+    """What a cohort holds."""
+
+    images: pd.DataFrame
+    """See the module."""
+    left_out: pd.DataFrame
+    """The other files: path, kind and reason (`account.LEFT_OUT`)."""
+    warnings: list[str]
+    """What of the config fits nothing, a sentence each."""
 
 
-def list_folder(root: Path, files: Files) -> pd.DataFrame:
-    """List the images of a cohort below `root`, from its table or by walking the tree; see the module for the columns.
+def list_folder(root: Path, files: Files) -> Listing:
+    """List the images of a cohort below `root`, from its table or by walking the tree, and account for other files.
 
     In a tree, the label is that of the nearest folder (below `files.folder`) that `files.labels` names, or without
-    `labels` the name of the image's own folder; other images, and those directly in the root, have none. Hidden files
-    and `__MACOSX` are left out. Linked folders are walked once. A name that is not UTF-8 is listed with its odd bytes
-    as `\\udcXX`; no such file exists, so it is rejected by that name. In a table, a listed file need not exist.
+    `labels` the name of the image's own folder; other images, and those directly in the root, have none. What is left
+    out: masks that `masks` names (also those whose image is not there), what `exclude` matches, the table, hidden files
+    and others that systems leave (`core.walk`), and files that are no image by their name. A name that is not UTF-8 is
+    listed with its odd bytes as `\\udcXX`; no such file exists, so it is rejected by that name. In a table, a listed
+    file need not exist; an image that it does not list is rejected.
 
     Raises LeukoFlowError: folder, table or column missing, a path outside the root, no image at all, or none labelled
     though `labels` are given.
 
     With `label_pattern`, the first group of its first match in the path is the label. With `masks`, the column mask
-    holds the path of each image's mask where that file is there.
+    holds the path of each image's mask if that file is there, or what the table's column of masks says.
     """
-    paths_labels = _from_table(root, files) if files.table else _from_tree(root, files)
-    listing = paths_labels.sort_values("path", kind="stable", ignore_index=True)
-    if files.masks and len(listing):
-        listing["mask"] = _masks(root, files, listing["path"])
-    if listing.empty:
+    files = _located(root, files)
+    warnings: list[str] = []
+    levels = _levels(root, files)
+    listed = _from_table(root, files, levels, warnings) if files.table else _from_tree(root, files, levels, warnings)
+    images, left_out = listed
+    images = images.sort_values("path", kind="stable", ignore_index=True)
+    if files.masks and not files.columns.mask and len(images):
+        images["mask"] = _masks(root, files, images["path"], left_out)
+    if images.empty:
+        there = ", ".join(f"{count} {kind}" for kind, count in left_out.counts().items())
         raise LeukoFlowError(
-            f"{root / files.folder}: holds no image ({' '.join(PICTURES)}); check root, folder, exclude"
+            f"{root / files.folder}: holds no image ({' '.join(PICTURES)}); check root, folder, exclude, masks"
+            + (f"; left out: {there}" if there else "")
         )
-    return listing.reindex(columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "string"))
+    images = images.reindex(columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "string"))
+    for path in images["mask"].dropna():
+        left_out.rows.setdefault(path, (MASK, ""))
+    if files.table:
+        left_out.rows.setdefault(posixpath.normpath(files.table), (TABLE, ""))
+    warnings += left_out.warnings(levels)
+    rest = left_out.table()
+    return Listing(images, rest.assign(path=rest["path"].map(_storable)), warnings)
 
 
-def _from_tree(root: Path, files: Files) -> pd.DataFrame:
-    start = root / files.folder
+def _located(root: Path, files: Files) -> Files:
+    """With folder and table as the disk has their names."""
+    disk = Disk(root)
+    named = {"folder": files.folder, "table": files.table}
+    return files.model_copy(update={key: disk.find(name) or name for key, name in named.items() if name})
+
+
+def _levels(root: Path, files: Files) -> list[Level]:
+    """The folders of the tree. One that is missing is an error, unless a table says what to look for."""
+    start = root / files.folder.strip("/")
     if not start.is_dir():
+        if files.table:
+            return []
         near = nearest(files.folder, (entry.name for entry in os.scandir(root) if entry.is_dir()))
         raise LeukoFlowError(f"{root}: holds no folder {files.folder!r}{near}")
-    excluded = _matcher(files.exclude)
+    return list(walk(start))
+
+
+def _paths(levels: Iterable[Level], prefix: str) -> Iterator[str]:
+    """Paths of all files of the tree, relative to the root."""
+    return (posixpath.join(prefix, level.folder, name) for level in levels for name in level.files)
+
+
+def _from_tree(root: Path, files: Files, levels: list[Level], warnings: list[str]) -> tuple[pd.DataFrame, LeftOut]:
     prefix = files.folder.strip("/")
+    left_out = LeftOut(files, filter(is_picture, _paths(levels, prefix)), _paths(levels, prefix))
     paths: list[str] = []
     labels: list[str | None] = []
+    sources: list[str | None] = []
     found: set[str] = set()
-    pattern = re.compile(files.label_pattern) if files.label_pattern else None
-    for folder, names in _walk(start):
-        parts = folder.split("/") if folder else []
-        kept = [path for name in names if not excluded(path := posixpath.join(folder, name))]
-        paths.extend(posixpath.join(prefix, path) for path in kept)
+    pattern = re.compile(composed(files.label_pattern)) if files.label_pattern else None
+    for level in levels:
+        left_out.note_unread(level)
+        kept = [path for path in _paths([level], prefix) if left_out.keeps(path)]
+        if not kept:
+            continue
+        paths.extend(kept)
         if pattern:
-            given = [match.group(1) if (match := pattern.search(path)) else None for path in kept]
+            inside = (composed(path.removeprefix(f"{prefix}/")) for path in kept)
+            given = [_plain(match.group(1)) if (match := pattern.search(path)) else None for path in inside]
             found.update(each for each in given if each is not None)
+            sources.extend(given)
             labels.extend(files.labels.get(each or "") if files.labels else each for each in given)
         else:
-            found.update(parts)
-            labels.extend([_folder_label(parts, files.labels)] * len(kept))
-    _check_labels(files.labels, found, labels, str(start), "file" if pattern else "folder")
-    return pd.DataFrame({"path": [_storable(path) for path in paths], "label": labels}, dtype=object)
-
-
-def _walk(start: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each folder (posix, relative to `start`) with its image names; linked folders last and once."""
-    pending, links, seen = [""], list[str](), set[tuple[int, int]]()
-    while pending or links:
-        folder = pending.pop() if pending else links.pop(0)
-        full = start / folder
-        try:
-            where, entries = full.stat(), sorted(os.scandir(full), key=lambda entry: entry.name)
-        except OSError as error:
-            raise LeukoFlowError(f"{full}: cannot be read ({error.strerror}); allow it or exclude it") from error
-        if (where.st_dev, where.st_ino) in seen:
-            continue
-        seen.add((where.st_dev, where.st_ino))
-        names: list[str] = []
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name == _LITTER:
-                continue
-            if _is_folder(entry):
-                (links if entry.is_symlink() else pending).append(posixpath.join(folder, entry.name))
-            elif entry.name.lower().endswith(PICTURES) and _listable(entry):
-                names.append(entry.name)
-        yield folder, names
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads back to itself
-        return False
-
-
-def _listable(entry: os.DirEntry[str]) -> bool:
-    """A file, or a link to one that is not there; reading a pipe or a device would never end."""
-    return Path(entry.path).is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+            parts = level.folder.split("/") if level.folder else []
+            found.update(map(plain, parts))
+            source = _folder_label(parts, files.labels)
+            sources.extend([source] * len(kept))
+            labels.extend([files.labels.get(source or "") if files.labels else source] * len(kept))
+    what = "file" if pattern else "folder with images"
+    _check_labels(files.labels, found, labels, str(root / files.folder), what, warnings)
+    listing = {"path": [_storable(path) for path in paths], "label": labels, "given": sources}
+    return pd.DataFrame(listing, dtype=object), left_out
 
 
 def _folder_label(parts: list[str], labels: Mapping[str, str]) -> str | None:
+    """The name of the nearest folder that is in `labels`, else of one that looks like such a name, else of the last."""
+    names = [name for part in reversed(parts) if (name := _plain(_storable(part)))]
     if not labels:
-        return _storable(parts[-1]) if parts else None
-    by_name = {_same(name): label for name, label in labels.items()}
-    return next((by_name[name] for name in map(_same, reversed(parts)) if name in by_name), None)
+        return _plain(_storable(parts[-1])) if parts else None
+    near = set(map(skeleton, labels))
+    named = [name for name in names if name in labels] or [name for name in names if skeleton(name) in near] or names
+    return next(iter(named), None)
 
 
-def _same(name: str) -> str:
-    """Composed form: archives made on a Mac hold decomposed accents."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+def _plain(text: str | None) -> str | None:
+    """None for a name of which nothing is left."""
+    return plain(text or "") or None
 
 
 def _storable(text: str) -> str:
@@ -135,19 +157,16 @@ def _storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    if not patterns:
-        return lambda path: False
-    joined = re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
-    return lambda path: joined.match(path) is not None
-
-
-def _masks(root: Path, files: Files, paths: pd.Series) -> list[str | None]:
+def _masks(root: Path, files: Files, paths: pd.Series, left_out: LeftOut) -> list[str | None]:
     """Path of each image's mask, None where the file is not there. Raises LeukoFlowError where none is."""
     masks = files.masks
     assert masks is not None
-    wanted = [mask_path(masks.path, path, files.folder) for path in paths]
-    found = [path if (root / path).is_file() else None for path in wanted]
+    wanted = [mask_path(masks.path, path, files.folder.strip("/")) for path in paths]
+    # Those that the walk has met are there.
+    met = {path for path, (kind, _) in left_out.rows.items() if kind == MASK}
+    disk = Disk(root)
+    found = [path if path in met else disk.find(path) for path in wanted]
+    found = [path if path in met or (path and (root / path).is_file()) else None for path in found]
     missing = found.count(None)
     if missing == len(found):
         raise LeukoFlowError(f"{root}: holds no mask such as {wanted[0]} (masks.path); check the pattern")
@@ -156,62 +175,69 @@ def _masks(root: Path, files: Files, paths: pd.Series) -> list[str | None]:
     return found
 
 
-def mask_path(pattern: str, image: str, folder: str) -> str:
-    """Path of an image's mask, relative to the root as the image's own; `folder` holds the images."""
-    path = PurePosixPath(image)
-    parent = path.parent.relative_to(folder) if path.is_relative_to(folder) else path.parent
-    found = pattern.replace("{folder}", parent.as_posix()).replace("{name}", path.name).replace("{stem}", path.stem)
-    return posixpath.normpath(found)
-
-
-def _check_labels(labels: Mapping[str, str], found: set[str], given: list[str | None], where: str, what: str) -> None:
+def _check_labels(
+    labels: Mapping[str, str], found: set[str], given: list[str | None], where: str, what: str, warnings: list[str]
+) -> None:
     """Raise where `labels` are given and nothing has any of them; warn of a name that nothing carries."""
     if not labels or not given:
         return
-    names = {_storable(_same(name)) for name in found}
+    names = {_storable(name) for name in found}
     if all(label is None for label in given):
         wanted = next(iter(labels))
         raise LeukoFlowError(f"{where}: no {what} is named as in labels ({wanted!r} ...){nearest(wanted, names)}")
     for name in labels:
-        if _same(name) not in names:
-            log.warning("labels: no %s is named %r in %s", what, name, where)
+        if name not in names:
+            warnings.append(f"labels: no {what} is named {name!r} in {where}{nearest(name, names)}")
 
 
-def _from_table(root: Path, files: Files) -> pd.DataFrame:
+def _from_table(root: Path, files: Files, levels: list[Level], warnings: list[str]) -> tuple[pd.DataFrame, LeftOut]:
     source = root / str(files.table)
-    try:
-        table = pd.read_csv(source, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise LeukoFlowError(f"{source}: cannot be read as a CSV table ({error})") from error
-    listing = _rename(table, files.columns, source)
+    columns = files.columns.model_dump(exclude={"path_pattern", "path_digits"}, exclude_none=True)
+    listing = read_rows(source, columns)
+    listing = listing.reindex(columns=[*COLUMNS, "line"]).astype(object).where(lambda table: table.notna(), None)
     if listing["path"].isna().any():
-        raise LeukoFlowError(f"{source}: row {_first(listing['path'].isna())} has no path")
-    for name in ("path", "mask"):
+        raise LeukoFlowError(f"{source}: row {_first(listing, listing['path'].isna())} has no path")
+    disk = Disk(root)
+    for name, columns_of in (("path", files.columns), ("mask", Columns())):
         outside = listing[name].map(_outside, na_action="ignore").eq(True)
         if outside.any():
             raise LeukoFlowError(
-                f"{source}: row {_first(outside)}: {name} is not below the root; write it relative to it"
+                f"{source}: row {_first(listing, outside)}: {name} is not below the root; write it relative to it"
             )
-        listing[name] = listing[name].map(_posix, na_action="ignore")
-    listing["path"] = [_from_id(path, files.columns) for path in listing["path"]]
-    listing = _without_repeats(listing, source)
-    excluded, prefix = _matcher(files.exclude), files.folder.strip("/") + "/"
-    listing = listing[~listing["path"].map(lambda path: excluded(path.removeprefix(prefix))).astype(bool)].copy()
+        paths = (None if path is None else _on_disk(disk, path, columns_of) for path in listing[name])
+        listing[name] = pd.Series(list(paths), index=listing.index, dtype=object)
+    listing["given"] = listing["label"]
+    listing = _without_repeats(listing.drop(columns="line"), source)
+    prefix = files.folder.strip("/")
+    left_out = LeftOut(files, listing["path"], _paths(levels, prefix), listing["mask"].dropna())
+    everything = set(listing["path"])
+    out = {path: EXCLUDED for path in everything if left_out.excludes(path)}
+    masks = [path for path in listing["path"] if left_out.is_mask(path)]
+    if masks:
+        warnings.append(f"{source}: lists {len(masks)} masks as images, such as {masks[0]}; they are left out")
+    out |= dict.fromkeys(masks, MASK)
+    left_out.rows |= {path: (kind, "") for path, kind in out.items()}
+    listing = listing[~listing["path"].isin(out)].copy()
+    for level in levels:
+        left_out.note_unread(level)
+        for path in _paths([level], prefix):
+            if path not in everything and left_out.keeps(path):
+                left_out.rows[path] = REJECTED, f"not listed in {files.table}"
     if files.labels:
         found = set(listing["label"].dropna())
         mapped = listing["label"].map(lambda text: files.labels.get(text), na_action="ignore")
         listing["label"] = mapped.astype(object).where(mapped.notna(), None)
-        _check_labels(files.labels, found, list(listing["label"]), str(source), "label")
-    return listing
+        _check_labels(files.labels, found, list(listing["label"]), str(source), "label", warnings)
+    return listing, left_out
 
 
-def _rename(table: pd.DataFrame, columns: Columns, source: Path) -> pd.DataFrame:
-    columns_of = columns.model_dump(exclude={"path_pattern", "path_digits"})
-    named = {name: column for name, column in columns_of.items() if column is not None}
-    for name, column in named.items():
-        if column not in table.columns:
-            raise LeukoFlowError(f"{source}: has no column {column!r} (columns.{name}){nearest(column, table.columns)}")
-    return pd.DataFrame({name: table[named[name]] if name in named else None for name in COLUMNS}, dtype=object)
+def _on_disk(disk: Disk, path: str, columns: Columns) -> str:
+    """The file that a table means: as it is written, else with slashes for backslashes; else the name for a reject."""
+    for name in (path, _posix(path)):
+        found = disk.find(_from_id(posixpath.normpath(name), columns))
+        if found is not None:
+            return found
+    return _from_id(_posix(path), columns)
 
 
 def _from_id(path: str, columns: Columns) -> str:
@@ -219,12 +245,12 @@ def _from_id(path: str, columns: Columns) -> str:
 
 
 def _outside(path: str) -> bool:
-    plain = path.replace("\\", "/")
-    return plain.startswith("/") or ".." in plain.split("/") or re.match(r"[A-Za-z]:", plain) is not None
+    slashed = _posix(path)
+    return slashed.startswith("/") or ".." in slashed.split("/") or re.match(r"[A-Za-z]:", slashed) is not None
 
 
 def _posix(path: str) -> str:
-    return posixpath.normpath(path.strip().replace("\\", "/"))
+    return posixpath.normpath(plain(path).replace("\\", "/"))
 
 
 def _without_repeats(listing: pd.DataFrame, source: Path) -> pd.DataFrame:
@@ -238,9 +264,9 @@ def _without_repeats(listing: pd.DataFrame, source: Path) -> pd.DataFrame:
     return once
 
 
-def _first(rows: pd.Series) -> int:
+def _first(listing: pd.DataFrame, rows: pd.Series) -> int:
     """Line of the first true row, as a text editor counts (the header is line 1)."""
-    return int(rows.to_numpy().argmax()) + 2
+    return int(listing["line"][rows.to_numpy(bool)].iloc[0])
 
 
 def report_labels(listing: pd.DataFrame, expected: Mapping[str, int]) -> None:
@@ -254,18 +280,3 @@ def report_labels(listing: pd.DataFrame, expected: Mapping[str, int]) -> None:
             log.warning("%s: %d images, where the source says %d", label, found, told)
     if unlabelled := int(listing["label"].isna().sum()):
         log.info("without a label: %d images", unlabelled)
-
-
-def check_contents(root: Path, contents: pd.DataFrame) -> None:
-    """Hold an unpacked folder against the list (path, bytes) made when it was unpacked.
-
-    Raises LeukoFlowError naming the first file that is missing or of another size.
-    """
-    for path, size in zip(contents["path"], contents["bytes"], strict=True):
-        try:
-            found = (root / path).stat()
-        except OSError:
-            found = None
-        if found is None or not stat.S_ISREG(found.st_mode) or found.st_size != size:
-            state = "is missing" if found is None else "has changed"
-            raise LeukoFlowError(f"{root / path} {state} since it was unpacked; delete {root} and run again")

@@ -1,13 +1,11 @@
 """Where a cohort's folder is: `${NAME}` and `~` in the config, put to their values. Light: the workflow imports it."""
 
 import os
-import re
 from pathlib import Path
 
-from leukoflow.config.cohorts import DownloadCohort
+from leukoflow.config.cohorts import VARIABLE, DownloadCohort, unset
 from leukoflow.core.errors import LeukoFlowError
-
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+from leukoflow.core.names import Disk
 
 
 def resolve_root(text: str) -> Path:
@@ -16,9 +14,11 @@ def resolve_root(text: str) -> Path:
     A relative path is relative to the working folder. Raises LeukoFlowError where a variable is unset or empty, or
     there is no such folder.
     """
-    for name in _unset(text):
+    for name in unset(text):
         raise LeukoFlowError(f"root {text}: the environment variable {name} is not set; export {name}=/path/to/images")
-    folder = Path(_VARIABLE.sub(lambda match: os.environ[match[1]], text)).expanduser()
+    folder = Path(VARIABLE.sub(lambda match: os.environ[match[1]], text)).expanduser()
+    if not folder.exists() and (found := Disk(Path("/")).find(folder.absolute().as_posix().lstrip("/"))):
+        folder = Path("/", found)
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
         raise LeukoFlowError(f"root {text}: {folder} {state}; set it to the folder that holds the images")
@@ -30,13 +30,9 @@ def local_root(cohort: DownloadCohort) -> Path | None:
 
     Raises LeukoFlowError where every variable is set and the folder is missing: the download is not started in silence.
     """
-    if cohort.local is None or _unset(cohort.local):
+    if cohort.local is None or unset(cohort.local):
         return None
     try:
         return resolve_root(cohort.local)
     except LeukoFlowError as error:
         raise LeukoFlowError(f"{error}, or remove `local` from the cohort to download it") from error
-
-
-def _unset(text: str) -> list[str]:
-    return [name for name in _VARIABLE.findall(text) if not os.environ.get(name)]

@@ -38,7 +38,7 @@ class Planned:
     duplicate_of: int
     """Index of the image that this one copies (an image of the same slide), -1 for none."""
     duplicate_kind: str
-    """`exact`, `near`, or empty."""
+    """`exact`, `near`, `augmented`, or empty."""
     scale_bar: bool
     corrupt: str
     """`truncated`, `empty`, `text`, or empty."""
@@ -102,18 +102,22 @@ def _plant_copies(table: pd.DataFrame, cohort: SyntheticCohort) -> None:
     """Choose copies and what they copy (columns `duplicate_of`, `duplicate_kind`)."""
     rng = generator(cohort.seed, cohort.site, "copies")
     n = len(table)
-    exact, near = round(cohort.faults.exact_duplicates * n), round(cohort.faults.near_duplicates * n)
+    faults = cohort.faults
+    shares = (faults.exact_duplicates, faults.near_duplicates, faults.augmented_duplicates)
+    counts = [round(share * n) for share in shares]
     slide = pd.factorize(table["slide"])[0]  # 0, 1, ... in the order of the rows: a slide's rows are together
     first, count = np.unique(slide, return_index=True, return_counts=True)[1:]
     sure = first + rng.integers(count)  # stays an original, so that each slide has one
     order = rng.permutation(n)
-    copies = order[~np.isin(order, sure)][: exact + near]
+    copies = order[~np.isin(order, sure)][: sum(counts)]
     originals = np.setdiff1d(np.arange(n), copies)
     first, count = np.unique(slide[originals], return_index=True, return_counts=True)[1:]
     source, kind = np.full(n, -1), np.full(n, "", dtype=object)
     source[copies] = originals[first[slide[copies]] + rng.integers(count[slide[copies]])]
-    # Both kinds get their share where a small cohort has too few images for all the copies asked for.
-    kind[copies] = np.where(np.arange(len(copies)) * (exact + near) < exact * len(copies), "exact", "near")
+    # Each kind gets its share where a small cohort has too few images for all the copies asked for.
+    places = np.arange(len(copies)) * sum(counts) // max(1, len(copies))
+    kinds = np.array(["exact", "near", "augmented"], object)
+    kind[copies] = kinds[np.searchsorted(np.cumsum(counts), places, side="right")]
     table["duplicate_of"], table["duplicate_kind"] = source, kind
 
 
@@ -144,12 +148,15 @@ def draw(cohort: SyntheticCohort, row: Planned) -> Drawing:
     """Draw one image of the plan; `row` is one of `rows(plan(cohort))`.
 
     A near copy is its original decoded from JPEG, moved by up to 0.6 % of the side, rescaled by up to 1 % and encoded
-    with another quality.
+    with another quality. An augmented copy is decoded likewise, and then either mirrored or turned by quarter turns, or
+    turned by 5 to 20 degrees, or cropped to 85 to 95 % of the side; or two of these.
     """
     if row.duplicate_kind == "exact":
         return _draw_original(cohort, row, row.duplicate_of)
     if row.duplicate_kind == "near":
         return _near_copy(cohort, _draw_original(cohort, row, row.duplicate_of), row.index)
+    if row.duplicate_kind == "augmented":
+        return _augmented_copy(cohort, _draw_original(cohort, row, row.duplicate_of), row.index)
     return _draw_original(cohort, row, row.index)
 
 
@@ -174,6 +181,24 @@ def _near_copy(cohort: SyntheticCohort, original: Drawing, index: int) -> Drawin
     matrix = np.array([[zoom, 0, middle * (1 - zoom) + shift[0]], [0, zoom, middle * (1 - zoom) + shift[1]]])
     quality = int(np.clip(original.quality + rng.choice([-10, -6, 4]), 60, 97))
     return Drawing(_move(image, matrix, cv2.INTER_CUBIC), _move(original.mask, matrix, cv2.INTER_NEAREST), quality)
+
+
+def _augmented_copy(cohort: SyntheticCohort, original: Drawing, index: int) -> Drawing:
+    rng = generator(cohort.seed, cohort.site, "augmented copy", index)
+    image = np.asarray(cv2.imdecode(np.frombuffer(encode(original), np.uint8), cv2.IMREAD_COLOR_RGB))
+    laid, turned, cropped = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1))[rng.integers(5)]
+    position = int(rng.integers(1, 8)) * laid
+    angle = np.radians(90 * (position // 2) + turned * rng.uniform(5, 20) * rng.choice([-1, 1]))
+    zoom = 1 / rng.uniform(0.85, 0.95) if cropped else 1.0
+    linear = zoom * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    linear[:, 0] *= -1 if position % 2 else 1
+    middle = np.full(2, (cohort.size - 1) / 2)
+    # What is cropped lies anywhere within the original.
+    shift = (zoom - 1) * middle * rng.uniform(-1, 1, 2)
+    matrix = np.column_stack([linear, middle - linear @ middle + shift])
+    return Drawing(
+        _move(image, matrix, cv2.INTER_CUBIC), _move(original.mask, matrix, cv2.INTER_NEAREST), original.quality
+    )
 
 
 def _move(image: NDArray, matrix: NDArray, interpolation: int) -> NDArray:

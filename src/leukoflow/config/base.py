@@ -1,8 +1,13 @@
 """What every section of the config shares."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from leukoflow.core.names import plain
+
+Value = TypeVar("Value")
 
 
 class Section(BaseModel):
@@ -13,6 +18,31 @@ class Section(BaseModel):
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 """A name that becomes part of a path: lower case letters, digits and underscores."""
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a character, which no file can hold") from error
+    if not plain(text):
+        raise ValueError("must not be empty")
+    return plain(text)
+
+
+def _told_apart(given: Any) -> Any:
+    if isinstance(given, Mapping):
+        names: dict[str, str] = {}
+        for name in given:
+            if isinstance(name, str) and names.setdefault(plain(name), name) != name:
+                raise ValueError(f"{name!r} and {names[plain(name)]!r} are one name; leave one out")
+    return given
+
+
+Text = Annotated[str, AfterValidator(_text)]
+"""A class, a label, the name of a column: brought to its `plain` form, as those of images and tables are."""
+TextMap = Annotated[dict[Text, Value], BeforeValidator(_told_apart)]
+"""Values by such names."""
 
 
 def _weights(text: str) -> str:

@@ -1,11 +1,12 @@
 """Section `cohorts`: where images come from."""
 
+import os
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from leukoflow.config.base import Section
+from leukoflow.config.base import Section, Text, TextMap
 from leukoflow.config.masks import SYNTHETIC, Masks
 
 
@@ -18,7 +19,9 @@ class Faults(Section):
     """Fraction of the images that are byte-identical copies of another image of their class."""
     near_duplicates: float = Field(0.0, ge=0, le=0.5)
     """Fraction of the images that are re-encoded, slightly shifted copies of another image of their class."""
-    scale_bars: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    augmented_duplicates: float = Field(0.0, ge=0, le=0.5)
+    """Fraction of the images that are mirrored, turned or cropped copies of another image of their class."""
+    scale_bars: TextMap[Annotated[float, Field(ge=0, le=1)]] = {}
     """For each class, the fraction of its images that carry a burnt-in red scale bar at the lower right."""
     corrupt: float = Field(0.0, ge=0, le=0.5)
     """Fraction of the files that are damaged (truncated, empty, or not an image)."""
@@ -51,21 +54,21 @@ class SyntheticCohort(Section):
 class Columns(Section):
     """Names of the columns of a cohort's table."""
 
-    path: str = "path"
+    path: Text = "path"
     """Image file, relative to the root."""
     path_pattern: str = "{path}"
     """Image file where the column holds an id: `{path}` stands for it, as in `images/{path}.png`."""
     path_digits: int = Field(0, ge=0, le=20)
     """Digits that an id is filled up to with zeros."""
-    label: str = "label"
+    label: Text = "label"
     """Label."""
-    patient: str | None = None
+    patient: Text | None = None
     """Patient id."""
-    slide: str | None = None
+    slide: Text | None = None
     """Slide id."""
-    site: str | None = None
+    site: Text | None = None
     """Site (hospital, scanner)."""
-    mask: str | None = None
+    mask: Text | None = None
     """Mask file, relative to the root."""
 
 
@@ -74,7 +77,7 @@ class Files(Section):
 
     folder: str = ""
     """Folder below the root that holds the images, for instance `Original`."""
-    labels: dict[str, str] = {}
+    labels: TextMap[Text] = {}
     """Label for each class folder or table label, by name; where given, images of any other name have no label."""
     label_pattern: str | None = None
     """Regular expression whose first group is the label in the image's path, in place of the folder's name:
@@ -82,7 +85,9 @@ class Files(Section):
     exclude: tuple[str, ...] = ()
     """Glob patterns (relative to `folder`) of files to leave out."""
     table: str | None = None
-    """CSV file relative to the root that lists the images; without it the tree is walked and folders are labels."""
+    """CSV file relative to the root that lists the images; without it the tree is walked and folders are labels.
+    Commas, semicolons, tabs or bars stand between cells; the text is UTF-8 or UTF-16. Patients, slides, sites and
+    labels are taken without blanks around them and with composed accents (NFC)."""
     columns: Columns = Columns()
     """Names of the table's columns."""
     um_per_pixel: float | None = Field(None, gt=0)
@@ -90,16 +95,28 @@ class Files(Section):
     aspect: float | None = Field(None, ge=0.2, le=5)
     """Width over height of the fields, where the files were squeezed into another shape (1.333 for fields of 4:3 saved
     as squares): images and masks are stretched back when they are read, so that cells keep their shapes."""
+    bits: int | None = Field(None, ge=8, le=16)
+    """Bits that the camera fills of the 16 of each sample (12 for files whose white is 4095), if the files do not state
+    it themselves; pictures are scaled by them, and one with samples beyond them is rejected. Files of 8 bits are read
+    as they are."""
     masks: Masks | None = None
     """Masks of the white cells, where there are any."""
     images: int = Field(1024, ge=1)
     """About how many images there are: a job is planned for each 1,024, but no more than 512. It need not be exact."""
-    expected: dict[str, int] = {}
+    expected: TextMap[int] = {}
     """Published number of images for each label; a difference is shown in the report."""
     max_pixels: int = Field(100_000_000, ge=1)
     """Largest accepted image, pixels; larger ones are rejected before they are decoded."""
     citation: str = ""
     """How the source asks to be cited; shown in the report."""
+
+    @model_validator(mode="after")
+    def _masks_are_named(self) -> "Files":
+        if self.masks and bool(self.masks.path) == bool(self.table and self.columns.mask):
+            raise ValueError(
+                "masks are named by masks.path or by a column of the table (columns.mask): give one of them"
+            )
+        return self
 
     @field_validator("label_pattern")
     @classmethod
@@ -120,6 +137,11 @@ class FolderCohort(Files):
     """Images that are there already."""
     root: str
     """The cohort's folder; `${NAME}` stands for an environment variable, `~` for the home folder."""
+    optional: bool = False
+    """Whether the study goes on without this cohort when its root names an environment variable that is not set. The
+    cohort is then no external cohort and no source of masks, and the report says so."""
+    left_out: bool = False
+    """Set when the study goes on without this cohort."""
 
 
 class DownloadCohort(Files):
@@ -139,6 +161,15 @@ class DownloadCohort(Files):
     """Most bytes that the archive may unpack to."""
     max_ratio: float = Field(200.0, ge=1)
     """Most times that a member may be larger unpacked than packed."""
+
+
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+"""`${NAME}` in a folder's name; the first group is the name."""
+
+
+def unset(text: str) -> list[str]:
+    """Environment variables that a folder's name holds and that are not set, or empty."""
+    return [name for name in VARIABLE.findall(text) if not os.environ.get(name)]
 
 
 Cohort = Annotated[SyntheticCohort | FolderCohort | DownloadCohort, Field(discriminator="kind")]

@@ -6,6 +6,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+NAMED = "named"
+"""What pydantic calls the member of a union that is a word and no section; it is no key of the file."""
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint such as "; did you mean 'models'?", or the known names where none is near."""
@@ -51,18 +54,20 @@ def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterator[t
     sections, entry = [model], False
     for part in location:
         field = next((each.model_fields[str(part)] for each in sections if part in each.model_fields), None)
-        tagged = [each for each in sections if "kind" in each.model_fields and _tag(each) == part]
+        tagged = [each for each in sections if part in (_tag(each), each.__name__)]
         shown = True
         if entry:  # the name that a user gave, whatever it is
             entry = False
         elif field is not None:
             sections, entry = members(field.annotation), get_origin(field.annotation) is dict
-        elif tagged:
+        elif tagged or part == NAMED:
             sections, shown = tagged, False
         yield sections, shown
 
 
 def _tag(section: type[BaseModel]) -> str | None:
+    if "kind" not in section.model_fields:
+        return None
     values = get_args(section.model_fields["kind"].annotation)
     return values[0] if len(values) == 1 else None
 

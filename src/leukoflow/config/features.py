@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from leukoflow.config.base import Section, Sha256, Weights
+from leukoflow.config.inputs import OF_WEIGHTS, Asked
 
 RANKED = 2000
 """Most features of a ranking that tables list and maps are made of, the first by rank."""
@@ -35,6 +36,8 @@ class Backbone(Section):
     """Nothing for random weights; `hub:REPOSITORY@REVISION` (a file model.safetensors there), or a safetensors file."""
     sha256: Sha256 | None = None
     """Digest that the weights must have; without one the digest found is recorded."""
+    input_scaling: Asked = OF_WEIGHTS
+    """How pictures are scaled for this network, as in section models."""
 
 
 class DeepFeatures(Section):
@@ -44,8 +47,9 @@ class DeepFeatures(Section):
     """Features of networks."""
     backbones: tuple[Backbone, Backbone]
     """The two networks; the published ones are convnext_large and nasnetalarge."""
-    grid: int = Field(1, ge=1, le=16)
-    """Positions kept along each side of a feature map; 1 for the pooled features, 7 for the published maps."""
+    grid: int = Field(2, ge=1, le=16)
+    """Positions kept along each side of a feature map, among which the stack attends; 1 for the pooled features, 7 for
+    the published maps. A row of features takes grid x grid x channels numbers."""
     stack: Literal["none", "as_coded", "as_described"] = "as_described"
     """`as_coded`: the fixed random stack of the public code; `as_described`: trained on the training role; `none`: the
     pooled features themselves."""
@@ -59,6 +63,15 @@ class DeepFeatures(Section):
     """Seed of random weights."""
     selection: Selection = Selection()
     """Scaling and ranking."""
+
+    @model_validator(mode="after")
+    def _attention_needs_positions(self) -> "DeepFeatures":
+        if self.stack == "as_described" and self.grid < 2:
+            raise ValueError(
+                "grid: 1 leaves the attention of stack as_described one position, and over one position attention is a "
+                "linear map; set grid to 2 or more, or stack to as_coded or none"
+            )
+        return self
 
 
 class MorphologyFeatures(Section):

@@ -12,15 +12,18 @@ Code = int | str
 class Masks(Section):
     """A mask file for an image, brought to background, cytoplasm and nucleus."""
 
-    path: str
+    path: str = ""
     """Mask file relative to the root; `{folder}`, `{name}` and `{stem}` stand for the image's folder (below `folder`),
-    its file name and that without suffix, as in `masks/{stem}.png`. An image whose mask is not there has none."""
-    coding: Literal["codes", "inferred", "instances", "foreground"] = "codes"
+    its file name and that without suffix, as in `masks/{stem}.png`. An image whose mask is not there has none. Files
+    named like this are no images. Needed unless the cohort's table has a column of masks (`columns.mask`)."""
+    coding: Literal["codes", "inferred", "instances", "ids", "foreground"] = "codes"
     """`codes`: listed grey levels or colours; `inferred`: the code along the borders is background, of the others the
     one over the darker pixels nucleus and the other cytoplasm, over all masks together; `instances`: 16-bit, 2 k + 1
-    in the nucleus and 2 k in the cytoplasm of cell k; `foreground`: everything but black is a cell."""
+    in the nucleus and 2 k in the cytoplasm of cell k; `ids`: a level of its own for each whole cell, 0 for background;
+    `foreground`: everything but black is a cell (in a JPEG, everything above level 20)."""
     nucleus: tuple[Code, ...] = ()
-    """Grey levels (0 to 255) or colours (`"#ff0000"`) of nuclei."""
+    """Grey levels as stored (0 to 65535; indices of a palette) or colours (`"#ff0000"`) of nuclei. In a file without
+    loss a level means itself alone; in a JPEG the nearest code counts."""
     cytoplasm: tuple[Code, ...] = ()
     """Grey levels or colours of cytoplasm."""
     cell: tuple[Code, ...] = ()
@@ -36,8 +39,8 @@ class Masks(Section):
         if self.coding == "codes" and not given:
             raise ValueError("coding 'codes' needs grey levels or colours of nucleus and cytoplasm, or of cell")
         for code in (*given, *self.background):
-            if isinstance(code, int) and not 0 <= code <= 255:
-                raise ValueError(f"{code} is no grey level (0 to 255)")
+            if isinstance(code, int) and not 0 <= code <= 65535:
+                raise ValueError(f"{code} is no grey level (0 to 65535)")
             if isinstance(code, str) and not (len(code) == 7 and code[0] == "#" and _is_hex(code[1:])):
                 raise ValueError(f"{code!r} is no colour; write it as '#rrggbb'")
         if len(set(given) | set(self.background)) != len(given) + len(set(self.background)):

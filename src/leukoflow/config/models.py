@@ -4,6 +4,7 @@ from pydantic import Field, field_validator, model_validator
 
 from leukoflow.config.base import Name, Section, Sha256, Weights
 from leukoflow.config.errors import nearest
+from leukoflow.config.inputs import OF_WEIGHTS, Asked
 from leukoflow.config.self_supervised import SelfSupervised
 from leukoflow.config.training import Training
 from leukoflow.core.runs import BASELINE
@@ -12,6 +13,22 @@ METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kap
 """Figures of the leaderboard."""
 COSTS = ("latency_ms", "gpu_latency_ms", "images_per_second", "bytes", "peak_memory_mb", "training_seconds")
 """What a model costs."""
+
+
+class Partner(Section):
+    """What a second trunk starts from, in an architecture that can have one."""
+
+    weights: Weights | None = None
+    """As `weights` of the model, for the second trunk."""
+    sha256: Sha256 | None = None
+    """Digest that these weights must have; without one the digest found is recorded."""
+    input_scaling: Asked = OF_WEIGHTS
+    """As `input_scaling` of the model, for the second trunk."""
+
+    @model_validator(mode="after")
+    def _a_digest_is_of_weights(self) -> "Partner":
+        _check_digest(self.sha256, self.weights)
+        return self
 
 
 class Model(Section):
@@ -31,6 +48,13 @@ class Model(Section):
     """
     sha256: Sha256 | None = None
     """Digest that the weights must have; without one the digest found is recorded."""
+    input_scaling: Asked = OF_WEIGHTS
+    """How pictures are scaled for the trunk. `weights`: as its weights were trained (what the file says, or timm's
+    config of these weights; for random ones as `imagenet`). Or one of these: `imagenet` (mean and standard deviation of
+    ImageNet), `unit` ([0, 1]), `symmetric` ([-1, 1]), `bytes` (0 to 255), `caffe` (0 to 255, blue first, minus the mean
+    of ImageNet); or a mean and standard deviation."""
+    partner: Partner | None = None
+    """What the second trunk starts from that option `partner` names; nothing for random weights."""
     self_supervised: SelfSupervised | None = None
     """Self-supervised pretraining of the trunk, from `weights` or from random ones; nothing for none."""
     training: Training = Field(default_factory=Training)
@@ -66,9 +90,20 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _only_networks_have_a_trunk(self) -> "Model":
-        for key in ("weights", "self_supervised"):
-            if getattr(self, key) is not None and (self.features or self.architecture == BASELINE):
+        for key in ("weights", "self_supervised", "partner", "input_scaling"):
+            given = getattr(self, key) not in (None, OF_WEIGHTS)
+            if given and (self.features or self.architecture == BASELINE):
                 raise ValueError(f"{key} is for networks that read pictures; remove it from {self.architecture}")
-        if self.sha256 and self.weights is None:
-            raise ValueError("sha256 is the digest of weights; name them in key weights, or remove it")
+        _check_digest(self.sha256, self.weights)
         return self
+
+    @model_validator(mode="after")
+    def _a_partner_is_an_option(self) -> "Model":
+        if self.partner is not None and not self.options.get("partner"):
+            raise ValueError("partner is for a second trunk; name its network in options.partner, or remove this key")
+        return self
+
+
+def _check_digest(sha256: str | None, weights: str | None) -> None:
+    if sha256 and weights is None:
+        raise ValueError("sha256 is the digest of weights; name them in key weights, or remove it")

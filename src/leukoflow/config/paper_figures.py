@@ -1,19 +1,45 @@
-"""Which figures of the papers a study can show, from what, and under which names."""
+"""Which figures of the papers a study can show, from what, and under which names.
+
+A figure of the study stands for one of a paper when it is of the same kind (`PaperFigure.family`) and of the very place
+(cohort, task, view, protocol) of the paper's own models. Names are compared part by part: an experiment, a model or a
+view may be called as a task is.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from leukoflow.config.plan import all_runs
+from leukoflow.config.families import shares_of
+from leukoflow.config.models import Model
+from leukoflow.config.plan import all_runs, checked_runs
 from leukoflow.config.published import Paper, PaperFigure, papers
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run
 
-DRAWN = ("confusion", "external_confusion", "learning", "metrics", "ablation", "per_class")
-"""Families drawn anew for a paper's own models; any other is a copy of what the study draws."""
-BY_PROTOCOL = ("confusion", "external_confusion")
+PANEL = ("cohort", "task", "view", "protocol")
+PARTS = {
+    "samples": PANEL[:2],
+    "stages": PANEL[:2],
+    "feature_count": PANEL[:3],
+    "throughput": PANEL[:3],
+    "pareto": PANEL[:3],
+    "sample_size": PANEL[:3],
+    "roc": PANEL,
+    "pr": PANEL,
+    "reliability": PANEL,
+    "reliability_classes": PANEL,
+    "embedding": PANEL,
+    "explain": PANEL,
+    "mutual_information": PANEL,
+    "frobenius": PANEL,
+    "robustness": PANEL,
+}
+"""What the names of the study's figures say after the family's: `roc.COHORT.TASK.VIEW.PROTOCOL`."""
+DRAWN = ("confusion", "external_confusion", "learning", "metrics", "ablation", "per_class", "robustness", "sample_size")
+"""Families drawn for a paper's own models alone; any other is a copy of what the study draws."""
+BY_PROTOCOL = ("confusion", "external_confusion", "robustness")
 """Those with a figure for each protocol; the others show all protocols in one."""
 NO_RESULT = "a diagram or photographs, no result"
-NOT_DRAWN = "this study draws none"
+NOT_DRAWN = "this study draws none of the paper's models"
 
 
 @dataclass(frozen=True)
@@ -26,92 +52,218 @@ class Shown:
     """PAPER/NUMBER_WHAT[_TASK][_PROTOCOL], below the folder of figures, without suffix; empty where there is none."""
     source: str = ""
     """Figure of the study that it is a copy of; empty where it is drawn anew."""
+    beside: str = ""
+    """Figure of the study whose table it is drawn from, where it is drawn anew from one."""
     runs: tuple[Run, ...] = ()
     """Runs that it is drawn from."""
     target: str = ""
     """Cohort tested on, where it is not the runs' own."""
+    perturbations: tuple[str, ...] = ()
+    """Changes of pictures that it shows."""
+    differs: str = ""
+    """How it differs from the paper's, in words."""
     reason: str = ""
     """Why there is none."""
 
-    @property
-    def differs(self) -> str:
-        """How it differs from the paper's, in words."""
-        tasks = {run.task for run in self.runs} - set(self.paper.tasks)
-        return "; ".join(
-            filter(None, [self.figure.differs, f"another task: {', '.join(sorted(tasks))}" if tasks else ""])
-        )
+
+@dataclass(frozen=True)
+class _Place:
+    """The paper's own models on one task, cohort and view of a study."""
+
+    paper: Paper
+    figure: PaperFigure
+    runs: tuple[Run, ...]
+    """Of the models that stand for the paper's architectures."""
+    every: tuple[Run, ...]
+    """Of all models of these architectures there."""
+    start: str
+    """Of the file's name."""
+    differs: tuple[str, ...]
+    """How the place differs from the paper's."""
+
+    def shown(self, file: str, *differs: str, **more: object) -> Shown:
+        words = "; ".join(filter(None, [self.figure.differs, *self.differs, *differs]))
+        return Shown(self.paper, self.figure, file, differs=words, **more)  # type: ignore[arg-type]
 
 
 def paper_figures(study: Study, have: Iterable[str]) -> list[Shown]:
-    """Every figure of every paper of which the study has a system; `have` names the study's figures."""
+    """Every figure of every paper of which the study has a system; `have` names the study's figures.
+
+    What the study does not show has a reason. No file is that of two figures.
+    """
     names, runs = sorted(have), all_runs(study)
     whole = [run for run in runs if study.models[run.model].training.share == 1]
     found = []
     for paper in papers().values():
         own = [run for run in whole if study.models[run.model].architecture in paper.architectures]
         for figure in paper.figures if own else ():
-            made = list(_shown(study, paper, figure, own, names, runs)) if figure.family else []
-            reason = NOT_DRAWN if figure.family else NO_RESULT
-            found += made or [Shown(paper, figure, reason=reason)]
+            if not figure.family:
+                found.append(Shown(paper, figure, reason=NO_RESULT))
+                continue
+            shown, reasons = [], []
+            for place in _places(study, paper, figure, own):
+                made, reason = _made(study, place, names, runs)
+                shown += made
+                reasons += [reason] if reason and not made else []
+            asked = ", ".join(figure.tasks or paper.tasks)
+            nowhere = "; ".join(dict.fromkeys(reasons)) or f"this study has no run of the paper's task ({asked})"
+            found += shown or [Shown(paper, figure, reason=nowhere)]
     return found
 
 
-def _shown(
-    study: Study,
-    paper: Paper,
-    figure: PaperFigure,
-    own: Sequence[Run],
-    names: Sequence[str],
-    targets: Mapping[Run, Sequence[str]],
-) -> Iterable[Shown]:
+def same_task(study: Study, paper: Paper, task: str) -> bool:
+    """Whether a study's task is the paper's: of its name, and of as many classes."""
+    return paper.tasks.get(task) == len(study.tasks[task].classes)
+
+
+def _places(study: Study, paper: Paper, figure: PaperFigure, own: Sequence[Run]) -> Iterable[_Place]:
+    """A place for each task of the figure: the paper's tasks, or where the study has none of these, its other ones."""
     run_tasks = dict.fromkeys(run.task for run in own)
-    tasks = [task for task in paper.tasks if task in run_tasks] or list(run_tasks)
-    for task in tasks:
-        main = main_models(study, paper, [run for run in own if run.task == task])
-        shown = [run for run in own if run.task == task and (run.model in main or figure.family == "ablation")]
-        shown = _of_one_view(study, shown)
-        start = f"{paper.paper}/{figure.number}_{figure.what}" + (f"_{task}" if len(tasks) > 1 else "")
-        if figure.family not in DRAWN:
-            yield from _copies(study, paper, figure, shown, names, start)
-        elif figure.family not in BY_PROTOCOL:
-            if figure.family != "ablation" or len({run.model for run in shown}) > 1:
-                yield Shown(paper, figure, start, runs=tuple(shown))
-        else:
-            for protocol in dict.fromkeys(run.protocol for run in shown):
-                part = tuple(run for run in shown if run.protocol == protocol)
-                if figure.family != "external_confusion":
-                    yield Shown(paper, figure, f"{start}_{protocol}", runs=part)
-                    continue
-                for target in [each for each in targets[part[0]] if each != part[0].cohort]:
-                    with_it = tuple(run for run in part if target in targets[run])
-                    yield Shown(paper, figure, f"{start}_{target}_{protocol}", runs=with_it, target=target)
+    tasks = [task for task in paper.tasks if task in run_tasks and same_task(study, paper, task)]
+    others = [] if tasks else list(run_tasks)
+    asked = [task for task in tasks if not figure.tasks or task in figure.tasks] + others
+    for task in asked:
+        runs = _of_one_view(study, paper, [run for run in own if run.task == task])
+        main = main_models(study, paper, runs)
+        cohort = runs[0].cohort
+        differs = []
+        if task in others:
+            differs.append(f"another task: {task}, {len(study.tasks[task].classes)} classes")
+        if not _is_own(study, paper, cohort):
+            names = ", ".join(paper.datasets[each].name for each in paper.trained_on)
+            differs.append(f"another cohort: {cohort} (the paper's: {names})")
+        start = f"{paper.paper}/{figure.number}_{figure.what}" + (f"_{task}" if len(asked) > 1 else "")
+        of_main = tuple(run for run in runs if run.model in main)
+        yield _Place(paper, figure, of_main, tuple(runs), start, tuple(differs))
 
 
-def _copies(
-    study: Study, paper: Paper, figure: PaperFigure, runs: Sequence[Run], names: Sequence[str], start: str
-) -> Iterable[Shown]:
-    """Figures of the family that are of the runs' cohort, task, view and protocol, or of an experiment with them."""
-    models = {run.model for run in runs}
-    parts = {part for run in runs for part in (run.cohort, run.task, run.view, run.protocol)}
-    parts |= {name for name, each in study.experiments.items() if models & set(each.models)}
-    parts |= models
-    for name in names:
-        family, *own = name.split(".")
-        if family == figure.family and set(own) <= parts:
-            tail = [part for part in own if part not in {run.cohort for run in runs} | {run.task for run in runs}]
-            yield Shown(paper, figure, "_".join([start, *tail]), name, tuple(runs))
+def _made(
+    study: Study, place: _Place, names: Sequence[str], targets: Mapping[Run, Sequence[str]]
+) -> tuple[list[Shown], str]:
+    """What is shown of a place, and if nothing is, why not."""
+    family = place.figure.family
+    if family == "ablation":
+        return _ablation(study, place)
+    if family == "robustness":
+        return _robustness(study, place, names)
+    if family == "sample_size":
+        return _sample_size(study, place, names)
+    if family == "external_confusion":
+        return _external(study, place, targets)
+    if family not in DRAWN:
+        return _copies(place, names)
+    if family not in BY_PROTOCOL:
+        return [place.shown(place.start, runs=place.runs)], ""
+    parts = _by_protocol(place.runs).items()
+    return [place.shown(f"{place.start}_{protocol}", runs=part) for protocol, part in parts], ""
 
 
-def _of_one_view(study: Study, runs: Sequence[Run]) -> list[Run]:
-    """The runs of one cohort and view: where most models are, then a plain view, then the first."""
+def _by_protocol(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
+    protocols = dict.fromkeys(run.protocol for run in runs)
+    return {each: tuple(run for run in runs if run.protocol == each) for each in protocols}
+
+
+def _external(study: Study, place: _Place, targets: Mapping[Run, Sequence[str]]) -> tuple[list[Shown], str]:
+    """Confusion on the paper's own external cohort; on others, which are then named, where the study has not that."""
+    found = []
+    outside = list(dict.fromkeys(each for run in place.runs for each in targets[run] if each != run.cohort))
+    wanted = {number.target for number in place.paper.numbers if number.target}
+    own = [each for each in outside if place.paper.dataset_of(each, study.cohorts[each]) in wanted]
+    for protocol, part in _by_protocol(place.runs).items():
+        for target in own or outside:
+            with_it = tuple(run for run in part if target in targets[run])
+            words = "" if own else f"another external cohort: {target}"
+            if with_it:
+                found.append(place.shown(f"{place.start}_{target}_{protocol}", words, runs=with_it, target=target))
+    return found, "" if found else "this study tests the paper's models on no external cohort"
+
+
+def _ablation(study: Study, place: _Place) -> tuple[list[Shown], str]:
+    """The models that differ in what the paper leaves out or changes (`varies`), and in nothing else."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(run.model for run in place.every):
+        groups.setdefault(_apart_from(study.models[name], place.figure.varies), []).append(name)
+    main = {run.model for run in place.runs}
+    several = [each for each in groups.values() if len(each) > 1]
+    if not several:
+        varied = ", ".join(place.figure.varies)
+        return [], f"this study has no two models that differ in nothing but {varied}"
+    models = min(several, key=lambda each: (not main & set(each), -len(each)))
+    words = "" if main & set(models) else f"about {models[0]}, which is not of the published options"
+    return [place.shown(place.start, words, runs=tuple(run for run in place.every if run.model in models))], ""
+
+
+def _apart_from(model: Model, varies: Sequence[str]) -> str:
+    """All that makes a model, without the options (or `loss`) that an ablation changes, as text."""
+    training = model.training.model_copy(update={"loss": None} if "loss" in varies else {})
+    options = {key: value for key, value in model.options.items() if key not in varies}
+    bare = model.model_copy(update={"published": {}, "options": options, "training": None})
+    return f"{bare.model_dump_json(warnings=False)} {training.model_dump_json(warnings=False)}"
+
+
+def _robustness(study: Study, place: _Place, names: Sequence[str]) -> tuple[list[Shown], str]:
+    """Accuracy of the paper's models under the changes that the figure is about."""
+    stressed = set(checked_runs(study, "stress"))
+    runs = [run for run in place.runs if run in stressed and name_of("robustness", run) in names]
+    if not runs:
+        return [], "this study changes no pictures for the paper's models"
+    levels = study.evaluation.stress
+    there = tuple(each for each in place.figure.perturbations if getattr(levels, each))
+    if not there:
+        return [], f"this study has no levels of {', '.join(place.figure.perturbations)}"
+    missing = [each for each in place.figure.perturbations if each not in there]
+    words = f"without {', '.join(missing)}" if missing else ""
+    found = []
+    for protocol, part in _by_protocol(runs).items():
+        more = {"runs": part, "perturbations": there, "beside": name_of("robustness", part[0])}
+        found.append(place.shown(f"{place.start}_{protocol}", words, **more))
+    return found, ""
+
+
+def _sample_size(study: Study, place: _Place, names: Sequence[str]) -> tuple[list[Shown], str]:
+    """Figures against the share of the training images, of the paper's models that were trained on several."""
+    known = {family for family, _ in shares_of(study.models).values()}
+    runs = tuple(run for run in place.runs if run.model in known and name_of("sample_size", run) in names)
+    if not runs:
+        return [], "this study trains none of the paper's models on shares of the images"
+    return [place.shown(place.start, runs=runs, beside=name_of("sample_size", runs[0]))], ""
+
+
+def _copies(place: _Place, names: Sequence[str]) -> tuple[list[Shown], str]:
+    """Figures of the study of the figure's family and of the place's cohort, task, view and protocols."""
+    family, found = place.figure.family or "", {}
+    for run in place.runs:
+        name = name_of(family, run)
+        if name in names and name not in found:
+            tail = [getattr(run, part) for part in PARTS[family] if part in ("view", "protocol")]
+            alike = tuple(each for each in place.runs if name_of(family, each) == name)
+            found[name] = place.shown("_".join([place.start, *tail]), source=name, runs=alike)
+    return list(found.values()), "" if found else NOT_DRAWN
+
+
+def name_of(family: str, run: Run) -> str:
+    """Name of the study's figure of a family that shows a run."""
+    return ".".join([family, *(str(getattr(run, part)) for part in PARTS[family])])
+
+
+def _of_one_view(study: Study, paper: Paper, runs: Sequence[Run]) -> list[Run]:
+    """The runs of one cohort and view: the paper's own cohort, then where a model has the published options, then where
+    most models are, then a plain view, then the first."""
     places = list(dict.fromkeys((run.cohort, run.view) for run in runs))
+    published = [each.options for each in paper.numbers if each.architecture]
 
-    def rank(place: tuple[str, str]) -> tuple[int, bool]:
+    def rank(place: tuple[str, str]) -> tuple[bool, bool, int, bool]:
         models = {run.model for run in runs if (run.cohort, run.view) == place}
-        return -len(models), study.views[place[1]].kind != "plain"
+        exact = any(study.models[name].options in published for name in models)
+        return not _is_own(study, paper, place[0]), not exact, -len(models), study.views[place[1]].kind != "plain"
 
     best = min(places, key=rank)
     return [run for run in runs if (run.cohort, run.view) == best]
+
+
+def _is_own(study: Study, paper: Paper, cohort: str) -> bool:
+    """Whether a cohort is one that the paper trains on."""
+    return paper.dataset_of(cohort, study.cohorts[cohort]) in paper.trained_on
 
 
 def main_models(study: Study, paper: Paper, runs: Sequence[Run]) -> list[str]:

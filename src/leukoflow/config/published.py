@@ -8,6 +8,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from leukoflow.config.base import Name, Section
+from leukoflow.config.cohorts import Cohort
+from leukoflow.config.conditions import Conditions
 from leukoflow.config.errors import explain, nearest
 from leukoflow.config.models import METRICS
 from leukoflow.config.published_checks import Check, named_by
@@ -17,10 +19,16 @@ FOLDER = Path(__file__).parent / "papers"
 Metric = Literal[
     "accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa", "one_vs_rest_accuracy", "precision",
     "recall", "f1", "auc", "ap", "micro_auc", "micro_ap", "ece", "mce", "brier", "ece_scaled", "temperature", "loss",
-    "parameters", "seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+    "adaptive_ece", "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds",
+    "images_per_second", "megabytes", "memory_megabytes", "gpu_memory_megabytes",
+]  # fmt: skip
+Perturbation = Literal[
+    "gaussian_noise", "salt_pepper", "gaussian_blur", "defocus", "resolution", "jpeg", "occlusion", "rotation",
+    "brightness", "contrast", "stain_shift",
 ]  # fmt: skip
 AMOUNTS = (
-    "loss", "temperature", "parameters", "seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+    "loss", "temperature", "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds",
+    "images_per_second", "megabytes", "memory_megabytes", "gpu_memory_megabytes",
 )  # fmt: skip
 """Metrics that are no shares."""
 
@@ -95,8 +103,23 @@ class PaperFigure(Section):
     """In words."""
     family: Name | None = None
     """Our figure family; nothing for diagrams and photographs, which are no results."""
+    tasks: tuple[Name, ...] = ()
+    """The paper's tasks that it is of; nothing for all of them."""
+    perturbations: tuple[Perturbation, ...] = ()
+    """Changes of pictures that it shows; for family `robustness`."""
+    metrics: tuple[Literal["accuracy", "f1", "f1_by_class"], ...] = ()
+    """What it shows against the number of training images; for family `sample_size`."""
+    varies: tuple[str, ...] = ()
+    """Options of the architecture that its models differ in, and `loss`; for family `ablation`."""
     differs: str = ""
     """How ours differs from the paper's."""
+
+    @model_validator(mode="after")
+    def _says_what_its_family_needs(self) -> "PaperFigure":
+        for family, key in (("robustness", "perturbations"), ("sample_size", "metrics"), ("ablation", "varies")):
+            if (self.family == family) != bool(getattr(self, key)):
+                raise ValueError(f"{key} goes with family {family}, and that family needs it")
+        return self
 
 
 class Paper(Section):
@@ -106,18 +129,14 @@ class Paper(Section):
     """Short name: its folder of figures."""
     system: str
     citation: str
-    tasks: tuple[Name, ...] = Field(min_length=1)
-    """Our tasks that its results are about, the first one first in figures."""
+    tasks: dict[Name, int] = Field(min_length=1)
+    """Our tasks that its results are about, with the number of classes of each, the first one first in figures."""
     architectures: tuple[Name, ...] = Field(min_length=1)
     """Our architectures of the system."""
-    pretrained: tuple[Name, ...] = ()
-    """Those that the paper starts from pretrained weights; the others from random ones."""
+    conditions: Conditions
+    """How its runs were made."""
     backbones: tuple[str, ...] = ()
     """Networks whose features its models read, where they read no pictures."""
-    epochs: int | None = Field(None, ge=1)
-    """Most epochs of the paper's training, where it says."""
-    side: int | None = Field(224, ge=1)
-    """Side of the pictures that its networks read, in pixels."""
     datasets: dict[Name, Dataset] = Field(min_length=1)
     numbers: tuple[Number, ...] = Field(min_length=1)
     checks: tuple[Check, ...] = ()
@@ -134,11 +153,31 @@ class Paper(Section):
                 if dataset not in self.datasets:
                     hint = nearest(dataset, self.datasets)
                     raise ValueError(f"numbers: {number.key}: {dataset!r} is not in section datasets{hint}")
+        for task in self.conditions.tests:
+            if task not in self.tasks:
+                raise ValueError(f"conditions: tests: {task!r} is no task of the paper{nearest(task, self.tasks)}")
+        for figure in self.figures:
+            for task in figure.tasks:
+                if task not in self.tasks:
+                    raise ValueError(f"figures: {figure.number}: {task!r} is no task of the paper")
         for check in self.checks:
             for key in named_by(check):
                 if key not in keys:
                     raise ValueError(f"checks: {check.what}: {key!r} is no published number{nearest(key, keys)}")
         return self
+
+    @property
+    def trained_on(self) -> list[str]:
+        """Keys of the datasets that its systems are trained on."""
+        return list(dict.fromkeys(each.dataset for each in self.numbers))
+
+    def dataset_of(self, name: str, cohort: Cohort) -> str | None:
+        """Key of the dataset that a study's cohort is: downloaded from the same address, or else of its name; None for
+        another cohort."""
+        url = getattr(cohort, "url", None)
+        if url:
+            return next((key for key, each in self.datasets.items() if each.url == url), None)
+        return name if name in self.datasets and cohort.kind == "folder" else None
 
     def number(self, key: str) -> Number:
         """The number of this key."""

@@ -11,6 +11,10 @@ class Quality(Section):
     hash_distance: int = Field(11, ge=0, le=11)
     """Largest Hamming distance (bits of 64) between the difference hashes of two images that are then compared."""
     correlation: float = Field(0.80, ge=0.5, le=1)
-    """Smallest pixel correlation (details of 64 x 64 grey pixels, shifted by up to 4) of two near-duplicates."""
+    """Smallest pixel correlation (details of 64 x 64 grey pixels, shifted by up to 4) of two near-duplicates, and of
+    two pictures of which one is the other mirrored or turned by quarter turns."""
+    moved_correlation: float = Field(0.90, ge=0.5, le=1)
+    """Smallest pixel correlation of two pictures of which one is the other turned by any other angle, cropped, zoomed
+    or shifted; larger, as the best of many positions is taken."""
     clusters_per_class: int = Field(12, ge=1)
     """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""

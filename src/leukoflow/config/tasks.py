@@ -2,15 +2,15 @@
 
 from pydantic import Field, model_validator
 
-from leukoflow.config.base import Section
+from leukoflow.config.base import Section, Text, TextMap
 
 
 class Task(Section):
     """A classification task over the labels of a cohort."""
 
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[Text, ...] = Field(min_length=2)
     """Classes, in the order of every table, figure and network output."""
-    labels: dict[str, str] = {}
+    labels: TextMap[Text] = {}
     """Class for each cohort label; where empty, labels are classes. Images with any other label take no part."""
 
     @model_validator(mode="after")

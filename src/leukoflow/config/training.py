@@ -95,8 +95,8 @@ class Training(Section):
     """Learning rate of new layers at the first epoch."""
     backbone_learning_rate: float | None = Field(None, gt=0)
     """Learning rate of the backbone, where the model has one; otherwise as the rest."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Weight decay."""
+    weight_decay: float | None = Field(None, ge=0)
+    """Weight decay; nothing for what is customary: 0.01 with `adamw` (`adam` has none of it), 0 with the others."""
     schedule: Schedule = Schedule()
     """Learning rate over epochs."""
     loss: Loss = Loss()
@@ -104,7 +104,8 @@ class Training(Section):
     balance: Literal["none", "weights", "sampling"] = "none"
     """Against unequal classes: weights n / (K n_k) in the loss, or sampling with those weights."""
     monitor: Literal["accuracy", "loss"] = "accuracy"
-    """Validation figure that chooses the best epoch and stops early; ties go to the earlier epoch."""
+    """Validation figure that chooses the best epoch and stops early. Of epochs with the same accuracy the one with the
+    lowest validation loss is the best."""
     patience: int = Field(5, ge=1)
     """Epochs without a better figure after which training stops."""
     accumulate: int = Field(1, ge=1)
@@ -116,7 +117,8 @@ class Training(Section):
     half in 69 steps); 0 saves the weights themselves."""
     frozen_epochs: int = Field(0, ge=0)
     """First epochs in which the layers that the paper freezes stay as they were loaded, batch norms included; then they
-    train too. As many as `epochs` for never."""
+    train too. As many as `epochs` for never. Layers that start from random weights are not frozen: `model.json` says
+    what was."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Number format, as Lightning names it (`16-mixed` needs a GPU). `auto`: `bf16-mixed` where the GPU, or the CPU
     (AMX or AVX512-BF16), computes in it, else `32-true`."""

@@ -1,5 +1,6 @@
 """Files that are either whole or absent: written beside their target, flushed, then moved over it."""
 
+import csv
 import errno
 import hashlib
 import json
@@ -15,8 +16,25 @@ from leukoflow.core.errors import LeukoFlowError
 if TYPE_CHECKING:
     import pandas as pd
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-"""Suffixes of image files, in lower case."""
+TEXT = frozenset(
+    {
+        "class",
+        "label",
+        "true",
+        "path",
+        "reason",
+        "image_id",
+        "image_a",
+        "image_b",
+        "names",
+        "alike",
+        "pairs",
+        "note",
+        "to",
+        "text",
+    }
+)
+"""Columns of CSV tables that hold texts of users, whatever these look like."""
 WHAT_TO_DO = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room")
 WHAT_TO_DO |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow writing there")
 """By number of the error."""
@@ -109,36 +127,33 @@ def write_table(path: str | Path, table: "pd.DataFrame") -> None:
     """Write a table atomically, as Parquet or CSV by the path's suffix, without its index."""
     with atomic(path) as temporary:
         if Path(path).suffix == ".csv":
-            table.to_csv(temporary, index=False)
+            # Left as it is, a carriage return in a file's name would end the row for most readers.
+            texts = (table[name] for name in table.columns if table[name].dtype.kind not in "biufc")
+            returns = any(each.astype("string").str.contains("\r", regex=False).any() for each in texts)
+            table.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL)
         else:
             table.to_parquet(temporary, index=False, compression="zstd")
 
 
 def read_table(path: str | Path, columns: list[str] | None = None) -> "pd.DataFrame":
-    """Read a Parquet or CSV table; a damaged one is a LeukoFlowError that names it."""
+    """Read a Parquet or CSV table as `write_table` writes it; a damaged one is a LeukoFlowError that names it.
+
+    In CSV an empty cell is missing and nothing else is; the columns of `TEXT` are text, so that classes may be called
+    `NA`, `007` or `True`.
+    """
     # Imported here because what answers with an exported model does without it.
     import pandas as pd
 
     try:
         if Path(path).suffix == ".csv":
-            return pd.read_csv(path, usecols=columns)
+            header = pd.read_csv(path, nrows=0).columns
+            kinds = dict.fromkeys(TEXT.intersection(header), "str")
+            if "true" in header:
+                kinds["predicted"] = "str"  # a class there, a probability elsewhere
+            return pd.read_csv(path, usecols=columns, dtype=kinds, keep_default_na=False, na_values=[""])
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError, KeyError) as error:
         raise LeukoFlowError(f"{path}: cannot be read as a table ({error}); delete it and run again") from error
-
-
-def tree_state(folder: str | Path) -> str:
-    """Digest (16 hex digits) over all folders of a tree and their times: it changes when files come or go.
-
-    A file that is overwritten in place does not change it.
-    """
-    digest = hashlib.sha256()
-    for name, folders, _ in os.walk(folder):
-        folders.sort()
-        digest.update(
-            f"{os.path.relpath(name, folder)} {os.stat(name).st_mtime_ns}\n".encode("utf-8", "surrogateescape")
-        )
-    return digest.hexdigest()[:16]
 
 
 def tree_digest(folder: str | Path) -> str:

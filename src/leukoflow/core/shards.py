@@ -8,9 +8,10 @@ SHARDS = 512
 """At most so many: every shard is a job of several rules, and Snakemake plans about a hundred jobs a second."""
 BAR = ("bar_x0", "bar_y0", "bar_x1", "bar_y1")
 """Half-open box of a scale bar in pixels of the file; none where there is no bar."""
-FILES = ["image_id", "path", "sha256", "aspect", *BAR, "um_per_pixel", "scale_source"]
-"""What a shard's images are read by, in the order of the manifest. Boxes and scales are those of the image once it is
-stretched to its `aspect` (none for most)."""
+FILES = ["image_id", "path", "sha256", "aspect", "bits", *BAR, "um_per_pixel", "scale_source"]
+"""What a shard's images are read by, in the order of the manifest: the ratio of width to height that an image is
+stretched to, and the bits that its camera filled of samples of 16 (none for most). Boxes and scales are those of the
+stretched image."""
 
 
 def shard_count(images: int) -> int:

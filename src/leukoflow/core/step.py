@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.names import shown
 
 log = logging.getLogger("leukoflow")
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -52,20 +53,44 @@ def named_files(words: Iterable[str]) -> dict[str, list[Path]]:
     return files
 
 
+def texts(text: str) -> list[str]:
+    """An argparse type: texts as a JSON list, as one that starts with a dash would be taken for an option."""
+    try:
+        return TypeAdapter(list[str]).validate_json(text)
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON list of texts") from error
+
+
 def progress(items: Iterable[Item], total: int | None, unit: str) -> Iterator[Item]:
     """Iterate with a rate and the time left on standard error; sparse lines where that is a log file."""
     interval = 0.5 if sys.stderr.isatty() else 10.0
     yield from tqdm(items, total=total, unit=unit, mininterval=interval, maxinterval=interval, ascii=True)
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, on one line."""
+    return shown(" ".join(str(error).split()))
+
+
+class OneLine(logging.Formatter):
+    """Messages on one line each: a line break in a file's name must not look like another message."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The record as text; a traceback that follows keeps its lines."""
+        record.message = shown(record.message)
+        return super().formatMessage(record)
+
+
 def run(main: Callable[[list[str] | None], int | None]) -> None:
     """Run a step's `main` and exit: 0 done, 1 a LeukoFlowError said in one line, 130 interrupted."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main(None) or 0)
     except LeukoFlowError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("error: interrupted; run the same command again to go on", file=sys.stderr)

@@ -14,13 +14,14 @@ UNLABELLED = "(no label)"
 PLACE = ["cohort", "task", "view", "protocol", "features", "fold", "seed"]
 COLUMNS = {
     "segmentation": [
-        "segmenter", "trained_on", "source", "within", "kind", "label", "part", "metric", "images", "value", "low",
-        "high",
+        "segmenter", "trained_on", "source", "within", "kind", "label", "part", "metric", "images", "undefined",
+        "value", "low", "high",
     ],
     "instances": [
         "segmenter", "trained_on", "source", "images", "true_cells", "found_cells", "ap50", "precision", "recall", "f1",
         "count_error", "count_error_abs",
     ],
+    "masks": ["source", "fact", "reason", "masks"],
     "cells": ["cohort", "label", "feature", "unit", "images", "cells", "median", "q1", "q3"],
     "selection": [*PLACE, "position", "feature", "score"],
     "stability": [*PLACE, "k", "pair", "jaccard", "kuncheva"],
@@ -40,6 +41,18 @@ def gathered(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
             raise LeukoFlowError(f"{name}: a table has no column {lacking[0]}; delete it and run again")
     filled = [table[columns] for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+
+
+def mask_rows(source: str, index: pd.DataFrame, rejects: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of the table of masks for one source: how many are used, hold no cell, and are rejected for what reason.
+
+    index: cell_pixels of every mask used; rejects: reason.
+    """
+    counts = {("used", ""): len(index), ("without a cell", ""): int((index["cell_pixels"] == 0).sum())}
+    counts["rejected", ""] = len(rejects)
+    counts |= {("rejected", str(reason)): int(count) for reason, count in rejects["reason"].value_counts().items()}
+    for (fact, reason), count in counts.items():
+        yield {"source": source, "fact": fact, "reason": reason, "masks": count}
 
 
 def of_run(name: str, run: Run, table: pd.DataFrame) -> pd.DataFrame:

@@ -8,12 +8,22 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.splits import Protocol
+from leukoflow.config.tasks import Task
+from leukoflow.core.exposure import bits_filled, implausible
+from leukoflow.core.names import alike, skeleton, told_apart
 
 UNLABELLED = "(no label)"
 COHORT_COLUMNS = ["cohort", "fact", "label", "measured", "published"]
 BARS = {"scale bars": ("red", "dark"), "red scale bars": ("red",), "dark scale bars": ("dark",)}
 """Facts about scale bars, and the colours that each counts."""
 LEARNT = ("train", "validation")
+NAMED = 5
+"""Most groups of names that look alike in a row of the audit."""
+KINDS = ("identical", "near", "turned", "moved")
+"""Kinds of duplicate pairs."""
+CONFLICT_COLUMNS = [
+    *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"),
+]
 
 
 @dataclass(frozen=True)
@@ -23,20 +33,35 @@ class CohortFiles:
     manifest: pd.DataFrame
     quality: pd.DataFrame
     rejects: pd.DataFrame
+    names: pd.DataFrame | None = None
+    """Names that look alike, of step list_images: kind, names, images, unlabelled; None for a cohort that was drawn."""
+    left_out: pd.DataFrame | None = None
+    """Files of its tree that are no images; None for a cohort that was drawn."""
+    warnings: pd.DataFrame | None = None
+    """What the listing warned of."""
 
 
 def cohorts(
-    files: Mapping[str, CohortFiles], duplicates: pd.DataFrame, published: Mapping[str, Mapping[str, int]]
+    files: Mapping[str, CohortFiles],
+    duplicates: pd.DataFrame,
+    published: Mapping[str, Mapping[str, int]],
+    tasks: Mapping[str, Task],
 ) -> pd.DataFrame:
     """Facts of every cohort in long form: cohort, fact, label, measured, published.
 
     `published` has the source's own number of images for each label, kept in a column of its own. Facts: listed,
-    images (whole and by label), rejected (whole and by reason), scale bars (by label), identical and near-identical
-    pairs (within, and by the other cohort's name across), images with a duplicate, medians of focus and exposure.
+    images (whole and by label), rejected (whole and by reason), files (whole and by kind, which add up; of cohorts that
+    are listed), warning (its text is the label), scale bars (by label), pairs of duplicates of each kind (within, and
+    by the other cohort's name across), images with a duplicate, implausible exposures (by kind), bits filled of 16-bit
+    files (if not all), medians of focus, exposure and of width over height of the files; images with names that look
+    alike (`alike patient`, `alike label` and so on, by the names), how many of them have no label (`unlabelled by a
+    name`), and images whose label looks like a class but is none (`alike class`, by both).
     """
     rows: list[dict[str, Any]] = []
     for name, tables in files.items():
-        facts = _counts(tables, dict(published.get(name, {}))) + _pairs(name, duplicates) + _medians(tables.quality)
+        facts = _counts(tables, dict(published.get(name, {}))) + _tree(tables)
+        facts += _pairs(name, duplicates) + _exposure(tables.quality) + _medians(tables.quality)
+        facts += _names(tables, tasks)
         rows += [{"cohort": name, "published": np.nan, **fact} for fact in facts]
     # Counts stay whole numbers beside the medians.
     return pd.DataFrame(rows, columns=COHORT_COLUMNS, dtype=object)
@@ -58,6 +83,11 @@ def _counts(tables: CohortFiles, published: dict[str, int]) -> list[dict[str, An
     facts.append({"fact": "rejected", "label": "", "measured": rejected})
     for reason, count in tables.rejects["reason"].value_counts().items():
         facts.append({"fact": "rejected", "label": str(reason), "measured": int(count)})
+    sizes = tables.manifest[["width", "height"]].dropna()
+    if len(sizes):
+        facts.append(
+            {"fact": "median aspect", "label": "", "measured": float((sizes["width"] / sizes["height"]).median())}
+        )
     by_image = tables.manifest[["image_id"]].assign(label=labels.to_numpy())
     barred = tables.quality.loc[tables.quality["bar_x0"].notna(), ["image_id", "bar_colour"]]
     barred = barred.merge(by_image, on="image_id")
@@ -68,11 +98,25 @@ def _counts(tables: CohortFiles, published: dict[str, int]) -> list[dict[str, An
     return facts
 
 
+def _tree(tables: CohortFiles) -> list[dict[str, Any]]:
+    """What the files of the tree are, and what the listing warned of."""
+    facts: list[dict[str, Any]] = []
+    if tables.left_out is not None:
+        kinds = {"image": len(tables.manifest)}
+        kinds |= {str(kind): int(count) for kind, count in tables.left_out["kind"].value_counts().items()}
+        kinds["rejected"] = len(tables.rejects)
+        facts.append({"fact": "files", "label": "", "measured": sum(kinds.values())})
+        facts += [{"fact": "files", "label": kind, "measured": count} for kind, count in kinds.items() if count]
+    if tables.warnings is not None:
+        facts += [{"fact": "warning", "label": str(text), "measured": 1} for text in tables.warnings["text"]]
+    return facts
+
+
 def _pairs(name: str, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
     a, b = duplicates["cohort_a"] == name, duplicates["cohort_b"] == name
     within = duplicates[a & b]
     facts: list[dict[str, Any]] = []
-    for kind in ("identical", "near"):
+    for kind in KINDS:
         facts.append({"fact": f"{kind} pairs", "label": "", "measured": int((within["kind"] == kind).sum())})
     touched = set(within["image_a"]) | set(within["image_b"])
     facts.append({"fact": "images with a duplicate", "label": "", "measured": len(touched)})
@@ -83,15 +127,47 @@ def _pairs(name: str, duplicates: pd.DataFrame) -> list[dict[str, Any]]:
         ]
     )
     for other, pairs in across.groupby("other"):
-        for kind in ("identical", "near"):
+        for kind in KINDS:
             facts.append({"fact": f"{kind} pairs", "label": other, "measured": int((pairs["kind"] == kind).sum())})
         facts.append({"fact": "images with a duplicate", "label": other, "measured": pairs["image"].nunique()})
     return facts
 
 
+def _exposure(quality: pd.DataFrame) -> list[dict[str, Any]]:
+    facts: list[dict[str, Any]] = [
+        {"fact": "implausible exposure", "label": str(kind), "measured": int(count)}
+        for kind, count in implausible(quality).value_counts().items()
+    ]
+    if bits := bits_filled(quality):
+        facts.append({"fact": "bits filled of 16", "label": "", "measured": bits})
+    return facts
+
+
+def label_conflicts(duplicates: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of copies, within and across cohorts, whose labels differ: CONFLICT_COLUMNS."""
+    return duplicates.loc[duplicates["labels_differ"].astype(bool), CONFLICT_COLUMNS].reset_index(drop=True)
+
+
 def _medians(quality: pd.DataFrame) -> list[dict[str, Any]]:
     columns = [name for name in ("focus", "exposure", "saturation", "foreground_fraction") if name in quality]
     return [{"fact": f"median {name}", "label": "", "measured": float(quality[name].median())} for name in columns]
+
+
+def _names(tables: CohortFiles, tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
+    facts: list[dict[str, Any]] = []
+    for kind, names, images, unlabelled in () if tables.names is None else tables.names.itertuples(index=False):
+        facts.append({"fact": f"alike {kind}", "label": names, "measured": int(images)})
+        if unlabelled:
+            facts.append({"fact": "unlabelled by a name", "label": names, "measured": int(unlabelled)})
+    counts = tables.manifest["label"].value_counts()
+    for name, task in tasks.items():
+        known = {skeleton(each): each for each in (task.labels or task.classes)}
+        for label, images in counts.items():
+            meant = known.get(skeleton(str(label)))
+            if meant is not None and task.class_of(str(label)) is None:
+                text = f"{told_apart([str(label), meant])} of task {name}"
+                facts.append({"fact": "alike class", "label": text, "measured": int(images)})
+    return facts
 
 
 def audit(
@@ -104,7 +180,9 @@ def audit(
 
     Leaks are counted from the learnt roles (train and validation) to the test role: `duplicate_pairs` and the test
     images in them, `acquisitions` on both sides and the test images of those, `patients` likewise (empty where a
-    cohort names none). Counted anew from the tables, whatever the protocol promises.
+    cohort names none). `test_with_alike_patient` and `test_with_alike_slide` are test images whose patient or slide has
+    another name than one trained on, but one that looks alike; `alike` gives some of these names. Counted again from
+    the tables, whatever the protocol promises.
     """
     rows = []
     strictness = get_args(Protocol)
@@ -119,14 +197,35 @@ def audit(
             row |= {"groups": part["group"].nunique(), **_leaking_pairs(within, role)}
             for column in ("acquisition", "patient"):
                 row |= _shared(labels.get(column), role, column)
-            rows.append(row)
+            rows.append(row | _alike(labels, role))
     return pd.DataFrame(rows)
 
 
 def _provenance(cohort: str, groups: pd.DataFrame, manifests: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
     own = groups[groups["cohort"] == cohort].set_index("image_id")["acquisition"]
     manifest = manifests[cohort].set_index("image_id")
-    return {"acquisition": own, "patient": manifest["patient"]}
+    return {"acquisition": own, "patient": manifest["patient"], "slide": manifest["slide"]}
+
+
+def _alike(origins: Mapping[str, pd.Series], role: pd.Series) -> dict[str, Any]:
+    """Test images whose patient or slide looks like another one that was learnt from, and such names in words."""
+    row: dict[str, Any] = {}
+    examples: list[str] = []
+    for column in ("patient", "slide"):
+        known = origins[column].reindex(role.index).dropna()
+        if known.empty:
+            row[f"test_with_alike_{column}"] = np.nan
+            continue
+        learnt = set(known[role.reindex(known.index).isin(LEARNT)])
+        test = known[role.reindex(known.index) == "test"]
+        tested = set(test)
+        touched: set[str] = set()
+        for names in alike(known.unique()):
+            crossing = {name for name in tested.intersection(names) if learnt.intersection(names) - {name}}
+            touched |= crossing
+            examples += [f"{column} {told_apart(names)}"] if crossing else []
+        row[f"test_with_alike_{column}"] = int(test.isin(touched).sum())
+    return row | {"alike": "; ".join(examples[:NAMED])}
 
 
 def _leaking_pairs(pairs: pd.DataFrame, role: pd.Series) -> dict[str, int]:

@@ -1,79 +1,264 @@
-"""Why a run is no test of a publication: what about it is not as published."""
+"""Whether a run is a test of a publication: every condition of the paper held against what the run really was."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from leukoflow.config.conditions import NOT_SAID, Conditions
 from leukoflow.config.features import DeepFeatures
+from leukoflow.config.inputs import PRESETS
 from leukoflow.config.models import Model
 from leukoflow.config.published import Number, Paper
 from leukoflow.config.study import Study
 
+GRADES = {
+    "yes": "every condition is known and the same",
+    "unclear": "no condition is known to differ, but the paper does not say all of them",
+    "no": "at least one condition differs",
+}
+"""What column `comparable` says."""
 OWN = "own"
 """What stands for a recipe where a model is trained by its own."""
-FEW = 0.98
-"""Share of the published images below which a cohort is said to be smaller."""
+COUNTED = ("parameters", "megabytes")
+"""Metrics that depend on the network alone."""
+TIMED = ("seconds_per_image", "gpu_seconds_per_image", "images_per_second", "memory_megabytes", "gpu_memory_megabytes")
+"""Metrics that depend on the network, the size of the pictures and the machine."""
+NEAR = 0.01
+"""Test images may differ by this share, as where a paper rounds otherwise."""
+MIXED = 0.02
+"""Shares of the classes among the test images may differ by this."""
+SQUARE = 0.02
+"""A field whose sides differ by less than this share looks the same however it is made square."""
+_OTHER_SETS = re.compile(r"_ft_|in12k|in21k|in22k|jft|yfcc|ig1b|clip|laion|openai|dino|mae|ssl|swsl")
 
 
-def reasons(study: Study, paper: Paper, number: Number, row: Mapping[str, Any], cohorts: pd.DataFrame) -> list[str]:
-    """Each difference in plain words; empty where the run is as published as far as the config says.
+@dataclass(frozen=True)
+class Facts:
+    """What the runs of a study really were."""
 
-    `row` has cohort, view and model of the run, and size, recipe, weights and parameters as its model.json says.
+    models: Mapping[tuple[str, str, str, str, str], Mapping[str, Any]]
+    """`model.json` of a run of each cohort, task, view, protocol and model."""
+    splits: Mapping[tuple[str, str, str], pd.DataFrame]
+    """By cohort, task and protocol."""
+    cohorts: pd.DataFrame
+    """Table `cohorts`."""
+
+    def of_cohort(self, cohort: str, fact: str, label: str = "") -> float:
+        """A fact of a cohort; NaN where it is not known."""
+        table = self.cohorts
+        found = table[(table["cohort"] == cohort) & (table["fact"] == fact) & (table["label"] == label)]["measured"]
+        return float(found.iloc[0]) if len(found) else np.nan
+
+    def bars(self, cohort: str) -> float:
+        """Images with a scale bar."""
+        table = self.cohorts
+        return float(table[(table["cohort"] == cohort) & (table["fact"] == "scale bars")]["measured"].sum())
+
+
+@dataclass
+class Comparison:
+    """A run beside a published number."""
+
+    differences: list[str] = field(default_factory=list)
+    """Each in plain words, with what was published."""
+    unsaid: list[str] = field(default_factory=list)
+    """Conditions that the paper does not say, or the run did not record."""
+
+    def hold(self, what: str, ours: object, theirs: object, same: bool | None = None) -> None:
+        """Hold one condition of the run against the paper's; `same` where being equal is not the measure."""
+        if theirs == NOT_SAID:
+            self.unsaid.append(what)
+        elif not (ours == theirs if same is None else same):
+            self.differences.append(f"{what}: {_said(ours)} (published: {_said(theirs)})")
+
+    @property
+    def grade(self) -> str:
+        """One of `GRADES`."""
+        return "no" if self.differences else "unclear" if self.unsaid else "yes"
+
+
+def compare(study: Study, paper: Paper, number: Number, row: Mapping[str, Any], facts: Facts) -> Comparison:
+    """Every difference between a run and what a paper says of the number's run, and what it does not say.
+
+    `row` has cohort, task, view, protocol and model of the run, target where it was tested on another cohort, and size
+    as its model.json says.
     """
-    model = study.models[row["model"]]
-    found = [f"{row['size']} size"] if row["size"] not in ("", "paper") else []
-    if model.options != number.options:
-        given = ", ".join(f"{key} {value}" for key, value in model.options.items())
-        wanted = ", ".join(f"{key} {value}" for key, value in number.options.items())
-        found.append(f"{given or 'no options'} (published: {wanted or 'none'})")
-    if number.metric == "parameters":
+    found, model = Comparison(), study.models[row["model"]]
+    found.hold("size", row["size"] or "paper", "paper")
+    found.hold("options", _listed(model.options), _listed(number.options))
+    if number.metric in COUNTED:
         return found
-    if number.metric in ("training_seconds", "seconds_per_image"):
-        found.append("another machine")
-    if number.metric == "seconds_per_image":  # whatever it has learnt
-        return [*found, *_side(study, paper, row)]
-    found = [*_images(study, paper, number, row["cohort"], cohorts), *found]
-    if row["weights"] == "random" and model.features is None and number.architecture in paper.pretrained:
-        found.append("random weights (published: pretrained)")
-    if row["recipe"] not in ("", OWN):
-        found.append(f"recipe {row['recipe']}")
-    if paper.epochs and model.training.epochs < paper.epochs:
-        found.append(f"at most {model.training.epochs} epochs (published: {paper.epochs})")
-    if model.features is None:
-        found += _side(study, paper, row)
-    else:
-        found += _features(study, paper, model)
+    if number.metric in (*TIMED, "training_seconds"):
+        found.differences.append("another machine")
+    found.hold("side of the pictures", study.views[row["view"]].size, paper.conditions.side)
+    if number.metric in TIMED:  # whatever it has learnt
+        return found
+    _hold_pictures(found, study, paper, number, row, facts)
+    _hold_start(found, paper, number, model, facts.models.get(_cell(row), {}))
+    _hold_split(found, study, paper, number, row, facts)
+    _hold_training(found, paper.conditions, model)
+    if paper.backbones:
+        _hold_features(found, study, paper, model)
     return found
 
 
-def _side(study: Study, paper: Paper, row: Mapping[str, Any]) -> list[str]:
-    side = study.views[row["view"]].size
-    return [f"pictures of {side} pixels (published: {paper.side})"] if paper.side and side != paper.side else []
-
-
-def _images(study: Study, paper: Paper, number: Number, cohort: str, cohorts: pd.DataFrame) -> list[str]:
+def _hold_pictures(
+    found: Comparison, study: Study, paper: Paper, number: Number, row: Mapping[str, Any], facts: Facts
+) -> None:
+    """Which images, and what was done to them."""
+    cohort, said, view = row["cohort"], paper.conditions, study.views[row["view"]]
     dataset = paper.datasets[number.dataset]
-    url = getattr(study.cohorts[cohort], "url", None)
-    if url != dataset.url if url else cohort != number.dataset:
-        return [f"images of {cohort} (published: {dataset.name})"]
-    facts = cohorts[(cohorts["cohort"] == cohort) & (cohorts["fact"] == "images") & (cohorts["label"] == "")]
-    count = float(facts["measured"].iloc[0]) if len(facts) else np.nan
-    if count < FEW * dataset.images:
-        return [f"{count:,.0f} of {dataset.images:,} images"]
-    return []
+    own = paper.dataset_of(cohort, study.cohorts[cohort]) == number.dataset
+    found.hold("cohort", cohort, dataset.name, own)
+    if own:
+        _hold_count(found, "images in all", facts.of_cohort(cohort, "images"), dataset.images)
+    found.hold("pictures", view.kind, said.view, view.kind in said.same_views)
+    aspect = getattr(study.cohorts[cohort], "aspect", None) or facts.of_cohort(cohort, "median aspect")
+    if not abs(aspect - 1) <= SQUARE:
+        found.hold("fit to a square", getattr(view, "fit", "letterbox"), said.fit)
+    if facts.bars(cohort):
+        found.hold("scale bars", getattr(view, "scale_bar", "painted out"), said.scale_bar)
 
 
-def _features(study: Study, paper: Paper, model: Model) -> list[str]:
-    """Differences of the networks whose features a model reads."""
-    entry = study.features[model.features or ""]
-    if not isinstance(entry, DeepFeatures):
-        return [f"features {model.features} (published: {' and '.join(paper.backbones)})"]
-    names = [each.name for each in entry.backbones]
-    found = []
-    if set(names) != set(paper.backbones):
-        found.append(f"features of {' and '.join(names)} (published: {' and '.join(paper.backbones)})")
-    if any(each.weights is None for each in entry.backbones):
-        found.append("networks of random weights (published: pretrained)")
-    return found
+def _hold_count(found: Comparison, what: str, images: float, theirs: int) -> None:
+    if np.isnan(images):
+        found.unsaid.append(f"{what} (not recorded here)")
+    else:
+        found.hold(what, int(images), theirs)
+
+
+def _hold_start(found: Comparison, paper: Paper, number: Number, model: Model, facts: Mapping[str, Any]) -> None:
+    """Weights that the networks start from, and how their input is scaled."""
+    said = paper.conditions
+    texts = _weights_of(facts)
+    kinds = sorted({_kind_of(text) for text in texts})
+    theirs = said.weights.get(number.architecture or "", NOT_SAID)
+    if model.self_supervised is not None:
+        kinds = ["self-trained"]
+    found.hold("weights at the start", " and ".join(kinds), theirs)
+    if kinds == ["imagenet"] == [theirs]:
+        sources = sorted({"timm" if text.startswith("hub:timm/") else text for text in texts})
+        found.hold("source of the weights", " and ".join(sources), said.library)
+    scalings = scalings_of(facts)
+    if not scalings:
+        found.unsaid.append("scaling of the input (not recorded here)")
+    else:
+        found.hold("scaling of the input", " and ".join(scalings), said.scaling)
+
+
+def _hold_split(
+    found: Comparison, study: Study, paper: Paper, number: Number, row: Mapping[str, Any], facts: Facts
+) -> None:
+    """How the images were divided, and which ones are reported on."""
+    said, splits = paper.conditions, study.splits
+    found.hold("divided at random", row["protocol"], said.split)
+    if splits.folds > 1:
+        found.hold("divisions", f"{splits.folds} folds", "one")
+    found.hold("classes kept in proportion", True, said.stratified)
+    found.hold("share of validation images", splits.validation, said.validation)
+    found.hold("epoch chosen on", "other images", said.epoch_chosen_on)
+    if number.target:
+        outside = facts.of_cohort(row["target"], "images")
+        _hold_count(found, "test images", outside, paper.datasets[number.target].images)
+        return
+    split = facts.splits.get((row["cohort"], row["task"], row["protocol"]))
+    tests = said.tests.get(number.task or "")
+    if split is None:
+        found.unsaid.append("test images (not recorded here)")
+        return
+    tested = split.loc[(split["role"] == "test") & (split["fold"] == split["fold"].min()), "label"].value_counts()
+    count = int(tested.sum())
+    if tests is None or tests.images == NOT_SAID:
+        found.hold("share of test images", round(count / max(1, split["image_id"].nunique()), 3), said.test)
+        return
+    wanted = int(tests.images)
+    found.hold("test images", count, wanted, abs(count - wanted) <= NEAR * wanted)
+    if not tests.counts:
+        found.unsaid.append("test images by class")
+        return
+    ours = {label: int(tested.get(label, 0)) for label in tests.counts}
+    mixed = any(abs(ours[label] / max(1, count) - tests.counts[label] / wanted) > MIXED for label in ours)
+    found.hold("test images by class", _listed(ours), _listed(tests.counts), not mixed)
+
+
+def _hold_training(found: Comparison, said: Conditions, model: Model) -> None:
+    training = model.training
+    if (model.recipe or OWN) != OWN:
+        found.differences.append(f"recipe {model.recipe} (published: its own)")
+    found.hold("balance of the classes", training.balance, said.balance)
+    found.hold("loss", training.loss.kind, said.loss)
+    found.hold("optimiser", training.optimiser, said.optimiser)
+    found.hold("learning rate", training.learning_rate, said.learning_rate)
+    found.hold("images in a batch", training.batch_size, said.batch_size)
+    found.hold("most epochs", training.epochs, said.epochs)
+    ours = training.augmentation.model_dump(exclude_defaults=True)
+    theirs = NOT_SAID if said.augmentation == NOT_SAID else _listed(dict(said.augmentation))
+    found.hold("augmentation", _listed(ours), theirs)
+
+
+def _hold_features(found: Comparison, study: Study, paper: Paper, model: Model) -> None:
+    """The networks whose features a model reads, and which images scaling and choice saw."""
+    entry = study.features.get(model.features or "")
+    names = sorted(each.name for each in entry.backbones) if isinstance(entry, DeepFeatures) else [str(model.features)]
+    found.hold("features of", " and ".join(names), " and ".join(sorted(paper.backbones)))
+    if paper.conditions.features_fitted_on is not None:
+        found.hold("features fitted on", "training images", paper.conditions.features_fitted_on)
+
+
+def _cell(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    return row["cohort"], row["task"], row["view"], row["protocol"], row["model"]
+
+
+def _weights_of(facts: Mapping[str, Any]) -> list[str]:
+    """What each trunk started from, as `model.json` has it, without digests."""
+    networks = (facts.get("features") or {}).get("networks")
+    texts = [each["weights"] for each in networks] if networks else str(facts.get("weights", "")).split("; partner: ")
+    return [text.partition(" (sha256")[0] for text in texts]
+
+
+def _kind_of(weights: str) -> str:
+    """`random`, `imagenet` (ImageNet-1k with its labels, by timm's name for the weights), or what it says."""
+    name, _, tag = weights.removeprefix("hub:").partition("@")[0].rpartition(".")
+    if weights.startswith("hub:timm/") and name and tag.endswith("in1k") and not _OTHER_SETS.search(tag):
+        return "imagenet"
+    return weights or "not recorded"
+
+
+def scalings_of(facts: Mapping[str, Any]) -> list[str]:
+    """Names of the scalings of a model's inputs, by its `model.json`; none where that does not say."""
+    networks = (facts.get("features") or {}).get("networks")
+    if networks:
+        parts = [each.get("input") for each in networks]
+    elif "input" in facts:
+        parts = list(facts["input"].values()) or [PRESETS["unit"].model_dump()]
+    else:
+        return []
+    return [] if None in parts else sorted({_scaling_named(each) for each in parts})
+
+
+def _scaling_named(given: Mapping[str, Any]) -> str:
+    for name, preset in PRESETS.items():
+        close = np.allclose(given["mean"], preset.mean, atol=1e-4) and np.allclose(given["sd"], preset.sd, rtol=1e-3)
+        if close and given.get("channels", "rgb") == preset.channels:
+            return name
+    return f"mean {_said(tuple(given['mean']))}, sd {_said(tuple(given['sd']))}"
+
+
+def _listed(given: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_said(given[key])}" for key in sorted(given)) or "none"
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_said, value)) + "]"
+    return str(value)

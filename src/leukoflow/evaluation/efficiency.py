@@ -1,6 +1,6 @@
 """Tables of what each model costs: `efficiency` by model, `energy` by run, `layers` and `speed` by network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +23,8 @@ COLUMNS = [
     "latency_p95_ms", "latency_processor_ms", "images_per_second", "batch", "peak_memory_mb", "gpu",
     "gpu_latency_p50_ms", "gpu_latency_p95_ms", "gpu_images_per_second", "gpu_batch", "gpu_peak_memory_mb",
     "energy_uj", "load", "epochs", "best_epoch", "seconds", "training_images_per_second", "firing_rate_low",
-    "firing_rate_high",
+    "firing_rate_high", "classifier_inputs", "classifier_parameters", "classifier_bytes", "classifier_macs",
+    "classifier_latency_p50_ms",
 ]  # fmt: skip
 
 
@@ -60,7 +61,10 @@ def efficiency(
     """`COLUMNS`, a row for each model on its data: size, operations, time, memory, energy; means over runs of what
     differs between them (training time, speed of training, epochs, energy, firing rates).
 
-    `images_per_second` is the best over batch sizes, with `batch` the size; latency and memory are of one image.
+    `images_per_second` is the best over batch sizes, with `batch` the size; latency and memory are of one image. Costs
+    are of the whole way from a picture. Of a model that reads features this takes in the networks, the fusion stack,
+    the scaler and the columns chosen, and `classifier_...` are of its classifier alone; where that way was not
+    measured, as with features of cells, the costs are empty.
     """
     if not models:
         raise LeukoFlowError("profile: no run was given; name at least one")
@@ -72,19 +76,36 @@ def efficiency(
     means = grouped.agg(how).reset_index()
     means["runs"] = grouped.size().to_numpy()
     by_network = _by_network(measured)
-    costs = [_costs(by_network[each]) for each in means[NETWORK].itertuples(index=False, name=None)]
-    means = means.join(pd.DataFrame(costs, index=means.index))
-    means["trainable"] = means["parameters"] - means["frozen"]
-    for name in ("parameters", "trainable", "buffers", "bytes", "macs", "batch", "gpu_batch"):
-        means[name] = means[name].round().astype("Int64")
+    of_rows = [by_network[each] for each in means[NETWORK].itertuples(index=False, name=None)]
+    means = means.join(pd.DataFrame([_costs(each) for each in of_rows], index=means.index))
+    _take_the_whole_way(means, of_rows)
+    counts = ("parameters", "trainable", "buffers", "bytes", "macs", "batch", "gpu_batch", "classifier_inputs")
+    for name in (*counts, "classifier_parameters", "classifier_bytes", "classifier_macs"):
+        means[name] = means[name].astype(float).round().astype("Int64")
     return blocks_first(means, BLOCK, "seconds").reindex(columns=COLUMNS)
+
+
+def _take_the_whole_way(means: pd.DataFrame, measured: Sequence[Measured]) -> None:
+    """Put in place of a classifier's own size that of the whole way, or nothing where that was not measured."""
+    reads = means["reads"].eq("features")
+    means["classifier_inputs"] = means["input_size"].where(reads)
+    for place, each in zip(means.index, measured, strict=True):
+        if each.classifier is None:
+            continue
+        whole = each.parameters is not None
+        means.loc[place, "parameters"] = each.parameters if whole else np.nan
+        means.loc[place, "input_size"] = each.side if whole else np.nan
+        means.loc[place, "trainable"] = means.loc[place, "trainable"] + each.trained if whole else np.nan
+        if not whole:
+            means.loc[place, ["buffers", "bytes"]] = np.nan
 
 
 def _run_row(run: Run, facts: Mapping[str, Any], history: pd.DataFrame | None) -> dict[str, Any]:
     """What training has said of one run."""
     row: dict[str, Any] = {name: getattr(run, name) for name in CELL}
     row |= {name: str(facts.get(name, "")) for name in TEXT} | {"training_device": str(facts.get("device", ""))}
-    row |= {name: _number(facts.get(name)) for name in ("parameters", "epochs", "best_epoch", "seconds", "input_size")}
+    numbers = ("parameters", "trainable", "epochs", "best_epoch", "seconds", "input_size")
+    row |= {name: _number(facts.get(name)) for name in numbers}
     pace = history["images_per_second"] if history is not None and len(history) else pd.Series(dtype=float)
     rates = list((facts.get("firing_rates") or {}).values())
     low, high = (min(rates), max(rates)) if rates else (np.nan, np.nan)
@@ -95,7 +116,7 @@ def _run_row(run: Run, facts: Mapping[str, Any], history: pd.DataFrame | None) -
 def _costs(measured: Measured) -> dict[str, Any]:
     """What measuring has found of one network."""
     macs = sum(each.macs for each in measured.layers)
-    row: dict[str, Any] = {"frozen": measured.frozen, "buffers": measured.buffers, "bytes": measured.bytes}
+    row: dict[str, Any] = {"buffers": measured.buffers, "bytes": measured.bytes}
     row |= {"macs": macs if measured.layers else np.nan, "gpu": ""}
     for prefix, rows in (
         ("", [each for each in measured.speed if each["device"] == "cpu"]),
@@ -111,6 +132,9 @@ def _costs(measured: Measured) -> dict[str, Any]:
             row["gpu"] = single["device"]
         elif single:
             row["load"] = single["load"]
+    alone = measured.classifier
+    for name in ("parameters", "bytes", "macs", "latency_p50_ms"):
+        row[f"classifier_{name}"] = np.nan if alone is None else getattr(alone, name)
     return row
 
 

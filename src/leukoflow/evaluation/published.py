@@ -13,7 +13,7 @@ from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
 from leukoflow.evaluation import plausible
 from leukoflow.evaluation.bootstrap import wilson_interval
-from leukoflow.evaluation.comparable import reasons
+from leukoflow.evaluation.comparable import Facts, compare
 from leukoflow.evaluation.published_checks import POSSIBLE, VERDICTS
 from leukoflow.evaluation.published_more import PLACES, further
 
@@ -23,6 +23,11 @@ COSTS = {
     "parameters": ("parameters", 1.0),
     "training_seconds": ("seconds", 1.0),
     "seconds_per_image": ("latency_p50_ms", 1e-3),
+    "gpu_seconds_per_image": ("gpu_latency_p50_ms", 1e-3),
+    "images_per_second": ("gpu_images_per_second", 1.0),
+    "megabytes": ("bytes", 1e-6),
+    "memory_megabytes": ("peak_memory_mb", 1.0),
+    "gpu_memory_megabytes": ("gpu_peak_memory_mb", 1.0),
 }
 """Metrics that stand in the table efficiency: their columns there, and the factor to the papers' unit."""
 COLUMNS = [
@@ -30,31 +35,32 @@ COLUMNS = [
     "published", "published_low", "published_high", "published_interval", "cohort", "target", "view", "model",
     "protocol", "reproduced", "low", "high", "difference", "honest_protocol", "honest", "honest_low", "honest_high",
     "honest_difference", "size", "recipe", "weights", "epochs", "parameters", "images", "runs", "counted", "comparable",
-    "reason", "verdict", "note",
+    "differences", "unsaid", "reason", "verdict", "note",
 ]  # fmt: skip
 ABSENT = "not run in this study"
 UNMEASURED = "run, but this study has no table of it"
 
 
 def reproduction(
-    study: Study, papers: Mapping[str, Paper], tables: Mapping[str, pd.DataFrame], checked: pd.DataFrame
+    study: Study, papers: Mapping[str, Paper], tables: Mapping[str, pd.DataFrame], checked: pd.DataFrame, facts: Facts
 ) -> pd.DataFrame:
     """One row for each published number, `COLUMNS`.
 
     `tables` are the study's leaderboard, external, scores, efficiency and cohorts, and, where it has them, calibration
-    and discrimination; `checked` is the table of checks.
+    and discrimination; `checked` is the table of checks; `facts` are what the runs really were.
     `reproduced` is under the paper's protocol (images divided at random), `honest` under the strictest other one; both
-    with their intervals. `comparable` is yes or no, and `reason` says why not; both are empty of numbers where nothing
-    was run. `verdict` is the gravest of the number's checks.
+    with their intervals. `comparable` is one of `comparable.GRADES`, `differences` are what about the run is not as
+    published, `unsaid` the conditions that the paper does not say. `reason` says why a number has no counterpart here.
+    `verdict` is the gravest of the number's checks.
     """
     rows = []
     for paper in papers.values():
         for number in paper.numbers:
             row: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan)
             row |= dict.fromkeys(("cohort", "target", "view", "model", "protocol", "honest_protocol", "recipe"), "")
-            row |= {"size": "", "weights": "", "comparable": "", "reason": ABSENT}
+            row |= {"size": "", "weights": "", "comparable": "", "differences": "", "unsaid": "", "reason": ABSENT}
             row |= _published(paper, number) | _verdict(paper, number, checked)
-            rows.append(row | _ours(study, paper, number, tables))
+            rows.append(row | _ours(study, paper, number, tables, facts))
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["difference"] = table["reproduced"] - table["published"]
     table["honest_difference"] = table["honest"] - table["published"]
@@ -90,7 +96,9 @@ def _verdict(paper: Paper, number: Number, checked: pd.DataFrame) -> dict[str, A
     return {"verdict": gravest, "note": " ".join(filter(None, notes))}
 
 
-def _ours(study: Study, paper: Paper, number: Number, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def _ours(
+    study: Study, paper: Paper, number: Number, tables: Mapping[str, pd.DataFrame], facts: Facts
+) -> dict[str, Any]:
     """What the study has of a number; empty where it ran nothing that corresponds."""
     for name in counterparts(study, number):
         place = _place(study, paper, number, name, tables)
@@ -106,7 +114,7 @@ def _ours(study: Study, paper: Paper, number: Number, tables: Mapping[str, pd.Da
         if number.metric in COSTS:  # no matter of how the images are divided
             column, factor = COSTS[number.metric]
             row["reproduced"] = factor * float(costs.get(column, np.nan))
-            return row | _said(study, paper, number, row, tables["cohorts"])
+            return row | _said(study, paper, number, row, board, facts)
         same, strict = board[board["protocol"] == SAME], board[board["protocol"] != SAME]
         for part, protocol, (value, low, high), unseen in (
             (same, "protocol", ("reproduced", "low", "high"), False),
@@ -116,16 +124,21 @@ def _ours(study: Study, paper: Paper, number: Number, tables: Mapping[str, pd.Da
                 row[protocol] = str(part.iloc[0]["protocol"])
                 found = _measured(number, part.iloc[0], tables, unseen)
                 row |= dict(zip((value, low, high), found, strict=True))
-        return row | _said(study, paper, number, row, tables["cohorts"])
+        return row | _said(study, paper, number, row, board, facts)
     return {}
 
 
-def _said(study: Study, paper: Paper, number: Number, row: Mapping[str, Any], cohorts: pd.DataFrame) -> dict[str, str]:
-    """Whether a run is comparable, and why not."""
+def _said(
+    study: Study, paper: Paper, number: Number, row: Mapping[str, Any], board: pd.DataFrame, facts: Facts
+) -> dict[str, str]:
+    """Whether a run is comparable, and why not: the one under the paper's protocol, where there is one."""
     if all(np.isnan(row.get(each, np.nan)) for each in ("reproduced", "honest")):
         return {"reason": UNMEASURED}
-    said = reasons(study, paper, number, row, cohorts)
-    return {"comparable": "no" if said else "yes", "reason": "; ".join(said)}
+    protocols = list(board["protocol"])
+    place = {"task": str(board.iloc[0]["task"]), "protocol": SAME if SAME in protocols else str(protocols[-1])}
+    found = compare(study, paper, number, {**row, **place}, facts)
+    said = {"differences": "; ".join(found.differences), "unsaid": ", ".join(found.unsaid)}
+    return {"comparable": found.grade, "reason": "", **said}
 
 
 def counterparts(study: Study, number: Number) -> list[str]:
@@ -158,21 +171,22 @@ def _place(
     """Rows of the leaderboard (of the external cohorts) for a model on one cohort and view, protocols from loose to
     strict, and its row of the efficiency table; None where it was not run on the task.
 
-    The paper's own images are preferred, then plain views, then the view with most protocols.
+    The paper's own images are preferred, then views of its kind, plain views, and the view with most protocols.
     """
     rows = tables["external" if number.target else "leaderboard"]
     rows = rows[(rows["model"] == model) & (rows["task"] == number.task)]
     if number.target:
-        rows = rows[[is_dataset(study, paper, number.target, str(name)) for name in rows["target"]]]
+        rows = rows[[_is_dataset(study, paper, number.target, str(name)) for name in rows["target"]]]
     if rows.empty:
         return None
     order = {name: place for place, name in enumerate(get_args(Protocol))}
     blocks = []
     for place, (key, part) in enumerate(rows.groupby(["cohort", "view"], sort=False)):
         cohort, view = map(str, key)
-        own, plain = is_dataset(study, paper, number.dataset, cohort), study.views[view].kind == "plain"
-        blocks.append((not own, not plain, -part["protocol"].nunique(), place, part))
-    board = min(blocks, key=lambda each: each[:4])[-1]
+        own, kind = _is_dataset(study, paper, number.dataset, cohort), study.views[view].kind
+        alike = kind in paper.conditions.same_views
+        blocks.append((not own, not alike, kind != "plain", -part["protocol"].nunique(), place, part))
+    board = min(blocks, key=lambda each: each[:5])[-1]
     board = board.sort_values("protocol", key=lambda names: names.map(order), kind="stable")
     costs = tables["efficiency"]
     first = board.iloc[0]
@@ -181,10 +195,8 @@ def _place(
     return board, (costs.to_dict("records")[0] if len(costs) else {})
 
 
-def is_dataset(study: Study, paper: Paper, dataset: str, cohort: str) -> bool:
-    """Whether a study's cohort is a paper's dataset: downloaded from the same address, or else of its name."""
-    url = getattr(study.cohorts[cohort], "url", None)
-    return url == paper.datasets[dataset].url if url else cohort == dataset
+def _is_dataset(study: Study, paper: Paper, dataset: str, cohort: str) -> bool:
+    return paper.dataset_of(cohort, study.cohorts[cohort]) == dataset
 
 
 def _measured(

@@ -10,6 +10,7 @@ from leukoflow.config.published import Number
 MICRO = "micro average"
 PLACES = {
     "ece": ("calibration", "none", "ece"),
+    "adaptive_ece": ("calibration", "none", "adaptive_ece"),
     "mce": ("calibration", "none", "mce"),
     "brier": ("calibration", "none", "brier"),
     "loss": ("calibration", "none", "nll"),

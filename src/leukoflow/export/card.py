@@ -1,10 +1,12 @@
 """The model card, in words for a haematologist, and the licence notes."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from leukoflow.artefact.schema import FILES, Export
 from leukoflow.config.study import Study
+from leukoflow.core.names import shown
 
 RESEARCH = (
     "**For research only. This is no medical device and no diagnosis.** It must not decide about a patient, and its "
@@ -25,19 +27,25 @@ TITLES = {
 }
 
 
+def literal(text: str) -> str:
+    """Text in which nothing is Markdown or HTML, also within a table."""
+    return re.sub(r"[\\`*_\[\]<>|&$~]", r"\\\g<0>", shown(text))
+
+
 def card(facts: Export, study: Study) -> str:
     """The card, Markdown."""
+    classes = ", ".join(map(literal, facts.classes))
     parts = [
         f"# {facts.title}: {facts.task} on {facts.cohort}",
         RESEARCH,
-        f"It names one of {len(facts.classes)} classes ({', '.join(facts.classes)}) for a picture of a blood smear. "
+        f"It names one of {len(facts.classes)} classes ({classes}) for a picture of a blood smear. "
         f"Architecture: {facts.title}, {facts.source}; {facts.parameters:,} parameters; study `{facts.study}`, run "
         f"`{facts.run}`.",
         "## What it is for",
         "Comparing methods, teaching, and finding out on your own images where such a model fails. Not for screening, "
         "triage, diagnosis or treatment, and not for images of other stains, tissues or microscopes than those below.",
         "## What the audits found",
-        "\n".join(f"- {each}" for each in facts.findings),
+        "\n".join(f"- {literal(each)}" for each in facts.findings),
         "## What it learnt from",
         _data(facts, study),
         "## Results",
@@ -166,4 +174,4 @@ def _terms(cohort: Any) -> str:
 
 def licence_notes(facts: Export) -> str:
     """The licence notes, Markdown."""
-    return "# Licences\n\n" + "\n".join(f"- {each}" for each in facts.licences) + "\n"
+    return "# Licences\n\n" + "\n".join(f"- {literal(each)}" for each in facts.licences) + "\n"

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +17,19 @@ from leukoflow.config.features import Backbone, DeepFeatures
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import reserve, write_text
 from leukoflow.core.seeding import stream_seed
-from leukoflow.models import pretrained
+from leukoflow.models import inputs, pretrained
 from leukoflow.models.inference import to_input
+from leukoflow.models.inputs import Found
 from leukoflow.models.layers.backbones import Standardise, trunk
 
 # What timm keeps behind the last feature map; it plays no part here.
 _BEHIND = ("head.", "conv_head.", "norm_head.")
 _FLUSHED = 8  # batches between two records of progress
+
+
+def is_used(name: str) -> bool:
+    """Whether a tensor of a network, by its name, plays a part before the last feature map."""
+    return not name.startswith(_BEHIND)
 
 
 @dataclass(frozen=True)
@@ -37,17 +44,19 @@ class Network:
     """`random`, or what the config says."""
     sha256: str | None
     """Digest of the file of weights."""
+    inputs: Found
+    """How its input is scaled."""
 
-    def facts(self) -> dict[str, str | int | None]:
+    def facts(self) -> dict[str, Any]:
         """For `matrix.json`; `parameters` are those up to the last feature map."""
-        named = self.model.named_parameters()
-        parameters = sum(each.numel() for name, each in named if not name.startswith(_BEHIND))
+        parameters = sum(each.numel() for name, each in self.model.named_parameters() if is_used(name))
         return {
             "name": self.name,
             "weights": self.weights,
             "sha256": self.sha256,
             "channels": self.channels,
             "parameters": parameters,
+            "input": self.inputs.facts(),
         }
 
 
@@ -67,7 +76,9 @@ def load_network(backbone: Backbone, file: Path | None, seed: int) -> Network:
     if file is not None:
         digest = pretrained.load(model, file, sha256=backbone.sha256)
     channels = int(model.num_features)  # type: ignore[arg-type]
-    return Network(model.eval().requires_grad_(False), backbone.name, channels, backbone.weights or "random", digest)
+    wanted = inputs.find(backbone, backbone.name, "trunk", file, f"features, {backbone.name}: input_scaling")
+    model.eval().requires_grad_(False)
+    return Network(model, backbone.name, channels, backbone.weights or "random", digest, wanted)
 
 
 def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Network, Network]:
@@ -88,23 +99,22 @@ def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Networ
 class Extractor(nn.Module):
     """Images float32 [B, 3, H, W] in [0, 1] to rows [B, g * g * (C1 + C2)] of both networks' maps, averaged to g x g.
 
-    Images are standardised by ImageNet's means. Order in a row: network, channel, row, column; with g = 1 these are the
-    pooled features. Raises LeukoFlowError for a network without feature maps, or with maps smaller than g x g.
+    Images are scaled for each network as its weights want it. Order in a row: network, channel, row, column; with g = 1
+    these are the pooled features. Raises LeukoFlowError for a network without feature maps, or with maps smaller than
+    g x g.
     """
 
     def __init__(self, networks: tuple[Network, Network], grid: int) -> None:
         super().__init__()
-        self.standardise = Standardise()
+        self.scalings = nn.ModuleList(Standardise(each.name).set(each.inputs.scaling) for each in networks)
         self.models = nn.ModuleList(each.model for each in networks)
         self.networks = networks
         self.grid = grid
 
     def forward(self, images: Tensor) -> Tensor:
         """Images to rows."""
-        x = self.standardise(images)
-        return torch.cat(
-            [self._pooled(model, network, x) for model, network in zip(self.models, self.networks, strict=True)], dim=1
-        )
+        rows = zip(self.models, self.networks, self.scalings, strict=True)
+        return torch.cat([self._pooled(model, network, scaling(images)) for model, network, scaling in rows], dim=1)
 
     def _pooled(self, model: nn.Module, network: Network, x: Tensor) -> Tensor:
         maps = model.forward_features(x)  # type: ignore[operator]
@@ -115,7 +125,8 @@ class Extractor(nn.Module):
         if min(maps.shape[2:]) < self.grid:
             found = "x".join(map(str, maps.shape[2:]))
             raise LeukoFlowError(
-                f"features: maps of {network.name} are {found}, less than grid {self.grid}; lower grid"
+                f"features: maps of {network.name} are {found}, less than grid {self.grid}; lower grid, or give the "
+                "view a larger size"
             )
         return adaptive_avg_pool2d(maps.float(), self.grid).flatten(1)
 

@@ -1,5 +1,6 @@
 """A classifier of deep features that is given pictures: extraction, fusion stack, scaling and choice in front of it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,23 @@ from torch import Tensor, nn
 from leukoflow.config.features import DeepFeatures
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table
-from leukoflow.features.deep import Extractor, load_networks
+from leukoflow.features.deep import Extractor, is_used, load_networks
 from leukoflow.features.matrix import chosen_columns
 from leukoflow.features.selection import Transform, load_transform
+
+
+@dataclass(frozen=True)
+class InFront:
+    """What lies between a picture and a classifier of features, in numbers and bytes."""
+
+    parameters: int
+    """Of both networks up to their last maps, and of the fusion stack."""
+    trained: int
+    """Those of them that were trained: of the fusion stack, or none."""
+    buffers: int
+    """Running statistics, what the scaler was fitted to, and the columns that were chosen."""
+    bytes: int
+    """All of these as they are held in memory."""
 
 
 class FromPictures(nn.Module):
@@ -23,6 +38,28 @@ class FromPictures(nn.Module):
         self.transform = transform
         self.columns = columns
         self.classifier = classifier
+        self.stack = transform.stack  # a part of `transform`, here for whoever looks through the layers
+
+    def in_front(self, trained_stack: bool) -> InFront:
+        """The size of all but the classifier; trained_stack: whether the fusion stack was trained, not drawn."""
+        networks = [network.model for network in self.extractor.networks]
+        saved = [each for model in networks for name, each in model.state_dict().items() if is_used(name)]
+        learnt = [each for model in networks for name, each in model.named_parameters() if is_used(name)]
+        parameters = sum(each.numel() for each in learnt)
+        stacked = 0
+        if self.stack is not None:
+            stacked = sum(each.numel() for each in self.stack.parameters())
+            saved += self.stack.state_dict().values()
+        scaler = self.transform.scaler
+        arrays = [scaler.centre, scaler.scale, scaler.fill, np.array([scaler.clip]), self.columns]
+        arrays += [] if self.transform.projection is None else [self.transform.projection]
+        numbers = sum(each.numel() for each in saved) + sum(each.size for each in arrays)
+        return InFront(
+            parameters=parameters + stacked,
+            trained=stacked if trained_stack else 0,
+            buffers=numbers - parameters - stacked,
+            bytes=sum(each.numel() * each.element_size() for each in saved) + sum(each.nbytes for each in arrays),
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Images to logits; features are extracted in single precision, as for training."""

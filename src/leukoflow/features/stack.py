@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models.inference import load_weights
 from leukoflow.models.layers.attention import PositionAttention
 from leukoflow.models.layers.norm import BatchNorm1d
 
@@ -88,10 +88,10 @@ def random_stack(channels: tuple[int, int], grid: int, size: str, seed: int) -> 
 def load_stack(path: str | Path, channels: tuple[int, int], grid: int, size: str) -> Stack | None:
     """The stack of a file, in evaluation mode; None where the file holds no tensors (there is no stack).
 
-    Raises LeukoFlowError where the file is damaged or of another stack.
+    Raises LeukoFlowError where the file is damaged, holds NaN or infinity, or is of another stack.
     """
     try:
-        tensors = load_file(path)
+        tensors = load_weights(path, "delete it and run again")
         if not tensors:
             return None
         with torch.device("meta"):

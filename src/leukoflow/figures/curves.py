@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from leukoflow.core.runs import is_baseline
 from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, RULE, class_colour, panels, wrap
+from leukoflow.figures.style import INK, MUTED, RULE, class_colour, legend_columns, panels, wrap
 
 Kind = Literal["roc", "pr"]
 LABELS = {"roc": ("False positive rate", "True positive rate"), "pr": ("Recall", "Precision")}
@@ -34,9 +34,11 @@ def curves(kind: Kind, table: pd.DataFrame, classes: Sequence[str]) -> tuple[Fig
         axes.label_outer()
     figure.supxlabel(LABELS[kind][0], fontsize=9)
     figure.supylabel(LABELS[kind][1], fontsize=9)
-    handles = [Line2D([], [], color=class_colour(index), label=name) for index, name in enumerate(classes)]
+    handles = [Line2D([], [], color=class_colour(index), label=wrap(name, 24)) for index, name in enumerate(classes)]
     handles += [Line2D([], [], color=INK, linestyle=dashes, label=name) for name, dashes in AVERAGES.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 2 * min(4, len(models)) + 1))
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=legend_columns(handles, figure, 2 * min(4, len(models)) + 1)
+    )
     return figure, shown[COLUMNS].reset_index(drop=True)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
+from leukoflow.core.names import shown
 from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.pictures import load, shards_in, show, view_of
 from leukoflow.figures.style import empty
@@ -16,15 +17,14 @@ PAIRS = 12
 
 
 def examples(duplicates: pd.DataFrame, count: int = PAIRS) -> pd.DataFrame:
-    """Up to `count` pairs: across cohorts, near and identical in turn, each kind from most to least alike."""
+    """Up to `count` pairs: across cohorts, then within, the altered ones first, each kind from most to least alike."""
     across = duplicates["cohort_a"] != duplicates["cohort_b"]
-    kinds = [
-        duplicates[across],
-        duplicates[~across & (duplicates["kind"] == "near")],
-        duplicates[~across & (duplicates["kind"] == "identical")],
-    ]
-    shares = [min(len(kind), most) for kind, most in zip(kinds, (count // 2, count, count // 4), strict=True)]
-    shares[1] = min(shares[1], count - shares[0] - shares[2])
+    kinds = [duplicates[across]]
+    kinds += [duplicates[~across & (duplicates["kind"] == kind)] for kind in ("moved", "turned", "near", "identical")]
+    most = (count // 2, count // 4, count // 4, count, count // 4)
+    shares = [min(len(kind), share) for kind, share in zip(kinds, most, strict=True)]
+    shares[4] = min(shares[4], max(0, count - sum(shares[:3])))
+    shares[3] = min(shares[3], count - sum(shares[:3]) - shares[4])
     chosen = []
     for kind, share in zip(kinds, shares, strict=True):
         ordered = kind.sort_values(["correlation", "image_a", "image_b"], ascending=[False, True, True], kind="stable")
@@ -72,11 +72,13 @@ def _heading(pair: pd.Series) -> str:
     where = pair["cohort_a"] if pair["cohort_a"] == pair["cohort_b"] else f"{pair['cohort_a']} | {pair['cohort_b']}"
     if pair["kind"] == "identical":
         return f"{where}: identical bytes"
+    if pair["kind"] in ("turned", "moved"):
+        return f"{where}: {pair['change']}, r = {pair['correlation']:.3f}"
     return f"{where}: {int(pair['hash_distance'])} of 64 bits, r = {pair['correlation']:.3f}"
 
 
 def _short(name: str, width: int = 26) -> str:
-    tail = name.rsplit("/", 1)[-1]
+    tail = shown(name.rsplit("/", 1)[-1])
     return tail if len(tail) <= width else f"...{tail[-width + 3 :]}"
 
 

@@ -20,7 +20,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table
 from leukoflow.features.matrix import open_selection
 from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import MUTED, class_colour, empty
+from leukoflow.figures.style import MUTED, class_colour, empty, legend_columns, wrap
 
 MOST_IMAGES = 2000
 NEIGHBOURS = 10
@@ -137,10 +137,10 @@ def embedding_chart(entries: Mapping[str, Points], classes: Sequence[str]) -> tu
         tables.append(facts.assign(features=name, x=place[:, 0], y=place[:, 1]))
         agreements.append(agreement.assign(features=name))
     handles = [
-        Line2D([], [], color=class_colour(index), marker="o", linestyle="none", markersize=5, label=name)
+        Line2D([], [], color=class_colour(index), marker="o", linestyle="none", markersize=5, label=wrap(name, 24))
         for index, name in enumerate(classes)
     ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(len(handles), 4))
+    figure.legend(handles=handles, loc="outside lower left", ncols=legend_columns(handles, figure, 4))
     table = pd.concat(tables, ignore_index=True)[["features", "image_id", "class", *GROUPS, "x", "y"]]
     return figure, table.round({"x": 3, "y": 3}), pd.concat(agreements, ignore_index=True)
 

@@ -159,7 +159,7 @@ def _explained(
         return
     image = str(found["image_id"])
     _picture(axes, {image: overlay(pictures[image], heat[int(str(found.name))])}, labels, image)
-    true, predicted = classes[int(found["y"])], classes[int(found["predicted"])]
+    true, predicted = (wrap(classes[int(found[each])], 16) for each in ("y", "predicted"))
     if mistake or true != predicted:
         text = f"{true} as\n{predicted}" if mistake else f"as {predicted}"
         axes.text(

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from leukoflow.core.runs import is_baseline
 from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, class_colour, panels, wrap
+from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, class_colour, legend_columns, panels, wrap
 
 STAGES = {"none": ("as trained", PALETTE[1], "o"), "temperature": ("temperature", PALETTE[0], "s")}
 """Calibrators that are drawn: name in the legend, colour, marker."""
@@ -110,9 +110,11 @@ def class_reliability_chart(
         axes.label_outer()
     figure.supxlabel("Mean probability of the class", fontsize=9)
     figure.supylabel("Share of images of the class", fontsize=9)
-    handles = [Line2D([], [], color=class_colour(k), marker="o", label=label) for k, label in enumerate(classes)]
+    handles = [
+        Line2D([], [], color=class_colour(k), marker="o", label=wrap(label, 24)) for k, label in enumerate(classes)
+    ]
     handles.append(Line2D([], [], color=INK, linestyle=(0, (3, 2)), label="with a temperature"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 9))
+    figure.legend(handles=handles, loc="outside upper center", ncols=legend_columns(handles, figure, 9))
     return figure, shown[COLUMNS].reset_index(drop=True)
 
 

@@ -1,5 +1,6 @@
 """Accuracy against the number of training images."""
 
+from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
@@ -10,19 +11,20 @@ from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
 from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import MUTED, PROTOCOLS, empty, panels, wrap
+from leukoflow.figures.style import MUTED, PALETTE, PROTOCOLS, empty, panels, wrap
 
 
-def sample_size_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+def sample_size_chart(table: pd.DataFrame, metrics: Sequence[str] = ("accuracy", "f1")) -> tuple[Figure, pd.DataFrame]:
     """A panel for each model, a line of accuracy for each protocol with its interval, macro F1 dotted.
 
     `table` holds the sample sizes of one cohort, task and view; where there are several runs, bars are their standard
-    deviation.
+    deviation. `metrics` are what is shown: `accuracy` with or without `f1`.
     """
     table = table[table["class"] == ""].reset_index(drop=True)
     models = list(dict.fromkeys(table["model"]))
     if not models:
         return empty("No model was trained on several shares of the images."), table
+    table = table[table["metric"].isin(metrics)].reset_index(drop=True)
     figure, grid = panels(len(models), 4, 2.7 if len(models) > 1 else 4.2, 2.7)
     least = float(np.nanmin(table[["low", "value"]].to_numpy(float)))
     for axes, model in zip(grid, models, strict=True):
@@ -38,8 +40,41 @@ def sample_size_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], markersize=4.5, label=f"{name} split")
         for name in used
     ]
-    handles.append(Line2D([], [], color=MUTED, linestyle=":", label="macro F1"))
+    if "f1" in metrics:
+        handles.append(Line2D([], [], color=MUTED, linestyle=":", label="macro F1"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure, table
+
+
+def class_sizes_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """A panel for each model and protocol, a line of F1 for each class against the training images.
+
+    `table` as for `sample_size_chart`; bars are standard deviations over runs.
+    """
+    table = table[(table["class"] != "") & (table["metric"] == "f1")].reset_index(drop=True)
+    places = list(dict.fromkeys(table[["model", "protocol"]].itertuples(index=False, name=None)))
+    if not places:
+        return empty("No model was trained on several shares of the images."), table
+    classes = list(dict.fromkeys(table["class"]))
+    figure, grid = panels(len(places), 4, 2.7 if len(places) > 1 else 4.2, 2.7)
+    for axes, (model, protocol) in zip(grid, places, strict=True):
+        part = table[(table["model"] == model) & (table["protocol"] == protocol)]
+        for place, label in enumerate(classes):
+            line = part[part["class"] == label].sort_values("train_images")
+            axes.errorbar(
+                line["train_images"], line["value"], yerr=line["sd"].fillna(0), color=PALETTE[place % len(PALETTE)],
+                marker="os^D"[place // len(PALETTE) % 4], markersize=4, linewidth=1.2, elinewidth=1, capsize=2,
+            )  # fmt: skip
+        axes.set(title=wrap(f"{model}, {protocol} split", 26), xlim=(0, None), ylim=(0, 1.02))
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        axes.grid(axis="y")
+    figure.supxlabel("Training images", fontsize=9)
+    figure.supylabel("F1 of each class on the same test images", fontsize=9)
+    handles = [
+        Line2D([], [], color=PALETTE[place % len(PALETTE)], marker="os^D"[place // len(PALETTE) % 4], label=label)
+        for place, label in enumerate(classes)
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
     return figure, table
 
 

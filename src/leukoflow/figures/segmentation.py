@@ -55,12 +55,16 @@ def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[F
 
 def chart_table(scores: pd.DataFrame, instances: pd.DataFrame) -> pd.DataFrame:
     """What the chart shows: source, segmenter, within, panel, value, low, high, images."""
-    dice = scores[(scores["kind"] == "expert") & (scores["metric"] == "dice")]
+    dice = scores[(scores["kind"] == "expert") & (scores["metric"] == "dice")].dropna(subset=["value"])
     keep = ["source", "segmenter", "within", "panel", "value", "low", "high", "images"]
     parts = [dice[dice["part"] == part].assign(panel=f"{part.capitalize()}, Dice")[keep] for part in PARTS]
     within = scores.drop_duplicates(["segmenter", "trained_on", "source"])
     known = instances.merge(within[["segmenter", "trained_on", "source", "within", "kind"]], how="left")
-    known = known[known["kind"] == "expert"].assign(panel="Single cells, AP at IoU 0.5", low=np.nan, high=np.nan)
+    known = (
+        known[known["kind"] == "expert"]
+        .dropna(subset=["ap50"])
+        .assign(panel="Single cells, AP at IoU 0.5", low=np.nan, high=np.nan)
+    )
     parts.append(known.rename(columns={"ap50": "value"})[keep])
     # An empty part has no types to speak for.
     filled = [part.astype({"within": bool}) for part in parts if len(part)]

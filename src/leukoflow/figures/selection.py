@@ -92,6 +92,8 @@ def _bars(axes: Axes, top: pd.DataFrame) -> None:
     if top["score"].min() > 0 and top["score"].max() > WIDE * top["score"].median():
         # A quotient whose denominator is nearly nought would flatten all the others.
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter("")
         axes.set_xlim(left=float(top["score"].min()) / 2)
         axes.set_xlabel("Score when chosen (logarithmic)")
     if (top["score"] < 0).any():

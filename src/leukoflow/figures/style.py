@@ -2,20 +2,25 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 import matplotlib.colors
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from leukoflow.core.files import atomic, write_table
+from leukoflow.core.names import shown
 
 DPI = 130
+MOST_LINES = 3
+"""Of a name in a figure; its table has it whole."""
 # Okabe and Ito's colours, which readers with any common colour vision can tell apart; yellow is left out, being too
 # pale on white. Classes take them in the task's order, the same in every figure.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#6B6B6B")
@@ -57,6 +62,8 @@ matplotlib.rcParams.update(
         "lines.linewidth": 1.6,
         "figure.facecolor": "white",
         "savefig.facecolor": "white",
+        # A dollar sign in a name is a dollar sign. Axes with a logarithmic scale need plain numbers of their own.
+        "text.parse_math": False,
         # Names inside the SVG depend on this salt alone, so that the same figure gives the same bytes.
         "svg.hashsalt": "leukoflow",
     }
@@ -69,13 +76,22 @@ def class_colour(index: int) -> str:
 
 
 def wrap(name: str, width: int = 18) -> str:
-    """A name broken after underscores and spaces into lines of about `width` characters."""
+    """A name broken after underscores and spaces, and in parts longer than that, into at most `MOST_LINES` lines of
+    about `width` characters; one that is longer ends in an ellipsis."""
     lines = [""]
-    for part in re.findall(r"[^_ ]*[_ ]?", name):
+    for part in re.findall(rf"[^_ ]{{0,{width}}}[_ ]?", shown(name)):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1].rstrip()[: width - 1]}\N{HORIZONTAL ELLIPSIS}"]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def legend_columns(handles: Sequence[Artist], figure: Figure, most: int) -> int:
+    """Columns of a legend in the font of legends that the figure's width holds, at most `most` and at least one."""
+    longest = max((len(line) for each in handles for line in str(each.get_label()).split("\n")), default=0)
+    return max(1, min(most, len(handles), int(figure.get_figwidth() / (0.6 + 0.075 * longest))))
 
 
 def panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:

@@ -17,11 +17,13 @@ from leukoflow.images.io import ImageError, read_bytes_image, read_file
 @dataclass(frozen=True)
 class Source:
     """An image file, its digest in the manifest, the ratio of width to height that it is stretched to (None: as it
-    is), and the box of its scale bar in what comes of that."""
+    is), the bits that its camera filled (None: as the file states), and the box of its scale bar in what comes of
+    that."""
 
     path: Path
     sha256: str
     aspect: float | None
+    bits: int | None
     bar: Box | None
 
 
@@ -38,9 +40,11 @@ def shard_of(table: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
 def sources(root: Path, rows: pd.DataFrame) -> list[Source]:
     """The image files of rows of `listed`."""
     found = []
-    for path, sha256, aspect, *box in rows[["path", "sha256", "aspect", *BAR]].itertuples(index=False, name=None):
+    columns = ["path", "sha256", "aspect", "bits", *BAR]
+    for path, sha256, aspect, bits, *box in rows[columns].itertuples(index=False, name=None):
         bar = None if any(pd.isna(box)) else (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
-        found.append(Source(root / path, sha256, None if pd.isna(aspect) else float(aspect), bar))
+        shape, depth = None if pd.isna(aspect) else float(aspect), None if pd.isna(bits) else int(bits)
+        found.append(Source(root / path, sha256, shape, depth, bar))
     return found
 
 
@@ -57,7 +61,7 @@ def read_as_stored(source: Source, max_pixels: int) -> np.ndarray:
     try:
         data = read_file(source.path, max_pixels)
         if hashlib.sha256(data).hexdigest() != source.sha256:
-            raise LeukoFlowError(f"{source.path}: changed since the manifest was made; rerun the manifest")
-        return read_bytes_image(data, max_pixels)
+            raise LeukoFlowError(f"{source.path}: changed since it was measured; run again")
+        return read_bytes_image(data, max_pixels, source.bits)
     except ImageError as error:
-        raise LeukoFlowError(f"{source.path}: {error}; rerun the manifest") from error
+        raise LeukoFlowError(f"{source.path}: {error}; run again") from error

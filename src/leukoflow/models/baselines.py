@@ -69,15 +69,15 @@ def build(num_classes: int, network: str, width: float = 1.0, **options: Any) ->
 
     layers: Any = slim(whole, width)
     channels = ALEXNET if source else getattr(layers, "head_hidden_size", None) or layers.num_features
-    return Baseline(num_classes, layers, round(channels * width), LEAST_SIDE.get(network, 32))
+    return Baseline(num_classes, network, layers, round(channels * width), LEAST_SIDE.get(network, 32))
 
 
 class Baseline(nn.Module):
     """A network up to its pooled features, and a linear head. Input float32 [B, 3, H, W] in [0, 1], output [B, K]."""
 
-    def __init__(self, num_classes: int, network: nn.Module, channels: int, least_side: int) -> None:
+    def __init__(self, num_classes: int, name: str, network: nn.Module, channels: int, least_side: int) -> None:
         super().__init__()
-        self.standardise = Standardise()
+        self.standardise = Standardise(name)
         self.network = network
         self.head = nn.Linear(channels, num_classes)
         self.least_side = least_side

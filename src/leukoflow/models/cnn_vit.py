@@ -54,6 +54,7 @@ def _spec(backbone: str, title: str, parameters: int) -> ModelSpec:
         input_size=224,
         parameters=parameters,
         backbone=("trunk.",),
+        partner=("partner.",),
         target="trunk",
         attends="blocks",
         frozen=(
@@ -70,8 +71,9 @@ SPECS = (
     _spec("inceptionv3", "InceptionV3 + ViT", 357_477_348),
 )
 TIMM = {"resnet50": "resnet50", "efficientnetb3": "efficientnet_b3", "inceptionv3": "inception_v3"}
-LEAST_SIDE = {"inceptionv3": 75}
-"""Pixels below which a network has nothing left to look at; smaller images are enlarged to it."""
+LEAST_SIDE = {"customcnn": 32, "resnet50": 33, "efficientnetb3": 33, "inceptionv3": 107}
+"""Pixels below which a backbone's map has one position only; smaller images are enlarged to it. Over one position,
+attention is a linear map."""
 PATIENCE = 100
 """Batches before a block may be pruned."""
 
@@ -105,10 +107,15 @@ def build(
         TransformerBlock(channels, heads, round(channels * key_share), block_dropout, pruning)
         for _ in range(1 if shared_blocks else blocks)
     ]
-    least = max(LEAST_SIDE.get(each, 32) for each in (backbone, partner))
-    standardise = Standardise() if backbone != "customcnn" else None
+    least = max(LEAST_SIDE[each] for each in (backbone, partner) if each)
+    scalings = [_scaling(backbone, "trunk"), _scaling(partner, "partner")]
     shared = made * (blocks if shared_blocks else 1)
-    return CNNViT(num_classes, standardise, layers, second, shared, fusion, dropout, least)
+    return CNNViT(num_classes, scalings, layers, second, shared, fusion, dropout, least)
+
+
+def _scaling(backbone: str, part: str) -> Standardise | None:
+    """What a backbone's weights want of its input; the hybrid's own convolutions take pictures as they are."""
+    return Standardise(TIMM[backbone], part) if backbone in TIMM else None
 
 
 def _layers(backbone: str, width: float) -> tuple[nn.Module, int]:
@@ -142,7 +149,7 @@ class CNNViT(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        standardise: nn.Module | None,
+        scalings: "list[Standardise | None]",
         layers: nn.Module,
         partner: nn.Module | None,
         blocks: "list[TransformerBlock]",
@@ -151,7 +158,7 @@ class CNNViT(nn.Module):
         least_side: int,
     ) -> None:
         super().__init__()
-        self.standardise = standardise
+        self.standardise, self.standardise_partner = scalings
         self.trunk = layers
         self.partner = partner
         self.blocks = nn.ModuleList(blocks)
@@ -180,8 +187,11 @@ class CNNViT(nn.Module):
     def maps(self, x: Tensor, partner: bool = False) -> Tensor:
         """The trunk's maps, or the partner's."""
         x = enlarged(x, self.least_side)
-        layers = self.partner if partner and self.partner is not None else self.trunk
-        return layers(x if self.standardise is None else self.standardise(x))
+        if partner and self.partner is not None:
+            layers, standardise = self.partner, self.standardise_partner
+        else:
+            layers, standardise = self.trunk, self.standardise
+        return layers(x if standardise is None else standardise(x))
 
 
 class TransformerBlock(nn.Module):

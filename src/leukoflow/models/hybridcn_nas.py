@@ -55,6 +55,11 @@ def build(
     if hidden is not None and (hidden < HEADS or hidden % HEADS):
         raise LeukoFlowError(f"models: hidden of hybridcn_nas must be a multiple of {HEADS}, not {hidden}")
     if classifier == "tokens":
+        if attention and min(tokens, count) < 2:
+            raise LeukoFlowError(
+                f"models: hybridcn_nas has one token (of {count} features), and attention over one token is a linear "
+                "map; raise options tokens and features to 2 or more, or set attention to false"
+            )
         return TokenClassifier(count, num_classes, tokens, hidden or 128, blocks, attention, ffn, 0.1 * dropout)
     if (tokens, blocks) != (20, 1):
         raise LeukoFlowError(f"models: tokens and blocks are options of classifier 'tokens', not of {classifier!r}")

@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic
-from leukoflow.models import registry
+from leukoflow.core.finite import check_finite
+from leukoflow.models import inputs, registry
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors as safetensors, atomically, sorted by name."""
+    """Write tensors as safetensors, atomically, sorted by name. LeukoFlowError, and no file, if they hold NaN or
+    infinity."""
+    check_finite(path, tensors, "it is not written; if training diverged, lower learning_rate")
     whole = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
     with atomic(path) as temporary:
         try:
@@ -24,18 +27,28 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
             raise LeukoFlowError(f"{path}: cannot be written ({error}); make room and run again") from error
 
 
-def load_model(description: Mapping[str, Any], weights: str | Path) -> nn.Module:
-    """Build the model that `model.json` describes and load its weights, in evaluation mode.
+def load_weights(path: str | Path, advice: str) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, by name. Raises LeukoFlowError, with what to do, if a number is not finite, and
+    SafetensorError or OSError if the file is damaged or missing."""
+    tensors = load_file(path)
+    check_finite(path, tensors, advice)
+    return tensors
 
-    Raises LeukoFlowError where the weights are damaged or belong to another architecture.
+
+def load_model(description: Mapping[str, Any], weights: str | Path) -> nn.Module:
+    """Build the model that `model.json` describes and load its weights, with the scaling of its input, in evaluation
+    mode.
+
+    Raises LeukoFlowError where the weights are damaged, hold NaN or infinity, or belong to another architecture.
     """
     model = registry.build(
         description["architecture"], len(description["classes"]), description["size"], **description["options"]
     )
     try:
-        model.load_state_dict(load_file(weights))
+        model.load_state_dict(load_weights(weights, "train again"))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise LeukoFlowError(f"{weights}: these weights cannot be loaded ({error}); train again") from error
+    inputs.restore(model, description.get("input", {}), weights)
     return model.eval()
 
 

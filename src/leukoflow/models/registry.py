@@ -13,7 +13,7 @@ from leukoflow.models.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-_NO_ARCHITECTURES = {"registry", "spec", "inference", "pretrained", "penultimate", "layers"}
+_NO_ARCHITECTURES = {"registry", "spec", "inference", "inputs", "pretrained", "penultimate", "layers"}
 _FAMILIES = {
     "cnn_vit": ("customcnn_vit", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit"),
     "baselines": (

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.models.layers.backbones import Standardise, slim, trunk
+from leukoflow.models.layers.backbones import Standardise, enlarged, slim, trunk
 from leukoflow.models.spec import ModelSpec
 
 MODULES = ("msca", "csa", "dar")
+LEAST_SIDE = 33
+"""Pixels below which the trunk's map has one position only; smaller images are enlarged to it. One position has no
+context and no other to attend to."""
 
 SPEC = ModelSpec(
     name="resnet50_hmscam",
@@ -51,7 +54,7 @@ class ResNetHMSCAM(nn.Module):
     def __init__(self, num_classes: int, backbone: nn.Module, channels: int, modules: frozenset[str]) -> None:
         super().__init__()
         blocks = {"msca": MultiScaleChannelAttention, "csa": ContextualSpatialAttention, "dar": DynamicRecalibration}
-        self.standardise = Standardise()
+        self.standardise = Standardise("resnet50")
         self.trunk = backbone
         self.attention = nn.Sequential(*(blocks[name](channels) for name in MODULES if name in modules))
         self.head = nn.Linear(channels, num_classes)
@@ -70,7 +73,7 @@ class ResNetHMSCAM(nn.Module):
 
     def maps(self, x: Tensor) -> Tensor:
         """The trunk's maps."""
-        return self.trunk(self.standardise(x))
+        return self.trunk(self.standardise(enlarged(x, LEAST_SIDE)))
 
 
 def _gate(channels: int, reduction: int) -> nn.Sequential:

@@ -26,6 +26,7 @@ class ModelSpec:
         parameters: trainable parameters of `paper` with four classes.
         backbone: prefixes of the parameters that count as backbone, the trunk: they may have a learning rate of their
             own, start from weights of a file, and be taught without labels.
+        partner: prefixes of the parameters of a second trunk, which an option adds; it has weights of its own.
         frozen: prefixes of the parameters that the paper leaves as they were pretrained.
         target: attribute path of the layer whose maps Grad-CAM weighs, such as `trunk.layer4`; what it puts out is
             [B, C, h, w] (a spiking network's time steps along the first axis) or tokens [B, T, D].
@@ -44,6 +45,7 @@ class ModelSpec:
     input_size: int = 224
     parameters: int = 0
     backbone: tuple[str, ...] = ()
+    partner: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     target: str = ""
     attends: str = ""

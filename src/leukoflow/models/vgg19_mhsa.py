@@ -11,11 +11,14 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.models.layers.backbones import Standardise, slim, trunk
+from leukoflow.models.layers.backbones import Standardise, enlarged, slim, trunk
 from leukoflow.models.spec import ModelSpec
 
 # Where the features go on behind the pooling that follows these convolutions.
 PLACES = {"conv4_4": 28, "conv5_4": 37}
+LEAST_SIDE = {"conv4_4": 32, "conv5_4": 64}
+"""Pixels below which the maps have one position only; smaller images are enlarged to it. Over one position, attention
+is a linear map."""
 GRID = 7
 """Side of the grid of learned positions, those of images of 224 pixels behind conv5_4."""
 
@@ -46,13 +49,13 @@ def build(
         raise LeukoFlowError(f"models: vgg19_mhsa has no mhsa_at {mhsa_at!r}; known: {', '.join(PLACES)}")
     features = slim(lambda: trunk("vgg19").features, width)  # type: ignore[arg-type, return-value]
     attend = TokenAttention(round(512 * width), heads, positions) if attention else None
-    return VGG19MHSA(num_classes, features, attend, PLACES[mhsa_at], round(512 * width), dropout)
+    return VGG19MHSA(num_classes, features, attend, mhsa_at, round(512 * width), dropout)
 
 
 class VGG19MHSA(nn.Module):
     """VGG19's convolutions, attention behind the pooling of block 4 or 5, the mean over positions, a linear head.
 
-    Input float32 [B, 3, H, W] in [0, 1], H and W at least 32; output float32 [B, K].
+    Input float32 [B, 3, H, W] in [0, 1], output float32 [B, K].
     """
 
     def __init__(
@@ -60,21 +63,22 @@ class VGG19MHSA(nn.Module):
         num_classes: int,
         features: nn.Module,
         attention: "TokenAttention | None",
-        place: int,
+        place: str,
         channels: int,
         dropout: float,
     ) -> None:
         super().__init__()
-        self.standardise = Standardise()
+        self.standardise = Standardise("vgg19")
         self.features = features
         self.attention = attention
-        self.place = place
+        self.place = PLACES[place]
+        self.least_side = LEAST_SIDE[place]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        maps = self.features[: self.place](self.standardise(x))  # type: ignore[index]
+        maps = self.features[: self.place](self._input(x))  # type: ignore[index]
         if self.attention is not None:
             maps = self.attention(maps)
         maps = self.features[self.place :](maps)  # type: ignore[index]
@@ -82,7 +86,10 @@ class VGG19MHSA(nn.Module):
 
     def maps(self, x: Tensor) -> Tensor:
         """VGG19's last maps, without attention."""
-        return self.features(self.standardise(x))
+        return self.features(self._input(x))
+
+    def _input(self, x: Tensor) -> Tensor:
+        return self.standardise(enlarged(x, self.least_side))
 
 
 class TokenAttention(nn.Module):

@@ -6,11 +6,13 @@ clusters and the patients themselves.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
 from leukoflow.config.splits import Protocol
+from leukoflow.core.names import alike, told_apart
 from leukoflow.quality.split import ROLES
 
 EXAMPLES = 50
@@ -25,6 +27,10 @@ _PROMISED: dict[str, tuple[Protocol, ...]] = {
     "patient": ("patient",),
 }
 """For each way in which two images may be related, the protocols that keep such images in one role."""
+_NAMED = ("patient", "slide")
+"""Columns whose values are looked at for names that look alike."""
+LABELS = "label"
+"""The check for copies that have different classes, in whatever roles: no protocol promises that there are none."""
 _DUPLICATES = ("sha256", "duplicate_group", "duplicate")
 
 
@@ -33,11 +39,14 @@ class Finding:
     """Outcome of one check."""
 
     check: str
-    """What was looked for: `structure`, or what related images share (a column, or `duplicate` for listed pairs)."""
+    """What was looked for: `structure`, `label` (copies of different classes), or what related images share (a column,
+    `duplicate` for listed pairs, or `alike patient` and `alike slide` for different names that are probably meant to be
+    one)."""
     promised: bool
     """Whether the protocol promises that nothing is found."""
     count: int
-    """Pairs of related images in two roles of one fold, summed over folds; under `structure`, faults."""
+    """Pairs of related images in two roles of one fold, summed over folds; under `structure`, faults; under `label`,
+    pairs."""
     tested: frozenset[tuple[int, str]]
     """Test images related to a training image of their fold: fold and image_id."""
     examples: tuple[str, ...]
@@ -60,16 +69,19 @@ def audit(
     """Check one split.
 
     split: image_id, y, label, group, fold, role. images: one row for each image of the cohort: image_id, and any of
-    sha256, duplicate_group, acquisition, patient (nullable; images with null are related to none). duplicates: image_a,
-    image_b, kind, pairs within the cohort.
+    sha256, duplicate_group, acquisition, patient, slide (nullable; images with null are related to none). duplicates:
+    image_a, image_b, kind, pairs within the cohort.
     """
     known = [column for column in _PROMISED if column in images.columns and column != "group"]
+    named = [column for column in _NAMED if column in images.columns]
     placed = split[["image_id", "group", "fold", "role"]].merge(
-        images[["image_id", *known]].drop_duplicates("image_id"), on="image_id", how="left"
+        images[["image_id", *dict.fromkeys([*known, *named])]].drop_duplicates("image_id"), on="image_id", how="left"
     )
     findings = [_structure(split, images)]
     findings += [_shared(placed, column, protocol) for column in ("group", *known)]
     findings.append(_listed(placed, duplicates, protocol))
+    findings.append(_contrary(split, duplicates))
+    findings += [_alike(placed, column) for column in named]
     return tuple(findings)
 
 
@@ -140,6 +152,36 @@ def _pair(fold: int, one: str, role_one: str, two: str, role_two: str, why: str)
     return f"fold {fold}: {one} ({role_one}) and {two} ({role_two}), {why}"
 
 
+def _alike(placed: pd.DataFrame, column: str) -> Finding:
+    """Images of one fold in two roles whose names in `column` differ but look alike; no protocol keeps them together,
+    as they may be two."""
+    groups = alike(placed[column].dropna().unique())
+    group_of = {name: number for number, names in enumerate(groups) for name in names}
+    rows = placed[placed[column].isin(group_of)]
+    rows = rows.assign(alike=rows[column].map(group_of).astype("int64")).sort_values(["fold", "alike", "image_id"])
+    count, tested, examples = 0, set[tuple[int, str]](), list[str]()
+    for _, part in rows.groupby(["fold", "alike"]):
+        fold, number = (int(part[name].iloc[0]) for name in ("fold", "alike"))
+        sizes = part.groupby(["role", column]).size().unstack(fill_value=0).to_numpy(int)
+        # Pairs that share neither role nor name.
+        same = int((sizes.sum(1) ** 2).sum()) + int((sizes.sum(0) ** 2).sum()) - int((sizes**2).sum())
+        pairs = (int(sizes.sum()) ** 2 - same) // 2
+        if not pairs:
+            continue
+        count += pairs
+        learnt = set(part.loc[part["role"] == "train", column])
+        tests = part[part["role"] == "test"]
+        tested |= {
+            (fold, image) for name, image in zip(tests[column], tests["image_id"], strict=True) if learnt - {name}
+        }
+        if len(examples) < EXAMPLES:
+            firsts = part.drop_duplicates(["role", column])[["image_id", "role", column]].to_numpy().tolist()
+            one, two = next((a, b) for a, b in combinations(firsts, 2) if a[1] != b[1] and a[2] != b[2])
+            names = told_apart(groups[number])
+            examples.append(_pair(fold, one[0], one[1], two[0], two[1], f"{column} {names}"))
+    return Finding(f"alike {column}", False, count, frozenset(tested), tuple(examples))
+
+
 def _listed(placed: pd.DataFrame, duplicates: pd.DataFrame, protocol: Protocol) -> Finding:
     """Listed pairs of identical or nearly identical images in two roles of one fold."""
     roles = placed[["image_id", "fold", "role"]]
@@ -156,6 +198,25 @@ def _listed(placed: pd.DataFrame, duplicates: pd.DataFrame, protocol: Protocol) 
     named = pairs.head(EXAMPLES)[["fold", "image_a", "role_a", "image_b", "role_b", "kind"]]
     examples = tuple(_pair(*row) for row in named.itertuples(index=False, name=None))
     return Finding("duplicate", protocol in _PROMISED["duplicate"], len(pairs), frozenset(tested), examples)
+
+
+def _contrary(split: pd.DataFrame, duplicates: pd.DataFrame) -> Finding:
+    """Listed pairs whose two images have different classes: one of the labels is wrong, in whatever roles they are."""
+    known = split[["image_id", "fold", "role", "label"]]
+    pairs = duplicates[["image_a", "image_b", "kind"]]
+    pairs = pairs.merge(known.rename(columns={"image_id": "image_a"}), on="image_a")
+    pairs = pairs.merge(known.rename(columns={"image_id": "image_b"}), on=["image_b", "fold"], suffixes=("_a", "_b"))
+    pairs = pairs[pairs["label_a"] != pairs["label_b"]].sort_values(["image_a", "image_b", "fold"])
+    tested: set[tuple[int, str]] = set()
+    for one, two in ("ab", "ba"):
+        touched = pairs[(pairs[f"role_{one}"] == "test") & (pairs[f"role_{two}"] == "train")]
+        tested |= set(zip(touched["fold"], touched[f"image_{one}"], strict=True))
+    once = pairs.drop_duplicates(["image_a", "image_b"])
+    examples = tuple(
+        f"{row.image_a} ({row.label_a}) and {row.image_b} ({row.label_b}), {row.kind}"
+        for row in once.head(EXAMPLES).itertuples()
+    )
+    return Finding(LABELS, False, len(once), frozenset(tested), examples)
 
 
 def _structure(split: pd.DataFrame, images: pd.DataFrame) -> Finding:

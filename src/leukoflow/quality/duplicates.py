@@ -1,222 +1,175 @@
-"""Duplicates: the same file, or the same picture after resizing, recompression or a small shift."""
+"""Duplicates: the same file, the same picture, or the same picture mirrored, turned, cropped, zoomed or shifted."""
 
-from collections.abc import Sequence
-from itertools import combinations
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 
 from leukoflow.config.quality import Quality
-from leukoflow.core.errors import LeukoFlowError
-from leukoflow.quality.hashing import THUMBNAIL, from_hex
-from leukoflow.quality.neighbours import close_pairs
+from leukoflow.quality.candidates import MOST_TOGETHER, Sets, close, close_to
+from leukoflow.quality.hashing import from_hex, turned_hashes
+from leukoflow.quality.orientations import INVERSE, TURNED
+from leukoflow.quality.parts import moved_pairs
+from leukoflow.quality.rings import shape_of
+from leukoflow.quality.similarity import similar
+from leukoflow.quality.symmetry import plausible
+from leukoflow.quality.thumbnails import Thumbnails, portions
 
-SHIFT = 4
-"""Largest shift either way, pixels of the thumbnail, that is tried."""
-COARSE, FINE = 5.0, 0.7
-"""Standard deviations, pixels of the thumbnail, of the Gaussians that bound the details compared."""
-MOST_TOGETHER = 32
-"""In a larger set of images with one hash (blank fields, say) each is compared with the first alone."""
-TOGETHER = 512
-"""Thumbnails that are compared with one at a time: bounds the memory."""
-INNER = THUMBNAIL - 2 * SHIFT
-MIDDLE = slice(SHIFT, -SHIFT)
-ROUNDING = 0.005
-"""Of a bound, half of whose numbers have 16 bits."""
-
-COLUMNS = ["cohort_a", "image_a", "cohort_b", "image_b", "kind", "hash_distance", "correlation"]
-
-
-def correlations(thumbnails: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Largest Pearson correlation of each thumbnail uint8 [n, 64, 64] with another [64, 64] over shifts of up to 4
-    pixels: float64 [n], -1 to 1, 0 where one is flat.
-
-    Taken on details: what is coarser than `COARSE` is removed first, or any two single cells in the middle of their
-    pictures would be alike; what is finer than `FINE` as well, so that a refocused picture still meets its like.
-    """
-    if other.std() < 1:
-        return np.zeros(len(thumbnails))
-    details = _details(other[None], _FINELY, _COARSELY)[0]
-    inner = _details(thumbnails, _FINELY[MIDDLE], _COARSELY[MIDDLE])
-    found = [cv2.matchTemplate(details, each, cv2.TM_CCOEFF_NORMED).max() for each in inner]
-    values = thumbnails[:, MIDDLE, MIDDLE].reshape(len(thumbnails), -1).astype(np.float32)
-    deviation = np.einsum("ij,ij->i", values, values) / values.shape[1] - values.mean(axis=1, dtype=np.float64) ** 2
-    return np.where(deviation >= 1, np.clip(np.array(found, np.float64), -1, 1), 0)
+KINDS = ("identical", "near", "turned", "moved")
+"""Kinds of duplicates: the same bytes; the same picture after resizing, compression or a small shift; mirrored or
+turned by quarter turns; turned by another angle, cropped, zoomed or shifted."""
+MOST_OTHER = 20
+"""Most of the 64 bits of the hash along the picture by which a copy may differ whose hash down it is close, and the
+other way round."""
+COLUMNS = [
+    *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b"),
+    *("kind", "change", "hash_distance", "correlation", "labels_differ"),
+]
 
 
-def _blur(deviation: float) -> np.ndarray:
-    """Matrix float32 [64, 64] that blurs the columns of a thumbnail by a Gaussian."""
-    kernel = cv2.getGaussianKernel(round(8 * deviation) | 1, deviation)
-    return cv2.sepFilter2D(np.eye(THUMBNAIL, dtype=np.float32), -1, np.ones(1), kernel)
+@dataclass(frozen=True)
+class Found:
+    """Pairs of rows i < j int64 [p, 2] of one kind."""
 
-
-def _details(thumbnails: np.ndarray, finely: np.ndarray, coarsely: np.ndarray) -> np.ndarray:
-    """What lies between `COARSE` and `FINE`, in the rows and columns of the two blurs [k, 64]: float32 [n, k, k]."""
-    # As products of matrices: of many thumbnails at once these are faster than filters.
-    rows = thumbnails.astype(np.float32).reshape(-1, THUMBNAIL)
-    fine, coarse = ((rows @ each.T).reshape(len(thumbnails), THUMBNAIL, -1) for each in (finely, coarsely))
-    return finely @ fine - coarsely @ coarse
-
-
-_FINELY = _blur(FINE)
-_COARSELY = _FINELY @ _blur(COARSE)
-
-
-class Thumbnails:
-    """Thumbnails of several files uint8 [n, 64, 64], memory-mapped, by one running index."""
-
-    def __init__(self, files: Sequence[str | Path]) -> None:
-        self.parts = [_mapped(each) for each in files]
-        self.starts = np.concatenate([[0], np.cumsum([len(each) for each in self.parts])]).astype(np.int64)
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        part = int(np.searchsorted(self.starts, index, side="right")) - 1
-        return self.parts[part][index - self.starts[part]]
-
-    def take(self, indices: np.ndarray) -> np.ndarray:
-        """Several thumbnails, uint8 [n, 64, 64]."""
-        return np.stack([self[index] for index in indices.tolist()])
-
-
-def _mapped(file: str | Path) -> np.ndarray:
-    try:
-        data = np.load(file, mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise LeukoFlowError(f"{file}: cannot be read as thumbnails ({error}); delete it and run again") from error
-    if data.dtype != np.uint8 or data.shape[1:] != (THUMBNAIL, THUMBNAIL):
-        raise LeukoFlowError(
-            f"{file}: holds {data.dtype} {list(data.shape)}, not uint8 [n, {THUMBNAIL}, {THUMBNAIL}]; run again"
-        )
-    return data
+    kind: str
+    pairs: np.ndarray
+    change: np.ndarray
+    """In words how the second differs from the first, object [p]; empty for identical and near pairs."""
+    distance: np.ndarray
+    """Bits by which their hashes differ, float64 [p], not a number for moved pairs."""
+    correlation: np.ndarray
+    """Of their details, float64 [p]."""
 
 
 def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Quality) -> pd.DataFrame:
     """Pairs of duplicates among images of any number of cohorts.
 
-    images: cohort, image_id, sha256, dhash; row k has thumbnail k. Returns COLUMNS, each pair once, sorted; `kind` is
-    `identical` (same bytes, correlation 1) or `near` (hash distance and correlation within the settings).
+    images: cohort, image_id, label (nullable), sha256, dhash, width, height; row k has thumbnail k. Returns COLUMNS,
+    each pair once, sorted. `kind` is the first of KINDS that fits; `change` says in words how the second of a turned or
+    moved pair differs; `hash_distance` is null for moved pairs; `correlation` is 1 for identical ones. For
+    `labels_differ` see the function of that name.
     """
-    digests = pd.factorize(images["sha256"])[0]
-    identical = _same(digests)
-    candidates, distances = _candidates(from_hex(images["dhash"].tolist()), settings.hash_distance)
-    new = digests[candidates[:, 0]] != digests[candidates[:, 1]]
-    candidates, distances = candidates[new], distances[new]
-    alike = similar(candidates, thumbnails, settings.correlation)
-    near = alike >= settings.correlation
-    pairs = np.concatenate([identical, candidates[near]])
-    table = pd.DataFrame(
-        {
-            "cohort_a": images["cohort"].to_numpy(object)[pairs[:, 0]],
-            "image_a": images["image_id"].to_numpy(object)[pairs[:, 0]],
-            "cohort_b": images["cohort"].to_numpy(object)[pairs[:, 1]],
-            "image_b": images["image_id"].to_numpy(object)[pairs[:, 1]],
-            "kind": np.repeat(["identical", "near"], [len(identical), near.sum()]).astype(object),
-            "hash_distance": np.concatenate([np.zeros(len(identical)), distances[near]]).astype(np.int32),
-            "correlation": np.concatenate([np.ones(len(identical)), alike[near]]),
-        },
-        columns=COLUMNS,
-    )
+    digests = Sets(images["sha256"].to_numpy(str))
+    found = [_identical(digests)]
+    found.append(_near(images, digests, thumbnails, settings))
+    found.extend(list(_laid(found, digests, thumbnails, settings)))
+    found.extend(_moved(found, images, digests, thumbnails, settings))
+    found = [found[0], *_plausible(found[1:], images, thumbnails)]
+    pairs = np.concatenate([each.pairs for each in found])
+    columns: dict[str, Any] = {}
+    for side, rows in zip("ab", pairs.T, strict=True):
+        for name, column in (("cohort", "cohort"), ("image", "image_id"), ("label", "label")):
+            columns[f"{name}_{side}"] = images[column].to_numpy(object)[rows]
+    columns["kind"] = np.repeat([each.kind for each in found], [len(each.pairs) for each in found]).astype(object)
+    columns["change"] = np.concatenate([each.change for each in found])
+    columns["hash_distance"] = pd.Series(np.concatenate([each.distance for each in found])).astype("Int32")
+    columns["correlation"] = np.concatenate([each.correlation for each in found])
+    table = pd.DataFrame(columns).astype({"label_a": "string", "label_b": "string"})
+    table["labels_differ"] = labels_differ(table, images)
+    table = table[COLUMNS]
     return table.iloc[np.lexsort(pairs.T[::-1])].reset_index(drop=True)
 
 
-def similar(pairs: np.ndarray, thumbnails: Thumbnails, least: float) -> np.ndarray:
-    """Correlation of the thumbnails of each pair int64 [p, 2] that may have one of `least`: float64 [p], 0 of others.
+def labels_differ(pairs: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """Whether the two images of each pair have different labels, bool [p].
 
-    Chance gives far more pairs than there are duplicates. A correlation is that of the means of squares of 2 x 2 pixels
-    and that of what they leave; the latter is no larger than its norms allow (Cauchy and Schwarz), and they are small.
+    Two cohorts may call one class by two names; so across cohorts labels differ only if one of the two cohorts uses
+    both names. images: cohort, label.
     """
-    found = np.zeros(len(pairs))
-    if not len(pairs):
-        return found
-    used, places = np.unique(pairs, return_inverse=True)
-    inner = Squares(len(used))
-    for some in _portions(np.arange(len(used))):
-        inner.put(some, thumbnails.take(used[some]))
-    one, two = places.reshape(-1, 2).T
-    order = np.argsort(two, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(two[order])) + 1):
-        other = thumbnails[used[two[group[0]]]]
-        for rows in _portions(group):
-            rows = rows[inner.bounds(one[rows], other) >= least]
-            if len(rows):
-                found[rows] = correlations(thumbnails.take(used[one[rows]]), other)
-    return found
+    used = set(images[["cohort", "label"]].dropna().itertuples(index=False, name=None))
+    columns = (pairs[name].tolist() for name in ("cohort_a", "label_a", "cohort_b", "label_b"))
+    return np.array(
+        [
+            not pd.isna(one) and not pd.isna(two) and one != two and ((a, two) in used or (b, one) in used)
+            for a, one, b, two in zip(*columns, strict=True)
+        ],
+        bool,
+    )
 
 
-def _portions(rows: np.ndarray) -> list[np.ndarray]:
-    """Rows, `TOGETHER` at a time."""
-    return np.split(rows, range(TOGETHER, len(rows), TOGETHER))
+def _same_words(pairs: np.ndarray) -> np.ndarray:
+    return np.full(len(pairs), "", object)
 
 
-class Squares:
-    """Means of squares of 2 x 2 pixels in the details of the inner part of thumbnails, and the norm of what they leave:
-    both of vectors of length 1."""
-
-    def __init__(self, count: int) -> None:
-        self.means = np.zeros((count, (INNER // 2) ** 2), np.float16)
-        self.rest = np.zeros(count, np.float32)
-
-    def put(self, rows: np.ndarray, thumbnails: np.ndarray) -> None:
-        """Take in thumbnails uint8 [n, 64, 64]."""
-        inner = _details(thumbnails, _FINELY[MIDDLE], _COARSELY[MIDDLE])
-        inner -= inner.mean(axis=(1, 2), keepdims=True)
-        inner /= np.maximum(np.sqrt(np.einsum("nij,nij->n", inner, inner)), 1e-6)[:, None, None]
-        pairs = inner[:, ::2] + inner[:, 1::2]
-        means = ((pairs[:, :, ::2] + pairs[:, :, 1::2]) / 2).reshape(len(rows), -1)
-        self.means[rows] = means
-        self.rest[rows] = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", means, means), 0))
-
-    def bounds(self, rows: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """What no correlation with another thumbnail [64, 64] exceeds: float [n]."""
-        details = _details(other[None], _FINELY, _COARSELY)[0]
-        sums, squares = (
-            each[INNER:, INNER:] - each[:-INNER, INNER:] - each[INNER:, :-INNER] + each[:-INNER, :-INNER]
-            for each in cv2.integral2(details, sdepth=cv2.CV_64F)
-        )
-        pairs = details[:-1] + details[1:]
-        means = sliding_window_view((pairs[:, :-1] + pairs[:, 1:]) / 2, (INNER - 1, INNER - 1))[:, :, ::2, ::2]
-        means = means.reshape(-1, (INNER // 2) ** 2)
-        means -= 2 * (sums / INNER**2).reshape(-1, 1).astype(np.float32)
-        means /= np.sqrt(np.maximum(squares - sums**2 / INNER**2, 1e-12)).reshape(-1, 1).astype(np.float32)
-        rest = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", means, means), 0))
-        largest = (self.means[rows].astype(np.float32) @ means.T + np.outer(self.rest[rows], rest)).max(axis=1)
-        return np.asarray(largest) + ROUNDING
+def _identical(digests: Sets) -> Found:
+    pairs = digests.pairs()
+    return Found("identical", pairs, _same_words(pairs), np.zeros(len(pairs)), np.ones(len(pairs)))
 
 
-def _candidates(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs i < j of images whose hashes are close: int64 [p, 2], and their distances [p]."""
-    unique, first, inverse, counts = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
-    members = _members(inverse, len(unique))
-    close, distances = close_pairs(unique, distance)
-    # Nearly all hashes are those of one image.
-    single = (counts[close] == 1).all(axis=0)
-    parts, found = [_same(inverse), np.sort(first[close[:, single]].T, axis=1)], distances[~single]
-    for a, b in close[:, ~single].T.tolist():
-        grid = np.meshgrid(members[a][:MOST_TOGETHER], members[b][:MOST_TOGETHER])
-        parts.append(np.sort(np.stack(grid, axis=-1).reshape(-1, 2), axis=1))
-    sizes = [len(part) for part in parts]
-    bits = np.concatenate([np.zeros(sizes[0]), distances[single], np.repeat(found, sizes[2:])])
-    return np.concatenate(parts), bits
+def _near(images: pd.DataFrame, digests: Sets, thumbnails: Thumbnails, settings: Quality) -> Found:
+    pairs, distances = close(from_hex(images["dhash"].tolist()), settings.hash_distance)
+    new = digests.inverse[pairs[:, 0]] != digests.inverse[pairs[:, 1]]
+    pairs, distances = pairs[new], distances[new]
+    alike = similar(pairs, thumbnails, settings.correlation)
+    kept = alike >= settings.correlation
+    return Found("near", pairs[kept], _same_words(pairs[kept]), distances[kept].astype(float), alike[kept])
 
 
-def _members(labels: np.ndarray, count: int) -> list[list[int]]:
-    """Rows of each label, ascending."""
-    order = np.argsort(labels, kind="stable")
-    return [each.tolist() for each in np.split(order, np.cumsum(np.bincount(labels, minlength=count))[:-1])]
+def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Quality) -> Iterator[Found]:
+    """Pairs of which one is the other mirrored or turned by quarter turns; and of those that lie alike, the ones that
+    only the hash down the picture brings together."""
+    hashes = np.empty((2, len(thumbnails), len(TURNED)), np.uint64)
+    for rows in portions(np.arange(len(thumbnails))):
+        hashes[:, rows] = turned_hashes(thumbnails.take(rows))
+    parts = []
+    for position in range(len(TURNED)):
+        if position > INVERSE[position]:
+            continue  # the same pairs, the other way round
+        for one, other in (hashes, hashes[::-1]):
+            pairs = close_to(one[:, position], one[:, 0], settings.hash_distance)
+            differ = np.bitwise_count(other[pairs[:, 0], position] ^ other[pairs[:, 1], 0])
+            new = digests.inverse[pairs[:, 0]] != digests.inverse[pairs[:, 1]]
+            pairs = pairs[(differ <= MOST_OTHER) & new]
+            if position == INVERSE[position]:
+                pairs = np.sort(pairs, axis=1)
+            pairs = pairs[~_known(pairs, found, len(thumbnails))]
+            parts.append(np.column_stack([pairs, np.full(len(pairs), position)]))
+    every = np.unique(np.concatenate(parts), axis=0)
+    # The first laid in a position is the second; so the second laid in its inverse is the first.
+    alike = similar(every[:, :2], thumbnails, settings.correlation, np.array(INVERSE)[every[:, 2]])
+    best = np.argsort(-alike, kind="stable")[: int((alike >= settings.correlation).sum())]
+    # A pair that fits in several positions (of a round cell) is kept in the best.
+    pairs, first = np.unique(np.sort(every[best, :2], axis=1), axis=0, return_index=True)
+    chosen = best[first]
+    one, two, positions = every[chosen].T
+    words = np.array([TURNED[each if a < b else INVERSE[each]] for a, b, each in every[chosen]], object)
+    distances = np.bitwise_count(hashes[:, one, positions] ^ hashes[:, two, 0]).min(axis=0).astype(float)
+    for kind, own in (("near", positions == 0), ("turned", positions > 0)):
+        change = words[own] if kind == "turned" else _same_words(pairs[own])
+        yield Found(kind, pairs[own], change, distances[own], alike[chosen][own])
 
 
-def _same(labels: np.ndarray) -> np.ndarray:
-    """Pairs i < j with one label: int64 [p, 2]; in a very large set only those with its first member."""
-    pairs: list[tuple[int, int]] = []
-    for rows in _members(labels, int(labels.max()) + 1 if len(labels) else 0):
-        if len(rows) <= MOST_TOGETHER:
-            pairs.extend(combinations(rows, 2))
-        else:
-            pairs.extend((rows[0], other) for other in rows[1:])
-    return np.array(pairs, np.int64).reshape(-1, 2)
+def _plausible(found: list[Found], images: pd.DataFrame, thumbnails: Thumbnails) -> Iterator[Found]:
+    """The pairs that are more alike than round cells are."""
+    shapes, symmetries = shape_of(*images[["width", "height"]].to_numpy(float).T), dict[int, float]()
+    for each in found:
+        kept = plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries)
+        yield Found(each.kind, each.pairs[kept], each.change[kept], each.distance[kept], each.correlation[kept])
+
+
+def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:
+    """Whether pairs int64 [p, 2], in any order, were found already: bool [p]."""
+    ordered, earlier = np.sort(pairs, axis=1), np.concatenate([each.pairs for each in found])
+    return np.isin(ordered[:, 0] * count + ordered[:, 1], earlier[:, 0] * count + earlier[:, 1])
+
+
+def _moved(
+    found: list[Found], images: pd.DataFrame, digests: Sets, thumbnails: Thumbnails, settings: Quality
+) -> Iterator[Found]:
+    """Pairs of which one is the other turned by any angle, cropped, zoomed or shifted; those that turn out to lie as
+    near or turned pairs lie are of these kinds."""
+    rows = np.sort(digests.first)  # one of each set of identical files
+    shapes = shape_of(*images[["width", "height"]].to_numpy(float)[rows].T)
+    moved = moved_pairs(thumbnails.only(rows), shapes, settings, lambda pairs: _known(rows[pairs], found, len(images)))
+    for kind in KINDS[1:]:
+        pairs, words, correlations = [np.empty((0, 2), np.int64)], [], []
+        for each in moved:
+            if each.kind == kind:
+                one, two = (digests.rows[digests.inverse[rows[place]]][:MOST_TOGETHER] for place in each.pair)
+                pairs.append(np.sort(np.stack(np.meshgrid(one, two), axis=-1).reshape(-1, 2), axis=1))
+                words += [each.change] * len(pairs[-1])
+                correlations += [each.correlation] * len(pairs[-1])
+        nothing = np.full(len(words), np.nan)
+        yield Found(kind, np.concatenate(pairs), np.array(words, object), nothing, np.array(correlations, float))

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoflow.quality.orientations import TURNED, laid
+
 THUMBNAIL = 64
 """Side of the grey thumbnails, pixels."""
 
@@ -26,6 +28,24 @@ def difference_hash(image: NDArray[np.uint8]) -> int:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
+
+
+def turned_hashes(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Hashes of thumbnails uint8 [n, 64, 64] in each of the eight positions (see `orientations`), uint64 [n, 8] twice:
+    is an area brighter than its left neighbour, and is it brighter than the one above it."""
+    areas = (
+        np.stack([cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in thumbnails])
+        for size in ((9, 8), (8, 9))
+    )
+    wide, high = areas
+    found = np.empty((2, len(thumbnails), len(TURNED)), np.uint64)
+    for position in range(len(TURNED)):
+        for picture in (laid(wide, position), laid(high, position)):
+            along = picture.shape[2] == 9
+            bits = picture[:, :, 1:] > picture[:, :, :-1] if along else picture[:, 1:] > picture[:, :-1]
+            packed = np.packbits(bits.reshape(len(thumbnails), -1), axis=1)
+            found[0 if along else 1, :, position] = packed.view(">u8").ravel()
+    return found[0], found[1]
 
 
 def to_hex(value: int) -> str:

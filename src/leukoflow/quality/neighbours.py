@@ -5,6 +5,7 @@ of four blocks of 16 bits up to d // 4 bits. So every block is a table, and each
 block is that close; all of it in NumPy, one pattern of flipped bits at a time.
 """
 
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
@@ -22,17 +23,51 @@ def close_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarr
 
     The hashes must differ from each other (see np.unique). Sorted by i, then j.
     """
+    found = [np.empty((2, 0), np.int64)]
+    for table, flip in _tables(hashes, distance):
+        # Two buckets meet once, from the lower key; inside one bucket each is compared with those after it.
+        left = table.order if flip == 0 else table.order[table.keys[table.order] < (table.keys[table.order] ^ flip)]
+        other = table.keys[left] ^ flip
+        first = np.arange(1, len(table.order) + 1) if flip == 0 else table.bounds[other]
+        pairs = _compare(hashes, hashes, left, table.order, first, table.bounds[other + 1] - first, distance)
+        found.extend(np.sort(each, axis=0) for each in pairs)
+    return _once(found, hashes, hashes)
+
+
+def close_between(queries: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of a query uint64 [m] and a hash uint64 [n] at most `distance` (0 to 11) bits apart: their indices
+    int64 [2, p], sorted, and distances uint8 [p]. Neither list may hold a value twice."""
+    found = [np.empty((2, 0), np.int64)]
+    every = np.arange(len(queries))
+    for table, flip in _tables(hashes, distance):
+        other = table.keys_of(queries) ^ flip
+        first = table.bounds[other]
+        found += _compare(queries, hashes, every, table.order, first, table.bounds[other + 1] - first, distance)
+    return _once(found, queries, hashes)
+
+
+class _Table:
+    """Hashes by the value of one block of their bits."""
+
+    def __init__(self, hashes: np.ndarray, block: int) -> None:
+        self.block = block
+        self.keys = self.keys_of(hashes)
+        self.order = np.argsort(self.keys, kind="stable")
+        self.bounds = np.searchsorted(self.keys[self.order], np.arange((1 << BLOCK_BITS) + 1))
+
+    def keys_of(self, hashes: np.ndarray) -> np.ndarray:
+        """Values of the block int64 [n]."""
+        return ((hashes >> np.uint64(self.block * BLOCK_BITS)) & np.uint64(0xFFFF)).astype(np.int64)
+
+
+def _tables(hashes: np.ndarray, distance: int) -> Iterator[tuple[_Table, int]]:
+    """Each block's table with each pattern of bits that may differ in it."""
     if not 0 <= distance <= LARGEST_DISTANCE:
         raise ValueError(f"distance must lie in 0 to {LARGEST_DISTANCE}, not {distance}")
-    found = [np.empty((2, 0), np.int64)]
     for block in range(BLOCKS):
-        keys = ((hashes >> np.uint64(block * BLOCK_BITS)) & np.uint64(0xFFFF)).astype(np.int64)
-        order = np.argsort(keys, kind="stable")
-        bounds = np.searchsorted(keys[order], np.arange((1 << BLOCK_BITS) + 1))
+        table = _Table(hashes, block)
         for flip in _flips(distance // BLOCKS):
-            found.extend(_compare(hashes, keys, order, bounds, flip, distance))
-    pairs = np.unique(np.concatenate(found, axis=1), axis=1)
-    return pairs, np.bitwise_count(hashes[pairs[0]] ^ hashes[pairs[1]]).astype(np.uint8)
+            yield table, flip
 
 
 def _flips(bits: int) -> list[int]:
@@ -42,14 +77,16 @@ def _flips(bits: int) -> list[int]:
 
 
 def _compare(
-    hashes: np.ndarray, keys: np.ndarray, order: np.ndarray, bounds: np.ndarray, flip: int, distance: int
+    queries: np.ndarray,
+    hashes: np.ndarray,
+    left: np.ndarray,
+    order: np.ndarray,
+    first: np.ndarray,
+    counts: np.ndarray,
+    distance: int,
 ) -> list[np.ndarray]:
-    """Pairs within the distance among hashes whose block differs in exactly the bits of `flip`: int64 [2, p] each."""
-    # Two buckets meet once, from the lower key; inside one bucket each is compared with those after it.
-    left = order if flip == 0 else order[keys[order] < (keys[order] ^ flip)]
-    other = keys[left] ^ flip
-    first = np.arange(1, len(order) + 1) if flip == 0 else bounds[other]
-    counts = bounds[other + 1] - first
+    """Pairs within the distance, int64 [2, p] each, among the queries `left` and `counts` hashes from `first` on in the
+    table's order."""
     stops = np.concatenate([[0], np.cumsum(counts)])
     found = []
     begin = 0
@@ -59,7 +96,12 @@ def _compare(
         i = np.repeat(left[begin:end], sizes)
         offsets = np.arange(len(i)) - np.repeat(stops[begin:end] - stops[begin], sizes)
         j = order[np.repeat(first[begin:end], sizes) + offsets]
-        near = np.bitwise_count(hashes[i] ^ hashes[j]) <= distance
-        found.append(np.sort(np.stack([i[near], j[near]]), axis=0))
+        near = np.bitwise_count(queries[i] ^ hashes[j]) <= distance
+        found.append(np.stack([i[near], j[near]]))
         begin = end
     return found
+
+
+def _once(found: list[np.ndarray], queries: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    pairs = np.unique(np.concatenate(found, axis=1), axis=1)
+    return pairs, np.bitwise_count(queries[pairs[0]] ^ hashes[pairs[1]]).astype(np.uint8)

@@ -20,15 +20,34 @@ FOLLOWS = 0.1
 
 
 def cell_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """Findings from the tables segmentation, cells, neighbours and selection."""
+    """Findings from the tables masks, segmentation, cells, neighbours and selection."""
     segmentation, cells = tables["segmentation"], tables["cells"]
-    found = [*_archives(segmentation), *_left_out(segmentation), *_scale(cells), *_without(cells)]
+    found = [*_masks(tables["masks"]), *_archives(segmentation), *_left_out(segmentation)]
+    found += [*_scale(cells), *_without(cells)]
     return [*found, *_slides(tables["neighbours"]), *_random(study, tables["selection"])]
+
+
+def _masks(masks: pd.DataFrame) -> list[Finding]:
+    found = []
+    for source, part in masks.fillna({"reason": ""}).groupby("source", sort=False):
+        whole = part[part["reason"] == ""].set_index("fact")["masks"]
+        if rejected := int(whole["rejected"]):
+            reasons = part[(part["fact"] == "rejected") & (part["reason"] != "")].head(4)
+            each = [f"{row['reason']} ({words.count(row['masks'])})" for row in reasons.to_dict("records")]
+            text = f"{words.count(rejected)} of {words.plural(rejected + whole['used'], 'mask')} could not be used: "
+            text += f"{words.listed(each)}. Each is named in masks/{source}/rejects.csv."
+            found.append(Finding("warn", f"Rejected masks of {source}", text, "cells"))
+        if empty := int(whole["without a cell"]):
+            text = f"{words.count(empty)} of {words.plural(whole['used'], 'mask')} hold no cell. "
+            text += "Check masks in the config if their images show cells."
+            found.append(Finding("warn", f"Masks of {source} without a cell", text, "cells"))
+    return found
 
 
 def _archives(segmentation: pd.DataFrame) -> list[Finding]:
     found: list[Finding] = []
     marked = segmentation[(segmentation["metric"] == "marked") & (segmentation["label"] != "")]
+    marked = marked.dropna(subset=["value"])
     for (source, _), part in marked.groupby(["source", "segmenter"], sort=False):
         if any(each.title.endswith(f" {source}") for each in found):
             continue  # the segmenter that was used comes first
@@ -56,7 +75,7 @@ def _archives(segmentation: pd.DataFrame) -> list[Finding]:
 def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
     found = []
     dice = segmentation[(segmentation["kind"] == "expert") & (segmentation["metric"] == "dice")]
-    dice = dice[dice["part"] == "cell"]
+    dice = dice[dice["part"] == "cell"].dropna(subset=["value"])
     for source, part in dice.groupby("source", sort=False):
         rows = {(row["segmenter"], bool(row["within"])): row for row in part.to_dict("records")}
         away, home = rows.get(("unet", False)), rows.get(("unet", True))

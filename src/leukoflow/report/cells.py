@@ -59,6 +59,7 @@ def cells_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Se
     if cells.empty and segmentation.empty:
         return None
     grids = [overlap(segmentation), single_cells(segmentation, instances), agreement(segmentation)]
+    grids.append(masks(tables["masks"]))
     cohorts = []
     for name in study.cohorts:
         part = cells[cells["cohort"] == name]
@@ -155,7 +156,30 @@ def overlap(segmentation: pd.DataFrame) -> Grid | None:
     caption = (
         "Dice with experts' masks on held-out images, mean over images. Left out: nothing of the source was learnt "
     )
-    return grid(f"{caption}from or tuned on.", ["Source", "Part", *titles, "Test images"], rows, "segmentation")
+    caption += f"from or tuned on.{_undefined(part)}"
+    return grid(caption, ["Source", "Part", *titles, "Test images"], rows, "segmentation")
+
+
+def _undefined(part: pd.DataFrame) -> str:
+    """A sentence on the images whose Dice is undefined, empty if there is none."""
+    most = part["undefined"].max()
+    if words.missing(most) or not most:
+        return ""
+    return (
+        f" In up to {words.plural(most, 'image')} of a source neither mask has a pixel of the part: Dice is undefined "
+        "there, and they do not count."
+    )
+
+
+def masks(table: pd.DataFrame) -> Grid | None:
+    """Masks used, without a cell, and rejected by reason; None if there is no mask."""
+    rows = [
+        Row((Cell(row["source"]), Cell(row["reason"] or row["fact"]), number(row["masks"], words.count(row["masks"]))))
+        for row in table.fillna({"reason": ""}).to_dict("records")
+        if row["masks"] or row["fact"] == "used"
+    ]
+    caption = "Masks of white cells that were read. Rejected ones are named in masks/SOURCE/rejects.csv."
+    return grid(caption, ["Source", "Masks", "Count"], rows, "masks") if rows else None
 
 
 def _of_kind(table: pd.DataFrame, segmenter: str, within: bool) -> pd.DataFrame:
@@ -215,4 +239,5 @@ def agreement(segmentation: pd.DataFrame) -> Grid | None:
     columns = ["Cohort", "Label", "Dice with the archive's mask", "Cells that the archive's mask keeps", "Images"]
     caption = "Agreement with the masks that an archive came with. No expert drew them: this is no measure of right."
     caption += " Cells: mean over images of the share that the mask covers at least half."
+    caption += _undefined(part[part["metric"] == "dice"])
     return grid(caption, columns, rows, "segmentation")

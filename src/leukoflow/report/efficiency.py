@@ -33,7 +33,11 @@ class Efficiency:
     where: str
     """Devices and threads, in words."""
     features: tuple[str, ...]
-    """Models that read features, whose making is not in their cost."""
+    """Models that read features of networks, which are in their cost."""
+    unmeasured: tuple[str, ...]
+    """Models that read features whose making was not measured; their costs are empty."""
+    classifiers: Grid | None
+    """The classifiers of features alone."""
     grids: tuple[Grid, ...]
     """Size and speed; training."""
     energy: Grid | None
@@ -49,10 +53,13 @@ def efficiency_section(study: Study, tables: Mapping[str, pd.DataFrame], picture
     networks = costs.drop_duplicates(NETWORK)
     spiking = tables["energy"][tables["energy"]["spiking"].astype(bool)]
     shown = sorted((each for each in pictures if each.family in FAMILIES), key=lambda each: FAMILIES.index(each.family))
-    reading = networks.loc[networks["reads"] == "features", "model"]
+    reading = networks[networks["reads"] == "features"]
+    whole = reading["parameters"].notna()
     return Efficiency(
         where=_where(tables["speed"]),
-        features=tuple(dict.fromkeys(reading)),
+        features=tuple(dict.fromkeys(reading.loc[whole, "model"])),
+        unmeasured=tuple(dict.fromkeys(reading.loc[~whole, "model"])),
+        classifiers=classifier_grid(reading) if len(reading) else None,
         grids=(cost_grid(networks), training_grid(costs)),
         energy=energy_grid(spiking) if len(spiking) else None,
         verdicts=verdicts(spiking),
@@ -97,6 +104,18 @@ def cost_grid(table: pd.DataFrame) -> Grid:
     columns += ["Latency, ms", "Processor time, ms", "Images/s, best batch", "Memory, MB", "Energy, µJ"]
     columns += ["GPU latency, ms", "GPU images/s, best batch", "GPU memory, MB"] if gpu else []
     return grid("What one image costs, network by network.", columns, rows, "efficiency")
+
+
+def classifier_grid(reading: pd.DataFrame) -> Grid:
+    """Classifiers of features without the networks that make these."""
+    rows = []
+    for row in reading.to_dict("records"):
+        cells = [Cell(row["model"]), Cell(row["task"]), Cell(row["view"]), _count(row["classifier_inputs"])]
+        cells += [_count(row["classifier_parameters"]), _scaled(row["classifier_bytes"], 1e6)]
+        cells += [_scaled(row["classifier_macs"], 1e6), _scaled(row["classifier_latency_p50_ms"])]
+        rows.append(Row(tuple(cells)))
+    columns = ["Classifier alone, of", "Task", "View", "Features", "Parameters", "Weights, MB", "Million MACs"]
+    return grid("Classifiers of features alone.", [*columns, "Latency, ms"], rows, "efficiency")
 
 
 def training_grid(table: pd.DataFrame) -> Grid:

@@ -11,6 +11,17 @@ from leukoflow.report import words
 from leukoflow.report.headlines import best_of, rows_of
 
 UNLABELLED = "(no label)"
+FEW_ODD, MANY_ODD = 0.01, 0.25
+"""Shares of a cohort's images with implausible exposure from which that is a finding, and a grave one."""
+KINDS = {
+    "identical": "byte-identical",
+    "near": "near-identical",
+    "turned": "mirrored or quarter-turned",
+    "moved": "turned, cropped or shifted",
+}
+"""Kinds of duplicate pairs in words."""
+NAMED = 5
+"""Pairs of copies with different labels that a finding names."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +37,43 @@ class Finding:
 
 
 def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
-    """Findings from the tables leaderboard, external, cohorts and audit, in the order of the pipeline."""
+    """Findings from the tables leaderboard, external, cohorts, label_conflicts and audit, in the order of the pipeline;
+    wrong labels come first."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
-    found = [*_leakage(audit), *_overlap(study, external), *_duplicates(cohorts)]
-    return [*found, *_bars(cohorts), *_rejects(cohorts), *_published(cohorts), *_weights(leaderboard)]
+    found = [*_conflicts(tables["label_conflicts"]), *_exposure(cohorts), *_leakage(audit), *_overlap(study, external)]
+    found += [*_duplicates(cohorts), *_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
+    return [*found, *_published(cohorts), *_weights(leaderboard)]
 
 
 def gravest_first(found: list[Finding]) -> list[Finding]:
     """Findings by tone, otherwise in their order."""
     order = {"bad": 0, "warn": 1, "good": 2}
     return sorted(found, key=lambda finding: order[finding.tone])
+
+
+def _exposure(cohorts: pd.DataFrame) -> list[Finding]:
+    """Pictures that no network can see much in, first among the findings of their tone."""
+    found = []
+    for cohort, facts in cohorts.groupby("cohort", sort=False):
+        images = facts.loc[(facts["fact"] == "images") & (facts["label"] == ""), "measured"].sum()
+        filled = facts.loc[facts["fact"] == "bits filled of 16", "measured"]
+        if len(filled):
+            bits = int(filled.iloc[0])
+            text = f"The samples of its 16-bit files stay below {2**bits:,}, which {bits} bits hold, but are scaled as "
+            text += (
+                f"16 bits, so its pictures are dark. If the camera has {bits} bits, set cohorts.{cohort}.bits: {bits}."
+            )
+            tone = "warn" if bits == 15 else "bad"
+            found.append(Finding(tone, f"{cohort} fills {bits} of 16 bits", text, "cohorts"))
+        odd = facts[facts["fact"] == "implausible exposure"]
+        share = odd["measured"].sum() / max(1, images)
+        if share >= FEW_ODD:
+            kinds = [f"{words.count(n)} {kind}" for kind, n in zip(odd["label"], odd["measured"], strict=True)]
+            text = f"Of {words.plural(images, 'image')}, {words.listed(kinds)}. No such smear is of use to a reader; "
+            text += "look at the files, and at the range that their samples fill (bits)."
+            tone = "bad" if share >= MANY_ODD else "warn"
+            found.append(Finding(tone, f"Implausible exposure in {cohort}", text, "cohorts"))
+    return found
 
 
 def _leakage(audit: pd.DataFrame) -> list[Finding]:
@@ -56,7 +94,7 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
             text = f"Of {images}, {words.listed(parts)}. Such a split rewards recognising the picture or the slide."
             tone = "bad" if duplicate or patient > 0 or protocol == "image" else "warn"
             found.append(Finding(tone, f"Leakage: {where}", text, "splits"))
-        else:
+        elif not folds[["test_with_alike_patient", "test_with_alike_slide"]].sum().any():
             text = f"None of {images} shares a duplicate or an acquisition with the images learnt from."
             found.append(Finding("good", f"No leakage found: {where}", text, "splits"))
     return found
@@ -101,13 +139,31 @@ def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
     return Finding("bad", f"{target} overlaps with {row['cohort']} ({name})", text, "external")
 
 
+def _conflicts(conflicts: pd.DataFrame) -> list[Finding]:
+    """Copies of one picture under different labels: one of the two labels is wrong."""
+    found = []
+    for (one, two), pairs in conflicts.groupby(["cohort_a", "cohort_b"], sort=False):
+        where = f"within {one}" if one == two else f"in {one} and {two}"
+        counts = pairs["kind"].value_counts()
+        kinds = [words.plural(counts[kind], f"{text} pair") for kind, text in KINDS.items() if kind in counts]
+        named = [
+            f"{row.image_a} ({row.label_a}) and {row.image_b} ({row.label_b})" for row in pairs.head(NAMED).itertuples()
+        ]
+        text = f"One picture has two labels in {words.listed(kinds)}: {'; '.join(named)}"
+        if len(pairs) > NAMED:
+            text += f"; and {words.count(len(pairs) - NAMED)} more"
+        text += ". At least one label of each pair is wrong. All are named in tables/label_conflicts.csv."
+        found.append(Finding("bad", f"Copies with different labels {where}", text, "cohorts"))
+    return found
+
+
 def _duplicates(cohorts: pd.DataFrame) -> list[Finding]:
     found = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         own = facts[facts["label"] == ""].set_index("fact")["measured"]
-        identical, near, images = own["identical pairs"], own["near pairs"], words.plural(own["images"], "image")
-        if identical + near:
-            pairs = [words.plural(identical, "byte-identical pair"), words.plural(near, "near-identical pair")]
+        counts, images = {kind: own[f"{kind} pairs"] for kind in KINDS}, words.plural(own["images"], "image")
+        if sum(counts.values()):
+            pairs = [words.plural(count, f"{KINDS[kind]} pair") for kind, count in counts.items() if count]
             text = f"{words.listed(pairs)}, which touch {words.count(own['images with a duplicate'])} of {images}."
             found.append(Finding("warn", f"Duplicates within {cohort}", text, "cohorts"))
         else:
@@ -155,6 +211,26 @@ def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
             )
             text += f"Each is named in cohorts/{cohort}/rejects.csv."
             found.append(Finding("warn", f"Rejected files in {cohort}", text, "cohorts"))
+    return found
+
+
+def _warnings(cohorts: pd.DataFrame) -> list[Finding]:
+    """What a listing warned of: patterns and labels that fit nothing, and the like."""
+    found = []
+    for cohort, part in cohorts[cohorts["fact"] == "warning"].groupby("cohort", sort=False):
+        text = " ".join(f"{each[:1].upper()}{each[1:]}." for each in part["label"].astype(str))
+        found.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts"))
+    return found
+
+
+def _left_out(study: Study) -> list[Finding]:
+    """Optional cohorts that this study went on without."""
+    found = []
+    for name, cohort in study.cohorts.items():
+        if cohort.kind == "folder" and cohort.left_out:
+            text = f"Its folder is {cohort.root}, and this environment variable was not set. It is no external cohort "
+            text += "and no source of masks here; set the variable and run again to have it."
+            found.append(Finding("warn", f"Cohort {name} was left out", text, "cohorts"))
     return found
 
 

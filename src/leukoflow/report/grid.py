@@ -155,6 +155,8 @@ def external(table: pd.DataFrame) -> Grid:
 
 def audit(table: pd.DataFrame) -> Grid:
     """Roles of every split and what its test images share with the images learnt from."""
+    kinds = [kind for kind in ("patient", "slide") if table[f"test_with_alike_{kind}"].sum() > 0]
+    alike = [f"test_with_alike_{kind}" for kind in kinds]
     rows = []
     for _, row in table.iterrows():
         cells = [
@@ -164,12 +166,13 @@ def audit(table: pd.DataFrame) -> Grid:
             number(row["fold"], words.count(row["fold"] + 1)),
         ]
         cells += [number(row[name], words.count(row[name])) for name in ("train", "validation", "test", "groups")]
-        for name in ("test_with_duplicate", "test_with_acquisition", "test_with_patient"):
+        for name in ("test_with_duplicate", "test_with_acquisition", "test_with_patient", *alike):
             share = words.percent(row[name] / row["test"]) if row["test"] and not words.missing(row[name]) else ""
             cells.append(number(row[name], words.count(row[name]), share))
         rows.append(Row(tuple(cells)))
     columns = ["Cohort", "Task", "Split", "Fold", "Train", "Validation", "Test", "Groups"]
     columns += ["Test images with a duplicate learnt", "... of an acquisition learnt", "... of a patient learnt"]
+    columns += [f"... of a {kind} whose id looks like one learnt" for kind in kinds]
     return grid(
         "What the test images share with the images learnt from (training and validation).", columns, rows, "audit"
     )
@@ -210,3 +213,36 @@ def rejects(table: pd.DataFrame) -> Grid | None:
         for _, row in found.iterrows()
     ]
     return grid("Files that were left out.", ["Cohort", "Reason", "Files"], rows, "cohorts") if rows else None
+
+
+MOST_CONFLICTS = 200
+"""Pairs of copies with different labels that the report lists."""
+
+
+def conflicts(table: pd.DataFrame) -> Grid | None:
+    """Pairs of copies whose labels differ; None where there are none."""
+    columns = ["cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b"]
+    rows = [
+        Row((*(Cell(str(row[name])) for name in columns), Cell(_kind(row))))
+        for _, row in table[:MOST_CONFLICTS].iterrows()
+    ]
+    titles = ["Cohort", "File", "Label", "Cohort", "File", "Label", "Kind of copy"]
+    caption = "Copies with different labels."
+    if len(table) > MOST_CONFLICTS:
+        caption = f"Copies with different labels: the first {MOST_CONFLICTS} of {words.count(len(table))} pairs."
+    return grid(caption, titles, rows, "label_conflicts") if rows else None
+
+
+def _kind(row: pd.Series) -> str:
+    return str(row["kind"] if words.missing(row["change"]) or not row["change"] else row["change"])
+
+
+def recall(table: pd.DataFrame) -> Grid:
+    """Share of planted copies found, by kind of copy and source of images."""
+    sources = list(dict.fromkeys(table["source"]))
+    rows = []
+    for copy, part in table.groupby("copy", sort=False):
+        shares = part.set_index("source")["found"].reindex(sources)
+        cells = [Cell("") if words.missing(share) else number(share, words.percent(share, 0)) for share in shares]
+        rows.append(Row((Cell(str(copy)), *cells)))
+    return grid("Planted copies that are found, by how they were made.", ["Copy", *sources], rows)

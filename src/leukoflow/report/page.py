@@ -31,8 +31,8 @@ from leukoflow.report.statistics import statistics_section
 from leukoflow.report.summary import summary_section
 
 TABLES = (
-    "scores", "leaderboard", "external", "cohorts", "audit", "comparisons",
-    "segmentation", "instances", "cells", "selection", "stability", "neighbours",
+    "scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons",
+    "segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours",
     "statistics", "ranks", "leakage",
     "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
     "probes", "shortcut_audit", "stain_swap", "neutralised",

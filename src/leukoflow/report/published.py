@@ -37,6 +37,7 @@ def published_section(
         "numbers": len(rows),
         "run": int(run.sum()),
         "comparable": int((rows["comparable"] == "yes").sum()),
+        "unclear": int((rows["comparable"] == "unclear").sum()),
         "absent": [each.system for each in papers().values() if each.paper not in here],
         "reproduced": reproduced(rows[run & ~counts]),
         "differing": differing(rows[run & ~counts]),
@@ -112,14 +113,17 @@ def reproduced(table: pd.DataFrame) -> Grid | None:
 
 
 def differing(table: pd.DataFrame) -> Grid | None:
-    """What about each run is not as published: one row for each model."""
+    """What about each run is not as published: one row for each model on each task."""
     rows = []
-    for row in table[table["comparable"] != ""].drop_duplicates(["paper", "model"]).to_dict("records"):
-        cells = [Cell(row["model"], note=row["system"]), Cell(_said(row["comparable"]))]
-        cells += [Cell(_said(row["reason"]), long=True), number(row["images"], words.count(row["images"]))]
+    measured = table[(table["comparable"] != "") & ~table["metric"].isin(AMOUNTS[2:])]
+    for row in measured.drop_duplicates(["paper", "task", "target", "model"]).to_dict("records"):
+        cells = [Cell(row["model"], note=f"{row['system']}, {row['task']}"), Cell(_said(row["comparable"]))]
+        cells += [Cell(_said(row["differences"]), long=True), Cell(_said(row["unsaid"]), long=True)]
+        cells += [number(row["images"], words.count(row["images"]))]
         cells += [number(row["runs"], words.count(row["runs"])), number(row["epochs"], words.decimal(row["epochs"], 0))]
         rows.append(Row(tuple(cells)))
-    columns = ["Our model", "Comparable", "Not as published", "Test images", "Runs", "Epochs trained"]
+    columns = ["Our model", "Comparable", "Not as published", "The paper does not say", "Test images", "Runs"]
+    columns.append("Epochs trained")
     return grid("Our runs beside the publications.", columns, rows, TABLE) if rows else None
 
 
@@ -179,7 +183,7 @@ def _value(row: Mapping[Any, Any], name: str, low: str, high: str) -> Cell:
     value, metric = row[name], row["metric"]
     if words.missing(value):
         return Cell(words.NONE)
-    if metric.endswith("seconds") or metric == "seconds_per_image":
+    if metric.endswith(("training_seconds", "seconds_per_image")):
         return number(value, words.duration(value))
     if metric in AMOUNTS:
         return number(value, f"{value:,.4g}")

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from leukoflow.config.study import Study
+from leukoflow.report.alike import alike_findings
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding, findings, gravest_first
@@ -17,6 +18,7 @@ from leukoflow.report.shortcuts import shortcut_findings
 FINDERS: tuple[Callable[[Study, Mapping[str, pd.DataFrame]], list[Finding]], ...] = (
     lambda study, tables: shortcut_findings(tables),
     lambda study, tables: leakage_findings(study, tables["leakage"]),
+    alike_findings,
     findings,
     cell_findings,
     published_findings,

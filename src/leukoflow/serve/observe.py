@@ -18,13 +18,13 @@ class JsonLines(logging.Formatter):
     """Log records as JSON objects; what is given as `extra={"facts": {...}}` is laid beside time, level and event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """One line, in ASCII: other readers of lines than JSON's may take a separator in a text for the end of one."""
         clock = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         said = {"time": clock, "level": record.levelname.lower()}
         said |= {"event": record.getMessage(), **getattr(record, "facts", {})}
         if record.exc_info:
             said["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(said, ensure_ascii=False)
+        return json.dumps(said)
 
 
 def log_to_stderr() -> None:

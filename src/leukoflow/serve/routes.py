@@ -180,7 +180,7 @@ def find(shelf: Shelf, name: str) -> Shelved:
 
 def look(name: str, shelved: Shelved, data: bytes, max_pixels: int, wants: Wants) -> tuple[bytes, str]:
     """Decode, ask, and put the result as JSON: all that takes long, for a worker thread. Also how it came out."""
-    image = read_image(data, max_pixels)
+    image = read_image(data, max_pixels, shelved.model.facts.bits)
     found = shelved.model.answer(image, cells=wants.cells, heat=wants.heat, neighbours=wants.neighbours)
     shown = preview(image) if wants.picture else None
     result = result_of(name, found, (image.shape[1], image.shape[0]), shelved.model.facts.measures, wants.cells, shown)

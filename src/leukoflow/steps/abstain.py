@@ -13,7 +13,7 @@ import pandas as pd
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import RUN_COLUMNS, Run, parse_run
-from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.core.step import parser, progress, run, settings, texts
 from leukoflow.evaluation import conformal, detection, selective
 from leukoflow.evaluation.scores import EVERY, Sample, samples
 from leukoflow.evaluation.thresholds import novelty_thresholds
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the step."""
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
-    arguments.add_argument("--classes", nargs="+", required=True, help="the task's classes, in order")
+    arguments.add_argument("--classes", type=texts, required=True, help="classes of the task, in order, as a JSON list")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs' folders")
     arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the runs")
     arguments.add_argument("--targets", nargs="+", required=True, help="cohorts predicted; a run may lack some")

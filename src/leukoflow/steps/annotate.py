@@ -1,22 +1,27 @@
 """Gather the masked images of one cohort for a segmenter: renditions, parts maps, and the role of each image."""
 
 import argparse
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
 
 from leukoflow.cells.labels import fit_map, write_maps
-from leukoflow.cells.masks import infer_codes, read_instances, read_mask
+from leukoflow.cells.masks import MaskError, decode_mask, in_terms_of, infer_codes
 from leukoflow.config.base import Section
 from leukoflow.config.masks import Masks
 from leukoflow.config.splits import Protocol, Splits
+from leukoflow.core.content import row_of, write_record
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import log, parser, progress, run, settings
 from leukoflow.images.geometry import rendition, stretched
+from leukoflow.images.io import ImageError, read_file, read_samples, went_through_jpeg
 from leukoflow.images.shards import write_shard
 from leukoflow.images.sources import Source, listed, read_as_stored, sources
 from leukoflow.quality.split import make_split
@@ -54,40 +59,99 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--images", type=Path, required=True, help="renditions, NPY")
     arguments.add_argument("--parts", type=Path, required=True, help="parts maps, NPY")
     arguments.add_argument("--labels", type=Path, required=True, help="label maps of masks that tell cells apart, NPY")
+    arguments.add_argument("--record", type=Path, required=True, help="record of the masks that were read, Parquet")
     arguments.add_argument("--index", type=Path, required=True, help="image_id, label, group, role, Parquet")
+    arguments.add_argument("--rejects", type=Path, required=True, help="masks that cannot be used: path, reason, CSV")
     args = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)
     given: Annotation = args.settings
-    table = _masked(args)
-    size, expert = given.size, given.masks.expert
-    index = _with_roles(table, given.splits) if expert else table.assign(group=table["image_id"], role="test")
-    masks = given.masks
-    if masks.coding == "inferred":
-        some = index.iloc[np.linspace(0, len(index) - 1, min(INFERRED_FROM, len(index))).round().astype(int)]
-        read_images = (read_as_stored(each, args.max_pixels) for each in sources(args.root, some))
-        masks = infer_codes((image, args.root / path) for image, path in zip(read_images, some["mask"], strict=True))
-        log.info("codes inferred: nucleus %s, cytoplasm %s, cell %s", masks.nucleus, masks.cytoplasm, masks.cell)
-    # Labels of instances are of use as they are; other codings have none.
-    instances = given.masks.coding == "instances"
+    size, table = given.size, _masked(args)
+    # Before the masks are read: one that changes meanwhile is then told by its stamp.
+    record = list(thread_map(partial(row_of, args.root), table["mask"], args.threads))
+    masks = given.masks if given.masks.coding != "inferred" else _inferred(args, table)
 
-    def load(item: tuple[Source, str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def load(item: tuple[Source, str]) -> Loaded | str:
         source, mask = item
         image = read_as_stored(source, args.max_pixels)
-        path = args.root / mask
-        parts = read_mask(path, masks, (image.shape[0], image.shape[1]))
-        labels = read_instances(path) if instances else np.zeros_like(parts, np.uint16)
-        image, parts, labels = (stretched(each, source.aspect) for each in (image, parts, labels))
-        return rendition(image, size, source.bar), fit_map(parts, size), fit_map(labels, size)
+        try:
+            parts, labels = _mask(args.root / mask, masks, (image.shape[0], image.shape[1]), args.max_pixels)
+        except (ImageError, MaskError) as error:
+            return str(error)
+        cell_pixels = int(np.count_nonzero(parts))
+        image, parts = stretched(image, source.aspect), stretched(parts, source.aspect)
+        labels = fit_map(stretched(labels, source.aspect), size) if labels is not None else None
+        return Loaded(rendition(image, size, source.bar), fit_map(parts, size), labels, cell_pixels)
 
-    items = list(zip(sources(args.root, index), index["mask"], strict=True))
-    loaded = list(progress(thread_map(load, items, args.threads), len(items), "image"))
-    write_shard(args.images, (image for image, _, _ in loaded), len(loaded), size)
-    write_maps(args.parts, (parts for _, parts, _ in loaded), len(loaded), size, np.uint8)
-    write_maps(args.labels, (labels for _, _, labels in loaded), len(loaded) if instances else 0, size)
+    items = list(zip(sources(args.root, table), table["mask"], strict=True))
+    read = list(progress(thread_map(load, items, args.threads), len(items), "image"))
+    loaded = [each for each in read if not isinstance(each, str)]
+    refused = np.array([isinstance(each, str) for each in read])
+    reasons = [each for each in read if isinstance(each, str)]
+    rejects = pd.DataFrame({"path": table.loc[refused, "mask"], "reason": reasons})
+    _require_cells(args.cohort, loaded, rejects)
+    used = table[~refused].reset_index(drop=True)
+    index = _with_roles(used, given.splits) if masks.expert else used.assign(group=used["image_id"], role="test")
+    write_shard(args.images, (each.image for each in loaded), len(loaded), size)
+    write_maps(args.parts, (each.parts for each in loaded), len(loaded), size, np.uint8)
+    labels = [each.labels for each in loaded if each.labels is not None]
+    write_maps(args.labels, iter(labels), len(labels), size)
     index["um_per_pixel"] *= index[["height", "width"]].max(axis=1).astype(float) / size
-    write_table(args.index, index[["image_id", "label", "group", "role", "um_per_pixel"]])
+    index["cell_pixels"] = [each.cell_pixels for each in loaded]
+    write_record(args.record, record)
+    write_table(args.rejects, rejects)
+    write_table(args.index, index[["image_id", "label", "group", "role", "um_per_pixel", "cell_pixels"]])
     log.info("%s", index["role"].value_counts().to_dict())
+
+
+class Loaded(NamedTuple):
+    """An image and its mask, letterboxed."""
+
+    image: np.ndarray
+    """uint8 [S, S, 3]."""
+    parts: np.ndarray
+    """uint8 [S, S]."""
+    labels: np.ndarray | None
+    """uint16 [S, S], of masks that tell cells apart."""
+    cell_pixels: int
+    """Pixels of cells in the mask as stored."""
+
+
+def _mask(path: Path, masks: Masks, shape: tuple[int, int], max_pixels: int) -> tuple[np.ndarray, np.ndarray | None]:
+    data = read_file(path, max_pixels)
+    return decode_mask(read_samples(data, max_pixels), masks, shape, went_through_jpeg(data))
+
+
+def _inferred(args: argparse.Namespace, table: pd.DataFrame) -> Masks:
+    """The codes that some of the masks, evenly spaced, seem to have."""
+    given: Masks = args.settings.masks
+    some = table.iloc[np.linspace(0, len(table) - 1, min(INFERRED_FROM, len(table))).round().astype(int)]
+
+    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for source, mask in zip(sources(args.root, some), some["mask"], strict=True):
+            try:
+                stored = read_samples(read_file(args.root / mask, args.max_pixels), args.max_pixels)
+            except ImageError:
+                continue  # named among the rejects
+            yield read_as_stored(source, args.max_pixels), in_terms_of(stored, given)
+
+    found = infer_codes(pairs(), args.cohort).model_copy(update={"expert": given.expert})
+    log.info("codes inferred: nucleus %s, cytoplasm %s, cell %s", found.nucleus, found.cytoplasm, found.cell)
+    return found
+
+
+def _require_cells(cohort: str, loaded: list[Loaded], rejects: pd.DataFrame) -> None:
+    """Say what is rejected. LeukoFlowError if no mask is left, or none with a cell."""
+    for reason, count in rejects["reason"].value_counts().items():
+        log.warning("%d masks rejected: %s", count, reason)
+    if not loaded:
+        path, reason = rejects.iloc[0]
+        raise LeukoFlowError(f"{cohort}: none of {len(rejects)} masks can be used, for instance {path}: {reason}")
+    empty = sum(not each.cell_pixels for each in loaded)
+    if empty == len(loaded):
+        raise LeukoFlowError(f"{cohort}: none of {empty} masks holds a cell; check masks (coding and codes)")
+    if empty:
+        log.warning("%d of %d masks hold no cell", empty, len(loaded))
 
 
 def _masked(args: argparse.Namespace) -> pd.DataFrame:

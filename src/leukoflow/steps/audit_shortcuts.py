@@ -7,7 +7,7 @@ import pandas as pd
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, is_baseline, parse_run
-from leukoflow.core.step import log, parser, run, settings
+from leukoflow.core.step import log, parser, run, settings, texts
 from leukoflow.evaluation.shortcuts import AUDIT_COLUMNS, PANEL, audit
 from leukoflow.evaluation.swap import NEUTRAL_COLUMNS, SWAP_COLUMNS, neutral_table, swap_table
 
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the step."""
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
-    arguments.add_argument("--classes", nargs="+", required=True, help="classes of the task, in order")
+    arguments.add_argument("--classes", type=texts, required=True, help="classes of the task, in order, as a JSON list")
     arguments.add_argument("--answers", type=Path, required=True, help="what the probes say (Parquet)")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the panel's runs")

@@ -7,7 +7,7 @@ from leukoflow.config.splits import Protocol
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_json
 from leukoflow.core.step import parser, run
-from leukoflow.quality.audit import audit, summary
+from leukoflow.quality.audit import LABELS, audit, summary
 
 log = logging.getLogger("leukoflow")
 NAMED = 5
@@ -28,13 +28,19 @@ def main(argv: list[str] | None) -> int | None:
     split = read_table(options.split)
     groups = read_table(options.groups)
     groups = groups.loc[groups["cohort"] == cohort, ["image_id", "duplicate_group", "acquisition"]]
-    images = read_table(options.manifest, ["image_id", "sha256", "patient"]).merge(groups, on="image_id", how="left")
+    images = read_table(options.manifest, ["image_id", "sha256", "patient", "slide"])
+    images = images.merge(groups, on="image_id", how="left")
     pairs = read_table(options.duplicates)
     pairs = pairs[(pairs["cohort_a"] == cohort) & (pairs["cohort_b"] == cohort)]
 
     findings = audit(split, images, pairs, options.protocol)
     for finding in findings:
         log.info("%s: %d found, %d test images touched", finding.check, finding.count, finding.test_images)
+        if finding.check.startswith("alike") and finding.count:
+            log.warning("%s: write them alike if they mean the same; %s", finding.check, finding.examples[0])
+        if finding.check == LABELS and finding.count:
+            named = "; ".join(finding.examples[:NAMED])
+            log.warning("%d pairs of copies have different classes: %s", finding.count, named)
     broken = [finding for finding in findings if finding.broken]
     if broken:
         counts = ", ".join(f"{finding.count} by {finding.check}" for finding in broken)

@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         parameters=description["parameters"],
         view=study.views[of.view],
         aspect=getattr(cohort, "aspect", None),
+        bits=getattr(cohort, "bits", None),
         max_pixels=getattr(cohort, "max_pixels", MAX_PIXELS),
         files=_files(given.folder),
         quality=facts.gate(read_json(given.gate), of.fold),

@@ -1,8 +1,8 @@
 """Gather what is known of white cells and of features into the study's tables.
 
-Each file under --outputs is written by its name: segmentation, instances, cells, selection, stability, neighbours
-(CSV). A table for which there is nothing has its header alone. Cohorts are named by the folder of their files,
-selections like runs (the entry of section features in the model's place).
+Each file under --outputs is written by its name: segmentation, instances, masks, cells, selection, stability,
+neighbours (CSV). A table for which there is nothing has its header alone. Cohorts are named by the folder of their
+files, selections like runs (the entry of section features in the model's place).
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, run
-from leukoflow.evaluation.cell_tables import COLUMNS, cell_rows, gathered, of_run
+from leukoflow.evaluation.cell_tables import COLUMNS, cell_rows, gathered, mask_rows, of_run
 
 SCALE = ["um_per_pixel", "scale_confidence", "scale_source"]
 UNITS = {feature.name: feature.unit for feature in FEATURES}
@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, text in {
         "scores": "scores.csv of every segmenter",
         "instances": "instances.csv of every segmenter",
+        "masks": "index.parquet of every source with masks, rejects.csv beside it",
         "cells": "cells.parquet of every cohort, images.parquet beside it",
         "manifests": "manifest.parquet of the same cohorts, quality.parquet beside it",
         "neighbours": "tables of neighbours in feature space",
@@ -48,6 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     parts = {
         "segmentation": [read_table(path) for path in given.scores],
         "instances": [read_table(path) for path in given.instances],
+        "masks": [pd.DataFrame(_masks(path)) for path in given.masks],
         "cells": [pd.DataFrame(rows)] if rows else [],
         "selection": [_selection(given.selections, each, "selection", "ranking.csv") for each in given.of],
         "stability": [_selection(given.selections, each, "stability", "stability.csv") for each in given.of],
@@ -59,6 +61,10 @@ def main(argv: list[str] | None = None) -> None:
 
 def _selection(folder: Path, run: Run, table: str, file: str) -> pd.DataFrame:
     return of_run(table, run, read_table(folder / run.name / file))
+
+
+def _masks(path: Path) -> Iterator[dict[str, Any]]:
+    return mask_rows(path.parent.name, read_table(path), read_table(path.with_name("rejects.csv")))
 
 
 def _cells(path: Path, manifests: dict[str, Path]) -> Iterator[dict[str, Any]]:

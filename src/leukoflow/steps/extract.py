@@ -15,7 +15,7 @@ def main(argv: list[str] | None) -> int | None:
     arguments = _arguments(argv)
     cohort = arguments.settings
     members = safe_extract(arguments.archive, arguments.folder, cohort.max_members, cohort.max_bytes, cohort.max_ratio)
-    write_table(arguments.output, pd.DataFrame(members, columns=["path", "bytes"]))
+    write_table(arguments.output, pd.DataFrame(members, columns=["path", "bytes", "sha256"]))
     return None
 
 
@@ -24,7 +24,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments.add_argument("--settings", type=settings(DownloadCohort), required=True, help="the cohort, as JSON")
     arguments.add_argument("--archive", type=Path, required=True, help="zip or tar archive")
     arguments.add_argument("--folder", type=Path, required=True, help="folder to make")
-    arguments.add_argument("--output", type=Path, required=True, help="list of the files (path, bytes), CSV")
+    arguments.add_argument("--output", type=Path, required=True, help="list of the files (path, bytes, sha256), CSV")
     return arguments.parse_args(argv)
 
 

@@ -18,7 +18,7 @@ from leukoflow.config.features import DeepFeatures, Features
 from leukoflow.config.training import Training
 from leukoflow.core.files import read_table, write_json, write_table
 from leukoflow.core.seeding import stream_seed
-from leukoflow.core.step import parser, run, settings
+from leukoflow.core.step import parser, run, settings, texts
 from leukoflow.features import scaling
 from leukoflow.features.matrix import Matrix, blocks_of, open_matrix
 from leukoflow.features.ranking import rank
@@ -47,7 +47,7 @@ def main(argv: list[str] | None) -> None:
     """Parse the arguments, fit one after the other, write."""
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Entry), required=True, help="name and entry of section features")
-    arguments.add_argument("--classes", nargs="+", required=True)
+    arguments.add_argument("--classes", type=texts, required=True, help="classes of the task, in order, as a JSON list")
     arguments.add_argument("--matrix", type=Path, required=True, help="matrix.json of the cohort's features")
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--fold", type=int, required=True)
@@ -105,6 +105,7 @@ def _stack(
     model.load_state_dict(fitted.weights)
     best = fitted.history[fitted.best_epoch]
     training: dict[str, Any] = {"epochs": len(fitted.history), "best_epoch": fitted.best_epoch}
+    training |= {"best_epoch_by": fitted.chosen_by}
     training |= {"validation_loss": best.validation_loss, "validation_accuracy": best.validation_accuracy}
     return model.stack.eval(), training
 

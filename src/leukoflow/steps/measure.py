@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import logging
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from leukoflow.core.content import Row, stamp, write_record
+from leukoflow.core.exposure import SAMPLES
 from leukoflow.core.files import atomic, read_table, write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.shards import shard_slice
 from leukoflow.core.step import parser, progress, run
 from leukoflow.images.geometry import stretched
-from leukoflow.images.io import ImageError, read_bytes_image, read_file
+from leukoflow.images.io import ImageError, read_file, read_samples
 from leukoflow.quality.hashing import THUMBNAIL, difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.measure import QUALITY_COLUMNS, measure
 
@@ -23,7 +26,7 @@ log = logging.getLogger(__name__)
 LISTED = ["path", "label", "patient", "slide", "site", "mask"]
 TYPES: dict[str, str] = {
     **dict.fromkeys(["image_id", *LISTED, "sha256", "reason", "bar_colour", "dhash"], "string"),
-    **dict.fromkeys(["bytes", "width", "height", "red_cells"], "Int64"),
+    **dict.fromkeys(["bytes", "width", "height", "red_cells", *SAMPLES], "Int64"),
     **dict.fromkeys(["bar_x0", "bar_y0", "bar_x1", "bar_y1"], "Int32"),
 }
 
@@ -33,40 +36,53 @@ def main(argv: list[str] | None) -> None:
     args = _arguments(argv)
     cv2.setNumThreads(1)
     listing = read_table(args.listing)
+    listing = listing.assign(image_id=_identities(listing["path"]))
     if not args.whole:
         listing = listing.iloc[shard_slice(len(listing), args.shard, args.shards)]
     rows: list[dict[str, Any]] = []
     thumbnails: list[np.ndarray] = []
+    record: list[Row] = []
 
-    def inspect(path: str) -> tuple[dict[str, Any], np.ndarray | None]:
-        return _inspect(args.root, path, args.max_pixels, args.aspect)
+    def inspect(path: str) -> tuple[str, dict[str, Any], np.ndarray | None]:
+        # Before the file is read: one that changes meanwhile is then told by its stamp.
+        return stamp(args.root / path), *_inspect(args, path)
 
     paths = listing["path"].astype(str)
-    for found, small in progress(thread_map(inspect, paths, args.threads), len(listing), "image"):
+    inspected = progress(thread_map(inspect, paths, args.threads), len(listing), "image")
+    for path, (before, found, small) in zip(paths, inspected, strict=True):
         rows.append(found)
+        record.append((path, before, found.get("sha256", "")))
         if small is not None:
             thumbnails.append(small)
-    measured = pd.DataFrame(
-        rows, columns=["image_id", "sha256", "bytes", "width", "height", "reason", *QUALITY_COLUMNS]
-    )
-    table = pd.concat([listing[LISTED].reset_index(drop=True), measured], axis=1)
+    measured = pd.DataFrame(rows, columns=["sha256", "bytes", "width", "height", "reason", *SAMPLES, *QUALITY_COLUMNS])
+    table = pd.concat([listing[["image_id", *LISTED]].reset_index(drop=True), measured], axis=1)
     kinds = {name: TYPES.get(name, "float64") for name in table.columns}
     with atomic(args.thumbnails) as temporary, open(temporary, "wb") as stream:
         np.save(stream, np.stack(thumbnails) if thumbnails else np.empty((0, THUMBNAIL, THUMBNAIL), np.uint8))
+    write_record(args.record, record)
     write_table(args.output, table.astype(kinds))
     log.info("%d images accepted, %d rejected", len(thumbnails), len(rows) - len(thumbnails))
 
 
-def _inspect(root: Path, path: str, max_pixels: int, aspect: float | None) -> tuple[dict[str, Any], np.ndarray | None]:
+def _identities(paths: pd.Series) -> pd.Series:
+    """The composed form of each path, the same whatever system the files were copied with; the path itself where two
+    files would have one."""
+    composed = paths.astype(str).map(lambda path: path if path.isascii() else unicodedata.normalize("NFC", path))
+    return composed.where(~composed.duplicated(keep=False), paths)
+
+
+def _inspect(args: argparse.Namespace, path: str) -> tuple[dict[str, Any], np.ndarray | None]:
     """Row of one image, and its thumbnail unless it is rejected."""
-    row: dict[str, Any] = {"image_id": path}
+    row: dict[str, Any] = {}
     try:
-        data = read_file(root / path, max_pixels)
+        data = read_file(args.root / path, args.max_pixels)
         row |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        image = stretched(read_bytes_image(data, max_pixels), aspect)
+        samples = read_samples(data, args.max_pixels).within(args.bits)
+        image = stretched(samples.picture(), args.aspect)
     except ImageError as error:
         return row | {"reason": str(error)}, None
     row |= {"height": image.shape[0], "width": image.shape[1]}
+    row |= {"top": samples.top, "greatest": int(samples.values.max())}
     row |= measure(image).columns() | {"dhash": to_hex(difference_hash(image))}
     return row, grey_thumbnail(image)
 
@@ -80,9 +96,11 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments.add_argument("--shards", type=int, required=True)
     arguments.add_argument("--max-pixels", type=int, required=True, help="larger images are rejected undecoded")
     arguments.add_argument("--aspect", type=float, help="width over height that images are stretched to")
+    arguments.add_argument("--bits", type=int, help="bits that the camera fills of samples of 16")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="one row for each image, Parquet")
     arguments.add_argument("--thumbnails", type=Path, required=True, help="thumbnails of the accepted images, NPY")
+    arguments.add_argument("--record", type=Path, required=True, help="record of the files that were read, Parquet")
     return arguments.parse_args(argv)
 
 

@@ -17,6 +17,8 @@ from leukoflow.core.step import parser, progress, run
 from leukoflow.figures.confusion import confusion_matrices
 from leukoflow.figures.learning import learning_curves
 from leukoflow.figures.published import class_points, metric_points, points_chart
+from leukoflow.figures.robustness import robustness_chart
+from leukoflow.figures.sample_size import class_sizes_chart, sample_size_chart
 from leukoflow.figures.style import save
 
 COLUMNS = ["paper", "system", "figure", "shows", "file", "copy_of", "differs", "reason"]
@@ -29,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the study's runs")
     arguments.add_argument("--scores", type=Path, required=True, help="folder of what scoring wrote for every panel")
-    arguments.add_argument("--tables", type=Path, required=True, help="folder of the tables leaderboard and scores")
+    arguments.add_argument("--tables", type=Path, required=True, help="folder of the study's tables")
     arguments.add_argument("--figures", type=Path, required=True, help="folder of the study's figures")
     arguments.add_argument("--have", nargs="*", default=[], help="names of the study's figures")
     arguments.add_argument("--output", type=Path, required=True, help="table of the papers' figures (CSV)")
@@ -61,7 +63,13 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _draw(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
-    draw = {"confusion": _confusion, "external_confusion": _confusion, "learning": _learning}
+    draw = {
+        "confusion": _confusion,
+        "external_confusion": _confusion,
+        "learning": _learning,
+        "robustness": _robustness,
+        "sample_size": _sample_size,
+    }
     return draw.get(shown.figure.family or "", _points)(shown, study, given)
 
 
@@ -78,6 +86,26 @@ def _confusion(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd
 
 def _learning(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
     return learning_curves({each: read_table(given.runs / each.name / "history.csv") for each in shown.runs})
+
+
+def _of_runs(table: pd.DataFrame, shown: Shown, *columns: str) -> pd.DataFrame:
+    """Rows of a table of the study that are of the figure's runs, compared by these columns."""
+    wanted = {tuple(getattr(each, name) for name in columns) for each in shown.runs}
+    found = [each in wanted for each in table[list(columns)].itertuples(index=False, name=None)]
+    return table[found].reset_index(drop=True)
+
+
+def _robustness(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
+    table = _of_runs(read_table(given.tables / "robustness.csv"), shown, "cohort", "task", "view", "protocol", "model")
+    return robustness_chart(table[table["perturbation"].isin(["none", *shown.perturbations])])
+
+
+def _sample_size(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
+    table = read_table(given.tables / "sample_size.csv").astype({"class": object}).fillna({"class": ""})
+    table = _of_runs(table, shown, "cohort", "task", "view", "protocol", "model")
+    if "f1_by_class" in shown.figure.metrics:
+        return class_sizes_chart(table)
+    return sample_size_chart(table, shown.figure.metrics)
 
 
 def _points(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:

@@ -48,14 +48,19 @@ def main(argv: list[str] | None) -> None:
     # The same random weights as those that training without this step starts from; the head is thrown away.
     torch.manual_seed(stream_seed(args.seed, "weights"))
     network = registry.build(spec.name, 2, model.size, **model.options)
-    source = pretrained.start(network, spec, args.name, model, args.start)
+    # A partner is not taught.
+    alone = model.model_copy(update={"partner": None})
+    begun = pretrained.start(network, spec, args.name, alone, args.start)
     state_file = args.resume / _digest(args) / "state.safetensors"
     tensors, history = self_supervised.pretrain(
         network, trunk, train, model.self_supervised, model.training, args.seed, state_file
     )
     words = f"self-trained (SimSiam, {len(history)} epochs)"
     write_table(args.history, pd.DataFrame([asdict(each) for each in history]))
-    pretrained.save_trunk(args.weights, tensors, words if source == "random" else f"{source}, {words}")
+    source = begun.words.partition(";")[0]
+    words = words if source == pretrained.RANDOM else f"{source}, {words}"
+    trunk_inputs = {part: each for part, each in begun.inputs.items() if part == "trunk"}
+    pretrained.save_trunk(args.weights, tensors, words, trunk_inputs)
     shutil.rmtree(args.resume, ignore_errors=True)
 
 

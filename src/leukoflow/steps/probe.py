@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
@@ -90,9 +90,11 @@ def _features(images: pd.DataFrame, view: Shards, root: Path, threads: int) -> d
 def quantisation_tables(path: Path) -> np.ndarray:
     """The first two quantisation tables in a JPEG file's header, float32 [128]; 0 where there is none."""
     try:
-        with Image.open(path) as opened:
-            tables = getattr(opened, "quantization", {})
-    except OSError as error:
+        with open(path, "rb") as stream:
+            is_jpeg = stream.read(3) == b"\xff\xd8\xff"
+            stream.seek(0)
+            tables = JpegImageFile(stream).quantization if is_jpeg else {}
+    except (OSError, SyntaxError) as error:
         raise LeukoFlowError(f"{path}: cannot be read ({error}); run the manifest again") from error
     found = np.zeros(TABLES, np.float32)
     for place in range(2):

@@ -1,24 +1,53 @@
 """Measure what the networks of runs cost: size, operations, time, memory, energy.
 
-Of each model on a view the first run given is measured, networks that are alike once. Files under --outputs are written
-by their names: efficiency, energy, layers, speed (CSV).
+Of each model on a view the first run given is measured, networks that are alike once. A model that reads features of
+networks is measured from the picture on: networks, fusion stack, scaling, choice, classifier. Files under --outputs are
+written by their names: efficiency, energy, layers, speed (CSV).
 """
 
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
+from leukoflow.config.base import Section
+from leukoflow.config.features import DeepFeatures
 from leukoflow.config.profile import Profile
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.evaluation import efficiency
-from leukoflow.evaluation.profile import Measured, measure_run
+from leukoflow.evaluation.profile import Measured, Way, measure_run
 
 log = logging.getLogger(__name__)
 NAMES = ("efficiency", "energy", "layers", "speed")
+
+
+class Sources(Section):
+    """Features of networks that models of this task read."""
+
+    entries: dict[str, DeepFeatures] = {}
+    """Entries of section features, by name."""
+    weights: dict[str, tuple[Path, ...]] = {}
+    """Files of weights of each entry's networks that have any."""
+
+
+@dataclass(frozen=True)
+class Making:
+    """How features are made of pictures."""
+
+    sources: Sources
+    selections: Path
+    """Folder of the features that were scaled and ranked."""
+    side: int
+    """Side of the pictures, pixels."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,11 +56,16 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--settings", type=settings(Profile), required=True, help="evaluation.profile, as JSON")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the runs, all of one task")
+    arguments.add_argument("--side", type=int, default=224, help="side of the pictures, pixels")
+    text = "features of networks that the models read, and files of their weights, as JSON"
+    arguments.add_argument("--features", type=settings(Sources), default=Sources(), help=text)
+    arguments.add_argument("--selections", type=Path, default=Path(), help="folder of scaled and ranked features")
     arguments.add_argument("--output", type=Path, required=True, help="folder for the tables")
     given = arguments.parse_args(argv)
     models = {each: read_json(given.runs / each.name / "model.json") for each in given.of}
     histories = {each: read_table(given.runs / each.name / "history.csv") for each in given.of}
-    measured = _measured(given.runs, models, given.settings)
+    making = Making(given.features, given.selections, given.side)
+    measured = _measured(given.runs, models, given.settings, making)
     made = {
         "efficiency": efficiency.efficiency(models, histories, measured),
         "energy": efficiency.energies(models, measured),
@@ -42,7 +76,9 @@ def main(argv: list[str] | None = None) -> None:
         write_table(given.output / f"{name}.csv", made[name])
 
 
-def _measured(folder: Path, models: Mapping[Run, Mapping[str, Any]], settings: Profile) -> dict[Run, Measured]:
+def _measured(
+    folder: Path, models: Mapping[Run, Mapping[str, Any]], settings: Profile, making: Making
+) -> dict[Run, Measured]:
     """The first run of each model on each view, measured."""
     first: dict[tuple[str, str], Run] = {}
     for each in models:
@@ -53,16 +89,43 @@ def _measured(folder: Path, models: Mapping[Run, Mapping[str, Any]], settings: P
         alike = _network(each, models[each])
         if alike not in known:
             log.info("%s on %s", each.model, each.view)
-            known[alike] = measure_run(folder / each.name, models[each], settings)
+            known[alike] = measure_run(folder / each.name, models[each], settings, _way(each, models[each], making))
         found[each] = known[alike]
     return found
+
+
+def _way(run: Run, facts: Mapping[str, Any], making: Making) -> Way | None:
+    """How a run's model gets from a picture to its features; None for one that reads pictures, or cells' features.
+
+    Raises LeukoFlowError for features of networks whose entry is not given.
+    """
+    features = facts.get("features") or {}
+    if facts["reads"] != "features" or features.get("kind") == "morphology":
+        return None
+    name = str(features.get("name"))
+    if name not in making.sources.entries:
+        raise LeukoFlowError(f"{run.name}: reads features {name}, which --features does not describe; add that entry")
+    selection = making.selections / replace(run, model=name).name
+    files = list(making.sources.weights.get(name, ()))
+    build = partial(_build, int(facts["options"]["inputs"]), making.sources.entries[name], files, selection)
+    return Way(build, making.side, trained_stack=features.get("stack") == "as_described")
+
+
+def _build(
+    inputs: int, entry: DeepFeatures, weights: list[Path], selection: Path, model: nn.Module, device: torch.device
+) -> nn.Module:
+    # Imported here because networks that read pictures do without it, and it takes seconds.
+    from leukoflow.features.pictures import from_pictures
+
+    return from_pictures(model, inputs, entry, weights, selection, device)
 
 
 def _network(run: Run, facts: Mapping[str, Any]) -> str:
     """What networks that are alike have in common; a forest grows on its own images."""
     names = ("architecture", "size", "options", "input_size", "fitting")
     own = run.view if facts["fitting"] == "direct" else ""
-    return json.dumps([*(facts[name] for name in names), len(facts["classes"]), own], sort_keys=True)
+    features = (facts.get("features") or {}).get("name", "")
+    return json.dumps([*(facts[name] for name in names), len(facts["classes"]), own, features], sort_keys=True)
 
 
 if __name__ == "__main__":

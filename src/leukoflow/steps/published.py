@@ -4,12 +4,17 @@ Each file under --outputs is written by its name: published_vs_reproduced, publi
 """
 
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from leukoflow.config.published import papers
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, run
+from leukoflow.evaluation.comparable import Facts
 from leukoflow.evaluation.published import reproduction
 from leukoflow.evaluation.published_checks import check_table
 
@@ -28,6 +33,10 @@ def main(argv: list[str] | None = None) -> None:
         "cohorts": "images of each cohort",
     }.items():
         arguments.add_argument(f"--{name}", type=Path, required=True, help=f"table {name}: {text} (CSV)")
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of the study's runs")
+    arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of all runs")
+    text = "every split, COHORT.TASK.PROTOCOL.parquet"
+    arguments.add_argument("--splits", nargs="+", type=Path, required=True, help=text)
     text = "tables calibration and discrimination, where there are any (CSV)"
     arguments.add_argument("--more", nargs="*", type=Path, default=[], help=text)
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write (CSV)")
@@ -43,9 +52,27 @@ def main(argv: list[str] | None = None) -> None:
             table[column] = table[column].fillna("")
     checked = check_table(papers())
     study = Study.model_validate(read_json(given.study))
-    made = {"published_checks": checked, "published_vs_reproduced": reproduction(study, papers(), tables, checked)}
+    facts = Facts(_first_models(given.runs, given.of), _splits(given.splits), tables["cohorts"])
+    found = reproduction(study, papers(), tables, checked, facts)
+    made = {"published_checks": checked, "published_vs_reproduced": found}
     for path in given.outputs:
         write_table(path, made[path.stem])
+
+
+def _first_models(folder: Path, runs: list[Run]) -> dict[tuple[str, str, str, str, str], dict[str, Any]]:
+    """`model.json` of the first run (fold, seed) of each cohort, task, view, protocol and model."""
+    first: dict[tuple[str, str, str, str, str], Run] = {}
+    for each in sorted(runs):
+        first.setdefault((each.cohort, each.task, each.view, each.protocol, each.model), each)
+    return {key: read_json(folder / each.name / "model.json") for key, each in first.items()}
+
+
+def _splits(paths: list[Path]) -> dict[tuple[str, str, str], pd.DataFrame]:
+    found = {}
+    for path in paths:
+        cohort, task, protocol = path.stem.split(".")
+        found[cohort, task, protocol] = read_table(path, ["image_id", "label", "fold", "role"])
+    return found
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from leukoflow.quality.groups import acquisition_groups, duplicate_groups
 from leukoflow.quality.measure import STAIN_COLUMNS
 
 log = logging.getLogger(__name__)
+NAMED = 20
+"""Pairs of copies with different labels that the log names."""
 
 
 def main(argv: list[str] | None) -> None:
@@ -40,6 +42,16 @@ def main(argv: list[str] | None) -> None:
     duplicates = find_duplicates(images, thumbnails, args.settings)
     for kind, count in duplicates["kind"].value_counts().items():
         log.info("%d pairs %s", count, kind)
+    contrary = duplicates[duplicates["labels_differ"]]
+    for row in contrary.head(NAMED).itertuples():
+        log.warning(
+            "copies with different labels (%s): %s/%s is %s, %s/%s is %s",
+            *(row.kind, row.cohort_a, row.image_a, row.label_a, row.cohort_b, row.image_b, row.label_b),
+        )
+    if len(contrary):
+        log.warning(
+            "%d pairs of copies have different labels; correct the labels or leave the files out", len(contrary)
+        )
     clusters = [acquisition_groups(each, STAIN_COLUMNS, args.settings.clusters_per_class) for each in cohorts]
     groups = images[["cohort", "image_id"]].assign(
         duplicate_group=duplicate_groups(images, duplicates),
@@ -50,7 +62,7 @@ def main(argv: list[str] | None) -> None:
 
 
 def _cohort(name: str, folder: Path) -> pd.DataFrame:
-    manifest = read_table(folder / "manifest.parquet", ["image_id", "sha256", "label", "slide"])
+    manifest = read_table(folder / "manifest.parquet", ["image_id", "sha256", "label", "slide", "width", "height"])
     quality = read_table(folder / "quality.parquet", ["image_id", "dhash", *STAIN_COLUMNS])
     return manifest.merge(quality, on="image_id", validate="one_to_one").assign(cohort=name)
 

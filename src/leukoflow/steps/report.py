@@ -30,6 +30,8 @@ def main(argv: list[str] | None = None) -> None:
             "note",
             "verdict",
             "comparable",
+            "differences",
+            "unsaid",
         } & set(table.columns):
             table[column] = table[column].fillna("")
     write_text(given.output, render(Study.model_validate(read_json(given.study)), tables, given.figures, given.threads))

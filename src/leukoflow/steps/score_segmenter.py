@@ -21,7 +21,8 @@ from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.step import parser, progress, run, settings
 
 SCORES = [
-    "segmenter", "trained_on", "source", "within", "kind", "label", "part", "metric", "images", "value", "low", "high",
+    "segmenter", "trained_on", "source", "within", "kind", "label", "part", "metric", "images", "undefined", "value",
+    "low", "high",
 ]  # fmt: skip
 INSTANCES = [
     "segmenter", "trained_on", "source", "images", "true_cells", "found_cells", "ap50", "precision", "recall", "f1",
@@ -66,7 +67,7 @@ def main(argv: list[str] | None) -> None:
             facts = {"segmenter": name, "trained_on": args.name, "source": folder.name}
             found = list(_per_image(folder, segmenter, args.settings.segmentation, kind))
             within = {"within": folder.name in description["sources"], "kind": kind}
-            scores += [facts | within | row for row in _summary(pd.DataFrame(found), kind, args.settings.evaluation)]
+            scores += [facts | within | row for row in _summary(found, kind, args.settings.evaluation)]
             if matches := [each["matches"] for each in found if "matches" in each]:
                 instances.append(facts | _counts(matches))
     write_table(args.output, pd.DataFrame(scores, columns=SCORES))
@@ -122,20 +123,23 @@ def _marked(cells: np.ndarray, archive: np.ndarray) -> float:
     return float((covered[1:] >= 0.5 * counts[1:]).mean()) if len(counts) > 1 else np.nan
 
 
-def _summary(per_image: pd.DataFrame, kind: str, settings: Evaluation) -> Iterator[dict[str, Any]]:
-    """Means over images with their intervals; by label too where an archive is compared with."""
-    groups = [("", per_image)]
-    if kind == "agreement":
-        groups += [(str(label), part) for label, part in per_image.groupby("label")]
-    for label, part in groups:
+def _summary(per_image: list[dict[str, Any]], kind: str, settings: Evaluation) -> Iterator[dict[str, Any]]:
+    """Means over images with their intervals; by label too where an archive is compared with.
+
+    `images` counts those with a value, `undefined` those in which neither mask has a pixel of the part.
+    """
+    labels = sorted({str(each["label"]) for each in per_image if pd.notna(each["label"])})
+    for label in ["", *(labels if kind == "agreement" else [])]:
+        rows = [each for each in per_image if label in ("", str(each["label"]))]
         for name in [f"{each} {metric}" for each in PARTS for metric in ("dice", "iou", "marked")]:
-            values = part[name].dropna().to_numpy() if name in part else np.empty(0)
+            values = np.array([each[name] for each in rows if name in each], np.float64)
             if len(values):
                 mean, low, high = bootstrap_mean(values, settings.resamples, settings.confidence, settings.seed)
-                each, metric = name.split(" ")
+                part, metric = name.split(" ")
+                undefined = int(np.isnan(values).sum())
                 yield {
-                    "label": label, "part": each, "metric": metric, "images": len(values), "value": mean,
-                    "low": low, "high": high,
+                    "label": label, "part": part, "metric": metric, "images": len(values) - undefined,
+                    "undefined": undefined, "value": mean, "low": low, "high": high,
                 }  # fmt: skip
 
 

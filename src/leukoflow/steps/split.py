@@ -44,7 +44,11 @@ def main(argv: list[str] | None) -> int | None:
     if table["duplicate_group"].isna().any():
         name = table["image_id"][table["duplicate_group"].isna()].iloc[0]
         raise LeukoFlowError(f"{options.groups}: has no group for {name} of {options.cohort}; delete it and run again")
-    write_table(options.output, make_split(table, task.classes, options.protocol, splits))
+    try:
+        divided = make_split(table, task.classes, options.protocol, splits)
+    except LeukoFlowError as error:
+        raise LeukoFlowError(f"cohort {options.cohort!r}: {error}") from error
+    write_table(options.output, divided)
     return None
 
 

@@ -1,6 +1,7 @@
 """Gather all runs of a study into its tables.
 
-Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, audit, comparisons (CSV).
+Each file under --outputs is written by its name: scores, leaderboard, external, cohorts, label_conflicts, audit,
+comparisons (CSV).
 Cohorts are named by the folder of their files, splits by their file name.
 """
 
@@ -15,7 +16,7 @@ from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, run
 from leukoflow.evaluation import cohort_tables, compare, tables
 
-NAMES = ("scores", "leaderboard", "external", "cohorts", "audit", "comparisons")
+NAMES = ("scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,6 +34,12 @@ def main(argv: list[str] | None = None) -> None:
         "outputs": "tables to write",
     }.items():
         arguments.add_argument(f"--{name}", nargs="+", type=Path, required=True, help=text)
+    for name, text in {
+        "names": "names.csv of every cohort that was listed",
+        "left-out": "left_out.parquet of the same",
+        "warnings": "warnings.csv of the same",
+    }.items():
+        arguments.add_argument(f"--{name}", nargs="*", type=Path, default=[], help=text)
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--groups", type=Path, required=True, help="duplicate groups and acquisitions")
     arguments.add_argument("--comparisons", nargs="*", type=Path, default=[], help="of every experiment (CSV)")
@@ -46,8 +53,11 @@ def main(argv: list[str] | None = None) -> None:
     scores = tables.gather([read_table(path) for path in given.scores])
     duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
     qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
+    listed = [_by_folder(each) for each in (given.names, given.left_out, given.warnings)]
     files = {
-        name: cohort_tables.CohortFiles(manifests[name], qualities[name], rejects[name])
+        name: cohort_tables.CohortFiles(
+            manifests[name], qualities[name], rejects[name], *(tables.get(name) for tables in listed)
+        )
         for name in study.cohorts
         if name in manifests
     }
@@ -58,7 +68,8 @@ def main(argv: list[str] | None = None) -> None:
         "scores": scores,
         "leaderboard": tables.leaderboard(scores, models, published),
         "external": tables.external(scores, models),
-        "cohorts": cohort_tables.cohorts(files, duplicates, counts),
+        "cohorts": cohort_tables.cohorts(files, duplicates, counts, study.tasks),
+        "label_conflicts": cohort_tables.label_conflicts(duplicates),
         "audit": cohort_tables.audit(splits, duplicates, read_table(given.groups), manifests),
         "comparisons": compare.gather([read_table(path) for path in given.comparisons]),
     }

@@ -1,5 +1,6 @@
 """Train one model on one view, or on features of it, split, fold and seed; go on where an earlier attempt stopped."""
 
+import json
 import logging
 import shutil
 import time
@@ -17,10 +18,11 @@ from leukoflow.config.training import Augmentation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_json, write_table
 from leukoflow.core.seeding import stream_seed
-from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.core.step import parser, progress, run, settings, texts
 from leukoflow.features.matrix import Matrix, open_selection
 from leukoflow.images.shards import Shards, open_view
-from leukoflow.models import inference, pretrained, registry
+from leukoflow.models import inference, inputs, pretrained, registry
+from leukoflow.models.pretrained import Start
 from leukoflow.models.spec import ModelSpec
 from leukoflow.training import batches, checkpoint, recipe
 from leukoflow.training.batches import Examples
@@ -37,11 +39,12 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--settings", type=settings(Model), required=True, help="entry of section models (JSON)")
     arguments.add_argument("--name", required=True, help="the entry's name")
     arguments.add_argument("--cohort", required=True)
-    arguments.add_argument("--classes", nargs="+", required=True)
+    arguments.add_argument("--classes", type=texts, required=True, help="classes of the task, in order, as a JSON list")
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--view", type=Path, help="summary of the view (view.json)")
     source.add_argument("--features", type=Path, help="ranked features (scaled/COHORT.npy of a selection)")
     arguments.add_argument("--start", type=Path, nargs="?", help="weights that the trunk starts from (safetensors)")
+    arguments.add_argument("--partner", type=Path, nargs="?", help="weights that a second trunk starts from")
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--fold", type=int, required=True)
     arguments.add_argument("--seed", type=int, required=True)
@@ -62,13 +65,15 @@ def main(argv: list[str] | None) -> None:
     roles = {role: batches.examples_of(data, split, args.fold, role) for role in ("train", "validation")}
     torch.manual_seed(stream_seed(args.seed, "weights"))
     model = registry.build(spec.name, len(args.classes), model_settings.size, **options)
-    weights = _start(model, spec, args)
+    begin = pretrained.start if model_settings.self_supervised is None else pretrained.go_on
+    start = begin(model, spec, args.name, model_settings, args.start, args.partner)
+    frozen, frozen_facts = _frozen(model, spec, start, args)
     parameters = sum(each.numel() for each in model.parameters() if each.requires_grad)
     started = time.perf_counter()
     if spec.fitting == "direct":
         result = _fit_directly(model, roles["train"], args.seed)
     else:
-        result = _fit_by_epochs(model, spec, roles, args)
+        result = _fit_by_epochs(model, spec, start, frozen, roles, args)
     model.load_state_dict(result.weights)
     model.to(result.device)
     validation = roles["validation"]
@@ -83,14 +88,18 @@ def main(argv: list[str] | None) -> None:
         "options": options,
         "classes": args.classes,
         "parameters": parameters,
+        "trainable": parameters - _never_trained(result, model_settings, frozen_facts),
+        "frozen": frozen_facts,
         "reads": spec.reads,
         "input_size": data.shape[0],
         "recipe": model_settings.recipe or "own",
-        "weights": "fitted" if spec.fitting == "direct" else facts.get("weights", weights),
+        "weights": "fitted" if spec.fitting == "direct" else facts.get("weights", start.words),
+        "input": start.inputs,
         "features": facts or None,
         "fitting": spec.fitting,
         "epochs": len(result.history),
         "best_epoch": result.best_epoch,
+        "best_epoch_by": result.chosen_by,
         "train_images": len(np.unique(data.image_ids[roles["train"].rows].astype(str))),
         "train_rows": len(roles["train"]),
         "class_shares": _class_shares(split, args.fold, len(args.classes)),
@@ -108,14 +117,33 @@ def main(argv: list[str] | None) -> None:
     _write(args, result, description, predictions(model, data, table, result.device, description))
 
 
-def _start(model: nn.Module, spec: ModelSpec, args: Any) -> str:
-    """Load the weights that the trunk starts from; what is said of them."""
-    if args.settings.self_supervised is None:
-        return pretrained.start(model, spec, args.name, args.settings, args.start)
-    if args.start is None:
-        raise LeukoFlowError(f"models.{args.name}.self_supervised: --start must name what step pretrain has written")
-    pretrained.load(model, args.start, pretrained.trunk_of(spec, f"models.{args.name}.self_supervised"))
-    return pretrained.words_of(args.start)
+def _frozen(
+    model: nn.Module, spec: ModelSpec, start: Start, args: Any
+) -> tuple[tuple[str, ...], dict[str, Any] | None]:
+    """Prefixes of the layers that are frozen at first, and what `model.json` says of them; None where no freezing is
+    asked for. Layers of random weights are never frozen: they would keep them."""
+    epochs = args.settings.training.frozen_epochs
+    if not epochs:
+        return (), None
+    sizes = {name: each.numel() for name, each in model.named_parameters()}
+    named = [name for name in sizes if spec.frozen and name.startswith(spec.frozen)]
+    still = [name for name in named if start.loaded and name.startswith(start.loaded)]
+    note = ""
+    if not named:
+        note = f"{spec.name} names no layers to freeze"
+    elif len(still) < len(named):
+        note = f"{len(named) - len(still)} tensors that the paper freezes started from random weights and are trained"
+    if note:
+        log.warning("models.%s.training.frozen_epochs: %s", args.name, note)
+    facts = {"epochs": epochs, "tensors": len(still), "parameters": sum(sizes[name] for name in still), "note": note}
+    return tuple(each for each in spec.frozen if start.loaded and each.startswith(start.loaded)), facts
+
+
+def _never_trained(result: Fitted, settings: Model, frozen: dict[str, Any] | None) -> int:
+    """Parameters that were frozen in every epoch up to the one whose weights are kept."""
+    if frozen is None or result.best_epoch >= settings.training.frozen_epochs:
+        return 0
+    return int(frozen["parameters"])
 
 
 def _source(args: Any, spec: ModelSpec) -> tuple[Shards | Matrix, dict[str, Any], dict[str, Any]]:
@@ -147,21 +175,24 @@ def _class_shares(split: pd.DataFrame, fold: int, classes: int) -> list[float]:
     return [float(each) for each in counts / max(1, counts.sum())]
 
 
-def _fit_by_epochs(model: nn.Module, spec: ModelSpec, roles: dict[str, Examples], args: Any) -> Fitted:
+def _fit_by_epochs(
+    model: nn.Module, spec: ModelSpec, start: Start, frozen: tuple[str, ...], roles: dict[str, Examples], args: Any
+) -> Fitted:
     # Imported here because a model that is fitted directly does without it, and it takes seconds.
     from leukoflow.training.loop import fit
 
     state_file = args.resume / _digest(args) / "state.safetensors"
     return fit(
         model,
-        spec.backbone,
+        # A partner of random weights is new, like the head.
+        spec.backbone + tuple(each for each in spec.partner if each in start.loaded),
         roles["train"],
         roles["validation"],
         len(args.classes),
         args.settings.training,
         args.seed,
         state_file,
-        spec.frozen,
+        frozen,
     )
 
 
@@ -181,7 +212,7 @@ def _digest(args: Any) -> str:
     """What a checkpoint belongs to: config, code, split, pixels or features, fold and seed."""
     folder = args.features.parents[1] if args.features else None
     files = [args.view] if folder is None else [folder / "features.json", folder / "ranking.csv"]
-    files += [args.start] if args.start else []
+    files += [each for each in (args.start, args.partner) if each]
     settings = args.settings.model_dump_json()
     return checkpoint.digest_of([args.split, *files], settings, args.classes, args.fold, args.seed, args.code)
 
@@ -192,9 +223,11 @@ def _device_name(device: torch.device) -> str:
 
 def _write(args: Any, result: Fitted, description: dict[str, Any], predicted: pd.DataFrame) -> None:
     columns = list(recipe.Epoch.__dataclass_fields__)
-    write_table(args.history, pd.DataFrame([asdict(each) for each in result.history], columns=columns))
+    history = pd.DataFrame([asdict(each) for each in result.history], columns=columns)
+    write_table(args.history, history.assign(kept=history["epoch"] == result.best_epoch))
     write_json(args.description, description)
-    inference.save_tensors(args.weights, result.weights)
+    stated = {inputs.METADATA: json.dumps({"input": description["input"]})}
+    inference.save_tensors(args.weights, result.weights, stated)
     write_table(args.predictions, predicted)
     shutil.rmtree(args.resume, ignore_errors=True)
 

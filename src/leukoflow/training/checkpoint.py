@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.finite import check_finite
 from leukoflow.models.inference import save_tensors
 
 Record = TypeVar("Record")
@@ -19,10 +20,12 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True)
 class State(Generic[Record]):
-    """History (one dataclass an epoch), weights of the best epoch so far."""
+    """History (one dataclass an epoch), weights of the best epoch so far, and that epoch's index in the history (None
+    where no epoch is chosen)."""
 
     history: tuple[Record, ...]
     best: dict[str, Tensor]
+    best_epoch: int | None = None
 
 
 def digest_of(files: Iterable[Path], *facts: object) -> str:
@@ -53,7 +56,8 @@ def save(
     tensors |= _prefixed("best", state.best)
     if average is not None:
         tensors |= _prefixed("average", average.state_dict())
-    save_tensors(path, tensors, {"history": json.dumps([vars(each) for each in state.history])})
+    history = json.dumps([vars(each) for each in state.history])
+    save_tensors(path, tensors, {"history": history, "best_epoch": json.dumps(state.best_epoch)})
 
 
 def restore(
@@ -69,9 +73,11 @@ def restore(
     try:
         with safe_open(path, framework="pt") as stream:
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (no dict)
-            history = json.loads(stream.metadata()["history"])
+            metadata = stream.metadata()
+            history, best_epoch = json.loads(metadata["history"]), json.loads(metadata.get("best_epoch", "null"))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise LeukoFlowError(f"{path}: damaged checkpoint ({error}); delete it to train from the start") from error
+    check_finite(path, tensors, "training had diverged: lower learning_rate, or delete it to train from the start")
     model.load_state_dict(_under("model", tensors))
     if average is not None:
         average.load_state_dict(_under("average", tensors))
@@ -80,7 +86,17 @@ def restore(
         index, name = key.split(".", 1)
         moments.setdefault(int(index), {})[name] = value
     optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    return State(tuple(record(**each) for each in history), _under("best", tensors))
+    return State(tuple(record(**each) for each in history), _under("best", tensors), best_epoch)
+
+
+def check_best(path: Path, state: State[Record], wanted: int) -> None:
+    """Raise LeukoFlowError where the weights kept are of another epoch than the one that is the best by today's rules:
+    the weights of that one are gone."""
+    if state.best_epoch != wanted:
+        raise LeukoFlowError(
+            f"{path}: this checkpoint keeps the weights of another epoch than the best one (written by an older "
+            "version); delete it to train from the start"
+        )
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

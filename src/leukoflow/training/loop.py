@@ -3,6 +3,7 @@ not it was interrupted (bit for bit on a CPU with the same number of threads).""
 
 import copy
 import logging
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,7 @@ def fit(
     best: dict[str, Tensor] = {}
     if state_file.exists():
         state = checkpoint.restore(state_file, model, optimiser, recipe.Epoch, average)
+        checkpoint.check_best(state_file, state, recipe.best_epoch(training, state.history))
         history, best = state.history, state.best
         log.info("going on after epoch %d of %d", len(history), training.epochs)
     weights = None
@@ -122,13 +124,20 @@ def fit(
                 training.learning_rate * factor, len(train) / seconds, seconds,
             ),
         )  # fmt: skip
-        if recipe.best_epoch(training, history) == len(history) - 1:
+        chosen = recipe.best_epoch(training, history)
+        if chosen == len(history) - 1:
             best = {name: value.detach().cpu().clone() for name, value in run.saved.state_dict().items()}
         if fabric.is_global_zero:
-            checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best), average)
+            checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best, chosen), average)
             _report(training, history)
     devices.leave(fabric)
-    return recipe.Fitted(best, history, recipe.best_epoch(training, history), fabric.device, precision, compiled)
+    chosen, reason = recipe.best_epoch(training, history), recipe.choice(training, history)
+    if not math.isfinite(history[chosen].validation_loss):
+        raise LeukoFlowError(
+            "training diverged: no epoch has a finite validation loss; lower learning_rate, or use precision 32-true"
+        )
+    log.info("epoch %d of %d is kept: %s", chosen + 1, len(history), reason)
+    return recipe.Fitted(best, history, chosen, fabric.device, reason, precision, compiled)
 
 
 def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int) -> tuple[float, float]:

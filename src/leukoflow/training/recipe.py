@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from leukoflow.config.training import Schedule, Training
 
+ADAMW_DECAY = 0.01
+"""Weight decay of AdamW where a recipe names none: PyTorch's default, and that of Loshchilov and Hutter's own code."""
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -27,12 +30,14 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Weights of the best epoch, how training went, what it ran on, and whether compiled (`yes`, `no`, or why not)."""
+    """Weights of the best epoch and why it is the best, how training went, what it ran on, and whether compiled (`yes`,
+    `no`, or why not)."""
 
     weights: dict[str, Tensor]
     history: tuple[Epoch, ...]
     best_epoch: int
     device: torch.device
+    chosen_by: str = ""
     precision: str = "32-true"
     compiled: str = "no"
 
@@ -62,14 +67,39 @@ def _plateaus(losses: Sequence[float], patience: int) -> int:
     return plateaus
 
 
+def first_highest(ranks: Sequence[tuple[float, ...]]) -> int:
+    """Index of the greatest rank, compared number by number; the first of equal ones. NaN is below every number."""
+    return max(range(len(ranks)), key=lambda i: tuple(-math.inf if math.isnan(each) else each for each in ranks[i]))
+
+
 def best_epoch(training: Training, history: Sequence[Epoch]) -> int:
-    """Index of the best epoch by the monitored validation figure; ties go to the earlier one."""
-    sign = 1 if training.monitor == "accuracy" else -1
-    return max(range(len(history)), key=lambda i: sign * getattr(history[i], f"validation_{training.monitor}"))
+    """Index of the best epoch by the monitored validation figure.
+
+    Accuracy takes few values and is soon at its ceiling, so ties in it go to the lower validation loss (and ties in the
+    loss to the higher accuracy), then to the earlier epoch. An epoch whose validation loss is not finite comes last.
+    """
+    ranks = []
+    for each in history:
+        figures = (each.validation_accuracy, -each.validation_loss)
+        ordered = figures if training.monitor == "accuracy" else figures[::-1]
+        ranks.append((float(math.isfinite(each.validation_loss)), *ordered))
+    return first_highest(ranks)
+
+
+def choice(training: Training, history: Sequence[Epoch]) -> str:
+    """Why the best epoch is the best, for `model.json`."""
+    best = history[best_epoch(training, history)]
+    if training.monitor == "loss":
+        return f"lowest validation loss ({best.validation_loss:.4g})"
+    equal = sum(each.validation_accuracy == best.validation_accuracy for each in history)
+    words = f"highest validation accuracy ({best.validation_accuracy:.4f})"
+    if equal == 1:
+        return words
+    return f"{words}, reached in {equal} epochs; of these the lowest validation loss ({best.validation_loss:.4g})"
 
 
 def finished(training: Training, history: Sequence[Epoch]) -> bool:
-    """Whether all epochs are done or `patience` of them passed without a better figure."""
+    """Whether all epochs are done or `patience` of them passed without a better one (as `best_epoch` compares)."""
     if not history:
         return False
     return len(history) >= training.epochs or len(history) - 1 - best_epoch(training, history) >= training.patience
@@ -84,7 +114,10 @@ def optimiser(model: nn.Module, backbone: tuple[str, ...], training: Training) -
             groups[name.startswith(backbone) if backbone else False].append(parameter)
     rates = {False: training.learning_rate, True: training.backbone_learning_rate or training.learning_rate}
     listed = [{"params": groups[key], "lr": rates[key], "base": rates[key]} for key in groups if groups[key]]
+    decay = training.weight_decay
+    if decay is None:
+        decay = ADAMW_DECAY if training.optimiser == "adamw" else 0.0
     if training.optimiser == "sgd":
-        return torch.optim.SGD(listed, momentum=0.9, weight_decay=training.weight_decay)
+        return torch.optim.SGD(listed, momentum=0.9, weight_decay=decay)
     kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
-    return kind(listed, weight_decay=training.weight_decay)
+    return kind(listed, weight_decay=decay)

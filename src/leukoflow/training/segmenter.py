@@ -27,6 +27,7 @@ from leukoflow.core.step import progress
 from leukoflow.models.inference import to_input
 from leukoflow.training import canvases, checkpoint
 from leukoflow.training.canvases import Source
+from leukoflow.training.recipe import first_highest
 from leukoflow.training.stain import augment_stain
 
 log = logging.getLogger(__name__)
@@ -48,9 +49,10 @@ class SegmenterEpoch:
 
     @property
     def dice(self) -> float:
-        """What stops the training: the mean Dice of the parts that are annotated at all."""
+        """What stops the training: the mean Dice of the parts that are annotated at all; NaN if none is."""
         values = [self.validation_cell_dice, self.validation_nucleus_dice]
-        return float(np.mean([each for each in values if not math.isnan(each)]))
+        known = [each for each in values if not math.isnan(each)]
+        return float(np.mean(known)) if known else math.nan
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ def fit_segmenter(
     """
     if not train or not validation:
         raise LeukoFlowError("training a segmenter needs masks in the training and in the validation role")
+    for role, sources in (("training", train), ("validation", validation)):
+        if not any(((each.parts > 0) & known(each.parts)[0]).any() for each in sources):
+            raise LeukoFlowError(f"no mask of the {role} role holds a cell; check masks, or give more of them")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(stream_seed(training.seed, "segmenter weights"))
     fabric = Fabric(accelerator=accelerator, devices=1, precision=training.precision)
@@ -87,6 +92,7 @@ def fit_segmenter(
     best: dict[str, Tensor] = {}
     if state_file.exists():
         state = checkpoint.restore(state_file, model, optimiser, SegmenterEpoch)
+        checkpoint.check_best(state_file, state, _best(state.history))
         history, best = state.history, state.best
         log.info("going on after epoch %d of %d", len(history), training.epochs)
     while not _finished(training, history):
@@ -99,7 +105,7 @@ def fit_segmenter(
         history += (SegmenterEpoch(len(history), loss, *validated, rate, time.perf_counter() - started),)
         if _best(history) == len(history) - 1:
             best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-        checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best))
+        checkpoint.save(state_file, model, optimiser, checkpoint.State(history, best, _best(history)))
         last = history[-1]
         log.info(
             "epoch %d/%d: loss %.4f; validation loss %.4f, Dice of cells %.4f, of nuclei %.4f; at most %.0f s left",
@@ -110,7 +116,8 @@ def fit_segmenter(
 
 
 def _best(history: Sequence[SegmenterEpoch]) -> int:
-    return max(range(len(history)), key=lambda index: history[index].dice)
+    """The epoch of the highest Dice; of equal ones that of the lowest loss, then the earliest."""
+    return first_highest([(each.dice, -each.validation_loss) for each in history])
 
 
 def _finished(training: SegmenterTraining, history: Sequence[SegmenterEpoch]) -> bool:
@@ -166,7 +173,7 @@ def _validate(
             wanted = truth.double() * weight
             sums += torch.stack([(each).sum(dim=(0, 2, 3)) for each in (found * wanted, found, wanted)])
         for part in dice:
-            if sums[2, part] > 0:
+            if sums[1, part] + sums[2, part] > 0:
                 dice[part].append(float(2 * sums[0, part] / (sums[1, part] + sums[2, part])))
     means = [float(np.mean(values)) if values else math.nan for values in dice.values()]
     return float(np.mean(losses)), means[0], means[1]

@@ -23,7 +23,7 @@ def step(main, folder: Path, options: dict[str, str], aspect: float | None) -> N
     known = {
         "--root": "files", "--listing": "listing.parquet", "--measured": "measured.parquet", "--output": None,
         "--thumbnails": "thumbnails.npy", "--manifest": "manifest.parquet", "--quality": "quality.parquet",
-        "--files": "files.parquet", "--rejects": "rejects.csv", "--index": "view.parquet",
+        "--files": "files.parquet", "--rejects": "rejects.csv", "--index": "view.parquet", "--record": "record.parquet",
     }  # fmt: skip
     arguments = [part for name, value in options.items() for part in (name, value or str(folder / str(known[name])))]
     assert not main(arguments + (["--aspect", str(aspect)] if aspect else []))
@@ -44,7 +44,8 @@ def test_a_file_is_seen_as_in_training(tmp_path: Path, kind: str, aspect: float 
     view = View(kind=kind, size=64)
     whole = {"--shard": "0", "--shards": "1", "--max-pixels": str(MOST)}
     output = {"--output": str(tmp_path / "measured.parquet")}
-    step(measure.main, tmp_path, {"--root": "", "--listing": "", "--thumbnails": "", **whole, **output}, aspect)
+    names = ("--root", "--listing", "--thumbnails", "--record")
+    step(measure.main, tmp_path, {**dict.fromkeys(names, ""), **whole, **output}, aspect)
     names = ("--measured", "--manifest", "--quality", "--files", "--rejects")
     step(manifest.main, tmp_path, dict.fromkeys(names, ""), aspect)
     output = {"--output": str(tmp_path / "view.npy"), "--settings": view.model_dump_json()}

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -54,7 +55,11 @@ def save(path: Path, data: bytes) -> Path:
 
 
 def extract(archive: Path, members: int = 100, size: int = 10**8, ratio: float = 200.0) -> list[tuple[str, int]]:
-    return safe_extract(archive, archive.parent / "out", members, size, ratio)
+    """Paths and bytes; the digests are held against what was written."""
+    found = safe_extract(archive, archive.parent / "out", members, size, ratio)
+    for path, _, sha256 in found:
+        assert sha256 == hashlib.sha256((archive.parent / "out" / path).read_bytes()).hexdigest()
+    return [(path, count) for path, count, _ in found]
 
 
 def refused(archive: Path, words: str, **limits: float) -> None:

@@ -1,7 +1,6 @@
 """What must hold of the listing of any tree of files."""
 
 import tempfile
-import unicodedata
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -9,7 +8,8 @@ from hypothesis import strategies as st
 
 from leukoflow.cohorts.folder import list_folder
 from leukoflow.config.cohorts import FolderCohort
-from leukoflow.core.files import PICTURES
+from leukoflow.core.names import plain
+from leukoflow.core.walk import PICTURES
 
 LABELS = {"Normal": "Benign", "[Malignant] Pre-B": "Pre", "é": "Pro"}
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12).filter(
@@ -21,7 +21,7 @@ FILES = st.tuples(FOLDERS, NAMES, st.sampled_from([*PICTURES, ".JPG", ".txt", ""
 
 def label_of(folders: list[str]) -> str | None:
     """By the nearest folder that has one."""
-    names = (unicodedata.normalize("NFC", folder) for folder in reversed(folders))
+    names = map(plain, reversed(folders))
     return next((LABELS[name] for name in names if name in LABELS), None)
 
 
@@ -29,7 +29,7 @@ def label_of(folders: list[str]) -> str | None:
 @given(st.lists(FILES, max_size=8))
 def test_every_image_is_listed_once_by_the_label_of_its_nearest_folder(files: list) -> None:
     with tempfile.TemporaryDirectory() as root:
-        expected = {}
+        expected, every = {}, set()
         for folders, name, suffix in [*files, (["Normal"], "one", ".png")]:
             path = Path(*folders, name + suffix)
             try:
@@ -37,11 +37,15 @@ def test_every_image_is_listed_once_by_the_label_of_its_nearest_folder(files: li
                 (root / path).write_bytes(b"")
             except OSError:  # a file where there is a folder of the name already, or the other way round
                 continue
-            hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+            every.add(path.as_posix())
+            hidden = any(part.startswith((".", "~$")) or part.endswith("~") for part in path.parts)
             if path.name.lower().endswith(PICTURES) and not hidden:
                 expected[path.as_posix()] = label_of(folders)
         labels = {name: label for name, label in LABELS.items() if label in expected.values()}
-        listing = list_folder(Path(root), FolderCohort(kind="folder", root=root, labels=labels))
+        listed = list_folder(Path(root), FolderCohort(kind="folder", root=root, labels=labels))
+        listing = listed.images
+        assert {*listing["path"], *listed.left_out["path"]} == every
+        assert len(listing) + len(listed.left_out) == len(every)
         assert listing["path"].tolist() == sorted(expected)
         found = [None if label is None else str(label) for label in listing["label"].to_numpy(object, na_value=None)]
         assert dict(zip(listing["path"], found, strict=True)) == expected

@@ -63,3 +63,9 @@ def test_local_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_workflow_can_import_it_quickly() -> None:
     code = "import sys, leukoflow.cohorts.roots; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_root_with_accents_is_found_in_either_form(tmp_path: Path) -> None:
+    (tmp_path / "Donne\u0301es/a").mkdir(parents=True)
+    found = resolve_root(str(tmp_path / "Donn\u00e9es/a"))
+    assert found == tmp_path / "Donne\u0301es/a" and found.is_dir()

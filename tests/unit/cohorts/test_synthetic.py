@@ -1,12 +1,18 @@
 """The plan of a synthetic cohort: who, which slide, which faults."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from leukoflow.cohorts.synthetic import plan
+from leukoflow.cohorts.synthetic import draw, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
+from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.quality.duplicates import find_duplicates
+from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
+from leukoflow.quality.thumbnails import Thumbnails
 
 
 def cohort(images: int = 240, patients: int = 24, **faults: object) -> SyntheticCohort:
@@ -58,6 +64,28 @@ def test_more_copies_than_possible_leave_one_original_on_each_slide() -> None:
     assert (table[table["duplicate_of"] < 0].groupby("slide").size() == 1).all()
     kinds = table["duplicate_kind"].value_counts()
     assert abs(kinds["exact"] - kinds["near"]) <= 1
+
+
+def test_augmented_copies_show_their_original_and_change_nothing_else(tmp_path: Path) -> None:
+    planted = cohort(60, 8, augmented_duplicates=0.3).model_copy(update={"size": 224})
+    table = plan(planted)
+    assert table["duplicate_kind"].value_counts().to_dict() == {"": 42, "augmented": 18}
+    drawings = [draw(planted, row) for row in rows(table)]
+    np.save(tmp_path / "thumbnails.npy", np.stack([grey_thumbnail(each.image) for each in drawings]))
+    images = pd.DataFrame({"cohort": "home", "image_id": [str(number) for number in range(60)], "label": None})
+    images["sha256"] = images["image_id"]
+    images["dhash"] = [to_hex(difference_hash(each.image)) for each in drawings]
+    pairs = find_duplicates(
+        images.assign(width=planted.size, height=planted.size), Thumbnails([tmp_path / "thumbnails.npy"]), Quality()
+    )
+    found = {frozenset(pair) for pair in pairs[["image_a", "image_b"]].astype(int).to_numpy().tolist()}
+    copies = table[table["duplicate_of"] >= 0]
+    assert all(frozenset(pair) in found for pair in copies["duplicate_of"].items())
+    origin = np.where(table["duplicate_of"] < 0, np.arange(60), table["duplicate_of"])
+    assert all(len({origin[each] for each in pair}) == 1 for pair in found)
+    for row, drawing in zip(rows(table), drawings, strict=True):
+        if row.duplicate_of >= 0:  # the mask moves with the picture
+            assert 0.5 < (drawing.mask > 0).mean() / (drawings[row.duplicate_of].mask > 0).mean() < 2
 
 
 def test_scale_bars_by_class_and_copies_follow_their_original() -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from leukoflow.config import reference
 from leukoflow.config.errors import members, nearest
+from leukoflow.config.features import DeepFeatures
 from leukoflow.config.load import load_study, parse_study
-from leukoflow.config.models import METRICS
+from leukoflow.config.models import METRICS, Model
 from leukoflow.config.plan import all_runs, runs_of, words_of
 from leukoflow.config.study import Study
 from leukoflow.config.tasks import Task
@@ -293,3 +294,66 @@ def test_every_key_of_a_study_broken_is_one_line_that_names_it() -> None:
         else:
             assert free, path
     assert broken > 300
+
+
+def test_attention_over_one_position_is_refused_and_not_the_default() -> None:
+    backbones = [{"name": "one"}, {"name": "two"}]
+    assert DeepFeatures(kind="deep", backbones=backbones).grid > 1
+    with pytest.raises(ValidationError, match=r"grid: 1 leaves the attention .* set grid to 2 or more, or stack to"):
+        DeepFeatures(kind="deep", backbones=backbones, grid=1)
+    for stack in ("as_coded", "none"):
+        assert DeepFeatures(kind="deep", backbones=backbones, grid=1, stack=stack).grid == 1
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflow/studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_features_attend_to_positions(path: Path) -> None:
+    for entry in load_study(path).features.values():
+        assert entry.kind != "deep" or entry.grid > 1
+
+
+def test_a_partner_needs_its_option_and_digests_their_weights() -> None:
+    with pytest.raises(ValidationError, match=r"partner is for a second trunk; name its network in options.partner"):
+        Model(architecture="inceptionv3_vit", partner={"weights": "hub:a/b@c"})
+    options = {"partner": "resnet50"}
+    with pytest.raises(ValidationError, match="sha256 is the digest of weights"):
+        Model(architecture="inceptionv3_vit", options=options, partner={"sha256": "0" * 64})
+    with pytest.raises(ValidationError, match="input_scaling is for networks that read pictures"):
+        Model(architecture="hybridcn_nas", features="some", input_scaling="unit")
+    Model(architecture="inceptionv3_vit", options=options, partner={"weights": "hub:a/b@c"})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("imagnet", r"input should be 'weights', .*'caffe' \(given: 'imagnet'\)"),
+        ({"mean": [0, 0, 0], "sd": [1, 1, 0]}, None),
+        ({"mean": [0, 0, 0]}, None),
+    ],
+)
+def test_a_wrong_scaling_is_told_by_its_key(given: object, words: str | None) -> None:
+    key = r"x.yaml: models.resnet50_hmscam.input_scaling"
+    words = words or (r"\.sd\.2: input should be greater than 0" if "sd" in given else r"\.sd: is required")
+    with pytest.raises(LeukoFlowError, match=rf"^{key}(: )?{words}") as error:
+        parse_study(changed("models.resnet50_hmscam.input_scaling", given), "x.yaml")
+    assert "|" not in str(error.value) and "\n" not in str(error.value)
+
+
+def test_classes_and_labels_are_brought_to_one_form() -> None:
+    task = Task.model_validate({"classes": ["Be\u0301nin ", "\u00a0Pro"], "labels": {"b ": "B\u00e9nin", "p": "Pro\t"}})
+    assert task.classes == ("B\u00e9nin", "Pro") and task.labels == {"b": "B\u00e9nin", "p": "Pro"}
+    assert task.class_of("b") == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ({"classes": ["a", "a "]}, "classes must differ"),
+        ({"classes": ["a", " \u200b"]}, "must not be empty"),
+        ({"classes": ["a", "b"], "labels": {"x": "a", "x ": "b"}}, "'x ' and 'x' are one name"),
+        ({"classes": ["a", "\ud800"]}, "half of a character"),
+    ],
+)
+def test_names_that_are_none_are_told(task: dict, words: str) -> None:
+    with pytest.raises(LeukoFlowError, match=words) as failure:
+        parse_study(changed("tasks", {"subtype": task}))
+    assert "tasks.subtype" in str(failure.value)

@@ -1,11 +1,15 @@
 """Which figures of the papers a study shows, and from what."""
 
+from itertools import product
 from pathlib import Path
 
+import pytest
+
 from leukoflow.config.load import load_study, parse_study
-from leukoflow.config.paper_figures import NO_RESULT, NOT_DRAWN, main_models, paper_figures
+from leukoflow.config.paper_figures import DRAWN, NO_RESULT, NOT_DRAWN, PARTS, main_models, paper_figures
 from leukoflow.config.plan import all_runs
-from leukoflow.config.published import papers
+from leukoflow.config.published import Paper, papers
+from leukoflow.config.study import Study
 
 ROOT = Path(__file__).resolve().parents[3]
 STUDY = load_study(ROOT / "workflow/studies/paper.yaml")
@@ -59,6 +63,140 @@ def test_figures_of_the_study_are_copied_where_they_are_of_the_same_runs() -> No
     assert any(each.file == "hmscam/2_samples_subtype" for each in paper_figures(STUDY, have))
 
 
+def test_the_own_cohort_of_a_paper_comes_first_though_more_models_are_elsewhere() -> None:
+    shown = [each for each in paper_figures(STUDY, []) if each.paper.paper == "vgg19_mhsa" and each.file]
+    assert {run.cohort for each in shown for run in each.runs} == {"hosseini"}
+    assert not any("another cohort" in each.differs for each in shown)
+    rest = {name: each for name, each in STUDY.experiments.items() if name != "mhsa_ablation"}
+    without = paper_figures(STUDY.model_copy(update={"experiments": rest}), [])
+    for each in without:
+        if each.paper.paper == "vgg19_mhsa" and each.file:
+            assert "another cohort: taleqani (the paper's: Hosseini ALL, 3,242 images)" in each.differs
+
+
+def test_an_ablation_leaves_out_parts_and_nothing_else() -> None:
+    shown = {(each.paper.paper, each.figure.what): each for each in paper_figures(STUDY, []) if each.file}
+    models = {run.model for run in shown["hybridcn_nas", "ablation"].runs}
+    full = {f"hybridcn_nas_{each}" for each in ("2000", "no_attention", "no_ffn", "no_dropout")}
+    assert models == full  # no numbers of features, no other stack
+    models = {run.model for run in shown["neurallnet", "ablation"].runs}
+    parts = ("no_se", "no_refinement", "hidden_64", "no_hidden", "no_batch_norm")
+    assert models == {"neurallnet", *(f"neurallnet_{each}" for each in parts)}  # no time steps, no twin without spikes
+    demo = load_study(ROOT / "config.yaml")
+    without = next(e for e in paper_figures(demo, []) if (e.paper.paper, e.figure.what) == ("hybridcn_nas", "ablation"))
+    assert not without.file and "differ in nothing but attention, ffn" in without.reason
+    taleqani = load_study(ROOT / "workflow/studies/taleqani.yaml")
+    other = {(each.paper.paper, each.figure.what): each for each in paper_figures(taleqani, []) if each.file}
+    shown_there = other["hybridcn_nas", "ablation"]
+    assert {run.model for run in shown_there.runs} >= {"hybridcn_nas_1000", "hybridcn_nas_no_attention"}
+    assert not {"morphology", "hybridcn_nas_2000"} & {run.model for run in shown_there.runs}
+    assert "not of the published options" in shown_there.differs
+
+
+def fake(paper: Paper, cohort: str = "") -> Study:
+    """A study of a paper's systems in which experiments, views and models are called as tasks and protocols are."""
+    architecture = paper.architectures[0]
+    features = {"features": "hybrid"} if architecture == "hybridcn_nas" else {}
+    folder = {"kind": "folder", "root": "/data"}
+    cohorts: dict[str, dict] = {
+        name: {"kind": "download", "url": each.url} if each.url else folder for name, each in paper.datasets.items()
+    }
+    cohorts["elsewhere"] = {"kind": "synthetic"}
+    tasks = {name: {"classes": [f"class {each}" for each in range(count)]} for name, count in paper.tasks.items()}
+    tasks.setdefault("binary", {"classes": ["class 0", "class 1"]})
+    options = {key: value for each in paper.numbers[:1] for key, value in each.options.items()}
+    net = {"architecture": architecture, "options": options, **features}
+    shares = {"shares": [0.25, 0.5]} if not features else {}
+    models: dict[str, dict] = {"net": net, "subtype": net, "other": {**net, "training": {"epochs": 3}}}
+    home = cohort or paper.trained_on[0]
+    experiments: dict[str, dict] = {}
+    for task in tasks:
+        base = {"task": task, "views": ["plain"], "protocols": ["image", "acquisition"]}
+        outside = [name for name in cohorts if name != home]
+        experiments[task] = {**base, "cohort": home, "models": ["net"], "external": outside, **shares}
+        experiments["image" + task] = {**base, "cohort": "elsewhere", "models": [*models], "views": ["binary"]}
+    return parse_study(
+        {
+            "study": "s", "cohorts": cohorts, "tasks": tasks, "models": models, "experiments": experiments,
+            "features": {"hybrid": {"kind": "deep", "backbones": [{"name": "a"}, {"name": "b"}], "grid": 7}},
+            "views": {"plain": {"kind": "plain"}, "binary": {"kind": "grey"}},
+        }
+    )  # fmt: skip
+
+
+def everything(study: Study) -> list[str]:
+    """Names of every figure that a study could have, and of some that no place has."""
+    axes = {"cohort": study.cohorts, "task": study.tasks, "view": study.views, "protocol": ("image", "acquisition")}
+    names = [
+        ".".join([family, *place]) for family, parts in PARTS.items() for place in product(*(axes[p] for p in parts))
+    ]
+    return [*names, *(f"comparison.{name}" for name in study.experiments), "roc.binary", "samples.net.subtype"]
+
+
+@pytest.mark.parametrize("name", papers())
+def test_every_entry_is_of_its_own_place(name: str) -> None:
+    paper = papers()[name]
+    study = fake(paper)
+    whole = paper_figures(study, everything(study))
+    # The step is told of these names alone, and must come to the same figures.
+    assert paper_figures(study, [text for each in whole for text in (each.source, each.beside) if text]) == whole
+    shown = [each for each in whole if each.paper.paper == name]
+    assert len({each.file for each in shown if each.file}) == len([each for each in shown if each.file])
+    contents = set()
+    for figure in paper.figures:
+        own = [each for each in shown if each.figure == figure]
+        assert own, figure.number
+        if figure.family == "ablation" or not figure.family:
+            assert len(own) == 1 and not own[0].file and own[0].reason
+            continue
+        tasks = figure.tasks or tuple(paper.tasks)
+        assert {run.task for each in own for run in each.runs} == set(tasks), figure.number
+        for each in own:
+            assert each.file and {run.model for run in each.runs} == {"net"} and "another" not in each.differs
+            assert {run.cohort for run in each.runs} == {paper.trained_on[0]}
+            assert {run.view for run in each.runs} == {"plain"}
+            if each.source:
+                family, *parts = each.source.split(".")
+                assert family == figure.family
+                for run in each.runs:
+                    assert parts == [getattr(run, key) for key in PARTS[family]]
+            if figure.family == "external_confusion":
+                assert each.target == "hosseini"
+            if figure.family == "robustness":
+                assert each.perturbations == figure.perturbations
+                assert {run.protocol for run in each.runs} == {"acquisition"}
+            content = (figure.family, each.source, each.runs, each.target, each.perturbations, figure.metrics)
+            assert content not in contents, f"{figure.number} shows what another figure shows"
+            contents.add(content)
+        assert all(bool(each.source) != (figure.family in DRAWN) for each in own)
+
+
+@pytest.mark.parametrize("name", papers())
+def test_another_cohort_is_named(name: str) -> None:
+    paper = papers()[name]
+    study = fake(paper, "elsewhere")
+    shown = [each for each in paper_figures(study, everything(study)) if each.paper.paper == name and each.file]
+    assert shown and all("another cohort: elsewhere" in each.differs for each in shown)
+
+
+def test_a_task_of_the_papers_name_with_other_classes_is_another_task() -> None:
+    paper = papers()["hmscam"]
+    study = fake(paper)
+    tasks = {name: each.model_copy(update={"classes": ("a", "b", "c")}) for name, each in study.tasks.items()}
+    odd = study.model_copy(update={"tasks": tasks})
+    shown = [each for each in paper_figures(odd, everything(odd)) if each.paper.paper == "hmscam" and each.file]
+    assert shown and all(": subtype, 3 classes" in e.differs or ": binary, 3 classes" in e.differs for e in shown)
+
+
+def test_a_figure_of_a_task_that_the_study_has_not_says_which() -> None:
+    study = fake(papers()["hmscam"])
+    binary = {name: each for name, each in study.experiments.items() if each.task == "binary"}
+    only = study.model_copy(update={"experiments": binary})
+    shown = {each.figure.what: each for each in paper_figures(only, everything(only)) if each.figure.number in "47"}
+    assert shown["roc"].reason == "this study has no run of the paper's task (subtype)" and not shown["roc"].file
+    assert shown["blur"].file
+
+
 def test_a_system_on_another_task_says_so_and_an_absent_one_is_not_listed() -> None:
     study = parse_study(
         {
@@ -73,5 +211,5 @@ def test_a_system_on_another_task_says_so_and_an_absent_one_is_not_listed() -> N
     shown = paper_figures(study, [])
     assert {each.paper.paper for each in shown} == {"cnn_vit"}
     drawn = next(each for each in shown if each.file == "cnn_vit/9_confusion_image")
-    assert drawn.differs == "another task: kind"
+    assert drawn.differs.startswith("another task: kind, 2 classes; another cohort: home (the paper's: Barcelona PBC")
     assert next(each for each in shown if each.figure.what == "reliability").reason == NOT_DRAWN

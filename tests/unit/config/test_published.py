@@ -84,8 +84,11 @@ def test_the_study_of_the_papers_repeats_them_exactly() -> None:
 def test_the_papers_speak_of_what_there_is() -> None:
     architectures = {model.architecture for model in PAPER.models.values()}
     for paper in papers().values():
-        assert set(paper.architectures) | set(paper.pretrained) <= architectures
-        assert set(paper.tasks) <= set(PAPER.tasks)
+        assert set(paper.architectures) | set(paper.conditions.weights) <= architectures
+        for name, classes in paper.tasks.items():
+            assert len(PAPER.tasks[name].classes) == classes
+        for name, tests in paper.conditions.tests.items():
+            assert set(tests.counts) <= set(PAPER.tasks[name].classes)
         urls = {getattr(cohort, "url", None): cohort for cohort in PAPER.cohorts.values()}
         for dataset in paper.datasets.values():
             assert urls[dataset.url].expected == dataset.counts and urls[dataset.url].images == dataset.images

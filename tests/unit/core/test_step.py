@@ -1,5 +1,6 @@
 """Steps end as they should: one line for bad input, and the right exit status."""
 
+import argparse
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from leukoflow.core.seeding import generator, stream_seed
 from leukoflow.core.shards import shard_count, shard_files, shard_slice
+from leukoflow.core.step import texts
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -21,6 +23,21 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 def test_bad_input_is_one_line_and_status_1() -> None:
     done = run("def main(argv): raise LeukoFlowError('a.csv: no column x;\\n add it')\nrun(main)")
     assert (done.returncode, done.stderr) == (1, "error: a.csv: no column x; add it\n")
+
+
+def test_names_with_line_breaks_forge_no_lines() -> None:
+    name = "a.png\\n12:00:00 all is well\\r\\x1b[2K\\u2028b"
+    code = f"import logging\ndef main(argv):\n logging.warning('%s is bad', '{name}')\n"
+    done = run(code + f" raise LeukoFlowError('{name}: cut')\nrun(main)")
+    logged, error = done.stderr.splitlines()
+    assert logged[9:] == "a.png\\n12:00:00 all is well\\r\\x1b[2K\\u2028b is bad"
+    assert error == "error: a.png 12:00:00 all is well \\x1b[2K b: cut"
+
+
+def test_classes_are_read_from_a_list_whatever_they_start_with() -> None:
+    assert texts('["-Pro", "--x y", "[\\"q\\"]"]') == ["-Pro", "--x y", '["q"]']
+    with pytest.raises(argparse.ArgumentTypeError, match="no JSON list"):
+        texts("Pro")
 
 
 def test_status_of_success_and_of_the_step() -> None:

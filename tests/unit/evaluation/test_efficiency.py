@@ -2,6 +2,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,18 @@ import torch
 from fake_profile import LAYERS, PLAIN, made_up
 from torch import nn
 
+from leukoflow.config.features import DeepFeatures
 from leukoflow.config.profile import Profile
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import write_json, write_table
 from leukoflow.core.runs import Run
 from leukoflow.evaluation import efficiency, profile, speed
 from leukoflow.evaluation.energy import energy
 from leukoflow.evaluation.macs import layers_of
+from leukoflow.features.deep import load_networks
+from leukoflow.features.scaling import Scaler
+from leukoflow.features.selection import save_scaler
+from leukoflow.features.stack import names_of, random_stack
 from leukoflow.models import inference, registry
 from leukoflow.steps import profile as step
 
@@ -191,21 +198,63 @@ def test_memory_is_what_the_pass_took_and_its_peak_is_forgotten() -> None:
     assert math.isnan(small) or (large > 390 and 30 < small < 300)
 
 
+HYBRID = DeepFeatures.model_validate(
+    {"kind": "deep", "grid": 2, "stack_size": "small",
+     "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}
+)  # fmt: skip
+KINDS = {"hybridcn_nas": {"name": "hybrid", "kind": "deep", "stack": "as_described"},
+         "morphology": {"name": "cells", "kind": "morphology"}}  # fmt: skip
+
+
+def select(folder: Path) -> dict:
+    """A selection of 25 features of a fusion stack, as step fit_features writes it."""
+    networks = load_networks(HYBRID, [])
+    facts = {"kind": "deep", "grid": 2, "stack": "as_described", "stack_size": "small"}
+    facts["networks"] = [each.facts() for each in networks]
+    stack = random_stack(tuple(each.channels for each in networks), 2, "small", 1)
+    names = names_of(facts, stack)
+    inference.save_tensors(folder / "stack.safetensors", stack.state_dict())
+    zeros, ones = np.zeros(len(names)), np.ones(len(names))
+    save_scaler(folder / "scaler.safetensors", Scaler(zeros, ones, zeros, 3.0), None)
+    ranking = pd.DataFrame({"position": range(25), "feature": names[::-1][:25], "score": 1.0})
+    write_table(folder / "ranking.csv", ranking)
+    write_json(folder / "features.json", {**facts, "names": names})
+    return {"networks": networks, "stack": stack, "facts": facts}
+
+
+@pytest.fixture(scope="module")
+def selection(tmp_path_factory):
+    """Features of two small networks, scaled and ranked for the run of hybridcn_nas."""
+    folder = tmp_path_factory.mktemp("selections")
+    return folder, select(folder / "home.kind.plain.image.hybrid.fold0.seed1")
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Runs of a spiking network, a forest and a classifier of features, with random weights."""
+    """Runs of a spiking network, a forest and classifiers of features, with random weights."""
     folder = tmp_path_factory.mktemp("runs")
     for view, model, fold, options, side in (
         ("plain", "neurallnet", 0, {}, 32), ("plain", "neurallnet", 1, {}, 32), ("grey", "neurallnet", 0, {}, 32),
         ("plain", "colour_histogram", 0, {}, 32), ("plain", "hybridcn_nas", 0, {"inputs": 25}, 25),
+        ("plain", "morphology", 0, {"inputs": 25}, 25),
     ):  # fmt: skip
         run = Run("home", "kind", view, "image", model, fold, 1)
-        network = registry.build(model, 4, "small", **options)
-        spec = registry.spec(model)
+        architecture = {"morphology": "hybridcn_nas"}.get(model, model)
+        network = registry.build(architecture, 4, "small", **options)
+        spec = registry.spec(architecture)
         inference.save_tensors(folder / run.name / "weights.safetensors", network.state_dict())
-        facts = {"model": model, "architecture": model, "size": "small", "options": options, "classes": list("abcd")}
+        facts = {
+            "model": model,
+            "architecture": architecture,
+            "features": KINDS.get(model),
+            "size": "small",
+            "options": options,
+            "classes": list("abcd"),
+        }
         facts |= {"reads": spec.reads, "input_size": side, "fitting": spec.fitting, "seconds": 10.0 + fold, "epochs": 2}
         facts |= {"parameters": sum(each.numel() for each in network.parameters()), "recipe": "own", "device": "cpu"}
+        # In one of two folds a layer of 1,000 parameters stayed as it was loaded.
+        facts["trainable"] = facts["parameters"] - 1000 * fold
         facts["firing_rates"] = dict.fromkeys(NEURONS, 0.1 + 0.1 * fold) if model == "neurallnet" else {}
         (folder / run.name / "model.json").write_text(json.dumps(facts))
         history = pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})
@@ -213,19 +262,19 @@ def runs(tmp_path_factory):
     return folder
 
 
-def test_step_profile(runs, tmp_path, monkeypatch) -> None:
+def test_step_profile(runs, selection, tmp_path, monkeypatch) -> None:
     seen = []
     measure_run = step.measure_run
     monkeypatch.setattr(step, "measure_run", lambda *given: seen.append(given[0].name) or measure_run(*given))
     names = sorted(path.name for path in runs.iterdir())
-    settings = '{"warm_up": 1, "runs": 5, "batches": [1, 3]}'
-    step.main(["--settings", settings, "--runs", str(runs), "--of", *names, "--output", str(tmp_path)])
-    assert len(seen) == 3  # folds and views whose networks are alike are measured once
+    step.main([*arguments(runs, selection[0]), "--of", *names, "--output", str(tmp_path)])
+    assert len(seen) == 4  # folds and views whose networks are alike are measured once
     made = {name: pd.read_csv(tmp_path / f"{name}.csv") for name in step.NAMES}
     table = made["efficiency"].set_index(["view", "model"])
-    assert len(table) == 4 and list(made["efficiency"].columns) == efficiency.COLUMNS
+    assert len(table) == 5 and list(made["efficiency"].columns) == efficiency.COLUMNS
     spiking = table.loc[("plain", "neurallnet")]
     assert (spiking["parameters"], spiking["runs"], spiking["seconds"], spiking["epochs"]) == (35_616, 2, 10.5, 2)
+    assert spiking["trainable"] == 35_616 - 500
     assert spiking["training_images_per_second"] == 20 and spiking["input_size"] == 32
     # Two statistics for each channel of nine batch norms, and a count for each.
     channels = 16 + 16 + 32 + 32 + 64 + 64 + 128 + 128 + 64 + 32
@@ -241,7 +290,56 @@ def test_step_profile(runs, tmp_path, monkeypatch) -> None:
     assert len(made["speed"][made["speed"]["device"] == "cpu"]) == 8
     forest = table.loc[("plain", "colour_histogram")]
     assert np.isnan(forest["macs"]) and np.isnan(forest["energy_uj"]) and forest["latency_p50_ms"] > 0
-    assert table.loc[("plain", "hybridcn_nas"), "reads"] == "features"
+    way, cells = table.loc[("plain", "hybridcn_nas")], table.loc[("plain", "morphology")]
+    assert way["reads"] == cells["reads"] == "features" and way["input_size"] == 64 and way["classifier_inputs"] == 25
+    # The whole way, part by part.
+    networks, stack = selection[1]["networks"], selection[1]["stack"]
+    classifier = registry.build("hybridcn_nas", 4, "small", inputs=25)
+    own, fused = (sum(each.numel() for each in part.parameters()) for part in (classifier, stack))
+    trunks = sum(each["parameters"] for each in selection[1]["facts"]["networks"])
+    assert way["classifier_parameters"] == own and way["parameters"] == trunks + fused + own
+    assert way["trainable"] == fused + own  # the networks stay as they were
+    fitted = sum(path.stat().st_size for path in selection[0].rglob("*.safetensors"))
+    assert way["bytes"] == pytest.approx(4 * trunks + fitted + way["classifier_bytes"], rel=0.02)
+    picture, row = torch.zeros(1, 3, 64, 64), torch.zeros(1, 25)
+    parts = [macs_of(Maps(each.model), picture) for each in networks]
+    rows = torch.zeros(1, 4 * sum(each.channels for each in networks))
+    parts += [macs_of(stack, rows), macs_of(classifier, row)]
+    assert way["macs"] == sum(parts) and way["classifier_macs"] == parts[-1] and min(parts) > 0
+    assert way["latency_p50_ms"] > 3 * way["classifier_latency_p50_ms"] > 0
+    assert way["energy_uj"] == pytest.approx(4.6e-6 * sum(parts))
+    # What makes features of cells is not measured, and the classifier's cost does not stand for it.
+    assert cells[["parameters", "bytes", "macs", "latency_p50_ms", "energy_uj", "input_size"]].isna().all()
+    assert cells["classifier_parameters"] == own and cells["classifier_latency_p50_ms"] > 0
+
+
+class Maps(nn.Module):
+    """A network's last feature map."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model.forward_features(x)
+
+
+def macs_of(model: nn.Module, x: torch.Tensor) -> int:
+    return sum(each.macs for each in layers_of(model, x))
+
+
+def arguments(runs: Path, selections: Path) -> list[str]:
+    settings = '{"warm_up": 1, "runs": 5, "batches": [1, 3]}'
+    features = json.dumps({"entries": {"hybrid": HYBRID.model_dump(mode="json")}})
+    where = ["--runs", str(runs), "--selections", str(selections), "--side", "64"]
+    return ["--settings", settings, "--features", features, *where]
+
+
+def test_features_that_nobody_described_are_named(runs, tmp_path) -> None:
+    settings = '{"warm_up": 1, "runs": 5, "batches": [1]}'
+    name = "home.kind.plain.image.hybridcn_nas.fold0.seed1"
+    with pytest.raises(LeukoFlowError, match="reads features hybrid, which --features does not describe"):
+        step.main(["--settings", settings, "--runs", str(runs), "--of", name, "--output", str(tmp_path)])
 
 
 def test_a_process_that_is_killed_is_told_in_one_line(runs) -> None:

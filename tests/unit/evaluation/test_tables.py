@@ -2,6 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leukoflow.cohorts import alike
+from leukoflow.config.tasks import Task
 from leukoflow.core.runs import Run
 from leukoflow.evaluation import cohort_tables, tables
 
@@ -126,21 +128,28 @@ def test_audit_counts_leaks_from_learnt_to_test(pairs):
         {"image_id": ids, "group": ids, "fold": 0, "role": ["train", "train", "validation", "test", "test"]}
     )
     groups = pd.DataFrame({"cohort": "home", "image_id": ids, "acquisition": ["s1", "s1", "s2", "s2", "s3"]})
-    manifest = pd.DataFrame({"image_id": ids, "patient": [None] * 5})
+    manifest = pd.DataFrame({"image_id": ids, "patient": [None] * 5, "slide": ["S1", "S2", "S3", "s-1", "S4"]})
     row = cohort_tables.audit({("home", "kind", "image"): split}, pairs, groups, {"home": manifest}).iloc[0]
     assert (row["train"], row["validation"], row["test"], row["groups"]) == (2, 1, 2, 5)
     assert (row["duplicate_pairs"], row["test_with_duplicate"]) == (1, 1)
     assert (row["shared_acquisitions"], row["test_with_acquisition"]) == (1, 1)
-    assert np.isnan(row["test_with_patient"])
+    assert np.isnan(row["test_with_patient"]) and np.isnan(row["test_with_alike_patient"])
+    assert (row["test_with_alike_slide"], row["alike"]) == (1, "slide 'S1', 's-1'")
 
 
 def test_cohort_facts_keep_published_apart(pairs):
     manifest = pd.DataFrame({"image_id": ["i0", "i1", "i2", "i3"], "label": ["a", "a", "b", None]})
+    manifest = manifest.assign(width=[4, 8, 4, 12], height=[3, 6, 3, 3])
     quality = pd.DataFrame({"image_id": manifest["image_id"], "bar_x0": [1, None, None, None], "focus": [1.0, 2, 3, 4]})
     quality["bar_colour"] = ["red", None, None, None]
+    quality[["foreground_L_sd", "background_L_sd"]] = 4.0
+    quality["background_L_mean"], quality["foreground_L_mean"] = [80.0, 85.0, 30.0, 80.0], [50.0, 60.0, 20.0, 50.0]
+    quality["top"], quality["greatest"] = [65535, 65535, 65535, 255], [3000, 4000, 900, 255]
     rejects = pd.DataFrame({"path": ["p", "q"], "reason": ["empty", "empty"]})
-    files = {"home": cohort_tables.CohortFiles(manifest, quality, rejects)}
-    table = cohort_tables.cohorts(files, pairs, {"home": {"a": 5, "c": 1}})
+    names = pd.DataFrame([("patient", "'P1', 'p1'", 3, 0), ("label", "'b', 'B'", 2, 1)], columns=alike.COLUMNS)
+    files = {"home": cohort_tables.CohortFiles(manifest, quality, rejects, names)}
+    tasks = {"whole": Task(classes=("a", "b")), "odd": Task(classes=("A ", "b"))}
+    table = cohort_tables.cohorts(files, pairs, {"home": {"a": 5, "c": 1}}, tasks)
     facts = {(row.fact, row.label): (row.measured, row.published) for row in table.itertuples()}
     assert facts["images", ""] == (4, 6)
     assert facts["images", "a"] == (2, 5) and facts["images", "c"] == (0, 1)
@@ -153,4 +162,21 @@ def test_cohort_facts_keep_published_apart(pairs):
         1,
         4,
     )
+    assert facts["implausible exposure", "nearly black"][0] == 1 and facts["bits filled of 16", ""][0] == 12
     assert facts["near pairs", "away"][0] == 1 and facts["median focus", ""][0] == 2.5
+    assert facts["median aspect", ""][0] == pytest.approx(4 / 3)
+    assert facts["alike patient", "'P1', 'p1'"][0] == 3 and facts["alike label", "'b', 'B'"][0] == 2
+    assert facts["unlabelled by a name", "'b', 'B'"][0] == 1
+    assert {key: each[0] for key, each in facts.items() if key[0] == "alike class"} == {
+        ("alike class", "'a', 'A' of task odd"): 2
+    }
+    assert facts["turned pairs", ""][0] == facts["moved pairs", ""][0] == 0
+
+
+def test_conflicts_are_the_pairs_whose_labels_differ(pairs):
+    told = pairs.assign(label_a=["a", "b", "a"], label_b=["a", "a", "b"], change="", correlation=[0.9, 1.0, 0.95])
+    found = cohort_tables.label_conflicts(told.assign(labels_differ=[False, True, True]))
+    assert found[["image_a", "label_a", "image_b", "label_b"]].values.tolist() == [
+        ["i1", "b", "i2", "a"],
+        ["x", "a", "i0", "b"],
+    ]

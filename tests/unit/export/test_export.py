@@ -2,11 +2,13 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pytest
 import torch
 from fake_export import CLASSES, SIDE, VIEW, Made, make_export
 from fake_service import png, served
+from layouts import tiff
 
 from leukoflow import cli
 from leukoflow.artefact.images import read_image
@@ -121,6 +124,21 @@ def test_what_is_no_smear_is_refused(model: Model) -> None:
     assert any("picture" in each.text for each in model.answer(flat).reasons)
 
 
+def test_twelve_bits_taken_for_sixteen_are_refused_as_too_dark(made: Made, model: Model) -> None:
+    """Scaled by their own range, they get the answer of the picture that they are."""
+    deep = np.rint(made.images[0] * (4095 / 255)).astype(np.uint16)
+    usual = model.answer(made.images[0])
+    dark = model.answer(read_image(tiff(deep, 16, 2), 10**6))
+    assert dark.abstains and dark.reasons[0].kind == "quality"
+    assert "mean brightness" in dark.reasons[0].text
+    stated = model.answer(read_image(tiff(deep, 16, 2, tags={281: (4095,) * 3}), 10**6))
+    assert (
+        stated.probabilities
+        == usual.probabilities
+        == model.answer(read_image(tiff(deep, 16, 2), 10**6, 12)).probabilities
+    )
+
+
 def test_neighbours_are_the_nearest_training_images(made: Made, model: Model) -> None:
     train = made.split.index[made.split["role"] == "train"]
     counts = np.bincount(made.split.loc[train, "y"])
@@ -204,8 +222,34 @@ def test_predict_goes_on_where_it_stopped(made: Made, pictures: Path, tmp_path: 
     assert predicted(made, pictures, part, "--processes", "2") == 0
     assert part.read_text() == whole.read_text()
     assert json.loads(lines[0])["probabilities"].keys() == set(CLASSES)
-    part.write_text(lines[0].replace("/model/", "/other/"))
+    part.write_text(lines[0].replace('"model": "', '"model": "other/'))
     assert predicted(made, pictures, part, "--processes", "1") == 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_predict_goes_on_whatever_the_names_are(made: Made, pictures: Path, tmp_path: Path, suffix: str) -> None:
+    """A file name may hold what other programs take for the end of a line, a quote, a comma."""
+    good = [
+        f"a{separator}b.png"
+        for separator in ("\u2028", "\u2029", "\x85", "\v", "\f", "\x1c", '","', "'", ";", "{x} $y")
+    ]
+    bad = {b"line\nfeed.png": "line break", b"carriage\rreturn.png": "line break", b"no utf-8 \xff.png": "UTF-8"}
+    folder, output = tmp_path / "names", tmp_path / f"out.{suffix}"
+    folder.mkdir()
+    picture, written = pictures / "deep/0.png", b""
+    for name in (*(each.encode() for each in good), *bad):
+        shutil.copy(picture, os.fsencode(folder) + b"/" + name)
+    written = []
+    for _ in range(2):
+        assert predicted(made, folder, output, "--processes", "1", "--without-cells") == 3
+        written.append(output.read_bytes())
+        with open(output, encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream)) if suffix == "csv" else [json.loads(line) for line in stream]
+        assert sorted(Path(row["path"]).name for row in rows) == sorted(good)
+        with open(f"{output}.rejects.csv", encoding="utf-8", newline="") as stream:
+            reasons = [row["reason"] for row in csv.DictReader(stream)]
+        assert len(reasons) == 3 and all(any(word in each for each in reasons) for word in bad.values())
+    assert written[0] == written[1]
 
 
 def test_it_answers_without_the_training_stack(made: Made, pictures: Path, tmp_path: Path) -> None:
@@ -275,3 +319,91 @@ def test_what_is_served_says_what_the_artefact_says_also_to_many_at_once(made: M
         assert said["novelty"]["value"] == pytest.approx(known.novelty, rel=1e-5)
         assert len(said["cells"]) == len(known.cells)
         assert [each["label"] for each in said["neighbours"]] == [each.label for each in known.neighbours]
+
+
+def fresh(made: Made, pictures: Path, output: Path, *more: str) -> bytes:
+    """What a first call writes."""
+    other = output.with_name(f"fresh{output.suffix}")
+    other.unlink(missing_ok=True)
+    predicted(made, pictures, other, "--processes", "1", *more)
+    return other.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_an_answer_belongs_to_content_model_and_options(
+    made: Made, pictures: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever was there before, the output is what a first call with these options writes of these files."""
+    pictures = pictures / "deep"
+    output, shown = tmp_path / f"out.{suffix}", ("--explain", str(tmp_path / "shown"))
+    without = ("--without-cells",)
+
+    def said(*more: str) -> str:
+        capsys.readouterr()
+        assert predicted(made, pictures, output, "--processes", "1", *more) == 0
+        words = capsys.readouterr().out
+        assert output.read_bytes() == fresh(made, pictures, output, *more)
+        return words.removeprefix(f"{output}: ").strip()
+
+    renewed = "6 images answered (6 of them again: file, model or options are others)"
+    assert said(*without) == "6 images answered"
+    assert said(*without) == "0 images answered; 6 answers kept"
+    assert said() == renewed  # cells after none
+    assert said(*shown) == renewed and len(list((tmp_path / "shown").iterdir())) == 6
+    assert said(*shown) == "0 images answered; 6 answers kept"
+    next((tmp_path / "shown").iterdir()).unlink()
+    assert (
+        said(*shown).startswith("1 images answered (1 of them again") and len(list((tmp_path / "shown").iterdir())) == 6
+    )
+    assert said(*without, "--int8") == renewed
+    # A replaced file of equal size and time, touched ones, a new one, one that is gone.
+    first, second = pictures / "0.png", pictures / "1.png"
+    status = first.stat()
+    shutil.copy(second, first)
+    os.utime(first, ns=(status.st_atime_ns, status.st_mtime_ns))
+    second.touch()
+    shutil.copy(second, pictures / "00.png")
+    (pictures / "5.png").unlink()
+    assert said(*without, "--int8") == (
+        "2 images answered (1 of them again: file, model or options are others); 4 answers kept; "
+        "1 answers removed, as their files are gone"
+    )
+    # A file that was answered and cannot be read any more.
+    first.write_bytes(b"\x89PNG no more")
+    assert predicted(made, pictures, output, *without, "--int8") == 3
+    assert output.read_bytes() == fresh(made, pictures, output, *without, "--int8")
+
+
+def test_another_model_of_the_same_name_answers_again(made: Made, pictures: Path, tmp_path: Path) -> None:
+    output, folder = tmp_path / "out.csv", tmp_path / "other"
+    shutil.copytree(made.folder, folder)
+    predicted(made, pictures / "deep", output, "--processes", "1", "--without-cells")
+    before = list(csv.DictReader(output.open()))
+    facts = read_json(folder / "export.json")
+    (folder / "export.json").write_text(json.dumps(facts | {"temperature": facts["temperature"] / 100}))
+    other = replace(made, folder=folder)
+    predicted(other, pictures / "deep", output, "--processes", "1", "--without-cells")
+    after = list(csv.DictReader(output.open()))
+    assert output.read_bytes() == fresh(other, pictures / "deep", output, "--without-cells")
+    assert len({row["model"] for row in (*before, *after)}) == 2
+    sharper = [sum(float(row["probability"]) for row in rows) for rows in (before, after)]
+    assert sharper[1] > sharper[0] + 0.1
+    (folder / "export.json").write_text(json.dumps(facts | {"costs": []}))  # the same model, timed again
+    predicted(other, pictures / "deep", output, "--processes", "1", "--without-cells")
+    assert list(csv.DictReader(output.open())) == before
+
+
+def test_answers_to_other_files_stay_or_the_call_is_refused(
+    made: Made, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table never holds answers of two models or with two kinds of options, and none is lost."""
+    output = tmp_path / "out.csv"
+    one, two = pictures / "deep/0.png", pictures / "deep/1.png"
+    for path in (one, two):
+        assert predicted(made, path, output, "--processes", "1", "--without-cells") == 0
+    assert "1 images answered; 1 answers to other files left as they are" in capsys.readouterr().out
+    written = output.read_bytes()
+    assert [Path(row["path"]) for row in csv.DictReader(output.open())] == [two, one]
+    assert predicted(made, two, output) == 1
+    assert "0.png; name them as well, or give another --output" in capsys.readouterr().err
+    assert output.read_bytes() == written

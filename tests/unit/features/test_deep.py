@@ -9,8 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from leukoflow.config.features import Backbone
+from leukoflow.config.inputs import IMAGENET
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.features import deep
+from leukoflow.models.inputs import Found
 from leukoflow.models.layers.backbones import timm
 
 NAMES = ("convnext_atto", "mobilenetv3_small_050")
@@ -52,7 +54,7 @@ def test_a_grid_keeps_positions_in_the_order_network_channel_row_column(networks
     assert rows.shape == (11, 4 * 608)
     np.testing.assert_allclose(rows.reshape(11, 608, 4).mean(2), means, rtol=1e-4, atol=1e-6)
     with torch.inference_mode():
-        x = deep.Standardise()(torch.from_numpy(images[:1]).permute(0, 3, 1, 2) / 255)
+        x = deep.Standardise("any")(torch.from_numpy(images[:1]).permute(0, 3, 1, 2) / 255)
         maps = networks[0].model.forward_features(x)[0]
     np.testing.assert_allclose(rows[0, : 320 * 4].reshape(320, 2, 2), maps, rtol=1e-3, atol=1e-5)
 
@@ -147,4 +149,4 @@ def test_published_trunks(name: str, parameters: int) -> None:
         model = deep.trunk(name)
     channels = {"convnext_large": 1536, "nasnetalarge": 4032}[name]
     assert model.num_features == channels
-    assert deep.Network(model, name, channels, "random", None).facts()["parameters"] == parameters
+    assert deep.Network(model, name, channels, "random", None, Found(IMAGENET, "")).facts()["parameters"] == parameters

@@ -1,7 +1,11 @@
+import re
+from xml.etree import ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 from leukoflow.core.runs import Run
 from leukoflow.figures import style
@@ -131,6 +135,9 @@ def test_examples_cover_every_kind_and_the_least_alike():
     assert len(chosen) == 12 and chosen["cohort_a"].iloc[0] == "away"
     assert chosen["kind"].value_counts().to_dict() == {"near": 9, "identical": 3}
     assert {"a29", "a0"} <= set(chosen["image_a"])
+    altered = pd.concat([pairs(), pairs()[:5].assign(kind="turned"), pairs()[5:6].assign(kind="moved")])
+    counts = examples(altered, 12)["kind"].value_counts().to_dict()
+    assert counts == {"near": 5, "identical": 3, "turned": 3, "moved": 1}
 
 
 def test_duplicates_show_both_pictures_and_the_measures(tmp_path):
@@ -170,3 +177,38 @@ def test_the_last_bits_of_a_layout_do_not_change_the_bytes(tmp_path, monkeypatch
 def test_names_break_at_underscores_and_spaces():
     assert style.wrap("resnet50_hmscam_with_more", 12) == "resnet50_\nhmscam_with_\nmore"
     assert style.wrap("no class") == "no class"
+
+
+@pytest.mark.parametrize("name", ["B$1$ {x}", "$\\frac{1$", "a_b^c\\d", '50% "q" <b>', "--> ]]>"])
+def test_names_are_set_as_they_are(tmp_path, name):
+    """No mathematics: with its signs a name is wider than without them, and is in the table unchanged."""
+    table = counts("net", 0, [3, 1, 0, 4]).replace({"a": name})
+    figure, made = confusion_matrices(table)
+    style.save(figure, made, tmp_path / "confusion.png")
+    labels = [label for axes in figure.axes for label in axes.get_yticklabels()]
+    shown = next(label for label in labels if label.get_text().replace("\n", " ") == name)
+    bare = figure.text(0, 0, re.sub(r"[$^_\\{}]", "", name), fontsize=shown.get_fontsize())
+    if len(bare.get_text()) < len(name) and "\n" not in shown.get_text():
+        assert shown.get_window_extent().width > bare.get_window_extent().width
+    assert set(made["true"]) == {name, "b"}
+    drawing = (tmp_path / "confusion.svg").read_text()
+    assert ElementTree.fromstring(drawing).tag.endswith("svg") and "<b>" not in drawing
+
+
+@pytest.mark.parametrize("name", ["Pre", "<script>alert(1)</script> it's", "x" * 200])
+def test_a_legend_stays_within_its_figure(tmp_path, name):
+    figure, _ = style.panels(2, 4, 2.75, 2.85)
+    handles = [Line2D([], [], label=style.wrap(f"{name} {number}", 24)) for number in range(6)]
+    legend = figure.legend(handles=handles, loc="outside upper center", ncols=style.legend_columns(handles, figure, 5))
+    style.save(figure, pd.DataFrame({"a": [1]}), tmp_path / "f.png")
+    place = legend.get_window_extent()
+    assert 0 <= place.x0 < place.x1 <= figure.bbox.width
+
+
+def test_long_names_stay_in_a_few_short_lines():
+    lines = style.wrap("x" * 300, 18).split("\n")
+    assert (
+        len(lines) == style.MOST_LINES and max(map(len, lines)) == 18 and lines[-1].endswith("\N{HORIZONTAL ELLIPSIS}")
+    )
+    assert style.wrap("one two_three", 8) == "one two_\nthree"
+    assert style.wrap("a\nb\u202e") == "a\\nb\\u202e"

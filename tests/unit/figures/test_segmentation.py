@@ -44,3 +44,12 @@ def test_without_masks_it_says_so():
     none = scores()[:0]
     figure, table = segmentation_chart(none, instances()[:0])
     assert table.empty and "No source" in figure.texts[0].get_text()
+
+
+def test_a_dice_that_is_undefined_is_not_drawn():
+    table = scores()
+    table.loc[table["source"] == "b", ["value", "low", "high"]] = np.nan
+    shown = chart_table(table, instances().assign(ap50=[np.nan, 0.5]))
+    assert set(shown["source"]) == {"a"} and shown["value"].notna().all()
+    _, shown = segmentation_chart(table.assign(value=np.nan), instances()[:0])
+    assert shown.empty

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from leukoflow.config.inputs import PRESETS
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models import registry
-from leukoflow.models.cnn_vit import PATIENCE, CNNViT, TransformerBlock
+from leukoflow.models.cnn_vit import LEAST_SIDE, PATIENCE, CNNViT, TransformerBlock
 
 
 def build(name: str = "customcnn_vit", **options: object) -> CNNViT:
@@ -59,10 +60,12 @@ def test_a_partner_shares_blocks_and_head() -> None:
     shared = sum(each.numel() for module in (pair.blocks, pair.head) for each in module.parameters())
     assert sizes[2] == sizes[0] + sizes[1] - shared
     pair.eval()
-    x = torch.rand(2, 3, 96, 96)
+    x = torch.rand(2, 3, 112, 112)
+    # Each backbone has its own scaling.
+    pair.standardise_partner.set(PRESETS["symmetric"])
     # Either trunk by itself gives one half of the logits.
     own = pair._logits(pair.trunk(pair.standardise(x)))
-    other = pair._logits(pair.partner(pair.standardise(x)))
+    other = pair._logits(pair.partner(2 * x - 1))
     torch.testing.assert_close(pair(x), (own + other) / 2)
     assert not torch.allclose(own, other)
 
@@ -77,6 +80,30 @@ def test_a_partner_shares_blocks_and_head() -> None:
 def test_partners_that_do_not_fit(options: dict, message: str) -> None:
     with pytest.raises(LeukoFlowError, match=message):
         build("resnet50_vit", **options)
+
+
+def positions(name: str, side: int) -> list[int]:
+    """Sides of the maps of trunk and partner."""
+    with torch.inference_mode():
+        model = build(name, partner="" if name != "resnet50_vit" else "inceptionv3").eval()
+        x = torch.rand(1, 3, side, side + 3)
+        maps = [model.maps(x)] + ([model.maps(x, partner=True)] if model.partner is not None else [])
+    return [min(each.shape[2:]) for each in maps]
+
+
+@pytest.mark.parametrize("name", ["customcnn_vit", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit"])
+@pytest.mark.parametrize("side", [8, 31, 48, 96, 106])
+def test_there_is_always_more_than_one_token(name: str, side: int) -> None:
+    """Over one token the softmax is 1, and attention is a linear map."""
+    assert min(positions(name, side)) >= 2
+
+
+def test_pictures_are_enlarged_no_further_than_a_second_token_takes() -> None:
+    for backbone, side in LEAST_SIDE.items():
+        with torch.inference_mode():
+            model = build(f"{backbone}_vit").eval()
+            assert min(model.maps(torch.rand(1, 3, side, side)).shape[2:]) == 2
+            assert min(model.trunk(torch.rand(1, 3, side - 1, side - 1)).shape[2:]) == 1
 
 
 def test_shared_blocks_are_one() -> None:

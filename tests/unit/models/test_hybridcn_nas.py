@@ -102,6 +102,8 @@ def test_bad_options_are_named() -> None:
     for options, message in (
         ({"classifier": "complicated"}, "no classifier 'complicated'; known: tokens, simple, complex"),
         ({"classifier": "simple", "ffn": False}, "ffn is an option of"),
+        ({"tokens": 1}, "has one token .* attention over one token is a linear map; raise options tokens"),
+        ({"inputs": 1}, "has one token .of 1 features.*or set attention to false"),
         ({"classifier": "complex", "tokens": 10}, "tokens and blocks are options of classifier 'tokens'"),
         ({"hidden": 100}, "multiple of 8"),
         ({"inputs": 0}, "at least one feature"),

@@ -230,3 +230,25 @@ def test_reading_safetensors_gives_what_was_saved(tmp_path) -> None:
     inference.save_tensors(tmp_path / "x.safetensors", tensors)
     loaded = load_file(tmp_path / "x.safetensors")
     assert all(torch.equal(loaded[name], tensors[name]) for name in tensors)
+
+
+@pytest.mark.parametrize("side", [16, 32, 48, 63])
+@pytest.mark.parametrize("name", ["resnet50_hmscam", "vgg19_mhsa"])
+def test_attention_has_more_than_one_position_to_choose_from(name: str, side: int) -> None:
+    model = small(name).eval()
+    seen = []
+    block = model.attention if name == "vgg19_mhsa" else model.attention[1]
+    block.register_forward_hook(lambda _, given, made: seen.append(given[0].shape[2:]))
+    with torch.inference_mode():
+        model(torch.rand(1, 3, side, side))
+    assert min(seen[0]) >= 2
+
+
+def test_vgg19_attends_to_as_many_positions_at_the_earlier_place() -> None:
+    torch.manual_seed(0)
+    model = registry.build("vgg19_mhsa", 4, "small", mhsa_at="conv4_4").eval()
+    seen = []
+    model.attention.register_forward_hook(lambda _, given, made: seen.append(given[0].shape[2:]))
+    with torch.inference_mode():
+        model(torch.rand(1, 3, 20, 20))
+    assert min(seen[0]) == 2

@@ -77,8 +77,8 @@ def test_a_trunk_gives_what_timm_gives(name: str, tmp_path: Path) -> None:
         reference.AuxLogits, reference.aux_logits = None, False
     model = ours(name, **options)
     head = {key: each.clone() for key, each in model.state_dict().items() if key.startswith("head.")}
-    x = torch.rand(2, 3, 96, 96)
-    standardised = Standardise()(x)
+    x = torch.rand(2, 3, 112, 112)
+    standardised = Standardise("any")(x)
     with torch.inference_mode():
         expected = reference.forward_features(standardised)
         if registry.spec(name).backbone == ("network.",):
@@ -96,7 +96,7 @@ def test_alexnet_gives_what_torchvision_gives(tmp_path: Path) -> None:
     x = torch.rand(2, 3, 96, 96)
     reference.classifier[-1] = nn.Identity()
     with torch.inference_mode():
-        torch.testing.assert_close(model.maps(x), reference(Standardise()(x)))
+        torch.testing.assert_close(model.maps(x), reference(Standardise("any")(x)))
 
 
 def test_the_published_size_takes_the_published_network(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_published_size_takes_the_published_network(tmp_path: Path) -> None:
     load(model, "resnet50_hmscam", saved(reference, tmp_path / "timm.safetensors"))
     x = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(model.maps(x), reference.forward_features(Standardise()(x)))
+        torch.testing.assert_close(model.maps(x), reference.forward_features(Standardise("any")(x)))
 
 
 @pytest.mark.parametrize("name", WITH_TRUNK)
@@ -159,11 +159,13 @@ def test_the_source_is_told_and_files_and_keys_belong_together(tmp_path: Path) -
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     for weights, words in (("hub:owner/name@v1", "hub:owner/name@v1"), (str(file), "some.safetensors")):
         entry = Model(architecture="neurallnet", weights=weights, sha256=digest)
-        assert pretrained.start(model, spec, "spikes", entry, file) == f"{words} (sha256 {digest[:12]})"
+        begun = pretrained.start(model, spec, "spikes", entry, file)
+        assert begun.words == f"{words} (sha256 {digest[:12]})" and begun.loaded == spec.backbone
         with pytest.raises(LeukoFlowError, match="models.spikes.weights: give a file"):
             pretrained.start(model, spec, "spikes", entry, None)
     plain = Model(architecture="neurallnet")
-    assert pretrained.start(model, spec, "spikes", plain, None) == "random"
+    begun = pretrained.start(model, spec, "spikes", plain, None)
+    assert begun.words == "random" and begun.loaded == ()
     with pytest.raises(LeukoFlowError, match="models.spikes.weights: give a file"):
         pretrained.start(model, spec, "spikes", plain, file)
 

@@ -1,5 +1,7 @@
 """The audit: planted leaks are found, counted and named; clean splits are let through."""
 
+from itertools import combinations
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -79,6 +81,20 @@ def test_a_listed_pair_is_found_whichever_way_round(swap):
     ]
     assert finding.broken and finding.count == 1 and finding.tested == {(0, test)}
     assert finding.examples[0].endswith("near")
+
+
+def test_copies_with_different_classes_are_named_in_whatever_roles_they_are():
+    ids = list("abcdef")
+    table = pd.DataFrame({"image_id": ids})
+    split = pd.DataFrame({"image_id": ids, "y": 0, "label": ["Pro", "Pre"] * 3, "group": ids, "fold": 0})
+    split["role"] = ["train", "train", "train", "test", "test", "validation"]
+    pairs = pd.DataFrame([("a", "b", "identical"), ("c", "d", "turned"), ("a", "e", "near")], columns=NO_PAIRS.columns)
+    findings = audit(pd.concat([split, split.assign(fold=1)]), table, pairs, "image")
+    finding = by_check(findings)["label"]
+    assert finding.count == 2 and not finding.broken and finding.tested == {(0, "d"), (1, "d")}
+    assert finding.examples == ("a (Pro) and b (Pre), identical", "c (Pro) and d (Pre), turned")
+    alike = by_check(audit(split, table, pairs[2:], "image"))["label"]
+    assert alike.count == 0 and not alike.examples
 
 
 def test_pairs_are_counted_as_pairs():
@@ -162,6 +178,38 @@ def test_the_summary_counts_roles_and_touched_test_images():
     assert report["test_images_with_duplicate_in_training"] == len(expected)
     patients = next(each for each in report["findings"] if each["check"] == "patient")
     assert patients["count"] > 0 and not patients["promised"] and len(patients["examples"]) <= EXAMPLES
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize("column", ["patient", "slide"])
+def test_names_that_look_alike_are_counted_across_roles_and_break_no_promise(column, data):
+    """Against a count over all pairs."""
+    names = st.sampled_from(["P1", "p1", "P-01", "\u04201", "P2", "P 2", "Q", None])
+    roles = st.sampled_from(["train", "validation", "test"])
+    rows = data.draw(st.lists(st.tuples(names, roles), min_size=1, max_size=12))
+    ids = [f"i{number:02}" for number in range(len(rows))]
+    split = pd.DataFrame({"image_id": ids, "group": ids, "label": "a", "fold": 0, "role": [role for _, role in rows]})
+    table = pd.DataFrame({"image_id": ids, column: [name for name, _ in rows]})
+    finding = by_check(audit(split, table, NO_PAIRS, "patient"))[f"alike {column}"]
+    same = {"P1": 1, "p1": 1, "P-01": 1, "\u04201": 1, "P2": 2, "P 2": 2, "Q": 3}
+    pairs, tested = 0, set()
+    for (one, (name, role)), (two, (other, there)) in combinations(zip(ids, rows, strict=True), 2):
+        if name and other and name != other and same[name] == same[other] and role != there:
+            pairs += 1
+            tested |= {(0, one)} if (role, there) == ("test", "train") else set()
+            tested |= {(0, two)} if (role, there) == ("train", "test") else set()
+    assert (finding.count, finding.tested, finding.broken) == (pairs, tested, False)
+    assert bool(finding.examples) == bool(pairs)
+
+
+def test_an_example_shows_what_the_eye_does_not_see():
+    split = pd.DataFrame(
+        {"image_id": ["a", "b"], "group": ["a", "b"], "label": "x", "fold": 0, "role": ["train", "test"]}
+    )
+    table = pd.DataFrame({"image_id": ["a", "b"], "patient": ["P1", "\u04201"]})
+    finding = by_check(audit(split, table, NO_PAIRS, "patient"))["alike patient"]
+    assert finding.examples == ("fold 0: a (train) and b (test), patient 'P1', '\\u04201'",)
 
 
 @settings(max_examples=15, deadline=None)

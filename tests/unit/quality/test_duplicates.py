@@ -13,17 +13,12 @@ from scipy.ndimage import gaussian_filter
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.quality.duplicates import (
-    COARSE,
-    FINE,
-    MOST_TOGETHER,
-    Squares,
-    Thumbnails,
-    correlations,
-    find_duplicates,
-    similar,
-)
+from leukoflow.quality.candidates import MOST_TOGETHER
+from leukoflow.quality.duplicates import find_duplicates
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
+from leukoflow.quality.orientations import TURNED, laid
+from leukoflow.quality.similarity import COARSE, FINE, Squares, correlations, similar
+from leukoflow.quality.thumbnails import Thumbnails
 
 DATA = os.environ.get("LEUKOFLOW_DATA")
 
@@ -43,14 +38,21 @@ def shifted(image: np.ndarray, x: float, y: float) -> np.ndarray:
 
 
 def related(
-    folder: Path, images: list[np.ndarray], cohorts: list[str] | None = None, **settings: float
+    folder: Path,
+    images: list[np.ndarray],
+    cohorts: list[str] | None = None,
+    labels: list[str | None] | None = None,
+    **settings: float,
 ) -> pd.DataFrame:
     np.save(folder / "thumbnails.npy", np.stack([grey_thumbnail(image) for image in images]))
     table = pd.DataFrame(
         {
             "cohort": cohorts or ["home"] * len(images),
             "image_id": [f"{number}.jpg" for number in range(len(images))],
+            "label": labels or [None] * len(images),
             "sha256": [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
+            "width": [image.shape[1] for image in images],
+            "height": [image.shape[0] for image in images],
             "dhash": [to_hex(difference_hash(image)) for image in images],
         }
     )
@@ -145,6 +147,82 @@ def test_damaged_thumbnails_are_named(tmp_path: Path) -> None:
     for name in ("a.npy", "b.npy"):
         with pytest.raises(LeukoFlowError, match=name):
             Thumbnails([tmp_path / name])
+
+
+def compressed(image: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], 1))
+
+
+def positioned(image: np.ndarray, position: int) -> np.ndarray:
+    return np.ascontiguousarray(np.moveaxis(laid(np.moveaxis(image, -1, 0), position), 0, -1))
+
+
+def turned(image: np.ndarray, degrees: float, border: int = cv2.BORDER_CONSTANT, value: int = 0) -> np.ndarray:
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=border, borderValue=(value,) * 3)
+
+
+def cropped(image: np.ndarray, share: float, x: float, y: float, resized: bool = True) -> np.ndarray:
+    height, width = (round(side * share) for side in image.shape[:2])
+    top, left = round((image.shape[0] - height) * y), round((image.shape[1] - width) * x)
+    part = np.ascontiguousarray(image[top : top + height, left : left + width])
+    return cv2.resize(part, image.shape[1::-1]) if resized else part
+
+
+@pytest.mark.parametrize("shape", [(224, 224), (240, 320)])
+def test_mirrored_and_turned_copies_are_found_in_their_position_and_nothing_else(
+    tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    images = [cv2.resize(field(seed, 320), shape[::-1]) for seed in range(14)]
+    images += [
+        compressed(cv2.convertScaleAbs(positioned(images[position], position), alpha=1.1, beta=-8))
+        for position in range(1, 8)
+    ]
+    pairs = related(tmp_path, images)
+    assert named(pairs) == {(str(position), str(13 + position)): "turned" for position in range(1, 8)}
+    assert dict(zip(pairs["image_a"], pairs["change"], strict=True)) == {
+        f"{position}.jpg": TURNED[position] for position in range(1, 8)
+    }
+    assert (pairs["correlation"] > 0.9).all() and (pairs["hash_distance"] <= 11).all()
+
+
+@pytest.mark.parametrize("shape", [(224, 224), (240, 320)])
+def test_turned_cropped_and_shifted_copies_are_found_and_said_to_be_so(tmp_path: Path, shape: tuple[int, int]) -> None:
+    images = [cv2.resize(field(seed, 320), shape[::-1]) for seed in range(14)]
+    planted = {
+        "turned by 15 degrees": turned(images[0], 15),
+        "turned by 20 degrees": turned(images[1], -20, value=255),
+        "turned by 30 degrees": turned(images[2], 30, cv2.BORDER_REFLECT_101),
+        "mirrored, turned by 45 degrees": turned(positioned(images[3], 1), 45),
+        "cropped to 90 % of the side": cropped(images[4], 0.9, 0.5, 0.5),
+        "mirrored, cropped to 90 % of the side": positioned(cropped(images[5], 0.9, 0.1, 0.8, resized=False), 1),
+        "cropped to 80 % of the side": cropped(images[6], 0.8, 1, 1),
+    }
+    images += [compressed(each) for each in planted.values()]
+    pairs = related(tmp_path, images)
+    assert named(pairs) == {(str(number), str(14 + number)): "moved" for number in range(len(planted))}
+    assert pairs["change"].tolist() == list(planted)
+    assert pairs["hash_distance"].isna().all() and (pairs["correlation"] >= 0.9).all()
+
+
+def test_a_part_of_a_picture_that_is_there_twice_is_paired_with_both(tmp_path: Path) -> None:
+    images = [field(0), field(1), field(0), turned(field(0), 15), turned(field(0), 15), field(2)]
+    found = named(related(tmp_path, images))
+    assert found.pop(("0", "2")) == found.pop(("3", "4")) == "identical"
+    assert found == dict.fromkeys((("0", "3"), ("0", "4"), ("2", "3"), ("2", "4")), "moved")
+
+
+def test_labels_differ_within_a_cohort_and_across_cohorts_that_use_both_names(tmp_path: Path) -> None:
+    images = [field(0), field(0), field(1), positioned(field(1), 1), field(2), field(2), field(3), field(3), field(4)]
+    images += [field(4), field(5), field(5)]
+    cohorts = ["home"] * 4 + ["home", "away"] * 4
+    labels = ["Pre", "Pro", "Pre", "Early", "Pro", "Benign", "Pre", "pre-B", "Pre", None, "Benign", "Benign"]
+    pairs = related(tmp_path, images, cohorts, labels)
+    differ = dict(zip(zip(pairs["image_a"], pairs["image_b"], strict=True), pairs["labels_differ"], strict=True))
+    expected = {(0, 1): True, (2, 3): True, (4, 5): True, (6, 7): False, (8, 9): False, (10, 11): False}
+    assert differ == {(f"{a}.jpg", f"{b}.jpg"): truth for (a, b), truth in expected.items()}
+    assert pairs[["label_a", "label_b"]].values.tolist()[:2] == [["Pre", "Pro"], ["Pre", "Early"]]
 
 
 @pytest.mark.skipif(not DATA, reason="LEUKOFLOW_DATA (folder of real images) is not set")

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from leukoflow.quality.hashing import difference_hash, from_hex, grey_thumbnail, to_hex
+from leukoflow.quality.hashing import difference_hash, from_hex, grey_thumbnail, to_hex, turned_hashes
+from leukoflow.quality.orientations import INVERSE, TURNED, laid
 
 
 def blobs(height: int = 180, width: int = 240, seed: int = 0) -> np.ndarray:
@@ -42,3 +43,28 @@ def test_thumbnail_is_the_mean_luminance_of_equal_areas() -> None:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(float)
     expected = grey.reshape(64, 4, 64, 2).mean(axis=(1, 3))
     assert np.abs(grey_thumbnail(image) - expected).max() <= 0.51
+
+
+def test_hashes_in_all_positions_are_those_of_the_pictures_so_laid() -> None:
+    thumbnails = np.stack([grey_thumbnail(blobs(seed=seed)) for seed in range(3)])
+    along, down = turned_hashes(thumbnails)
+    for position in range(len(TURNED)):
+        for picture, one, two in zip(laid(thumbnails, position), along[:, position], down[:, position], strict=True):
+            small = cv2.resize(np.ascontiguousarray(picture), (9, 8), interpolation=cv2.INTER_AREA).astype(int)
+            high = cv2.resize(np.ascontiguousarray(picture), (8, 9), interpolation=cv2.INTER_AREA).astype(int)
+            wide_bits = "".join(str(int(bit)) for bit in (np.diff(small, axis=1) > 0).ravel())
+            high_bits = "".join(str(int(bit)) for bit in (np.diff(high, axis=0) > 0).ravel())
+            # Areas are rounded before or after the turn: a bit may differ where two are nearly equal.
+            assert (int(one) ^ int(wide_bits, 2)).bit_count() <= 1
+            assert (int(two) ^ int(high_bits, 2)).bit_count() <= 1
+
+
+def test_positions_are_the_eight_symmetries_of_a_square_and_have_their_inverses() -> None:
+    picture = np.arange(6).reshape(2, 3)
+    assert len({laid(picture, position).tobytes() for position in range(8)}) == 8
+    for position in range(8):
+        np.testing.assert_array_equal(laid(laid(picture, position), INVERSE[position]), picture)
+    np.testing.assert_array_equal(laid(picture, 1), picture[:, ::-1])  # mirrored left to right
+    np.testing.assert_array_equal(laid(picture, 5), picture[::-1])  # mirrored top to bottom
+    np.testing.assert_array_equal(laid(picture, 4), picture[::-1, ::-1])  # turned by 180 degrees
+    np.testing.assert_array_equal(laid(picture, 7), picture.T)  # turned by 270 degrees and mirrored

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leukoflow.quality.neighbours import close_pairs
+from leukoflow.quality.neighbours import close_between, close_pairs
 
 
 def all_with_all(hashes: np.ndarray, distance: int) -> set[tuple[int, int]]:
@@ -44,3 +44,17 @@ def test_hashes_that_share_a_block_are_met_in_chunks(monkeypatch: pytest.MonkeyP
 def test_a_distance_it_cannot_search_is_refused() -> None:
     with pytest.raises(ValueError, match="0 to 11"):
         close_pairs(np.array([1, 2], np.uint64), 12)
+
+
+@pytest.mark.parametrize("distance", [0, 5, 11])
+def test_between_two_lists_it_finds_exactly_what_comparing_all_with_all_finds(distance: int) -> None:
+    rng = np.random.default_rng(distance)
+    hashes = np.unique(rng.integers(0, 2**64, 60, dtype=np.uint64))
+    queries = np.repeat(hashes, 5)
+    for _ in range(9):
+        queries ^= np.uint64(1) << rng.integers(0, 64, len(queries)).astype(np.uint64)
+    queries = np.unique(np.concatenate([queries, hashes[:10]]))
+    pairs, distances = close_between(queries, hashes, distance)
+    differ = np.bitwise_count(queries[:, None] ^ hashes[None])
+    np.testing.assert_array_equal(pairs, np.stack(np.nonzero(differ <= distance)))
+    assert distances.tolist() == differ[pairs[0], pairs[1]].tolist() and len(distances) >= 10

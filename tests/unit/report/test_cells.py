@@ -1,12 +1,14 @@
+import numpy as np
 import pandas as pd
 import pytest
 from fake_study import CLASSES, finished_study
 
+from leukoflow.report import cells
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import agreement, cells_section, how_found, overlap, single_cells
 from leukoflow.report.features import features_section
 
-NAMES = ("segmentation", "instances", "cells", "selection", "stability", "neighbours")
+NAMES = ("segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours")
 PERCENT = "\N{NO-BREAK SPACE}%"
 
 
@@ -73,7 +75,7 @@ def test_a_cohort_says_what_was_found_and_by_what_scale(fake, tables):
     pro = known[known["image_id"].str.startswith("Pro/") & ~known["border"]]["cell_diameter_um"]
     assert diameter.cells[4].text == f"{pro.median():.1f}"
     assert "Attention U-Net" in section.how and "masked and drawn" in section.how
-    assert len(section.grids) == 3
+    assert len(section.grids) == 4
 
 
 def test_without_cells_or_features_there_are_no_sections(fake, tables):
@@ -149,3 +151,23 @@ def test_features_that_follow_the_slide_are_told(fake, tables, kind, slide, titl
     table.loc[table["group"] == "cluster", "share"] = slide
     found = told(fake, tables)[title]
     assert found.tone == tone and f"{slide:.0%}".replace("%", PERCENT) in found.text
+
+
+def test_masks_are_counted_and_rejects_are_a_finding(fake, tables):
+    rows = text_of(cells.masks(tables["masks"]))
+    assert ["masked", "the mask is 3 x 4, its image 5 x 6", "1"] in rows and ["masked", "used", "4"] in rows
+    found = told(fake, tables)
+    assert found["Rejected masks of masked"].tone == "warn" and "Rejected masks of drawn" not in found
+    assert "1 of 5 masks could not be used: the mask is 3 x 4" in found["Rejected masks of masked"].text
+    assert "1 of 4 masks hold no cell" in found["Masks of drawn without a cell"].text
+
+
+def test_undefined_dice_is_said_and_a_source_without_any_has_a_dash(fake, tables):
+    part = tables["segmentation"].copy()
+    assert "undefined" not in overlap(part).caption
+    cell = (part["source"] == "masked") & (part["part"] == "cell") & (part["kind"] == "expert")
+    part.loc[cell, ["images", "undefined", "value", "low", "high"]] = [0, 40, np.nan, np.nan, np.nan]
+    table = overlap(part)
+    assert "In up to 40 images of a source neither mask has a pixel of the part" in table.caption
+    assert text_of(table)[0] == ["masked", "cell", *["\N{EM DASH}"] * 4, "0"]
+    assert not any("masked" in title and "unseen" in title for title in told(fake, tables | {"segmentation": part}))

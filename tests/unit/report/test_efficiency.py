@@ -33,3 +33,21 @@ def test_verdicts_say_more_or_less(fake):
     (text,) = verdicts(spiking)
     # 4.6 * 9000 + 0.9 * (0.12 * 2000 + 0.21 * 160) over 4.6 * 3540 pJ; and 8000 of the MACs at a rate of 0.165.
     assert "takes 2.6 times what its twin takes" in text and "would take 37\N{NO-BREAK SPACE}% of that" in text
+
+
+def test_classifiers_of_features_stand_apart_from_what_an_answer_costs(fake):
+    tables = {name: pd.read_csv(fake.root / f"tables/{name}.csv") for name in ("efficiency", "energy", "speed")}
+    row = tables["efficiency"][tables["efficiency"]["model"] == "neurallnet"].iloc[0].to_dict()
+    alone = {"classifier_inputs": 200, "classifier_parameters": 9_476, "classifier_bytes": 40_000}
+    alone |= {"classifier_macs": 100_000, "classifier_latency_p50_ms": 0.55, "reads": "features"}
+    way = row | alone | {"model": "hybrid", "parameters": 32_000_000, "latency_p50_ms": 95.0}
+    cells = row | alone | {"model": "cells", "parameters": float("nan"), "latency_p50_ms": float("nan")}
+    tables["efficiency"] = pd.concat([tables["efficiency"], pd.DataFrame([way, cells])], ignore_index=True)
+    section = efficiency_section(fake.study, tables, [])
+    assert section.features == ("hybrid",) and section.unmeasured == ("cells",)
+    shown = {line.cells[0].text: [cell.text for cell in line.cells] for line in section.classifiers.rows}
+    assert set(shown) == {"hybrid", "cells"}
+    assert shown["hybrid"][3:5] == ["200", "9,476"] and shown["hybrid"][-1] == "0.550"
+    whole = {line.cells[0].text: [cell.text for cell in line.cells] for line in section.grids[0].rows}
+    assert whole["hybrid"][4] == "32,000,000" and "9,476" not in whole["hybrid"] + whole["cells"]
+    assert whole["hybrid"][8].startswith("95") and whole["cells"][4] == "\N{EM DASH}"

@@ -10,7 +10,7 @@ def told(tmp_path_factory):
     fake = finished_study(tmp_path_factory.getbasetemp() / "study")
 
     def tell(**changed: pd.DataFrame) -> dict[str, Finding]:
-        names = ("leaderboard", "external", "cohorts", "audit")
+        names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
         tables = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in names} | changed
         tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
         return {each.title: each for each in gravest_first(findings(fake.study, tables))}
@@ -70,3 +70,71 @@ def test_bars_in_one_class_only_are_a_warning_and_even_ones_are_not(told):
 
 def test_an_experiment_without_external_runs_says_nothing_of_it(told):
     assert not any("overlaps" in title for title in told(external=table(told, "external")[:0]))
+
+
+def with_facts(cohorts: pd.DataFrame, *facts: tuple[str, str, int]) -> pd.DataFrame:
+    rows = [{"cohort": "demo", "fact": fact, "label": label, "measured": measured} for fact, label, measured in facts]
+    return pd.concat([cohorts, pd.DataFrame(rows)], ignore_index=True)
+
+
+def test_files_that_fill_twelve_of_sixteen_bits_stand_first(told):
+    cohorts = table(told, "cohorts")
+    assert not any("bits" in title or "exposure" in title for title in told())
+    found = told(cohorts=with_facts(cohorts, ("bits filled of 16", "", 12)))
+    assert next(iter(found)) == "demo fills 12 of 16 bits"
+    first = found["demo fills 12 of 16 bits"]
+    assert first.tone == "bad"
+    assert "stay below 4,096" in first.text and "cohorts.demo.bits: 12" in first.text
+
+
+def test_implausible_exposure_is_as_grave_as_it_is_frequent(told):
+    cohorts = table(told, "cohorts")
+    images = int(cohorts.loc[(cohorts["cohort"] == "demo") & (cohorts["fact"] == "images"), "measured"].iloc[0])
+    title = "Implausible exposure in demo"
+    few = told(cohorts=with_facts(cohorts, ("implausible exposure", "nearly black", images // 10)))
+    assert few[title].tone == "warn"
+    many = told(cohorts=with_facts(cohorts, ("implausible exposure", "nearly white", images)))
+    assert next(iter(many)) == title and many[title].tone == "bad"
+    assert f"{images} nearly white" in many[title].text
+
+
+def test_what_the_listing_warned_of_is_told_with_its_words(told):
+    text = told()["Check the config of demo"]
+    assert text.tone == "warn" and "Check the config of away" not in told()
+    assert "Exclude: no file matches '*_msk.png'; did you mean '*_mask.png'?" in text.text
+    assert "Labels: no folder is 'Pr'." in text.text
+
+
+def test_a_cohort_that_was_left_out_and_a_smaller_one_are_told(told):
+    fake = finished_study(told.root)
+    folder = fake.study.cohorts["away"].model_copy(update={"root": "${SMEARS}/masks", "left_out": True})
+    study = fake.study.model_copy(update={"cohorts": {**fake.study.cohorts, "masks": folder}})
+    names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
+    tables = {name: table(told, name) for name in names}
+    tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
+    found = {each.title: each for each in findings(study, tables)}
+    assert (
+        found["Cohort masks was left out"].tone == "warn"
+        and "${SMEARS}/masks" in found["Cohort masks was left out"].text
+    )
+    assert "Cohort away was left out" not in found
+    assert "120 images here; the source publishes 132" in found["demo is not as published"].text
+
+
+def test_copies_with_different_labels_are_the_first_problem_with_the_files_names(told):
+    columns = ["cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"]
+    rows = [("demo", f"a{k}.jpg", "Pro", "demo", f"b{k}.jpg", "Pre", "identical", "", 1.0) for k in range(7)]
+    rows += [("away", "x.jpg", "Early", "demo", "y.jpg", "Benign", "turned", "mirrored left to right", 0.99)]
+    found = told(label_conflicts=pd.DataFrame(rows, columns=columns))
+    assert list(found)[:2] == [
+        "Copies with different labels within demo",
+        "Copies with different labels in away and demo",
+    ]
+    within, across = list(found.values())[:2]
+    assert within.tone == across.tone == "bad"
+    assert within.text.startswith(
+        "One picture has two labels in 7 byte-identical pairs: a0.jpg (Pro) and b0.jpg (Pre); "
+    )
+    assert "a4.jpg" in within.text and "a5.jpg" not in within.text and "; and 2 more" in within.text
+    assert "1 mirrored or quarter-turned pair: x.jpg (Early) and y.jpg (Benign). " in across.text
+    assert not [title for title in told() if title.startswith("Copies with")]

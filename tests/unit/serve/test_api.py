@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from fake_service import CARD, CLASSES, FINDINGS, FakeModel, app, client, png, shares_of, smear
+from layouts import dirty, tiff
 from PIL import Image
 
 ASK = "/api/models/colours/answer"
@@ -206,3 +207,28 @@ def test_jpegs_are_read_as_opencv_reads_them() -> None:
     expected = shares_of(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB).reshape(-1, 3).mean(0))
     said = client().post(ASK, content=data).json()
     assert math.isclose(said["classes"][0]["probability"], expected[0], abs_tol=1e-6)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_nothing_of_another_clients_picture_comes_back(separate: bool) -> None:
+    """A deep TIFF in separate planes: OpenCV's decoder returned what the picture before had left in memory."""
+    right = np.asarray(pixels(asked(picture=True)["picture"]))
+    data = tiff(smear(7).astype(np.uint16) * 257, 16, 2, separate=separate, rows=96)
+    for pattern in (0xAB, 0x17, 0xEE):
+        before = np.random.default_rng(pattern).integers(0, 256, (96, 128, 3)).astype(np.uint8)
+        assert client().post(ASK, content=png(before), params={"picture": True}).status_code == 200
+        dirty(pattern)
+        said = client().post(ASK, content=data, params={"picture": True}).json()
+        np.testing.assert_array_equal(np.asarray(pixels(said["picture"])), right)
+
+
+def test_samples_are_scaled_by_the_bits_of_the_models_cohort() -> None:
+    deep = np.rint(smear(7) * (4095 / 255)).astype(np.uint16)
+    twelve = FakeModel()
+    twelve.facts = twelve.facts.model_copy(update={"bits": 12})
+    expected = shares_of(smear(7).reshape(-1, 3).mean(0))
+    said = client(twelve).post(ASK, content=tiff(deep, 16, 2)).json()
+    np.testing.assert_allclose([each["probability"] for each in said["classes"]], expected, atol=1e-6)
+    refused = client(twelve).post(ASK, content=tiff(deep * 4, 16, 2))
+    assert refused.status_code == 422
+    assert "12 bits" in refused.json()["detail"]

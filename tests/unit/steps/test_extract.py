@@ -1,5 +1,6 @@
 """The step that unpacks."""
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -27,7 +28,8 @@ def test_extract(tmp_path: Path) -> None:
             opened.writestr(f'[a], "b"/{number}.jpg', b"x" * number)
     assert not extract.main(arguments(tmp_path))
     lines = (tmp_path / "contents.csv").read_text().splitlines()
-    assert lines == ["path,bytes", *(f'"[a], ""b""/{number}.jpg",{number}' for number in range(3))]
+    digests = [hashlib.sha256(b"x" * number).hexdigest() for number in range(3)]
+    assert lines == ["path,bytes,sha256", *(f'"[a], ""b""/{n}.jpg",{n},{digests[n]}' for n in range(3))]
     assert (tmp_path / "images" / '[a], "b"' / "2.jpg").read_bytes() == b"xx"
 
 

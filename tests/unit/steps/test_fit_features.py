@@ -60,7 +60,7 @@ def fitted(folder: Path, matrix: Path, split: Path, entry: dict, seed: int = 1) 
     settings = json.dumps({"name": "some", "features": entry})
     fit_features.main(
         [
-            *("--settings", settings, "--classes", *CLASSES, "--matrix", str(matrix), "--split", str(split)),
+            *("--settings", settings, "--classes", json.dumps(CLASSES), "--matrix", str(matrix), "--split", str(split)),
             *("--fold", "0", "--seed", str(seed), "--resume", str(folder / "resume")),
             *("--stack", str(folder / FILES[0]), "--scaler", str(folder / FILES[1])),
             *("--ranking", str(folder / FILES[2]), "--stability", str(folder / FILES[3])),
@@ -84,7 +84,17 @@ def transformed(folder: Path, matrix: Path, cohort: str) -> Path:
 def trained(folder: Path, source: list[str], split: Path, model: dict) -> dict:
     train.main(
         [
-            *("--settings", json.dumps(model), "--name", "some", "--cohort", "demo", "--classes", *CLASSES, *source),
+            *(
+                "--settings",
+                json.dumps(model),
+                "--name",
+                "some",
+                "--cohort",
+                "demo",
+                "--classes",
+                json.dumps(CLASSES),
+                *source,
+            ),
             *("--split", str(split), "--fold", "0", "--seed", "1", "--resume", str(folder / "resume")),
             *("--weights", str(folder / "weights.safetensors"), "--description", str(folder / "model.json")),
             *("--history", str(folder / "history.csv")),

@@ -29,6 +29,7 @@ def row(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     write_table(folder / "listing.parquet", listing)
     options = {"--root": folder, "--listing": folder / "listing.parquet", "--max-pixels": 10_000, "--shard": 0}
     options |= {"--shards": 1, "--output": folder / "000.parquet", "--thumbnails": folder / "000.npy"}
+    options |= {"--record": folder / "record.parquet"}
     measure.main([str(part) for pair in options.items() for part in pair])
     return read_table(folder / "000.parquet")
 

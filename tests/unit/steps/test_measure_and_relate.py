@@ -11,6 +11,7 @@ import pytest
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
+from leukoflow.images.sources import listed, read, sources
 from leukoflow.steps import manifest, measure, relate
 
 COUNT = 8
@@ -46,6 +47,7 @@ def run_measure(folder: Path, shard: int, shards: int, *more: str) -> pd.DataFra
     thumbnails = folder / f"cohort/thumbnails/{shard:03d}.npy"
     options = {"--root": folder / "files", "--listing": folder / "listing.parquet", "--max-pixels": 20_000}
     options |= {"--shard": shard, "--shards": shards, "--output": output, "--thumbnails": thumbnails}
+    options |= {"--record": folder / f"record.{shard:03d}.parquet"}
     assert not measure.main([str(part) for pair in options.items() for part in pair] + list(more))
     return read_table(output)
 
@@ -57,6 +59,19 @@ def run_manifest(folder: Path, shards: int, *more: str) -> None:
     assert not manifest.main(["--measured", *measured, *options, *more])
 
 
+def test_an_image_is_known_by_the_composed_form_of_its_name(tmp_path: Path) -> None:
+    """So that the same files make the same split whatever system they were copied with; two files stay two."""
+    names = ["cafe\u0301.png", "nai\u0308ve.png", "na\u00efve.png", "plain.png"]
+    for number, name in enumerate(names):
+        (tmp_path / "files").mkdir(exist_ok=True)
+        (tmp_path / "files" / name).write_bytes(cv2.imencode(".png", field(number))[1].tobytes())
+    listing = pd.DataFrame({"path": names}).assign(label="A", patient=None, slide=None, site=None, mask=None)
+    write_table(tmp_path / "listing.parquet", listing)
+    measured = pd.concat([run_measure(tmp_path, shard, 4) for shard in range(4)], ignore_index=True)
+    assert measured["image_id"].tolist() == ["caf\u00e9.png", *names[1:]]
+    assert measured["path"].tolist() == names and measured["reason"].isna().all()
+
+
 def test_squeezed_images_are_measured_as_they_are_read(cohort: Path) -> None:
     plain = run_measure(cohort, 0, 4)
     wide = run_measure(cohort, 0, 4, "--aspect", "2")
@@ -65,6 +80,32 @@ def test_squeezed_images_are_measured_as_they_are_read(cohort: Path) -> None:
     assert wide["sha256"].tolist() == plain["sha256"].tolist()
     run_manifest(cohort, 1, "--aspect", "2")
     assert read_table(cohort / "cohort/files.parquet")["aspect"].tolist() == [2.0, 2.0]
+
+
+def test_twelve_bits_in_sixteen_are_warned_of_and_scaled_by_the_cohorts_bits(
+    cohort: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From the listing to what every later step reads; a file of more bits is a reject."""
+    for number in (0, 7):
+        path = cohort / "files" / f"[{'AB'[number % 2]}] x/{number}.png"
+        deep = np.rint(field(number) * (4095 / 255)).astype(np.uint16)
+        cv2.imwrite(str(path), deep * 16 if number == 7 else deep)
+    plain = run_measure(cohort, 0, 8)
+    run_manifest(cohort, 1)
+    assert plain["exposure"].max() < 0.06
+    assert "1 of 1 images are nearly black" in caplog.text
+    assert "set the cohort's bits: 12" in caplog.text
+    caplog.clear()
+
+    known = pd.concat([run_measure(cohort, shard, 8, "--bits", "12") for shard in (0, 7)])
+    assert "samples reach 6" in known["reason"].iloc[1] and "12 bits" in known["reason"].iloc[1]
+    run_measure(cohort, 0, 8, "--bits", "12")
+    run_manifest(cohort, 1, "--bits", "12")
+    assert "bits" not in caplog.text and "black" not in caplog.text
+    files = listed(cohort / "cohort/files.parquet")
+    assert files["bits"].tolist() == [12]
+    (source,) = sources(cohort / "files", files)
+    np.testing.assert_array_equal(read(source, 20_000), field(0)[:, :, ::-1])
 
 
 def test_bad_images_are_named_and_left_out(cohort: Path) -> None:
@@ -122,6 +163,19 @@ def test_relate_finds_the_copy_and_groups_every_image(cohort: Path) -> None:
     assert groups["image_id"].tolist() == read_table(cohort / "cohort/manifest.parquet")["image_id"].tolist()
     assert groups["duplicate_group"].nunique() == 3
     assert [name[0] for name in groups["acquisition"]] == ["A", "B", "A", "B"]
+
+
+def test_relate_warns_of_copies_with_different_labels(cohort: Path, caplog: pytest.LogCaptureFixture) -> None:
+    name = "[B] x/7.png"
+    (cohort / "files" / name).write_bytes((cohort / "files/[A] x/0.png").read_bytes())
+    run_measure(cohort, 0, 1)
+    run_manifest(cohort, 1)
+    duplicates, _ = run_relate(cohort, 1)
+    assert duplicates.loc[duplicates["image_b"] == name, "labels_differ"].tolist() == [True, True]
+    assert duplicates["labels_differ"].sum() == 2
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "copies with different labels (identical): home/[A] x/0.png is A, home/[B] x/7.png is B" in warned
+    assert warned[-1].startswith("2 pairs of copies have different labels")
 
 
 def test_thumbnails_of_other_images_are_an_error(cohort: Path) -> None:

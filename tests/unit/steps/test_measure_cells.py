@@ -47,7 +47,7 @@ def cohort(tmp_path: Path, drawings: list) -> Path:
     files = pd.DataFrame(listed, columns=["image_id", "path", "sha256"])
     boxes = {name: pd.array([None] * len(files), dtype="Int32") for name in ("bar_x0", "bar_y0", "bar_x1", "bar_y1")}
     write_table(tmp_path / "manifest.parquet", files[["image_id"]])
-    files = files.assign(aspect=None, **boxes, um_per_pixel=SCALE, scale_source="given")
+    files = files.assign(aspect=None, bits=None, **boxes, um_per_pixel=SCALE, scale_source="given")
     for shard in range(SHARDS):
         part = shard_slice(len(drawings), shard, SHARDS)
         maps = [fit_map(mask, SIZE) for _, mask in drawings[part]]

@@ -63,7 +63,7 @@ def trained(view: Path, out: Path, entry: dict, start: Path | None = None) -> di
     outputs = {"weights": "weights.safetensors", "description": "model.json", "history": "history.csv"}
     outputs |= {"predictions": "predictions.parquet"}
     named = [part for key, name in outputs.items() for part in (f"--{key}", str(out / name))]
-    train.main([*common(view, out, entry, start), "--cohort", "demo", "--classes", "across", "along", *named])
+    train.main([*common(view, out, entry, start), "--cohort", "demo", "--classes", '["across", "along"]', *named])
     return read_json(out / "model.json")
 
 

@@ -69,6 +69,8 @@ def test_quantisation_tables_are_those_of_the_standard(root):
     assert probe.quantisation_tables(root / "000.jpg")[0] == 3
     cv2.imwrite(str(root / "other.png"), np.zeros((8, 8, 3), np.uint8))
     assert not probe.quantisation_tables(root / "other.png").any()
+    (root / "odd.tif").write_bytes(b"MM\0+" + bytes(20))  # a TIFF that Pillow does not open
+    assert not probe.quantisation_tables(root / "odd.tif").any()
     with pytest.raises(LeukoFlowError, match=r"gone\.jpg: cannot be read"):
         probe.quantisation_tables(root / "gone.jpg")
 

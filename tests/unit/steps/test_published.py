@@ -46,7 +46,10 @@ def test_accuracy_stands_under_the_same_protocol_and_the_strictest(root, table) 
     assert (shown["low"], shown["high"]) == (own.loc["image", "low"], own.loc["image", "high"])
     assert shown["difference"] == pytest.approx(own.loc["image", "accuracy"] - 0.9816)
     assert (shown["published_low"], shown["published_interval"]) == (0.9663, "as published")
-    assert shown["comparable"] == "no" and "images of demo" in shown["reason"]
+    assert (
+        shown["comparable"] == "no" and "cohort: demo (published: Taleqani ALL, 3,256 images)" in shown["differences"]
+    )
+    assert pd.isna(shown["reason"]) and "side of the pictures" in shown["unsaid"]
 
 
 def test_recall_of_a_class_is_that_of_the_scores(root, table) -> None:
@@ -60,7 +63,7 @@ def test_recall_of_a_class_is_that_of_the_scores(root, table) -> None:
 def test_parameters_do_not_depend_on_images_and_are_beside_the_counted(table) -> None:
     shown = row(table, "neurallnet", "parameters")
     assert shown["counted"] == 336_544 and shown["reproduced"] > 0 and np.isnan(shown["honest"])
-    assert shown["comparable"] == "yes" and pd.isna(shown["reason"])
+    assert shown["comparable"] == "yes" and pd.isna(shown["differences"]) and pd.isna(shown["unsaid"])
     assert row(table, "hmscam", "parameters")["verdict"] == "impossible"
     assert "23,508,032" in row(table, "hmscam", "parameters")["note"]
 
@@ -70,7 +73,18 @@ def test_time_is_that_of_one_image_on_one_thread(root, table) -> None:
     costs = pd.read_csv(root / "tables/efficiency.csv")
     own = costs[(costs["model"] == shown["model"]) & (costs["view"] == shown["view"])].iloc[0]
     assert shown["reproduced"] == pytest.approx(own["latency_p50_ms"] / 1000) and shown["published"] == 0.45467
-    assert shown["comparable"] == "no" and "another machine" in shown["reason"] and "epochs" not in shown["reason"]
+    assert shown["comparable"] == "no" and shown["differences"] == "another machine"
+
+
+def test_megabytes_are_those_measured(root, table) -> None:
+    shown = row(table, "neurallnet", "megabytes")
+    costs = pd.read_csv(root / "tables/efficiency.csv")
+    own = costs[(costs["model"] == shown["model"]) & (costs["view"] == shown["view"])].iloc[0]
+    assert shown["reproduced"] == pytest.approx(own["bytes"] / 1e6) and shown["published"] == 1.35
+    assert shown["comparable"] == "yes" and shown["reproduced"] > 0
+    memory = row(table, "neurallnet", "memory_megabytes")
+    assert memory["reproduced"] == own["peak_memory_mb"] and memory["differences"] == "another machine"
+    assert row(table, "neurallnet", "gpu_memory_megabytes")["reason"] == "run, but this study has no table of it"
 
 
 def test_an_interval_that_was_not_printed_is_wilsons(table) -> None:
@@ -99,6 +113,8 @@ def test_the_nearest_options_stand_in_only_where_a_number_is_loose(root) -> None
 def test_an_unknown_table_is_named(root, tmp_path: Path) -> None:
     inputs = [text for name in ("leaderboard", "external", "scores", "efficiency", "cohorts")
               for text in (f"--{name}", str(root / f"tables/{name}.csv"))]  # fmt: skip
+    inputs += ["--runs", str(root / "runs"), "--of", next((root / "runs").iterdir()).name]
+    inputs += ["--splits", str(next((root / "splits").glob("*.parquet")))]
     with pytest.raises(LeukoFlowError, match="there is no table other"):
         published.main(["--study", str(root / "study.json"), *inputs, "--outputs", str(tmp_path / "other.csv")])
 
@@ -127,3 +143,27 @@ def test_a_copy_has_the_same_bytes(root, tmp_path: Path) -> None:
     )
     for suffix in paper_figures.SUFFIXES:
         assert (tmp_path / f"hmscam/2_samples{suffix}").read_bytes() == b"bytes of " + suffix.encode()
+
+
+def test_figures_eight_and_nine_show_the_changes_that_each_is_about(root, tmp_path: Path) -> None:
+    """In the made-up study the pictures were turned, made brighter and darker, and compressed."""
+    arguments = ["--study", str(root / "study.json"), "--runs", str(root / "runs"), "--tables", str(root / "tables")]
+    arguments += ["--scores", str(root / "parts/scores"), "--have", "robustness.demo.subtype.plain.acquisition"]
+    paper_figures.main([*arguments, "--figures", str(tmp_path), "--output", str(tmp_path / "index.csv")])
+    eight, nine = (
+        pd.read_csv(tmp_path / f"neurallnet/{name}_acquisition.csv") for name in ("8_perturbations", "9_brightness")
+    )
+    assert set(eight["perturbation"]) == {"none", "rotation"} and set(nine["perturbation"]) == {"none", "brightness"}
+    assert set(eight["model"]) == set(nine["model"]) == {"neurallnet"}
+    table = pd.read_csv(root / "tables/robustness.csv")
+    own = table[(table["model"] == "neurallnet") & (table["protocol"] == "acquisition")]
+    own = own[(own["perturbation"] == "brightness") & (own["metric"] == "accuracy")]
+    assert sorted(nine.loc[nine["perturbation"] == "brightness", "value"]) == sorted(own["value"])
+    pictures = [
+        (tmp_path / f"neurallnet/{name}_acquisition.png").read_bytes() for name in ("8_perturbations", "9_brightness")
+    ]
+    assert pictures[0] != pictures[1]
+    index = pd.read_csv(tmp_path / "index.csv").set_index(["paper", "figure", "shows"])
+    assert index["copy_of"].isna().all()
+    shown = index.loc[("neurallnet", "9", "accuracy under changed brightness"), "differs"]
+    assert "another cohort: demo" in str(shown)

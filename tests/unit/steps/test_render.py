@@ -36,7 +36,9 @@ def cohort(tmp_path: Path) -> Path:
     table = pd.DataFrame(rows, columns=["image_id", "path", "sha256", "bytes"])
     for name, edge in zip(("bar_x0", "bar_y0", "bar_x1", "bar_y1"), (40, 30, 52, 36), strict=True):
         table[name] = pd.array([edge if number == 2 else None for number in range(COUNT)], dtype="Int32")
-    write_table(tmp_path / "files.parquet", table.assign(aspect=None, um_per_pixel=0.5, scale_source="given"))
+    write_table(
+        tmp_path / "files.parquet", table.assign(aspect=None, bits=None, um_per_pixel=0.5, scale_source="given")
+    )
     return tmp_path
 
 
@@ -83,7 +85,7 @@ def test_a_changed_file_stops_the_step_and_leaves_nothing(cohort, damage, thread
         file.write_bytes(file.read_bytes() + b"\0")
     else:
         file.unlink()
-    with pytest.raises(LeukoFlowError, match=r"image 4\.png.*rerun the manifest"):
+    with pytest.raises(LeukoFlowError, match=r"image 4\.png: .*; run again"):
         render(cohort, threads=threads)
     assert not list((cohort / f"view{threads}").iterdir())
 
@@ -94,7 +96,7 @@ def test_a_file_that_no_longer_decodes_is_named(cohort):
     table = read_table(cohort / "files.parquet")
     table.loc[4, "sha256"] = hashlib.sha256(b"no image").hexdigest()
     write_table(cohort / "files.parquet", table)
-    with pytest.raises(LeukoFlowError, match=r"image 4\.png: not a JPEG, PNG, BMP or TIFF image; rerun the manifest"):
+    with pytest.raises(LeukoFlowError, match=r"image 4\.png: not a JPEG, PNG, BMP or TIFF image; run again"):
         render(cohort)
 
 

@@ -111,6 +111,12 @@ def test_findings_lead_to_where_their_numbers_stand(text):
     assert "Numbers published for ResNet50 + HMSCAM" in folded and '<a href="#published">' in folded
 
 
+def test_all_files_of_a_cohort_are_accounted_for(made, text):
+    images = len(pd.read_parquet(made / "cohorts/demo/manifest.parquet"))
+    parts = f"{images} usable images, 2 rejected, 2 masks, 1 excluded by the config and 1 hidden or left by a system"
+    assert f"{images + 6} files in its folder: {parts}" in text
+
+
 def test_published_numbers_stand_beside_measured_ones(made, text):
     title, *rows = table_of(text, "Published beside reproduced")
     shown = {row[0]: dict(zip(title, row, strict=True)) for row in rows}

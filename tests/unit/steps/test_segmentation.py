@@ -1,13 +1,16 @@
 """From masks to cells: annotate, train_segmenter, score_segmenter, segment, on a small synthetic cohort."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from leukoflow.cells.labels import NUCLEUS, open_labels, parts_of
-from leukoflow.cells.masks import read_instances
+from leukoflow.cells.threshold import segment_by_threshold, thresholds_of
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.masks import SYNTHETIC, Masks
@@ -33,6 +36,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     synthesise.main([*drawn, "--output", str(root / "listing.parquet")])
     given: dict[str, object] = {"root": root, "listing": root / "listing.parquet", "shard": 0, "shards": 1}
     given |= {"max-pixels": 1_000_000, "output": root / "measured.parquet", "thumbnails": root / "thumbnails.npy"}
+    given |= {"record": root / "record.parquet"}
     measure.main(["--whole", *options(given)])
     names = {name: str(root / f"{name}.{kind}") for name, kind in FILES.items()}
     manifest.main(["--measured", str(root / "measured.parquet"), *options(names)])
@@ -55,7 +59,8 @@ def gather(root: Path, masks: Masks, folder: Path) -> None:
     given = {"settings": settings, "cohort": "demo", "root": root, "manifest": root / "manifest.parquet"}
     given |= {"files": root / "files.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
     given |= {name: folder / f"{name}.npy" for name in ("images", "parts", "labels")}
-    annotate.main(options({**given, "index": folder / "index.parquet"}))
+    given |= {"index": folder / "index.parquet", "record": folder / "record.parquet"}
+    annotate.main(options({**given, "rejects": folder / "rejects.csv"}))
 
 
 def train(root: Path, segmentation: Segmentation, output: Path) -> Path:
@@ -76,7 +81,7 @@ def test_masks_lie_on_their_images_and_roles_keep_patients_together(cohort: Path
     parts, labels = (np.load(cohort / f"demo/{name}.npy") for name in ("parts", "labels"))
     np.testing.assert_array_equal(parts, parts_of(labels))
     listed = read_table(cohort / "manifest.parquet").set_index("image_id").loc[index["image_id"]]
-    np.testing.assert_array_equal(labels[3], read_instances(cohort / listed["mask"].iloc[3]))
+    np.testing.assert_array_equal(labels[3], cv2.imread(str(cohort / listed["mask"].iloc[3]), cv2.IMREAD_UNCHANGED))
     assert index.groupby("role")["group"].nunique().sum() == index["group"].nunique()
     assert set(index["role"]) == {"train", "validation", "test"}
     assert listed["patient"].to_numpy().tolist() != [] and index["um_per_pixel"].between(0.5, 1.2).all()
@@ -104,6 +109,112 @@ def test_no_mask_is_an_error(cohort: Path, tmp_path: Path) -> None:
     write_table(tmp_path / "manifest.parquet", table.assign(mask=None))
     with pytest.raises(LeukoFlowError, match="none of its images has a mask"):
         gather(tmp_path, SYNTHETIC, tmp_path / "demo")
+
+
+def with_masks(cohort: Path, folder: Path, change: Callable[[int, np.ndarray], np.ndarray]) -> Path:
+    """The same cohort with its masks changed; image files are linked."""
+    folder.mkdir()
+    for path in cohort.iterdir():
+        if path.name not in ("masks", "demo", "archive"):
+            (folder / path.name).symlink_to(path)
+    for number, name in enumerate(read_table(cohort / "manifest.parquet")["mask"]):
+        mask = cv2.imread(str(cohort / name), cv2.IMREAD_UNCHANGED)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), change(number, mask))
+    return folder
+
+
+def test_masks_that_cannot_be_used_are_rejects_and_the_study_goes_on(cohort: Path, tmp_path: Path) -> None:
+    def spoilt(number: int, mask: np.ndarray) -> np.ndarray:
+        if number == 2:
+            return mask[:-1]
+        return np.minimum(mask, 1) if number == 5 else mask
+
+    root = with_masks(cohort, tmp_path / "root", spoilt)
+    names = read_table(root / "manifest.parquet")["mask"]
+    (root / names[7]).write_bytes(b"no image at all")
+    (root / names[9]).unlink()
+    gather(root, SYNTHETIC, tmp_path / "demo")
+    rejects = read_table(tmp_path / "demo/rejects.csv").set_index("path")["reason"].to_dict()
+    assert {name: rejects[name] for name in names[[2, 5, 7, 9]]} == rejects
+    assert rejects[names[2]] == "the mask is 96 x 95, its image 96 x 96" and "use ids" in rejects[names[5]]
+    assert "not a JPEG" in rejects[names[7]] and "cannot be opened" in rejects[names[9]]
+    index, whole = (read_table(path / "demo/index.parquet") for path in (tmp_path, cohort))
+    kept = [place for place in range(len(whole)) if place not in (2, 5, 7, 9)]
+    assert index["image_id"].tolist() == whole["image_id"][kept].tolist() and (index["cell_pixels"] > 0).all()
+    for name in ("images", "parts", "labels"):
+        before, after = (np.load(path / f"demo/{name}.npy") for path in (cohort, tmp_path))
+        np.testing.assert_array_equal(after, before[kept])
+
+
+def test_masks_are_turned_by_their_orientation_as_images_are(cohort: Path, tmp_path: Path) -> None:
+    """Stored upside down, with a note that says so."""
+    root = with_masks(cohort, tmp_path / "root", lambda number, mask: mask)
+    exif = Image.Exif()
+    exif[274] = 3
+    for name in read_table(cohort / "manifest.parquet")["mask"]:
+        mask = cv2.imread(str(cohort / name), cv2.IMREAD_UNCHANGED)
+        Image.fromarray(np.ascontiguousarray(mask[::-1, ::-1])).save(root / name, exif=exif)
+    gather(root, SYNTHETIC, tmp_path / "demo")
+    for name in ("parts", "labels"):
+        before, after = (np.load(path / f"demo/{name}.npy") for path in (cohort, tmp_path))
+        np.testing.assert_array_equal(after, before)
+
+
+def test_masks_without_any_cell_stop_with_one_line(cohort: Path, tmp_path: Path) -> None:
+    root = with_masks(cohort, tmp_path / "root", lambda number, mask: np.zeros_like(mask))
+    with pytest.raises(LeukoFlowError, match=r"^demo: none of 40 masks holds a cell"):
+        gather(root, SYNTHETIC, tmp_path / "demo")
+    root = with_masks(cohort, tmp_path / "wrong", lambda number, mask: mask[:-1])
+    with pytest.raises(LeukoFlowError, match=r"^demo: none of 40 masks can be used, .*the mask is 96 x 95"):
+        gather(root, SYNTHETIC, tmp_path / "demo")
+    assert not (tmp_path / "demo/index.parquet").exists()
+
+
+def test_levels_0_and_1_and_ids_give_the_same_cells(cohort: Path, tmp_path: Path) -> None:
+    ones = with_masks(cohort, tmp_path / "ones", lambda number, mask: (mask > 0).astype(np.uint8))
+    ids = with_masks(cohort, tmp_path / "ids", lambda number, mask: (mask >> 1) + np.uint16(999) * (mask > 0))
+    gather(ones, Masks(path="x", coding="foreground"), tmp_path / "demo")
+    gather(ids, Masks(path="x", coding="ids"), tmp_path / "others")
+    truth = np.load(cohort / "demo/labels.npy") >> 1
+    for name in ("demo", "others"):
+        np.testing.assert_array_equal(np.load(tmp_path / name / "parts.npy") > 0, truth > 0)
+    for found, wanted in zip(np.load(tmp_path / "others/labels.npy") >> 1, truth, strict=True):
+        pairs = set(zip(found.ravel().tolist(), wanted.ravel().tolist(), strict=True))
+        assert len(pairs) == len(np.unique(found)) == len(np.unique(wanted))
+
+
+def test_empty_masks_have_no_dice_and_are_counted(cohort: Path, segmenters: dict[str, Path], tmp_path: Path) -> None:
+    """Black images of empty masks: nothing is found where nothing is, which is no agreement of 1."""
+    source = tmp_path / "demo"
+    source.mkdir()
+    index = read_table(cohort / "demo/index.parquet")
+    tested = np.flatnonzero(index["role"] == "test")
+    empty = tested[:2]
+    for name in ("images", "parts", "labels"):
+        array = np.load(cohort / f"demo/{name}.npy")
+        array[empty] = 255 if name == "images" else 0
+        np.save(source / f"{name}.npy", array)
+    (source / "index.parquet").write_bytes((cohort / "demo/index.parquet").read_bytes())
+    settings = Scoring(segmentation=THRESHOLD, evaluation=Evaluation(resamples=200)).model_dump_json()
+    folder = segmenters["threshold"]
+    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    given |= {"description": folder / "segmenter.json"}
+    tables = {}
+    for name, root in (("all", cohort), ("emptied", tmp_path)):
+        outputs = {"output": tmp_path / f"{name}.csv", "instances": tmp_path / f"{name}.i.csv"}
+        score_segmenter.main(options({**given, "sources": root / "demo", **outputs}))
+        tables[name] = read_table(tmp_path / f"{name}.csv").set_index(["part", "metric"])
+    dice = tables["emptied"].loc[("cell", "dice")]
+    assert (dice["images"], dice["undefined"]) == (len(tested) - 2, 2)
+    assert tables["all"].loc[("cell", "dice"), "undefined"] == 0
+    parts = np.load(source / "parts.npy")
+    rules = thresholds_of(read_json(folder / "segmenter.json")["thresholds"])
+    each = []
+    for row in tested[2:]:
+        found, truth = segment_by_threshold(np.load(source / "images.npy")[row], rules) > 0, parts[row] > 0
+        each.append(2 * (found & truth).sum() / (found.sum() + truth.sum()))
+    assert dice["value"] == pytest.approx(np.mean(each))
 
 
 def test_thresholds_are_tuned_on_training_images_alone(cohort: Path, tmp_path: Path) -> None:

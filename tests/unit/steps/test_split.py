@@ -56,6 +56,16 @@ def test_patients_must_be_known(cohort):
     assert not (cohort / "split.parquet").exists()
 
 
+def test_too_few_images_name_the_class_and_the_cohort(cohort):
+    """As in six labelled samples of which one is benign."""
+    manifest = read_table(cohort / "manifest.parquet")
+    few = manifest[manifest["label"].ne("Benign") | (manifest["image_id"] == "i00")]
+    write_table(cohort / "manifest.parquet", few)
+    with pytest.raises(LeukoFlowError, match=r"^cohort 'home': class 'Benign' has 1 groups under protocol 'image'"):
+        run(cohort, "image")
+    assert not (cohort / "split.parquet").exists()
+
+
 def test_images_without_a_group_are_named(cohort):
     with pytest.raises(LeukoFlowError, match=r"groups\.parquet: has no group for i00 of elsewhere"):
         run(cohort, cohort="elsewhere")

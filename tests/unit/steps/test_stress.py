@@ -132,7 +132,7 @@ def test_a_normalised_view_is_made_of_the_changed_pictures(trained: Path) -> Non
 
 
 FEATURES = {"kind": "deep", "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}
-FEATURES |= {"stack": "as_coded", "stack_size": "small", "selection": {"features": 40, "stability": 0}}
+FEATURES |= {"grid": 1, "stack": "as_coded", "stack_size": "small", "selection": {"features": 40, "stability": 0}}
 
 
 def classified(root: Path, folder: Path) -> list[str]:
@@ -151,14 +151,16 @@ def classified(root: Path, folder: Path) -> list[str]:
     parts |= {"description": made / "features.json", "matrix": out / "matrix.json"}
     fit = {"ranking": made / "ranking.csv", "stability": made / "stability.csv", "split": split, "fold": 0, "seed": 1}
     settings = json.dumps({"name": "some", "features": FEATURES})
-    fit_features.main(["--settings", settings, "--classes", *CLASSES, *listed(parts | fit | {"resume": folder / "r"})])
+    fit_features.main(
+        ["--settings", settings, "--classes", json.dumps(CLASSES), *listed(parts | fit | {"resume": folder / "r"})]
+    )
     transform_features.main(listed(parts | {"output": made / "scaled/demo.npy"}))
     model = {"architecture": "hybridcn_nas", "size": "small", "features": "some", "options": {"features": 20}}
     files = {"weights": folder / "w.safetensors", "description": folder / "model.json", "history": folder / "h.csv"}
     files |= {"predictions": folder / "p.parquet", "features": made / "scaled/demo.npy", "resume": folder / "s"}
     files |= {"split": split, "fold": 0, "seed": 1, "name": "some", "cohort": "demo"}
     settings = json.dumps(model | {"training": {"epochs": 3}})
-    train.main(["--settings", settings, "--classes", *CLASSES, *listed(files)])
+    train.main(["--settings", settings, "--classes", json.dumps(CLASSES), *listed(files)])
     given = {"cohort": "demo", "weights": files["weights"], "description": files["description"], "split": split}
     given |= {
         "view": folder / "view.json",

@@ -47,6 +47,18 @@ def test_cohorts_come_in_the_studys_order_with_published_counts_apart(root):
     assert table.loc[table["cohort"] == "away", "published"].isna().all()
 
 
+def test_files_of_a_cohorts_folder_add_up(root):
+    table = pd.read_csv(root / "tables" / "cohorts.csv").fillna({"label": ""})
+    files = table[(table["cohort"] == "demo") & (table["fact"] == "files")].set_index("label")["measured"]
+    images = len(pd.read_parquet(root / "cohorts/demo/manifest.parquet"))
+    assert files.to_dict() == {
+        "": images + 6, "image": images, "rejected": 2, "mask": 2, "excluded": 1, "litter": 1,
+    }  # fmt: skip
+    # An image that was rejected when it was read and a file that is none by its name are both in rejects.csv.
+    assert files["rejected"] == len(pd.read_csv(root / "cohorts/demo/rejects.csv"))
+    assert "files" not in set(table.loc[table["cohort"] == "away", "fact"])
+
+
 def test_comparisons_repeat_the_leaderboards_accuracies(root):
     board = pd.read_csv(root / "tables/leaderboard.csv").set_index(["protocol", "model"])
     table = pd.read_csv(root / "tables/comparisons.csv")

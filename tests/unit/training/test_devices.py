@@ -48,7 +48,7 @@ def train(data: Path, folder: Path, **training: object) -> dict[str, torch.Tenso
     settings = {"architecture": "customcnn_vit", "size": "small", "options": options, "training": recipe}
     command = [
         sys.executable, "-m", "leukoflow.steps.train", "--settings", json.dumps(settings), "--name", "toy",
-        "--classes", "a", "b", "c", "--view", data / "view/view.json", "--split", data / "split.parquet",
+        "--classes", '["a", "b", "c"]', "--view", data / "view/view.json", "--split", data / "split.parquet",
         "--fold", "0", "--seed", "1", "--resume", folder / "resume", "--weights", folder / "weights.safetensors",
         "--description", folder / "model.json", "--history", folder / "history.csv", "--cohort", "demo",
         "--predictions", folder / "predictions.parquet",

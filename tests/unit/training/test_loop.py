@@ -23,7 +23,7 @@ from leukoflow.core.files import read_json, write_table
 from leukoflow.images.shards import open_view, write_shard
 from leukoflow.models import registry
 from leukoflow.steps import gather_view
-from leukoflow.training import loop, recipe
+from leukoflow.training import checkpoint, loop, recipe
 from leukoflow.training.batches import Examples
 
 RECIPE = Training(
@@ -192,6 +192,54 @@ def test_a_damaged_checkpoint_is_named(view: Path, tmp_path: Path) -> None:
         run(view, file)
 
 
+def at_the_ceiling(patch: pytest.MonkeyPatch, losses: list[float]) -> None:
+    """Every validation has accuracy 1; the losses follow each other."""
+    left = iter(losses)
+    patch.setattr(loop, "_validate", lambda *_: (next(left), 1.0))
+
+
+def test_at_the_ceiling_the_weights_of_the_lowest_loss_are_kept(
+    view: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = RECIPE.model_copy(update={"epochs": 4, "patience": 2, "statistics_batches": 0})
+    at_the_ceiling(monkeypatch, [0.073, 0.03, 0.0075, 0.02])
+    fitted = run(view, tmp_path / "a.safetensors", training)
+    assert len(fitted.history) == 4 and fitted.best_epoch == 2
+    assert "reached in 4 epochs; of these the lowest validation loss (0.0075)" in fitted.chosen_by
+    # The same training, ended after its third epoch, ends in the weights that were kept.
+    at_the_ceiling(monkeypatch, [0.073, 0.03, 0.0075])
+    third = run(view, tmp_path / "b.safetensors", training.model_copy(update={"epochs": 3}))
+    assert same(fitted.weights, third.weights)
+    # Going on after the third epoch keeps them too.
+    at_the_ceiling(monkeypatch, [0.02])
+    assert same(run(view, tmp_path / "b.safetensors", training).weights, third.weights)
+
+
+def test_a_checkpoint_that_kept_another_epoch_is_named(
+    view: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As older versions wrote it: of equal accuracies the weights of the first."""
+    save = checkpoint.save
+
+    def as_before(path, model, optimiser, state, average=None) -> None:
+        save(path, model, optimiser, checkpoint.State(state.history, state.best, 0), average)
+
+    at_the_ceiling(monkeypatch, [0.3, 0.2, 0.1])
+    monkeypatch.setattr(checkpoint, "save", as_before)
+    file = tmp_path / "state.safetensors"
+    run(view, file, RECIPE.model_copy(update={"epochs": 2}))
+    with pytest.raises(LeukoFlowError, match=r"state.safetensors: this checkpoint keeps .* delete it to train"):
+        run(view, file)
+
+
+def test_training_without_a_finite_validation_loss_says_so(
+    view: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_the_ceiling(monkeypatch, [float("nan")] * 2)
+    with pytest.raises(LeukoFlowError, match="diverged: no epoch has a finite validation loss.*learning_rate"):
+        run(view, tmp_path / "state.safetensors", RECIPE.model_copy(update={"epochs": 2}))
+
+
 def test_diverging_training_says_so(view: Path, tmp_path: Path) -> None:
     with pytest.raises(LeukoFlowError, match="diverged.*learning_rate"):
         run(view, tmp_path / "state.safetensors", Training(optimiser="sgd", learning_rate=1e30, epochs=3))
@@ -209,7 +257,7 @@ def command(view: Path, out: Path, epochs: int = 4) -> list[str]:
     model = Model(architecture="neurallnet", size="small", training=training)
     return [
         sys.executable, "-m", "leukoflow.steps.train", "--settings", model.model_dump_json(), "--name", "neurallnet",
-        "--classes", "across", "along", "--view", str(view / "view/view.json"),
+        "--classes", '["across", "along"]', "--view", str(view / "view/view.json"),
         "--split", str(view / "split.parquet"), "--fold", "0", "--seed", "3", "--resume", str(out / "resume"),
         "--threads", "2", "--weights", str(out / "weights.safetensors"), "--description", str(out / "model.json"),
         "--history", str(out / "history.csv"), "--predictions", str(out / "predictions.parquet"), "--cohort", "demo",
@@ -241,7 +289,13 @@ def test_killed_at_any_point_it_ends_in_the_same_bits(view: Path, tmp_path: Path
     description = read_json(broken / "model.json")
     assert description["parameters"] == 35_552
     assert description["epochs"] == 4 and description["train_images"] == 48
-    assert len(pd.read_csv(broken / "history.csv")) == 4
+    history = pd.read_csv(broken / "history.csv")
+    assert len(history) == 4
+    # Of the highest accuracies the lowest loss, told in the table and in words.
+    best = history[history["validation_accuracy"] == history["validation_accuracy"].max()]
+    kept = best["validation_loss"].idxmin()
+    assert history.index[history["kept"]].tolist() == [description["best_epoch"]] == [kept]
+    assert description["best_epoch_by"].startswith("highest validation accuracy (")
 
 
 def _epochs(folder: Path) -> int:

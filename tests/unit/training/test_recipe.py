@@ -68,6 +68,40 @@ def test_stopping_waits_for_patience_and_ties_go_to_the_earlier_epoch() -> None:
     assert recipe.finished(by_loss, history([0.3, 0.1, 0.2]))
 
 
+CEILING = history([0.4, 0.073, 0.05, 0.03, 0.02, 0.011, 0.0075], [0.9, 1, 1, 1, 1, 1, 1])
+"""Accuracy at its ceiling from the second epoch on, while the loss falls tenfold."""
+
+
+def test_at_the_ceiling_of_accuracy_the_loss_decides_and_training_goes_on() -> None:
+    training = Training(epochs=50, patience=5)
+    kept = [recipe.best_epoch(training, CEILING[:n]) for n in range(1, 8)]
+    assert kept == [0, 1, 2, 3, 4, 5, 6]
+    assert not any(recipe.finished(training, CEILING[:n]) for n in range(1, 8))
+    words = recipe.choice(training, CEILING)
+    assert words == (
+        "highest validation accuracy (1.0000), reached in 6 epochs; of these the lowest validation loss (0.0075)"
+    )
+    # Once the loss gets no lower, patience counts; a lower loss at a lower accuracy is no gain.
+    worse = [*CEILING, *history([0.0076, 0.001, 0.01, 0.01, 0.01], [1, 0.99, 1, 1, 1])]
+    assert recipe.best_epoch(training, worse) == 6
+    assert [recipe.finished(training, worse[:n]) for n in (11, 12)] == [False, True]
+
+
+def test_ties_below_the_ceiling_and_ties_in_the_loss() -> None:
+    assert recipe.best_epoch(Training(), history([0.5, 0.4, 0.6], [0.8, 0.8, 0.8])) == 1
+    by_loss = Training(monitor="loss")
+    assert recipe.best_epoch(by_loss, history([0.5, 0.2, 0.2, 0.2], [0.9, 0.7, 0.8, 0.8])) == 2
+    assert recipe.choice(by_loss, history([0.5, 0.2])) == "lowest validation loss (0.2)"
+
+
+@pytest.mark.parametrize("monitor", ["accuracy", "loss"])
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_an_epoch_without_a_finite_loss_is_never_the_best(monitor: str, broken: float) -> None:
+    training = Training(monitor=monitor, patience=2, epochs=9)
+    assert recipe.best_epoch(training, history([broken, 0.9, broken], [0.9, 0.3, 0.9])) == 1
+    assert recipe.finished(training, history([broken, 0.9, broken, broken], [0.9, 0.3, 0.9, 0.9]))
+
+
 def test_class_weights_are_those_of_the_formula() -> None:
     y = np.array([0, 0, 0, 1, 2, 2])
     np.testing.assert_allclose(batches.class_weights(y), [6 / 9, 6 / 3, 6 / 6])
@@ -99,3 +133,20 @@ def test_backbone_has_its_own_rate() -> None:
     rates = {id(each): group["lr"] for group in optimiser.param_groups for each in group["params"]}
     assert {rates[id(each)] for each in model["trunk"].parameters()} == {1e-4}
     assert {rates[id(each)] for each in model["head"].parameters()} == {1e-2}
+
+
+@pytest.mark.parametrize(
+    ("given", "decay"),
+    [
+        ({"optimiser": "adamw"}, 0.01),
+        ({"optimiser": "adamw", "weight_decay": 0}, 0),
+        ({"optimiser": "adamw", "weight_decay": 0.004}, 0.004),
+        ({"optimiser": "adam"}, 0),
+        ({"optimiser": "sgd"}, 0),
+    ],
+)
+def test_adamw_without_a_word_has_the_customary_decay(given: dict, decay: float) -> None:
+    """With a decay of 0 it would be Adam."""
+    model = torch.nn.Linear(2, 2)
+    optimiser = recipe.optimiser(model, (), Training(**given))
+    assert [group["weight_decay"] for group in optimiser.param_groups] == [decay]

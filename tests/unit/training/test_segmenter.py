@@ -9,8 +9,9 @@ import torch
 from leukoflow.cells.labels import CELL, CYTOPLASM, NUCLEUS, UNKNOWN
 from leukoflow.config.segmentation import SegmenterTraining
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.training import segmenter
 from leukoflow.training.canvases import CELL_PIXELS, Source, batch, canvas, median_diameter
-from leukoflow.training.segmenter import fit_segmenter, segmentation_loss, targets
+from leukoflow.training.segmenter import SegmenterEpoch, fit_segmenter, segmentation_loss, targets
 from leukoflow.training.stain import PLAIN_SHARE, augment_stain
 
 
@@ -121,6 +122,31 @@ def test_it_learns_goes_on_after_a_stop_and_ends_the_same(tmp_path: Path) -> Non
     assert len(resumed.history) == 4
     for name, value in whole.weights.items():
         assert torch.equal(value, resumed.weights[name]), name
+
+
+@pytest.mark.parametrize("role", ["training", "validation"])
+def test_masks_without_any_cell_are_an_error(tmp_path: Path, role: str) -> None:
+    """A network that finds nothing would agree with them, and the Dice that chooses the epoch is undefined."""
+    full, empty = discs(3, 32, 8.0), discs(3, 32, 8.0)
+    empty.parts[:] = 0
+    train, validation = ([empty], [full]) if role == "training" else ([full], [empty])
+    with pytest.raises(LeukoFlowError, match=f"no mask of the {role} role holds a cell"):
+        fit_segmenter(0.0625, train, validation, SegmenterTraining(epochs=1), tmp_path / "state")
+
+
+@pytest.mark.parametrize("dice", [1.0, float("nan")])
+def test_of_equal_dice_the_lowest_loss_is_the_best_and_patience_sees_it(dice: float) -> None:
+    losses = [0.073, 0.03, 0.0075, 0.02, 0.02]
+    history = [SegmenterEpoch(i, 0, loss, dice, dice, 0, 0) for i, loss in enumerate(losses)]
+    training = SegmenterTraining(epochs=9, patience=2)
+    assert [segmenter._best(history[:n]) for n in range(1, 6)] == [0, 1, 2, 2, 2]
+    assert [segmenter._finished(training, history[:n]) for n in range(1, 6)] == [False] * 4 + [True]
+
+
+def test_an_epoch_without_any_dice_is_not_the_best() -> None:
+    nothing = float("nan")
+    history = [SegmenterEpoch(0, 0, 0.1, nothing, nothing, 0, 0), SegmenterEpoch(1, 0, 0.9, 0.2, nothing, 0, 0)]
+    assert segmenter._best(history) == 1
 
 
 def test_no_masks_is_an_error(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_SD = (0.229, 0.224, 0.225)
+from leukoflow.config.inputs import IMAGENET, InputScaling
 
 
 def trunk(name: str, **options: Any) -> nn.Module:
@@ -65,23 +64,39 @@ def enlarged(images: Tensor, least_side: int) -> Tensor:
     side = min(images.shape[2:])
     if side >= least_side:
         return images
-    return interpolate(images, scale_factor=least_side / side, mode="bilinear", align_corners=False)
+    size = [round(each * least_side / side) for each in images.shape[2:]]
+    return interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 
 class Standardise(nn.Module):
-    """(x - mean) / sd for each channel, ImageNet's by default; no parameters, nothing in the state."""
+    """(x - mean) / sd for each channel, for one part of a model; no parameters, nothing in the state.
+
+    network: timm's name of the network whose weights the part may start from (`torchvision:NAME` for torchvision's).
+    part: `trunk` or `partner`. The scaling is ImageNet's until `set` changes it.
+    """
 
     mean: Tensor
     sd: Tensor
 
-    def __init__(self, mean: tuple[float, ...] = IMAGENET_MEAN, sd: tuple[float, ...] = IMAGENET_SD) -> None:
+    def __init__(self, network: str, part: str = "trunk") -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
-        self.register_buffer("sd", torch.tensor(sd)[:, None, None], persistent=False)
+        self.network = network
+        self.part = part
+        self.blue_first = False
+        self.register_buffer("mean", torch.empty(3, 1, 1), persistent=False)
+        self.register_buffer("sd", torch.empty(3, 1, 1), persistent=False)
+        self.set(IMAGENET)
+
+    def set(self, scaling: InputScaling) -> "Standardise":
+        """Scale by this from now on."""
+        self.mean = torch.tensor(scaling.mean, device=self.mean.device)[:, None, None]
+        self.sd = torch.tensor(scaling.sd, device=self.sd.device)[:, None, None]
+        self.blue_first = scaling.channels == "bgr"
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 3, H, W] in [0, 1] to the same shape."""
-        return (x - self.mean) / self.sd
+        """RGB [B, 3, H, W] in [0, 1] to the same shape."""
+        return ((x.flip(1) if self.blue_first else x) - self.mean) / self.sd
 
 
 # Keeps the operator schemas of _declare_operators alive.

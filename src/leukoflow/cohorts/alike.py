@@ -1,0 +1,33 @@
+"""Patients, slides, sites and labels that differ only in what people overlook; see `core.names.skeleton`."""
+
+import logging
+from collections.abc import Iterable
+
+import pandas as pd
+
+from leukoflow.core.names import OVERLOOKED, alike, told_apart
+
+log = logging.getLogger("leukoflow")
+COLUMNS = ["kind", "names", "images", "unlabelled"]
+_GIVEN = {"patient": "patient", "slide": "slide", "site": "site", "label": "given"}
+
+
+def names_alike(listing: pd.DataFrame, labels: Iterable[str]) -> pd.DataFrame:
+    """One row for each group of such names: kind (patient, slide, site or label), names (in words), images that have
+    one of them, and how many of these have no label (0 but for labels). `labels`: names that the config gives a label
+    to; a group that it names whole is no slip. Each group is also logged as a warning.
+    """
+    rows, named = [], set(labels)
+    for kind, column in _GIVEN.items():
+        found = listing[column].dropna()
+        for names in alike([*found.unique(), *(named if kind == "label" else ())]):
+            if kind == "label" and named.issuperset(names):
+                continue
+            own = found.index[found.isin(names)]
+            lost = int(listing.loc[own, "label"].isna().sum()) if kind == "label" else 0
+            rows.append((kind, told_apart(names), len(own), lost))
+            left = f"; {lost} of these images have no label" if lost else ""
+            log.warning(
+                "%s: %s differ %s%s; write them alike if they mean the same", kind, rows[-1][1], OVERLOOKED, left
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)
