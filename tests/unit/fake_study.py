@@ -24,10 +24,11 @@ from leukoflow.config.study import Study
 from leukoflow.core.files import write_json, write_table
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_slice
+from leukoflow.outputs.tables import tables_of
 from leukoflow.steps import cell_tables, compare, score, tables
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
-CELL_TABLES = ("segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours")
+CELL_TABLES = tables_of("cell_tables")
 PUBLISHED = {"neurallnet": {"accuracy": 0.9816}, "resnet50_hmscam": {"accuracy": 0.935, "macro_f1": 0.928}}
 Draw = Callable[[str, int, int], np.ndarray]
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from leukoflow.core.provenance import verify
-from leukoflow.report.page import TABLES
+from leukoflow.outputs.tables import NAMES
 
 from .conftest import Project, processor_seconds
 
@@ -39,7 +39,7 @@ def trained(messages: list[str]) -> list[str]:
 def test_a_run_ends_in_a_whole_results_folder(project: Project) -> None:
     page = (project.results / "report.html").read_text()
     assert not re.search(r'(src|href)="https?://', page)
-    assert {path.stem for path in (project.results / "tables").glob("*.csv")} == set(TABLES)
+    assert {path.stem for path in (project.results / "tables").glob("*.csv")} == set(NAMES)
     board = pd.read_csv(project.results / "tables/leaderboard.csv")
     assert board["model"].tolist()[0] == "colour_histogram"
     assert set(board["model"]) == {"colour_histogram", "neurallnet", "resnet50_hmscam"}

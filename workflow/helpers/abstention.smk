@@ -1,11 +1,7 @@
 # Abstention, novelty and the gate: which panels and cohorts, and what they read.
 from leukoflow.config.plan import checked_runs
 
-ABSTENTION_TABLES = ("abstention", "conformal", "novelty")
-GATE_TABLES = ("gate", "gate_accuracy")
 NOVELTY_RUNS = {run.name for run in checked_runs(STUDY, "novelty")}
-GATED = sorted({(run.cohort, run.task, run.protocol) for run in RUNS})
-GATED_TASKS = sorted({(cohort, task) for cohort, task, _ in GATED})
 
 
 def targets_of_panel(wildcards):
@@ -58,15 +54,3 @@ def qualities_of_targets(wildcards):
         f"{RESULTS}/cohorts/{target}/quality.parquet"
         for target in targets_of_panel(wildcards)
     ]
-
-
-def parts_of(kind, names, tables):
-    return [
-        f"{RESULTS}/parts/{kind}/{'.'.join(name)}/{table}.csv"
-        for name in names
-        for table in tables
-    ]
-
-
-def joined(names):
-    return [".".join(name) for name in names]

@@ -1,15 +1,5 @@
 # Calibration and discrimination: which panels are measured from which predictions.
 
-ASSESSMENT_TABLES = (
-    "calibration",
-    "reliability",
-    "discrimination",
-    "errors",
-    "operating_points",
-    "prevalence",
-)
-ASSESSED_PANELS = [".".join(panel) for panel in MAIN_PANELS]
-
 
 def panel_targets(wildcards):
     """Options that name a panel's runs, those tested on the same cohorts together; each's own cohort comes first."""
@@ -19,10 +9,6 @@ def panel_targets(wildcards):
     return " ".join(
         f"--on {targets} {words_of(runs)}" for targets, runs in together.items()
     )
-
-
-def assessment_parts(wildcards):
-    return f"{RESULTS}/parts/assessment"
 
 
 def assessment_folder(wildcards):

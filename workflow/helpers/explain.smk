@@ -1,6 +1,5 @@
 # Which runs are explained: networks that see whole pictures, of the first fold and seed.
 
-EXPLAIN_TABLES = ("explanations",)
 EXPLAINED = {".".join(panel): runs for panel, runs in PLAN.explained.items()}
 # A study in which nothing is explained has a table of no rows.
 EXPLAIN_PARTS = list(EXPLAINED) or ["nothing"]

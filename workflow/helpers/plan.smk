@@ -11,24 +11,6 @@ NETWORK_PANELS = PLAN.network_panels
 COMPARED = [name for (name,) in PLAN.compared]
 
 
-TABLES = (
-    "scores",
-    "leaderboard",
-    "external",
-    "cohorts",
-    "label_conflicts",
-    "audit",
-    "comparisons",
-)
-CELL_TABLES = (
-    "segmentation",
-    "instances",
-    "masks",
-    "cells",
-    "selection",
-    "stability",
-    "neighbours",
-)
 SPLITS = sorted(
     {f"{RESULTS}/splits/{run.cohort}.{run.task}.{run.protocol}.parquet" for run in RUNS}
 )

@@ -1,14 +1,9 @@
 # What is measured of networks: those of one task on images of one size together, for they are alike on several views.
 
-PROFILE_TABLES = ("efficiency", "energy", "layers", "speed")
-
 
 def profile_of(run):
     """The job that measures a run's network."""
     return f"{run.task}.{STUDY.views[run.view].size}"
-
-
-PROFILES = sorted({profile_of(run) for run in RUNS})
 
 
 def profiled(wildcards):

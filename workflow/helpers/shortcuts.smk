@@ -1,8 +1,5 @@
 # The shortcut audit: which panels it covers, and from what.
 
-SHORTCUT_TABLES = ("probes", "shortcut_audit", "stain_swap", "neutralised")
-PROBED = sorted({panel[:2] for panel in MAIN_PANELS})
-
 
 def probed_splits(wildcards):
     """Splits of every protocol that the cohort's audited panels use."""

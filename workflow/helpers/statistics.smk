@@ -1,12 +1,5 @@
 # What is tested between models, and where leaks are measured.
 
-STATISTICS_TABLES = ("statistics", "ranks")
-LEAKAGE_TABLES = ("leakage",)
-# Experiments with models to compare; a study of single models has the tables' headers.
-TESTED = [
-    name for name, each in STUDY.experiments.items() if len(each.models) > 1
-] or list(STUDY.experiments)[:1]
-
 
 def partner_predictions(wildcards):
     """Predictions of the experiment's models as trained for tasks of fewer classes."""

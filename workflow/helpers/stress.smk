@@ -4,7 +4,6 @@ import shlex
 from leukoflow.config.families import shares_of
 from leukoflow.config.plan import checked_runs
 
-STRESS_TABLES = ("robustness", "modules")
 STRESSED = PLAN.stressed
 STRESS_PANELS = PLAN.stressed_panels
 SHARED_RUNS = PLAN.shared_runs
@@ -101,12 +100,6 @@ def picture_features_option(wildcards):
         return ""
     entry = shlex.quote(STUDY.features[name].model_dump_json())
     return f"--features {entry} --selection {selection_folder(wildcards)}"
-
-
-# Experiments whose models are held to a reference; without one the first gives a table without rows.
-REMEDIED = [
-    name for name in COMPARED if "stress" in STUDY.experiments[name].checks
-] or list(STUDY.experiments)[:1]
 
 
 def runs_held_to_reference(wildcards):

@@ -50,7 +50,7 @@ rule abstain:
     output:
         collect(
             "results/{{study}}/parts/abstention/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
-            table=[*ABSTENTION_TABLES, "risk_curves"],
+            table=[*tables_of("abstention"), "risk_curves"],
         ),
     log:
         "logs/{study}/abstain/{cohort}.{task}.{view}.{protocol}.log",
@@ -92,7 +92,7 @@ rule gate:
         limits="results/{study}/gates/{cohort}.{task}.{protocol}.json",
         tables=collect(
             "results/{{study}}/parts/gate/{{cohort}}.{{task}}.{{protocol}}/{table}.csv",
-            table=GATE_TABLES,
+            table=tables_of("gate"),
         ),
     log:
         "logs/{study}/gate/{cohort}.{task}.{protocol}.log",
@@ -121,41 +121,3 @@ rule gate:
         " --root={params.root:q} --max-pixels {params.max_pixels} --runs results/{wildcards.study}/runs --of {params.names}"
         " --targets {params.targets} --threads {threads} --output {output.limits}"
         " --parts results/{wildcards.study}/parts/gate/{wildcards.cohort}.{wildcards.task}.{wildcards.protocol} 2> {log}"
-
-
-rule abstention_tables:
-    input:
-        abstention=parts_of("abstention", MAIN_PANELS, ABSTENTION_TABLES),
-        gate=parts_of("gate", GATED, GATE_TABLES),
-    output:
-        abstention=report(
-            collect("results/{{study}}/tables/{table}.csv", table=ABSTENTION_TABLES),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-        gate=report(
-            collect("results/{{study}}/tables/{table}.csv", table=GATE_TABLES),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/abstention_tables.log",
-    benchmark:
-        "benchmarks/{study}/abstention_tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.gather_tables"),
-        abstained=joined(MAIN_PANELS),
-        gated=joined(GATED),
-    message:
-        "Gathering the tables of abstention and novelty"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/abstention --of {params.abstained}"
-        " --outputs {output.abstention} 2> {log}; "
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/gate --of {params.gated}"
-        " --outputs {output.gate} 2>> {log}"

@@ -73,7 +73,7 @@ rule tables:
         comparisons=[f"{RESULTS}/comparisons/{name}.csv" for name in COMPARED],
     output:
         report(
-            collect("results/{{study}}/tables/{table}.csv", table=TABLES),
+            collect("results/{{study}}/tables/{table}.csv", table=tables_of("tables")),
             caption="../report/tables.rst",
             category="Tables",
         ),
@@ -124,7 +124,9 @@ rule cell_tables:
         ],
     output:
         report(
-            collect("results/{{study}}/tables/{table}.csv", table=CELL_TABLES),
+            collect(
+                "results/{{study}}/tables/{table}.csv", table=tables_of("cell_tables")
+            ),
             caption="../report/tables.rst",
             category="Tables",
         ),

@@ -63,35 +63,3 @@ rule explanations:
     shell:
         "python -m leukoflow.steps.explanations --settings {params.settings:q}"
         " --runs results/{wildcards.study}/runs --of {params.runs} --output {output} 2> {log}"
-
-
-rule gather_explanations:
-    input:
-        expand(
-            "results/{{study}}/parts/explanations/{panel}/explanations.csv",
-            panel=EXPLAIN_PARTS,
-        ),
-    output:
-        report(
-            collect("results/{{study}}/tables/{table}.csv", table=EXPLAIN_TABLES),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/gather_explanations.log",
-    benchmark:
-        "benchmarks/{study}/gather_explanations.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.gather_tables"),
-        panels=EXPLAIN_PARTS,
-    message:
-        "Gathering the explanations"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/explanations"
-        " --of {params.panels} --outputs {output} 2> {log}"

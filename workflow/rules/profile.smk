@@ -10,7 +10,7 @@ rule profile:
     output:
         collect(
             "results/{{study}}/parts/profile/{{task}}.{{side}}/{table}.csv",
-            table=PROFILE_TABLES,
+            table=tables_of("profile"),
         ),
     log:
         "logs/{study}/profile/{task}.{side}.log",
@@ -35,36 +35,3 @@ rule profile:
         "python -m leukoflow.steps.profile --settings {params.settings:q} --runs results/{wildcards.study}/runs --of {params.runs}"
         " --side {wildcards.side} --features {params.features:q} --selections results/{wildcards.study}/selections"
         " --output results/{wildcards.study}/parts/profile/{wildcards.task}.{wildcards.side} 2> {log}"
-
-
-rule profile_tables:
-    input:
-        collect(
-            "results/{{study}}/parts/profile/{part}/{table}.csv",
-            part=PROFILES,
-            table=PROFILE_TABLES,
-        ),
-    output:
-        report(
-            collect("results/{{study}}/tables/{table}.csv", table=PROFILE_TABLES),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/profile_tables.log",
-    benchmark:
-        "benchmarks/{study}/profile_tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.gather_tables"),
-        parts=PROFILES,
-    message:
-        "Gathering the tables of what the networks cost"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/profile --of {params.parts}"
-        " --outputs {output} 2> {log}"

@@ -14,7 +14,9 @@ rule published:
         splits=SPLITS,
     output:
         report(
-            collect("results/{{study}}/tables/{table}.csv", table=PUBLISHED_TABLES),
+            collect(
+                "results/{{study}}/tables/{table}.csv", table=tables_of("published")
+            ),
             caption="../report/tables.rst",
             category="Tables",
         ),

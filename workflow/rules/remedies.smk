@@ -31,32 +31,3 @@ rule remedies:
         "python -m leukoflow.steps.remedies --settings {params.settings:q} --experiment {wildcards.experiment}"
         " --reference {params.reference} --runs results/{wildcards.study}/runs --of {params.runs}"
         " --output {output} 2> {log}"
-
-
-rule gains:
-    input:
-        [f"{RESULTS}/parts/remedies/{name}/gains.csv" for name in REMEDIED],
-    output:
-        report(
-            "results/{study}/tables/gains.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/gains.log",
-    benchmark:
-        "benchmarks/{study}/gains.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.gather_tables"),
-        of=REMEDIED,
-    message:
-        "Gathering what remedies gain"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/remedies"
-        " --of {params.of} --outputs {output} 2> {log}"

@@ -1,4 +1,4 @@
-# The leaderboard as a figure, and the report.
+# The report.
 
 
 rule report:
@@ -6,21 +6,7 @@ rule report:
         study="results/{study}/study.json",
         tables=collect(
             "results/{{study}}/tables/{table}.csv",
-            table=(
-                TABLES
-                + CELL_TABLES
-                + SHORTCUT_TABLES
-                + STATISTICS_TABLES
-                + LEAKAGE_TABLES
-                + ASSESSMENT_TABLES
-                + STRESS_TABLES
-                + PROFILE_TABLES
-                + EXPLAIN_TABLES
-                + ABSTENTION_TABLES
-                + GATE_TABLES
-                + PUBLISHED_TABLES
-                + ("sample_size", "gains", "paper_figures")
-            ),
+            table=TABLE_NAMES,
         ),
         figures=FIGURE_FILES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURE_FILES],

@@ -41,7 +41,7 @@ rule audit_shortcuts:
     output:
         collect(
             "results/{{study}}/parts/shortcuts/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
-            table=SHORTCUT_TABLES[1:],
+            table=tables_of("shortcuts"),
         ),
     log:
         "logs/{study}/audit_shortcuts/{cohort}.{task}.{view}.{protocol}.log",
@@ -66,68 +66,3 @@ rule audit_shortcuts:
         "python -m leukoflow.steps.audit_shortcuts --settings {params.settings:q} --classes {params.classes:q}"
         " --answers {input.answers} --runs results/{wildcards.study}/runs --of {params.runs}"
         " --stressed {params.stressed} --output {params.output} 2> {log}"
-
-
-rule probe_tables:
-    input:
-        [
-            f"{RESULTS}/parts/probes/{cohort}.{task}/probes.csv"
-            for cohort, task in PROBED
-        ],
-    output:
-        report(
-            "results/{study}/tables/probes.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/probe_tables.log",
-    benchmark:
-        "benchmarks/{study}/probe_tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1000),
-        runtime=grows(10),
-    params:
-        code=code_of("steps.gather_tables"),
-        parts=[f"{cohort}.{task}" for cohort, task in PROBED],
-    message:
-        "Gathering the scores of the probes"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/probes"
-        " --of {params.parts} --outputs {output} 2> {log}"
-
-
-rule shortcut_tables:
-    input:
-        [
-            f"{RESULTS}/parts/shortcuts/{'.'.join(panel)}/{table}.csv"
-            for panel in MAIN_PANELS
-            for table in SHORTCUT_TABLES[1:]
-        ],
-    output:
-        report(
-            collect("results/{{study}}/tables/{table}.csv", table=SHORTCUT_TABLES[1:]),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/shortcut_tables.log",
-    benchmark:
-        "benchmarks/{study}/shortcut_tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1000),
-        runtime=grows(10),
-    params:
-        code=code_of("steps.gather_tables"),
-        parts=[".".join(panel) for panel in MAIN_PANELS],
-    message:
-        "Gathering the shortcut audit"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/shortcuts"
-        " --of {params.parts} --outputs {output} 2> {log}"

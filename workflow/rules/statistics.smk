@@ -34,39 +34,6 @@ rule statistics:
         " --partners {params.partners} --output {output.tests} --ranks {output.ranks} 2> {log}"
 
 
-rule statistics_tables:
-    input:
-        collect(
-            "results/{{study}}/parts/statistics/{experiment}/{table}.csv",
-            experiment=TESTED,
-            table=STATISTICS_TABLES,
-        ),
-    output:
-        report(
-            collect("results/{{study}}/tables/{table}.csv", table=STATISTICS_TABLES),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/statistics_tables.log",
-    benchmark:
-        "benchmarks/{study}/statistics_tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.gather_tables"),
-        names=TESTED,
-    message:
-        "Gathering the tests"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/statistics --of {params.names}"
-        " --outputs {output} 2> {log}"
-
-
 rule leakage:
     input:
         predictions=task_predictions,
@@ -95,36 +62,3 @@ rule leakage:
         "python -m leukoflow.steps.leakage --settings {params.settings:q} --runs results/{wildcards.study}/runs --of {params.names}"
         " --external {params.targets} --splits {input.splits} --duplicates {input.duplicates}"
         " --output {output} 2> {log}"
-
-
-rule leakage_tables:
-    input:
-        [
-            f"{RESULTS}/parts/leakage/{'.'.join(pair)}/{table}.csv"
-            for pair in TRAINED
-            for table in LEAKAGE_TABLES
-        ],
-    output:
-        report(
-            collect("results/{{study}}/tables/{table}.csv", table=LEAKAGE_TABLES),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/leakage_tables.log",
-    benchmark:
-        "benchmarks/{study}/leakage_tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.gather_tables"),
-        names=[".".join(pair) for pair in TRAINED],
-    message:
-        "Gathering what leaks are worth"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/leakage --of {params.names}"
-        " --outputs {output} 2> {log}"

@@ -107,37 +107,3 @@ rule robustness:
         "python -m leukoflow.steps.robustness --settings {params.settings:q} --runs results/{wildcards.study}/runs"
         " --of {params.runs} --modules {params.modules} --output {output.robustness}"
         " --modules-output {output.modules} 2> {log}"
-
-
-rule stress_tables:
-    input:
-        [
-            f"{RESULTS}/parts/robustness/{'.'.join(panel)}/{table}.csv"
-            for panel in STRESS_PANELS or PANELS[:1]
-            for table in STRESS_TABLES
-        ],
-    output:
-        report(
-            collect("results/{{study}}/tables/{table}.csv", table=STRESS_TABLES),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    log:
-        "logs/{study}/stress_tables.log",
-    benchmark:
-        "benchmarks/{study}/stress_tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.gather_tables"),
-        # Without a stressed run the first panel gives tables without rows.
-        of=[".".join(panel) for panel in STRESS_PANELS or PANELS[:1]],
-    message:
-        "Gathering the tables of changed images"
-    shell:
-        "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/robustness"
-        " --of {params.of} --outputs {output} 2> {log}"

@@ -80,6 +80,38 @@ class Plan:
         return found
 
     @cached_property
+    def tested(self) -> list[Panel]:
+        """Experiments with models to compare; the first of a study of single models, whose tables have no rows."""
+        experiments = self.study.experiments.items()
+        found: list[Panel] = [(name,) for name, each in experiments if len(each.models) > 1]
+        return found or self._first_experiment
+
+    @cached_property
+    def remedied(self) -> list[Panel]:
+        """Experiments whose models are compared with a reference on changed images; without one, the first."""
+        checked: list[Panel] = [each for each in self.compared if "stress" in self.study.experiments[each[0]].checks]
+        return checked or self._first_experiment
+
+    @property
+    def _first_experiment(self) -> list[Panel]:
+        return [(name,) for name in list(self.study.experiments)[:1]]
+
+    @cached_property
+    def probed(self) -> list[Panel]:
+        """Cohort and task of the panels that are examined."""
+        return sorted({panel[:2] for panel in self.main_panels})
+
+    @cached_property
+    def gated(self) -> list[Panel]:
+        """Cohort, task and protocol of all runs."""
+        return sorted({(run.cohort, run.task, run.protocol) for run in self.runs})
+
+    @cached_property
+    def profiled(self) -> list[Panel]:
+        """Task and side of the images: networks of one task on images of one size are measured together."""
+        return sorted({(run.task, str(self.study.views[run.view].size)) for run in self.runs}, key=".".join)
+
+    @cached_property
     def trained(self) -> list[Panel]:
         """Cohort and task of all runs."""
         return sorted({(run.cohort, run.task) for run in self.runs})

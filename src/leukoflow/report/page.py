@@ -12,6 +12,7 @@ from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.parallel import thread_map
 from leukoflow.outputs.sections import GROUPS
+from leukoflow.outputs.tables import NAMES
 from leukoflow.report import grid, words
 from leukoflow.report.abstention import abstention_section
 from leukoflow.report.assessment import assessment_section
@@ -30,17 +31,6 @@ from leukoflow.report.shortcuts import shortcuts_section
 from leukoflow.report.statistics import statistics_section
 from leukoflow.report.summary import summary_section
 
-TABLES = (
-    "scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons",
-    "segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours",
-    "statistics", "ranks", "leakage",
-    "calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence",
-    "probes", "shortcut_audit", "stain_swap", "neutralised",
-    "robustness", "modules", "sample_size", "gains",
-    "efficiency", "energy", "layers", "speed", "explanations",
-    "published_vs_reproduced", "published_checks", "paper_figures",
-    "abstention", "conformal", "novelty", "gate", "gate_accuracy",
-)  # fmt: skip
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
 SECTIONS: dict[str, Builder] = {
     "know": summary_section,
@@ -76,8 +66,8 @@ class Section:
 
 
 def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[Path], threads: int = 1) -> str:
-    """The page as text. `tables` by name (`TABLES`); `figures` are PNG files, their SVG beside them."""
-    lacking = [name for name in TABLES if name not in tables]
+    """The page as text. `tables` by name, those of the catalogue; `figures` are PNG files, their SVG beside them."""
+    lacking = [name for name in NAMES if name not in tables]
     if lacking:
         raise LeukoFlowError(f"report: the table {lacking[0]} is missing; name {lacking[0]}.csv among --tables")
     cohorts = list(study.cohorts)

@@ -1,0 +1,43 @@
+# Tables that are gathered from the parts of their panels, as the catalogue of outputs describes them.
+
+
+def panels_of_kind(kind):
+    return [".".join(panel) for panel in PARTS_OF[kind](PLAN)]
+
+
+for kind in PARTS_OF:
+
+    rule:
+        name:
+            f"{kind}_tables"
+        input:
+            expand(
+                f"{RESULTS}/parts/{kind}/{{panel}}/{{table}}.csv",
+                panel=panels_of_kind(kind),
+                table=tables_of(kind),
+            ),
+        output:
+            report(
+                expand("results/{{study}}/tables/{table}.csv", table=tables_of(kind)),
+                caption="../report/tables.rst",
+                category="Tables",
+            ),
+        log:
+            f"logs/{{study}}/{kind}_tables.log",
+        benchmark:
+            f"benchmarks/{{study}}/{kind}_tables.tsv"
+        conda:
+            "../../envs/core.yaml"
+        threads: 1
+        resources:
+            mem_mb=grows(2000),
+            runtime=grows(30),
+        params:
+            code=code_of("steps.gather_tables"),
+            parts=f"{RESULTS}/parts/{kind}",
+            panels=panels_of_kind(kind),
+        message:
+            f"Gathering the tables of {kind}"
+        shell:
+            "python -m leukoflow.steps.gather_tables --parts {params.parts} --of {params.panels}"
+            " --outputs {output} 2> {log}"
