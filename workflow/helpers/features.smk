@@ -95,3 +95,8 @@ def own_inputs_option(wildcards):
 
 def target_inputs_option(wildcards):
     return inputs_option(wildcards, wildcards.target)
+
+
+def neighbour_inputs(wildcards):
+    w = wildcards
+    return matrices_of(PLAN, (w.cohort, w.task, w.view, w.protocol))

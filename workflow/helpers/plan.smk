@@ -20,3 +20,7 @@ SCORED = [
     for name in SEGMENTERS
     if scored_on(name) or (ARCHIVES and name == SEGMENTERS[0])
 ]
+
+
+def panels_of_kind(kind):
+    return [".".join(panel) for panel in PARTS_OF[kind](PLAN)]

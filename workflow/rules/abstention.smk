@@ -12,14 +12,9 @@ rule novelty:
         scores="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/novelty.parquet",
         reference="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/novelty.safetensors",
         thresholds="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/thresholds.json",
-    log:
-        "logs/{study}/novelty/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
-    benchmark:
-        "benchmarks/{study}/novelty/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
     priority: 10
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),
@@ -52,14 +47,7 @@ rule abstain:
             "results/{{study}}/parts/abstention/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
             table=[*tables_of("abstention"), "risk_curves"],
         ),
-    log:
-        "logs/{study}/abstain/{cohort}.{task}.{view}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/abstain/{cohort}.{task}.{view}.{protocol}.tsv"
     priority: 10
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -94,14 +82,7 @@ rule gate:
             "results/{{study}}/parts/gate/{{cohort}}.{{task}}.{{protocol}}/{table}.csv",
             table=tables_of("gate"),
         ),
-    log:
-        "logs/{study}/gate/{cohort}.{task}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/gate/{cohort}.{task}.{protocol}.tsv"
     priority: 10
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),

@@ -9,13 +9,6 @@ rule assess:
             "results/{{study}}/parts/assessment/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
             table=(*tables_of("assessment"), "curves"),
         ),
-    log:
-        "logs/{study}/assess/{cohort}.{task}.{view}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/assess/{cohort}.{task}.{view}.{protocol}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(120),

@@ -13,14 +13,7 @@ rule annotate:
         index="results/{study}/masks/{cohort}/index.parquet",
         rejects="results/{study}/masks/{cohort}/rejects.csv",
         record="results/{study}/.content/{cohort}.masks.parquet",
-    log:
-        "logs/{study}/annotate/{cohort}.log",
-    benchmark:
-        "benchmarks/{study}/annotate/{cohort}.tsv"
     priority: 20
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2500),
         runtime=grows(30),
@@ -46,15 +39,10 @@ rule train_segmenter:
         weights="results/{study}/segmenters/{segmenter}/weights.safetensors",
         description="results/{study}/segmenters/{segmenter}/segmenter.json",
         history="results/{study}/segmenters/{segmenter}/history.csv",
-    log:
-        "logs/{study}/train_segmenter/{segmenter}.log",
-    benchmark:
-        "benchmarks/{study}/train_segmenter/{segmenter}.tsv"
     # Everything that looks at cells waits for it.
     priority: 20
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(4000),
         runtime=grows(720),
@@ -80,13 +68,8 @@ rule score_segmenter:
     output:
         scores="results/{study}/segmenters/{segmenter}/scores.csv",
         instances="results/{study}/segmenters/{segmenter}/instances.csv",
-    log:
-        "logs/{study}/score_segmenter/{segmenter}.log",
-    benchmark:
-        "benchmarks/{study}/score_segmenter/{segmenter}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),
@@ -111,14 +94,9 @@ rule segment:
     output:
         labels="results/{study}/cells/{cohort}/{shard}.npy",
         index="results/{study}/cells/{cohort}/{shard}.parquet",
-    log:
-        "logs/{study}/segment/{cohort}.{shard}.log",
-    benchmark:
-        "benchmarks/{study}/segment/{cohort}.{shard}.tsv"
     priority: 20
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2500),
         runtime=grows(120),
@@ -147,13 +125,6 @@ rule measure_cells:
         index="results/{study}/cells/{cohort}/{shard}.parquet",
     output:
         "results/{study}/cells/{cohort}/measured/{shard}.parquet",
-    log:
-        "logs/{study}/measure_cells/{cohort}.{shard}.log",
-    benchmark:
-        "benchmarks/{study}/measure_cells/{cohort}.{shard}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -177,13 +148,6 @@ rule gather_cells:
     output:
         cells="results/{study}/cells/{cohort}/cells.parquet",
         images="results/{study}/cells/{cohort}/images.parquet",
-    log:
-        "logs/{study}/gather_cells/{cohort}.log",
-    benchmark:
-        "benchmarks/{study}/gather_cells/{cohort}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),

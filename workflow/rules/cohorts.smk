@@ -7,13 +7,6 @@ rule fetch:
             "resources/{cohort}/archive", non_empty=True, sha256=expected_digest
         ),
         digest="resources/{cohort}/archive.sha256",
-    log:
-        "logs/fetch/{cohort}.log",
-    benchmark:
-        "benchmarks/fetch/{cohort}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1000),
         runtime=grows(720),
@@ -32,13 +25,6 @@ rule extract:
         "resources/{cohort}/archive",
     output:
         "resources/{cohort}/contents.csv",
-    log:
-        "logs/extract/{cohort}.log",
-    benchmark:
-        "benchmarks/extract/{cohort}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1000),
         runtime=grows(240),
@@ -59,13 +45,6 @@ rule list_images:
     output:
         listing="results/{study}/cohorts/{cohort}/listing.parquet",
         names="results/{study}/cohorts/{cohort}/names.csv",
-    log:
-        "logs/{study}/list_images/{cohort}.log",
-    benchmark:
-        "benchmarks/{study}/list_images/{cohort}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -88,13 +67,6 @@ rule account_files:
     output:
         left_out="results/{study}/cohorts/{cohort}/left_out.parquet",
         warnings="results/{study}/cohorts/{cohort}/warnings.csv",
-    log:
-        "logs/{study}/account_files/{cohort}.log",
-    benchmark:
-        "benchmarks/{study}/account_files/{cohort}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
@@ -114,15 +86,8 @@ rule account_files:
 rule synthesise:
     output:
         "results/{study}/cohorts/{cohort}/drawn/{shard}.parquet",
-    log:
-        "logs/{study}/synthesise/{cohort}.{shard}.log",
-    benchmark:
-        "benchmarks/{study}/synthesise/{cohort}.{shard}.tsv"
     wildcard_constraints:
         cohort=any_of(SYNTHETIC),
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1000),
         runtime=grows(30),
@@ -146,13 +111,6 @@ rule measure:
         measured="results/{study}/cohorts/{cohort}/measured/{shard}.parquet",
         thumbnails="results/{study}/cohorts/{cohort}/thumbnails/{shard}.npy",
         record="results/{study}/.content/{cohort}.{shard}.parquet",
-    log:
-        "logs/{study}/measure/{cohort}.{shard}.log",
-    benchmark:
-        "benchmarks/{study}/measure/{cohort}.{shard}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),
@@ -181,13 +139,6 @@ rule manifest:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
         files="results/{study}/cohorts/{cohort}/files.parquet",
-    log:
-        "logs/{study}/manifest/{cohort}.log",
-    benchmark:
-        "benchmarks/{study}/manifest/{cohort}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),
@@ -209,13 +160,6 @@ rule rejects:
         left_out=left_out_file,
     output:
         "results/{study}/cohorts/{cohort}/rejects.csv",
-    log:
-        "logs/{study}/rejects/{cohort}.log",
-    benchmark:
-        "benchmarks/{study}/rejects/{cohort}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),

@@ -7,13 +7,6 @@ rule compare:
         models=experiment_models,
     output:
         "results/{study}/comparisons/{experiment}.csv",
-    log:
-        "logs/{study}/compare/{experiment}.log",
-    benchmark:
-        "benchmarks/{study}/compare/{experiment}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),

@@ -9,13 +9,6 @@ rule score:
     output:
         scores="results/{study}/parts/scores/{cohort}.{task}.{view}.{protocol}/scores.csv",
         confusion="results/{study}/parts/scores/{cohort}.{task}.{view}.{protocol}/confusion.csv",
-    log:
-        "logs/{study}/score/{cohort}.{task}.{view}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/score/{cohort}.{task}.{view}.{protocol}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(120),
@@ -35,13 +28,6 @@ rule score:
 rule study:
     output:
         "results/{study}/study.json",
-    log:
-        "logs/{study}/study.log",
-    benchmark:
-        "benchmarks/{study}/study.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(500),
         runtime=grows(10),
@@ -77,13 +63,6 @@ rule tables:
             caption="../report/tables.rst",
             category="Tables",
         ),
-    log:
-        "logs/{study}/tables.log",
-    benchmark:
-        "benchmarks/{study}/tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),
@@ -130,13 +109,6 @@ rule cell_tables:
             caption="../report/tables.rst",
             category="Tables",
         ),
-    log:
-        "logs/{study}/cell_tables.log",
-    benchmark:
-        "benchmarks/{study}/cell_tables.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),

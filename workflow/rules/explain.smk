@@ -11,13 +11,8 @@ rule explain:
     output:
         table="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/explain.parquet",
         heat="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/explain.npy",
-    log:
-        "logs/{study}/explain/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
-    benchmark:
-        "benchmarks/{study}/explain/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(120),
@@ -42,15 +37,8 @@ rule explanations:
         tables_of_part,
     output:
         "results/{study}/parts/explanations/{panel}/explanations.csv",
-    log:
-        "logs/{study}/explanations/{panel}.log",
-    benchmark:
-        "benchmarks/{study}/explanations/{panel}.tsv"
     wildcard_constraints:
         panel=any_of(EXPLAIN_PARTS),
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1500),
         runtime=grows(30),

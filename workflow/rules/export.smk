@@ -14,13 +14,8 @@ rule export:
             "results/{{study}}/export/{{exported}}/{file}", file=EXPORTED_FILES
         ),
         costs="results/{study}/parts/export/{exported}.json",
-    log:
-        "logs/{study}/export/{exported}.log",
-    benchmark:
-        "benchmarks/{study}/export/{exported}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -63,13 +58,6 @@ rule card:
             labels={"model": "{exported}"},
         ),
         licences="results/{study}/export/{exported}/LICENCES.md",
-    log:
-        "logs/{study}/card/{exported}.log",
-    benchmark:
-        "benchmarks/{study}/card/{exported}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1500),
         runtime=grows(30),

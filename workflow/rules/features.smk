@@ -9,13 +9,8 @@ rule fetch_weights:
             sha256=weights_digest,
         ),
         digest="resources/weights/{weights}.safetensors.sha256",
-    log:
-        "logs/fetch_weights/{weights}.log",
-    benchmark:
-        "benchmarks/fetch_weights/{weights}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1000),
         runtime=grows(120),
@@ -38,15 +33,10 @@ rule deep_features:
         rows="results/{study}/features/{cohort}.{view}.{features}/{shard}.npy",
         index="results/{study}/features/{cohort}.{view}.{features}/{shard}.parquet",
         description="results/{study}/features/{cohort}.{view}.{features}/{shard}.json",
-    log:
-        "logs/{study}/deep_features/{cohort}.{view}.{features}.{shard}.log",
-    benchmark:
-        "benchmarks/{study}/deep_features/{cohort}.{view}.{features}.{shard}.tsv"
     wildcard_constraints:
         features=any_of(DEEP),
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(6000),
         runtime=grows(240),
@@ -69,15 +59,8 @@ rule gather_features:
         shard_features,
     output:
         "results/{study}/features/{cohort}.{view}.{features}/matrix.json",
-    log:
-        "logs/{study}/gather_features/{cohort}.{view}.{features}.log",
-    benchmark:
-        "benchmarks/{study}/gather_features/{cohort}.{view}.{features}.tsv"
     wildcard_constraints:
         features=any_of(DEEP),
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(500),
         runtime=grows(10),
@@ -96,15 +79,8 @@ rule morphology_features:
         description="results/{study}/features/{cohort}.{view}.{features}/matrix.json",
         rows="results/{study}/features/{cohort}.{view}.{features}/000.npy",
         index="results/{study}/features/{cohort}.{view}.{features}/000.parquet",
-    log:
-        "logs/{study}/morphology_features/{cohort}.{view}.{features}.log",
-    benchmark:
-        "benchmarks/{study}/morphology_features/{cohort}.{view}.{features}.tsv"
     wildcard_constraints:
         features=any_of(MORPHOLOGY),
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),
@@ -127,13 +103,8 @@ rule fit_features:
         ranking="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/ranking.csv",
         stability="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/stability.csv",
         description="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/features.json",
-    log:
-        "logs/{study}/fit_features/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}.log",
-    benchmark:
-        "benchmarks/{study}/fit_features/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(8000),
         runtime=grows(240),
@@ -163,13 +134,8 @@ rule transform_features:
     output:
         rows="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaled/{target}.npy",
         index="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaled/{target}.parquet",
-    log:
-        "logs/{study}/transform_features/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}.{target}.log",
-    benchmark:
-        "benchmarks/{study}/transform_features/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}.{target}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(4000),
         runtime=grows(120),
@@ -184,23 +150,11 @@ rule transform_features:
         " --output {output.rows} 2> {log}"
 
 
-def neighbour_inputs(wildcards):
-    w = wildcards
-    return matrices_of(PLAN, (w.cohort, w.task, w.view, w.protocol))
-
-
 rule neighbours:
     input:
         unpack(neighbour_inputs),
     output:
         "results/{study}/neighbours/{cohort}.{task}.{view}.{protocol}.csv",
-    log:
-        "logs/{study}/neighbours/{cohort}.{task}.{view}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/neighbours/{cohort}.{task}.{view}.{protocol}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),

@@ -8,13 +8,6 @@ rule render:
     output:
         images="results/{study}/views/{cohort}.{view}/{shard}.npy",
         index="results/{study}/views/{cohort}.{view}/{shard}.parquet",
-    log:
-        "logs/{study}/render/{cohort}.{view}.{shard}.log",
-    benchmark:
-        "benchmarks/{study}/render/{cohort}.{view}.{shard}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1500),
         runtime=grows(30),
@@ -41,13 +34,6 @@ rule gather_view:
         indices=shard_indices,
     output:
         "results/{study}/views/{cohort}.{view}/view.json",
-    log:
-        "logs/{study}/gather_view/{cohort}.{view}.log",
-    benchmark:
-        "benchmarks/{study}/gather_view/{cohort}.{view}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(500),
         runtime=grows(10),

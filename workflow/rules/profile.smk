@@ -12,10 +12,6 @@ rule profile:
             "results/{{study}}/parts/profile/{{task}}.{{side}}/{table}.csv",
             table=tables_of("profile"),
         ),
-    log:
-        "logs/{study}/profile/{task}.{side}.log",
-    benchmark:
-        "benchmarks/{study}/profile/{task}.{side}.tsv"
     conda:
         "../../envs/torch.yaml"
     # Latency is that of one thread.

@@ -8,13 +8,6 @@ rule provenance:
         exported=expand("results/{{study}}/export/{name}/export.json", name=EXPORTED),
     output:
         "results/{study}/provenance.json",
-    log:
-        "logs/{study}/provenance.log",
-    benchmark:
-        "benchmarks/{study}/provenance.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1000),
         runtime=grows(120),

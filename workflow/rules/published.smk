@@ -20,13 +20,6 @@ rule published:
             caption="../report/tables.rst",
             category="Tables",
         ),
-    log:
-        "logs/{study}/published.log",
-    benchmark:
-        "benchmarks/{study}/published.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1500),
         runtime=grows(20),
@@ -56,13 +49,6 @@ rule paper_figures:
             suffix=(".png", ".svg", ".csv"),
         ),
         table="results/{study}/tables/paper_figures.csv",
-    log:
-        "logs/{study}/paper_figures.log",
-    benchmark:
-        "benchmarks/{study}/paper_figures.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),

@@ -13,13 +13,6 @@ rule relate:
     output:
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
-    log:
-        "logs/{study}/relate.log",
-    benchmark:
-        "benchmarks/{study}/relate.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(4000),
         runtime=grows(120),
@@ -40,15 +33,8 @@ rule split:
         groups="results/{study}/quality/groups.parquet",
     output:
         "results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
-    log:
-        "logs/{study}/split/{cohort}.{task}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/split/{cohort}.{task}.{protocol}.tsv"
     # Before all that takes long: a cohort that cannot be divided stops the study here.
     priority: 20
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),
@@ -71,13 +57,6 @@ rule audit_split:
         duplicates="results/{study}/quality/duplicates.parquet",
     output:
         "results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
-    log:
-        "logs/{study}/audit_split/{cohort}.{task}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/audit_split/{cohort}.{task}.{protocol}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),

@@ -6,15 +6,8 @@ rule remedies:
         held_to_reference,
     output:
         "results/{study}/parts/remedies/{experiment}/gains.csv",
-    log:
-        "logs/{study}/remedies/{experiment}.log",
-    benchmark:
-        "benchmarks/{study}/remedies/{experiment}.tsv"
     wildcard_constraints:
         experiment=any_of(STUDY.experiments),
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),

@@ -16,12 +16,6 @@ rule report:
             caption="../report/report.rst",
             category="Report",
         ),
-    log:
-        "logs/{study}/report.log",
-    benchmark:
-        "benchmarks/{study}/report.tsv"
-    conda:
-        "../../envs/core.yaml"
     threads: 2
     resources:
         mem_mb=grows(1500),

@@ -11,13 +11,6 @@ rule sample_size:
             caption="../report/tables.rst",
             category="Tables",
         ),
-    log:
-        "logs/{study}/sample_size.log",
-    benchmark:
-        "benchmarks/{study}/sample_size.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(1500),
         runtime=grows(30),

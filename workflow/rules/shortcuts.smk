@@ -10,13 +10,6 @@ rule probe:
     output:
         table="results/{study}/parts/probes/{cohort}.{task}/probes.csv",
         answers="results/{study}/parts/probes/{cohort}.{task}/answers.parquet",
-    log:
-        "logs/{study}/probe/{cohort}.{task}.log",
-    benchmark:
-        "benchmarks/{study}/probe/{cohort}.{task}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2500),
         runtime=grows(60),
@@ -43,13 +36,6 @@ rule audit_shortcuts:
             "results/{{study}}/parts/shortcuts/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
             table=tables_of("shortcuts"),
         ),
-    log:
-        "logs/{study}/audit_shortcuts/{cohort}.{task}.{view}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/audit_shortcuts/{cohort}.{task}.{view}.{protocol}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2500),
         runtime=grows(60),

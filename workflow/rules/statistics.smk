@@ -9,13 +9,6 @@ rule statistics:
     output:
         tests="results/{study}/parts/statistics/{experiment}/statistics.csv",
         ranks="results/{study}/parts/statistics/{experiment}/ranks.csv",
-    log:
-        "logs/{study}/statistics/{experiment}.log",
-    benchmark:
-        "benchmarks/{study}/statistics/{experiment}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),
@@ -41,13 +34,6 @@ rule leakage:
         duplicates="results/{study}/quality/duplicates.parquet",
     output:
         "results/{study}/parts/leakage/{cohort}.{task}/leakage.csv",
-    log:
-        "logs/{study}/leakage/{cohort}.{task}.log",
-    benchmark:
-        "benchmarks/{study}/leakage/{cohort}.{task}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),

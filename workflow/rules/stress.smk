@@ -15,13 +15,8 @@ rule stress:
         files="results/{study}/cohorts/{cohort}/files.parquet",
     output:
         "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/stress.parquet",
-    log:
-        "logs/{study}/stress/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
-    benchmark:
-        "benchmarks/{study}/stress/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(240),
@@ -53,13 +48,8 @@ rule modules:
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
     output:
         "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/modules.csv",
-    log:
-        "logs/{study}/modules/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
-    benchmark:
-        "benchmarks/{study}/modules/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(120),
@@ -84,13 +74,6 @@ rule robustness:
     output:
         robustness="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
         modules="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/modules.csv",
-    log:
-        "logs/{study}/robustness/{cohort}.{task}.{view}.{protocol}.log",
-    benchmark:
-        "benchmarks/{study}/robustness/{cohort}.{task}.{view}.{protocol}.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),

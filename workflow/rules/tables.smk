@@ -1,10 +1,6 @@
 # Tables that are gathered from the parts of their panels, as the catalogue of outputs describes them.
 
 
-def panels_of_kind(kind):
-    return [".".join(panel) for panel in PARTS_OF[kind](PLAN)]
-
-
 for kind in PARTS_OF:
 
     rule:
@@ -22,22 +18,15 @@ for kind in PARTS_OF:
                 caption="../report/tables.rst",
                 category="Tables",
             ),
-        log:
-            f"logs/{{study}}/{kind}_tables.log",
-        benchmark:
-            f"benchmarks/{{study}}/{kind}_tables.tsv"
-        conda:
-            "../../envs/core.yaml"
-        threads: 1
         resources:
             mem_mb=grows(2000),
             runtime=grows(30),
         params:
             code=code_of("steps.gather_tables"),
-            parts=f"{RESULTS}/parts/{kind}",
+            kind=kind,
             panels=panels_of_kind(kind),
         message:
             f"Gathering the tables of {kind}"
         shell:
-            "python -m leukoflow.steps.gather_tables --parts {params.parts} --of {params.panels}"
-            " --outputs {output} 2> {log}"
+            "python -m leukoflow.steps.gather_tables --parts results/{wildcards.study}/parts/{params.kind}"
+            " --of {params.panels} --outputs {output} 2> {log}"

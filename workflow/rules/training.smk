@@ -10,16 +10,11 @@ rule pretrain:
     output:
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/pretrained.safetensors",
         history="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/pretraining.csv",
-    log:
-        "logs/{study}/pretrain/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
-    benchmark:
-        "benchmarks/{study}/pretrain/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
     wildcard_constraints:
         model=any_of(SELF_SUPERVISED),
     priority: 10
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(3000),
         runtime=grows(720),
@@ -53,10 +48,6 @@ rule train:
         history="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/history.csv",
         # Of what was held out: the model is there, and another job would take longer to start than to predict.
         predictions="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/predictions/{cohort}.parquet",
-    log:
-        "logs/{study}/train/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.log",
-    benchmark:
-        "benchmarks/{study}/train/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.tsv"
     # The longest jobs first.
     priority: 10
     conda:
@@ -97,13 +88,8 @@ rule predict:
         groups="results/{study}/quality/groups.parquet",
     output:
         "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/predictions/{target}.parquet",
-    log:
-        "logs/{study}/predict/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.{target}.log",
-    benchmark:
-        "benchmarks/{study}/predict/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}.{target}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
     resources:
         mem_mb=grows(2500),
         runtime=grows(120),

@@ -1,0 +1,22 @@
+# What every job has unless it says otherwise: a log, a benchmark, one thread, the environment without deep learning.
+import re
+
+
+def job_path(job):
+    """Where a job's log and benchmark are: its name, then its wildcards in the order of its first output."""
+    names = dict.fromkeys(re.findall(r"\{(\w+)", str(job.output[0])))
+    own = ".".join(f"{{{name}}}" for name in names if name != "study")
+    parts = ["{study}"] * ("study" in names) + [job.name] + [own] * bool(own)
+    return os.path.join(*parts)
+
+
+for job in workflow.rules:
+    if job.output:
+        if not job.log:
+            job.log_modifier = job.output_modifier
+            job.set_log(os.path.join("logs", f"{job_path(job)}.log"))
+        if not job.benchmark:
+            job.benchmark_modifier = job.output_modifier
+            job.benchmark = os.path.join("benchmarks", f"{job_path(job)}.tsv")
+        if job.conda_env is None:
+            job.conda_env = "../../envs/core.yaml"
