@@ -49,7 +49,7 @@ def _ready_cohort(sections: dict[str, Any]) -> dict[str, Any]:
     """Schema of a cohort that names a ready entry: no model, for the entry is written out before models are made."""
     keys = {"entry": {"description": "Name of a ready entry.", "enum": sorted(entries()), "type": "string"}}
     for name in ("FolderCohort", "DownloadCohort"):
-        keys |= sections[name]["properties"]
+        keys |= {key: {"$ref": f"#/$defs/{name}/properties/{key}"} for key in sections[name]["properties"]}
     del keys["kind"], keys["left_out"]
     described = "A ready entry; every other key replaces the entry's whole value."
     made = {"type": "object", "title": "ReadyCohort", "description": described}
