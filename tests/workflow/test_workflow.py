@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from snakemake.api import SnakemakeApi
@@ -151,6 +152,27 @@ def test_an_unknown_architecture_stops_with_one_line(fresh: Project) -> None:
     (fresh.folder / "wrong.yaml").write_text(yaml.safe_dump(config))
     done = fresh.snakemake("--dry-run", config="wrong.yaml")
     assert done.returncode != 0 and "architecture 'neuralnet' does not exist; known: " in done.stdout
+
+
+def test_an_edited_entry_is_listed_again_wherever_the_study_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, away = clone(tmp_path / "clone"), tmp_path / "away"
+    away.mkdir()
+    for name in ("monocyte", "neutrophil"):
+        (tmp_path / "data/pbc" / name).mkdir(parents=True)
+        shutil.copy(ROOT / "docs/planted.png", tmp_path / "data/pbc" / name / "1.png")
+    monkeypatch.setenv("LEUKOFLOW_DATA", str(tmp_path / "data"))
+    config = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    config["cohorts"]["demo"] = {"entry": "pbc"}
+    (project.folder / "named.yaml").write_text(yaml.safe_dump(config))
+    listing = "results/tiny/cohorts/demo/listing.parquet"
+    arguments, given = (listing, "--directory", str(away)), {"config": str(project.folder / "named.yaml")}
+    assert project.snakemake(*arguments, **given).returncode == 0
+    assert pd.read_parquet(away / listing)["label"].tolist() == ["monocyte", "neutrophil"]
+    assert project.planned(*arguments, **given) == []
+    with project.edited("src/leukoflow/config/entries/pbc.yaml", "    monocyte: monocyte\n", "    monocyte: mono\n"):
+        assert project.planned(*arguments, **given) == ["Listing the images of demo"]
 
 
 def test_weights_and_pretraining_are_jobs_of_the_models_that_ask_for_them(fresh: Project, tmp_path: Path) -> None:

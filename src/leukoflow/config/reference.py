@@ -12,16 +12,48 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from leukoflow.config.errors import members
+from leukoflow.config.ready import entries
 from leukoflow.config.study import Study
 from leukoflow.core.files import write_text
 
 FOLDER = Path(__file__).resolve().parents[3] / "config"
+_READY = """## Ready entries
+
+Public cohorts are described in `src/leukoflow/config/entries`. A study takes a description by its name:
+
+```yaml
+cohorts:
+  taleqani: {entry: taleqani}
+  part: {entry: taleqani, images: 2609, masks: null}
+```
+
+A key given with `entry` replaces the entry's value as a whole, nested keys included; `masks: null` omits the masks.
+`kind` is the entry's and cannot be changed.
+
+| entry | kind | images | citation |
+| --- | --- | --- | --- |"""
 _LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def schema() -> str:
     """The JSON schema of a study file."""
-    return json.dumps(Study.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+    made = Study.model_json_schema()
+    made["$defs"]["ReadyCohort"] = _ready_cohort(made["$defs"])
+    ((pattern, described),) = made["properties"]["cohorts"]["patternProperties"].items()
+    either = {"anyOf": [{"$ref": "#/$defs/ReadyCohort"}, described]}
+    made["properties"]["cohorts"]["patternProperties"][pattern] = either
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+
+
+def _ready_cohort(sections: dict[str, Any]) -> dict[str, Any]:
+    """Schema of a cohort that names a ready entry: no model, for the entry is written out before models are made."""
+    keys = {"entry": {"description": "Name of a ready entry.", "enum": sorted(entries()), "type": "string"}}
+    for name in ("FolderCohort", "DownloadCohort"):
+        keys |= {key: {"$ref": f"#/$defs/{name}/properties/{key}"} for key in sections[name]["properties"]}
+    del keys["kind"], keys["left_out"]
+    described = "A ready entry; every other key replaces the entry's whole value."
+    made = {"type": "object", "title": "ReadyCohort", "description": described}
+    return made | {"properties": keys, "required": ["entry"], "additionalProperties": False}
 
 
 def page() -> str:
@@ -36,7 +68,7 @@ def page() -> str:
     ]
     for section in _sections(Study, []):
         parts += _section(section)
-    return "\n".join(parts)
+    return "\n".join([*parts, *_ready_entries()])
 
 
 def _sections(model: type[BaseModel], seen: list[type[BaseModel]]) -> list[type[BaseModel]]:
@@ -57,6 +89,11 @@ def _section(model: type[BaseModel]) -> list[str]:
         cells = (f"`{name}`", _type(field.annotation) + _range(field), _default(field), meaning)
         lines.append("| " + " | ".join(each.replace("|", "\\|") for each in cells) + " |")
     return [*lines, ""]
+
+
+def _ready_entries() -> list[str]:
+    rows = [(f"`{name}`", each["kind"], f"{each['images']:,}", each["citation"]) for name, each in entries().items()]
+    return [*_READY.splitlines(), *("| " + " | ".join(row) + " |" for row in rows), ""]
 
 
 def _type(annotation: Any) -> str:

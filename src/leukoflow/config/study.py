@@ -30,7 +30,8 @@ class Study(Section):
     title: Annotated[str, StringConstraints(min_length=1)] = "LeukoFlow study"
     """Title of the report."""
     cohorts: dict[Name, Cohort] = Field(min_length=1)
-    """Cohorts by name."""
+    """Cohorts by name; `{entry: NAME}` takes a [ready entry](#ready-entries), and keys given with it replace those of
+    the entry."""
     tasks: dict[Name, Task] = Field(min_length=1)
     """Tasks by name."""
     quality: Quality = Quality()

@@ -135,6 +135,8 @@ def test_the_demo_is_the_default_study() -> None:
         ("features.hybrid.backbones", [{"name": "a", "weights": "hub:b"}] * 2, r"weights: .*hub:REPOSITORY@REVISION"),
         ("views.plain.kind", "plian", r"views\.plain\.kind: .*'plain', 'normalised'.*\(given: 'plian'\)"),
         ("cohorts.demo.kind", "syntetic", r"cohorts\.demo: .*'synthetic', 'folder', 'download'"),
+        ("cohorts.demo", {"kind": "folder", "root": "/", "imagse": 5}, r"cohorts\.demo\.imagse: .*mean 'images'\?"),
+        ("cohorts.demo", {"kind": "folder", "root": "/", "folder": 5}, r"cohorts\.demo\.folder: .*string \(given: 5\)"),
         ("cohorts.demo.size", 8, r"cohorts\.demo\.size: .*32 \(given: 8\)"),
         ("study", ..., r"study: is required"),
         ("study", "My Study", r"study: .*pattern"),
