@@ -42,6 +42,10 @@ class Found:
     correlation: np.ndarray
     """Of their details, float64 [p]."""
 
+    def take(self, rows: np.ndarray) -> "Found":
+        """Some of the pairs."""
+        return Found(self.kind, self.pairs[rows], self.change[rows], self.distance[rows], self.correlation[rows])
+
 
 def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Quality) -> pd.DataFrame:
     """Pairs of duplicates among images of any number of cohorts.
@@ -52,11 +56,17 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     `labels_differ` see the function of that name.
     """
     digests = Sets(images["sha256"].to_numpy(str))
+    shapes, symmetries = shape_of(*images[["width", "height"]].to_numpy(float).T), dict[int, float]()
+
+    def plausibly(each: Found) -> Found:
+        # What is not plausible yet may be so once it is laid better.
+        kept = plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries)
+        return each.take(kept)
+
     found = [_identical(digests)]
-    found.append(_near(images, digests, thumbnails, settings))
-    found.extend(list(_laid(found, digests, thumbnails, settings)))
-    found.extend(_moved(found, images, digests, thumbnails, settings))
-    found = [found[0], *_plausible(found[1:], images, thumbnails)]
+    found.append(plausibly(_near(images, digests, thumbnails, settings)))
+    found.extend([plausibly(each) for each in _laid(found, digests, thumbnails, settings)])
+    found.extend([plausibly(each) for each in _moved(found, digests, thumbnails, shapes, settings)])
     pairs = np.concatenate([each.pairs for each in found])
     columns: dict[str, Any] = {}
     for side, rows in zip("ab", pairs.T, strict=True):
@@ -141,14 +151,6 @@ def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Q
         yield Found(kind, pairs[own], change, distances[own], alike[chosen][own])
 
 
-def _plausible(found: list[Found], images: pd.DataFrame, thumbnails: Thumbnails) -> Iterator[Found]:
-    """The pairs that are more alike than round cells are."""
-    shapes, symmetries = shape_of(*images[["width", "height"]].to_numpy(float).T), dict[int, float]()
-    for each in found:
-        kept = plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries)
-        yield Found(each.kind, each.pairs[kept], each.change[kept], each.distance[kept], each.correlation[kept])
-
-
 def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:
     """Whether pairs int64 [p, 2], in any order, were found already: bool [p]."""
     ordered, earlier = np.sort(pairs, axis=1), np.concatenate([each.pairs for each in found])
@@ -156,13 +158,14 @@ def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:
 
 
 def _moved(
-    found: list[Found], images: pd.DataFrame, digests: Sets, thumbnails: Thumbnails, settings: Quality
+    found: list[Found], digests: Sets, thumbnails: Thumbnails, shapes: np.ndarray, settings: Quality
 ) -> Iterator[Found]:
     """Pairs of which one is the other turned by any angle, cropped, zoomed or shifted; those that turn out to lie as
     near or turned pairs lie are of these kinds."""
     rows = np.sort(digests.first)  # one of each set of identical files
-    shapes = shape_of(*images[["width", "height"]].to_numpy(float)[rows].T)
-    moved = moved_pairs(thumbnails.only(rows), shapes, settings, lambda pairs: _known(rows[pairs], found, len(images)))
+    moved = moved_pairs(
+        thumbnails.only(rows), shapes[rows], settings, lambda pairs: _known(rows[pairs], found, len(thumbnails))
+    )
     for kind in KINDS[1:]:
         pairs, words, correlations = [np.empty((0, 2), np.int64)], [], []
         for each in moved:
