@@ -10,9 +10,9 @@ import pandas as pd
 from leukoflow.config.quality import Quality
 from leukoflow.quality.candidates import MOST_TOGETHER, Sets, close, close_to
 from leukoflow.quality.hashing import from_hex, turned_hashes
-from leukoflow.quality.orientations import INVERSE, TURNED
+from leukoflow.quality.orientations import INVERSE, TURNED, laid
 from leukoflow.quality.parts import moved_pairs
-from leukoflow.quality.rings import shape_of
+from leukoflow.quality.rings import SIDE, shape_of, sketches
 from leukoflow.quality.similarity import similar
 from leukoflow.quality.symmetry import plausible
 from leukoflow.quality.thumbnails import Thumbnails, portions
@@ -20,9 +20,10 @@ from leukoflow.quality.thumbnails import Thumbnails, portions
 KINDS = ("identical", "near", "turned", "moved")
 """Kinds of duplicates: the same bytes; the same picture after resizing, compression or a small shift; mirrored or
 turned by quarter turns; turned by another angle, cropped, zoomed or shifted."""
-MOST_OTHER = 20
-"""Most of the 64 bits of the hash along the picture by which a copy may differ whose hash down it is close, and the
-other way round."""
+MOST_BOTH = 26
+"""Most of the 128 bits of the hashes along and down the picture by which a copy may differ, one of which is close."""
+SKETCHED = 0.5
+"""Least correlation of the sketches of such a copy; chance pairs rarely have it."""
 COLUMNS = [
     *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b"),
     *("kind", "change", "hash_distance", "correlation", "labels_differ"),
@@ -121,20 +122,23 @@ def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Q
     """Pairs of which one is the other mirrored or turned by quarter turns; and of those that lie alike, the ones that
     only the hash down the picture brings together."""
     hashes = np.empty((2, len(thumbnails), len(TURNED)), np.uint64)
+    drawn = np.empty((len(thumbnails), SIDE // 2, SIDE // 2), np.float32)
     for rows in portions(np.arange(len(thumbnails))):
-        hashes[:, rows] = turned_hashes(thumbnails.take(rows))
+        taken = thumbnails.take(rows)
+        hashes[:, rows], drawn[rows] = turned_hashes(taken), sketches(taken)
     parts = []
     for position in range(len(TURNED)):
         if position > INVERSE[position]:
             continue  # the same pairs, the other way round
-        for one, other in (hashes, hashes[::-1]):
-            pairs = close_to(one[:, position], one[:, 0], settings.hash_distance)
-            differ = np.bitwise_count(other[pairs[:, 0], position] ^ other[pairs[:, 1], 0])
+        for each in hashes if position else hashes[1:]:  # along the picture, near pairs were looked for
+            pairs = close_to(each[:, position], each[:, 0], settings.hash_distance)
+            differ = np.bitwise_count(hashes[:, pairs[:, 0], position] ^ hashes[:, pairs[:, 1], 0]).sum(axis=0)
             new = digests.inverse[pairs[:, 0]] != digests.inverse[pairs[:, 1]]
-            pairs = pairs[(differ <= MOST_OTHER) & new]
+            pairs = pairs[(differ <= MOST_BOTH) & new]
             if position == INVERSE[position]:
                 pairs = np.sort(pairs, axis=1)
             pairs = pairs[~_known(pairs, found, len(thumbnails))]
+            pairs = pairs[_sketched_alike(pairs, position, drawn)]
             parts.append(np.column_stack([pairs, np.full(len(pairs), position)]))
     every = np.unique(np.concatenate(parts), axis=0)
     # The first laid in a position is the second; so the second laid in its inverse is the first.
@@ -149,6 +153,15 @@ def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Q
     for kind, own in (("near", positions == 0), ("turned", positions > 0)):
         change = words[own] if kind == "turned" else _same_words(pairs[own])
         yield Found(kind, pairs[own], change, distances[own], alike[chosen][own])
+
+
+def _sketched_alike(pairs: np.ndarray, position: int, drawn: np.ndarray) -> np.ndarray:
+    """Whether the sketches of pairs [p, 2] are alike once the first is laid in a position: bool [p]."""
+    alike = [
+        np.einsum("nij,nij->n", laid(drawn[pairs[rows, 0]], position), drawn[pairs[rows, 1]]) >= SKETCHED
+        for rows in portions(np.arange(len(pairs)))
+    ]
+    return np.concatenate(alike)
 
 
 def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:

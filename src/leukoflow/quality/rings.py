@@ -129,6 +129,13 @@ def details(thumbnails: np.ndarray, scale: float = 1.0, within: np.ndarray | Non
     return np.asarray(fine / (np.sqrt(np.maximum(_mean(fine * fine, mask, _blur(AROUND * scale)), 0)) + LEAST_CONTRAST))
 
 
+def sketches(thumbnails: np.ndarray) -> np.ndarray:
+    """Details of thumbnails uint8 [n, 64, 64] averaged to 16 x 16, of mean 0 and norm 1: float32 [n, 16, 16]."""
+    found = details(thumbnails).reshape(-1, SIDE // 2, 2, SIDE // 2, 2).mean(axis=(2, 4))
+    found -= found.mean(axis=(1, 2), keepdims=True)
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=(1, 2), keepdims=True), 1e-6))
+
+
 def _mean(pictures: np.ndarray, mask: np.ndarray, blur: np.ndarray) -> np.ndarray:
     """Local mean of what the mask shows."""
     return np.asarray((blur @ (pictures * mask) @ blur.T) / np.maximum(blur @ mask @ blur.T, 1e-3), np.float32)
