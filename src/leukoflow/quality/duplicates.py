@@ -11,7 +11,7 @@ from leukoflow.config.quality import Quality
 from leukoflow.quality.candidates import MOST_TOGETHER, Sets, close, close_to
 from leukoflow.quality.hashing import from_hex, turned_hashes
 from leukoflow.quality.orientations import INVERSE, TURNED, laid
-from leukoflow.quality.parts import moved_pairs
+from leukoflow.quality.parts import Moved, moved_pairs
 from leukoflow.quality.rings import SIDE, shape_of, sketches
 from leukoflow.quality.similarity import similar
 from leukoflow.quality.symmetry import plausible
@@ -61,13 +61,20 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
 
     def plausibly(each: Found) -> Found:
         # What is not plausible yet may be so once it is laid better.
-        kept = plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries)
-        return each.take(kept)
+        return each.take(plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries))
 
     found = [_identical(digests)]
     found.append(plausibly(_near(images, digests, thumbnails, settings)))
     found.extend([plausibly(each) for each in _laid(found, digests, thumbnails, settings)])
-    found.extend([plausibly(each) for each in _moved(found, digests, thumbnails, shapes, settings)])
+    rows = np.sort(digests.first)  # one of each set of identical files
+    moved = moved_pairs(
+        thumbnails.only(rows),
+        shapes[rows],
+        settings,
+        lambda some: _known(rows[some], found, len(images)),
+        lambda some, alike: plausible(rows[some], alike, thumbnails, shapes, symmetries),
+    )
+    found.extend(list(_spread(moved, digests, rows)))
     pairs = np.concatenate([each.pairs for each in found])
     columns: dict[str, Any] = {}
     for side, rows in zip("ab", pairs.T, strict=True):
@@ -170,15 +177,8 @@ def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:
     return np.isin(ordered[:, 0] * count + ordered[:, 1], earlier[:, 0] * count + earlier[:, 1])
 
 
-def _moved(
-    found: list[Found], digests: Sets, thumbnails: Thumbnails, shapes: np.ndarray, settings: Quality
-) -> Iterator[Found]:
-    """Pairs of which one is the other turned by any angle, cropped, zoomed or shifted; those that turn out to lie as
-    near or turned pairs lie are of these kinds."""
-    rows = np.sort(digests.first)  # one of each set of identical files
-    moved = moved_pairs(
-        thumbnails.only(rows), shapes[rows], settings, lambda pairs: _known(rows[pairs], found, len(thumbnails))
-    )
+def _spread(moved: list[Moved], digests: Sets, rows: np.ndarray) -> Iterator[Found]:
+    """Pairs of one image of each set of identical files, which are `rows`, as pairs of all; by kind."""
     for kind in KINDS[1:]:
         pairs, words, correlations = [np.empty((0, 2), np.int64)], [], []
         for each in moved:

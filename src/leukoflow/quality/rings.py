@@ -34,11 +34,11 @@ BITS = BLOCKS * BLOCK_BITS
 UNSURE = 5
 """Bits of a block that are tried both ways."""
 MOST_IN_BUCKET = 64
-FARTHEST = 22
+FARTHEST = 20
 """Most of the 64 bits by which a candidate may differ."""
 COSINE, ALIGNED = 0.65, 0.60
 """Least cosine of the components, and least correlation of the rings in the best position, of a candidate."""
-MOST_DOUBT = 0.7
+MOST_DOUBT = 0.6
 """Of a candidate: a round cell is as like another as it is like itself when turned, and that says little."""
 MOST_CANDIDATES = 20
 """Candidates kept for each image, on average, those with the least doubt."""
