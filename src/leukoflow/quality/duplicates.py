@@ -10,9 +10,9 @@ import pandas as pd
 from leukoflow.config.quality import Quality
 from leukoflow.quality.candidates import MOST_TOGETHER, Sets, close, close_to
 from leukoflow.quality.hashing import from_hex, turned_hashes
-from leukoflow.quality.orientations import INVERSE, TURNED
-from leukoflow.quality.parts import moved_pairs
-from leukoflow.quality.rings import shape_of
+from leukoflow.quality.orientations import INVERSE, TURNED, laid
+from leukoflow.quality.parts import Moved, moved_pairs
+from leukoflow.quality.rings import SIDE, shape_of, sketches
 from leukoflow.quality.similarity import similar
 from leukoflow.quality.symmetry import plausible
 from leukoflow.quality.thumbnails import Thumbnails, portions
@@ -20,9 +20,10 @@ from leukoflow.quality.thumbnails import Thumbnails, portions
 KINDS = ("identical", "near", "turned", "moved")
 """Kinds of duplicates: the same bytes; the same picture after resizing, compression or a small shift; mirrored or
 turned by quarter turns; turned by another angle, cropped, zoomed or shifted."""
-MOST_OTHER = 20
-"""Most of the 64 bits of the hash along the picture by which a copy may differ whose hash down it is close, and the
-other way round."""
+MOST_BOTH = 26
+"""Most of the 128 bits of the hashes along and down the picture by which a copy may differ, one of which is close."""
+SKETCHED = 0.5
+"""Least correlation of the sketches of such a copy; chance pairs rarely have it."""
 COLUMNS = [
     *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b"),
     *("kind", "change", "hash_distance", "correlation", "labels_differ"),
@@ -42,6 +43,10 @@ class Found:
     correlation: np.ndarray
     """Of their details, float64 [p]."""
 
+    def take(self, rows: np.ndarray) -> "Found":
+        """Some of the pairs."""
+        return Found(self.kind, self.pairs[rows], self.change[rows], self.distance[rows], self.correlation[rows])
+
 
 def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Quality) -> pd.DataFrame:
     """Pairs of duplicates among images of any number of cohorts.
@@ -52,11 +57,24 @@ def find_duplicates(images: pd.DataFrame, thumbnails: Thumbnails, settings: Qual
     `labels_differ` see the function of that name.
     """
     digests = Sets(images["sha256"].to_numpy(str))
+    shapes, symmetries = shape_of(*images[["width", "height"]].to_numpy(float).T), dict[int, float]()
+
+    def plausibly(each: Found) -> Found:
+        # What is not plausible yet may be so once it is laid better.
+        return each.take(plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries))
+
     found = [_identical(digests)]
-    found.append(_near(images, digests, thumbnails, settings))
-    found.extend(list(_laid(found, digests, thumbnails, settings)))
-    found.extend(_moved(found, images, digests, thumbnails, settings))
-    found = [found[0], *_plausible(found[1:], images, thumbnails)]
+    found.append(plausibly(_near(images, digests, thumbnails, settings)))
+    found.extend([plausibly(each) for each in _laid(found, digests, thumbnails, settings)])
+    rows = np.sort(digests.first)  # one of each set of identical files
+    moved = moved_pairs(
+        thumbnails.only(rows),
+        shapes[rows],
+        settings,
+        lambda some: _known(rows[some], found, len(images)),
+        lambda some, alike: plausible(rows[some], alike, thumbnails, shapes, symmetries),
+    )
+    found.extend(list(_spread(moved, digests, rows)))
     pairs = np.concatenate([each.pairs for each in found])
     columns: dict[str, Any] = {}
     for side, rows in zip("ab", pairs.T, strict=True):
@@ -111,20 +129,23 @@ def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Q
     """Pairs of which one is the other mirrored or turned by quarter turns; and of those that lie alike, the ones that
     only the hash down the picture brings together."""
     hashes = np.empty((2, len(thumbnails), len(TURNED)), np.uint64)
+    drawn = np.empty((len(thumbnails), SIDE // 2, SIDE // 2), np.float32)
     for rows in portions(np.arange(len(thumbnails))):
-        hashes[:, rows] = turned_hashes(thumbnails.take(rows))
+        taken = thumbnails.take(rows)
+        hashes[:, rows], drawn[rows] = turned_hashes(taken), sketches(taken)
     parts = []
     for position in range(len(TURNED)):
         if position > INVERSE[position]:
             continue  # the same pairs, the other way round
-        for one, other in (hashes, hashes[::-1]):
-            pairs = close_to(one[:, position], one[:, 0], settings.hash_distance)
-            differ = np.bitwise_count(other[pairs[:, 0], position] ^ other[pairs[:, 1], 0])
+        for each in hashes if position else hashes[1:]:  # along the picture, near pairs were looked for
+            pairs = close_to(each[:, position], each[:, 0], settings.hash_distance)
+            differ = np.bitwise_count(hashes[:, pairs[:, 0], position] ^ hashes[:, pairs[:, 1], 0]).sum(axis=0)
             new = digests.inverse[pairs[:, 0]] != digests.inverse[pairs[:, 1]]
-            pairs = pairs[(differ <= MOST_OTHER) & new]
+            pairs = pairs[(differ <= MOST_BOTH) & new]
             if position == INVERSE[position]:
                 pairs = np.sort(pairs, axis=1)
             pairs = pairs[~_known(pairs, found, len(thumbnails))]
+            pairs = pairs[_sketched_alike(pairs, position, drawn)]
             parts.append(np.column_stack([pairs, np.full(len(pairs), position)]))
     every = np.unique(np.concatenate(parts), axis=0)
     # The first laid in a position is the second; so the second laid in its inverse is the first.
@@ -141,12 +162,13 @@ def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Q
         yield Found(kind, pairs[own], change, distances[own], alike[chosen][own])
 
 
-def _plausible(found: list[Found], images: pd.DataFrame, thumbnails: Thumbnails) -> Iterator[Found]:
-    """The pairs that are more alike than round cells are."""
-    shapes, symmetries = shape_of(*images[["width", "height"]].to_numpy(float).T), dict[int, float]()
-    for each in found:
-        kept = plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries)
-        yield Found(each.kind, each.pairs[kept], each.change[kept], each.distance[kept], each.correlation[kept])
+def _sketched_alike(pairs: np.ndarray, position: int, drawn: np.ndarray) -> np.ndarray:
+    """Whether the sketches of pairs [p, 2] are alike once the first is laid in a position: bool [p]."""
+    alike = [
+        np.einsum("nij,nij->n", laid(drawn[pairs[rows, 0]], position), drawn[pairs[rows, 1]]) >= SKETCHED
+        for rows in portions(np.arange(len(pairs)))
+    ]
+    return np.concatenate(alike)
 
 
 def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:
@@ -155,14 +177,8 @@ def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:
     return np.isin(ordered[:, 0] * count + ordered[:, 1], earlier[:, 0] * count + earlier[:, 1])
 
 
-def _moved(
-    found: list[Found], images: pd.DataFrame, digests: Sets, thumbnails: Thumbnails, settings: Quality
-) -> Iterator[Found]:
-    """Pairs of which one is the other turned by any angle, cropped, zoomed or shifted; those that turn out to lie as
-    near or turned pairs lie are of these kinds."""
-    rows = np.sort(digests.first)  # one of each set of identical files
-    shapes = shape_of(*images[["width", "height"]].to_numpy(float)[rows].T)
-    moved = moved_pairs(thumbnails.only(rows), shapes, settings, lambda pairs: _known(rows[pairs], found, len(images)))
+def _spread(moved: list[Moved], digests: Sets, rows: np.ndarray) -> Iterator[Found]:
+    """Pairs of one image of each set of identical files, which are `rows`, as pairs of all; by kind."""
     for kind in KINDS[1:]:
         pairs, words, correlations = [np.empty((0, 2), np.int64)], [], []
         for each in moved:

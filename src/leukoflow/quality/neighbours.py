@@ -103,5 +103,6 @@ def _compare(
 
 
 def _once(found: list[np.ndarray], queries: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    pairs = np.unique(np.concatenate(found, axis=1), axis=1)
+    every = np.concatenate(found, axis=1)
+    pairs = np.stack(np.divmod(np.unique(every[0] * len(hashes) + every[1]), max(1, len(hashes))))
     return pairs, np.bitwise_count(queries[pairs[0]] ^ hashes[pairs[1]]).astype(np.uint8)

@@ -14,7 +14,7 @@ from leukoflow.quality.rings import FILLED, disc, search
 from leukoflow.quality.similarity import COARSE, FINE, SHIFT
 from leukoflow.quality.thumbnails import Thumbnails
 
-MOST_FAILED = 20_000
+MOST_FAILED = 10_000
 """Comparisons in vain, of the least doubtful pairs first, after which no more are made: bounds the time."""
 FIRST = 0.4
 """Least correlation before the position is refined."""
@@ -46,11 +46,16 @@ class Moved(NamedTuple):
 
 
 def moved_pairs(
-    thumbnails: Thumbnails, shapes: np.ndarray, settings: Quality, known: Callable[[np.ndarray], np.ndarray]
+    thumbnails: Thumbnails,
+    shapes: np.ndarray,
+    settings: Quality,
+    known: Callable[[np.ndarray], np.ndarray],
+    plausible: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> list[Moved]:
     """Pairs i < j whose details correlate as the settings ask once the one is laid over the other by an affine map.
 
-    shapes: see `shape_of`. known: of pairs int64 [p, 2], whether they need no comparison.
+    shapes: see `shape_of`. known: of pairs int64 [p, 2], whether they need no comparison. plausible: of pairs and their
+    correlations, whether they say anything (see `symmetry`).
     """
     candidates = search(thumbnails, shapes)
     candidates = candidates.take(~known(np.stack([candidates.whole, candidates.part], axis=1)))
@@ -74,7 +79,10 @@ def moved_pairs(
             failed += 1
             continue
         kind, change = _described(matrix, linear, whole < part)
-        if kind != "moved" or alike >= settings.moved_correlation:
+        enough = kind != "moved" or alike >= settings.moved_correlation
+        if not enough or not plausible(np.array([pair]), np.array([alike]))[0]:
+            failed += 1
+        else:
             found[pair] = Moved(pair, kind, change, alike)
     return list(found.values())
 

@@ -34,11 +34,11 @@ BITS = BLOCKS * BLOCK_BITS
 UNSURE = 5
 """Bits of a block that are tried both ways."""
 MOST_IN_BUCKET = 64
-FARTHEST = 22
+FARTHEST = 20
 """Most of the 64 bits by which a candidate may differ."""
 COSINE, ALIGNED = 0.65, 0.60
 """Least cosine of the components, and least correlation of the rings in the best position, of a candidate."""
-MOST_DOUBT = 0.7
+MOST_DOUBT = 0.6
 """Of a candidate: a round cell is as like another as it is like itself when turned, and that says little."""
 MOST_CANDIDATES = 20
 """Candidates kept for each image, on average, those with the least doubt."""
@@ -127,6 +127,13 @@ def details(thumbnails: np.ndarray, scale: float = 1.0, within: np.ndarray | Non
     mask = np.ones((SIDE, SIDE), np.float32) if within is None else within
     fine = (small - _mean(small, mask, _blur(COARSE * scale))) * mask
     return np.asarray(fine / (np.sqrt(np.maximum(_mean(fine * fine, mask, _blur(AROUND * scale)), 0)) + LEAST_CONTRAST))
+
+
+def sketches(thumbnails: np.ndarray) -> np.ndarray:
+    """Details of thumbnails uint8 [n, 64, 64] averaged to 16 x 16, of mean 0 and norm 1: float32 [n, 16, 16]."""
+    found = details(thumbnails).reshape(-1, SIDE // 2, 2, SIDE // 2, 2).mean(axis=(2, 4))
+    found -= found.mean(axis=(1, 2), keepdims=True)
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=(1, 2), keepdims=True), 1e-6))
 
 
 def _mean(pictures: np.ndarray, mask: np.ndarray, blur: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from leukoflow.quality.duplicates import find_duplicates
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.orientations import TURNED, laid
 from leukoflow.quality.similarity import COARSE, FINE, Squares, correlations, similar
+from leukoflow.quality.symmetry import symmetry
 from leukoflow.quality.thumbnails import Thumbnails
 
 DATA = os.environ.get("LEUKOFLOW_DATA")
@@ -211,6 +212,35 @@ def test_a_part_of_a_picture_that_is_there_twice_is_paired_with_both(tmp_path: P
     found = named(related(tmp_path, images))
     assert found.pop(("0", "2")) == found.pop(("3", "4")) == "identical"
     assert found == dict.fromkeys((("0", "3"), ("0", "4"), ("2", "3"), ("2", "4")), "moved")
+
+
+def round_cell(seed: int) -> np.ndarray:
+    """A disc with a nucleus and chromatin of its own, alone on an empty ground."""
+    rng = np.random.default_rng(seed)
+    image = np.full((224, 224), 230, np.uint8)
+    cv2.circle(image, tuple((112 + rng.integers(-4, 5, 2)).tolist()), int(rng.integers(60, 72)), 165, -1)
+    cv2.circle(image, tuple((112 + rng.integers(-8, 9, 2)).tolist()), int(rng.integers(36, 46)), 80, -1)
+    chromatin = cv2.GaussianBlur(rng.normal(0, 1, image.shape), (0, 0), 7)
+    chromatin *= 12 / chromatin.std() * (image < 200)
+    grey = cv2.GaussianBlur(np.clip(image + chromatin, 0, 255).astype(np.uint8), (0, 0), 3)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def test_different_round_cells_are_no_copies_but_a_copy_of_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [round_cell(seed) for seed in range(20)]
+    planted = round_cell(20)
+    images = [*cells, planted, compressed(turned(planted, 25, value=230))]
+    assert named(related(tmp_path, images)) == {("20", "21"): "moved"}
+    monkeypatch.setattr("leukoflow.quality.symmetry.MOST_LACKING", 10)
+    assert len(related(tmp_path, images)) > 3  # symmetry is what keeps them apart
+
+
+def test_symmetry_is_that_of_the_picture() -> None:
+    square, disc = np.ones(2), np.full((64, 64), 230, np.uint8)
+    cv2.circle(disc, (32, 32), 14, 80, -1)
+    assert symmetry(disc, square) > 0.9 and symmetry(grey_thumbnail(field(0)), square) < 0.5
 
 
 def test_labels_differ_within_a_cohort_and_across_cohorts_that_use_both_names(tmp_path: Path) -> None:
