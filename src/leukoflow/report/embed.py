@@ -13,6 +13,7 @@ from leukoflow.outputs.figures import CAPTIONS, caption_of
 
 VECTOR_LIMIT = 300_000
 PHOTO_WIDTH = 1400
+CSS_DPI = 96
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Picture:
     """Data address."""
     photo: bool
     """Whether it shows photographs, whose colours must not be changed for a dark page."""
+    width: int
+    """Width that it was drawn for, in CSS pixels (96 an inch); at this its text has the size that was meant."""
+    height: int
 
 
 def picture(path: Path, confidence: float) -> Picture:
@@ -45,7 +49,14 @@ def picture(path: Path, confidence: float) -> Picture:
     else:
         kind, data = "svg+xml", drawing
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return Picture(path.stem, family, tuple(parts), caption, source, photo)
+    return Picture(path.stem, family, tuple(parts), caption, source, photo, *_meant(path))
+
+
+def _meant(path: Path) -> tuple[int, int]:
+    """Width and height in CSS pixels of a figure that was drawn at its file's resolution."""
+    with Image.open(path) as opened:
+        across, down = opened.info.get("dpi", (CSS_DPI, CSS_DPI))
+        return round(opened.width * CSS_DPI / across), round(opened.height * CSS_DPI / down)
 
 
 def _rounded(drawing: bytes) -> bytes:
