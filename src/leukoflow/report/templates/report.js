@@ -66,7 +66,8 @@ const reveal = () => {
   const place = location.hash && target();
   if (!place) return;
   for (let each = place.closest("details"); each; each = each.parentElement.closest("details")) each.open = true;
-  place.scrollIntoView();
+  const subject = place.closest("details.subject");
+  (subject?.querySelector("section") === place ? subject : place).scrollIntoView(); // with its title
 };
 addEventListener("hashchange", reveal);
 document.addEventListener("click", (event) => {
