@@ -4,8 +4,16 @@ const key = (row, column) => {
   const cell = row.cells[column];
   return "key" in cell.dataset ? Number(cell.dataset.key) : cell.textContent.trim();
 };
+// Very many folded rows come as text, so that the page opens fast; here they become rows.
+const parse = (within) => {
+  for (const each of within.querySelectorAll("noscript")) each.outerHTML = each.textContent;
+};
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches(".rest") && event.target.open) parse(event.target);
+}, true);
 const originals = new WeakMap();
 const sort = (whole, head) => {
+  parse(whole);
   const tables = [...whole.querySelectorAll("table.sortable")], column = head.cellIndex;
   const sizes = tables.map((table) => table.tBodies[0].rows.length);
   if (!originals.has(whole)) originals.set(whole, tables.flatMap((table) => [...table.tBodies[0].rows]));
@@ -26,6 +34,7 @@ const sort = (whole, head) => {
 };
 // All rows of a long table: the folded ones join the others.
 const unfold = (whole, rest) => {
+  parse(whole);
   const [top, below] = whole.querySelectorAll("table.sortable");
   top.tBodies[0].append(...below.tBodies[0].rows);
   rest.remove();
@@ -33,6 +42,7 @@ const unfold = (whole, rest) => {
 };
 // Save a table as it is shown: numbers as they are, texts in quotes.
 const save = (whole) => {
+  parse(whole);
   const quoted = (text) => `"${text.trim().replace(/\s+/g, " ").replaceAll('"', '""')}"`;
   const tables = [...whole.querySelectorAll("table.sortable")];
   const rows = [tables[0].tHead.rows[0], ...tables.flatMap((table) => [...table.tBodies[0].rows])];
@@ -106,6 +116,7 @@ mark();
 const every = () => [...document.querySelectorAll("main details")];
 let opened = [];
 const openAll = () => {
+  parse(document);
   opened = every().filter((each) => !each.open);
   opened.forEach((each) => { each.open = true; });
   document.querySelectorAll("img[loading]").forEach((each) => { each.loading = "eager"; });
