@@ -66,7 +66,9 @@ def _exposure(cohorts: pd.DataFrame) -> list[Finding]:
                 f"16 bits, so its pictures are dark. If the camera has {bits} bits, set cohorts.{cohort}.bits: {bits}."
             )
             tone = "warn" if bits == 15 else "bad"
-            action = f"Ask how many bits the camera of {cohort} has, and set cohorts.{cohort}.bits if it has fewer than 16."
+            action = (
+                f"Ask how many bits the camera of {cohort} has, and set cohorts.{cohort}.bits if it has fewer than 16."
+            )
             found.append(Finding(tone, f"{cohort} fills {bits} of 16 bits", text, "cohorts", action))
         odd = facts[facts["fact"] == "implausible exposure"]
         share = odd["measured"].sum() / max(1, images)
@@ -97,7 +99,9 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
         if parts:
             text = f"Of {images}, {words.listed(parts)}. Such a split rewards recognising the picture or the slide."
             tone = "bad" if duplicate or patient > 0 or protocol == "image" else "warn"
-            action = f"Do not quote results of the {protocol} split of {cohort} as the main result: its test images are "
+            action = (
+                f"Do not quote results of the {protocol} split of {cohort} as the main result: its test images are "
+            )
             action += "not independent of the training images."
             found.append(Finding(tone, f"Leakage: {where}", text, "splits", action if tone == "bad" else ""))
         elif not folds[["test_with_alike_patient", "test_with_alike_slide"]].sum().any():

@@ -69,7 +69,9 @@ def published_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list
         )
         first = (impossible if len(impossible) else against).iloc[0]
         text += f"For one, {first['check']}: {first['arithmetic']}"
-        action = f"Do not use the numbers published for {paper.system} as targets before its authors have explained them."
+        action = (
+            f"Do not use the numbers published for {paper.system} as targets before its authors have explained them."
+        )
         found.append(Finding("warn", f"Numbers published for {paper.system}", text, "published", action))
     return found
 

@@ -28,9 +28,7 @@ def asked(study: Study, leaderboard: pd.DataFrame) -> Asked:
     """The questions, in the order of the experiments."""
     places = list(dict.fromkeys((each.cohort, each.task) for each in study.experiments.values()))
     questions = [_question(study, *place) for place in places]
-    return Asked(
-        tuple(questions[:MOST_QUESTIONS]), len(questions[MOST_QUESTIONS:]), _experiments(study, leaderboard)
-    )
+    return Asked(tuple(questions[:MOST_QUESTIONS]), len(questions[MOST_QUESTIONS:]), _experiments(study, leaderboard))
 
 
 def _question(study: Study, cohort: str, task: str) -> str:
@@ -41,7 +39,9 @@ def _question(study: Study, cohort: str, task: str) -> str:
     if len(networks) < len(models):
         who = f"{who} and the colour baseline" if who else "the colour baseline"
     splits = [name for name in HELD_OUT if any(name in each.protocols for each in own)]
-    text = f"How well do {who} tell {words.listed(study.tasks[task].classes)} apart in images of {cohort} (task {task})? "
+    text = (
+        f"How well do {who} tell {words.listed(study.tasks[task].classes)} apart in images of {cohort} (task {task})? "
+    )
     if who == "the colour baseline":
         text = text.replace("How well do", "How well does", 1)
     text += f"Tested with {words.listed(HELD_OUT[name] for name in splits)}"
