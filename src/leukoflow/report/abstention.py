@@ -124,9 +124,8 @@ def cost_grid(table: pd.DataFrame) -> Grid:
     ]
     columns += [f"Answered at {words.percent(each, 0)} accuracy" for each in accuracies] + ["AURC", "Excess AURC"]
     caption = "Test images: accuracy when the least sure answers are held back. AURC is the mean error over all shares "
-    return grid(
-        caption + "answered, its excess that over a model which is always less sure where it is wrong.", columns, rows
-    )
+    caption += "answered, its excess that over a model which is always less sure where it is wrong."
+    return grid(caption, columns, rows, best="-AURC")
 
 
 def elsewhere_grid(table: pd.DataFrame) -> Grid | None:
@@ -144,7 +143,7 @@ def elsewhere_grid(table: pd.DataFrame) -> Grid | None:
     for each in levels:
         columns += [f"Answered by threshold for {words.percent(each, 0)}", "Accuracy of these"]
     caption = "The least confidence that gave the accuracy on the validation images, met by other images."
-    return grid(caption, columns, rows) if rows else None
+    return grid(caption, columns, rows, best="Accuracy, all answered") if rows else None
 
 
 def sets_grid(table: pd.DataFrame) -> Grid:
@@ -215,6 +214,7 @@ def novelty_grid(table: pd.DataFrame) -> Grid:
         caption + "accepts the wanted share of validation images.",
         [*columns, *(f"Refused: {SCORES[n]}" for n in used)],
         rows,
+        best=f"AUROC: {SCORES[used[0]]}" if used else "",
     )
 
 
@@ -232,7 +232,7 @@ def refused_grid(gate: pd.DataFrame) -> Grid:
             Row((*cells, number(images, words.count(images)), _share(row, "refused"), Cell(words.listed(most))))
         )
     columns = ["Gate of", "Split", "Images", "Kind", "Number", "Refused", "Mostly for"]
-    return grid("What the gate on image quality refuses.", columns, rows)
+    return grid("What the gate on image quality refuses.", columns, rows, best="Refused")
 
 
 def limits_grid(gate: pd.DataFrame) -> Grid:
@@ -258,4 +258,5 @@ def accuracy_grid(table: pd.DataFrame) -> Grid:
             cells += [_share(row, f"{part}_accuracy", f"{part}_low", f"{part}_high")]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = [*START, "Images of", "Accepted", "Accuracy of accepted", "Refused", "Accuracy of refused"]
-    return grid("Accuracy on the images that the gate accepts and on those it refuses.", columns, rows)
+    caption = "Accuracy on the images that the gate accepts and on those it refuses."
+    return grid(caption, columns, rows, best="Accuracy of accepted")

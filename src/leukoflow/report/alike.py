@@ -33,7 +33,9 @@ def _in_several_roles(audit: pd.DataFrame) -> Iterator[Finding]:
                 )
                 text += f"from that of a {kind} trained on {OVERLOOKED}: {names}. "
                 text += f"If these are one {kind}, the split leaks: write its name in one way and run again."
-                yield Finding("bad", f"One {kind} in several roles? {cohort}, {task}, {protocol} split", text, "splits")
+                title = f"One {kind} in several roles? {cohort}, {task}, {protocol} split"
+                action = f"Write the name of each {kind} of {cohort} in one way, and run the study again."
+                yield Finding("bad", title, text, "splits", action)
 
 
 def _in_cohorts(cohorts: pd.DataFrame) -> Iterator[Finding]:
@@ -42,11 +44,13 @@ def _in_cohorts(cohorts: pd.DataFrame) -> Iterator[Finding]:
         nothing = pd.Series(dtype=object)
         for label, images in by_fact.get("alike class", nothing).items():
             text = f"{words.plural(images, 'image')} take no part, as their label differs from a class {OVERLOOKED}: "
-            yield Finding("bad", f"A label that looks like a class: {name}", f"{text}{label}. {LABELS}", "cohorts")
+            title, action = f"A label that looks like a class: {name}", f"Correct the labels of {name} in the config."
+            yield Finding("bad", title, f"{text}{label}. {LABELS}", "cohorts", action)
         lost = by_fact.get("unlabelled by a name", nothing)
         for label, images in lost.items():
             text = f"{words.plural(images, 'image')} have no label, as names differ {OVERLOOKED}: {label}. {LABELS}"
-            yield Finding("bad", f"Labels lost in {name}", text, "cohorts")
+            action = f"Correct the names in the table of labels of {name}, and run the study again."
+            yield Finding("bad", f"Labels lost in {name}", text, "cohorts", action)
         for kind in KINDS:
             names = [str(each) for each in by_fact.get(f"alike {kind}", nothing).index if each not in lost]
             if names:

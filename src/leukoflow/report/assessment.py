@@ -126,7 +126,8 @@ def calibration_grid(test: pd.DataFrame) -> Grid:
     columns = ["Model", "Accuracy", "Mean confidence", "Confidence is", "ECE", "ECE by chance"]
     columns += [f"ECE, {name}" for name in AFTER]
     columns += ["MCE (filled bins)", "Adaptive ECE", "ICI", "Brier (0 to 2)", "Log loss", "Sharpness"]
-    return grid("Calibration on test images, calibrators fitted on validation images alone.", columns, rows)
+    caption = "Calibration on test images, calibrators fitted on validation images alone."
+    return grid(caption, columns, rows, best="-ECE")
 
 
 def discrimination_grid(areas: pd.DataFrame, errors: pd.DataFrame) -> Grid:
@@ -152,7 +153,7 @@ def discrimination_grid(areas: pd.DataFrame, errors: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells), is_baseline(name)))
     columns = ["Model", "Macro AUC", "Micro AUC", "Partial AUC", "Macro AP", "Kappa", "MCC", "NMI", "Errors"]
     columns += ["Error entropy, bits", "Errors in 3 pairs", "Confidence of right", "of wrong", "Separation (JS)"]
-    return grid("Discrimination on test images.", columns, rows)
+    return grid("Discrimination on test images.", columns, rows, best="Macro AUC")
 
 
 def outside_grid(outside: pd.DataFrame) -> Grid:
@@ -168,7 +169,8 @@ def outside_grid(outside: pd.DataFrame) -> Grid:
         cells += [_ranged(row, "ece"), number(value, "undetermined" if words.missing(value) else words.decimal(value))]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = ["Model", "Target", "Images", "Accuracy", "Mean confidence", "Confidence is", "ECE", "ECE, temperature"]
-    return grid("Calibration on other cohorts, all labelled images, those seen before included.", columns, rows)
+    caption = "Calibration on other cohorts, all labelled images, those seen before included."
+    return grid(caption, columns, rows, best="-ECE")
 
 
 def operating_grid(points: pd.DataFrame) -> Grid:

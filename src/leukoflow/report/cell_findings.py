@@ -36,7 +36,8 @@ def _masks(masks: pd.DataFrame) -> list[Finding]:
             each = [f"{row['reason']} ({words.count(row['masks'])})" for row in reasons.to_dict("records")]
             text = f"{words.count(rejected)} of {words.plural(rejected + whole['used'], 'mask')} could not be used: "
             text += f"{words.listed(each)}. Each is named in masks/{source}/rejects.csv."
-            found.append(Finding("warn", f"Rejected masks of {source}", text, "cells"))
+            action = f"Look at the masks named in masks/{source}/rejects.csv, and repair or replace them."
+            found.append(Finding("warn", f"Rejected masks of {source}", text, "cells", action))
         if empty := int(whole["without a cell"]):
             text = f"{words.count(empty)} of {words.plural(whole['used'], 'mask')} hold no cell. "
             text += "Check masks in the config if their images show cells."
@@ -163,7 +164,8 @@ def _slides(neighbours: pd.DataFrame) -> list[Finding]:
         where = f"{name} of {cohort}, {task}"
         if _way(slide) > max(_way(kind), FOLLOWS):
             title = f"Features cluster by slide rather than class: {where}"
-            found.append(Finding("bad", title, text, "features"))
+            action = f"Judge models that read {name} on {cohort} by a split that holds whole slides or patients out."
+            found.append(Finding("bad", title, text, "features", action))
         elif _way(slide) > FOLLOWS:
             found.append(Finding("warn", f"Features follow the slide besides the class: {where}", text, "features"))
         else:

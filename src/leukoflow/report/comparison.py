@@ -35,7 +35,7 @@ def comparison(table: pd.DataFrame, several_views: bool) -> Grid | None:
     columns = ["Model", "Split", *(["View"] if several_views else []), "Accuracy (measured)", f"{reference} (measured)"]
     columns += ["Difference (measured), points", "Interval over", "Adjusted p (measured)", "Test", *published.values()]
     caption = f"Against {reference} on the same test images, the colour baseline first. Small figures are intervals."
-    return grid(caption, columns, rows, "comparisons")
+    return grid(caption, columns, rows, "comparisons", best="Difference (measured), points")
 
 
 def points(value: float) -> str:

@@ -1,10 +1,9 @@
 """Section Efficiency of the report: what each model costs, and what spikes save."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from leukoflow.config.study import Study
@@ -15,15 +14,33 @@ from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
 FAMILIES = ("pareto", "throughput")
 NETWORK = ["task", "view", "model"]
-PUBLISHED = {
-    "latency_ms": ("Latency", "latency_p50_ms", "ms"),
-    "gpu_latency_ms": ("Latency on a GPU", "gpu_latency_p50_ms", "ms"),
-    "images_per_second": ("Images a second, on a GPU", "gpu_images_per_second", ""),
-    "bytes": ("Weights", "bytes", "bytes"),
-    "peak_memory_mb": ("Memory", "peak_memory_mb", "MB"),
-    "training_seconds": ("Training", "seconds", "s"),
+Said = Callable[[float], str]
+
+
+def milliseconds(value: float) -> str:
+    """Milliseconds in the unit that a reader would choose."""
+    return words.duration(value / 1e3)
+
+
+def megabytes(value: float) -> str:
+    """Megabytes in the unit that a reader would choose."""
+    return words.size(value * 1e6)
+
+
+def microjoules(value: float) -> str:
+    """Microjoules in the unit that a reader would choose."""
+    return words.energy(value / 1e6)
+
+
+PUBLISHED: dict[str, tuple[str, str, Said]] = {
+    "latency_ms": ("Latency", "latency_p50_ms", milliseconds),
+    "gpu_latency_ms": ("Latency on a GPU", "gpu_latency_p50_ms", milliseconds),
+    "images_per_second": ("Images a second, on a GPU", "gpu_images_per_second", words.significant),
+    "bytes": ("Weights", "bytes", words.size),
+    "peak_memory_mb": ("Memory", "peak_memory_mb", megabytes),
+    "training_seconds": ("Training", "seconds", words.duration),
 }
-"""Published costs: title, the column measured, unit."""
+"""Published costs: title, the column measured, and how a value is written."""
 
 
 @dataclass(frozen=True)
@@ -87,23 +104,18 @@ def cost_grid(table: pd.DataFrame) -> Grid:
         cells += [
             _count(row["parameters"]),
             _count(row["buffers"]),
-            _scaled(row["bytes"], 1e6),
-            _scaled(row["macs"], 1e6),
+            _said(row["bytes"], words.size),
+            _said(row["macs"], words.operations),
         ]
-        cells += [
-            number(row["latency_p50_ms"], _digits(row["latency_p50_ms"]), f"p95 {_digits(row['latency_p95_ms'])}")
-        ]
-        cells += [_scaled(row["latency_processor_ms"]), _best(row, "")]
-        cells += [_scaled(row["peak_memory_mb"]), _scaled(row["energy_uj"])]
+        cells += [_latency(row, ""), _said(row["latency_processor_ms"], milliseconds), _best(row, "")]
+        cells += [_said(row["peak_memory_mb"], megabytes), _said(row["energy_uj"], microjoules)]
         if gpu:
-            limits = f"p95 {_digits(row['gpu_latency_p95_ms'])}"
-            cells += [number(row["gpu_latency_p50_ms"], _digits(row["gpu_latency_p50_ms"]), limits)]
-            cells += [_best(row, "gpu_"), _scaled(row["gpu_peak_memory_mb"])]
+            cells += [_latency(row, "gpu_"), _best(row, "gpu_"), _said(row["gpu_peak_memory_mb"], megabytes)]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
-    columns = ["Model", "Task", "View", "Input side", "Parameters", "Buffers", "Weights, MB", "Million MACs"]
-    columns += ["Latency, ms", "Processor time, ms", "Images/s, best batch", "Memory, MB", "Energy, µJ"]
-    columns += ["GPU latency, ms", "GPU images/s, best batch", "GPU memory, MB"] if gpu else []
-    return grid("What one image costs, network by network.", columns, rows, "efficiency")
+    columns = ["Model", "Task", "View", "Input side", "Parameters", "Buffers", "Weights", "MACs"]
+    columns += ["Latency", "Processor time", "Images/s, best batch", "Memory", "Energy"]
+    columns += ["GPU latency", "GPU images/s, best batch", "GPU memory"] if gpu else []
+    return grid("What one image costs, network by network.", columns, rows, "efficiency", best="-Latency")
 
 
 def classifier_grid(reading: pd.DataFrame) -> Grid:
@@ -111,11 +123,12 @@ def classifier_grid(reading: pd.DataFrame) -> Grid:
     rows = []
     for row in reading.to_dict("records"):
         cells = [Cell(row["model"]), Cell(row["task"]), Cell(row["view"]), _count(row["classifier_inputs"])]
-        cells += [_count(row["classifier_parameters"]), _scaled(row["classifier_bytes"], 1e6)]
-        cells += [_scaled(row["classifier_macs"], 1e6), _scaled(row["classifier_latency_p50_ms"])]
+        cells += [_count(row["classifier_parameters"]), _said(row["classifier_bytes"], words.size)]
+        cells += [_said(row["classifier_macs"], words.operations)]
+        cells += [_said(row["classifier_latency_p50_ms"], milliseconds)]
         rows.append(Row(tuple(cells)))
-    columns = ["Classifier alone, of", "Task", "View", "Features", "Parameters", "Weights, MB", "Million MACs"]
-    return grid("Classifiers of features alone.", [*columns, "Latency, ms"], rows, "efficiency")
+    columns = ["Classifier alone, of", "Task", "View", "Features", "Parameters", "Weights", "MACs"]
+    return grid("Classifiers of features alone.", [*columns, "Latency"], rows, "efficiency", best="-Latency")
 
 
 def training_grid(table: pd.DataFrame) -> Grid:
@@ -129,13 +142,13 @@ def training_grid(table: pd.DataFrame) -> Grid:
             _count(row["trainable"]),
             number(row["epochs"], words.decimal(row["epochs"], 0)),
         ]
-        cells += [number(row["seconds"], words.duration(row["seconds"])), _scaled(row["training_images_per_second"])]
+        cells += [number(row["seconds"], words.duration(row["seconds"]))]
+        cells += [_said(row["training_images_per_second"], words.significant)]
         cells += [Cell(str(row["training_device"])), Cell(str(row["precision"]))]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = ["Model", "Split", "View", "Runs", "Size", "Recipe", "Trainable parameters", "Epochs", "Training time"]
-    return grid(
-        "What training took, means over runs.", [*columns, "Images/s", "Device", "Precision"], rows, "efficiency"
-    )
+    columns += ["Images/s", "Device", "Precision"]
+    return grid("What training took, means over runs.", columns, rows, "efficiency", best="-Training time")
 
 
 def energy_grid(spiking: pd.DataFrame) -> Grid:
@@ -144,22 +157,15 @@ def energy_grid(spiking: pd.DataFrame) -> Grid:
     for (task, view, model), part in spiking.groupby(NETWORK, sort=False):
         mean = part.mean(numeric_only=True)
         between = f"{words.percent(mean['between_rate'])} ({part['between'].iloc[0]})"
-        cells = [*map(Cell, map(str, (model, task, view))), _count(mean["steps"]), _scaled(mean["macs_on_values"], 1e6)]
-        cells += [_scaled(mean["sops"], 1e6), _scaled(mean["energy_uj"]), _scaled(mean["energy_stem_repeated_uj"])]
-        cells += [
-            _scaled(mean["energy_without_between_uj"]),
-            number(mean["energy_between_uj"], _digits(mean["energy_between_uj"]), between),
-        ]
-        cells += [_scaled(mean["energy_twin_uj"])]
+        cells = [*map(Cell, map(str, (model, task, view))), _count(mean["steps"])]
+        cells += [_said(mean[name], words.operations) for name in ("macs_on_values", "sops")]
+        names = ("energy_uj", "energy_stem_repeated_uj", "energy_without_between_uj")
+        cells += [_said(mean[name], microjoules) for name in names]
+        cells += [_said(mean["energy_between_uj"], microjoules, between), _said(mean["energy_twin_uj"], microjoules)]
         rows.append(Row(tuple(cells)))
-    columns = ["Spiking network", "Task", "View", "Time steps", "Million MACs on values", "Million SOPs"]
-    columns += [
-        "Energy as it is, µJ",
-        "First layer at every step, µJ",
-        "Without neurons between, µJ",
-        "With neurons between, µJ",
-    ]
-    columns.append("Twin without spikes, µJ")
+    columns = ["Spiking network", "Task", "View", "Time steps", "MACs on values", "SOPs"]
+    columns += ["Energy as it is", "First layer at every step", "Without neurons between", "With neurons between"]
+    columns.append("Twin without spikes")
     return grid("Energy of the spiking networks' arithmetic for one image.", columns, rows, "energy")
 
 
@@ -185,15 +191,10 @@ def published_grid(study: Study, networks: pd.DataFrame) -> Grid | None:
     rows = []
     for row in networks.to_dict("records"):
         given = study.models[row["model"]].published.get(row["task"], {}) if row["model"] in study.models else {}
-        for name, (title, column, unit) in PUBLISHED.items():
+        for name, (title, column, said) in PUBLISHED.items():
             if name in given:
-                cells = [
-                    Cell(row["model"]),
-                    Cell(row["task"]),
-                    Cell(row["view"]),
-                    Cell(f"{title} ({unit})" if unit else title),
-                ]
-                rows.append(Row((*cells, _scaled(given[name]), _scaled(row[column]))))
+                cells = [Cell(row["model"]), Cell(row["task"]), Cell(row["view"]), Cell(title)]
+                rows.append(Row((*cells, _said(given[name], said), _said(row[column], said))))
     columns = ["Published model", "Task", "View", "Cost", "As published", "Measured here"]
     return grid("Costs as published, on the authors' machines, and here.", columns, rows) if rows else None
 
@@ -206,23 +207,20 @@ def _count(value: Any) -> Cell:
     return Cell(words.NONE) if _none(value) else number(float(value), words.count(value))
 
 
-def _scaled(value: Any, unit: float = 1.0) -> Cell:
-    return Cell(words.NONE) if _none(value) else number(float(value), _digits(float(value) / unit))
+def _said(value: Any, said: Said, note: str = "") -> Cell:
+    return Cell(words.NONE) if _none(value) else number(float(value), said(float(value)), note)
+
+
+def _latency(row: Mapping[Any, Any], prefix: str) -> Cell:
+    late = row[f"{prefix}latency_p95_ms"]
+    note = "" if _none(late) else f"p95 {milliseconds(late)}"
+    return _said(row[f"{prefix}latency_p50_ms"], milliseconds, note)
 
 
 def _best(row: Mapping[Any, Any], prefix: str) -> Cell:
     rate = row[f"{prefix}images_per_second"]
-    return Cell(words.NONE) if _none(rate) else number(rate, _digits(rate), f"batches of {row[f'{prefix}batch']:.0f}")
-
-
-def _digits(value: float) -> str:
-    """Three digits that count, without an exponent."""
-    if _none(value):
-        return words.NONE
-    if value == 0:
-        return "0"
-    places = max(0, 2 - int(np.floor(np.log10(abs(value)))))
-    return f"{value:,.{places}f}"
+    note = "" if _none(rate) else f"batches of {row[f'{prefix}batch']:.0f}"
+    return _said(rate, words.significant, note)
 
 
 def _none(value: Any) -> bool:

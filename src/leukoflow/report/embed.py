@@ -13,6 +13,9 @@ from leukoflow.outputs.figures import CAPTIONS, caption_of
 
 VECTOR_LIMIT = 300_000
 PHOTO_WIDTH = 1400
+CSS_DPI = 96
+LEAST = 0.8
+"""The least scale of a figure; its text of 9 points is then as high as that of 7."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,12 @@ class Picture:
     """Data address."""
     photo: bool
     """Whether it shows photographs, whose colours must not be changed for a dark page."""
+    width: int
+    """Width and height in CSS pixels at which it is shown if there is room: a drawing as it was drawn for (its inches,
+    96 pixels each), photographs pixel by pixel."""
+    height: int
+    least: int
+    """The least width in CSS pixels at which its text can be read."""
 
 
 def picture(path: Path, confidence: float) -> Picture:
@@ -38,6 +47,10 @@ def picture(path: Path, confidence: float) -> Picture:
     vector = path.with_suffix(".svg")
     drawing = vector.read_bytes() if vector.exists() else b""
     photo = not drawing or b"<image" in drawing
+    with Image.open(path) as opened:
+        (width, height), resolution = opened.size, opened.info.get("dpi", (CSS_DPI, CSS_DPI))[0]
+    inches = width / resolution
+    shown = min(width, PHOTO_WIDTH) if photo else round(CSS_DPI * inches)
     if photo:
         kind, data = "webp", _webp(path)
     elif len(drawing := _rounded(drawing)) > VECTOR_LIMIT:
@@ -45,7 +58,8 @@ def picture(path: Path, confidence: float) -> Picture:
     else:
         kind, data = "svg+xml", drawing
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return Picture(path.stem, family, tuple(parts), caption, source, photo)
+    sizes = shown, round(shown * height / width), round(LEAST * CSS_DPI * inches)
+    return Picture(path.stem, family, tuple(parts), caption, source, photo, *sizes)
 
 
 def _rounded(drawing: bytes) -> bytes:

@@ -93,7 +93,7 @@ def networks(part: pd.DataFrame) -> Grid:
     caption = (
         "Its answer: mean probability, below with every shape blurred; heat in cells: below, their area. Intervals."
     )
-    return grid(caption, [*columns, "Likeness, edges"], rows)
+    return grid(caption, [*columns, "Likeness, edges"], rows, best="Heat / area, cells")
 
 
 def readings(part: pd.DataFrame) -> dict[str, list[str]]:

@@ -34,6 +34,8 @@ class Finding:
     text: str
     section: str = ""
     """Name of the section whose tables it is from."""
+    action: str = ""
+    """What a reader should do about it, as one sentence; empty if nothing."""
 
 
 def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
@@ -64,7 +66,10 @@ def _exposure(cohorts: pd.DataFrame) -> list[Finding]:
                 f"16 bits, so its pictures are dark. If the camera has {bits} bits, set cohorts.{cohort}.bits: {bits}."
             )
             tone = "warn" if bits == 15 else "bad"
-            found.append(Finding(tone, f"{cohort} fills {bits} of 16 bits", text, "cohorts"))
+            action = (
+                f"Ask how many bits the camera of {cohort} has, and set cohorts.{cohort}.bits if it has fewer than 16."
+            )
+            found.append(Finding(tone, f"{cohort} fills {bits} of 16 bits", text, "cohorts", action))
         odd = facts[facts["fact"] == "implausible exposure"]
         share = odd["measured"].sum() / max(1, images)
         if share >= FEW_ODD:
@@ -72,7 +77,8 @@ def _exposure(cohorts: pd.DataFrame) -> list[Finding]:
             text = f"Of {words.plural(images, 'image')}, {words.listed(kinds)}. No such smear is of use to a reader; "
             text += "look at the files, and at the range that their samples fill (bits)."
             tone = "bad" if share >= MANY_ODD else "warn"
-            found.append(Finding(tone, f"Implausible exposure in {cohort}", text, "cohorts"))
+            action = f"Look at the images of {cohort} with implausible exposure, and exclude those that show nothing."
+            found.append(Finding(tone, f"Implausible exposure in {cohort}", text, "cohorts", action))
     return found
 
 
@@ -93,7 +99,11 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
         if parts:
             text = f"Of {images}, {words.listed(parts)}. Such a split rewards recognising the picture or the slide."
             tone = "bad" if duplicate or patient > 0 or protocol == "image" else "warn"
-            found.append(Finding(tone, f"Leakage: {where}", text, "splits"))
+            action = (
+                f"Do not quote results of the {protocol} split of {cohort} as the main result: its test images are "
+            )
+            action += "not independent of the training images."
+            found.append(Finding(tone, f"Leakage: {where}", text, "splits", action if tone == "bad" else ""))
         elif not folds[["test_with_alike_patient", "test_with_alike_slide"]].sum().any():
             text = f"None of {images} shares a duplicate or an acquisition with the images learnt from."
             found.append(Finding("good", f"No leakage found: {where}", text, "splits"))
@@ -136,7 +146,10 @@ def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
         limits = words.interval(row["unseen_low"], row["unseen_high"])
         text += f"{scored}, and on {words.percent(row['unseen_accuracy'])} ({limits}) "
         text += f"of the {words.count(row['unseen_images'])} left without the overlap."
-    return Finding("bad", f"{target} overlaps with {row['cohort']} ({name})", text, "external")
+    action = f"Remove from {target} the images that are also in {row['cohort']}, and judge it by the others alone."
+    if row["unseen_images"] == 0:
+        action = f"Find another external cohort than {target}: all its labelled images are in {row['cohort']} too."
+    return Finding("bad", f"{target} overlaps with {row['cohort']} ({name})", text, "external", action)
 
 
 def _conflicts(conflicts: pd.DataFrame) -> list[Finding]:
@@ -153,7 +166,8 @@ def _conflicts(conflicts: pd.DataFrame) -> list[Finding]:
         if len(pairs) > NAMED:
             text += f"; and {words.count(len(pairs) - NAMED)} more"
         text += ". At least one label of each pair is wrong. All are named in tables/label_conflicts.csv."
-        found.append(Finding("bad", f"Copies with different labels {where}", text, "cohorts"))
+        action = "Correct or exclude the images named in tables/label_conflicts.csv, and run the study again."
+        found.append(Finding("bad", f"Copies with different labels {where}", text, "cohorts", action))
     return found
 
 
@@ -210,7 +224,8 @@ def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
                 f"{words.count(total)} of {words.plural(listed, 'file')} could not be used: {words.listed(reasons)}. "
             )
             text += f"Each is named in cohorts/{cohort}/rejects.csv."
-            found.append(Finding("warn", f"Rejected files in {cohort}", text, "cohorts"))
+            action = f"Look at the files named in cohorts/{cohort}/rejects.csv, and repair or replace them."
+            found.append(Finding("warn", f"Rejected files in {cohort}", text, "cohorts", action))
     return found
 
 
@@ -219,7 +234,8 @@ def _warnings(cohorts: pd.DataFrame) -> list[Finding]:
     found = []
     for cohort, part in cohorts[cohorts["fact"] == "warning"].groupby("cohort", sort=False):
         text = " ".join(f"{each[:1].upper()}{each[1:]}." for each in part["label"].astype(str))
-        found.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts"))
+        action = f"Check the entry cohorts.{cohort} of the config."
+        found.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts", action))
     return found
 
 
@@ -230,7 +246,8 @@ def _left_out(study: Study) -> list[Finding]:
         if cohort.kind == "folder" and cohort.left_out:
             text = f"Its folder is {cohort.root}, and this environment variable was not set. It is no external cohort "
             text += "and no source of masks here; set the variable and run again to have it."
-            found.append(Finding("warn", f"Cohort {name} was left out", text, "cohorts"))
+            action = f"Set the variable that names the folder of {name}, and run the study again."
+            found.append(Finding("warn", f"Cohort {name} was left out", text, "cohorts", action))
     return found
 
 
@@ -251,4 +268,5 @@ def _weights(leaderboard: pd.DataFrame) -> list[Finding]:
         return []
     text = f"{words.listed(models)} started from random weights. "
     text += "Where a publication used pretrained ones, its numbers are not comparable."
-    return [Finding("warn", "Random weights, not pretrained", text, "leaderboards")]
+    action = "Train from pretrained weights before comparing with a publication that used them."
+    return [Finding("warn", "Random weights, not pretrained", text, "leaderboards", action)]

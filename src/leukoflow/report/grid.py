@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import pandas as pd
 
+from leukoflow.config.splits import Protocol
 from leukoflow.core.runs import is_baseline
 from leukoflow.report import words
+
+FIRST, LONG = 10, 15
+"""Rows of a long table that are shown at once, and the number of rows above which a table is long."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,18 @@ class Grid:
     """Columns of numbers, which are set to the right."""
     table: str = ""
     """The file `tables/NAME.csv` that it is from."""
+    order: str = ""
+    """What the rows of a long table are ordered by, in words; empty if they are as they were given."""
+
+    @property
+    def first(self) -> tuple[Row, ...]:
+        """The rows that are shown at once."""
+        return self.rows[:FIRST] if len(self.rows) > LONG else self.rows
+
+    @property
+    def rest(self) -> tuple[Row, ...]:
+        """The rows of a long table that are folded."""
+        return self.rows[len(self.first) :]
 
 
 def number(value: float, text: str, note: str = "") -> Cell:
@@ -51,10 +68,34 @@ def number(value: float, text: str, note: str = "") -> Cell:
     return Cell(text, note, None if words.missing(value) else float(value))
 
 
-def grid(caption: str, columns: Sequence[str], rows: Sequence[Row], table: str = "") -> Grid:
-    """A table whose numeric columns are those in which some cell has a key; `table` names the file it is from."""
+def grid(caption: str, columns: Sequence[str], rows: Sequence[Row], table: str = "", best: str = "") -> Grid:
+    """A table whose numeric columns are those in which some cell has a key; `table` names the file it is from.
+
+    `best` is the column by which the rows of a long table are ordered, the highest first; `-COLUMN` puts the lowest
+    first. A stricter split goes before a looser one, whose accuracies are higher without being better. The best row of
+    the colour baseline stays on top.
+    """
     numeric = tuple(any(row.cells[place].key is not None for row in rows) for place in range(len(columns)))
-    return Grid(caption, tuple(columns), tuple(rows), numeric, table)
+    if not best or len(rows) <= LONG:
+        return Grid(caption, tuple(columns), tuple(rows), numeric, table)
+    name = best.removeprefix("-")
+    place, split = columns.index(name), columns.index("Split") if "Split" in columns else None
+    strict = list(reversed(get_args(Protocol)))
+
+    def rank(row: Row) -> tuple[int, bool, float]:
+        key, protocol = row.cells[place].key, row.cells[split].text if split is not None else ""
+        value = 0.0 if key is None else key if best != name else -key
+        return strict.index(protocol) if protocol in strict else len(strict), key is None, value
+
+    ordered = sorted(rows, key=rank)
+    baseline = next((row for row in ordered if row.baseline), None)
+    if baseline is not None:
+        ordered.remove(baseline)
+        ordered.insert(0, baseline)
+    order = f"{'lowest' if best != name else 'highest'} first by {name}"
+    order += ", the strictest split before the others" if split is not None else ""
+    order += ", under the colour baseline" if baseline is not None else ""
+    return Grid(caption, tuple(columns), tuple(ordered), numeric, table, order)
 
 
 def model_cell(row: pd.Series) -> Cell:
@@ -104,6 +145,7 @@ def leaderboard(table: pd.DataFrame, several_views: bool) -> Grid:
         [*columns, *titles, *(f"{METRICS[name][0]} (as published)" for name in published), "Test images", "Groups"],
         rows,
         "leaderboard",
+        best="Accuracy",
     )
 
 
@@ -129,7 +171,7 @@ def per_class(scores: pd.DataFrame, leaderboard: pd.DataFrame) -> Grid:
             row = (model_cell(entry), Cell(name), *cells, number(size, words.count(size)))
             rows.append(Row(row, is_baseline(entry["model"])))
     columns = ["Model", "Class", "Precision", "Recall", "F1", "AUC (one against rest)", "Test images"]
-    return grid("Results by class.", columns, rows, "scores")
+    return grid("Results by class.", columns, rows, "scores", best="F1")
 
 
 def external(table: pd.DataFrame) -> Grid:
@@ -148,9 +190,8 @@ def external(table: pd.DataFrame) -> Grid:
         rows.append(Row((model_cell(row), *cells), is_baseline(row["model"])))
     columns = ["Model", "Tested on", "Split", "Accuracy, all", "Images", "Accuracy, without overlap", "Images left"]
     columns += ["Macro F1, all", "Macro AUC, all", "Removed as seen", "Without label"]
-    return grid(
-        "Models on images from elsewhere, before and after removing what they have seen.", columns, rows, "external"
-    )
+    caption = "Models on images from elsewhere, before and after removing what they have seen."
+    return grid(caption, columns, rows, "external", best="Accuracy, without overlap")
 
 
 def audit(table: pd.DataFrame) -> Grid:

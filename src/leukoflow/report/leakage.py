@@ -73,7 +73,7 @@ def _protocols(part: pd.DataFrame) -> Grid | None:
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = ["Model", "Split", "Accuracy", "Test images", "Groups", "Less split image, points"]
     columns += ["Images in both test sets", *(["On those alone, points"] if paired else [])]
-    return grid("Accuracy by split. Small figures are intervals.", columns, rows)
+    return grid("Accuracy by split. Small figures are intervals.", columns, rows, best="Accuracy")
 
 
 def _copies(part: pd.DataFrame) -> Grid | None:
@@ -101,7 +101,7 @@ def _apart(part: pd.DataFrame, caption: str, target: str) -> Grid | None:
         rows.append(Row(tuple(cells), is_baseline(copies["model"])))
     columns = ["Model", *([target] if target else []), "Split", "Accuracy, all", "Images", "Copies", "Images"]
     columns += ["Others", "Images", "Copies less others, points", *(["All less others, points"] if target else [])]
-    return grid(caption, columns, rows) if rows else None
+    return grid(caption, columns, rows, best="Accuracy, all") if rows else None
 
 
 def leakage_findings(study: Study, table: pd.DataFrame) -> list[Finding]:
@@ -134,7 +134,8 @@ def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     if best["units"] < FEW_GROUPS:
         text += f" The strict test set has {words.plural(best['units'], 'group')}: the loss is known only roughly."
     tone = "bad" if best["difference_high"] < 0 else "warn"
-    yield Finding(tone, f"Accuracy depends on the split: {where}", text, "leakage")
+    action = f"Quote the accuracy with {HELD_OUT[used[-1]]} ({used[-1]} split) as the main result of {own['cohort'].iloc[0]}."
+    yield Finding(tone, f"Accuracy depends on the split: {where}", text, "leakage", action if tone == "bad" else "")
 
 
 def _worth(where: str, own: pd.DataFrame) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.parallel import thread_map
-from leukoflow.outputs.sections import GROUPS
+from leukoflow.outputs.sections import GROUPS, QUESTIONS
 from leukoflow.outputs.tables import NAMES
 from leukoflow.report import grid, words
 from leukoflow.report.abstention import abstention_section
@@ -29,11 +29,11 @@ from leukoflow.report.results import details_section, external_section, leaderbo
 from leukoflow.report.robustness import robustness_section
 from leukoflow.report.shortcuts import shortcuts_section
 from leukoflow.report.statistics import statistics_section
-from leukoflow.report.summary import summary_section
+from leukoflow.report.summary import summary_section, tally
 
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
 SECTIONS: dict[str, Builder] = {
-    "know": summary_section,
+    "summary": summary_section,
     "leaderboards": leaderboards_section,
     "shortcuts": shortcuts_section,
     "leakage": leakage_section,
@@ -81,8 +81,12 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         lstrip_blocks=True,
     )
     groups = _sections(study, tables, pictures)
-    shown = {each.name: each.title for sections in groups.values() for each in sections}
-    return environment.get_template("report.html.j2").render(study=study, groups=groups, shown=shown, words=words)
+    sections = {each.name: each for group in groups.values() for each in group}
+    shown = {name: each.title for name, each in sections.items()}
+    counts = tally(sections["summary"].content)
+    return environment.get_template("report.html.j2").render(
+        study=study, groups=groups, shown=shown, questions=QUESTIONS, counts=counts, words=words
+    )
 
 
 def _sections(

@@ -69,7 +69,10 @@ def published_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list
         )
         first = (impossible if len(impossible) else against).iloc[0]
         text += f"For one, {first['check']}: {first['arithmetic']}"
-        found.append(Finding("warn", f"Numbers published for {paper.system}", text, "published"))
+        action = (
+            f"Do not use the numbers published for {paper.system} as targets before its authors have explained them."
+        )
+        found.append(Finding("warn", f"Numbers published for {paper.system}", text, "published", action))
     return found
 
 
@@ -185,6 +188,8 @@ def _value(row: Mapping[Any, Any], name: str, low: str, high: str) -> Cell:
         return Cell(words.NONE)
     if metric.endswith(("training_seconds", "seconds_per_image")):
         return number(value, words.duration(value))
+    if metric.endswith("megabytes"):
+        return number(value, words.size(value * 1e6))
     if metric in AMOUNTS:
         return number(value, f"{value:,.4g}")
     limits = words.interval(row[low], row[high], 1) if row[low] < row[high] else ""

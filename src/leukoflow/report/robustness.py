@@ -167,7 +167,7 @@ def worst(table: pd.DataFrame) -> Grid:
         "Accuracy on the same test images, the colour baseline first: unchanged and as means over families and levels, "
         "with intervals; then the worst level of each family."
     )
-    return grid(caption, columns, rows)
+    return grid(caption, columns, rows, best=columns[2] if summaries else "Unchanged")
 
 
 def published(study: Study, table: pd.DataFrame) -> Grid | None:
@@ -220,7 +220,7 @@ def sizes_grid(table: pd.DataFrame) -> Grid | None:
         cells += [number(first["sd"], words.percent(first["sd"])), _measured(facts["f1"])]
         rows.append(Row((*cells, number(first["runs"], words.count(first["runs"]))), is_baseline(str(key[4]))))
     columns = ["Model", "Trained on", "Share", "Training images", "Accuracy", "Spread of runs (SD)", "Macro F1", "Runs"]
-    return grid("Accuracy by share of the training images, the colour baseline first.", columns, rows)
+    return grid("Accuracy by share of the training images, the colour baseline first.", columns, rows, best="Accuracy")
 
 
 def modules_grid(table: pd.DataFrame) -> Grid | None:
@@ -269,4 +269,4 @@ def gains_grid(table: pd.DataFrame) -> Grid:
         f"Experiment {first['experiment']}: accuracy less that of {first['reference']} on view "
         f"{first['reference_view']}, on the same images, in points. Above 0 is a gain. Small figures are intervals."
     )
-    return grid(caption, ["Model", "View", "Split", *(KINDS[name] for name in kinds)], rows)
+    return grid(caption, ["Model", "View", "Split", *(KINDS[name] for name in kinds)], rows, best=KINDS[kinds[-1]])

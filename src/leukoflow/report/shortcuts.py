@@ -92,7 +92,11 @@ def shortcut_findings(tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
             counts = part["level"].value_counts()
             each = [f"{counts[level]} {meaning}" for level, meaning in LEVELS.items() if level in counts]
             text += f" Of {len(part)} networks: {words.listed(each)}."
-        found.append(Finding(TONES[best["level"]], title, text))
+        action = ""
+        if TONES[best["level"]] == "bad":
+            action = f"Do not claim that the networks read cells in {key[0]} ({key[1]}). First test them on images "
+            action += "without the shortcut, such as another view or another laboratory's images."
+        found.append(Finding(TONES[best["level"]], title, text, "shortcuts", action))
     return found
 
 
@@ -133,7 +137,7 @@ def _models(table: pd.DataFrame) -> Grid:
     ]  # fmt: skip
     chance = words.percent(table["chance"].iloc[0])
     caption = f"Chance (always the most frequent class) is {chance}. Shares are of the accuracy above it. Small "
-    return grid(caption + "figures are intervals over groups.", columns, rows)
+    return grid(caption + "figures are intervals over groups.", columns, rows, best="Accuracy")
 
 
 def _stains(table: pd.DataFrame) -> Grid:
@@ -145,7 +149,7 @@ def _stains(table: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = ["Model", "Recoloured to", "Images", "Accuracy before", "Accuracy after", "Predictions changed"]
     caption = "Test images in other stains. Clusters stand for acquisitions (slides)."
-    return grid(caption, [*columns, "Named the class whose stain it is"], rows)
+    return grid(caption, [*columns, "Named the class whose stain it is"], rows, best="Accuracy after")
 
 
 def _neutralised(table: pd.DataFrame) -> Grid:
@@ -159,7 +163,7 @@ def _neutralised(table: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = ["Model", "Test images", "Accuracy before", "Accuracy after", "Difference, points", "Predictions changed"]
     caption = "Shortcuts taken away from the test images. A fall may also be the unwonted look of such pictures."
-    return grid(caption, columns, rows)
+    return grid(caption, columns, rows, best="Accuracy after")
 
 
 def _probes(table: pd.DataFrame) -> Grid:
@@ -172,4 +176,5 @@ def _probes(table: pd.DataFrame) -> Grid:
         cells += [number(row["chance"], words.percent(row["chance"])), Cell("yes" if above else "no")]
         rows.append(Row(tuple(cells)))
     columns = ["Cohort", "Task", "Split", "Probe", "Sees", "Accuracy", "Chance", "Above chance"]
-    return grid("Probes: random forests on a few numbers of each image. Small figures are intervals.", columns, rows)
+    caption = "Probes: random forests on a few numbers of each image. Small figures are intervals."
+    return grid(caption, columns, rows, best="Accuracy")

@@ -65,7 +65,7 @@ def _pairs(part: pd.DataFrame, alpha: float) -> Grid | None:
     caption = (
         f"Tests against {own['against'].iloc[0]}: p-values adjusted for the number of models (DeLong: and classes)."
     )
-    return grid(caption, columns, rows)
+    return grid(caption, columns, rows, best="Difference, points")
 
 
 def _single(rows: pd.DataFrame | None) -> Cell:

@@ -1,7 +1,7 @@
 """Numbers and names as the report writes them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 DASH = "\N{EN DASH}"
 NONE = "\N{EM DASH}"
@@ -32,17 +32,57 @@ def count(value: float) -> str:
     return NONE if missing(value) else f"{int(value):,}"
 
 
+def significant(value: float) -> str:
+    """A number with three significant digits and no exponent: `0.0123`, `4.57`, `1,235`."""
+    if missing(value):
+        return NONE
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.3g}")
+    places = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded if abs(value) < 1000 else value:,.{places}f}"
+
+
+def _scaled(value: float, units: Sequence[tuple[str, float]]) -> str:
+    """A value in the largest of the units (smallest first, as name and size) that it fills, of three digits."""
+    if missing(value):
+        return NONE
+    if value == 0:
+        return f"0\N{NO-BREAK SPACE}{units[0][0]}"
+    # 999.6 ms would be written as 1,000 ms: the unit is chosen by the rounded value.
+    rounded = abs(float(f"{value:.3g}"))
+    name, size = next((each for each in reversed(units) if rounded >= each[1]), units[0])
+    return f"{significant(value / size)}\N{NO-BREAK SPACE}{name}"
+
+
 def duration(seconds: float) -> str:
-    """Seconds as a reader says them: `42 s`, `3 min 5 s`, `2 h 10 min`."""
+    """Seconds in the unit that a reader would choose: `40.0 ms`, `1.54 s`, `3 min 5 s`, `2 h 10 min`."""
     if missing(seconds):
         return NONE
-    whole = round(seconds)
-    if whole < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    minutes, rest = divmod(whole, 60)
+    if abs(seconds) < 99.5:
+        return _scaled(seconds, (("ns", 1e-9), ("\N{GREEK SMALL LETTER MU}s", 1e-6), ("ms", 1e-3), ("s", 1.0)))
+    minutes, rest = divmod(round(seconds), 60)
     if minutes < 100:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(amount: float) -> str:
+    """Bytes in decimal units: `512 B`, `1.35 MB`, `2.10 GB`."""
+    return _scaled(amount, (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)))
+
+
+def energy(joules: float) -> str:
+    """Joules in the unit that a reader would choose: `310 µJ`, `4.20 mJ`."""
+    names = ("nJ", "\N{GREEK SMALL LETTER MU}J", "mJ", "J")
+    return _scaled(joules, tuple((name, 10.0 ** (3 * place - 9)) for place, name in enumerate(names)))
+
+
+def operations(number: float) -> str:
+    """A count of operations with its thousands in words: `1.20 million`, `4.10 billion`."""
+    if not missing(number) and abs(number) < 1e6:
+        return count(round(number))
+    return _scaled(number, (("million", 1e6), ("billion", 1e9), ("trillion", 1e12)))
 
 
 def listed(names: Iterable[str]) -> str:

@@ -2,10 +2,26 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from leukoflow.config.study import Study
 from leukoflow.core.files import read_json, read_table, write_text
 from leukoflow.core.step import parser, run
 from leukoflow.report.page import render
+
+TEXTS = (
+    "label", "class", "resampling", "weights", "recipe", "reason", "note", "verdict", "comparable", "differences",
+    "unsaid",
+)  # fmt: skip
+"""Columns of text that may be empty."""
+
+
+def with_empty_texts(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables in which an empty text is one again: CSV reads it as missing."""
+    return {
+        name: table.fillna(dict.fromkeys((each for each in TEXTS if each in table), ""))
+        for name, table in tables.items()
+    }
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -17,23 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="report (HTML)")
     given = arguments.parse_args(argv)
-    tables = {path.stem: read_table(path) for path in given.tables}
-    # CSV reads an empty text as missing.
-    for table in tables.values():
-        for column in {
-            "label",
-            "class",
-            "resampling",
-            "weights",
-            "recipe",
-            "reason",
-            "note",
-            "verdict",
-            "comparable",
-            "differences",
-            "unsaid",
-        } & set(table.columns):
-            table[column] = table[column].fillna("")
+    tables = with_empty_texts({path.stem: read_table(path) for path in given.tables})
     write_text(given.output, render(Study.model_validate(read_json(given.study)), tables, given.figures, given.threads))
 
 
