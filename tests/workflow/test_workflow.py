@@ -12,6 +12,10 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, StorageSettings
 
+from leukoflow.outputs.figures import FIGURES
+from leukoflow.outputs.files import FILES
+from leukoflow.outputs.tables import PARTS_OF, TABLES, tables_of
+
 from .conftest import ON_A_GPU, ROOT, Project, clone, commands_of, environment, messages_of, processor_seconds
 
 pytestmark = pytest.mark.workflow
@@ -43,6 +47,41 @@ def rules() -> dict:
             workdir=ROOT,
         )._workflow
         return {rule.name: rule for rule in workflow.rules}
+
+
+def listed(path: str) -> list[str]:
+    """Names of what the catalogue of outputs has for a path below a study's folder."""
+    folder, _, rest = path.partition("/")
+    found = [spec.path for spec in FILES if spec.pattern.fullmatch(str(Path(path).with_suffix(".png")))]
+    if folder != "figures":
+        found = [spec.path for spec in FILES if spec.pattern.fullmatch(path)]
+    elif "/" not in rest:
+        found = [spec.name for spec in FIGURES if spec.name == rest.split(".")[0]]
+    kind, _, table = rest.partition("/")
+    gathered = kind in PARTS_OF and Path(table).stem in tables_of(kind)
+    found += [spec.name for spec in TABLES if path == f"tables/{spec.name}.csv"]
+    return found + [Path(table).stem] * (folder == "parts" and gathered)
+
+
+def test_every_output_is_in_the_reference_of_results(rules: dict) -> None:
+    missing, steps = [], {}
+    for rule in rules.values():
+        for output in map(str, rule.output):
+            path = re.sub(r"\{(\w+)[^}]*\}", lambda found: {"shard": "000", "figure": "roc"}.get(found[1], "x"), output)
+            if not path.startswith("results/"):
+                continue
+            found = listed(path.split("/", 2)[2])
+            missing += [output] if len(found) != 1 else []
+            for name in found:
+                steps.setdefault(name, set()).update(re.findall(r"leukoflow\.steps\.(\w+)", rule.shellcmd))
+    assert not missing
+    for spec in FILES:
+        # Images are side effects of drawing a cohort.
+        assert (
+            spec.step in steps.get(spec.path, set())
+            or spec.path.startswith("cohorts/COHORT/images/")
+            or (spec.path.startswith("cohorts/COHORT/masks/"))
+        ), spec.path
 
 
 def test_every_rule_is_complete(rules: dict) -> None:

@@ -78,7 +78,7 @@ COLUMNS = {
     "unlabelled": "images left out because they have no label of the task",
     # cohorts
     "fact": "what is counted or measured",
-    "label": "label as in the manifest; empty for all of them",
+    "label": "label of the image; empty without one",
     "cohorts.label": "what the fact is of: a label, reason, kind of file, other cohort or names; empty for the whole",
     "measured": "number of images, files or pairs; for medians the value in its unit",
     "cohorts.published": "number of images that the source of the cohort states",
@@ -129,6 +129,7 @@ COLUMNS = {
     "trained_on": "`all` sources, or `without_SOURCE`: all but that one",
     "source": "cohort whose masks are compared with",
     "within": "whether it was trained on images of the source",
+    "segmentation.label": "label of the images; empty for all of them",
     "segmentation.kind": "`expert` for experts' masks, `agreement` for masks that the archive came with",
     "part": "`cell` or `nucleus`",
     "segmentation.metric": "`dice`, `iou`, or `marked` (share of found cells that the archive's mask covers by half), "
@@ -145,6 +146,7 @@ COLUMNS = {
     "reason": "why it cannot be used",
     "masks.reason": "why masks were rejected; empty for the whole",
     # cells and features
+    "cells.label": "label of the images; empty for all of them",
     "cells.feature": "measure of cells, or a fact of images such as `cells_per_image` or `um_per_pixel`",
     "cells.unit": "unit of the quartiles; empty for a plain number",
     "cells.images": "images with a value",
@@ -204,6 +206,7 @@ COLUMNS = {
     "gap": "`bias` without sign",
     "ece": "expected calibration error over bins of equal width, 0 to 1",
     "ece_chance": "expected calibration error to expect of true probabilities in so many images",
+    "ece_chance_high": "limit that such an error rarely passes, at `evaluation.confidence`",
     "mce": "largest calibration error of a bin, 0 to 1",
     "mce_bin": "limits of that bin",
     "mce_filled": "the same over bins of at least `evaluation.assessment.fewest` images",

@@ -8,6 +8,13 @@ dots between (`plan.Panel`), RUN `COHORT.TASK.VIEW.PROTOCOL.MODEL.foldN.seedN`, 
 import re
 from dataclasses import dataclass
 
+VARYING = {
+    "SHARD": r"(?:\d{3,}|masks)",
+    **dict.fromkeys(("COHORT", "TASK", "VIEW", "PROTOCOL", "PANEL", "EXPERIMENT", "RUN", "SELECTION"), "[^/]+"),
+    **dict.fromkeys(("FEATURES", "SEGMENTER", "MODEL", "PAPER", "NUMBER", "CLASS", "IMAGE"), "[^/]+"),
+}
+"""What stands for parts of paths that vary, and the pattern of what it stands for."""
+
 
 @dataclass(frozen=True)
 class FileSpec:
@@ -26,13 +33,13 @@ class FileSpec:
     def name(self) -> str:
         """What the glossary of columns calls it: the path without suffix and without what varies but SHARD."""
         parts = self.path.rpartition(".")[0].split("/")
-        return "/".join(part for part in parts if part == "SHARD" or not part.isupper())
+        return "/".join(part for part in parts if part == "SHARD" or not VARYING.keys() >= set(part.split(".")))
 
     @property
     def pattern(self) -> re.Pattern[str]:
         """Matches the paths of its files."""
-        parts = re.split(r"([A-Z]+)", self.path)
-        return re.compile("".join("[^/]+" if part.isupper() else re.escape(part) for part in parts))
+        parts = re.split(rf"({'|'.join(VARYING)})", self.path)
+        return re.compile("".join(VARYING[part] if part in VARYING else re.escape(part) for part in parts))
 
 
 FILES = (
@@ -63,6 +70,11 @@ FILES = (
     FileSpec("cohorts/COHORT/warnings.csv", "list_images", "A key of the config that fits nothing.", "text"),
     FileSpec(
         "cohorts/COHORT/drawn/SHARD.parquet", "synthesise", "An image of a synthetic cohort.", "steps.measure.LISTED"
+    ),
+    FileSpec("cohorts/COHORT/images/CLASS/IMAGE.jpg", "synthesise", "Drawn images of a synthetic cohort."),
+    FileSpec(
+        "cohorts/COHORT/masks/CLASS/IMAGE.png", "synthesise",
+        "Masks of the drawn cells: label maps of 16 bits, as in `cells/`.",
     ),
     FileSpec(
         "cohorts/COHORT/measured/SHARD.parquet", "measure",
@@ -129,7 +141,7 @@ FILES = (
         "cells/COHORT/SHARD.npy", "segment",
         "Label maps: uint16 [images, side, side]; 0 background, 2 k the cytoplasm and 2 k + 1 the nucleus of cell k.",
     ),
-    FileSpec("cells/COHORT/SHARD.parquet", "segment", "An image of the label maps, in order.", "core.shards.FILES"),
+    FileSpec("cells/COHORT/SHARD.parquet", "segment", "An image of the label maps, in order, as in `files.parquet`."),
     FileSpec(
         "cells/COHORT/measured/SHARD.parquet", "measure_cells", "A white cell of the shard, as in `cells.parquet`."
     ),

@@ -44,20 +44,26 @@ panel, with the columns of the table:
 
 def page() -> str:
     """The page, Markdown."""
-    lines = [HEAD, "## Columns that many tables have", ""]
+    titles = ["Columns that many tables have", *_sections(), "Other files"]
+    lines = [HEAD, *(f"- [{title}](#{title.lower().replace(' ', '-')})" for title in titles), "", f"## {titles[0]}", ""]
     lines += ["These say where a row belongs. Below they are listed as *place*.", "", *_rows(PLACE)]
     lines += ["These stand next to a column without the ending or start.", ""]
     ends = {f"...{ending}": text for ending, text in ENDINGS.items()}
     lines += _rows(ends | {f"{start}...": text for start, text in STARTS.items()})
-    for section, title in TITLES.items():
-        tables = [line for spec in TABLES if spec.section == section for line in _table(spec)]
-        figures = [line for spec in FIGURES if spec.section == section for line in _figure(spec)]
-        lines += [f"## {title}", "", *tables, *figures] if tables or figures else []
+    for title, section in _sections().items():
+        lines += [f"## {title}", "", *(line for spec in TABLES if spec.section == section for line in _table(spec))]
+        lines += [line for spec in FIGURES if spec.section == section for line in _figure(spec)]
     lines += ["## Other files", "", *OTHERS.splitlines(), ""]
     lines += [f"- `parts/{kind}/`: {_gathered(kind)}, by {_step(kind)}" for kind in PARTS_OF] + [""]
     for folder in dict.fromkeys(_folder(spec) for spec in FILES):
         lines += _of_folder(folder, [spec for spec in FILES if _folder(spec) == folder])
     return "\n".join(lines)
+
+
+def _sections() -> dict[str, str]:
+    """Name of each section that has tables or figures, by title."""
+    used = {spec.section for spec in (*TABLES, *FIGURES)}
+    return {title: name for name, title in TITLES.items() if name in used}
 
 
 def columns_of(words: str, name: str) -> list[str]:
@@ -102,7 +108,7 @@ def meaning(name: str, column: str) -> str:
 def _measures() -> dict[str, str]:
     """Measures of white cells, with their units."""
     features = importlib.import_module("leukoflow.cells.morphology").FEATURES
-    return {each.name: ", ".join(filter(None, [each.meaning, each.unit])) for each in features}
+    return {each.name: ", ".join(filter(None, [f"{each.title}: {each.meaning}", each.unit])) for each in features}
 
 
 @cache

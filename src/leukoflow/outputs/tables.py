@@ -122,8 +122,8 @@ TABLES = (
     ),
     TableSpec(
         "leakage", "leakage", "leakage", "evaluation.leakage.COLUMNS",
-        "A model under one split, on one target and part of its images: accuracy, and its difference to images split "
-        "at random (part `all` of the test images) or to images without a copy among the trained ones.",
+        "A model under one split, on one target: accuracy on all images, on copies of images that it was trained on or "
+        "on the rest; and its difference to images split at random, or to the rest.",
     ),
     TableSpec(
         "calibration", "assessment", "assessment", "evaluation.assess.COLUMNS",
