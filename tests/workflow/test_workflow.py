@@ -16,6 +16,7 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSet
 
 from leukoflow.outputs.figures import FIGURES
 from leukoflow.outputs.files import FILES
+from leukoflow.outputs.reference import columns_of
 from leukoflow.outputs.tables import PARTS_OF, TABLES, tables_of
 
 from .conftest import ON_A_GPU, ROOT, Project, clone, commands_of, environment, messages_of, processor_seconds
@@ -52,7 +53,7 @@ def rules() -> dict:
 
 
 def listed(path: str) -> list[str]:
-    """What the catalogue of outputs has for a path below a study's folder: names of tables and figures, paths of files."""
+    """What the catalogue has for a path below a study's folder: names of tables and figures, paths of files."""
     folder, _, rest = path.partition("/")
     if folder == "tables":
         return [spec.name for spec in TABLES if rest == f"{spec.name}.csv"]
