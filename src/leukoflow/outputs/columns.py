@@ -127,7 +127,7 @@ COLUMNS = {
     # segmentation
     "segmenter": "`unet`, or `threshold` tuned on the same images",
     "trained_on": "`all` sources, or `without_SOURCE`: all but that one",
-    "source": "cohort whose masks are compared with",
+    "source": "cohort that the masks belong to",
     "within": "whether it was trained on images of the source",
     "segmentation.label": "label of the images; empty for all of them",
     "segmentation.kind": "`expert` for experts' masks, `agreement` for masks that the archive came with",
@@ -308,7 +308,7 @@ COLUMNS = {
     "buffers": "numbers that are saved but not trained, such as running statistics",
     "efficiency.bytes": "size of the files of weights, bytes",
     "macs": "multiply-accumulate operations for one image, over all time steps",
-    "efficiency.macs": "multiply-accumulate operations for one image, over all time steps; empty if the model is no network",
+    "efficiency.macs": "multiply-accumulate operations for one image, over all time steps; empty if it is no network",
     "latency_p50_ms": "median time for one image on one processor thread, ms",
     "latency_p95_ms": "95th percentile of that time, ms",
     "latency_processor_ms": "median time of the processor for one image, without waiting, ms",
