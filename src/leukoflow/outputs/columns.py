@@ -367,8 +367,9 @@ COLUMNS = {
     "explanations.subset": "`all` images, or those that the network gets `right` or `wrong`",
     "method": "method that makes the heat map",
     "blind": "whether the map knows no network, but at most the picture",
-    "explanations.score": "what is measured of the maps, such as `cells_ratio` (heat in white cells over their area), "
-    "`deletion`, `insertion`, `rank_all`",
+    "explanations.score": "a column of `runs/RUN/explain.parquet`; `cells_ratio` and `nuclei_ratio` (heat in a region "
+    "over its area, 1 if heat falls anywhere); `deletion_gain` and `insertion_gain` (above 0: better than the uniform "
+    "map)",
     # published
     "paper": "key of the paper",
     "system": "system that the paper presents",
