@@ -44,6 +44,7 @@ lint: .venv/ready
 
 docs: .venv/ready
 	python -m leukoflow.config.reference
+	python -m leukoflow.outputs.reference
 
 clean:
 	rm -rf .venv results resources logs benchmarks .snakemake

@@ -8,10 +8,16 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, StorageSettings
+
+from leukoflow.outputs.figures import FIGURES
+from leukoflow.outputs.files import FILES
+from leukoflow.outputs.reference import columns_of
+from leukoflow.outputs.tables import PARTS_OF, TABLES, tables_of
 
 from .conftest import ON_A_GPU, ROOT, Project, clone, commands_of, environment, messages_of, processor_seconds
 
@@ -44,6 +50,55 @@ def rules() -> dict:
             workdir=ROOT,
         )._workflow
         return {rule.name: rule for rule in workflow.rules}
+
+
+def listed(path: str) -> list[str]:
+    """What the catalogue has for a path below a study's folder: names of tables and figures, paths of files."""
+    folder, _, rest = path.partition("/")
+    if folder == "tables":
+        return [spec.name for spec in TABLES if rest == f"{spec.name}.csv"]
+    if folder == "figures" and "/" not in rest:
+        return [spec.name for spec in FIGURES if rest.split(".")[0] == spec.name]
+    if folder == "figures":
+        path = str(Path(path).with_suffix(".png"))
+    gathered = re.fullmatch(r"parts/(\w+)/[^/]+/(\w+)\.csv", path)
+    if gathered and gathered[1] in PARTS_OF and gathered[2] in tables_of(gathered[1]):
+        return [gathered[2]]
+    return [spec.path for spec in FILES if spec.pattern.fullmatch(path)]
+
+
+def test_every_output_is_in_the_reference_of_results(rules: dict) -> None:
+    missing, steps = [], {}
+    for rule in rules.values():
+        for output in map(str, rule.output):
+            path = re.sub(r"\{(\w+)[^}]*\}", lambda found: {"shard": "000", "figure": "roc"}.get(found[1], "x"), output)
+            if not path.startswith("results/"):
+                continue
+            found = listed(path.split("/", 2)[2])
+            missing += [output] if len(found) != 1 else []
+            for name in found:
+                steps.setdefault(name, set()).update(re.findall(r"leukoflow\.steps\.(\w+)", rule.shellcmd))
+    assert not missing
+    drawn = ("cohorts/COHORT/images/CLASS/IMAGE.jpg", "cohorts/COHORT/masks/CLASS/IMAGE.png")
+    assert {spec.path for spec in FILES if spec.step not in steps.get(spec.path, ())} == set(drawn)
+
+
+def test_columns_of_files_are_those_of_the_reference(project: Project) -> None:
+    names = {spec.name: spec for spec in TABLES} | {spec.path: spec for spec in FILES}
+    compared = set()
+    for path in sorted(project.results.rglob("*")):
+        if not path.is_file() or ".resume" in path.parts:
+            continue
+        found = listed(path.relative_to(project.results).as_posix())
+        assert len(found) == 1, (path, found)
+        spec = names.get(found[0])
+        if spec is None or not spec.columns or path.suffix not in (".csv", ".parquet"):
+            continue
+        is_csv = path.suffix == ".csv"
+        written = list(pd.read_csv(path, nrows=1).columns) if is_csv else pq.read_schema(path).names
+        assert written == columns_of(spec.columns, spec.name), path
+        compared.add(spec.name)
+    assert {"scores", "leaderboard", "cohorts/manifest", "cells/images", "runs/predictions", "masks/index"} <= compared
 
 
 def test_every_rule_is_complete(rules: dict) -> None:

@@ -24,6 +24,11 @@ KINDS = ("identical", "near", "turned", "moved")
 CONFLICT_COLUMNS = [
     *("cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"),
 ]
+AUDIT_COLUMNS = [
+    *("cohort", "task", "protocol", "fold", "train", "validation", "test", "groups"),
+    *("duplicate_pairs", "test_with_duplicate", "shared_acquisitions", "test_with_acquisition"),
+    *("shared_patients", "test_with_patient", "test_with_alike_patient", "test_with_alike_slide", "alike"),
+]
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,7 @@ def audit(
             for column in ("acquisition", "patient"):
                 row |= _shared(labels.get(column), role, column)
             rows.append(row | _alike(labels, role))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=AUDIT_COLUMNS)
 
 
 def _provenance(cohort: str, groups: pd.DataFrame, manifests: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:

@@ -21,6 +21,20 @@ METRICS = {
     "kappa": "kappa",
 }
 LIMITS = {"images": ("low", "high"), "groups": ("group_low", "group_high"), "wilson": ("wilson_low", "wilson_high")}
+_OF_METRICS = [
+    f"{name}{ending}"
+    for name in METRICS.values()
+    for ending in (
+        *("", "_sd", "_low", "_high", "_group_low", "_group_high"),
+        *(("_wilson_low", "_wilson_high") if name == "accuracy" else ()),
+    )
+]
+_SUMMARY = ["runs", "images", "groups", *_OF_METRICS, "low", "high", "interval"]
+LEADERBOARD_COLUMNS = [*CELL, "weights", "recipe", *_SUMMARY, *(f"published_{name}" for name in METRICS.values())]
+EXTERNAL_COLUMNS = [
+    *(*CELL, "weights", "target", *_SUMMARY, "removed", "unlabelled"),
+    *(f"unseen_{name}" for name in _SUMMARY if name != "runs"),
+]
 
 
 def gather(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -114,7 +128,7 @@ def leaderboard(
     ]
     for metric in METRICS.values():
         table[f"published_{metric}"] = [each.get(metric, np.nan) for each in known]
-    return table
+    return table[LEADERBOARD_COLUMNS]
 
 
 def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
@@ -139,4 +153,5 @@ def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> p
     table = table.merge(folds, on=by)
     for name in ("images", "groups", "unseen_images", "unseen_groups"):
         table[name] = (table[name] / table["folds"]).round().astype(int)
-    return _facts(blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy"), models, "weights")
+    table = blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy")
+    return _facts(table, models, "weights")[EXTERNAL_COLUMNS]

@@ -350,13 +350,13 @@ FIGURES = (
         "mutual_information", lambda plan: plan.module_panels, "modules.draw_mutual_information",
         _parts("robustness", "modules"), "robustness",
         "Information that feature maps of changed test images share with those of the unchanged "
-        "ones, by module of attention, on {0}, {2} view, {3} split, with 95 % intervals.",
+        "ones, by module of attention, on {0}, {2} view, {3} split: median and quartiles over images.",
     ),
     FigureSpec(
         "frobenius", lambda plan: plan.module_panels, "modules.draw_frobenius", _parts("robustness", "modules"),
         "robustness",
         "How far attention shifts on changed test images (Frobenius norm of the difference over that of the "
-        "unchanged), by module, on {0}, {2} view, {3} split, with 95 % intervals.",
+        "unchanged), by module, on {0}, {2} view, {3} split: median and quartiles over images.",
     ),
     FigureSpec(
         "risk_coverage", lambda plan: plan.main_panels, "abstention.draw_risk_coverage",

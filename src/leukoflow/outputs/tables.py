@@ -19,8 +19,10 @@ class TableSpec:
     """Kind of the parts that it is gathered from (`PARTS_OF`), or the step that makes it whole."""
     section: str
     """Section of the report that shows it."""
+    columns: str
+    """Its columns, as `reference.columns_of` reads them."""
     text: str
-    """What it holds: what a row is, and what is said of it."""
+    """What a row is, and what it says."""
 
 
 def _nothing_explained(plan: Plan) -> Sequence[Panel]:
@@ -45,184 +47,208 @@ PARTS_OF: dict[str, Callable[[Plan], Sequence[Panel]]] = {
 """For each kind of parts, the panels whose parts a study has, in the order of the table."""
 TABLES = (
     TableSpec(
-        "scores", "tables", "details",
-        "A metric of one run on one cohort, role and subset of images, with its interval.",
+        "scores", "tables", "details", "evaluation.scores.SCORE_COLUMNS",
+        "A metric of one run on one target, role and subset of images, over all classes or of one. It has a row for "
+        "each kind of interval. Counts of images are among the metrics.",
     ),
     TableSpec(
-        "leaderboard", "tables", "leaderboards",
-        "A model under one cohort, task, view and protocol: accuracy on test images over its folds and seeds, with "
-        "intervals, weights, size and published accuracy.",
+        "leaderboard", "tables", "leaderboards", "evaluation.tables.LEADERBOARD_COLUMNS",
+        "A model on one cohort, task, view and protocol: metrics on the cohort's own test images, means over folds "
+        "and seeds, with intervals; what the model started from, its recipe, and the metrics as published.",
     ),
     TableSpec(
-        "external", "tables", "external",
-        "A model on another cohort than its own: accuracy with intervals, on all images and without copies of training "
-        "images.",
+        "external", "tables", "external", "evaluation.tables.EXTERNAL_COLUMNS",
+        "A model on another cohort than its own: metrics with intervals, on all labelled images and on those without "
+        "a copy among the images that it was trained on. A study without external cohorts has a shorter header and no "
+        "row.",
     ),
     TableSpec(
-        "cohorts", "tables", "cohorts",
-        "A fact of a cohort, measured and published: numbers of images, rejects, duplicates, scale bars; medians.",
+        "cohorts", "tables", "cohorts", "evaluation.cohort_tables.COHORT_COLUMNS",
+        "A fact of a cohort, measured and published: numbers of images, files, rejects, duplicates, scale bars and "
+        "names that look alike; warnings; medians of quality.",
     ),
     TableSpec(
-        "label_conflicts", "tables", "cohorts",
-        "A pair of copies whose labels differ.",
+        "label_conflicts", "tables", "cohorts", "evaluation.cohort_tables.CONFLICT_COLUMNS",
+        "A pair of copies, within a cohort or across two, whose labels differ.",
     ),
     TableSpec(
-        "audit", "tables", "splits",
+        "audit", "tables", "splits", "evaluation.cohort_tables.AUDIT_COLUMNS",
         "A fold of a split: images in each role, and how many test images share a duplicate, acquisition or patient "
-        "with training images.",
+        "with training or validation images.",
     ),
     TableSpec(
-        "comparisons", "tables", "leaderboards",
-        "A model of an experiment against its reference: paired difference in accuracy, interval, p-values.",
+        "comparisons", "tables", "leaderboards", "evaluation.compare.COLUMNS",
+        "A model of an experiment against the experiment's reference: paired difference in accuracy on the same test "
+        "images, interval, p-values, and the difference as published.",
     ),
     TableSpec(
-        "segmentation", "cell_tables", "cells",
-        "A segmenter on the masks of one source: overlap with the expert's masks, mean over images with interval.",
+        "segmentation", "cell_tables", "cells", "evaluation.cell_tables.COLUMNS",
+        "A segmenter on the masks of one source: a measure of overlap of cells or nuclei, mean over held-out images, "
+        "with its interval.",
     ),
     TableSpec(
-        "instances", "cell_tables", "cells",
-        "A segmenter on one source whose masks tell cells apart: cells found, average precision, errors of counting.",
+        "instances", "cell_tables", "cells", "evaluation.cell_tables.COLUMNS",
+        "A segmenter on one source whose masks tell cells apart: cells found and missed, average precision, errors of "
+        "counting.",
     ),
     TableSpec(
-        "masks", "cell_tables", "cells",
-        "A source of masks: how many were used and rejected, by reason.",
+        "masks", "cell_tables", "cells", "evaluation.cell_tables.COLUMNS",
+        "A source of masks: how many are used, hold no cell, and are rejected, whole and by reason.",
     ),
     TableSpec(
-        "cells", "cell_tables", "cells",
-        "A measure of white cells by cohort and label: numbers of images and cells, quartiles.",
+        "cells", "cell_tables", "cells", "evaluation.cell_tables.COLUMNS",
+        "A measure of the white cells of a cohort, whole or of one label: numbers of images and cells, quartiles.",
     ),
     TableSpec(
-        "selection", "cell_tables", "features",
-        "A feature that was selected for a run: its rank and score.",
+        "selection", "cell_tables", "features", "evaluation.cell_tables.COLUMNS",
+        "One of the leading features of a selection: its rank and score.",
     ),
     TableSpec(
-        "stability", "cell_tables", "features",
-        "Agreement of selections between parts of the training images, by number of features.",
+        "stability", "cell_tables", "features", "evaluation.cell_tables.COLUMNS",
+        "Agreement of two rankings, each made without another part of the training images, by number of features.",
     ),
     TableSpec(
-        "neighbours", "cell_tables", "features",
+        "neighbours", "cell_tables", "features", "evaluation.cell_tables.COLUMNS",
         "What the nearest neighbours of images in the space of features share, and what chance would give.",
     ),
     TableSpec(
-        "statistics", "statistics", "statistics",
-        "A test between models of an experiment: statistic, degrees of freedom, p-value, corrected p-value.",
+        "statistics", "statistics", "statistics", "evaluation.statistics.COLUMNS",
+        "A test between models of an experiment, or of all of them: what it compares, statistic, p-value, adjusted "
+        "p-value, and what it cannot say.",
     ),
     TableSpec(
-        "ranks", "statistics", "statistics",
-        "Mean rank of a model over folds and seeds, and the critical difference.",
+        "ranks", "statistics", "statistics", "evaluation.statistics.RANK_COLUMNS",
+        "A model of an experiment: its mean rank by accuracy over blocks, and the critical difference.",
     ),
     TableSpec(
-        "leakage", "leakage", "leakage",
-        "A model's accuracy under a split, its difference to images split at random, and accuracy on test images with "
-        "and without a copy among the training images.",
+        "leakage", "leakage", "leakage", "evaluation.leakage.COLUMNS",
+        "A model under one split, on one target: accuracy on all images, on copies of images that it was trained on or "
+        "on the rest; and its difference to images split at random, or to the rest.",
     ),
     TableSpec(
-        "calibration", "assessment", "assessment",
-        "A measure of calibration of a model before or after a calibrator, with its interval.",
+        "calibration", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "A run on one target, its probabilities as trained or after a calibrator, over all classes or of one: "
+        "measures of calibration, some with intervals.",
     ),
     TableSpec(
-        "reliability", "assessment", "assessment",
-        "A bin of confidence of a model: number of images, mean confidence, accuracy with interval.",
+        "reliability", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "A bin of the confidence of a model, or of its probability of one class: number of images, mean probability, "
+        "share that came true. Folds and seeds are pooled.",
     ),
     TableSpec(
-        "discrimination", "assessment", "assessment",
-        "A measure of discrimination of a model for one class or all, with its interval.",
+        "discrimination", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "A run on one target, for one class against the rest or an average over classes: areas under its curves, with "
+        "intervals.",
     ),
     TableSpec(
-        "errors", "assessment", "assessment",
-        "A pair of classes that a model confuses, or how its right and wrong answers differ in confidence.",
+        "errors", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "A run on one target: accuracy and agreement, which classes it confuses, and its confidence when right and "
+        "when wrong.",
     ),
     TableSpec(
-        "operating_points", "assessment", "assessment",
-        "A threshold for one class: sensitivity, specificity and predictive values.",
+        "operating_points", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "A threshold for one class of a run, chosen on validation images: sensitivity and specificity on one target.",
     ),
     TableSpec(
-        "prevalence", "assessment", "assessment",
-        "Predictive values and precision of a model at other shares of a class.",
+        "prevalence", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "A run on one target if one class made up another share of the images: accuracy and predictive values.",
     ),
     TableSpec(
-        "probes", "probes", "shortcuts",
-        "A classifier that sees no shape of a cell: what it sees, its accuracy under a split with interval.",
+        "probes", "probes", "shortcuts", "evaluation.probes.PROBE_COLUMNS",
+        "A classifier that sees no shape of a cell, under one split: what it sees, and its accuracy with interval.",
     ),
     TableSpec(
-        "shortcut_audit", "shortcuts", "shortcuts",
-        "A model: its accuracy, what other stains leave of it, how much of it probes explain, and the verdict.",
+        "shortcut_audit", "shortcuts", "shortcuts", "evaluation.shortcuts.AUDIT_COLUMNS",
+        "A model: its accuracy, how much of it probes reach, what other stains leave of it, and the verdict.",
     ),
     TableSpec(
-        "stain_swap", "shortcuts", "shortcuts",
-        "A model on test images in the stain of another class: accuracy, and share of predictions that change.",
+        "stain_swap", "shortcuts", "shortcuts", "evaluation.shortcuts.PANEL model evaluation.swap.SWAP_COLUMNS",
+        "A model on test images in other stains, by whose stain it is: accuracy, and share of predictions that "
+        "change.",
     ),
     TableSpec(
-        "neutralised", "shortcuts", "shortcuts",
-        "A model on test images without one shortcut: accuracy and its difference to the unchanged images.",
+        "neutralised", "shortcuts", "shortcuts", "evaluation.shortcuts.PANEL model evaluation.swap.NEUTRAL_COLUMNS",
+        "A model on test images from which one shortcut was taken: accuracy before and after, and the difference.",
     ),
     TableSpec(
-        "robustness", "robustness", "robustness",
-        "A model on test images changed in one way: accuracy with interval, drop, predictions that change.",
+        "robustness", "robustness", "robustness", "evaluation.robustness.COLUMNS",
+        "A metric of a model on test images changed in one way and strength, or a mean over kinds of changes, with "
+        "its interval.",
     ),
     TableSpec(
-        "modules", "robustness", "robustness",
-        "A module of attention on changed images: information shared with the unchanged ones, shift of attention.",
+        "modules", "robustness", "robustness", "evaluation.modules.COLUMNS",
+        "A module of attention of a run on changed test images: a measure of how far it is from itself on the "
+        "unchanged ones, median and quartiles over images.",
     ),
     TableSpec(
-        "sample_size", "sample_size", "robustness",
-        "A model trained on a share of the images: metrics with intervals over its runs.",
+        "sample_size", "sample_size", "robustness", "evaluation.sample_size.COLUMNS",
+        "A metric of a model trained on a share of the training images, mean over its runs, with its interval.",
     ),
     TableSpec(
-        "gains", "remedies", "robustness",
-        "A model or view of an experiment on changed images, against the reference: difference with interval.",
+        "gains", "remedies", "robustness", "evaluation.remedies.COLUMNS",
+        "A model or view of an experiment on changed test images: accuracy, and its difference to the reference on "
+        "the same images, with interval.",
     ),
     TableSpec(
-        "efficiency", "profile", "efficiency",
-        "A model: parameters, file size, operations, latency, memory, training time.",
+        "efficiency", "profile", "efficiency", "evaluation.efficiency.COLUMNS",
+        "A model on one cohort, task, view and protocol: size, operations, time, memory, energy and training, from "
+        "the picture to the answer.",
     ),
     TableSpec(
-        "energy", "profile", "efficiency",
-        "Energy of the arithmetic of a model for one image, by kind of operation.",
+        "energy", "profile", "efficiency", "evaluation.efficiency.ENERGY_COLUMNS",
+        "A run: energy of the arithmetic for one image by counted operations, also as a spiking network and without "
+        "spikes.",
     ),
     TableSpec(
-        "layers", "profile", "efficiency",
-        "A layer of a network: shape, parameters, operations.",
+        "layers", "profile", "efficiency", "evaluation.efficiency.LAYER_COLUMNS",
+        "A layer of a network that multiplies: parameters and operations for one image.",
     ),
     TableSpec(
-        "speed", "profile", "efficiency",
-        "A model on one device and batch size: milliseconds (median, 95th percentile), images a second.",
+        "speed", "profile", "efficiency", "evaluation.efficiency.SPEED_COLUMNS",
+        "A network on one device and batch size: times of passes, images a second, memory.",
     ),
     TableSpec(
-        "explanations", "explanations", "explanations",
-        "A score of a model's heat maps, on all, right or wrong answers, with its interval.",
+        "explanations", "explanations", "explanations", "evaluation.explanations.COLUMNS",
+        "A score of the heat maps of a run and method, over all, right or wrong answers, with its interval.",
     ),
     TableSpec(
-        "published_vs_reproduced", "published", "published",
-        "A published number, the measured one, whether they are comparable, and what differs.",
+        "published_vs_reproduced", "published", "published", "evaluation.published.COLUMNS",
+        "A published number and its counterparts here: under images split at random and under the strictest other "
+        "split, whether they are comparable, and what differs.",
     ),
     TableSpec(
-        "published_checks", "published", "published",
-        "A published number that is impossible or contradicts others of the same paper, with the arithmetic.",
+        "published_checks", "published", "published", "evaluation.published_checks.COLUMNS",
+        "A check of published numbers by arithmetic alone: what is printed, what follows, and whether both can be.",
     ),
     TableSpec(
-        "paper_figures", "paper_figures", "published",
-        "A figure of a paper: the study's figure that stands for it, what differs, or why there is none.",
+        "paper_figures", "paper_figures", "published", "steps.paper_figures.COLUMNS",
+        "A figure of a paper: the file that shows the same here and how it differs, or why there is none.",
     ),
     TableSpec(
         "abstention", "abstention", "abstention",
-        "A model that answers the images of which it is surest: accuracy by the share answered.",
+        "core.runs.RUN_COLUMNS steps.abstain.WHERE evaluation.selective.COLUMNS",
+        "A run on one target if it answers only the images of which it is surest: accuracy by share answered, share "
+        "by accuracy, areas under the curve of risk, and what thresholds from validation images do.",
     ),
     TableSpec(
         "conformal", "abstention", "abstention",
-        "Prediction sets of a model: promised and measured coverage with interval, size of the sets.",
+        "core.runs.RUN_COLUMNS steps.abstain.WHERE evaluation.conformal.COLUMNS",
+        "Prediction sets of a run on one target, over all images or those of one class: promised and measured "
+        "coverage with interval, size of the sets.",
     ),
     TableSpec(
-        "novelty", "abstention", "abstention",
-        "How well a score of a model separates images of another kind from test images.",
+        "novelty", "abstention", "abstention", "evaluation.detection.COLUMNS",
+        "A score of strangeness of a run and a kind of image: how well the score tells these from test images, and "
+        "how many its threshold refuses.",
     ),
     TableSpec(
-        "gate", "gate", "abstention",
-        "What the gate on image quality refuses of a cohort or kind of image, by measure.",
+        "gate", "gate", "abstention", "evaluation.gate.COLUMNS",
+        "A role, cohort or kind of image at the gate on image quality of one fold: share refused by the whole gate or "
+        "one measure, and where images and limits lie.",
     ),
     TableSpec(
-        "gate_accuracy", "gate", "abstention",
-        "A model's accuracy on images that the gate accepts and refuses.",
+        "gate_accuracy", "gate", "abstention", "steps.gate.ACCURACY",
+        "A run on one target: accuracy on the images that the gate accepts and on those that it refuses.",
     ),
 )  # fmt: skip
 """Every table, in the order in which the report reads them."""
