@@ -67,14 +67,17 @@ def test_all_jobs_are_planned_and_quoted(project: Project) -> None:
     assert len(project.planned()) > 40
 
 
-def test_a_changed_table_is_read_again(project: Project, images: Path) -> None:
-    messages = project.planned("results/tiny/splits/demo.subtype.patient.parquet")
-    assert messages == []
+def test_a_changed_table_is_read_again_if_it_says_something_else(project: Project, images: Path) -> None:
+    target = "results/tiny/splits/demo.subtype.patient.parquet"
+    assert project.planned(target) == []
     table = images / "t {a} $b.csv"
     before = table.read_text(encoding="utf-8")
     try:
         table.write_text(before.replace("\u00a0", ""), encoding="utf-8")
-        assert "Listing the images of demo" in project.planned("results/tiny/splits/demo.subtype.patient.parquet")
+        assert project.planned(target) == []
+        rows, cut, rest = before.rpartition(";")
+        table.write_text(f"{rows}{cut}X{rest}", encoding="utf-8")  # another patient
+        assert "Listing the images of demo" in project.planned(target)
     finally:
         table.write_text(before, encoding="utf-8")
 
