@@ -134,7 +134,8 @@ def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     if best["units"] < FEW_GROUPS:
         text += f" The strict test set has {words.plural(best['units'], 'group')}: the loss is known only roughly."
     tone = "bad" if best["difference_high"] < 0 else "warn"
-    action = f"Quote the accuracy with {HELD_OUT[used[-1]]} ({used[-1]} split) as the main result of {own['cohort'].iloc[0]}."
+    action = f"Quote the accuracy with {HELD_OUT[used[-1]]} ({used[-1]} split) as the main result of "
+    action += f"{own['cohort'].iloc[0]}."
     yield Finding(tone, f"Accuracy depends on the split: {where}", text, "leakage", action if tone == "bad" else "")
 
 
