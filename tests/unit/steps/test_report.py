@@ -81,7 +81,7 @@ def test_it_opens_with_best_model_baseline_and_findings(made, text):
     strict = board[board["protocol"] == "acquisition"]
     best = strict[strict["model"] != "colour_histogram"].sort_values("accuracy").iloc[-1]
     opening = text[text.index('<section id="summary"') : text.index('<section id="leaderboards"')]
-    first = opening[: opening.index("</article>")]
+    first = opening[opening.index("<article") : opening.index("</article>")]
     assert first.index(best["model"]) < first.index("colour_histogram")
     assert f"{best['accuracy']:.1%}".replace("%", "\N{NO-BREAK SPACE}%") in first and "random weights" in first
     for said in (
@@ -137,6 +137,7 @@ def test_published_numbers_stand_beside_measured_ones(made, text):
 
 def test_tables_of_models_start_with_the_baseline_where_they_have_it_and_can_be_sorted(text):
     tables = re.findall(r'<table class="sortable">.*?</table>', text, re.S)
+    tables = [table for table in tables if 'class="unseen"' not in table]
     first = [
         re.findall(r"<tbody>\s*<tr[^>]*>\s*<td[^>]*>([^<]*)", table)[0].strip()
         for table in tables
@@ -203,3 +204,22 @@ def test_a_missing_table_is_named(made, tmp_path):
     tables = [path for path in texts(sorted((made / "tables").glob("*.csv"))) if "audit" not in path]
     with pytest.raises(LeukoFlowError, match="the table audit is missing"):
         write(made, tables, tmp_path / "report.html")
+
+
+def test_times_have_units_that_fit_and_nothing_takes_no_time(text):
+    cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>.*?</td>", text, re.S)]
+    assert not [cell for cell in cells if re.search(r"(?<![\d.])0\.0+\s?(s|ms|MB|GB)\b", cell)]
+    title, *rows = table_of(text, "What one image costs")
+    latency = [row[title.index("Latency")] for row in rows]
+    assert all(re.match(r"[\d.]+\s(\u03bcs|ms|s)\b", each) for each in latency if each != "\u2014")
+
+
+def test_each_folded_section_has_a_title_a_question_and_the_count_of_its_problems(text):
+    folded = re.findall(r'<details class="subject">\s*<summary>(.*?)</summary>\s*<section id="(\w+)"', text, re.S)
+    assert len(folded) == text.count("<h2") - 1
+    assert all("<h2" in title and 'class="question"' in title for title, _ in folded)
+    problems = re.findall(r'<li class="bad"><b><span class="mark">Problem.*?</li>', text, re.S)
+    for title, name in folded:
+        own = [each for each in problems if f'href="#{name}"' in each]
+        told = re.search(r'class="bad">(\d+) problem', title)
+        assert (int(told[1]) if told else 0) == len(own)
