@@ -21,8 +21,8 @@ def test_section_names_the_device_and_shows_published_costs_apart(fake):
     models = {name: each.model_copy(update={"published": PUBLISHED}) for name, each in study.models.items()}
     shown = efficiency_section(study.model_copy(update={"models": models}), tables, []).published
     cells = [[cell.text for cell in row.cells] for row in shown.rows if row.cells[0].text == "neurallnet"]
-    assert cells[0] == ["neurallnet", "subtype", "plain", "Latency (ms)", "455", "11.0"]
-    assert [cell[4] for cell in cells] == ["455", "1,350,000"]
+    assert cells[0] == ["neurallnet", "subtype", "plain", "Latency", "455\xa0ms", "11.0\xa0ms"]
+    assert [cell[4] for cell in cells] == ["455\xa0ms", "1.35\xa0MB"]
     first = section.grids[0]
     assert first.rows[0].baseline and "\N{EM DASH}" in {cell.text for cell in first.rows[0].cells}
 
@@ -47,7 +47,7 @@ def test_classifiers_of_features_stand_apart_from_what_an_answer_costs(fake):
     assert section.features == ("hybrid",) and section.unmeasured == ("cells",)
     shown = {line.cells[0].text: [cell.text for cell in line.cells] for line in section.classifiers.rows}
     assert set(shown) == {"hybrid", "cells"}
-    assert shown["hybrid"][3:5] == ["200", "9,476"] and shown["hybrid"][-1] == "0.550"
+    assert shown["hybrid"][3:5] == ["200", "9,476"] and shown["hybrid"][-1] == "550\xa0\N{GREEK SMALL LETTER MU}s"
     whole = {line.cells[0].text: [cell.text for cell in line.cells] for line in section.grids[0].rows}
     assert whole["hybrid"][4] == "32,000,000" and "9,476" not in whole["hybrid"] + whole["cells"]
     assert whole["hybrid"][8].startswith("95") and whole["cells"][4] == "\N{EM DASH}"

@@ -37,7 +37,8 @@ def test_words():
     assert words.percent(0.98415) == "98.4\N{NO-BREAK SPACE}%" and words.percent(float("nan")) == words.NONE
     assert words.interval(0.5, 1) == "50.0\N{EN DASH}100.0\N{NO-BREAK SPACE}%" and words.interval(float("nan"), 1) == ""
     assert words.listed(["a", "b", "c"]) == "a, b and c" and words.plural(1, "image") == "1 image"
-    assert [words.duration(each) for each in (2.04, 61.4, 185, 7800)] == ["2.0 s", "61 s", "3 min 5 s", "2 h 10 min"]
+    shown = [words.duration(each) for each in (2.04, 61.4, 99.6, 185, 7800)]
+    assert shown == ["2.04\xa0s", "61.4\xa0s", "1 min 40 s", "3 min 5 s", "2 h 10 min"]
 
 
 @pytest.fixture
@@ -68,3 +69,23 @@ def test_experiments_of_the_baseline_alone_are_lines_and_no_cards(shortcuts):
     alone = baselines_alone(*shortcuts)
     assert [(each.experiment, each.protocol) for each in alone] == [("alone", "patient"), ("alone", "image")]
     assert alone[0].views[1] == ("grey", "80.0\N{NO-BREAK SPACE}%", "60.0\N{EN DASH}90.0\N{NO-BREAK SPACE}%")
+
+
+def test_times_and_sizes_have_units_that_fit():
+    times = {0.04: "40.0 ms", 0.9996: "1.00 s", 0.0000123: "12.3 µs", 3e-9: "3.00 ns", 0: "0 ns", 0.5: "500 ms"}
+    assert {value: words.duration(value) for value in times} == _fixed(times)
+    sizes = {512: "512 B", 1_350_000: "1.35 MB", 999_900: "1.00 MB", 2.1e9: "2.10 GB", 40_000: "40.0 kB"}
+    assert {value: words.size(value) for value in sizes} == _fixed(sizes)
+    joules = {310e-6: "310 µJ", 4.2e-3: "4.20 mJ", 2.5: "2.50 J"}
+    assert {value: words.energy(value) for value in joules} == _fixed(joules)
+    operations = {4.1e9: "4.10 billion", 336_544: "336,544", 1_200_000: "1.20 million"}
+    assert {value: words.operations(value) for value in operations} == _fixed(operations)
+    assert words.duration(float("nan")) == words.NONE and words.size(float("nan")) == words.NONE
+
+
+def _fixed(texts):
+    """Texts with the no-break space and the Greek letter that the report writes."""
+    return {
+        value: text.replace(" ", "\N{NO-BREAK SPACE}").replace("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
+        for value, text in texts.items()
+    }

@@ -80,8 +80,8 @@ def test_it_opens_with_best_model_baseline_and_findings(made, text):
     board = pd.read_csv(made / "tables/leaderboard.csv")
     strict = board[board["protocol"] == "acquisition"]
     best = strict[strict["model"] != "colour_histogram"].sort_values("accuracy").iloc[-1]
-    opening = text[text.index('<section id="know"') : text.index('<section id="leaderboards"')]
-    first = opening[: opening.index("</article>")]
+    opening = text[text.index('<section id="summary"') : text.index('<section id="leaderboards"')]
+    first = opening[opening.index("<article") : opening.index("</article>")]
     assert first.index(best["model"]) < first.index("colour_histogram")
     assert f"{best['accuracy']:.1%}".replace("%", "\N{NO-BREAK SPACE}%") in first and "random weights" in first
     for said in (
@@ -99,8 +99,8 @@ def test_the_page_is_in_the_order_of_its_contents(text):
     shown = re.findall(r'<section id="([a-z]+)"', text)
     contents = text[text.index("<nav") : text.index("</nav>")]
     assert re.findall(r'href="#([a-z]+)"', contents) == shown
-    assert shown[:2] == ["know", "leaderboards"] and shown[-1] == "methods"
-    assert shown.index("splits") < shown.index("published") < shown.index("details") < shown.index("efficiency")
+    assert shown[:2] == ["summary", "leaderboards"] and shown[-1] == "methods"
+    assert shown.index("details") < shown.index("splits") < shown.index("published") < shown.index("efficiency")
     assert text.count("<h2") == len(shown)
 
 
@@ -137,6 +137,7 @@ def test_published_numbers_stand_beside_measured_ones(made, text):
 
 def test_tables_of_models_start_with_the_baseline_where_they_have_it_and_can_be_sorted(text):
     tables = re.findall(r'<table class="sortable">.*?</table>', text, re.S)
+    tables = [table for table in tables if 'class="unseen"' not in table]
     first = [
         re.findall(r"<tbody>\s*<tr[^>]*>\s*<td[^>]*>([^<]*)", table)[0].strip()
         for table in tables
@@ -147,8 +148,10 @@ def test_tables_of_models_start_with_the_baseline_where_they_have_it_and_can_be_
 
 
 def table_of(text: str, caption: str) -> list[list[str]]:
-    """Title line and rows of the first table whose caption starts so."""
-    table = next(each for each in re.findall(r"<table.*?</table>", text, re.S) if f'class="caption">{caption}' in each)
+    """Title line and rows of the first table whose caption starts so, the folded rows with them."""
+    tables = [each for each in re.findall(r"<table.*?</table>", text, re.S) if f'class="caption">{caption}' in each]
+    folded = [each for each in tables[1:2] if 'class="unseen"' in each]
+    table = tables[0] + "".join(each[each.index("<tbody>") :] for each in folded)
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", table, re.S)]
     return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in row] for row in rows]
 
@@ -201,3 +204,22 @@ def test_a_missing_table_is_named(made, tmp_path):
     tables = [path for path in texts(sorted((made / "tables").glob("*.csv"))) if "audit" not in path]
     with pytest.raises(LeukoFlowError, match="the table audit is missing"):
         write(made, tables, tmp_path / "report.html")
+
+
+def test_times_have_units_that_fit_and_nothing_takes_no_time(text):
+    cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>.*?</td>", text, re.S)]
+    assert not [cell for cell in cells if re.search(r"(?<![\d.])0\.0+\s?(s|ms|MB|GB)\b", cell)]
+    title, *rows = table_of(text, "What one image costs")
+    latency = [row[title.index("Latency")] for row in rows]
+    assert all(re.match(r"[\d.]+\s(\u03bcs|ms|s)\b", each) for each in latency if each != "\u2014")
+
+
+def test_each_folded_section_has_a_title_a_question_and_the_count_of_its_problems(text):
+    folded = re.findall(r'<details class="subject">\s*<summary>(.*?)</summary>\s*<section id="(\w+)"', text, re.S)
+    assert len(folded) == text.count("<h2") - 1
+    assert all("<h2" in title and 'class="question"' in title for title, _ in folded)
+    problems = re.findall(r'<li class="bad"><b><span class="mark">Problem.*?</li>', text, re.S)
+    for title, name in folded:
+        own = [each for each in problems if f'href="#{name}"' in each]
+        told = re.search(r'class="bad">(\d+) problem', title)
+        assert (int(told[1]) if told else 0) == len(own)
