@@ -49,7 +49,16 @@ def trained(view: Path, out: Path, entry: dict, start: Path | None = None, partn
     named = [part for key, name in outputs.items() for part in (f"--{key}", str(out / name))]
     train.main(
         [
-            *("--settings", json.dumps(entry), "--name", "some", "--cohort", "demo", "--classes", '["across", "along"]'),
+            *(
+                "--settings",
+                json.dumps(entry),
+                "--name",
+                "some",
+                "--cohort",
+                "demo",
+                "--classes",
+                '["across", "along"]',
+            ),
             *("--view", str(view / "view/view.json"), "--split", str(view / "split.parquet"), "--fold", "0"),
             *("--start", *([str(start)] if start else []), "--partner", *([str(partner)] if partner else [])),
             *("--seed", "3", "--resume", str(out / "resume"), *named),
