@@ -188,8 +188,3 @@ def shard_indices(wildcards):
 
 def view_folder(cohort, view):
     return f"{RESULTS}/views/{cohort}.{view}"
-
-
-# Looked at once, so that an edited download is told in one line before anything is planned.
-for name in USED_COHORTS:
-    marks_of(name)
