@@ -10,7 +10,8 @@ import numpy as np
 from leukoflow.config.quality import Quality
 from leukoflow.quality.hashing import THUMBNAIL
 from leukoflow.quality.orientations import INVERSE, TURNED
-from leukoflow.quality.rings import FILLED, disc, search
+from leukoflow.quality.rings import FILLED, disc
+from leukoflow.quality.search import search
 from leukoflow.quality.similarity import COARSE, FINE, SHIFT
 from leukoflow.quality.thumbnails import Thumbnails
 
