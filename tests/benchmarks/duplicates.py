@@ -196,6 +196,8 @@ different stains (PBC), and 11 of cells that were cropped again (Zheng et al.). 
 - A picture of 64 x 64 grey pixels is compared. Changes of colour play no part, and changes to a single cell are not seen.
 - Two different round cells on an empty ground are alike, whatever is done. A pair counts only if it is much more alike than
   each of its pictures is like itself when turned, so copies of such pictures are missed sooner than copies of fields.
+- Of more than {many} images, {few} of the {windows} windows are tried. Turned and mirrored copies and crops of the middle or a corner
+  are found as before (93 to 100 %); of crops from anywhere, about 45 % are found at 90 % of the side and 10 % at 80 %.
 - If very many pictures are alike in this way, only the {failed} least doubtful comparisons in vain are made; the log then says
   how many pairs were not compared.
 - Two photographs of one place on a slide count as copies, even when the slide was stained again between them.

@@ -13,6 +13,7 @@ from leukoflow.quality.hashing import from_hex, turned_hashes
 from leukoflow.quality.orientations import INVERSE, TURNED, laid
 from leukoflow.quality.parts import Moved, moved_pairs
 from leukoflow.quality.rings import SIDE, shape_of, sketches
+from leukoflow.quality.search import MANY
 from leukoflow.quality.similarity import similar
 from leukoflow.quality.symmetry import plausible
 from leukoflow.quality.thumbnails import Thumbnails, portions
@@ -137,7 +138,8 @@ def _laid(found: list[Found], digests: Sets, thumbnails: Thumbnails, settings: Q
     for position in range(len(TURNED)):
         if position > INVERSE[position]:
             continue  # the same pairs, the other way round
-        for each in hashes if position else hashes[1:]:  # along the picture, near pairs were looked for
+        # Along the picture, near pairs were looked for already.
+        for each in hashes[: 1 if len(thumbnails) > MANY else 2] if position else hashes[1:]:
             pairs = close_to(each[:, position], each[:, 0], settings.hash_distance)
             differ = np.bitwise_count(hashes[:, pairs[:, 0], position] ^ hashes[:, pairs[:, 1], 0]).sum(axis=0)
             new = digests.inverse[pairs[:, 0]] != digests.inverse[pairs[:, 1]]

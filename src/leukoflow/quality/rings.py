@@ -42,6 +42,12 @@ def _windows() -> tuple[Window, ...]:
 
 WINDOWS = _windows()
 PLAIN = WINDOWS.index(Window(0.0, 0.0, 1.0))
+FEW = tuple(
+    place
+    for place, window in enumerate(WINDOWS)
+    if all(round(abs(middle), 6) in (0, 0.2 if window.scale == 0.8 else 0.1) for middle in (window.x, window.y))
+)
+"""Indices of the windows in the middle, at the corners and at the middles of the edges."""
 
 
 def shape_of(width: np.ndarray, height: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from leukoflow.quality.hashing import THUMBNAIL
 from leukoflow.quality.rings import (
+    FEW,
     FILLED,
     PLAIN,
     RINGS,
@@ -29,7 +30,9 @@ from leukoflow.quality.thumbnails import Thumbnails
 
 BLOCKS, BLOCK_BITS = 4, 16
 BITS = BLOCKS * BLOCK_BITS
-UNSURE = 5
+MANY = 30_000
+"""Images beyond which fewer windows and fewer bits are tried."""
+UNSURE, UNSURE_OF_MANY = 5, 4
 """Bits of a block that are tried both ways."""
 MOST_IN_BUCKET = 64
 FARTHEST = 20
@@ -93,7 +96,7 @@ class _Tables:
     """Hash tables of the signs of components float32 [n, 64]."""
 
     def __init__(self, components: np.ndarray) -> None:
-        self.codes = _codes(components)
+        self.codes, self.unsure = _codes(components), UNSURE_OF_MANY if len(components) > MANY else UNSURE
         self.orders, self.bounds = [], []
         for block in range(BLOCKS):
             keys = _keys(self.codes, block)
@@ -105,8 +108,8 @@ class _Tables:
         codes, found = _codes(components), []
         for block, (order, bounds) in enumerate(zip(self.orders, self.bounds, strict=True)):
             certain = np.abs(components[:, block * BLOCK_BITS : (block + 1) * BLOCK_BITS])
-            unsure = np.argpartition(certain, UNSURE, axis=1)[:, :UNSURE]
-            flips = (1 << unsure) @ np.array(list(product((0, 1), repeat=UNSURE))).T
+            unsure = np.argpartition(certain, self.unsure, axis=1)[:, : self.unsure]
+            flips = (1 << unsure) @ np.array(list(product((0, 1), repeat=self.unsure))).T
             keys = (_keys(codes, block)[:, None] ^ flips).ravel()
             first = bounds[keys]
             counts = np.minimum(bounds[keys + 1] - first, MOST_IN_BUCKET)
@@ -142,12 +145,13 @@ def search(thumbnails: Thumbnails, shapes: np.ndarray) -> Candidates:
     members = np.concatenate([components(own[rows]) for rows in _chunks(len(own))])
     tables = _Tables(members)
     lacking = np.concatenate([1 - symmetry(own[rows]) for rows in _chunks(len(own))])
+    windows = FEW if len(own) > MANY else tuple(range(len(WINDOWS)))
     best: list[Candidates] = []
     for rows in _chunks(len(own)):
         taken = thumbnails.take(rows)
-        pictures = {scale: details(taken, scale) for scale in {window.scale for window in WINDOWS}}
+        pictures = {scale: details(taken, scale) for scale in {WINDOWS[window].scale for window in windows}}
         found: list[Candidates] = []
-        for window in range(len(WINDOWS)):
+        for window in windows:
             rings = sampler.rings(pictures[WINDOWS[window].scale], rows, window)
             values = components(rings)
             query, member = tables.near(values)
