@@ -211,7 +211,8 @@ writes this page.
 def page(table: pd.DataFrame) -> str:
     """The documentation's page."""
     from leukoflow.quality.parts import MOST_FAILED
-    from leukoflow.quality.rings import WINDOWS
+    from leukoflow.quality.rings import FEW, WINDOWS
+    from leukoflow.quality.search import MANY
 
     names = list(dict.fromkeys(table["source"]))
     lines = [f"| copy | {' | '.join(names)} | false pairs |", f"| --- |{' --- |' * (len(names) + 1)}"]
@@ -221,6 +222,8 @@ def page(table: pd.DataFrame) -> str:
         lines.append(f"| {words} | {' | '.join(cells)} | {part['false_pairs'].sum()} |")
     values = {
         "windows": len(WINDOWS),
+        "few": len(FEW),
+        "many": f"{MANY:,}",
         "failed": f"{MOST_FAILED:,}",
         "planted": PLANTED,
         "images": table["images"].max(),
