@@ -196,8 +196,11 @@ different stains (PBC), and 11 of cells that were cropped again (Zheng et al.). 
 - A picture of 64 x 64 grey pixels is compared. Changes of colour play no part, and changes to a single cell are not seen.
 - Two different round cells on an empty ground are alike, whatever is done. A pair counts only if it is much more alike than
   each of its pictures is like itself when turned, so copies of such pictures are missed sooner than copies of fields.
+- Of more than {many} images, {few} of the {windows} windows are tried. Turned and mirrored copies and crops of the middle or a corner
+  are found as before (93 to 100 %); of crops from anywhere, about 45 % are found at 90 % of the side and 10 % at 80 %.
 - If very many pictures are alike in this way, only the {failed} least doubtful comparisons in vain are made; the log then says
   how many pairs were not compared.
+- Chance pairs grow with the square of the number of images: among 100,000 crops of the images above about 100 false pairs came out.
 - Two photographs of one place on a slide count as copies, even when the slide was stained again between them.
 - The exported model does not look for copies of training images.
 
@@ -209,7 +212,8 @@ writes this page.
 def page(table: pd.DataFrame) -> str:
     """The documentation's page."""
     from leukoflow.quality.parts import MOST_FAILED
-    from leukoflow.quality.rings import WINDOWS
+    from leukoflow.quality.rings import FEW, WINDOWS
+    from leukoflow.quality.search import MANY
 
     names = list(dict.fromkeys(table["source"]))
     lines = [f"| copy | {' | '.join(names)} | false pairs |", f"| --- |{' --- |' * (len(names) + 1)}"]
@@ -219,6 +223,8 @@ def page(table: pd.DataFrame) -> str:
         lines.append(f"| {words} | {' | '.join(cells)} | {part['false_pairs'].sum()} |")
     values = {
         "windows": len(WINDOWS),
+        "few": len(FEW),
+        "many": f"{MANY:,}",
         "failed": f"{MOST_FAILED:,}",
         "planted": PLANTED,
         "images": table["images"].max(),

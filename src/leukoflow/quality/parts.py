@@ -10,11 +10,12 @@ import numpy as np
 from leukoflow.config.quality import Quality
 from leukoflow.quality.hashing import THUMBNAIL
 from leukoflow.quality.orientations import INVERSE, TURNED
-from leukoflow.quality.rings import FILLED, disc, search
+from leukoflow.quality.rings import FILLED, disc
+from leukoflow.quality.search import search
 from leukoflow.quality.similarity import COARSE, FINE, SHIFT
 from leukoflow.quality.thumbnails import Thumbnails
 
-MOST_FAILED = 10_000
+MOST_FAILED = 5_000
 """Comparisons in vain, of the least doubtful pairs first, after which no more are made: bounds the time."""
 FIRST = 0.4
 """Least correlation before the position is refined."""
