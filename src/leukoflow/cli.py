@@ -58,7 +58,7 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _predict(given: argparse.Namespace) -> int:
     # Imported here, as in the other commands, so that --help is quick and each needs its own packages alone.
-    from leukoflow.artefact.batch import Job, answer_all, listed
+    from leukoflow.runtime.batch import Job, answer_all, listed
 
     if given.output.suffix not in (".csv", ".jsonl"):
         raise LeukoFlowError(f"{given.output}: the output must be called .csv or .jsonl")
@@ -116,7 +116,7 @@ def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _doctor(given: argparse.Namespace) -> int:
-    from leukoflow.artefact.doctor import checks
+    from leukoflow.runtime.doctor import checks
 
     marks = {True: "ok ", False: "BAD", None: "   "}
     good = True

@@ -163,7 +163,7 @@ PAGE = """# Copies of images, and how many are found
 
 Published sets of blood cells hold copies of images: the same file twice, the same picture saved again, and copies that
 were mirrored, turned, cropped or shifted to have more images. A model that is tested on a copy of a training image looks
-better than it is. Step `relate` searches for copies within and across all cohorts of a study. Each pair has a kind:
+better than it is. Step `group_images` searches for copies within and across all cohorts of a study. Each pair has a kind:
 
 | kind | what it is | how it is found |
 | --- | --- | --- |

@@ -23,7 +23,7 @@ from sklearn.calibration import calibration_curve
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import Run
-from leukoflow.evaluation.assess import assess
+from leukoflow.stats.assess import assess
 
 
 def predictions(images: int, classes: int, seed: int = 0) -> pd.DataFrame:

@@ -75,8 +75,8 @@ def main() -> None:
 
 def table(folder: Path, images: list[bytes], passes: int) -> None:
     """All rows for one exported model."""
-    from leukoflow.artefact.images import read_image
-    from leukoflow.artefact.model import open_model
+    from leukoflow.runtime.images import read_image
+    from leukoflow.runtime.model import open_model
 
     print(f"| {'milliseconds':44} |    p50 |    p95 | processor |")
     print("| --- | --- | --- | --- |")

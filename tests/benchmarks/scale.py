@@ -28,7 +28,7 @@ from leukoflow.figures import style
 ROOT = Path(__file__).resolve().parents[2]
 SIDE, CORES, PER_FOLDER = 64, 2, 1000
 LABELS = ("Benign", "Early", "Pre", "Pro")
-STEPS = ("list_images", "measure", "manifest", "relate", "split", "audit_split", "render")
+STEPS = ("list_images", "measure", "manifest", "group_images", "split", "audit_split", "render")
 COLOURS = dict(zip(STEPS, style.PALETTE, strict=False))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from leukoflow.audits.gate import MEASURES
 from leukoflow.core.files import read_table, write_table
-from leukoflow.evaluation.gate import MEASURES
 from leukoflow.steps import abstain, gate, gather_tables
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")

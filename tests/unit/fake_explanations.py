@@ -7,7 +7,7 @@ import pandas as pd
 
 from leukoflow.core.files import write_table
 from leukoflow.core.runs import Run
-from leukoflow.evaluation.explanations import MEANS
+from leukoflow.explain.tables import MEANS
 from leukoflow.steps import explanations, gather_tables
 
 METHODS = {"gradcam": False, "attention": False, "rollout": False, "uniform": True, "centre": True, "edges": True}
@@ -34,11 +34,11 @@ def _run(folder: Path, number: int, attends: bool) -> None:
     test = test[test["role"] == "test"].sort_values("image_id", ignore_index=True)
     test["predicted"] = np.stack(test["probabilities"].to_list()).argmax(1)
     parts = []
-    for method, blind in METHODS.items():
+    for method, is_reference in METHODS.items():
         if method in ("attention", "rollout") and not attends:
             continue
         numbers = {name: random.uniform(0.05, 0.95, len(test)) for name in MEANS} | {"cells_area": 0.2}
-        own = test[["image_id", "group", "y", "predicted"]].assign(method=method, blind=blind)
+        own = test[["image_id", "group", "y", "predicted"]].assign(method=method, reference_map=is_reference)
         parts.append(own.assign(**numbers | {"empty": random.random(len(test)) < 0.1}))
     table = pd.concat(parts, ignore_index=True)
     write_table(folder / "explain.parquet", table)

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from smears import drawn_smears
 
+from leukoflow.audits import gate, novelty
 from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.threshold import Thresholds
 from leukoflow.config.study import Study
@@ -15,7 +16,6 @@ from leukoflow.config.views import View
 from leukoflow.core.files import write_json, write_table
 from leukoflow.core.foreground import white_balanced
 from leukoflow.core.runs import Run
-from leukoflow.evaluation import gate, novelty
 from leukoflow.images.geometry import rendition
 from leukoflow.images.shards import Shards, open_view, write_shard
 from leukoflow.images.views import render_view

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from leukoflow.core.files import write_table
 from leukoflow.core.runs import is_baseline, parse_run
-from leukoflow.evaluation import efficiency, speed
-from leukoflow.evaluation.macs import VALUES, Layer
-from leukoflow.evaluation.profile import Measured
+from leukoflow.cost import efficiency, speed
+from leukoflow.cost.macs import VALUES, Layer
+from leukoflow.cost.profile import Measured
 
 LAYERS = [
     Layer("stem.0", "convolution", 1, 100, 1000, VALUES),

@@ -19,12 +19,12 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from leukoflow.artefact.answers import Answer, Cell, Neighbour, Reason
-from leukoflow.artefact.schema import Export, Range
+from leukoflow.runtime.answers import Answer, Cell, Neighbour, Reason
+from leukoflow.runtime.schema import Export, Range
 from leukoflow.serve import app as serve_app
 from leukoflow.serve.connections import PunctualProtocol
+from leukoflow.serve.models import ServedModel
 from leukoflow.serve.options import Settings, add_options
-from leukoflow.serve.shelf import Shelved
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
 FINDINGS = (
@@ -116,15 +116,15 @@ def _circle(x: float, y: float, radius: float) -> tuple[tuple[float, float], ...
     return tuple((float(x + radius * np.cos(t)), float(y + radius * np.sin(t))) for t in turns)
 
 
-def shelf(*models: FakeModel) -> dict[str, Shelved]:
+def served_by_name(*models: FakeModel) -> dict[str, ServedModel]:
     """Models by name."""
-    return {each.facts.name: Shelved(each, CARD) for each in models or (FakeModel(), FakeModel("sharp", 3.0))}
+    return {each.facts.name: ServedModel(each, CARD) for each in models or (FakeModel(), FakeModel("sharp", 3.0))}
 
 
 def app(*models: FakeModel, **settings: Any) -> FastAPI:
     """The application around fake models; it is addressed as `testserver`."""
     return serve_app.create_app(
-        Settings(**{"hosts": ("testserver", "localhost", "127.0.0.1")} | settings), shelf(*models)
+        Settings(**{"hosts": ("testserver", "localhost", "127.0.0.1")} | settings), served_by_name(*models)
     )
 
 
@@ -177,8 +177,8 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     add_options(parser)
     args = parser.parse_args()
-    served_models = shelf()
-    with patch.multiple(serve_app, find_exports=lambda paths: paths, open_shelf=lambda folders, int8: served_models):
+    served_models = served_by_name()
+    with patch.multiple(serve_app, find_exports=lambda paths: paths, open_models=lambda folders, int8: served_models):
         return serve_app.main(args)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from leukoflow.audits.probes import PROBE_COLUMNS, PROBES, probe_scores
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import parse_run
-from leukoflow.evaluation.probes import PROBE_COLUMNS, PROBES, probe_scores
 from leukoflow.steps import audit_shortcuts, gather_tables
 
 TABLES = ("shortcut_audit", "stain_swap", "neutralised")
@@ -32,7 +32,7 @@ def write_shortcuts(root: Path, classes: tuple[str, ...]) -> None:
     for panel, names in panels.items():
         networks = [name for name in names if ".neurallnet." in name]
         for name in networks:
-            write_table(root / "runs" / name / "stress.parquet", _stressed(root, name, classes))
+            write_table(root / "runs" / name / "changed.parquet", _changed(root, name, classes))
         arguments = [
             "--settings",
             '{"resamples": 100}',
@@ -42,7 +42,7 @@ def write_shortcuts(root: Path, classes: tuple[str, ...]) -> None:
             str(root / "runs"),
         ]
         arguments += ["--answers", str(root / "parts/probes/demo.subtype/answers.parquet"), "--of", *names]
-        arguments += ["--stressed", *networks, "--output", str(root / "parts/shortcuts" / panel)]
+        arguments += ["--changed", *networks, "--output", str(root / "parts/shortcuts" / panel)]
         audit_shortcuts.main(arguments)
     outputs = [str(root / f"tables/{name}.csv") for name in TABLES]
     gather_tables.main(["--parts", str(root / "parts/shortcuts"), "--of", *panels, "--outputs", *outputs])
@@ -60,7 +60,7 @@ def _answers(root: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _stressed(root: Path, name: str, classes: tuple[str, ...]) -> pd.DataFrame:
+def _changed(root: Path, name: str, classes: tuple[str, ...]) -> pd.DataFrame:
     """Predictions of a network that mostly names the class whose stain it is given."""
     run = parse_run(name)
     own = read_table(root / "runs" / name / "predictions" / f"{run.cohort}.parquet")

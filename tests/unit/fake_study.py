@@ -14,9 +14,9 @@ from fake_assessment import add_assessment
 from fake_explanations import fake_explanations
 from fake_profile import write_profile
 from fake_published import make_published
+from fake_robustness import make_robustness
 from fake_shortcuts import write_shortcuts
 from fake_statistics import make_statistics
-from fake_stress import make_stress
 
 from leukoflow.cells.morphology import FEATURES
 from leukoflow.config.load import parse_study
@@ -458,7 +458,7 @@ def finished_study(root: Path) -> FakeStudy:
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
     write_profile(root)
     write_shortcuts(root, CLASSES)
-    make_stress(root, fake.runs())
+    make_robustness(root, fake.runs())
     make_published(root)
     fake_abstention.finish(root, fake.protocols)
     make_statistics(root, named_runs(root), CLASSES)

@@ -22,14 +22,17 @@ ALLOWED = {
     "features": {"core", "config", "models"},
     "models": {"core", "config"},
     "training": {"core", "config", "models", "images", "cells", "features"},
-    "evaluation": {"core", "config", "models"},
-    "explain": {"core", "config", "models"},
-    "artefact": {"core", "config", "images", "quality", "cells", "evaluation"},
-    "export": {"core", "config", "models", "cells", "explain", "evaluation", "artefact"},
+    "stats": {"core", "config"},
+    "audits": {"core", "config", "stats"},
+    "papers": {"core", "config", "stats"},
+    "cost": {"core", "config", "models", "stats"},
+    "explain": {"core", "config", "models", "stats"},
+    "runtime": {"core", "config", "images", "quality", "cells", "audits"},
+    "export": {"core", "config", "models", "cells", "explain", "stats", "audits", "runtime"},
     "figures": {"core", "config", "images", "cells", "features"},
     "outputs": {"core", "config", "models"},
     "report": {"core", "config", "outputs"},
-    "serve": {"core", "artefact"},
+    "serve": {"core", "runtime"},
 }
 
 

@@ -116,9 +116,7 @@ def test_comments_docstrings_and_spacing_rerun_nothing(project: Project, name: s
 
 
 def test_editing_the_metrics_trains_nothing(project: Project) -> None:
-    with project.edited(
-        "src/leukoflow/evaluation/scores.py", "import pandas as pd\n", "import pandas as pd\n\nNEW = 1\n"
-    ):
+    with project.edited("src/leukoflow/stats/scores.py", "import pandas as pd\n", "import pandas as pd\n\nNEW = 1\n"):
         messages = project.planned()
     assert messages and not trained(messages) and not any(message.startswith("Predicting") for message in messages)
     assert sum(message.startswith("Scoring") for message in messages) == 1

@@ -164,7 +164,7 @@ def cohort_files(names, pattern):
     ]
 
 
-def relate_options(wildcards):
+def group_images_options(wildcards):
     return " ".join(
         f"--cohort {name} {RESULTS}/cohorts/{name} {shards_of(name)}"
         for name in USED_COHORTS

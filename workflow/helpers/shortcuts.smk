@@ -12,17 +12,17 @@ def probed_splits(wildcards):
     ]
 
 
-def stressed_in_panel(wildcards):
-    return [run for run in runs_in_panel(wildcards) if run in STRESSED]
+def checked_in_panel(wildcards):
+    return [run for run in runs_in_panel(wildcards) if run in ROBUSTNESS_RUNS]
 
 
-def stressed_names(wildcards):
-    return words_of(stressed_in_panel(wildcards))
+def checked_names(wildcards):
+    return words_of(checked_in_panel(wildcards))
 
 
-def panel_stress(wildcards):
-    runs = stressed_in_panel(wildcards)
-    return [f"{RESULTS}/runs/{run.name}/stress.parquet" for run in runs]
+def panel_changed(wildcards):
+    runs = checked_in_panel(wildcards)
+    return [f"{RESULTS}/runs/{run.name}/changed.parquet" for run in runs]
 
 
 def shortcut_settings(wildcards):

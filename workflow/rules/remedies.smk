@@ -5,7 +5,7 @@ rule remedies:
     input:
         held_to_reference,
     output:
-        "results/{study}/parts/remedies/{experiment}/gains.csv",
+        "results/{study}/parts/remedies/{experiment}/remedies.csv",
     wildcard_constraints:
         experiment=any_of(STUDY.experiments),
     resources:

@@ -30,7 +30,7 @@ rule audit_shortcuts:
     input:
         answers="results/{study}/parts/probes/{cohort}.{task}/answers.parquet",
         predictions=panel_predictions,
-        stress=panel_stress,
+        changed=panel_changed,
     output:
         collect(
             "results/{{study}}/parts/shortcuts/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
@@ -44,11 +44,11 @@ rule audit_shortcuts:
         settings=shortcut_settings,
         classes=class_names,
         runs=panel_names,
-        stressed=stressed_names,
+        changed=checked_names,
         output="results/{study}/parts/shortcuts/{cohort}.{task}.{view}.{protocol}",
     message:
         "Auditing shortcuts on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"
     shell:
         "python -m leukoflow.steps.audit_shortcuts --settings {params.settings:q} --classes {params.classes:q}"
         " --answers {input.answers} --runs results/{wildcards.study}/runs --of {params.runs}"
-        " --stressed {params.stressed} --output {params.output} 2> {log}"
+        " --changed {params.changed} --output {params.output} 2> {log}"

@@ -9,8 +9,8 @@ from leukoflow.config.assessment import Assessment
 from leukoflow.config.base import Section
 from leukoflow.config.explain import Explain
 from leukoflow.config.profile import Profile
+from leukoflow.config.robustness import Robustness
 from leukoflow.config.shortcuts import Shortcuts
-from leukoflow.config.stress import Stress
 
 
 class Evaluation(Section):
@@ -28,7 +28,7 @@ class Evaluation(Section):
     """Speed and memory."""
     shortcuts: Shortcuts = Shortcuts()
     """The shortcut audit."""
-    stress: Stress = Stress()
+    robustness: Robustness = Robustness()
     """Changed images."""
     abstention: Abstention = Abstention()
     """Answers held back."""

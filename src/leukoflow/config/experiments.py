@@ -8,7 +8,7 @@ from leukoflow.config.base import Name, Section
 from leukoflow.config.splits import Protocol
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Check = Literal["stress", "explain", "novelty"]
+Check = Literal["robustness", "explain", "novelty"]
 
 
 class Experiment(Section):
@@ -36,6 +36,6 @@ class Experiment(Section):
     """Training seeds."""
     external: tuple[Name, ...] = ()
     """Cohorts that the trained models are tested on besides."""
-    checks: tuple[Check, ...] = ("stress", "explain", "novelty")
-    """What models trained under the strictest of the protocols are put through beyond prediction: `stress` changed
+    checks: tuple[Check, ...] = ("robustness", "explain", "novelty")
+    """What models trained under the strictest of the protocols are put through beyond prediction: `robustness` changed
     images and other stains, `explain` where they look, `novelty` whether they notice images of another kind."""

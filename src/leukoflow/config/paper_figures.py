@@ -203,11 +203,11 @@ def _apart_from(model: Model, varies: Sequence[str]) -> str:
 
 def _robustness(study: Study, place: _Place, names: Sequence[str]) -> tuple[list[Shown], str]:
     """Accuracy of the paper's models under the changes that the figure is about."""
-    stressed = set(checked_runs(study, "stress"))
-    runs = [run for run in place.runs if run in stressed and name_of("robustness", run) in names]
+    robustness_runs = set(checked_runs(study, "robustness"))
+    runs = [run for run in place.runs if run in robustness_runs and name_of("robustness", run) in names]
     if not runs:
         return [], "this study changes no pictures for the paper's models"
-    levels = study.evaluation.stress
+    levels = study.evaluation.robustness
     there = tuple(each for each in place.figure.perturbations if getattr(levels, each))
     if not there:
         return [], f"this study has no levels of {', '.join(place.figure.perturbations)}"

@@ -1,6 +1,6 @@
 """What is checked of the papers' numbers: each check names published numbers and what they are held against.
 
-The arithmetic is `leukoflow.evaluation.plausible`'s; here are its inputs alone, all of them published or counted.
+The arithmetic is `leukoflow.papers.plausible`'s; here are its inputs alone, all of them published or counted.
 """
 
 from typing import Annotated, Literal

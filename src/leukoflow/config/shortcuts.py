@@ -6,7 +6,7 @@ from leukoflow.config.base import Section
 
 
 class Shortcuts(Section):
-    """How the shortcut audit is made. What changes images is done where the check `stress` is asked for."""
+    """How the shortcut audit is made. What changes images is done where the check `robustness` is asked for."""
 
     images: int = Field(20_000, ge=50)
     """Most images that the probes learn from, and most that they are tested on; more are sampled."""

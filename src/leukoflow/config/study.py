@@ -17,7 +17,7 @@ from leukoflow.config.segmentation import Segmentation
 from leukoflow.config.splits import Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
-from leukoflow.config.twins import with_recipe, with_shares
+from leukoflow.config.variants import with_recipe, with_shares
 from leukoflow.config.views import WHOLE, View
 from leukoflow.core.runs import is_baseline
 

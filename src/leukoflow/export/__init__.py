@@ -1,1 +1,1 @@
-"""Writing a trained model as a folder that `leukoflow.artefact` answers with."""
+"""Writing a trained model as a folder that `leukoflow.runtime` answers with."""

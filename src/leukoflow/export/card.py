@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from leukoflow.artefact.schema import FILES, Export
 from leukoflow.config.study import Study
 from leukoflow.core.names import shown
+from leukoflow.runtime.schema import FILES, Export
 
 RESEARCH = (
     "**For research only. This is no medical device and no diagnosis.** It must not decide about a patient, and its "

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leukoflow.artefact.schema import Confidence, Conformal, Novelty, Range, Result
+from leukoflow.audits.conformal import calibrate, needed
+from leukoflow.audits.selective import least_confidence
 from leukoflow.config.export import Export
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run
-from leukoflow.evaluation.calibrators import TEMPERATURE, fit
-from leukoflow.evaluation.conformal import calibrate, needed
-from leukoflow.evaluation.scores import EVERY, Sample
-from leukoflow.evaluation.selective import least_confidence
+from leukoflow.runtime.schema import Confidence, Conformal, Novelty, Range, Result
+from leukoflow.stats.calibrators import TEMPERATURE, fit
+from leukoflow.stats.scores import EVERY, Sample
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc")
 """Figures that are exported."""
@@ -24,7 +24,7 @@ NOVELTY = "mahalanobis"
 
 def calibrated(run: Run, predictions: pd.DataFrame, classes: Sequence[str], asked: Export) -> dict[str, Any]:
     """Temperature, and the thresholds of confidence and conformal sets on the probabilities that it gives: what
-    `artefact.schema.Export` has of them. All from the validation images of the run's predictions."""
+    `runtime.schema.Export` has of them. All from the validation images of the run's predictions."""
     rows = predictions[(predictions["role"] == "validation") & (predictions["y"] >= 0)]
     if rows.empty:
         raise LeukoFlowError(f"{run.name}: no validation images among its predictions; predict again")

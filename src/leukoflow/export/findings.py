@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from leukoflow.artefact.schema import Confidence, Result
 from leukoflow.core.runs import BASELINE, Run
-from leukoflow.evaluation.scores import UNSEEN
 from leukoflow.export.facts import of_run, results
+from leukoflow.runtime.schema import Confidence, Result
+from leukoflow.stats.scores import UNSEEN
 
 FEW_GROUPS = 20
 HELD_OUT = {

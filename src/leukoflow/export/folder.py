@@ -12,8 +12,6 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-from leukoflow.artefact.schema import FILES, Cost, Role
-from leukoflow.artefact.sessions import session
 from leukoflow.cells.segmenter import load_segmenter
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
@@ -21,6 +19,8 @@ from leukoflow.export.gradient import inputs_of, tail
 from leukoflow.export.network import Exported
 from leukoflow.export.onnx import write_int8, write_onnx
 from leukoflow.models.inference import save_tensors, to_input
+from leukoflow.runtime.schema import FILES, Cost, Role
+from leukoflow.runtime.sessions import session
 
 THUMBNAIL = 112
 """Largest side of the small pictures, pixels."""

@@ -47,7 +47,7 @@ class Shown:
 
 def own_method(rows: pd.DataFrame) -> list[str]:
     """The methods of a model that are drawn: Grad-CAM, and what shows its attention over all blocks."""
-    found = list(dict.fromkeys(rows.loc[~rows["blind"].astype(bool), "method"]))
+    found = list(dict.fromkeys(rows.loc[~rows["reference_map"].astype(bool), "method"]))
     return [name for name in found if name != "attention" or "rollout" not in found]
 
 
@@ -194,17 +194,17 @@ PANELS = {
 }
 """Title of each panel, and the value that says nothing."""
 COLOURS = {"gradcam": ("#0072B2", "o"), "attention": ("#D55E00", "s"), "rollout": ("#009E73", "D")}
-BLIND = {"centre": ("^", "centre, knows no network"), "edges": ("v", "edges, know no network")}
+REFERENCE_MAPS = {"centre": ("^", "centre, knows no network"), "edges": ("v", "edges, know no network")}
 
 
 def explanation_scores(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """A row for each model and method, a panel for each score with its interval; blind maps hollow beside them.
+    """A row for each model and method, a panel for each score with its interval; reference maps hollow beside them.
 
     `table` holds the explanations of one panel.
     """
     every = table[(table["subset"] == "all") & table["score"].isin(PANELS)]
     names = [name for name in PANELS if every.loc[every["score"] == name, "value"].notna().any()]
-    own = every[~every["blind"].astype(bool)]
+    own = every[~every["reference_map"].astype(bool)]
     if own.empty or not names:
         return empty("No model was explained."), every
     keys = list(dict.fromkeys(zip(own["model"], own["method"], strict=True)))
@@ -232,11 +232,11 @@ def _score(axes: Axes, part: pd.DataFrame, key: tuple[str, str], place: int, sco
     axes.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="round")
     axes.plot(value, place, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
     if score.startswith("rank"):
-        return  # of blind maps these are 1 by construction
-    for name, (shape, _) in BLIND.items():
+        return  # of reference maps these are 1 by construction
+    for name, (shape, _) in REFERENCE_MAPS.items():
         if (key[0], name) in part.index:
-            blind = part["value"].to_dict()[key[0], name]
-            axes.plot(blind, place, shape, color=MUTED, markerfacecolor="white", markersize=4, zorder=1.5)
+            value = part["value"].to_dict()[key[0], name]
+            axes.plot(value, place, shape, color=MUTED, markerfacecolor="white", markersize=4, zorder=1.5)
 
 
 def _legend(figure: Figure, methods: set[str]) -> None:
@@ -247,7 +247,7 @@ def _legend(figure: Figure, methods: set[str]) -> None:
     ]
     handles += [
         Line2D([], [], color=MUTED, marker=marker, markerfacecolor="white", linestyle="none", label=label)
-        for marker, label in BLIND.values()
+        for marker, label in REFERENCE_MAPS.values()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5)
 

@@ -12,7 +12,7 @@ from leukoflow.figures.style import MUTED, PALETTE, empty
 
 COLUMNS = ["protocol", "model", "planted", "measure", "value", "low", "high", "level"]
 SHARES = {
-    "blind_share": ("explained without seeing a cell", PALETTE[1], "o", "-"),
+    "no_cell_share": ("explained without seeing a cell", PALETTE[1], "o", "-"),
     "colour_share": ("explained by colours, cells' included", PALETTE[4], "s", "--"),
 }
 SWAP = {
@@ -21,7 +21,7 @@ SWAP = {
 }
 ACCURACY = {
     "accuracy": ("network", PALETTE[0], "o", "-"),
-    "blind_accuracy": ("best probe that sees no cell", PALETTE[1], "o", "-"),
+    "no_cell_accuracy": ("best probe that sees no cell", PALETTE[1], "o", "-"),
     "swap_accuracy": ("network in another class' stain", PALETTE[3], "D", "-"),
 }
 PROBES = {"scale_bar": ("probe of the file's scale bar", PALETTE[7], "v", ":")}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from leukoflow.config.stress import Stress
+from leukoflow.config.robustness import Robustness
 
 Family = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 WIDTH = 224
@@ -186,10 +186,10 @@ FAMILIES: dict[str, Family] = {
     "contrast": contrast,
     "stain_shift": stain_shift,
 }
-"""Families by the names of their keys in section `evaluation.stress`."""
+"""Families by the names of their keys in section `evaluation.robustness`."""
 
 
-def changes_of(settings: Stress) -> list[Change]:
+def changes_of(settings: Robustness) -> list[Change]:
     """The images as they are, then every level of every family."""
     listed = [(name, float(level)) for name in FAMILIES for level in getattr(settings, name)]
     return [UNCHANGED, *(Change(name, level, _at(FAMILIES[name], level)) for name, level in listed)]

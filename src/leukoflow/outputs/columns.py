@@ -62,7 +62,7 @@ COLUMNS = {
     "kappa": "Cohen's kappa, -1 to 1",
     "chance": "accuracy of always naming the most frequent class, 0 to 1",
     "difference": "difference in accuracy, -1 to 1",
-    "level": "strength of the change, in the unit of its kind (`evaluation.stress`); empty if it has none",
+    "level": "strength of the change, in the unit of its kind (`evaluation.robustness`); empty if it has none",
     # What a model is.
     "weights": "what the network started from: random weights, or their source",
     "recipe": "entry of section `recipes` that it was trained by; `own` for the model's own",
@@ -257,10 +257,10 @@ COLUMNS = {
     "cells) or `file` (facts of the file)",
     "probes.images": "test images, over all folds",
     "validation_accuracy": "accuracy on validation images, by which the best probe is chosen, 0 to 1",
-    "blind_probe": "best probe of kind `no cell`, chosen on validation images",
-    "blind_accuracy": "its accuracy, 0 to 1",
-    "blind_share": "share of the model's accuracy above chance that it reaches; 1 is all",
-    "blind_lead": "accuracy of the model less that of the probe",
+    "no_cell_probe": "best probe of kind `no cell`, chosen on validation images",
+    "no_cell_accuracy": "its accuracy, 0 to 1",
+    "no_cell_share": "share of the model's accuracy above chance that it reaches; 1 is all",
+    "no_cell_lead": "accuracy of the model less that of the probe",
     "colour_probe": "best probe of kind `colours`, chosen on validation images",
     "colour_accuracy": "its accuracy, 0 to 1",
     "colour_share": "share of the model's accuracy above chance that it reaches; 1 is all",
@@ -284,8 +284,8 @@ COLUMNS = {
     "perturbation": "kind of change; `none` for unchanged images",
     "robustness.perturbation": "kind of change; `none` for unchanged images; `light`, `sharpness`, `place` and `all` "
     "are means over kinds",
-    "gains.perturbation": "`none` for unchanged images, or kinds of changes that are averaged: `light`, `sharpness`, "
-    "`place`, `all`",
+    "remedies.perturbation": "`none` for unchanged images, or kinds of changes that are averaged: `light`, "
+    "`sharpness`, `place`, `all`",
     "robustness.metric": "accuracy, macro_f1, confidence (mean), changed (share with another answer) or drop (accuracy "
     "lost), all 0 to 1 but the last (-1 to 1)",
     "module": "name of the module",
@@ -366,7 +366,7 @@ COLUMNS = {
     # explanations
     "explanations.subset": "`all` images, or those that the network gets `right` or `wrong`",
     "method": "method that makes the heat map",
-    "blind": "whether the map knows no network, but at most the picture",
+    "reference_map": "whether the map knows no network, but at most the picture",
     "explanations.score": "a column of `runs/RUN/explain.parquet`; `cells_ratio` and `nuclei_ratio` (heat in a region "
     "over its area, 1 if heat falls anywhere); `deletion_gain` and `insertion_gain` (above 0: better than the uniform "
     "map)",
@@ -389,9 +389,9 @@ COLUMNS = {
     "published_vs_reproduced.low": "lower limit of `reproduced`",
     "published_vs_reproduced.high": "upper limit of `reproduced`",
     "published_vs_reproduced.difference": "`reproduced` less `published`",
-    "honest_protocol": "the strictest other split of the study",
-    "honest": "the same measured under it; of external cohorts without copies of training images",
-    "honest_difference": "`honest` less `published`",
+    "strictest_protocol": "the strictest other split of the study",
+    "strictest": "the same measured under it; of external cohorts without copies of training images",
+    "strictest_difference": "`strictest` less `published`",
     "counted": "parameters counted in the network of the published size; empty for other numbers",
     "comparable": "whether the run tests the publication: `yes`, `unclear` or `no`",
     "differences": "what about the run is not as published, in words",
@@ -544,8 +544,8 @@ COLUMNS = {
     "spread": "spread of the outputs: 1 if they lie evenly on the sphere, 0 if all images look alike",
     "collapsed": "whether the spread is so small that nothing is told apart",
     "runs/predictions.cohort": "cohort of the image",
-    "runs/stress.cohort": "cohort of the image",
-    "runs/stress.target": "for stains, whose: `class:NAME` or `cluster:NAME:CLUSTER`; else empty",
+    "runs/changed.cohort": "cohort of the image",
+    "runs/changed.target": "for stains, whose: `class:NAME` or `cluster:NAME:CLUSTER`; else empty",
     "logits": "logits, a list with one for each class",
     "probabilities": "probabilities, a list with one for each class, 0 to 1",
     "runs/novelty.role": "`validation`, `test`, `external` or `non-smear`",

@@ -341,7 +341,7 @@ FIGURES = (
         "the standard deviation over runs, macro F1 is dotted.",
     ),
     FigureSpec(
-        "robustness", lambda plan: plan.stressed_panels, "robustness.draw_robustness",
+        "robustness", lambda plan: plan.robustness_panels, "robustness.draw_robustness",
         _parts("robustness", "robustness"), "robustness",
         "Accuracy on changed test images of {0}, {2} view, {3} split, with 95 % intervals where models "
         "are few; the colour baseline broken. Harm grows to the right, or away from the upright line.",

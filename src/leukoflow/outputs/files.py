@@ -94,11 +94,11 @@ FILES = (
     ),
     FileSpec("cohorts/COHORT/rejects.csv", "manifest", "A file that cannot be used.", "path reason"),
     FileSpec(
-        "quality/duplicates.parquet", "relate", "A pair of copies, within a cohort or across two.",
+        "quality/duplicates.parquet", "group_images", "A pair of copies, within a cohort or across two.",
         "quality.duplicates.COLUMNS",
     ),
     FileSpec(
-        "quality/groups.parquet", "relate", "An image: the copies and the acquisition that it belongs to.",
+        "quality/groups.parquet", "group_images", "An image: the copies and the acquisition that it belongs to.",
         "cohort image_id duplicate_group acquisition",
     ),
     FileSpec(
@@ -220,8 +220,8 @@ FILES = (
         "training.predictions.COLUMNS",
     ),
     FileSpec(
-        "runs/RUN/stress.parquet", "stress", "A test image under one change, and what the model answers.",
-        "steps.stress.COLUMNS",
+        "runs/RUN/changed.parquet", "predict_changed", "A test image under one change, and what the model answers.",
+        "steps.predict_changed.COLUMNS",
     ),
     FileSpec("runs/RUN/modules.csv", "modules", "Rows of `tables/modules.csv`."),
     FileSpec(
@@ -237,7 +237,7 @@ FILES = (
     ),
     FileSpec(
         "runs/RUN/explain.parquet", "explain", "A heat map: image, method and scores.",
-        "image_id group y predicted method blind empty cells_area nuclei_area probability blurred cells nuclei "
+        "image_id group y predicted method reference_map empty cells_area nuclei_area probability blurred cells nuclei "
         "deletion insertion rank_edges rank_head rank_all",
     ),
     FileSpec("runs/RUN/explain.npy", "explain", "The heat maps in the same order: uint8 [maps, height, width]."),
@@ -248,11 +248,11 @@ FILES = (
     FileSpec("parts/scores/PANEL/scores.csv", "score", "Rows of `tables/scores.csv`."),
     FileSpec(
         "parts/scores/PANEL/confusion.csv", "score", "A cell of a run's confusion matrix.",
-        "evaluation.scores.CONFUSION_COLUMNS",
+        "stats.scores.CONFUSION_COLUMNS",
     ),
     FileSpec(
         "parts/assessment/PANEL/curves.csv", "assess", "A point of a model's curve, folds and seeds pooled.",
-        "evaluation.assess.COLUMNS",
+        "stats.assess.COLUMNS",
     ),
     FileSpec(
         "parts/abstention/PANEL/risk_curves.csv", "abstain",

@@ -89,7 +89,9 @@ class Plan:
     @cached_property
     def remedied(self) -> list[Panel]:
         """Experiments whose models are compared with a reference on changed images; without one, the first."""
-        checked: list[Panel] = [each for each in self.compared if "stress" in self.study.experiments[each[0]].checks]
+        checked: list[Panel] = [
+            each for each in self.compared if "robustness" in self.study.experiments[each[0]].checks
+        ]
         return checked or self._first_experiment
 
     @property
@@ -176,21 +178,21 @@ class Plan:
         return sorted({view for view in views if views.count(view) > 1})
 
     @cached_property
-    def stressed(self) -> list[Run]:
+    def robustness_runs(self) -> list[Run]:
         """Runs that are tested on changed images; features of cells would need these segmented again."""
         kinds = {name: each.kind for name, each in self.study.features.items()}
-        checked = checked_runs(self.study, "stress")
+        checked = checked_runs(self.study, "robustness")
         return [run for run in checked if kinds.get(self.study.models[run.model].features or "") != "morphology"]
 
     @cached_property
-    def stressed_panels(self) -> list[Panel]:
+    def robustness_panels(self) -> list[Panel]:
         """Panels of those runs."""
-        return sorted({panel_of(run) for run in self.stressed})
+        return sorted({panel_of(run) for run in self.robustness_runs})
 
     @cached_property
     def module_panels(self) -> list[Panel]:
         """Panels of those runs whose network has modules of attention that are compared."""
-        return sorted({panel_of(run) for run in self.stressed if self.has_modules(run)})
+        return sorted({panel_of(run) for run in self.robustness_runs if self.has_modules(run)})
 
     @cached_property
     def novelty_panels(self) -> list[Panel]:

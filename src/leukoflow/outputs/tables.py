@@ -37,7 +37,7 @@ PARTS_OF: dict[str, Callable[[Plan], Sequence[Panel]]] = {
     "leakage": lambda plan: plan.trained,
     "assessment": lambda plan: plan.main_panels,
     # Without such a run, the first panel or experiment gives a table without rows.
-    "robustness": lambda plan: plan.stressed_panels or plan.panels[:1],
+    "robustness": lambda plan: plan.robustness_panels or plan.panels[:1],
     "remedies": lambda plan: plan.remedied,
     "profile": lambda plan: plan.profiled,
     "explanations": _nothing_explained,
@@ -47,177 +47,177 @@ PARTS_OF: dict[str, Callable[[Plan], Sequence[Panel]]] = {
 """For each kind of parts, the panels whose parts a study has, in the order of the table."""
 TABLES = (
     TableSpec(
-        "scores", "tables", "details", "evaluation.scores.SCORE_COLUMNS",
+        "scores", "tables", "details", "stats.scores.SCORE_COLUMNS",
         "A metric of one run on one target, role and subset of images, over all classes or of one. It has a row for "
         "each kind of interval. Counts of images are among the metrics.",
     ),
     TableSpec(
-        "leaderboard", "tables", "leaderboards", "evaluation.tables.LEADERBOARD_COLUMNS",
+        "leaderboard", "tables", "leaderboards", "stats.leaderboard.LEADERBOARD_COLUMNS",
         "A model on one cohort, task, view and protocol: metrics on the cohort's own test images, means over folds "
         "and seeds, with intervals; what the model started from, its recipe, and the metrics as published.",
     ),
     TableSpec(
-        "external", "tables", "external", "evaluation.tables.EXTERNAL_COLUMNS",
+        "external", "tables", "external", "stats.leaderboard.EXTERNAL_COLUMNS",
         "A model on another cohort than its own: metrics with intervals, on all labelled images and on those without "
         "a copy among the images that it was trained on. A study without external cohorts has a shorter header and no "
         "row.",
     ),
     TableSpec(
-        "cohorts", "tables", "cohorts", "evaluation.cohort_tables.COHORT_COLUMNS",
+        "cohorts", "tables", "cohorts", "quality.tables.COHORT_COLUMNS",
         "A fact of a cohort, measured and published: numbers of images, files, rejects, duplicates, scale bars and "
         "names that look alike; warnings; medians of quality.",
     ),
     TableSpec(
-        "label_conflicts", "tables", "cohorts", "evaluation.cohort_tables.CONFLICT_COLUMNS",
+        "label_conflicts", "tables", "cohorts", "quality.tables.CONFLICT_COLUMNS",
         "A pair of copies, within a cohort or across two, whose labels differ.",
     ),
     TableSpec(
-        "audit", "tables", "splits", "evaluation.cohort_tables.AUDIT_COLUMNS",
+        "audit", "tables", "splits", "quality.tables.AUDIT_COLUMNS",
         "A fold of a split: images in each role, and how many test images share a duplicate, acquisition or patient "
         "with training or validation images.",
     ),
     TableSpec(
-        "comparisons", "tables", "leaderboards", "evaluation.compare.COLUMNS",
+        "comparisons", "tables", "leaderboards", "stats.compare.COLUMNS",
         "A model of an experiment against the experiment's reference: paired difference in accuracy on the same test "
         "images, interval, p-values, and the difference as published.",
     ),
     TableSpec(
-        "segmentation", "cell_tables", "cells", "evaluation.cell_tables.COLUMNS",
+        "segmentation", "cell_tables", "cells", "cells.tables.COLUMNS",
         "A segmenter on the masks of one source: a measure of overlap of cells or nuclei, mean over held-out images, "
         "with its interval.",
     ),
     TableSpec(
-        "instances", "cell_tables", "cells", "evaluation.cell_tables.COLUMNS",
+        "instances", "cell_tables", "cells", "cells.tables.COLUMNS",
         "A segmenter on one source whose masks tell cells apart: cells found and missed, average precision, errors of "
         "counting.",
     ),
     TableSpec(
-        "masks", "cell_tables", "cells", "evaluation.cell_tables.COLUMNS",
+        "masks", "cell_tables", "cells", "cells.tables.COLUMNS",
         "A source of masks: how many are used, hold no cell, and are rejected, whole and by reason.",
     ),
     TableSpec(
-        "cells", "cell_tables", "cells", "evaluation.cell_tables.COLUMNS",
+        "cells", "cell_tables", "cells", "cells.tables.COLUMNS",
         "A measure of the white cells of a cohort, whole or of one label: numbers of images and cells, quartiles.",
     ),
     TableSpec(
-        "selection", "cell_tables", "features", "evaluation.cell_tables.COLUMNS",
+        "selection", "cell_tables", "features", "cells.tables.COLUMNS",
         "One of the leading features of a selection: its rank and score.",
     ),
     TableSpec(
-        "stability", "cell_tables", "features", "evaluation.cell_tables.COLUMNS",
+        "stability", "cell_tables", "features", "cells.tables.COLUMNS",
         "Agreement of two rankings, each made without another part of the training images, by number of features.",
     ),
     TableSpec(
-        "neighbours", "cell_tables", "features", "evaluation.cell_tables.COLUMNS",
+        "neighbours", "cell_tables", "features", "cells.tables.COLUMNS",
         "What the nearest neighbours of images in the space of features share, and what chance would give.",
     ),
     TableSpec(
-        "statistics", "statistics", "statistics", "evaluation.statistics.COLUMNS",
+        "statistics", "statistics", "statistics", "stats.comparisons.COLUMNS",
         "A test between models of an experiment, or of all of them: what it compares, statistic, p-value, adjusted "
         "p-value, and what it cannot say.",
     ),
     TableSpec(
-        "ranks", "statistics", "statistics", "evaluation.statistics.RANK_COLUMNS",
+        "ranks", "statistics", "statistics", "stats.comparisons.RANK_COLUMNS",
         "A model of an experiment: its mean rank by accuracy over blocks, and the critical difference.",
     ),
     TableSpec(
-        "leakage", "leakage", "leakage", "evaluation.leakage.COLUMNS",
+        "leakage", "leakage", "leakage", "audits.leakage.COLUMNS",
         "A model under one split, on one target: accuracy on all images, on copies of images that it was trained on or "
         "on the rest; and its difference to images split at random, or to the rest.",
     ),
     TableSpec(
-        "calibration", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "calibration", "assessment", "assessment", "stats.assess.COLUMNS",
         "A run on one target, its probabilities as trained or after a calibrator, over all classes or of one: "
         "measures of calibration, some with intervals.",
     ),
     TableSpec(
-        "reliability", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "reliability", "assessment", "assessment", "stats.assess.COLUMNS",
         "A bin of the confidence of a model, or of its probability of one class: number of images, mean probability, "
         "share that came true. Folds and seeds are pooled.",
     ),
     TableSpec(
-        "discrimination", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "discrimination", "assessment", "assessment", "stats.assess.COLUMNS",
         "A run on one target, for one class against the rest or an average over classes: areas under its curves, with "
         "intervals.",
     ),
     TableSpec(
-        "errors", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "errors", "assessment", "assessment", "stats.assess.COLUMNS",
         "A run on one target: accuracy and agreement, which classes it confuses, and its confidence when right and "
         "when wrong.",
     ),
     TableSpec(
-        "operating_points", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "operating_points", "assessment", "assessment", "stats.assess.COLUMNS",
         "A threshold for one class of a run, chosen on validation images: sensitivity and specificity on one target.",
     ),
     TableSpec(
-        "prevalence", "assessment", "assessment", "evaluation.assess.COLUMNS",
+        "prevalence", "assessment", "assessment", "stats.assess.COLUMNS",
         "A run on one target if one class made up another share of the images: accuracy and predictive values.",
     ),
     TableSpec(
-        "probes", "probes", "shortcuts", "evaluation.probes.PROBE_COLUMNS",
+        "probes", "probes", "shortcuts", "audits.probes.PROBE_COLUMNS",
         "A classifier that sees no shape of a cell, under one split: what it sees, and its accuracy with interval.",
     ),
     TableSpec(
-        "shortcut_audit", "shortcuts", "shortcuts", "evaluation.shortcuts.AUDIT_COLUMNS",
+        "shortcut_audit", "shortcuts", "shortcuts", "audits.shortcuts.AUDIT_COLUMNS",
         "A model: its accuracy, how much of it probes reach, what other stains leave of it, and the verdict.",
     ),
     TableSpec(
-        "stain_swap", "shortcuts", "shortcuts", "evaluation.shortcuts.PANEL model evaluation.swap.SWAP_COLUMNS",
+        "stain_swap", "shortcuts", "shortcuts", "audits.shortcuts.PANEL model audits.swap.SWAP_COLUMNS",
         "A model on test images in other stains, by whose stain it is: accuracy, and share of predictions that "
         "change.",
     ),
     TableSpec(
-        "neutralised", "shortcuts", "shortcuts", "evaluation.shortcuts.PANEL model evaluation.swap.NEUTRAL_COLUMNS",
+        "neutralised", "shortcuts", "shortcuts", "audits.shortcuts.PANEL model audits.swap.NEUTRAL_COLUMNS",
         "A model on test images from which one shortcut was taken: accuracy before and after, and the difference.",
     ),
     TableSpec(
-        "robustness", "robustness", "robustness", "evaluation.robustness.COLUMNS",
+        "robustness", "robustness", "robustness", "audits.robustness.COLUMNS",
         "A metric of a model on test images changed in one way and strength, or a mean over kinds of changes, with "
         "its interval.",
     ),
     TableSpec(
-        "modules", "robustness", "robustness", "evaluation.modules.COLUMNS",
+        "modules", "robustness", "robustness", "audits.modules.COLUMNS",
         "A module of attention of a run on changed test images: a measure of how far it is from itself on the "
         "unchanged ones, median and quartiles over images.",
     ),
     TableSpec(
-        "sample_size", "sample_size", "robustness", "evaluation.sample_size.COLUMNS",
+        "sample_size", "sample_size", "robustness", "stats.sample_size.COLUMNS",
         "A metric of a model trained on a share of the training images, mean over its runs, with its interval.",
     ),
     TableSpec(
-        "gains", "remedies", "robustness", "evaluation.remedies.COLUMNS",
+        "remedies", "remedies", "robustness", "audits.remedies.COLUMNS",
         "A model or view of an experiment on changed test images: accuracy, and its difference to the reference on "
         "the same images, with interval.",
     ),
     TableSpec(
-        "efficiency", "profile", "efficiency", "evaluation.efficiency.COLUMNS",
+        "efficiency", "profile", "efficiency", "cost.efficiency.COLUMNS",
         "A model on one cohort, task, view and protocol: size, operations, time, memory, energy and training, from "
         "the picture to the answer.",
     ),
     TableSpec(
-        "energy", "profile", "efficiency", "evaluation.efficiency.ENERGY_COLUMNS",
+        "energy", "profile", "efficiency", "cost.efficiency.ENERGY_COLUMNS",
         "A run: energy of the arithmetic for one image by counted operations, also as a spiking network and without "
         "spikes.",
     ),
     TableSpec(
-        "layers", "profile", "efficiency", "evaluation.efficiency.LAYER_COLUMNS",
+        "layers", "profile", "efficiency", "cost.efficiency.LAYER_COLUMNS",
         "A layer of a network that multiplies: parameters and operations for one image.",
     ),
     TableSpec(
-        "speed", "profile", "efficiency", "evaluation.efficiency.SPEED_COLUMNS",
+        "speed", "profile", "efficiency", "cost.efficiency.SPEED_COLUMNS",
         "A network on one device and batch size: times of passes, images a second, memory.",
     ),
     TableSpec(
-        "explanations", "explanations", "explanations", "evaluation.explanations.COLUMNS",
+        "explanations", "explanations", "explanations", "explain.tables.COLUMNS",
         "A score of the heat maps of a run and method, over all, right or wrong answers, with its interval.",
     ),
     TableSpec(
-        "published_vs_reproduced", "published", "published", "evaluation.published.COLUMNS",
+        "published_vs_reproduced", "published", "published", "papers.published.COLUMNS",
         "A published number and its counterparts here: under images split at random and under the strictest other "
         "split, whether they are comparable, and what differs.",
     ),
     TableSpec(
-        "published_checks", "published", "published", "evaluation.published_checks.COLUMNS",
+        "published_checks", "published", "published", "papers.checks.COLUMNS",
         "A check of published numbers by arithmetic alone: what is printed, what follows, and whether both can be.",
     ),
     TableSpec(
@@ -226,23 +226,23 @@ TABLES = (
     ),
     TableSpec(
         "abstention", "abstention", "abstention",
-        "core.runs.RUN_COLUMNS steps.abstain.WHERE evaluation.selective.COLUMNS",
+        "core.runs.RUN_COLUMNS steps.abstain.WHERE audits.selective.COLUMNS",
         "A run on one target if it answers only the images of which it is surest: accuracy by share answered, share "
         "by accuracy, areas under the curve of risk, and what thresholds from validation images do.",
     ),
     TableSpec(
         "conformal", "abstention", "abstention",
-        "core.runs.RUN_COLUMNS steps.abstain.WHERE evaluation.conformal.COLUMNS",
+        "core.runs.RUN_COLUMNS steps.abstain.WHERE audits.conformal.COLUMNS",
         "Prediction sets of a run on one target, over all images or those of one class: promised and measured "
         "coverage with interval, size of the sets.",
     ),
     TableSpec(
-        "novelty", "abstention", "abstention", "evaluation.detection.COLUMNS",
+        "novelty", "abstention", "abstention", "audits.detection.COLUMNS",
         "A score of strangeness of a run and a kind of image: how well the score tells these from test images, and "
         "how many its threshold refuses.",
     ),
     TableSpec(
-        "gate", "gate", "abstention", "evaluation.gate.COLUMNS",
+        "gate", "gate", "abstention", "audits.gate.COLUMNS",
         "A role, cohort or kind of image at the gate on image quality of one fold: share refused by the whole gate or "
         "one measure, and where images and limits lie.",
     ),

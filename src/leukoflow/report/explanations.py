@@ -36,7 +36,7 @@ class Panel:
     pictures: tuple[Picture, ...]
     readings: dict[str, list[str]]
     table: Grid
-    blind: Grid
+    reference_maps: Grid
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def explanations_section(
         title = f"{key[0]}, {key[1]}, {key[2]} view, {key[3]} split"
         whole = part[part["subset"] == "all"]
         counts = int(most["all"]), int(most.get("wrong", 0))
-        panels.append(Panel(title, *counts, tuple(own), readings(whole), networks(whole), blind_maps(whole)))
+        panels.append(Panel(title, *counts, tuple(own), readings(whole), networks(whole), reference_maps(whole)))
     return Explanations(tuple(panels), bool(table.loc[table["score"] == "cells", "value"].notna().any()))
 
 
@@ -81,7 +81,7 @@ def scores_of(part: pd.DataFrame) -> dict[tuple[str, str], Scores]:
 def networks(part: pd.DataFrame) -> Grid:
     """A row for each model and each of its own methods."""
     rows = []
-    for (model, method), scores in scores_of(part[~part["blind"].astype(bool)]).items():
+    for (model, method), scores in scores_of(part[~part["reference_map"].astype(bool)]).items():
         cells = [Cell(model), Cell(METHODS[method])]
         cells += [_pair(scores["probability"], scores["blurred"]), _pair(scores["cells"], scores["cells_area"])]
         cells += [_times(scores[name]) for name in ("cells_ratio", "nuclei_ratio")]
@@ -100,19 +100,19 @@ def readings(part: pd.DataFrame) -> dict[str, list[str]]:
     """What the scores say in words, and of which models and methods, in the table's order."""
     every = scores_of(part)
     found: dict[str, list[str]] = {}
-    for (model, method), scores in scores_of(part[~part["blind"].astype(bool)]).items():
-        blind = [every[model, name]["cells_ratio"]["value"] for name in ("centre", "edges")]
-        text = reading(scores, max(blind))
+    for (model, method), scores in scores_of(part[~part["reference_map"].astype(bool)]).items():
+        references = [every[model, name]["cells_ratio"]["value"] for name in ("centre", "edges")]
+        text = reading(scores, max(references))
         if text != words.NONE:
             found.setdefault(text, []).append(f"{model} ({METHODS[method]})")
     return found
 
 
-def blind_maps(part: pd.DataFrame) -> Grid:
+def reference_maps(part: pd.DataFrame) -> Grid:
     """The maps that know no network: shares of the first model's images, gains as means over models."""
     rows = []
-    blind = part[part["blind"].astype(bool)]
-    for method, own in blind.groupby("method", sort=False):
+    references = part[part["reference_map"].astype(bool)]
+    for method, own in references.groupby("method", sort=False):
         means = own.groupby("score")["value"].mean()
         texts = [words.percent(means["cells"]), *(_ratio(means[name]) for name in ("cells_ratio", "nuclei_ratio"))]
         texts += [_signed(words.decimal(means[name], 2)) for name in ("deletion_gain", "insertion_gain")]
@@ -123,8 +123,8 @@ def blind_maps(part: pd.DataFrame) -> Grid:
     return grid("Maps that know no network; means over the models.", [*columns, "Insertion gain"], rows)
 
 
-def reading(scores: Scores, blind: float) -> str:
-    """What the scores of one map say, in a few words; `blind` is the best ratio of a map that knows no network."""
+def reading(scores: Scores, reference: float) -> str:
+    """What the scores of one map say, in a few words; `reference` is the best ratio of a reference map."""
     said = []
     ratio = scores["cells_ratio"]
     if not words.missing(ratio["low"]):
@@ -132,7 +132,7 @@ def reading(scores: Scores, blind: float) -> str:
             said.append("looks beside the cells")
         elif ratio["low"] <= 1:
             said.append("no more in cells than chance")
-        elif ratio["low"] <= blind:
+        elif ratio["low"] <= reference:
             said.append("more in cells than chance, no more than a map that knows no network")
         else:
             said.append("more in cells than a map that knows no network")

@@ -32,7 +32,7 @@ def published_section(
         return None
     rows, checks = (tables[name][tables[name]["paper"].isin(here)] for name in (TABLE, CHECKS))
     counts = rows["metric"] == "parameters"
-    run = rows["model"].notna() & (rows["reproduced"].notna() | rows["honest"].notna())
+    run = rows["model"].notna() & (rows["reproduced"].notna() | rows["strictest"].notna())
     return {
         "numbers": len(rows),
         "run": int(run.sum()),
@@ -101,9 +101,9 @@ def reproduced(table: pd.DataFrame) -> Grid | None:
         cells = [Cell(row["what"], note=f"{row['system']}; here {row['model']}")]
         cells.append(_value(row, "published", "published_low", "published_high"))
         cells += [_value(row, "reproduced", "low", "high"), _difference(row, "difference")]
-        strict = _value(row, "honest", "honest_low", "honest_high")
-        cells.append(replace(strict, note=", ".join(filter(None, [strict.note, _said(row["honest_protocol"])]))))
-        cells += [_difference(row, "honest_difference"), _text(row["comparable"])]
+        strict = _value(row, "strictest", "strictest_low", "strictest_high")
+        cells.append(replace(strict, note=", ".join(filter(None, [strict.note, _said(row["strictest_protocol"])]))))
+        cells += [_difference(row, "strictest_difference"), _text(row["comparable"])]
         cells.append(Cell(VERDICTS.get(_said(row["verdict"]), "")))
         rows.append(Row(tuple(cells)))
     columns = ["What, and our model", "Published", "Here, images at random", "Points", "Here, strictest split"]

@@ -91,10 +91,10 @@ def robustness_section(
         own = [each for each in pictures if each.family == "robustness" and each.parts == key]
         title = f"{cohort}, {task}: {view} view, {protocol} split"
         panels.append(PanelContent(title, sentences(part), worst(part), tuple(own)))
-    asked = {name for each in study.experiments.values() if "stress" in each.checks for name in each.models}
+    asked = {name for each in study.experiments.values() if "robustness" in each.checks for name in each.models}
     left = sorted(name for name in asked if _reads_cells(study, name))
     shown = tuple(each for each in pictures if each.family == "sample_size")
-    remedies = tuple(gains_grid(part) for _, part in tables["gains"].groupby("experiment", sort=False))
+    remedies = tuple(remedies_grid(part) for _, part in tables["remedies"].groupby("experiment", sort=False))
     return Robustness(
         tuple(panels),
         published(study, table),
@@ -252,7 +252,7 @@ def modules_grid(table: pd.DataFrame) -> Grid | None:
     return grid(caption, [*columns, *(FAMILIES[name][0] for name in present)], rows)
 
 
-def gains_grid(table: pd.DataFrame) -> Grid:
+def remedies_grid(table: pd.DataFrame) -> Grid:
     """Accuracy of each model and view of an experiment less its reference's, in points, by kind of change."""
     rows = []
     kinds = [name for name in KINDS if name in set(table["perturbation"])]

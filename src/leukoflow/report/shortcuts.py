@@ -122,9 +122,9 @@ def _models(table: pd.DataFrame) -> Grid:
     for row in table.to_dict("records"):
         cells = [Cell(row["model"]), Cell(LEVELS[row["level"]]), _share(row, "accuracy")]
         cells += [
-            Cell(row["blind_probe"].replace("_", " ")),
-            _share(row, "blind_accuracy"),
-            _share(row, "blind_share", 0),
+            Cell(row["no_cell_probe"].replace("_", " ")),
+            _share(row, "no_cell_accuracy"),
+            _share(row, "no_cell_share", 0),
         ]
         cells += [_share(row, "colour_share", 0)]
         cells += [_share(row, f"swap_{name}") for name in ("flips", "accuracy", "own_accuracy")]

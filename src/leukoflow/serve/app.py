@@ -17,11 +17,11 @@ import leukoflow
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.serve.connections import PunctualProtocol
 from leukoflow.serve.guard import Guard
+from leukoflow.serve.models import ServedModels, find_exports, open_models
 from leukoflow.serve.observe import Numbers, log_to_stderr
 from leukoflow.serve.options import Settings, settings_of
 from leukoflow.serve.pool import Ledger, Pool
 from leukoflow.serve.routes import State, allowed, open_router, router
-from leukoflow.serve.shelf import Shelf, find_exports, open_shelf
 from leukoflow.serve.words import NOTICE
 
 PAGE = Path(__file__).parent / "page"
@@ -32,7 +32,7 @@ GRACE_SECONDS = 20
 """For what is in work when the service is told to stop."""
 
 
-def create_app(settings: Settings, shelf: Shelf) -> FastAPI:
+def create_app(settings: Settings, models: ServedModels) -> FastAPI:
     """The ASGI application. It writes no file and asks no other host."""
     pool, ledger = Pool(settings.workers, settings.queue), Ledger(settings.held_bytes)
     numbers = Numbers(lambda: pool.taken, lambda: ledger.held)
@@ -52,7 +52,7 @@ def create_app(settings: Settings, shelf: Shelf) -> FastAPI:
         openapi_url="/api/openapi.json",
         lifespan=lifespan,
     )
-    app.state.service = State(settings, shelf, pool, ledger, numbers)
+    app.state.service = State(settings, models, pool, ledger, numbers)
     app.add_middleware(Guard, settings=settings, numbers=numbers)
     app.add_exception_handler(RequestValidationError, wrong_parameter)
     app.include_router(open_router)
@@ -72,13 +72,13 @@ async def wrong_parameter(_request: Request, error: Exception) -> JSONResponse:
 def main(args: argparse.Namespace) -> int:
     """Serve exported models until interrupted. Raises LeukoFlowError for options and folders that cannot be used."""
     settings = settings_of(args)
-    shelf = open_shelf(find_exports(args.models), args.int8)
+    models = open_models(find_exports(args.models), args.int8)
     listening = listen(args.host, args.port)
     log_to_stderr()
     host = f"[{args.host}]" if ":" in args.host else args.host
-    print(f"LeukoFlow at http://{host}:{listening.getsockname()[1]} ({', '.join(shelf)}). Ctrl+C ends it.", flush=True)
+    print(f"LeukoFlow at http://{host}:{listening.getsockname()[1]} ({', '.join(models)}). Ctrl+C ends it.", flush=True)
     config = uvicorn.Config(
-        create_app(settings, shelf),
+        create_app(settings, models),
         http=PunctualProtocol,
         ws="none",
         lifespan="on",

@@ -53,7 +53,7 @@ class Guard:
             await send(message)
 
         try:
-            if reason := stranger(Headers(scope=scope), self.settings):
+            if reason := refusal(Headers(scope=scope), self.settings):
                 await JSONResponse({"detail": reason}, 403)(scope, receive, reply)
             else:
                 await self.app(scope, receive, reply)
@@ -70,8 +70,8 @@ class Guard:
             log.info("request", extra={"facts": facts | scope.get("state", {}).get("facts", {})})
 
 
-def stranger(headers: Headers, settings: Settings) -> str:
-    """Why a request is refused for where it comes from; empty where it is not.
+def refusal(headers: Headers, settings: Settings) -> str:
+    """Why a request is refused for where it comes from; empty if it is not.
 
     Pages of other sites can make a browser send requests here, also under a name of their own that leads to this
     machine.

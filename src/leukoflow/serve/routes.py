@@ -9,15 +9,15 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import leukoflow
-from leukoflow.artefact.images import read_image
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.runtime.images import read_image
 from leukoflow.serve.guard import require_token
+from leukoflow.serve.models import ServedModel, ServedModels
 from leukoflow.serve.observe import Numbers
 from leukoflow.serve.options import Settings
 from leukoflow.serve.pictures import preview
 from leukoflow.serve.pool import FullError, Ledger, Pool
 from leukoflow.serve.schema import Health, Limits, ModelFacts, Problem, Result, Service, result_of
-from leukoflow.serve.shelf import Shelf, Shelved
 from leukoflow.serve.uploads import receive
 
 T = TypeVar("T")
@@ -52,14 +52,14 @@ class State:
     """What the routes work with."""
 
     settings: Settings
-    shelf: Shelf
+    models: ServedModels
     pool: Pool
     ledger: Ledger
     numbers: Numbers
 
 
 @dataclass(frozen=True)
-class Wants:
+class Asked:
     """What an answer should hold besides the class."""
 
     cells: bool
@@ -86,7 +86,7 @@ router = APIRouter()
 @open_router.get("/health", responses=problems(), summary="Whether the service is there")
 async def health(request: Request) -> Health:
     """Needs no token."""
-    return Health(models=len(state_of(request).shelf))
+    return Health(models=len(state_of(request).models))
 
 
 @router.get(
@@ -105,7 +105,7 @@ async def models(request: Request) -> Service:
     """What the page needs at its start."""
     state = state_of(request)
     limits = Limits(max_bytes=state.settings.max_bytes, max_pixels=state.settings.max_pixels, formats=FORMATS)
-    facts = [facts_of(name, each) for name, each in state.shelf.items()]
+    facts = [facts_of(name, each) for name, each in state.models.items()]
     return Service(version=leukoflow.__version__, models=facts, limits=limits)
 
 
@@ -117,7 +117,7 @@ async def models(request: Request) -> Service:
 )
 async def card(request: Request, name: str) -> Response:
     """Intended use, data, results with intervals, audit findings and limits, as a piece of HTML."""
-    return Response(find(state_of(request).shelf, name).card, media_type="text/html")
+    return Response(find(state_of(request).models, name).card, media_type="text/html")
 
 
 @router.post(
@@ -138,14 +138,14 @@ async def answer(
     """The image is held in memory until it is answered, and nothing of it is kept. Looking for cells takes several
     times as long as all the rest: requests without them are answered first."""
     state = state_of(request)
-    shelved = find(state.shelf, name)
-    wants = Wants(cells, heat, neighbours, picture)
+    served = find(state.models, name)
+    asked = Asked(cells, heat, neighbours, picture)
     try:
         if state.pool.full:
             raise FullError
         with state.ledger.hold() as take:
             data = await receive(request, state.settings.max_bytes, state.settings.upload_seconds, take)
-            work = state.pool.submit(look, name, shelved, data, state.settings.max_pixels, wants, long=cells)
+            work = state.pool.submit(answer_image, name, served, data, state.settings.max_pixels, asked, long=cells)
             text, outcome = await first(work, request, state.settings.answer_seconds)
     except FullError as error:
         raise HTTPException(429, "Too many images wait already; try again", {"Retry-After": "1"}) from error
@@ -157,9 +157,9 @@ async def answer(
     return Response(text, media_type="application/json")
 
 
-def facts_of(name: str, shelved: Shelved) -> ModelFacts:
+def facts_of(name: str, served: ServedModel) -> ModelFacts:
     """What the page says of a model."""
-    facts = shelved.model.facts
+    facts = served.model.facts
     return ModelFacts(
         name=name,
         title=facts.title,
@@ -171,19 +171,19 @@ def facts_of(name: str, shelved: Shelved) -> ModelFacts:
     )
 
 
-def find(shelf: Shelf, name: str) -> Shelved:
+def find(models: ServedModels, name: str) -> ServedModel:
     """A model by its name. Raises HTTPException 404."""
-    if name not in shelf:
-        raise HTTPException(404, f"No model of this name; there are: {', '.join(shelf)}")
-    return shelf[name]
+    if name not in models:
+        raise HTTPException(404, f"No model of this name; there are: {', '.join(models)}")
+    return models[name]
 
 
-def look(name: str, shelved: Shelved, data: bytes, max_pixels: int, wants: Wants) -> tuple[bytes, str]:
+def answer_image(name: str, served: ServedModel, data: bytes, max_pixels: int, asked: Asked) -> tuple[bytes, str]:
     """Decode, ask, and put the result as JSON: all that takes long, for a worker thread. Also how it came out."""
-    image = read_image(data, max_pixels, shelved.model.facts.bits)
-    found = shelved.model.answer(image, cells=wants.cells, heat=wants.heat, neighbours=wants.neighbours)
-    shown = preview(image) if wants.picture else None
-    result = result_of(name, found, (image.shape[1], image.shape[0]), shelved.model.facts.measures, wants.cells, shown)
+    image = read_image(data, max_pixels, served.model.facts.bits)
+    found = served.model.answer(image, cells=asked.cells, heat=asked.heat, neighbours=asked.neighbours)
+    shown = preview(image) if asked.picture else None
+    result = result_of(name, found, (image.shape[1], image.shape[0]), served.model.facts.measures, asked.cells, shown)
     return result.model_dump_json().encode(), "abstained" if found.abstains else "answered"
 
 

@@ -4,7 +4,7 @@ import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from leukoflow.artefact.answers import Answer, Cell
+from leukoflow.runtime.answers import Answer, Cell
 from leukoflow.serve.pictures import heat_overlay, thumbnail
 from leukoflow.serve.words import NOTICE, conformal_sentence, headline
 

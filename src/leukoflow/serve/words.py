@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from leukoflow.artefact.answers import Answer
+from leukoflow.runtime.answers import Answer
 
 NOTICE = (
     "For research use only. LeukoFlow is no medical device, has no clearance of any kind, and must not guide the care "

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from leukoflow.audits import conformal, detection, selective
+from leukoflow.audits.thresholds import novelty_thresholds
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import RUN_COLUMNS, Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings, texts
-from leukoflow.evaluation import conformal, detection, selective
-from leukoflow.evaluation.scores import EVERY, Sample, samples
-from leukoflow.evaluation.thresholds import novelty_thresholds
+from leukoflow.stats.scores import EVERY, Sample, samples
 
 WHERE = ["target", "role", "subset", "n", "groups"]
 CURVE = [*RUN_COLUMNS, "target", "role", "subset", "coverage", "accuracy"]

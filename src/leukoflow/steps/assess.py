@@ -11,7 +11,7 @@ from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import add_runs_on, runs_on
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation.assess import assess
+from leukoflow.stats.assess import assess
 
 COLUMNS = ["cohort", "image_id", "group", "role", "y", "perturbation", "logits"]
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from leukoflow.audits.shortcuts import AUDIT_COLUMNS, PANEL, audit
+from leukoflow.audits.swap import NEUTRAL_COLUMNS, SWAP_COLUMNS, neutral_table, swap_table
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, is_baseline, parse_run
 from leukoflow.core.step import log, parser, run, settings, texts
-from leukoflow.evaluation.shortcuts import AUDIT_COLUMNS, PANEL, audit
-from leukoflow.evaluation.swap import NEUTRAL_COLUMNS, SWAP_COLUMNS, neutral_table, swap_table
 
 PREDICTED = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
 CHANGED = ["image_id", "group", "y", "perturbation", "level", "target", "probabilities"]
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--answers", type=Path, required=True, help="what the probes say (Parquet)")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the panel's runs")
-    arguments.add_argument("--stressed", nargs="*", type=parse_run, default=[], help="those put through changed images")
+    arguments.add_argument("--changed", nargs="*", type=parse_run, default=[], help="those put through changed images")
     arguments.add_argument("--output", type=Path, required=True, help="folder for the tables")
     given = arguments.parse_args(argv)
     panel = {name: getattr(given.of[0], name) for name in PANEL}
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     audits, swaps, neutral = [], [], []
     for model in sorted({each.model for each in given.of}, key=lambda name: (not is_baseline(name), name)):
         runs = {each: _predictions(given.runs, each) for each in given.of if each.model == model}
-        changed = {each: _changed(given.runs, each) for each in given.stressed if each.model == model}
+        changed = {each: _changed(given.runs, each) for each in given.changed if each.model == model}
         audits.append(audit(runs, changed, answers, tuple(given.classes), given.settings))
         log.info("%s: %s. %s", model, audits[-1]["level"], audits[-1]["verdict"])
         if changed:
@@ -49,7 +49,7 @@ def _predictions(folder: Path, each: Run) -> pd.DataFrame:
 
 
 def _changed(folder: Path, each: Run) -> pd.DataFrame:
-    return read_table(folder / each.name / "stress.parquet", CHANGED).assign(fold=each.fold, seed=each.seed)
+    return read_table(folder / each.name / "changed.parquet", CHANGED).assign(fold=each.fold, seed=each.seed)
 
 
 def _write(path: Path, tables: list[pd.DataFrame], panel: dict[str, str], columns: list[str]) -> None:

@@ -4,7 +4,6 @@ import hashlib
 from pathlib import Path
 
 import leukoflow
-from leukoflow.artefact.schema import FILES, Export, File, Role, Rule, Segmenter
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_json, write_text
@@ -13,6 +12,7 @@ from leukoflow.core.step import parser, run
 from leukoflow.export import facts
 from leukoflow.export.card import card, licence_notes, licences
 from leukoflow.export.findings import findings
+from leukoflow.runtime.schema import FILES, Export, File, Role, Rule, Segmenter
 
 TABLES = ("scores", "shortcut_audit", "audit")
 

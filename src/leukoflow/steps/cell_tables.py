@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from leukoflow.cells.morphology import FEATURES
+from leukoflow.cells.tables import COLUMNS, cell_rows, gathered, mask_rows, of_run
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, run
-from leukoflow.evaluation.cell_tables import COLUMNS, cell_rows, gathered, mask_rows, of_run
 
 SCALE = ["um_per_pixel", "scale_confidence", "scale_source"]
 UNITS = {feature.name: feature.unit for feature in FEATURES}

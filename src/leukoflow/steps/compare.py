@@ -7,7 +7,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation.compare import answers_of, compare
+from leukoflow.stats.compare import answers_of, compare
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """Explain test images of a trained network: heat maps of every method that it allows, and what they are worth.
 
-Each image is explained for the class that the network predicts. Beside its own methods stand blind ones, which know the
-picture at most. Rows of the heat, uint8 [n, h, w], are those of the table.
+Each image is explained for the class that the network predicts. Reference maps, which know the picture at most, are
+added to its own methods. Rows of the heat, uint8 [n, h, w], are those of the table.
 """
 
 import logging
@@ -20,8 +20,8 @@ from leukoflow.core.files import atomic, read_json, read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.explain import scores
-from leukoflow.explain.blind import BLIND, blind_heat
 from leukoflow.explain.heat import heat, methods, spec_of
+from leukoflow.explain.reference_maps import REFERENCE_MAPS, reference_map
 from leukoflow.explain.sample import sample
 from leukoflow.images.shards import open_view
 from leukoflow.models import inference
@@ -82,7 +82,7 @@ def explained(
             f"{of.name}: {spec_of(model).name} names no target and nothing that attends in its ModelSpec; name one, or "
             "leave explain out of the experiment's checks"
         )
-    every = (*found, *BLIND)
+    every = (*found, *REFERENCE_MAPS)
     starts = range(0, len(chosen), BATCH)
     parts = []
     for start in progress(starts, len(starts), "batch"):
@@ -99,9 +99,12 @@ def explained(
     table = table.assign(_method=table["method"].map(place)).sort_values(["_method", "image_id"], ignore_index=True)
     table = table.drop(columns="_method")
     for name, head_only in (("rank_head", True), ("rank_all", False)):
-        # A blind map is the same whatever the network.
+        # A reference map is the same whatever the network.
         table[name] = np.concatenate(
-            [_scrambled(model, own, found, chosen, pictures, of.seed, head_only), np.ones(len(BLIND) * len(chosen))]
+            [
+                _scrambled(model, own, found, chosen, pictures, of.seed, head_only),
+                np.ones(len(REFERENCE_MAPS) * len(chosen)),
+            ]
         )
     kept = [adaptive_avg_pool2d(own[name][:, None], min(KEPT, own[name].shape[1]))[:, 0] for name in every]
     return table, (torch.cat(kept) * 255).round().byte().numpy()
@@ -120,14 +123,14 @@ def _scored(
     images, classes = _inputs(model, chosen, pictures)
     absent = scores.blurred(images)
     regions = _regions(labels, images)
-    edges = blind_heat(images, "edges")
+    edges = reference_map(images, "edges")
     facts = {f"{name}_area": each.mean(dim=(1, 2)) for name, each in regions.items()}
     facts["probability"] = scores.probability(model, images, classes)
     facts["blurred"] = scores.probability(model, absent, classes)
     tables, maps = [], {}
     for method in every:
-        blind = method in BLIND
-        hot = blind_heat(images, method) if blind else heat(model, images, classes, method)
+        is_reference = method in REFERENCE_MAPS
+        hot = reference_map(images, method) if is_reference else heat(model, images, classes, method)
         maps[method] = hot.cpu()
         values = {name: scores.share_inside(hot, each) for name, each in regions.items()}
         values["deletion"], values["insertion"] = scores.deletion_insertion(
@@ -136,7 +139,7 @@ def _scored(
         numbers = {name: each.double().cpu().numpy() for name, each in (facts | values).items()}
         numbers["rank_edges"] = scores.rank_correlation(hot, edges)
         empty = (hot.amax(dim=(1, 2)) == 0).cpu().numpy()
-        tables.append(chosen.assign(method=method, blind=blind, empty=empty, **numbers))
+        tables.append(chosen.assign(method=method, reference_map=is_reference, empty=empty, **numbers))
     return pd.concat(tables, ignore_index=True), maps
 
 

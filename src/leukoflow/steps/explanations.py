@@ -6,7 +6,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, run, settings
-from leukoflow.evaluation.explanations import explanations
+from leukoflow.explain.tables import explanations
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from leukoflow.artefact.schema import FILES
 from leukoflow.config.export import Export
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, read_json, read_table, write_json
@@ -23,6 +22,7 @@ from leukoflow.core.step import parser, run, settings
 from leukoflow.export import folder as files
 from leukoflow.images.shards import Shards, open_view
 from leukoflow.models import inference
+from leukoflow.runtime.schema import FILES
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from leukoflow.audits import gate
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_json, write_table
@@ -20,7 +21,6 @@ from leukoflow.core.parallel import thread_map
 from leukoflow.core.runs import RUN_COLUMNS, Run, parse_run
 from leukoflow.core.seeding import generator
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation import gate
 from leukoflow.images.non_smears import non_smears
 from leukoflow.images.perturbations import WIDTH, Family, brightness, gaussian_blur
 from leukoflow.images.sources import listed, read, sources

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from leukoflow.audits.leakage import ANSWERS, COLUMNS, Tally, copies, protocols, tally
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation.compare import answered, tested
-from leukoflow.evaluation.leakage import ANSWERS, COLUMNS, Tally, copies, protocols, tally
-from leukoflow.evaluation.overlap import seen_images
+from leukoflow.stats.compare import answered, tested
+from leukoflow.stats.scores import seen_images
 
 READ = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
 

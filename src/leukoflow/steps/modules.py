@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leukoflow.config.stress import Stress
+from leukoflow.audits.modules import compared, rows_of, table_of
+from leukoflow.config.robustness import Robustness
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.seeding import generator
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation.modules import compared, rows_of, table_of
 from leukoflow.images.perturbations import changes_of
 from leukoflow.images.shards import open_view
 from leukoflow.models import inference, registry
@@ -30,7 +30,9 @@ Found = dict[str, tuple[np.ndarray, np.ndarray]]
 def main(argv: list[str] | None = None) -> None:
     """Run the step."""
     arguments = parser(__doc__)
-    arguments.add_argument("--settings", type=settings(Stress), required=True, help="section evaluation.stress (JSON)")
+    arguments.add_argument(
+        "--settings", type=settings(Robustness), required=True, help="evaluation.robustness, as JSON"
+    )
     arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
@@ -42,11 +44,11 @@ def main(argv: list[str] | None = None) -> None:
 
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
-    stress: Stress = args.settings
+    robustness: Robustness = args.settings
     split = read_table(args.split)
     names = split.loc[(split["fold"] == args.run.fold) & (split["role"] == "test"), "image_id"].to_numpy(object)
-    count = min(stress.module_images, len(names))
-    chosen = np.sort(generator(stress.seed, "modules", "sample").choice(len(names), count, replace=False))
+    count = min(robustness.module_images, len(names))
+    chosen = np.sort(generator(robustness.seed, "modules", "sample").choice(len(names), count, replace=False))
     data = open_view(args.view)
     rows, _ = data.groups_of(names[chosen])
     images = data.gather(rows[:count])  # of pictures of cells the first ones
@@ -57,11 +59,11 @@ def main(argv: list[str] | None = None) -> None:
     blocks = model.get_submodule(name) if name else None
     if not isinstance(blocks, nn.Sequential):
         raise LeukoFlowError(f"{args.description}: this network has no modules of attention to compare")
-    unchanged, *changes = changes_of(stress)
+    unchanged, *changes = changes_of(robustness)
     clean = modules_of(model, blocks, images, device)
     found: list[dict[str, object]] = []
     for change in progress([unchanged, *changes], len(changes) + 1, "change"):
-        changed = change.apply(images, generator(stress.seed, "stress", change.family, 0))
+        changed = change.apply(images, generator(robustness.seed, "stress", change.family, 0))
         for name, (maps, attention) in modules_of(model, blocks, changed, device).items():
             found += rows_of(
                 name, change.family, change.level, compared(clean[name][0], maps, clean[name][1], attention)

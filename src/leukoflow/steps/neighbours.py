@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from leukoflow.cells.tables import COLUMNS, of_run
 from leukoflow.config.tasks import Task
 from leukoflow.core.files import write_table
 from leukoflow.core.runs import run_of
 from leukoflow.core.step import parser, run, settings
-from leukoflow.evaluation.cell_tables import COLUMNS, of_run
 from leukoflow.figures.embedding import neighbour_agreement, points_of
 
 

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from leukoflow.audits import novelty
+from leukoflow.audits.thresholds import thresholds_of
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.views import WHOLE, View
 from leukoflow.core.files import read_json, read_table, write_json, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.seeding import generator
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation import novelty
-from leukoflow.evaluation.thresholds import thresholds_of
 from leukoflow.features.matrix import Matrix, open_selection
 from leukoflow.images.non_smears import non_smears
 from leukoflow.images.shards import Shards, open_view

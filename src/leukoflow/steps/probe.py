@@ -11,13 +11,8 @@ import numpy as np
 import pandas as pd
 from PIL.JpegImagePlugin import JpegImageFile
 
-from leukoflow.config.evaluation import Evaluation
-from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import read_table, write_table
-from leukoflow.core.parallel import thread_map
-from leukoflow.core.step import log, parser, progress, run, settings
-from leukoflow.evaluation.probe_features import PICTURE_FEATURES, picture_features
-from leukoflow.evaluation.probes import (
+from leukoflow.audits.probe_features import PICTURE_FEATURES, picture_features
+from leukoflow.audits.probes import (
     PROBE_COLUMNS,
     PROBES,
     TABLES,
@@ -26,6 +21,11 @@ from leukoflow.evaluation.probes import (
     sampled,
     table_features,
 )
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_table, write_table
+from leukoflow.core.parallel import thread_map
+from leukoflow.core.step import log, parser, progress, run, settings
 from leukoflow.images.geometry import content_box
 from leukoflow.images.shards import Shards, open_view
 

@@ -23,8 +23,8 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation import efficiency
-from leukoflow.evaluation.profile import Measured, Way, measure_run
+from leukoflow.cost import efficiency
+from leukoflow.cost.profile import Measured, Way, measure_run
 
 log = logging.getLogger(__name__)
 NAMES = ("efficiency", "energy", "layers", "speed")

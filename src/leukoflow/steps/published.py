@@ -14,9 +14,9 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, run
-from leukoflow.evaluation.comparable import Facts
-from leukoflow.evaluation.published import reproduction
-from leukoflow.evaluation.published_checks import check_table
+from leukoflow.papers.checks import check_table
+from leukoflow.papers.comparable import Facts
+from leukoflow.papers.published import reproduction
 
 NAMES = ("published_vs_reproduced", "published_checks")
 

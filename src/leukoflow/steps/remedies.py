@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from leukoflow.audits.remedies import compare_with_reference
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation.remedies import gains
 
 COLUMNS = ["image_id", "group", "y", "perturbation", "level", "target", "probabilities"]
 
@@ -18,12 +18,12 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--experiment", required=True, help="name of the experiment")
     arguments.add_argument("--reference", nargs=2, required=True, metavar=("VIEW", "MODEL"), help="what it is held to")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
-    arguments.add_argument("--of", nargs="*", default=[], help="names of the runs, each with its stress.parquet")
+    arguments.add_argument("--of", nargs="*", default=[], help="names of the runs, each with its changed.parquet")
     arguments.add_argument("--output", type=Path, required=True, help="gains (CSV)")
     given = arguments.parse_args(argv)
     named = progress(given.of, len(given.of), "run")
-    tables = [(parse_run(name), read_table(given.runs / name / "stress.parquet", COLUMNS)) for name in named]
-    write_table(given.output, gains(given.experiment, tuple(given.reference), tables, given.settings))
+    tables = [(parse_run(name), read_table(given.runs / name / "changed.parquet", COLUMNS)) for name in named]
+    write_table(given.output, compare_with_reference(given.experiment, tuple(given.reference), tables, given.settings))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from leukoflow.audits.modules import COLUMNS as MODULES
+from leukoflow.audits.robustness import robustness
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation.modules import COLUMNS as MODULES
-from leukoflow.evaluation.robustness import robustness
 
 COLUMNS = ["image_id", "group", "y", "perturbation", "level", "target", "probabilities"]
 
@@ -19,13 +19,13 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Evaluation), required=True, help="section evaluation, as JSON")
     arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
-    arguments.add_argument("--of", nargs="*", default=[], help="names of the runs, each with its stress.parquet")
+    arguments.add_argument("--of", nargs="*", default=[], help="names of the runs, each with its changed.parquet")
     arguments.add_argument("--modules", nargs="*", default=[], help="names of those that have a modules.csv")
     arguments.add_argument("--output", type=Path, required=True, help="robustness (CSV)")
     arguments.add_argument("--modules-output", type=Path, required=True, help="modules of all those runs (CSV)")
     given = arguments.parse_args(argv)
     named = progress(given.of, len(given.of), "run")
-    tables = [(parse_run(name), read_table(given.runs / name / "stress.parquet", COLUMNS)) for name in named]
+    tables = [(parse_run(name), read_table(given.runs / name / "changed.parquet", COLUMNS)) for name in named]
     write_table(given.output, robustness(tables, given.settings))
     parts = [read_table(given.runs / name / "modules.csv") for name in given.modules]
     write_table(given.modules_output, pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=MODULES))

@@ -7,7 +7,7 @@ from leukoflow.config.models import Model
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, run
-from leukoflow.evaluation.sample_size import sample_size
+from leukoflow.stats.sample_size import sample_size
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -16,7 +16,7 @@ from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, add_runs_on, runs_on
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation import scores
+from leukoflow.stats import scores
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -14,8 +14,8 @@ from leukoflow.config.tasks import Task
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.evaluation.compare import tested
-from leukoflow.evaluation.statistics import Asked, Outcome, statistics
+from leukoflow.stats.compare import tested
+from leukoflow.stats.comparisons import Asked, Outcome, statistics
 
 READ = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
 

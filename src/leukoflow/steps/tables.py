@@ -14,7 +14,8 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.step import parser, run
-from leukoflow.evaluation import cohort_tables, compare, tables
+from leukoflow.quality import tables as cohort_tables
+from leukoflow.stats import compare, leaderboard
 
 NAMES = ("scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons")
 
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
 
     study = Study.model_validate(read_json(given.study))
     models = {each: read_json(given.runs / each.name / "model.json") for each in given.of}
-    scores = tables.gather([read_table(path) for path in given.scores])
+    scores = leaderboard.gather([read_table(path) for path in given.scores])
     duplicates, manifests = read_table(given.duplicates), _by_folder(given.manifests)
     qualities, rejects = _by_folder(given.qualities), _by_folder(given.rejects)
     listed = [_by_folder(each) for each in (given.names, given.left_out, given.warnings)]
@@ -66,8 +67,8 @@ def main(argv: list[str] | None = None) -> None:
     splits = {_split_name(path): read_table(path) for path in given.splits}
     made = {
         "scores": scores,
-        "leaderboard": tables.leaderboard(scores, models, published),
-        "external": tables.external(scores, models),
+        "leaderboard": leaderboard.leaderboard(scores, models, published),
+        "external": leaderboard.external(scores, models),
         "cohorts": cohort_tables.cohorts(files, duplicates, counts, study.tasks),
         "label_conflicts": cohort_tables.label_conflicts(duplicates),
         "audit": cohort_tables.audit(splits, duplicates, read_table(given.groups), manifests),

@@ -20,7 +20,7 @@ from leukoflow.config.study import Study
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run
-from leukoflow.evaluation import tables
+from leukoflow.stats import leaderboard
 
 ROOT = Path(__file__).resolve().parents[3]
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "workflow/studies").glob("*.yaml"))]
@@ -112,7 +112,7 @@ def test_a_twin_has_no_published_figures_and_is_the_reference_in_its_models_plac
 
 
 def test_published_figures_are_those_of_the_leaderboard() -> None:
-    assert list(tables.METRICS.values()) == list(METRICS)
+    assert list(leaderboard.METRICS.values()) == list(METRICS)
 
 
 def test_the_demo_is_the_default_study() -> None:

@@ -37,7 +37,7 @@ def test_closures_follow_imports_and_stay_small() -> None:
     train = closure("leukoflow.steps.train")
     assert {"leukoflow.training.loop", "leukoflow.models.registry", "leukoflow.core.files"} <= train
     assert not any(each.startswith("leukoflow.models.neurallnet") for each in train)
-    assert "leukoflow.evaluation.metrics" not in train
+    assert "leukoflow.stats.metrics" not in train
     assert "leukoflow.training.loop" not in closure("leukoflow.steps.predict")
     assert "leukoflow.models.layers.lif" in closure("leukoflow.models.neurallnet")
     assert "leukoflow.models.layers.lif" not in closure("leukoflow.models.resnet50_hmscam")

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.explain.blind import BLIND, blind_heat
 from leukoflow.explain.heat import METHODS, heat, methods
+from leukoflow.explain.reference_maps import REFERENCE_MAPS, reference_map
 from leukoflow.models import registry
 
 NETWORKS = [
@@ -189,12 +189,12 @@ def test_a_method_that_a_network_has_not_is_named() -> None:
 
 def test_blind_maps_know_the_picture_at_most() -> None:
     images = pictures(2)
-    assert set(METHODS) & set(BLIND) == set()
-    assert (blind_heat(images, "uniform") == 1).all()
-    centre = blind_heat(images, "centre")
+    assert set(METHODS) & set(REFERENCE_MAPS) == set()
+    assert (reference_map(images, "uniform") == 1).all()
+    centre = reference_map(images, "centre")
     assert (centre[:, 47:49, 47:49] > 0.99).all() and centre[:, 0, 0].max() < 0.01
     torch.testing.assert_close(centre, centre.flip(1).transpose(1, 2), rtol=1e-5, atol=1e-5)
     step = torch.zeros(1, 3, 16, 16)
     step[:, :, :, 8:] = 1
-    edges = blind_heat(step, "edges")[0]
+    edges = reference_map(step, "edges")[0]
     assert (edges[:, 7:9] == 1).all() and (edges[:, :7] == 0).all() and (edges[:, 9:] == 0).all()

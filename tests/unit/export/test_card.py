@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from leukoflow.core.names import plain, shown
 from leukoflow.export.card import literal
-from leukoflow.serve.shelf import card_html
+from leukoflow.serve.models import card_html
 
 HOSTILE = [
     "<script>alert(1)</script>",

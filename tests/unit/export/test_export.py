@@ -22,24 +22,24 @@ from fake_service import png, served
 from layouts import tiff
 
 from leukoflow import cli
-from leukoflow.artefact.images import read_image
-from leukoflow.artefact.model import Model, open_model
-from leukoflow.artefact.schema import FILES
-from leukoflow.artefact.sessions import session
+from leukoflow.audits.novelty import mahalanobis
 from leukoflow.cells.segmenter import load_segmenter, parts_map, probabilities
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.foreground import white_balanced
-from leukoflow.evaluation.novelty import mahalanobis
 from leukoflow.explain.heat import heat
 from leukoflow.export.folder import TOLERANCE
 from leukoflow.images.geometry import rendition
 from leukoflow.images.views import render_view
 from leukoflow.models.inference import to_input
 from leukoflow.models.penultimate import features_and_logits
+from leukoflow.runtime.images import read_image
+from leukoflow.runtime.model import Model, open_model
+from leukoflow.runtime.schema import FILES
+from leukoflow.runtime.sessions import session
 from leukoflow.serve.app import create_app
+from leukoflow.serve.models import find_exports, open_models
 from leukoflow.serve.options import Settings
-from leukoflow.serve.shelf import find_exports, open_shelf
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 
@@ -301,9 +301,9 @@ def test_doctor_says_whether_a_model_answers(made: Made, tmp_path: Path, capsys:
 
 def test_what_is_served_says_what_the_artefact_says_also_to_many_at_once(made: Made) -> None:
     alone, images = open_model(made.folder), made.images[:12] * 3
-    shelf = open_shelf(find_exports([made.folder.parent]), int8=False)
+    models = open_models(find_exports([made.folder.parent]), int8=False)
     wanted = {"cells": True, "heat": True, "neighbours": 3}
-    service = served(create_app(Settings(workers=4, queue=64), shelf))
+    service = served(create_app(Settings(workers=4, queue=64), models))
     with service as address, ThreadPoolExecutor(16) as clients, httpx.Client(timeout=120) as client:
         url = f"{address}/api/models/neurallnet"
         replies = list(

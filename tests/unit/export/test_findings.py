@@ -5,10 +5,10 @@ import math
 import pandas as pd
 import pytest
 
-from leukoflow.artefact.schema import Confidence
 from leukoflow.core.runs import parse_run
 from leukoflow.export.facts import results
 from leukoflow.export.findings import findings
+from leukoflow.runtime.schema import Confidence
 
 RUN = parse_run("home.subtype.plain.image.neurallnet.fold0.seed42")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from leukoflow.artefact.schema import Cost
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.export.folder import _check
+from leukoflow.runtime.schema import Cost
 
 
 def cost(within: float, images: int = 400) -> Cost:

@@ -19,7 +19,7 @@ def shown(model: str, predicted: list[int], methods: tuple[str, ...] = ("gradcam
     """Images a, b, c ... of classes 0, 1, 0, 1 ..."""
     images = pd.DataFrame({"image_id": list("abcdefgh")[: len(predicted)], "predicted": predicted})
     images["y"] = np.arange(len(images)) % 2
-    rows = pd.concat([images.assign(method=name, blind=name == "uniform") for name in (*methods, "uniform")])
+    rows = pd.concat([images.assign(method=name, reference_map=name == "uniform") for name in (*methods, "uniform")])
     return Shown(model, rows.reset_index(drop=True), np.full((len(rows), 4, 4), 128, np.uint8))
 
 
@@ -63,18 +63,18 @@ def test_the_grid_names_what_it_shows() -> None:
 def test_nothing_explained_is_said() -> None:
     figure, table = explanation_grid([], {}, {}, CLASSES)
     assert table.empty and "No model was explained" in figure.texts[0].get_text()
-    columns = ["model", "method", "blind", "score", "subset", "value", "low", "high"]
+    columns = ["model", "method", "reference_map", "score", "subset", "value", "low", "high"]
     figure, _ = explanation_scores(pd.DataFrame(columns=columns))
     assert "No model was explained" in figure.texts[0].get_text()
 
 
 def test_panels_are_the_scores_that_are_defined() -> None:
     rows = []
-    for method, blind in (("gradcam", False), ("edges", True)):
+    for method, is_reference in (("gradcam", False), ("edges", True)):
         for score in ("cells_ratio", "insertion_gain", "rank_all", "probability"):
             value = np.nan if score == "cells_ratio" else 0.3
-            rows.append(("one", method, blind, score, "all", value, value - 0.1, value + 0.1))
-    columns = ["model", "method", "blind", "score", "subset", "value", "low", "high"]
+            rows.append(("one", method, is_reference, score, "all", value, value - 0.1, value + 0.1))
+    columns = ["model", "method", "reference_map", "score", "subset", "value", "low", "high"]
     figure, table = explanation_scores(pd.DataFrame(rows, columns=columns))
     assert [axes.get_title(loc="left").split(",")[0].split("\n")[0] for axes in figure.axes] == [
         "Insertion", "Likeness after all",

@@ -42,7 +42,7 @@ def test_the_planted_curve_has_a_point_for_each_cohort(root):
     several = [pd.concat([table.assign(cohort=name) for name in levels]) for table in (audit, probes)]
     figure, table = planted_chart(*several, levels)
     assert len(figure.axes) == 6  # two networks, three panels each
-    shares = table[(table["measure"] == "blind_share") & (table["model"] == "neurallnet")]
+    shares = table[(table["measure"] == "no_cell_share") & (table["model"] == "neurallnet")]
     assert shares["planted"].tolist() == [0, 0.5, 1]
     assert "colour_histogram" not in set(table["model"])
     assert len(table[table["measure"] == "scale_bar"]) == 6

@@ -9,13 +9,13 @@ from PIL import Image, ImageEnhance
 from scipy import ndimage
 from skimage import color, data, util
 
-from leukoflow.config.stress import Stress
+from leukoflow.config.robustness import Robustness
 from leukoflow.core.seeding import generator
 from leukoflow.images import perturbations
 from leukoflow.images.perturbations import FAMILIES, changes_of, disc, stain_mixing
 
 NEUTRAL = dict.fromkeys(FAMILIES, 0.0) | {"resolution": 1.0}
-MILD_TO_STRONG = {name: tuple(getattr(Stress(), name)) for name in FAMILIES}
+MILD_TO_STRONG = {name: tuple(getattr(Robustness(), name)) for name in FAMILIES}
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_stain_shift_scales_the_stains_of_scikit_image(smears: np.ndarray) -> No
 
 
 def test_changes_are_none_first_and_an_empty_list_leaves_a_family_out(smears: np.ndarray) -> None:
-    listed = changes_of(Stress(jpeg=(), rotation=(5.0,)))
+    listed = changes_of(Robustness(jpeg=(), rotation=(5.0,)))
     assert listed[0].family == "none" and math.isnan(listed[0].level)
     assert np.array_equal(listed[0].apply(smears, generator(0)), smears)
     families = [each.family for each in listed]

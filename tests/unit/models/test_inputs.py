@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import nn
 
-from leukoflow.artefact.sessions import session
 from leukoflow.config.features import Backbone, DeepFeatures
 from leukoflow.config.inputs import IMAGENET, OF_WEIGHTS, PRESETS, InputScaling, Preset
 from leukoflow.config.load import load_study
@@ -22,6 +21,7 @@ from leukoflow.features import deep
 from leukoflow.models import inference, inputs, pretrained, registry
 from leukoflow.models.layers.backbones import Standardise, slim, timm, torchvision
 from leukoflow.models.penultimate import features_and_logits
+from leukoflow.runtime.sessions import session
 
 STUDIES = sorted((Path(__file__).parents[3] / "workflow/studies").glob("*.yaml"))
 HALF = {"mean": [0.5, 0.5, 0.5], "sd": [0.5, 0.5, 0.5], "channels": "rgb"}

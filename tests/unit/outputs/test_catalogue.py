@@ -63,7 +63,7 @@ def test_panels_of_the_smoke_study() -> None:
         for protocol in each["protocols"]
     }
     assert set(plan.panels) == panels
-    assert plan.module_panels and set(plan.module_panels) <= set(plan.stressed_panels) <= panels
+    assert plan.module_panels and set(plan.module_panels) <= set(plan.robustness_panels) <= panels
     assert all(len(PARTS_OF[kind](plan)) for kind in PARTS_OF)
 
 

@@ -7,12 +7,12 @@ import pytest
 from fake_study import FakeStudy, finished_study
 
 from leukoflow.config.published import papers
-from leukoflow.evaluation.published_checks import check_table
 from leukoflow.outputs import reference
 from leukoflow.outputs.columns import COLUMNS, ENDINGS, PLACE, STARTS
 from leukoflow.outputs.figures import FIGURES
 from leukoflow.outputs.files import FILES, VARYING
 from leukoflow.outputs.tables import NAMES, TABLES
+from leukoflow.papers.checks import check_table
 
 TABLE_LIKE = [(spec.name, reference.columns_of(spec.columns, spec.name)) for spec in (*TABLES, *FILES) if spec.columns]
 UNITS = {

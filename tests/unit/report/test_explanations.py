@@ -59,7 +59,7 @@ def test_the_section_has_a_row_for_each_network_and_method(fake) -> None:
         assert [name for name in names if name[0] == "resnet50_hmscam"] == [
             ("resnet50_hmscam", method) for method in ("Grad-CAM", "Attention", "Attention rollout")
         ]
-        assert [each.cells[0].text for each in panel.blind.rows] == ["Uniform", "Centre", "Edges"]
+        assert [each.cells[0].text for each in panel.reference_maps.rows] == ["Uniform", "Centre", "Edges"]
         assert 0 < sum(map(len, panel.readings.values())) <= len(names)
         shown = panel.table.rows[0].cells[4]
         part = table[(table["protocol"] == panel.title.split(", ")[-1].split()[0]) & (table["model"] == "neurallnet")]

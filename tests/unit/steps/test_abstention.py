@@ -8,8 +8,8 @@ import torch
 from drawing import drawn
 from fake_study import finished_study
 
+from leukoflow.audits.novelty import SCORES
 from leukoflow.core.files import write_json
-from leukoflow.evaluation.novelty import SCORES
 from leukoflow.models import registry
 from leukoflow.models.inference import save_tensors
 from leukoflow.steps import novelty

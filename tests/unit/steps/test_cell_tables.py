@@ -8,8 +8,8 @@ from drawing import TASK, drawn, tables
 from fake_study import CELL_TABLES, CLASSES, cell_arguments, finished_study, texts
 
 from leukoflow.cells.morphology import FEATURE_NAMES
+from leukoflow.cells.tables import COLUMNS
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.evaluation.cell_tables import COLUMNS
 from leukoflow.steps import cell_tables, neighbours
 
 PANEL = "demo.subtype.plain.acquisition"

@@ -72,17 +72,17 @@ def test_each_row_has_its_heat_and_scores(made: Path) -> None:
         table, maps = table_of(made, model)
         methods = [*own, "uniform", "centre", "edges"]
         assert list(dict.fromkeys(table["method"])) == methods and len(table) == len(maps) == 6 * len(methods)
-        assert (table["blind"] == ~table["method"].isin(own)).all()
+        assert (table["reference_map"] == ~table["method"].isin(own)).all()
         assert maps.dtype == np.uint8 and maps.shape[1:] == (SIDE, SIDE)
         uniform = table[table["method"] == "uniform"]
         assert np.allclose(uniform["cells"], 0.25) and np.allclose(uniform["nuclei"], 36 / HALF**2)
         assert np.allclose(table["cells_area"], 0.25) and (maps[uniform.index] == 255).all()
         # What the table says of a map is what the map shows.
-        for row in np.flatnonzero(~table["empty"] & ~table["blind"])[::5]:
+        for row in np.flatnonzero(~table["empty"] & ~table["reference_map"])[::5]:
             share = maps[row, :HALF, :HALF].sum() / maps[row].sum(dtype=float)
             assert table["cells"][row] == pytest.approx(share, abs=0.02)
         assert table[["deletion", "insertion", "probability", "blurred"]].min().min() > 0
-        assert (table.loc[table["blind"], ["rank_head", "rank_all"]] == 1).all(axis=None)
+        assert (table.loc[table["reference_map"], ["rank_head", "rank_all"]] == 1).all(axis=None)
         attention = table[table["method"].isin(["attention", "rollout"])]
         assert np.allclose(attention["rank_head"], 1)  # attention comes before the head
         assert (table.loc[table["method"] == "edges", "rank_edges"] > 0.999).all()

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from leukoflow.config.stress import Stress
+from leukoflow.audits.modules import COLUMNS
+from leukoflow.config.robustness import Robustness
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_json, write_table
-from leukoflow.evaluation.modules import COLUMNS
 from leukoflow.images.perturbations import FAMILIES
 from leukoflow.models import inference, registry
 from leukoflow.steps import modules
@@ -31,7 +31,9 @@ def prepared(root: Path, architecture: str) -> list[str]:
     inference.save_tensors(root / "weights.safetensors", model.state_dict())
     facts = {"architecture": architecture, "size": "small", "options": {}, "classes": list("abcd")}
     write_json(root / "model.json", facts)
-    settings = Stress(**dict.fromkeys(FAMILIES, ())).model_copy(update={"module_images": 6, "brightness": (0.1, 0.5)})
+    settings = Robustness(**dict.fromkeys(FAMILIES, ())).model_copy(
+        update={"module_images": 6, "brightness": (0.1, 0.5)}
+    )
     named = {"settings": settings.model_dump_json(), "run": RUN, "weights": root / "weights.safetensors"}
     named |= {"description": root / "model.json", "view": root / "view.json", "split": root / "split.parquet"}
     return [

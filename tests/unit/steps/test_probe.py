@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leukoflow.audits.probes import PROBE_COLUMNS, PROBES
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
-from leukoflow.evaluation.probes import PROBE_COLUMNS, PROBES
 from leukoflow.steps import probe
 
 COUNT = 48

@@ -9,7 +9,7 @@ from fake_study import finished_study
 
 from leukoflow.config.published import papers
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.evaluation.published import ABSENT, COLUMNS, counterparts
+from leukoflow.papers.published import ABSENT, COLUMNS, counterparts
 from leukoflow.steps import paper_figures, published
 
 
@@ -33,7 +33,7 @@ def test_every_number_has_a_row_and_those_not_run_stay_empty(table) -> None:
     assert list(table) == COLUMNS and len(table) == sum(len(paper.numbers) for paper in papers().values())
     absent = table[table["reason"] == ABSENT]
     assert {"cnn_vit", "hybridcn_nas", "vgg19_mhsa"} <= set(absent["paper"])
-    assert absent[["reproduced", "honest", "model", "comparable"]].isna().all(axis=None)
+    assert absent[["reproduced", "strictest", "model", "comparable"]].isna().all(axis=None)
     assert set(table["comparable"].dropna()) == {"no", "yes"}
 
 
@@ -41,8 +41,9 @@ def test_accuracy_stands_under_the_same_protocol_and_the_strictest(root, table) 
     board = pd.read_csv(root / "tables/leaderboard.csv")
     own = board[board["model"] == "neurallnet"].set_index("protocol")
     shown = row(table, "neurallnet", "accuracy")
-    assert (shown["protocol"], shown["honest_protocol"], shown["model"]) == ("image", "acquisition", "neurallnet")
-    assert shown["reproduced"] == own.loc["image", "accuracy"] and shown["honest"] == own.loc["acquisition", "accuracy"]
+    assert (shown["protocol"], shown["strictest_protocol"], shown["model"]) == ("image", "acquisition", "neurallnet")
+    assert shown["reproduced"] == own.loc["image", "accuracy"]
+    assert shown["strictest"] == own.loc["acquisition", "accuracy"]
     assert (shown["low"], shown["high"]) == (own.loc["image", "low"], own.loc["image", "high"])
     assert shown["difference"] == pytest.approx(own.loc["image", "accuracy"] - 0.9816)
     assert (shown["published_low"], shown["published_interval"]) == (0.9663, "as published")
@@ -62,7 +63,7 @@ def test_recall_of_a_class_is_that_of_the_scores(root, table) -> None:
 
 def test_parameters_do_not_depend_on_images_and_are_beside_the_counted(table) -> None:
     shown = row(table, "neurallnet", "parameters")
-    assert shown["counted"] == 336_544 and shown["reproduced"] > 0 and np.isnan(shown["honest"])
+    assert shown["counted"] == 336_544 and shown["reproduced"] > 0 and np.isnan(shown["strictest"])
     assert shown["comparable"] == "yes" and pd.isna(shown["differences"]) and pd.isna(shown["unsaid"])
     assert row(table, "hmscam", "parameters")["verdict"] == "impossible"
     assert "23,508,032" in row(table, "hmscam", "parameters")["note"]

@@ -5,7 +5,7 @@ from fake_study import finished_study
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from leukoflow.core.runs import parse_run
-from leukoflow.evaluation.scores import CONFUSION_COLUMNS, SCORE_COLUMNS
+from leukoflow.stats.scores import CONFUSION_COLUMNS, SCORE_COLUMNS
 
 
 @pytest.fixture

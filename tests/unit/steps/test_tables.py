@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import parse_run
-from leukoflow.evaluation.compare import COLUMNS
+from leukoflow.stats.compare import COLUMNS
 from leukoflow.steps import score, tables
 
 

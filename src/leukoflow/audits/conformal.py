@@ -1,0 +1,112 @@
+"""Conformal prediction sets: every class that cannot be ruled out, with a promised share of sets that hold the truth.
+
+Split conformal prediction with the score 1 - p(class) (Sadinle, Lei and Wasserman 2019, doi
+10.1080/01621459.2017.1395341), over all classes together or within each (Mondrian; Vovk 2012, arXiv 1209.2673). The
+promise holds for images that are exchangeable with those calibrated on: from the same source, no two of one slide.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.stats.bootstrap import CHUNK_BYTES, draws, percentile_interval, wilson_interval
+from leukoflow.stats.scores import Sample
+
+METHODS = ("split", "class-conditional")
+COLUMNS = [
+    "method", "level", "class", "images", "coverage", "low", "high", "size", "size_low", "size_high", "single",
+    "empty", "whole", "calibration", "needed",
+]  # fmt: skip
+
+
+def needed(level: float) -> int:
+    """Fewest calibration images with which a set can leave out any class: n with ceil((n + 1) level) <= n."""
+    return math.ceil(level / (1 - level) - 1e-9)
+
+
+def quantile(scores: np.ndarray, level: float) -> float:
+    """The ceil((n + 1) level)-th smallest score, infinite where n is too small for there to be one.
+
+    A further score, exchangeable with these, is at most this large with a probability of at least `level`.
+    """
+    place = math.ceil((len(scores) + 1) * level - 1e-9)
+    return float(np.sort(scores)[place - 1]) if place <= len(scores) else math.inf
+
+
+def calibrate(method: str, y: np.ndarray, probabilities: np.ndarray, level: float) -> np.ndarray:
+    """Largest score that each class may have in a set: float64 [K], infinite where there are too few images.
+
+    y: true classes [n] int; probabilities: [n, K].
+    """
+    scores = 1 - probabilities[np.arange(len(y)), y]
+    classes = probabilities.shape[1]
+    if method == "split":
+        return np.full(classes, quantile(scores, level))
+    return np.array([quantile(scores[y == k], level) for k in range(classes)])
+
+
+def sets_of(probabilities: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Whether each class is in the set of each image: bool [n, K]."""
+    return 1 - probabilities <= limits[None]
+
+
+def conformal(sample: Sample, calibration: Sample, classes: Sequence[str], settings: Evaluation) -> pd.DataFrame:
+    """Measured coverage and size of the sets of a sample, rows of `COLUMNS`: for each method and level all images
+    (class ""), then those of each true class.
+
+    Intervals are over groups; a coverage that no resample could change has Wilson's for as many as there are groups.
+    `single`, `empty`, `whole`: share of sets of one class, of none, of all. `calibration`: images calibrated on, and
+    `needed` the fewest for which a set can leave out a class; with fewer every set holds it.
+    """
+    cases = [(method, level) for method in METHODS for level in settings.abstention.levels]
+    truth = np.eye(len(classes), dtype=bool)[sample.y]
+    members = np.concatenate([np.ones((len(truth), 1), bool), truth], axis=1)
+    found = []
+    for method, level in cases:
+        limits = calibrate(method, calibration.y, calibration.probabilities, level)
+        found.append(sets_of(sample.probabilities, limits))
+    hits = np.stack([(each & truth).any(1) for each in found])
+    sizes = np.stack([each.sum(1) for each in found])
+    kinds = np.stack([sizes == 1, sizes == 0, sizes == len(classes)])
+    counted = members.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        coverage, size = (each @ members.astype(float) / counted for each in (hits, sizes))
+        shares = kinds @ members.astype(float) / counted
+    limits = _limits(sample, np.concatenate([hits, sizes]), members, settings)
+    calibrated = np.bincount(calibration.y, minlength=len(classes))
+    rows = []
+    for place, (method, level) in enumerate(cases):
+        for column, name in enumerate(("", *classes)):
+            value = coverage[place, column]
+            low, high = limits[:, place, column]
+            if value in (0.0, 1.0):
+                groups = len(np.unique(sample.groups[members[:, column]]))
+                low, high = wilson_interval(value * groups, groups, settings.confidence)
+            number = calibrated[column - 1] if column and method != "split" else calibrated.sum()
+            size_low, size_high = limits[:, len(cases) + place, column]
+            row = [method, level, name, counted[column], value, low, high, size[place, column], size_low, size_high]
+            rows.append([*row, *shares[:, place, column], number, needed(level)])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _limits(sample: Sample, values: np.ndarray, members: np.ndarray, settings: Evaluation) -> np.ndarray:
+    """Limits of the means of values [Q, n] over the members [n, C], by resampling groups: [2, Q, C]."""
+    number, shape = int(sample.groups.max(initial=-1)) + 1, (len(values), members.shape[1])
+    if number < 2:
+        return np.full((2, *shape), np.nan)
+    group = sparse.csr_matrix(
+        (np.ones(len(members)), (sample.groups, np.arange(len(members)))), shape=(number, len(members))
+    )
+    sums = (group @ (values[:, :, None] * members[None]).transpose(1, 0, 2).reshape(len(members), -1)).T
+    counts = (group @ members.astype(float)).T
+    size = max(1, CHUNK_BYTES // (8 * max(number, len(sums))))
+    drawn = []
+    for _, weights in draws(number, settings.resamples, size, settings.seed):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawn.append((sums @ weights).reshape(*shape, -1) / (counts @ weights)[None])
+    low, high = percentile_interval(np.concatenate(drawn, axis=2).reshape(len(sums), -1), settings.confidence)
+    return np.stack([low, high]).reshape(2, *shape)

@@ -1,0 +1,129 @@
+"""The shortcut audit: how much of a model's accuracy is reached without seeing a cell, and what other stains do to it.
+
+The explained share is (probe - chance) / (model - chance) on the same test images, where the probe is the one that
+did best on the validation images among those that see no white cell; chance is the share of the most frequent class.
+Under stain swap the same pictures are given other stains. Those given the stain of their own class are the control for
+what recolouring does by itself; as that stain tells the class as well, accuracy must also fall against the images as
+they are. Intervals are bootstraps over groups, paired; levels follow from them alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.audits.probes import KINDS, chance_of
+from leukoflow.audits.swap import Swap, swap_of
+from leukoflow.audits.verdict import AUDITED, verdict
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.runs import Run
+from leukoflow.stats.intervals import Limits, limits, named, resampled_means, units, weights_of
+
+PANEL = ["cohort", "task", "view", "protocol"]
+AUDIT_COLUMNS = [*PANEL, "model", "runs", "images", "groups", *AUDITED, "level", "verdict"]
+KEY = ["fold", "image_id"]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What the best probe of one kind reaches of a model's accuracy, each with its interval."""
+
+    probe: str
+    accuracy: Limits
+    """The probe's accuracy: value, low, high."""
+    share: Limits
+    """Share of the model's accuracy above chance; NaN where it is not measurably above."""
+    lead: Limits
+    """The model's accuracy less the probe's."""
+
+
+def model_answers(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
+    """The labelled, unchanged test images of a model's runs: fold, seed, image_id, group, y, right, weight.
+
+    Each run weighs the same, as in the leaderboard. LeukoFlowError where a run has none.
+    """
+    parts = []
+    for run, table in runs.items():
+        rows = (table["role"] == "test") & (table["y"] >= 0) & (table["perturbation"] == "none")
+        own = table[rows & (table["cohort"] == run.cohort)]
+        if own.empty:
+            raise LeukoFlowError(f"{run.name}: no predictions of role test to audit; predict again")
+        right = np.stack(own["probabilities"].to_list()).argmax(1) == own["y"]
+        own = own.assign(right=right, group=own["group"].fillna(own["image_id"]), weight=1 / (len(runs) * len(own)))
+        parts.append(own[["fold", "seed", "image_id", "group", "y", "right", "weight"]])
+    return pd.concat(parts, ignore_index=True)
+
+
+def audit(
+    runs: Mapping[Run, pd.DataFrame],
+    changed: Mapping[Run, pd.DataFrame],
+    said: pd.DataFrame,
+    classes: tuple[str, ...],
+    settings: Evaluation,
+) -> dict[str, object]:
+    """One row of `AUDIT_COLUMNS` from `model` on, of the runs of one model.
+
+    runs: predictions on the own cohort; changed: those on changed images, of the runs that have them; said: answers of
+    the probes on this protocol. Where the probes were asked about a sample, the audit is on that.
+    """
+    table = model_answers(runs)
+    right = said.pivot_table(index=KEY, columns="probe", values="right", aggfunc="first").reset_index()
+    joined = table.merge(right, on=KEY)
+    if joined.empty:
+        raise LeukoFlowError("no test image of the runs is among those of the probes; run both on the same split")
+    weights = weights_of([f"{fold}.{seed}" for fold, seed in zip(joined["fold"], joined["seed"], strict=True)])
+    chance = chance_of(joined["y"].to_numpy())
+    own = joined["right"].to_numpy(float)
+    groups = units(joined["group"].to_numpy())
+    facts: dict[str, object] = {
+        "model": next(iter(runs)).model,
+        "runs": len(runs),
+        "images": joined["image_id"].nunique(),
+        "groups": joined["group"].nunique(),
+        "chance": chance,
+    }
+    for kind, prefix in (("no cell", "no_cell"), ("colours", "colour")):
+        name = best_probe(said, kind)
+        values = np.column_stack([own, joined[name].to_numpy(float)])
+        means = resampled_means(values, weights, groups, settings.resamples, settings.seed)
+        found = explained(name, values.T @ weights, means, chance, settings.confidence)
+        facts |= named("accuracy", limits(own @ weights, means[0], settings.confidence))
+        facts[f"{prefix}_probe"] = name
+        facts |= named(f"{prefix}_accuracy", found.accuracy)
+        facts |= named(f"{prefix}_share", found.share) | named(f"{prefix}_lead", found.lead)
+    swap = swap_of(changed, classes, settings) if changed else Swap()
+    facts |= {"swap_images": swap.images}
+    for name in ("flips", "accuracy", "own_accuracy", "loss", "drop", "taken"):
+        facts |= named(f"swap_{name}", getattr(swap, name))
+    level, text = verdict(facts)
+    return facts | {"level": level, "verdict": text}
+
+
+def best_probe(said: pd.DataFrame, kind: str) -> str:
+    """The probe of this kind that is right most often on validation images (never looked at for its test score)."""
+    own = said[said["probe"].map(KINDS).eq(kind)]
+    chosen = own[own["role"] == "validation"]
+    scores = (chosen if len(chosen) else own).groupby("probe", sort=False)["right"].mean()
+    return str(scores.index[int(scores.to_numpy().argmax())])
+
+
+def explained(name: str, values: np.ndarray, means: np.ndarray, chance: float, confidence: float) -> Explained:
+    """From accuracies of model and probe, [2], and their resamples, [2, R]."""
+    _, low, _ = limits(values[0], means[0], confidence)
+    skilled = low > chance  # shares of nothing grow without bound
+    share = limits(float(_share(values[:, None], chance)[0]), _share(means, chance), confidence)
+    return Explained(
+        name,
+        limits(values[1], means[1], confidence),
+        share if skilled else (np.nan, np.nan, np.nan),
+        limits(values[0] - values[1], means[0] - means[1], confidence),
+    )
+
+
+def _share(means: np.ndarray, chance: float) -> np.ndarray:
+    """(probe - chance) / (model - chance), at least 0; NaN where the model is no better than chance."""
+    above = means - chance
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(above[0] > 0, np.maximum(above[1], 0) / above[0], np.nan)

@@ -1,0 +1,79 @@
+"""The thresholds of a run, all derived from its validation role: what a program that serves the model needs."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.audits.conformal import calibrate, needed, quantile
+from leukoflow.audits.selective import least_confidence
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.runs import Run
+from leukoflow.stats.scores import EVERY, Sample, sample_of
+
+
+def validation_of(run: Run, predictions: pd.DataFrame, classes: Sequence[str]) -> Sample:
+    """The validation role of a run's predictions on its own cohort."""
+    rows = predictions[predictions["role"] == "validation"]
+    if rows.empty:
+        raise LeukoFlowError(f"{run.name}: no validation images among its predictions; predict again")
+    return sample_of(run, run.cohort, "validation", EVERY, rows, 0, classes)
+
+
+def novelty_thresholds(scored: pd.DataFrame, accepted: float) -> dict[str, float]:
+    """Largest score of each kind that is accepted, from the validation rows of novelty.parquet; infinite where there
+    are too few of them."""
+    validation = scored[scored["role"] == "validation"]
+    return {
+        str(name): quantile(part["value"].to_numpy(float), accepted)
+        for name, part in validation.groupby("score", sort=False)
+    }
+
+
+def thresholds_of(
+    run: Run, predictions: pd.DataFrame, scored: pd.DataFrame, classes: Sequence[str], settings: Evaluation
+) -> dict[str, Any]:
+    """For thresholds.json. A threshold that cannot be had is null: an accuracy not reached on validation, a level or
+    share for which there are too few validation images (then nothing is refused, and the class is in every set).
+
+    `confidence`: answer where the largest probability is at least this, for the accuracy. `conformal`: a class is in
+    the set where 1 - its probability is at most this, for the level; over all classes, and for each. `novelty`: refuse
+    where the score is above this. Probabilities are the softmax of the logits, without temperature.
+    """
+    sample, asked = validation_of(run, predictions, classes), settings.abstention
+    limits = novelty_thresholds(scored, settings.novelty.accepted)
+    single = {level: calibrate("split", sample.y, sample.probabilities, level) for level in asked.levels}
+    within = {level: calibrate("class-conditional", sample.y, sample.probabilities, level) for level in asked.levels}
+    counts = np.bincount(sample.y, minlength=len(classes))
+    return {
+        "run": run.name,
+        "classes": list(classes),
+        "calibration": {
+            "role": "validation",
+            "images": len(sample.y),
+            "groups": len(np.unique(sample.groups)),
+            "images_of_class": {name: int(each) for name, each in zip(classes, counts, strict=True)},
+        },
+        "confidence": {str(each): _number(least_confidence(sample, each)) for each in asked.accuracies},
+        "conformal": {
+            "score": "1 - probability of the class",
+            "images_needed": {str(level): needed(level) for level in asked.levels},
+            "split": {str(level): _number(found[0]) for level, found in single.items()},
+            "class_conditional": {
+                str(level): {name: _number(each) for name, each in zip(classes, found, strict=True)}
+                for level, found in within.items()
+            },
+        },
+        "novelty": {
+            "accepted": settings.novelty.accepted,
+            "neighbours": settings.novelty.neighbours,
+            "scores": {name: _number(each) for name, each in limits.items()},
+        },
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

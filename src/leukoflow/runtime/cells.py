@@ -1,0 +1,88 @@
+"""White cells of one image, by the exported segmenter or by thresholds, as outlines on the image as read."""
+
+import math
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from leukoflow.cells import threshold
+from leukoflow.cells.watershed import separate
+from leukoflow.core.foreground import white_balanced
+from leukoflow.images.geometry import content_box, rendition
+from leukoflow.quality.scale import CONFIDENT, assumed_um_per_pixel
+from leukoflow.runtime.answers import Cell, Point
+from leukoflow.runtime.flood import flooded
+from leukoflow.runtime.pictures import Seen
+from leukoflow.runtime.schema import Rule, Segmenter
+
+
+def found_cells(
+    shown: Seen, settings: Segmenter, network: onnxruntime.InferenceSession | None, read: tuple[int, int]
+) -> tuple[Cell, ...]:
+    """White cells from top to bottom, in pixels of the image as read, of this height and width before it was stretched.
+
+    shown: measured with its scale; network: of method `unet`. Without a confident scale the longer side is taken to
+    span 72 micrometres, and no cell is too large.
+    """
+    image, scale = shown.image, shown.measured.scale
+    height, width = image.shape[:2]
+    sure = scale.confidence >= CONFIDENT
+    um_per_pixel = scale.um_per_pixel if sure else assumed_um_per_pixel(width, height)
+    um_here = um_per_pixel * max(height, width) / settings.size
+    least, largest = (each / um_here for each in settings.cell_um)
+    parts = _parts(rendition(image, settings.size, shown.bar), settings, network)
+    labels = separate(parts, least, largest if sure else None, flooded)
+    x0, y0, x1, y1 = content_box(height, width, settings.size)
+    place = np.array([read[1] / (x1 - x0), read[0] / (y1 - y0)]), np.array([x0, y0])
+    return tuple(_cell(labels, number, place, um_here) for number in range(1, int(labels.max()) // 2 + 1))
+
+
+def _parts(image: np.ndarray, settings: Segmenter, network: onnxruntime.InferenceSession | None) -> np.ndarray:
+    """Parts map uint8 [S, S] of a rendition."""
+    if network is not None:
+        (parts,) = network.run(None, {"images": white_balanced(image)[None]})
+        return np.asarray(parts[0])
+    rules = threshold.Thresholds(_rule(settings.cell_rule), _rule(settings.nucleus_rule))
+    return threshold.segment_by_threshold(image, rules)
+
+
+def _rule(given: Rule) -> threshold.Rule:
+    return threshold.Rule(**given.model_dump())
+
+
+def _cell(labels: np.ndarray, number: int, place: tuple[np.ndarray, np.ndarray], um: float) -> Cell:
+    """Cell of a label map; um: micrometres a pixel there."""
+    nucleus = labels == 2 * number + 1
+    whole = (nucleus | (labels == 2 * number)).astype(np.uint8)
+    # What follows looks at the cell alone: a field may hold dozens.
+    x0, y0, width, height = cv2.boundingRect(whole)
+    box = np.s_[y0 : y0 + height, x0 : x0 + width]
+    whole, nucleus = whole[box], nucleus[box].astype(np.uint8)
+    corner = place[1] - (x0, y0)
+    contour = _contour(whole)
+    area, inside = float(np.count_nonzero(whole)) * um**2, float(np.count_nonzero(nucleus)) * um**2
+    perimeter = cv2.arcLength(contour, True) if len(contour) > 2 else 0.0
+    rows, columns = np.nonzero(whole)
+    x, y = (np.array([columns.mean(), rows.mean()]) + 0.5 - corner) * place[0]
+    facts = {
+        "area_um2": area,
+        "diameter_um": math.sqrt(4 * area / math.pi),
+        "nucleus_area_um2": inside,
+        "nucleus_share": inside / area,
+        "circularity": min(1.0, 4 * math.pi * cv2.contourArea(contour) / perimeter**2) if perimeter else 0.0,
+        "x": float(x),
+        "y": float(y),
+    }
+    return Cell(_points(contour, corner, place[0]), _points(_contour(nucleus), corner, place[0]), facts)
+
+
+def _contour(mask: np.ndarray) -> np.ndarray:
+    """The longest outer outline of a mask uint8: int [n, 1, 2] x, y of its outermost pixels; none of an empty mask."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return np.asarray(max(contours, key=len)) if contours else np.empty((0, 1, 2), np.int32)
+
+
+def _points(contour: np.ndarray, corner: np.ndarray, scale: np.ndarray) -> tuple[Point, ...]:
+    """Points of an outline on the image as read."""
+    return tuple(map(tuple, ((contour[:, 0] + 0.5 - corner) * scale).tolist()))

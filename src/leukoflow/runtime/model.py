@@ -1,0 +1,214 @@
+"""An exported model, opened once and asked about any number of images."""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from leukoflow.audits.novelty import Reference, mahalanobis
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json
+from leukoflow.core.finite import check_finite
+from leukoflow.runtime.answers import Answer, Cell, Neighbour, Point, Reason
+from leukoflow.runtime.cells import found_cells
+from leukoflow.runtime.heat import gradcam, over_image
+from leukoflow.runtime.pictures import seen
+from leukoflow.runtime.schema import FILES, VERSION, Export, Role
+from leukoflow.runtime.sessions import session
+
+__all__ = ["Answer", "Cell", "Model", "Neighbour", "Point", "Reason", "open_model"]
+
+
+def open_model(folder: Path, threads: int = 1, int8: bool = False) -> "Model":
+    """Open the folder of an exported model, `results/STUDY/export/MODEL`; every file must be what was exported.
+
+    threads: that the network may use; int8: the network of 8-bit integers. LeukoFlowError where the folder is none, is
+    damaged, or was written in another format.
+    """
+    facts = _facts(folder)
+    needed: list[Role] = ["int8" if int8 else "model", "heat", "novelty", "examples"]
+    needed += ["segmenter"] if facts.segmenter.method == "unet" else []
+    data = {role: _checked(folder, role, facts) for role in needed}
+    return Model(facts, data, threads)
+
+
+def _facts(folder: Path) -> Export:
+    path = folder / "export.json"
+    if not path.is_file():
+        raise LeukoFlowError(f"{folder}: is no exported model (no export.json); give results/STUDY/export/MODEL")
+    found = read_json(path)
+    version = found.get("version") if isinstance(found, dict) else None
+    if version != VERSION:
+        raise LeukoFlowError(f"{path}: has format {version}, this program reads {VERSION}; export the model again")
+    try:
+        return Export.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise LeukoFlowError(f"{path}: {where}: {first['msg']}; export the model again") from error
+
+
+def _checked(folder: Path, role: Role, facts: Export) -> bytes:
+    """The bytes of a file, those that were exported."""
+    path = folder / FILES[role]
+    if role not in facts.files:
+        raise LeukoFlowError(f"{folder}: export.json lists no {FILES[role]}; export the model again")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LeukoFlowError(f"{path}: cannot be read ({error.strerror}); export the model again") from error
+    if hashlib.sha256(data).hexdigest() != facts.files[role].sha256:
+        raise LeukoFlowError(f"{path}: is damaged or was changed (its digest is not that of export.json); export again")
+    return data
+
+
+def _tensors(data: bytes, role: Role) -> dict[str, np.ndarray]:
+    try:
+        tensors = load(data)
+        check_finite(FILES[role], tensors, "export the model again")
+        return tensors
+    except SafetensorError as error:
+        raise LeukoFlowError(f"{FILES[role]}: cannot be read ({error}); export the model again") from error
+
+
+class Model:
+    """An exported model; `answer` may be called from several threads at once."""
+
+    facts: Export
+    """What `export.json` says."""
+
+    def __init__(self, facts: Export, data: Mapping[Role, bytes], threads: int) -> None:
+        self.facts = facts
+        network: Role = "int8" if "int8" in data else "model"
+        self._network = session(data[network], FILES[network], threads)
+        self._heat = session(data["heat"], FILES["heat"], threads)
+        self._segmenter = session(data["segmenter"], FILES["segmenter"], threads) if "segmenter" in data else None
+        kept = _tensors(data["novelty"], "novelty")
+        wide = {name: kept[name].astype(np.float64) for name in ("means", "axes", "inverse")}
+        self._reference = Reference(**wide, rest=float(kept["rest"][0]), bank=np.empty((0, 0)), neighbours=1)
+        self._examples = _tensors(data["examples"], "examples")
+
+    def answer(self, image: np.ndarray, *, cells: bool = False, heat: bool = False, neighbours: int = 0) -> Answer:
+        """What the model says of an image, uint8 [H, W, 3] RGB, as `runtime.images.read_image` gives it.
+
+        cells: also outline the white cells; heat: also where it looked; neighbours: so many of the training images
+        that are nearest to it, where the artefact holds any. LeukoFlowError where the image is not uint8 RGB.
+        """
+        facts, spent, read = self.facts, _Spent(), image.shape[:2]
+        with spent.on("quality"):
+            shown = seen(image, facts.aspect, with_scale=cells)
+            values = shown.measured.columns()
+        with spent.on("picture"):
+            picture = shown.picture(facts.view)
+        with spent.on("network"):
+            logits, features, maps = self._network.run(None, {"images": picture[None]})
+        shares = _softmax(logits[0] / facts.temperature)
+        best = int(np.argmax(shares))
+        with spent.on("novelty"):
+            strangeness = self._strangeness(features, logits)
+        quality = {name: (float(values[name]), each.low, each.high) for name, each in facts.quality.items()}  # type: ignore[arg-type]
+        found: tuple[Cell, ...] = ()
+        if cells:
+            with spent.on("cells"):
+                found = found_cells(shown, facts.segmenter, self._segmenter, read)
+        warmth = None
+        if heat:
+            with spent.on("heat"):
+                coarse = gradcam(self._heat, picture, maps, best)
+                warmth = over_image(coarse, shown.image.shape, facts.view.size)
+        return Answer(
+            classes=facts.classes,
+            probabilities=tuple(shares.tolist()),
+            label=facts.classes[best],
+            conformal=self._conformal(shares),
+            coverage=facts.conformal.coverage,
+            reasons=tuple(self._reasons(quality, strangeness, float(shares[best]))),
+            quality=quality,
+            novelty=strangeness,
+            novelty_limit=math.inf if facts.novelty.threshold is None else facts.novelty.threshold,
+            cells=found,
+            heat=warmth,
+            neighbours=self._neighbours(features[0], neighbours),
+            milliseconds=spent.milliseconds,
+        )
+
+    def logits(self, pictures: np.ndarray) -> np.ndarray:
+        """Logits float32 [N, K] of renditions uint8 [N, S, S, 3], as `facts.view` makes them."""
+        return np.asarray(self._network.run(["logits"], {"images": pictures})[0])
+
+    def _strangeness(self, features: np.ndarray, logits: np.ndarray) -> float:
+        if not (np.isfinite(features).all() and np.isfinite(logits).all()):
+            return math.inf
+        return float(mahalanobis(self._reference, features)[0])
+
+    def _conformal(self, shares: np.ndarray) -> tuple[str, ...]:
+        limit = self.facts.conformal.threshold
+        return tuple(
+            name for name, share in zip(self.facts.classes, shares, strict=True) if limit is None or 1 - share <= limit
+        )
+
+    def _reasons(
+        self, quality: Mapping[str, tuple[float, float, float]], strangeness: float, share: float
+    ) -> Iterator[Reason]:
+        """Why not to answer, quality first."""
+        facts = self.facts
+        beyond = [
+            f"{facts.quality[name].words} is {value:.3g}, accepted is "
+            + (f"{low:.3g} or more" if value < low else f"{high:.3g} or less")
+            for name, (value, low, high) in quality.items()
+            if not low <= value <= high
+        ]
+        if beyond:
+            yield Reason("quality", f"Poor or unusual picture: {'; '.join(beyond)}.")
+        limit = facts.novelty.threshold
+        if limit is not None and not strangeness <= limit:
+            text = f"Unlike the training images: its distance from them is {strangeness:.3g}, the limit is {limit:.3g}."
+            yield Reason("novelty", text)
+        least = facts.confidence.threshold
+        if least is not None and not share >= least:
+            text = f"Not sure: the likeliest class has a probability of {share:.1%}, at least {least:.1%} is needed."
+            yield Reason("confidence", text)
+
+    def _neighbours(self, features: np.ndarray, count: int) -> tuple[Neighbour, ...]:
+        bank, offsets = self._examples["features"], self._examples["offsets"]
+        if count < 1 or not len(bank) or not np.isfinite(features).all():
+            return ()
+        own = features / max(float(np.linalg.norm(features)), 1e-12)
+        distances = np.linalg.norm(bank - own, axis=1)
+        pictures = self._examples["thumbnails"]
+        return tuple(
+            Neighbour(
+                self.facts.classes[int(self._examples["labels"][row])],
+                float(distances[row]),
+                pictures[offsets[row] : offsets[row + 1]].tobytes(),
+            )
+            for row in np.argsort(distances, kind="stable")[:count]
+        )
+
+
+class _Spent:
+    """Milliseconds spent on each part of an answer."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def on(self, part: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.milliseconds[part] = 1000 * (time.perf_counter() - started)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities float64 [K]; all alike where a logit is not finite, which novelty then refuses."""
+    if not np.isfinite(logits).all():
+        return np.full(len(logits), 1 / len(logits))
+    shares = np.exp(logits.astype(np.float64) - logits.max())
+    return np.asarray(shares / shares.sum())

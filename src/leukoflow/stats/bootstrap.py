@@ -1,0 +1,162 @@
+"""Intervals: percentile and BCa bootstrap over images and over groups, and Wilson's interval for proportions."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from scipy import sparse
+from scipy.special import ndtr, ndtri
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.seeding import generator
+from leukoflow.stats.metrics import Design, from_sums
+
+CHUNK_BYTES = 16 * 2**20
+MOST_LEFT_OUT = 2000
+"""Units beyond which the jackknife leaves out parts of several units: the acceleration that it estimates, the skewness
+of the units' influences over the root of their number, is the same for sums of them."""
+ROUNDING = 1e-12
+
+
+def resample(sets: Design, units: np.ndarray, resamples: int, seed: int, chunk: int | None = None) -> np.ndarray:
+    """Metrics of bootstrap resamples, [8 + 4 K, resamples], drawing whole units with replacement.
+
+    `units` [n] int names the unit of each image, 0 to U-1: the image itself, or its group. The draws depend on seed
+    and U alone, so all models tested on the same images meet the same resamples. Resamples are drawn in chunks of
+    about 16 MiB. With fewer than two units there is nothing to draw: all NaN.
+    """
+    return resampled(sets.matrix, units, resamples, seed, lambda sums: from_sums(sets, sums), chunk)
+
+
+def resampled(
+    matrix: sparse.csr_matrix,
+    units: np.ndarray,
+    resamples: int,
+    seed: int,
+    finish: Callable[[np.ndarray], np.ndarray],
+    chunk: int | None = None,
+) -> np.ndarray:
+    """What `finish` makes of the sums of a matrix's rows in each resample, as `resample`: [rows, resamples].
+
+    `matrix` [sums, n] holds what each image adds to each sum; `finish` turns sums [sums, R] into numbers [rows, R].
+    """
+    number = int(units.max()) + 1 if len(units) else 0
+    if number < 2:
+        return np.full((len(finish(matrix @ np.ones((matrix.shape[1], 1)))), resamples), np.nan)
+    by_unit = _by_unit(matrix, units, number)
+    size = chunk or max(1, CHUNK_BYTES // (8 * max(number, by_unit.shape[0])))
+    parts = [finish(by_unit @ counts) for _, counts in draws(number, resamples, size, seed)]
+    return np.concatenate(parts, axis=1)
+
+
+def _by_unit(matrix: sparse.csr_matrix, units: np.ndarray, number: int) -> sparse.csr_matrix:
+    """What the images of each unit add to each sum, [sums, U]."""
+    member = sparse.csr_matrix((np.ones(len(units)), (np.arange(len(units)), units)), shape=(len(units), number))
+    return (matrix @ member).tocsr()
+
+
+def jackknife(sets: Design, units: np.ndarray) -> np.ndarray:
+    """Metrics with each unit left out in turn, [8 + 4 K, U]; of more than `MOST_LEFT_OUT` units, several at once."""
+    number = min(int(units.max()) + 1 if len(units) else 0, MOST_LEFT_OUT)
+    by_unit = _by_unit(sets.matrix, units % max(number, 1), number).tocsc()
+    total = np.asarray(by_unit.sum(1))
+    result = np.full((sets.classes * 4 + 8, number), np.nan)
+    size = max(1, CHUNK_BYTES // (8 * max(1, by_unit.shape[0])))
+    for start in range(0, number, size):
+        result[:, start : start + size] = from_sums(sets, total - by_unit[:, start : start + size].toarray())
+    return result
+
+
+def draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterator[tuple[int, np.ndarray]]:
+    """How often each of `number` units is drawn: first resample, and counts [unit, resample] float64 of up to `size`.
+
+    Whole resamples follow each other in one stream, so that the size does not change what is drawn.
+    """
+    random = generator(stream[0], "bootstrap", number, *stream[1:])
+    for start in range(0, resamples, size):
+        width = min(size, resamples - start)
+        drawn = random.integers(0, number, (width, number))
+        # Units lie along the first axis, so that products with the counts run along contiguous memory.
+        flat = drawn * width + np.arange(width)[:, None]
+        yield start, np.bincount(flat.ravel(), minlength=number * width).reshape(number, width).astype(np.float64)
+
+
+def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Limits [rows] of values [rows, R], undefined resamples left out; NaN where fewer than half are defined."""
+    limits, ends = np.full((2, len(values)), np.nan), [(1 - confidence) / 2, (1 + confidence) / 2]
+    missing = np.isnan(values).sum(1)
+    if values.shape[1]:
+        limits[:, missing == 0] = np.quantile(values[missing == 0], ends, axis=1)
+    for row in np.flatnonzero((missing > 0) & (2 * missing <= values.shape[1])):
+        limits[:, row] = np.quantile(values[row][~np.isnan(values[row])], ends)
+    return limits[0], limits[1]
+
+
+def interval(
+    settings: Evaluation, resampled: np.ndarray, values: np.ndarray, left_out: Callable[[], Sequence[np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Limits [rows] of the kind that the settings ask for; see `percentile_interval` and `bca_interval`.
+
+    `left_out` makes the jackknife's values, which only BCa needs.
+    """
+    if settings.interval == "percentile":
+        return percentile_interval(resampled, settings.confidence)
+    return bca_interval(resampled, values, left_out(), settings.confidence)
+
+
+def bca_interval(
+    resampled: np.ndarray, values: np.ndarray, left_out: Sequence[np.ndarray], confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bias-corrected and accelerated limits [rows] (Efron 1987, doi 10.1080/01621459.1987.10478410).
+
+    resampled [rows, R]; values [rows], of the sample itself; left_out: the values [rows, U] without each unit, an array
+    for each sample that units are drawn from. Undefined resamples are left out. NaN where fewer than half are defined,
+    or where the sample's own value lies beyond all resamples.
+    """
+    low, high = np.full((2, len(values)), np.nan)
+    tails = ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
+    for row, value in enumerate(values):
+        each = resampled[row]
+        defined = each[~np.isnan(each)]
+        if np.isnan(value) or not 2 * len(defined) >= len(each) > 0:
+            continue
+        below = (np.mean(defined < value - ROUNDING) + np.mean(defined <= value + ROUNDING)) / 2
+        if 0 < below < 1:
+            shifted = ndtri(below) + tails
+            levels = ndtr(ndtri(below) + shifted / (1 - _acceleration([part[row] for part in left_out]) * shifted))
+            low[row], high[row] = np.quantile(defined, levels)
+    return low, high
+
+
+def _acceleration(left_out: Sequence[np.ndarray]) -> float:
+    """Skewness of the influence of units on the value, over six: from values without each unit, by sample."""
+    cubes = squares = 0.0
+    for part in left_out:
+        known = part[~np.isnan(part)]
+        if len(known) > 1:
+            influence = (len(known) - 1) / len(known) * (known.mean() - known)
+            cubes, squares = cubes + float((influence**3).sum()), squares + float((influence**2).sum())
+    return cubes / (6 * squares**1.5) if squares > ROUNDING**2 else 0.0
+
+
+def wilson_interval(right: float, count: float, confidence: float) -> tuple[float, float]:
+    """Wilson's score interval (1927, doi 10.2307/2276774) of a proportion, wide even where all are right."""
+    if count <= 0:
+        return float("nan"), float("nan")
+    z = float(ndtri((1 + confidence) / 2))
+    share = right / count
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    # At the ends the limit is the share itself; rounding must not move it past 0 or 1.
+    return (0.0 if right == 0 else float(centre - half)), (1.0 if right == count else float(centre + half))
+
+
+def newcombe_interval(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float]:
+    """Limits of a difference of two independent proportions, each given with its own limits: value, low, high.
+
+    Newcombe's method 10 (1998, doi 10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I), which with
+    Wilson's limits stays wide where all of one sample are right.
+    """
+    (one, low_one, high_one), (two, low_two, high_two) = first, second
+    apart = one - two
+    below, above = np.hypot(one - low_one, high_two - two), np.hypot(high_one - one, two - low_two)
+    return float(apart - below), float(apart + above)

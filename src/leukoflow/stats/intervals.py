@@ -1,0 +1,73 @@
+"""Intervals of weighted shares that belong to the same images, and of what is computed from them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.stats.bootstrap import CHUNK_BYTES, draws, percentile_interval, wilson_interval
+
+Limits = tuple[float, float, float]
+"""A value and its interval: value, low, high."""
+
+
+def resampled_means(
+    values: np.ndarray, weights: np.ndarray, groups: np.ndarray, resamples: int, seed: int
+) -> np.ndarray:
+    """Weighted means of each column in bootstrap resamples of whole groups: [columns, resamples] float64.
+
+    values: [n, columns] float; weights: [n], at least 0; groups: [n] int, 0 to G-1. All columns meet the same
+    resamples, so that differences between them are paired. With fewer than two groups there is nothing to draw: NaN.
+    """
+    number = int(groups.max()) + 1 if len(groups) else 0
+    result = np.full((values.shape[1], resamples), np.nan)
+    if number < 2:
+        return result
+    member = sparse.csr_matrix((np.ones(len(groups)), (groups, np.arange(len(groups)))), shape=(number, len(groups)))
+    sums = (member @ np.column_stack([values * weights[:, None], weights])).T
+    size = max(1, CHUNK_BYTES // (8 * number))
+    for start, counts in draws(number, resamples, size, seed):
+        drawn = sums @ counts
+        result[:, start : start + counts.shape[1]] = drawn[:-1] / drawn[-1]
+    return result
+
+
+def share(hits: np.ndarray, groups: np.ndarray, settings: Evaluation) -> Limits:
+    """Share of hits (bool [n]) and its limits, resampling groups ([n], any names); NaN without images.
+
+    Where no resample could change it, and where there is one group, the limits are Wilson's for as many images as
+    there are groups.
+    """
+    if not len(hits):
+        return np.nan, np.nan, np.nan
+    value, members = float(np.mean(hits)), np.unique(groups, return_inverse=True)[1]
+    number = int(members.max()) + 1
+    if value in (0.0, 1.0) or number < 2:
+        return value, *wilson_interval(value * number, number, settings.confidence)
+    rows = hits.astype(float)[:, None]
+    (drawn,) = resampled_means(rows, np.ones(len(hits)), members, settings.resamples, settings.seed)
+    return limits(value, drawn, settings.confidence)
+
+
+def units(groups: np.ndarray) -> np.ndarray:
+    """What resamples are drawn from, [n] int: the groups, or each image for itself where there is one group only."""
+    _, numbers = np.unique(groups, return_inverse=True)
+    return numbers if numbers.max(initial=0) > 0 else np.arange(len(groups))
+
+
+def weights_of(runs: Sequence | np.ndarray) -> np.ndarray:
+    """Weight of each row by the run (fold, or fold and seed) it is of, so that runs count alike: [n], summing to 1."""
+    _, run, count = np.unique(np.asarray(runs), return_inverse=True, return_counts=True)
+    return 1 / (len(count) * count[run])
+
+
+def limits(value: float, drawn: np.ndarray, confidence: float) -> Limits:
+    """A value with the percentile interval of its resamples, [R]."""
+    (low,), (high,) = percentile_interval(drawn[None], confidence)
+    return float(value), float(low), float(high)
+
+
+def named(name: str, given: Limits) -> dict[str, float]:
+    """The limits as columns NAME, NAME_low and NAME_high."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), given, strict=True))

@@ -1,0 +1,197 @@
+"""Scores of one run: every metric with its intervals, on each target cohort and role, from predictions alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.runs import RUN_COLUMNS, Run
+from leukoflow.stats import metrics
+from leukoflow.stats.bootstrap import interval, jackknife, resample, wilson_interval
+
+LEARNT = ("train", "validation")
+EVERY, UNSEEN = "all", "without overlap"
+SCORE_COLUMNS = [
+    *RUN_COLUMNS,
+    "target",
+    "role",
+    "subset",
+    "n",
+    "groups",
+    "metric",
+    "class",
+    "value",
+    "low",
+    "high",
+    "resampling",
+]
+CONFUSION_COLUMNS = [*RUN_COLUMNS, "target", "role", "subset", "true", "predicted", "count"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Predictions for one target, role and subset."""
+
+    target: str
+    role: str
+    subset: str
+    y: np.ndarray
+    """True classes of the labelled images, [n] int."""
+    probabilities: np.ndarray
+    """[n, K] float64."""
+    groups: np.ndarray
+    """Group of each image, [n] int, 0 to G-1."""
+    unlabelled: int
+    """Images without a label, which no metric counts."""
+    removed: int
+    """Images, labelled or not, left out because the model has seen a duplicate of them."""
+
+
+def samples(
+    run: Run, predictions: pd.DataFrame, split: pd.DataFrame, duplicates: pd.DataFrame, classes: Sequence[str]
+) -> Iterator[Sample]:
+    """Samples to score, in order of target and role: all images, then, but for validation, those not seen before.
+
+    `predictions` is a run's table (unperturbed rows are used), `split` the split of the run's protocol.
+    LeukoFlowError where the probabilities do not fit the classes.
+    """
+    table = predictions[predictions["perturbation"] == "none"]
+    fold = split[split["fold"] == run.fold]
+    roles = [(run.cohort, "validation"), (run.cohort, "test")]
+    targets = sorted(set(table["cohort"]) - {run.cohort})
+    for target, role in [*roles, *((target, "external") for target in targets)]:
+        rows = table[(table["cohort"] == target) & (table["role"] == role)]
+        if rows.empty:
+            continue
+        yield sample_of(run, target, role, EVERY, rows, 0, classes)
+        if role != "validation":
+            seen = rows["image_id"].isin(seen_images(duplicates, fold, run.cohort, target))
+            yield sample_of(run, target, role, UNSEEN, rows[~seen], int(seen.sum()), classes)
+
+
+def sample_of(
+    run: Run, target: str, role: str, subset: str, rows: pd.DataFrame, removed: int, classes: Sequence[str]
+) -> Sample:
+    """The labelled images of rows of a run's predictions; LeukoFlowError where they do not fit the classes."""
+    labelled = rows[rows["y"] >= 0]
+    if len(labelled):
+        probabilities = np.stack([np.asarray(each, np.float64) for each in labelled["probabilities"]])
+    else:
+        probabilities = np.zeros((0, len(classes)))
+    if probabilities.shape[1] != len(classes) or (labelled["y"] >= len(classes)).any():
+        raise LeukoFlowError(
+            f"{run.name}, target {target}: {probabilities.shape[1]} probabilities an image, labels up to "
+            f"{labelled['y'].max()}, but {len(classes)} classes; predict again with the task's classes"
+        )
+    groups = pd.factorize(labelled["group"].fillna(labelled["image_id"]))[0]
+    return Sample(
+        target,
+        role,
+        subset,
+        labelled["y"].to_numpy(np.int64),
+        probabilities,
+        groups,
+        len(rows) - len(labelled),
+        removed,
+    )
+
+
+def collapsed(sample: Sample, places: Sequence[int], classes: int) -> Sample:
+    """The sample with classes joined: class k becomes class places[k] of `classes`, probabilities are added."""
+    joined = np.zeros((len(sample.y), classes))
+    for old, new in enumerate(places):
+        joined[:, new] += sample.probabilities[:, old]
+    return replace(sample, y=np.asarray(places, np.int64)[sample.y], probabilities=joined)
+
+
+def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.DataFrame:
+    """Tidy scores of a sample: target to resampling of `SCORE_COLUMNS`.
+
+    Each metric has a row for each resampling ("images", "groups") with the same value and its own interval; accuracy
+    and recall, being proportions, also have one with Wilson's interval ("wilson"), which does not close at 1.
+    The counts "images" (by class too), "unlabelled" and "removed" have rows without an interval.
+    """
+    number = len(sample.y)
+    sets = metrics.design(sample.y, sample.probabilities)
+    values = metrics.evaluate(sets, np.ones((number, 1)))[:, 0]
+    labels = metrics.names(tuple(classes))
+    rows: list[tuple] = []
+    for resampling, units in (("images", np.arange(number)), ("groups", sample.groups)):
+        drawn = resample(sets, units, settings.resamples, settings.seed)
+        low, high = interval(settings, drawn, values, partial(_left_out, sets, units))
+        undefined = np.isnan(values)
+        low[undefined] = high[undefined] = np.nan
+        rows += [
+            (*label, *each, resampling) for label, each in zip(labels, zip(values, low, high, strict=True), strict=True)
+        ]
+    rows += _proportions(sample, classes, settings.confidence)
+    rows += [("images", "", number, np.nan, np.nan, "")]
+    rows += [("images", name, int((sample.y == k).sum()), np.nan, np.nan, "") for k, name in enumerate(classes)]
+    rows += [
+        ("unlabelled", "", sample.unlabelled, np.nan, np.nan, ""),
+        ("removed", "", sample.removed, np.nan, np.nan, ""),
+    ]
+    table = pd.DataFrame(rows, columns=["metric", "class", "value", "low", "high", "resampling"])
+    facts: dict[str, str | int] = {"target": sample.target, "role": sample.role, "subset": sample.subset}
+    facts |= {"n": number, "groups": len(np.unique(sample.groups))}
+    for position, (column, value) in enumerate(facts.items()):
+        table.insert(position, column, value)
+    return table
+
+
+def _left_out(sets: metrics.Design, units: np.ndarray) -> list[np.ndarray]:
+    return [jackknife(sets, units)]
+
+
+def _proportions(sample: Sample, classes: Sequence[str], confidence: float) -> list[tuple]:
+    right = sample.probabilities.argmax(1) == sample.y if len(sample.y) else np.zeros(0, bool)
+    parts = [("accuracy", "", np.ones(len(right), bool))]
+    parts += [("recall", name, sample.y == index) for index, name in enumerate(classes)]
+    rows: list[tuple] = []
+    for metric, name, part in parts:
+        count, hits = int(part.sum()), int(right[part].sum())
+        value = hits / count if count else np.nan
+        rows.append((metric, name, value, *wilson_interval(hits, count, confidence), "wilson"))
+    return rows
+
+
+def confusion(sample: Sample, classes: Sequence[str]) -> pd.DataFrame:
+    """Confusion counts in long form, K * K rows: target, role, subset, true, predicted, count."""
+    size = len(classes)
+    predicted = sample.probabilities.argmax(1) if len(sample.y) else np.zeros(0, int)
+    counts = np.bincount(sample.y * size + predicted, minlength=size * size)
+    return pd.DataFrame(
+        {
+            "target": sample.target,
+            "role": sample.role,
+            "subset": sample.subset,
+            "true": np.repeat(np.asarray(classes, object), size),
+            "predicted": np.tile(np.asarray(classes, object), size),
+            "count": counts,
+        }
+    )
+
+
+def with_run(run: Run, tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """One table of all samples, the run's columns before the others."""
+    if not tables:
+        raise LeukoFlowError(f"{run.name}: no predictions to score; predict again")
+    return pd.concat(tables, ignore_index=True).assign(**run.columns())[columns]
+
+
+def seen_images(duplicates: pd.DataFrame, split: pd.DataFrame, cohort: str, target: str) -> set[str]:
+    """Image ids of `target` that have a duplicate among the images that a run on `cohort` learnt from.
+
+    `duplicates` holds each pair once (cohort_a, image_a, cohort_b, image_b); `split` the image_id and role of one fold
+    of the run. Training and validation images both count: one fits the weights, the other chooses the epoch.
+    """
+    learnt = set(split.loc[split["role"].isin(LEARNT), "image_id"])
+    seen: set[str] = set()
+    for here, there in (("a", "b"), ("b", "a")):
+        pairs = duplicates[(duplicates[f"cohort_{here}"] == target) & (duplicates[f"cohort_{there}"] == cohort)]
+        seen.update(pairs.loc[pairs[f"image_{there}"].isin(learnt), f"image_{here}"])
+    return seen

@@ -1,0 +1,94 @@
+"""Bootstrap of shares and of differences between them: of right answers, on images that are drawn by groups."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.stats.bootstrap import CHUNK_BYTES, MOST_LEFT_OUT, draws, interval
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Sums over units that are drawn together; a share is tops over bottoms, each summed over the units drawn."""
+
+    tops: np.ndarray
+    """[shares, U] float64."""
+    bottoms: np.ndarray
+    """[shares, U] or, where all shares have the same, [1, U] float64, at least 0."""
+
+
+def stratum(units: np.ndarray, tops: Sequence[np.ndarray], bottoms: Sequence[np.ndarray]) -> Stratum:
+    """Sums of rows [n] over units [n] int, 0 to U-1."""
+    number = int(units.max()) + 1 if len(units) else 0
+    sums = [np.stack([np.bincount(units, row, number) for row in rows]) for rows in (tops, bottoms)]
+    return Stratum(*sums)
+
+
+def shares(strata: Mapping[int, Stratum]) -> np.ndarray:
+    """Shares [shares], averaged over the strata (by their numbers); NaN where a bottom is 0."""
+    return np.mean([_share(each.tops.sum(1), each.bottoms.sum(1)) for each in strata.values()], axis=0)
+
+
+def resampled(strata: Mapping[int, Stratum], resamples: int, seed: int) -> np.ndarray:
+    """Shares of bootstrap resamples, [shares, resamples]: units are drawn within each stratum, strata averaged.
+
+    All shares meet the same resamples. All NaN where a stratum has fewer than two units.
+    """
+    total = np.zeros((len(next(iter(strata.values())).tops), resamples))
+    for name, each in strata.items():
+        number = each.tops.shape[1]
+        if number < 2:
+            return np.full_like(total, np.nan)
+        size = max(1, CHUNK_BYTES // (8 * number))
+        for start, counts in draws(number, resamples, size, seed, "fold", name):
+            drawn = _share(each.tops @ counts, each.bottoms @ counts)
+            total[:, start : start + counts.shape[1]] += drawn / len(strata)
+    return total
+
+
+def left_out(strata: Mapping[int, Stratum]) -> list[np.ndarray]:
+    """Shares [shares, U] with each unit of a stratum left out in turn, an array for each stratum."""
+    means = {name: _share(each.tops.sum(1), each.bottoms.sum(1)) for name, each in strata.items()}
+    found = []
+    for name, each in strata.items():
+        others = sum((mean for other, mean in means.items() if other != name), np.zeros(len(each.tops)))
+        tops, bottoms = _joined(each.tops), _joined(each.bottoms)
+        without = _share(tops.sum(1, keepdims=True) - tops, bottoms.sum(1, keepdims=True) - bottoms)
+        found.append((others[:, None] + without) / len(strata))
+    return found
+
+
+def intervals(
+    strata: Mapping[int, Stratum], settings: Evaluation, pairs: Sequence[tuple[int, int]] = ()
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, lower and upper limits [shares + pairs]: of all shares, then of the first less the second of each pair.
+
+    Where a bootstrap has nothing to vary there is no interval: NaN.
+    """
+    first, second = (np.array([pair[side] for pair in pairs], int) for side in (0, 1))
+
+    def extended(rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([rows, rows[first] - rows[second]])
+
+    values = extended(shares(strata))
+    drawn = extended(resampled(strata, settings.resamples, settings.seed))
+    low, high = interval(settings, drawn, values, lambda: [extended(each) for each in left_out(strata)])
+    closed = ~(high - low > 1e-9)  # less is rounding
+    low[closed] = high[closed] = np.nan
+    return values, low, high
+
+
+def _share(tops: np.ndarray, bottoms: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(bottoms > 0, tops / bottoms, np.nan)
+
+
+def _joined(sums: np.ndarray) -> np.ndarray:
+    """Sums over at most `MOST_LEFT_OUT` parts of the units."""
+    number = sums.shape[1]
+    if number <= MOST_LEFT_OUT:
+        return sums
+    part = np.arange(number) % MOST_LEFT_OUT
+    return np.stack([np.bincount(part, row, MOST_LEFT_OUT) for row in sums])

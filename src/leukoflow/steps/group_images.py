@@ -1,0 +1,71 @@
+"""Find duplicates within and across the cohorts of a study, and what was acquired together."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from leukoflow.config.quality import Quality
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_table, write_table
+from leukoflow.core.step import parser, run, settings
+from leukoflow.quality.duplicates import Thumbnails, find_duplicates
+from leukoflow.quality.groups import acquisition_groups, duplicate_groups
+from leukoflow.quality.measure import STAIN_COLUMNS
+
+log = logging.getLogger(__name__)
+NAMED = 20
+"""Pairs of copies with different labels that the log names."""
+
+
+def main(argv: list[str] | None) -> None:
+    """Parse the arguments, compare images, write pairs and groups."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", type=settings(Quality), required=True, help="section quality, as JSON")
+    arguments.add_argument(
+        "--cohort", nargs=3, action="append", required=True, metavar=("NAME", "FOLDER", "SHARDS"), help="each cohort"
+    )
+    arguments.add_argument("--duplicates", type=Path, required=True)
+    arguments.add_argument("--groups", type=Path, required=True)
+    args = arguments.parse_args(argv)
+    cohorts = [_cohort(name, Path(folder)) for name, folder, _ in args.cohort]
+    images = pd.concat(cohorts, ignore_index=True)
+    thumbnails = Thumbnails(
+        [
+            Path(folder) / f"thumbnails/{shard:03d}.npy"
+            for _, folder, shards in args.cohort
+            for shard in range(int(shards))
+        ]
+    )
+    if len(thumbnails) != len(images):
+        raise LeukoFlowError(f"{len(thumbnails)} thumbnails for {len(images)} images; delete the cohorts and run again")
+    duplicates = find_duplicates(images, thumbnails, args.settings)
+    for kind, count in duplicates["kind"].value_counts().items():
+        log.info("%d pairs %s", count, kind)
+    contrary = duplicates[duplicates["labels_differ"]]
+    for row in contrary.head(NAMED).itertuples():
+        log.warning(
+            "copies with different labels (%s): %s/%s is %s, %s/%s is %s",
+            *(row.kind, row.cohort_a, row.image_a, row.label_a, row.cohort_b, row.image_b, row.label_b),
+        )
+    if len(contrary):
+        log.warning(
+            "%d pairs of copies have different labels; correct the labels or leave the files out", len(contrary)
+        )
+    clusters = [acquisition_groups(each, STAIN_COLUMNS, args.settings.clusters_per_class) for each in cohorts]
+    groups = images[["cohort", "image_id"]].assign(
+        duplicate_group=duplicate_groups(images, duplicates),
+        acquisition=[name for each in clusters for name in each],
+    )
+    write_table(args.duplicates, duplicates)
+    write_table(args.groups, groups)
+
+
+def _cohort(name: str, folder: Path) -> pd.DataFrame:
+    manifest = read_table(folder / "manifest.parquet", ["image_id", "sha256", "label", "slide", "width", "height"])
+    quality = read_table(folder / "quality.parquet", ["image_id", "dhash", *STAIN_COLUMNS])
+    return manifest.merge(quality, on="image_id", validate="one_to_one").assign(cohort=name)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,370 @@
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fake_profile import LAYERS, PLAIN, made_up
+from torch import nn
+
+from leukoflow.config.features import DeepFeatures
+from leukoflow.config.profile import Profile
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import write_json, write_table
+from leukoflow.core.runs import Run
+from leukoflow.cost import efficiency, profile, speed
+from leukoflow.cost.energy import energy
+from leukoflow.cost.macs import layers_of
+from leukoflow.features.deep import load_networks
+from leukoflow.features.scaling import Scaler
+from leukoflow.features.selection import save_scaler
+from leukoflow.features.stack import names_of, random_stack
+from leukoflow.models import inference, registry
+from leukoflow.steps import profile as step
+
+NEURONS = ["stem", "stage1", "stage2", "stage3", "refinement", "head"]
+BETWEEN = [
+    "stem", "stage1 depthwise", "stage1", "stage2 depthwise", "stage2", "stage3 depthwise", "stage3",
+    "refinement depthwise", "refinement", "head",
+]  # fmt: skip
+
+
+def counted(name: str, side: int = 224, neurons=(), **options) -> list:
+    """Layers of a network that has shapes but no numbers."""
+    with torch.device("meta"):
+        model, x = registry.build(name, **options), torch.zeros(1, 3, side, side)
+    return layers_of(model, x, neurons)
+
+
+# As published for 224 x 224 pixels and 1,000 classes: torchvision's table of models (GFLOPS there are MACs), which the
+# heads for four classes change by less than the last digit given, but for ViT's 0.8 M of 17.56 G.
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("resnet50", 4.09), ("vgg19", 19.63), ("efficientnet_b0", 0.39), ("densenet121", 2.83), ("vit_b16", 17.56)],
+)
+def test_counts_are_those_published(name: str, published: float) -> None:
+    assert round(sum(each.macs for each in counted(name)) / 1e9, 2) == pytest.approx(published, abs=0.0101)
+
+
+def test_layers_by_hand() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 5, padding=2, groups=8), nn.Conv2d(8, 6, 1),
+        nn.Flatten(), nn.Linear(6 * 16 * 16, 4),
+    )  # fmt: skip
+    found = layers_of(model, torch.rand(1, 3, 32, 32))
+    assert [(each.layer, each.kind, each.macs) for each in found] == [
+        ("0", "convolution", 3 * 8 * 9 * 256), ("1", "depthwise convolution", 8 * 25 * 256),
+        ("2", "pointwise convolution", 8 * 6 * 256), ("4", "linear", 6 * 256 * 4),
+    ]  # fmt: skip
+    assert [each.parameters for each in found] == [3 * 8 * 9 + 8, 8 * 25 + 8, 8 * 6 + 6, 6 * 256 * 4 + 4]
+    assert {(each.steps, each.given) for each in found} == {(1, "values")}
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_attention_by_hand(batch_first: bool) -> None:
+    class Attend(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(32, 4, batch_first=batch_first)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tokens = x.flatten(2).transpose(1, 2) if batch_first else x.flatten(2).permute(2, 0, 1)
+            return self.attention(tokens, tokens, tokens, need_weights=False)[0]
+
+    (layer,) = layers_of(Attend(), torch.rand(1, 32, 3, 5))
+    tokens = 15
+    assert (layer.kind, layer.macs) == ("matrix product", 4 * tokens * 32**2 + 2 * tokens**2 * 32)
+
+
+def test_counting_leaves_no_trace() -> None:
+    model = registry.build("vit_b16", size="small").eval()
+    x = torch.rand(1, 3, 64, 64)
+    first = model(x)
+    layers_of(model, x)
+    assert torch.backends.mha.get_fastpath_enabled() and torch.equal(model(x), first)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_layers_of_the_spiking_network_know_what_they_are_given() -> None:
+    found = {each.layer: each for each in counted("neurallnet", neurons=NEURONS)}
+    assert {name: each.given for name, each in found.items() if each.given != "values"} == {
+        "stages.0.0": "stem", "stages.1.0": "stage1", "stages.2.0": "stage2", "refinement.0": "stage3",
+        "classifier": "head",
+    }  # fmt: skip
+    # The stem's convolution runs once, all others at each of four steps.
+    assert [name for name, each in found.items() if each.steps == 1] == ["stem.0"]
+    assert found["stem.0"].macs == 27 * 48 * 112**2
+    assert found["stages.1.2"].macs == 4 * 96 * 192 * 28**2
+    between = {each.layer: each.given for each in counted("neurallnet", neurons=BETWEEN, lif_between=True)}
+    assert between["stages.1.3"] == "stage2 depthwise" and between["refinement.3"] == "refinement depthwise"
+    assert between["head.0"] == "values" and between["stages.0.5.squeeze"] == "values"
+
+
+def test_energy_by_hand() -> None:
+    found = energy(LAYERS, {"stem": 0.1, "stage1": 0.25})
+    assert (found["steps"], found["macs"], found["macs_on_values"]) == (4, 11_160, 9000)
+    assert found["sops"] == pytest.approx(200 + 40)
+    assert found["energy_uj"] == pytest.approx((4.6 * 9000 + 0.9 * 240) / 1e6)
+    assert found["energy_stem_repeated_uj"] == pytest.approx((4.6 * 12_000 + 0.9 * 240) / 1e6)
+    assert (found["between"], found["between_rate"]) == ("assumed", pytest.approx(0.175))
+    assert found["energy_between_uj"] == pytest.approx((4.6 * 1000 + 0.9 * (240 + 8000 * 0.175)) / 1e6)
+    assert found["energy_without_between_uj"] == pytest.approx(found["energy_uj"])
+    assert found["twin_macs"] == 1000 + 500 + 2000 + 40
+    assert found["energy_twin_uj"] == pytest.approx(4.6 * 3540 / 1e6)
+    assert math.isnan(found["break_even_rate"])  # its multiplications alone cost more than the twin
+    plain = energy(PLAIN, {})
+    assert plain["energy_uj"] == pytest.approx(4.6 * 11_160 / 1e6) and "sops" not in plain
+
+
+def test_at_the_break_even_rate_spikes_cost_what_the_twin_does() -> None:
+    layers = counted("neurallnet", neurons=BETWEEN, lif_between=True)
+    quiet, busy = (energy(layers, dict.fromkeys(BETWEEN, rate)) for rate in (0.1, 0.2))
+    assert quiet["between"] == "measured" and quiet["energy_between_uj"] == pytest.approx(quiet["energy_uj"])
+    assert busy["sops"] == pytest.approx(2 * quiet["sops"])
+    even = energy(layers, dict.fromkeys(BETWEEN, quiet["break_even_rate"]))
+    assert even["energy_uj"] == pytest.approx(even["energy_twin_uj"])
+    twin = sum(each.macs for each in counted("neurallnet", spiking=False))
+    assert quiet["twin_macs"] == twin
+    silent = energy(layers, dict.fromkeys(BETWEEN, 0.0))
+    assert silent["energy_uj"] == pytest.approx(4.6e-6 * silent["macs_on_values"])
+
+
+class Slow(nn.Module):
+    """A network that takes a known time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds, self.calls = seconds, 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        import time
+
+        self.calls += 1
+        time.sleep(self.seconds)
+        return x.flatten(1)[:, :2]
+
+
+def test_speed_is_that_of_the_clock_not_the_processor() -> None:
+    model, image = Slow(0.01), torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
+    settings = Profile(warm_up=2, runs=10, batches=(4,))
+    rows = list(speed.measure(model, image, torch.device("cpu"), settings, speed.ProcessMemory()))
+    assert [(row["batch"], row["passes"]) for row in rows] == [(1, 10), (4, 5)] and model.calls == 2 + 10 + 1 + 5
+    assert all(list(row) == speed.COLUMNS for row in rows)
+    for row in rows:
+        assert 10 <= row["p5_ms"] <= row["p25_ms"] <= row["p50_ms"] <= row["p75_ms"] <= row["p95_ms"]
+        assert row["processor_ms"] < 5
+        assert row["images_per_second"] == pytest.approx(1000 * row["batch"] / row["p50_ms"])
+
+
+def test_time_allowed_ends_the_measuring() -> None:
+    model = Slow(0.02)
+    settings = Profile(warm_up=50, runs=1000, batches=(1, 64), seconds=0.1)
+    image = torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
+    rows = list(speed.measure(model, image, torch.device("cpu"), settings, speed.ProcessMemory()))
+    assert 5 <= rows[0]["passes"] <= 6 and 2 <= rows[1]["passes"] <= 6 and model.calls < 20
+
+
+MEMORY = """
+import json, torch
+from leukoflow.config.profile import Profile
+from leukoflow.cost import speed
+
+class Large(torch.nn.Module):
+    def __init__(self, megabytes):
+        super().__init__()
+        self.megabytes = megabytes
+    def forward(self, x):
+        torch.ones(self.megabytes * 1_000_000 // 4)
+        return x.flatten(1)[:, :2]
+
+image, settings = torch.zeros(1, 8, 8, 3, dtype=torch.uint8), Profile(warm_up=1, runs=5, batches=(1,))
+blocks = [torch.ones(25_000) for _ in range(3_000)]  # 300 MB in small pieces, freed but for the last
+del blocks[:-1]
+for megabytes in (400, 40):
+    memory = speed.ProcessMemory()
+    (row,) = speed.measure(Large(megabytes), image, torch.device("cpu"), settings, memory)
+    print(row["peak_memory_mb"])
+"""
+
+
+def test_memory_is_what_the_pass_took_and_its_peak_is_forgotten() -> None:
+    """In a process of its own, as an old one has memory to give. What is freed may be kept while six passes run."""
+    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    large, small = map(float, done.stdout.split())
+    assert math.isnan(small) or (large > 390 and 30 < small < 300)
+
+
+HYBRID = DeepFeatures.model_validate(
+    {"kind": "deep", "grid": 2, "stack_size": "small",
+     "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}
+)  # fmt: skip
+KINDS = {"hybridcn_nas": {"name": "hybrid", "kind": "deep", "stack": "as_described"},
+         "morphology": {"name": "cells", "kind": "morphology"}}  # fmt: skip
+
+
+def select(folder: Path) -> dict:
+    """A selection of 25 features of a fusion stack, as step fit_features writes it."""
+    networks = load_networks(HYBRID, [])
+    facts = {"kind": "deep", "grid": 2, "stack": "as_described", "stack_size": "small"}
+    facts["networks"] = [each.facts() for each in networks]
+    stack = random_stack(tuple(each.channels for each in networks), 2, "small", 1)
+    names = names_of(facts, stack)
+    inference.save_tensors(folder / "stack.safetensors", stack.state_dict())
+    zeros, ones = np.zeros(len(names)), np.ones(len(names))
+    save_scaler(folder / "scaler.safetensors", Scaler(zeros, ones, zeros, 3.0), None)
+    ranking = pd.DataFrame({"position": range(25), "feature": names[::-1][:25], "score": 1.0})
+    write_table(folder / "ranking.csv", ranking)
+    write_json(folder / "features.json", {**facts, "names": names})
+    return {"networks": networks, "stack": stack, "facts": facts}
+
+
+@pytest.fixture(scope="module")
+def selection(tmp_path_factory):
+    """Features of two small networks, scaled and ranked for the run of hybridcn_nas."""
+    folder = tmp_path_factory.mktemp("selections")
+    return folder, select(folder / "home.kind.plain.image.hybrid.fold0.seed1")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs of a spiking network, a forest and classifiers of features, with random weights."""
+    folder = tmp_path_factory.mktemp("runs")
+    for view, model, fold, options, side in (
+        ("plain", "neurallnet", 0, {}, 32), ("plain", "neurallnet", 1, {}, 32), ("grey", "neurallnet", 0, {}, 32),
+        ("plain", "colour_histogram", 0, {}, 32), ("plain", "hybridcn_nas", 0, {"inputs": 25}, 25),
+        ("plain", "morphology", 0, {"inputs": 25}, 25),
+    ):  # fmt: skip
+        run = Run("home", "kind", view, "image", model, fold, 1)
+        architecture = {"morphology": "hybridcn_nas"}.get(model, model)
+        network = registry.build(architecture, 4, "small", **options)
+        spec = registry.spec(architecture)
+        inference.save_tensors(folder / run.name / "weights.safetensors", network.state_dict())
+        facts = {
+            "model": model,
+            "architecture": architecture,
+            "features": KINDS.get(model),
+            "size": "small",
+            "options": options,
+            "classes": list("abcd"),
+        }
+        facts |= {"reads": spec.reads, "input_size": side, "fitting": spec.fitting, "seconds": 10.0 + fold, "epochs": 2}
+        facts |= {"parameters": sum(each.numel() for each in network.parameters()), "recipe": "own", "device": "cpu"}
+        # In one of two folds a layer of 1,000 parameters stayed as it was loaded.
+        facts["trainable"] = facts["parameters"] - 1000 * fold
+        facts["firing_rates"] = dict.fromkeys(NEURONS, 0.1 + 0.1 * fold) if model == "neurallnet" else {}
+        (folder / run.name / "model.json").write_text(json.dumps(facts))
+        history = pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})
+        history.to_csv(folder / run.name / "history.csv", index=False)
+    return folder
+
+
+def test_step_profile(runs, selection, tmp_path, monkeypatch) -> None:
+    seen = []
+    measure_run = step.measure_run
+    monkeypatch.setattr(step, "measure_run", lambda *given: seen.append(given[0].name) or measure_run(*given))
+    names = sorted(path.name for path in runs.iterdir())
+    step.main([*arguments(runs, selection[0]), "--of", *names, "--output", str(tmp_path)])
+    assert len(seen) == 4  # folds and views whose networks are alike are measured once
+    made = {name: pd.read_csv(tmp_path / f"{name}.csv") for name in step.NAMES}
+    table = made["efficiency"].set_index(["view", "model"])
+    assert len(table) == 5 and list(made["efficiency"].columns) == efficiency.COLUMNS
+    spiking = table.loc[("plain", "neurallnet")]
+    assert (spiking["parameters"], spiking["runs"], spiking["seconds"], spiking["epochs"]) == (35_616, 2, 10.5, 2)
+    assert spiking["trainable"] == 35_616 - 500
+    assert spiking["training_images_per_second"] == 20 and spiking["input_size"] == 32
+    # Two statistics for each channel of nine batch norms, and a count for each.
+    channels = 16 + 16 + 32 + 32 + 64 + 64 + 128 + 128 + 64 + 32
+    assert spiking["buffers"] == 2 * channels + 10
+    weights = runs / "home.kind.plain.image.neurallnet.fold0.seed1/weights.safetensors"
+    assert spiking["bytes"] == weights.stat().st_size
+    layers = made["layers"].groupby(["view", "model"])["macs"].sum()
+    assert layers.to_dict() == table["macs"].dropna().to_dict() and len(layers) == 3
+    assert made["layers"].groupby(["view", "model"])["share"].sum().to_numpy() == pytest.approx(1)
+    energies = made["energy"].set_index(["view", "model", "fold"])["energy_uj"]
+    assert energies[("plain", "neurallnet", 1)] > energies[("plain", "neurallnet", 0)]
+    assert spiking["energy_uj"] == pytest.approx(energies["plain", "neurallnet"].mean())
+    assert len(made["speed"][made["speed"]["device"] == "cpu"]) == 8
+    forest = table.loc[("plain", "colour_histogram")]
+    assert np.isnan(forest["macs"]) and np.isnan(forest["energy_uj"]) and forest["latency_p50_ms"] > 0
+    way, cells = table.loc[("plain", "hybridcn_nas")], table.loc[("plain", "morphology")]
+    assert way["reads"] == cells["reads"] == "features" and way["input_size"] == 64 and way["classifier_inputs"] == 25
+    # The whole way, part by part.
+    networks, stack = selection[1]["networks"], selection[1]["stack"]
+    classifier = registry.build("hybridcn_nas", 4, "small", inputs=25)
+    own, fused = (sum(each.numel() for each in part.parameters()) for part in (classifier, stack))
+    trunks = sum(each["parameters"] for each in selection[1]["facts"]["networks"])
+    assert way["classifier_parameters"] == own and way["parameters"] == trunks + fused + own
+    assert way["trainable"] == fused + own  # the networks stay as they were
+    fitted = sum(path.stat().st_size for path in selection[0].rglob("*.safetensors"))
+    assert way["bytes"] == pytest.approx(4 * trunks + fitted + way["classifier_bytes"], rel=0.02)
+    picture, row = torch.zeros(1, 3, 64, 64), torch.zeros(1, 25)
+    parts = [macs_of(Maps(each.model), picture) for each in networks]
+    rows = torch.zeros(1, 4 * sum(each.channels for each in networks))
+    parts += [macs_of(stack, rows), macs_of(classifier, row)]
+    assert way["macs"] == sum(parts) and way["classifier_macs"] == parts[-1] and min(parts) > 0
+    assert way["latency_p50_ms"] > 3 * way["classifier_latency_p50_ms"] > 0
+    assert way["energy_uj"] == pytest.approx(4.6e-6 * sum(parts))
+    # What makes features of cells is not measured, and the classifier's cost does not stand for it.
+    assert cells[["parameters", "bytes", "macs", "latency_p50_ms", "energy_uj", "input_size"]].isna().all()
+    assert cells["classifier_parameters"] == own and cells["classifier_latency_p50_ms"] > 0
+
+
+class Maps(nn.Module):
+    """A network's last feature map."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model.forward_features(x)
+
+
+def macs_of(model: nn.Module, x: torch.Tensor) -> int:
+    return sum(each.macs for each in layers_of(model, x))
+
+
+def arguments(runs: Path, selections: Path) -> list[str]:
+    settings = '{"warm_up": 1, "runs": 5, "batches": [1, 3]}'
+    features = json.dumps({"entries": {"hybrid": HYBRID.model_dump(mode="json")}})
+    where = ["--runs", str(runs), "--selections", str(selections), "--side", "64"]
+    return ["--settings", settings, "--features", features, *where]
+
+
+def test_features_that_nobody_described_are_named(runs, tmp_path) -> None:
+    settings = '{"warm_up": 1, "runs": 5, "batches": [1]}'
+    name = "home.kind.plain.image.hybridcn_nas.fold0.seed1"
+    with pytest.raises(LeukoFlowError, match="reads features hybrid, which --features does not describe"):
+        step.main(["--settings", settings, "--runs", str(runs), "--of", name, "--output", str(tmp_path)])
+
+
+def test_a_process_that_is_killed_is_told_in_one_line(runs) -> None:
+    with pytest.raises(LeukoFlowError, match=r"neurallnet.*want of memory.*evaluation.profile.batches"):
+        profile._in_a_copy(_end, "runs/neurallnet")
+
+
+def _end(folder: str) -> None:
+    import os
+
+    os._exit(9)
+
+
+def test_efficiency_averages_runs_and_keeps_what_is_unknown_empty() -> None:
+    runs = [Run("home", "kind", "plain", "image", "neurallnet", fold, 1) for fold in (0, 1)]
+    rates = {"stem": 0.1, "stage1": 0.3}
+    models = {run: {"parameters": 10, "seconds": 2.0 + run.fold, "firing_rates": rates} for run in runs}
+    forest = Run("home", "kind", "plain", "image", "colour_histogram", 0, 1)
+    models[forest] = {"seconds": 9.0, "recipe": "own"}
+    measured = {run: made_up(run.model) for run in (runs[0], forest)}
+    table = efficiency.efficiency(models, {runs[0]: pd.DataFrame({"images_per_second": [10.0, 20.0, 30.0]})}, measured)
+    first, second = table.iloc[0], table.iloc[1]
+    assert (first["model"], first["recipe"], second["recipe"]) == ("colour_histogram", "own", "")
+    assert pd.isna(first["parameters"]) and pd.isna(first["macs"]) and pd.isna(second["gpu_latency_p50_ms"])
+    assert (second["runs"], second["seconds"], second["parameters"]) == (2, 2.5, 10)
+    assert (second["firing_rate_low"], second["firing_rate_high"], second["batch"]) == (0.1, 0.3, 8)
+    with pytest.raises(LeukoFlowError, match="no run was given"):
+        efficiency.efficiency({}, {}, {})

@@ -1,0 +1,253 @@
+"""A run is comparable only where every condition of the paper is known and the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from leukoflow.config.conditions import NOT_SAID, Conditions
+from leukoflow.config.inputs import PRESETS
+from leukoflow.config.load import load_study, parse_study
+from leukoflow.config.published import Paper, papers
+from leukoflow.config.study import Study
+from leukoflow.papers.comparable import GRADES, Comparison, Facts, compare, scalings_of
+
+ROOT = Path(__file__).resolve().parents[3]
+IMAGENET = PRESETS["imagenet"].model_dump()
+HALVES = PRESETS["symmetric"].model_dump()
+WEIGHTS = "hub:timm/resnet50.tv_in1k@main (sha256 0123456789ab)"
+CONDITIONS: dict[str, Any] = {
+    "view": "whole pictures", "same_views": ["plain"], "fit": "letterbox", "scale_bar": "painted out", "side": 224,
+    "scaling": "imagenet", "weights": {"resnet50": "imagenet"}, "library": "timm", "split": "image", "stratified": True,
+    "test": 0.1, "validation": 0.1, "epoch_chosen_on": "other images",
+    "tests": {"kind": {"images": 10, "counts": {"a": 5, "b": 5}}}, "balance": "none", "loss": "cross_entropy",
+    "optimiser": "adam", "learning_rate": 0.001, "batch_size": 16, "epochs": 20, "augmentation": {"rotation": 20},
+}  # fmt: skip
+NUMBER = {
+    "key": "accuracy", "what": "accuracy", "metric": "accuracy", "value": 0.9, "where": "Table 1", "task": "kind",
+    "dataset": "home", "protocol": "at random", "architecture": "resnet50",
+}  # fmt: skip
+ROW = {"cohort": "home", "task": "kind", "view": "plain", "protocol": "image", "model": "net", "size": "paper"}
+
+
+def paper(number: dict | None = None, **conditions: Any) -> Paper:
+    """A paper that says everything."""
+    return Paper.model_validate(
+        {
+            "paper": "some", "system": "Some", "citation": "A. Author", "tasks": {"kind": 2},
+            "architectures": ["resnet50"], "conditions": CONDITIONS | conditions,
+            "datasets": {"home": {"name": "Home, 100 images", "images": 100}}, "numbers": [NUMBER | (number or {})],
+        }
+    )  # fmt: skip
+
+
+def study(change: Callable[[dict], None] = lambda given: None) -> Study:
+    """A study that does what the paper did, but for one change."""
+    given: dict[str, Any] = {
+        "study": "s", "cohorts": {"home": {"kind": "folder", "root": "/data"}, "away": {"kind": "synthetic"}},
+        "tasks": {"kind": {"classes": ["a", "b"]}}, "views": {"plain": {"kind": "plain", "size": 224}},
+        "models": {"net": {"architecture": "resnet50", "training": {"augmentation": {"rotation": 20}}}},
+        "experiments": {"one": {"cohort": "home", "task": "kind", "models": ["net"]}},
+    }  # fmt: skip
+    change(given)
+    return parse_study(given)
+
+
+def facts(
+    images: int = 100, tested: str = "aaaaabbbbb", bars: int = 3, aspect: float = 1.5, description: dict | None = None
+) -> Facts:
+    """What the runs of that study really were, but for one change."""
+    model = {"weights": WEIGHTS, "input": {"trunk": IMAGENET}} | (description or {})
+    rows = [("home", "images", "", images), ("home", "scale bars", "a", bars), ("home", "median aspect", "", aspect)]
+    cohorts = pd.DataFrame(rows, columns=["cohort", "fact", "label", "measured"])
+    split = pd.DataFrame({"label": list(tested), "role": "test", "fold": 0})
+    split = pd.concat([split, pd.DataFrame({"label": ["a"] * 90, "role": "train", "fold": 0})], ignore_index=True)
+    split["image_id"] = range(len(split))
+    cell = ("home", "kind", "plain", "image", "net")
+    return Facts({cell: model}, {cell[:2] + cell[3:4]: split}, cohorts)
+
+
+def compared(given: Study | None = None, found: Facts | None = None, of: Paper | None = None, **row: str) -> Comparison:
+    of = of or paper()
+    return compare(given or study(), of, of.numbers[0], ROW | row, found or facts())
+
+
+def test_a_run_that_is_as_published_in_everything_is_comparable() -> None:
+    found = compared()
+    assert (found.differences, found.unsaid, found.grade) == ([], [], "yes")
+
+
+def _set(section: str, *keys: str, to: Any) -> Callable[[dict], None]:
+    def change(given: dict) -> None:
+        place = given.setdefault(section, {})
+        for key in keys[:-1]:
+            place = place.setdefault(key, {})
+        place[keys[-1]] = to
+
+    return change
+
+
+TRAINING = ("models", "net", "training")
+FOREIGN = "mean 0.7 0.7 0.7"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_set("views", "plain", "kind", to="masked"), "pictures: masked (published: whole pictures)"),
+        (_set("views", "plain", "kind", to="normalised"), "pictures: normalised"),
+        (_set("views", "plain", "size", to=112), "side of the pictures: 112 (published: 224)"),
+        (_set("models", "net", "options", to={"x": 1}), "options: x 1 (published: none)"),
+        (_set("splits", "folds", to=5), "divisions: 5 folds (published: one)"),
+        (_set("splits", "validation", to=0.2), "share of validation images: 0.2 (published: 0.1)"),
+        (_set(*TRAINING, "epochs", to=12), "most epochs: 12 (published: 20)"),
+        (_set(*TRAINING, "epochs", to=40), "most epochs: 40 (published: 20)"),
+        (_set(*TRAINING, "balance", to="weights"), "balance of the classes: weights (published: none)"),
+        (_set(*TRAINING, "optimiser", to="adamw"), "optimiser: adamw (published: adam)"),
+        (_set(*TRAINING, "learning_rate", to=0.01), "learning rate: 0.01 (published: 0.001)"),
+        (_set(*TRAINING, "batch_size", to=32), "images in a batch: 32 (published: 16)"),
+        (_set(*TRAINING, "loss", to={"kind": "focal"}), "loss: focal (published: cross_entropy)"),
+        (_set(*TRAINING, "augmentation", to={}), "augmentation: none (published: rotation 20)"),
+        (_set("models", "net", "recipe", to="modern"), "recipe modern (published: its own)"),
+        (_set("models", "net", "self_supervised", to={}), "weights at the start: self-trained (published: imagenet)"),
+        (_set("cohorts", "home", "kind", to="synthetic"), "cohort: home (published: Home, 100 images)"),
+    ],
+)  # fmt: skip
+def test_each_difference_of_the_config_is_said(change: Callable[[dict], None], said: str) -> None:
+    def changed(given: dict) -> None:
+        given["recipes"] = {"modern": {}}
+        change(given)
+        if given["cohorts"]["home"]["kind"] == "synthetic":
+            given["cohorts"]["home"].pop("root")
+
+    found = compared(study(changed))
+    assert found.grade == "no" and any(each.startswith(said) for each in found.differences), found.differences
+    assert len(found.differences) == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (facts(images=76), "images in all: 76 (published: 100)"),
+        (facts(images=99), "images in all: 99 (published: 100)"),
+        (facts(tested="aaaaabbbbb" * 2), "test images: 20 (published: 10)"),
+        (facts(tested="aaaaaaaabb"), "test images by class: a 8, b 2 (published: a 5, b 5)"),
+        (facts(description={"weights": "random"}), "weights at the start: random (published: imagenet)"),
+        (facts(description={"weights": "other.safetensors (sha256 0123)"}), "weights at the start: other.safetensors"),
+        (
+            facts(description={"weights": "hub:timm/resnet50.fb_ssl_yfcc100m_ft_in1k@main"}),
+            "weights at the start: hub:timm/resnet50.fb_ssl_yfcc100m_ft_in1k@main (published: imagenet)",
+        ),
+        (facts(description={"input": {"trunk": HALVES}}), "scaling of the input: symmetric (published: imagenet)"),
+        (facts(description={"input": {}}), "scaling of the input: unit (published: imagenet)"),
+        (
+            facts(description={"input": {"trunk": IMAGENET, "partner": HALVES}}),
+            "scaling of the input: imagenet and symmetric (published: imagenet)",
+        ),
+    ],
+)  # fmt: skip
+def test_each_difference_of_what_a_run_was_is_said(found: Facts, said: str) -> None:
+    told = compared(found=found)
+    assert told.grade == "no" and [each for each in told.differences if each.startswith(said)] == told.differences
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ({"fit": "squeeze"}, "fit to a square: letterbox (published: squeeze)"),
+        ({"scale_bar": "kept"}, "scale bars: painted out (published: kept)"),
+        ({"library": "keras"}, "source of the weights: timm (published: keras)"),
+        ({"stratified": False}, "classes kept in proportion: yes (published: no)"),
+        ({"epoch_chosen_on": "the images reported"}, "epoch chosen on: other images (published: the images reported)"),
+        ({"tests": {}, "test": 0.2}, "share of test images: 0.1 (published: 0.2)"),
+        ({"balance": "weights and sampling"}, "balance of the classes: none (published: weights and sampling)"),
+    ],
+)
+def test_what_a_paper_did_otherwise_is_said(conditions: dict, said: str) -> None:
+    found = compared(of=paper(**conditions))
+    assert (found.grade, found.differences) == ("no", [said])
+
+
+def test_what_cannot_matter_is_no_difference() -> None:
+    squeezed = paper(fit="squeeze", scale_bar="kept")
+    assert compared(of=squeezed, found=facts(bars=0, aspect=0.992)).grade == "yes"
+    near = paper(tests={"kind": {"images": 1000, "counts": {"a": 500, "b": 500}}})
+    assert compared(of=near, found=facts(tested="ab" * 498)).grade == "yes"
+    assert compared(of=near, found=facts(tested="ab" * 490)).grade == "no"
+
+
+@pytest.mark.parametrize("key", [key for key in CONDITIONS if key not in ("same_views", "weights", "tests", "test")])
+def test_what_a_paper_does_not_say_is_never_comparable(key: str) -> None:
+    found = compared(of=paper(**{key: NOT_SAID}))
+    assert found.grade == ("no" if key == "view" and found.differences else "unclear") and len(found.unsaid) == 1
+    assert found.differences == []
+
+
+def test_nothing_said_leaves_nothing_to_compare() -> None:
+    silent = paper(**{key: NOT_SAID for key in CONDITIONS if key not in ("same_views", "weights", "tests")},
+                   same_views=[], weights={}, tests={})  # fmt: skip
+    found = compared(of=silent)
+    assert found.grade == "unclear" and len(found.unsaid) == 18
+    every = set(Conditions.model_fields) - {"same_views", "tests", "library", "features_fitted_on"}
+    assert len(every) == 18
+
+
+def test_what_a_run_did_not_record_is_not_comparable() -> None:
+    older = facts()
+    del older.models["home", "kind", "plain", "image", "net"]["input"]  # type: ignore[attr-defined]
+    found = compared(found=older)
+    assert (found.grade, found.unsaid) == ("unclear", ["scaling of the input (not recorded here)"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "differences"),
+    [("parameters", []), ("megabytes", []), ("seconds_per_image", ["another machine"]),
+     ("gpu_memory_megabytes", ["another machine"])],
+)  # fmt: skip
+def test_costs_depend_on_the_network_and_the_machine_alone(metric: str, differences: list[str]) -> None:
+    found = compared(of=paper({"metric": metric, "value": 1}, epochs=99, test=0.5), found=facts(images=3))
+    assert found.differences == differences
+
+
+def test_features_are_those_of_the_same_networks_on_the_same_images() -> None:
+    given = yaml.safe_load((ROOT / "workflow/studies/paper.yaml").read_text())
+    given["splits"] = {"test": 0.2}
+    whole, of = parse_study(given), papers()["hybridcn_nas"]
+    row = {"cohort": "taleqani", "task": "subtype", "view": "plain", "protocol": "image", "size": "paper"}
+    found = compare(whole, of, of.number("accuracy"), row | {"model": "hybridcn_nas_2000"}, facts())
+    assert "features fitted on: training images (published: all images)" in found.differences
+    assert not any(each.startswith(("features of", "most epochs", "learning rate")) for each in found.differences)
+    networks = [{"weights": f"hub:timm/{name}@main", "input": each} for name, each in
+                (("convnext_large.fb_in1k", IMAGENET), ("nasnetalarge.tf_in1k", HALVES))]  # fmt: skip
+    assert scalings_of({"features": {"networks": networks}}) == ["imagenet", "symmetric"]
+    assert scalings_of({"features": {"networks": [{"weights": "random"}]}}) == []
+
+
+def test_the_study_of_the_papers_as_it_stands_is_not_comparable() -> None:
+    """A tenth of the images against 3,418; a plain view against isolated cells; other weights; other scaling."""
+    whole = load_study(ROOT / "workflow/studies/paper.yaml")
+    cases = [
+        ("cnn_vit", "inception", "pbc", "cell8", "inceptionv3_vit", "test images: 547 (published: 3,418)"),
+        ("cnn_vit", "inception", "pbc", "cell8", "inceptionv3_vit", "source of the weights: timm (published: keras)"),
+        ("cnn_vit", "inception", "pbc", "cell8", "inceptionv3_vit", "scaling of the input: symmetric (published: unit"),
+        ("cnn_vit", "inception", "pbc", "cell8", "inceptionv3_vit", "images in all: 5,469 (published: 17,092)"),
+        ("hmscam", "accuracy", "taleqani", "subtype", "resnet50_hmscam", "pictures: plain (published: cells isolated"),
+        ("hmscam", "accuracy", "taleqani", "subtype", "resnet50_hmscam", "images in all: 2,609 (published: 3,256)"),
+    ]
+    for name, key, cohort, task, model, said in cases:
+        cell = (cohort, task, "plain", "image", model)
+        weights = {"weights": "hub:timm/inception_v3.tv_in1k@main", "input": {"trunk": HALVES}}
+        rows = [("pbc", "images", "", 5469), ("taleqani", "images", "", 2609), ("pbc", "median aspect", "", 0.992)]
+        split = pd.DataFrame({"label": "ig", "role": "test", "fold": 0, "image_id": range(547)})
+        measured = pd.DataFrame(rows, columns=["cohort", "fact", "label", "measured"])
+        known = Facts({cell: weights}, {(cohort, task, "image"): split}, measured)
+        row = dict(zip(("cohort", "task", "view", "protocol", "model"), cell, strict=True)) | {"size": "paper"}
+        found = compare(whole, papers()[name], papers()[name].number(key), row, known)
+        assert found.grade == "no" and any(each.startswith(said) for each in found.differences), found.differences
+
+
+def test_every_grade_is_defined_once() -> None:
+    assert set(GRADES) == {"yes", "unclear", "no"}

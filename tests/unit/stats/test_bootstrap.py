@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.stats import binomtest
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.seeding import generator
+from leukoflow.stats import bootstrap
+from leukoflow.stats.bootstrap import (
+    bca_interval,
+    interval,
+    jackknife,
+    newcombe_interval,
+    percentile_interval,
+    resample,
+    wilson_interval,
+)
+from leukoflow.stats.metrics import design, evaluate
+
+
+@pytest.fixture
+def sets_and_sample():
+    random = np.random.default_rng(0)
+    y = random.integers(0, 3, 60)
+    shares = random.dirichlet(np.ones(3), 60)
+    shares[np.arange(60), y] += 0.4
+    return design(y, shares), y, shares
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_each_resample_is_what_scoring_the_drawn_images_gives(sets_and_sample, grouped):
+    sets, y, shares = sets_and_sample
+    units = np.arange(60) // 7 if grouped else np.arange(60)
+    number = units.max() + 1
+    found = resample(sets, units, 25, seed=9)
+    draws = generator(9, "bootstrap", number).integers(0, number, (25, number))
+    for column, drawn in enumerate(draws):
+        images = np.concatenate([np.flatnonzero(units == unit) for unit in drawn])
+        expected = evaluate(design(y[images], shares[images]), np.ones((len(images), 1)))[:, 0]
+        np.testing.assert_allclose(found[:, column], expected, atol=1e-12)
+
+
+def test_chunks_do_not_change_the_draws(sets_and_sample):
+    sets = sets_and_sample[0]
+    whole = resample(sets, np.arange(60), 50, seed=1)
+    np.testing.assert_allclose(resample(sets, np.arange(60), 50, seed=1, chunk=7), whole, atol=1e-12)
+
+
+def test_intervals_of_accuracy_are_those_of_the_binomial_draw(sets_and_sample):
+    sets, y, shares = sets_and_sample
+    right = np.mean(shares.argmax(1) == y)
+    accuracy = resample(sets, np.arange(60), 20_000, seed=2)[0]
+    assert accuracy.mean() == pytest.approx(right, abs=0.002)
+    assert accuracy.std() == pytest.approx(np.sqrt(right * (1 - right) / 60), rel=0.02)
+
+
+def test_groups_of_like_images_widen_the_interval():
+    right = np.repeat(np.random.default_rng(3).random(30) < 0.8, 20)
+    y = np.zeros(600, int)
+    sets = design(y, np.stack([right, ~right], 1).astype(float))
+    spread = [
+        np.ptp(percentile_interval(resample(sets, units, 2000, 4)[:1], 0.95))
+        for units in (np.arange(600), np.arange(600) // 20)
+    ]
+    assert spread[1] > 3 * spread[0]
+
+
+def test_a_single_group_gives_no_interval(sets_and_sample):
+    assert np.isnan(resample(sets_and_sample[0], np.zeros(60, int), 10, 0)).all()
+
+
+def test_undefined_resamples_are_left_out_until_they_are_most():
+    values = np.array([[0.1, 0.2, 0.3, np.nan], [0.1, np.nan, np.nan, np.nan]])
+    low, high = percentile_interval(values, 0.9)
+    assert (low[0], high[0]) == pytest.approx((0.11, 0.29))
+    assert np.isnan([low[1], high[1]]).all()
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 5), (3, 8), (96, 96), (397, 400)])
+def test_wilson_agrees_with_scipy(right, count):
+    expected = binomtest(right, count).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(right, count, 0.95) == pytest.approx((expected.low, expected.high))
+
+
+def test_wilson_of_nothing_is_undefined():
+    assert np.isnan(wilson_interval(0, 0, 0.95)).all()
+
+
+def test_bca_is_scipys_on_the_same_resamples():
+    sample = np.random.default_rng(3).exponential(size=40)
+    found = stats.bootstrap((sample,), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(4))
+    without = (sample.sum() - sample) / 39
+    low, high = bca_interval(found.bootstrap_distribution[None], sample.mean(keepdims=True), [without[None]], 0.95)
+    assert (low[0], high[0]) == pytest.approx(tuple(found.confidence_interval))
+    plain = np.quantile(found.bootstrap_distribution, [0.025, 0.975])
+    assert low[0] > plain[0] and high[0] > plain[1]  # a sample skewed to the right
+
+
+def test_bca_of_two_samples_is_scipys():
+    random = np.random.default_rng(5)
+    one, two = random.exponential(size=25), random.exponential(2, size=40)
+
+    def apart(x, y, axis=-1):
+        return x.mean(axis) - y.mean(axis)
+
+    found = stats.bootstrap((one, two), apart, n_resamples=2000, method="BCa", rng=np.random.default_rng(6))
+    without = [(one.sum() - one) / 24 - two.mean(), one.mean() - (two.sum() - two) / 39]
+    limits = bca_interval(
+        found.bootstrap_distribution[None], np.array([apart(one, two)]), [each[None] for each in without], 0.95
+    )
+    assert (limits[0][0], limits[1][0]) == pytest.approx(tuple(found.confidence_interval))
+
+
+def test_the_jackknife_leaves_out_one_unit_at_a_time():
+    random = np.random.default_rng(7)
+    y, units = random.integers(0, 3, 60), np.arange(60) // 4
+    probabilities = random.dirichlet(np.ones(3), 60)
+    found = jackknife(design(y, probabilities), units)
+    for unit in (0, 7, 14):
+        kept = units != unit
+        alone = evaluate(design(y[kept], probabilities[kept]), np.ones((kept.sum(), 1)))[:, 0]
+        assert found[:, unit] == pytest.approx(alone)
+
+
+def test_many_units_are_left_out_by_parts_with_the_same_acceleration(monkeypatch):
+    random = np.random.default_rng(8)
+    y = (random.random(1800) < 0.9).astype(int)
+    sets = design(y, np.tile([0.2, 0.8], (1800, 1)))
+    drawn = resample(sets, np.arange(1800), 2000, 1)
+    value = evaluate(sets, np.ones((1800, 1)))[:, 0]
+    whole = bca_interval(drawn, value, [jackknife(sets, np.arange(1800))], 0.95)
+    monkeypatch.setattr(bootstrap, "MOST_LEFT_OUT", 200)
+    parts = jackknife(sets, np.arange(1800))
+    assert parts.shape[1] == 200
+    assert bca_interval(drawn, value, [parts], 0.95)[0][0] == pytest.approx(whole[0][0], abs=0.002)
+
+
+def test_bca_has_no_limits_where_the_value_lies_beyond_the_resamples():
+    drawn = np.linspace(0, 1, 200)[None]
+    without = [np.linspace(0, 1, 5)[None]]
+    for value in (2.0, np.nan):
+        assert np.isnan(bca_interval(drawn, np.array([value]), without, 0.95)).all()
+
+
+def test_the_settings_choose_the_kind_of_interval():
+    drawn, value = np.random.default_rng(9).exponential(size=(1, 500)), np.array([0.5])
+    without = [np.random.default_rng(10).exponential(size=(1, 30))]
+    plain = np.ravel(interval(Evaluation(), drawn, value, list))
+    other = np.ravel(interval(Evaluation(interval="bca"), drawn, value, lambda: without))
+    assert plain == pytest.approx(np.ravel(percentile_interval(drawn, 0.95)))
+    assert other == pytest.approx(np.ravel(bca_interval(drawn, value, without, 0.95)))
+    assert other[0] != pytest.approx(plain[0])
+
+
+def test_newcombes_examples():
+    """Newcombe 1998, table II, method 10: 56/70 and 48/80; 10/10 and 0/10."""
+    for (a, m), (b, n), expected in (((56, 70), (48, 80), (0.0524, 0.3339)), ((10, 10), (0, 10), (0.6075, 1.0))):
+        sides = [(x / y, *wilson_interval(x, y, 0.95)) for x, y in ((a, m), (b, n))]
+        assert newcombe_interval(*sides) == pytest.approx(expected, abs=5e-5)

@@ -1,0 +1,126 @@
+# Runs that are put through changed images.
+import shlex
+
+from leukoflow.config.families import shares_of
+from leukoflow.config.plan import checked_runs
+
+ROBUSTNESS_RUNS = PLAN.robustness_runs
+ROBUSTNESS_PANELS = PLAN.robustness_panels
+SHARED_RUNS = PLAN.shared_runs
+
+
+def own_view(wildcards):
+    return f"{view_folder(wildcards.cohort, wildcards.view)}/view.json"
+
+
+def plain_before(wildcards):
+    """The plain view that a view of other colours is made from: what happens to a picture happens before."""
+    view = STUDY.views[wildcards.view]
+    if view.kind not in ("normalised", "grey"):
+        return []
+    same = [
+        name
+        for name, each in STUDY.views.items()
+        if each.kind == "plain" and each.size == view.size
+    ]
+    return [f"{view_folder(wildcards.cohort, name)}/view.json" for name in same[:1]]
+
+
+def plain_before_option(wildcards):
+    files = plain_before(wildcards)
+    if not files:
+        return ""
+    view = shlex.quote(STUDY.views[wildcards.view].model_dump_json())
+    return f"--before {files[0]} --rendering {view}"
+
+
+def checked_of(wildcards):
+    """Stressed runs of a panel."""
+    w = wildcards
+    place = (w.cohort, w.task, w.view, w.protocol)
+    return [run for run in ROBUSTNESS_RUNS if panel_of(run) == place]
+
+
+def checked_files(name):
+    def files(wildcards):
+        return [f"{RESULTS}/runs/{run.name}/{name}" for run in checked_of(wildcards)]
+
+    return files
+
+
+def module_files(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/modules.csv"
+        for run in checked_of(wildcards)
+        if PLAN.has_modules(run)
+    ]
+
+
+def names_with_modules(wildcards):
+    return [run.name for run in checked_of(wildcards) if PLAN.has_modules(run)]
+
+
+def names_of_checked(wildcards):
+    return [run.name for run in checked_of(wildcards)]
+
+
+# Models that are trained on several shares of the images.
+ON_SHARES = shares_of(STUDY.models)
+
+
+def models_on_shares():
+    return json.dumps(
+        {name: STUDY.models[name].model_dump(mode="json") for name in ON_SHARES}
+    )
+
+
+def picture_features(wildcards):
+    """What a model that reads deep features needs to read pictures: its selection, and weights of the networks."""
+    name = STUDY.models[wildcards.model].features
+    if name is None:
+        return []
+    files = ("features.json", "ranking.csv", "scaler.safetensors", "stack.safetensors")
+    return [f"{selection_folder(wildcards)}/{each}" for each in files]
+
+
+def picture_weights(wildcards):
+    name = STUDY.models[wildcards.model].features
+    backbones = () if name is None else STUDY.features[name].backbones
+    return [weights_input(each) for each in backbones if each.weights is not None]
+
+
+def picture_weights_content(wildcards):
+    name = STUDY.models[wildcards.model].features
+    return weights_content(() if name is None else STUDY.features[name].backbones)
+
+
+def picture_features_option(wildcards):
+    name = STUDY.models[wildcards.model].features
+    if name is None:
+        return ""
+    entry = shlex.quote(STUDY.features[name].model_dump_json())
+    return f"--features {entry} --selection {selection_folder(wildcards)}"
+
+
+def runs_held_to_reference(wildcards):
+    if wildcards.experiment not in COMPARED:
+        return []
+    known = set(ROBUSTNESS_RUNS)
+    return [run for run in runs_of(STUDY, wildcards.experiment) if run in known]
+
+
+def held_to_reference(wildcards):
+    return [
+        f"{RESULTS}/runs/{run.name}/changed.parquet"
+        for run in runs_held_to_reference(wildcards)
+    ]
+
+
+def names_held_to_reference(wildcards):
+    return [run.name for run in runs_held_to_reference(wildcards)]
+
+
+def view_and_reference(wildcards):
+    """The reference on the experiment's first view: remedies are other models, or the same on other views."""
+    asked = STUDY.experiments[wildcards.experiment]
+    return [asked.views[0], asked.reference or asked.models[0]]

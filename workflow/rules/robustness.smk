@@ -1,0 +1,92 @@
+# Models on changed test images.
+
+
+rule predict_changed:
+    input:
+        view=own_view,
+        before=plain_before,
+        features=picture_features,
+        backbones=picture_weights,
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+        groups="results/{study}/quality/groups.parquet",
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
+    output:
+        "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/changed.parquet",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(240),
+        gpu=1,
+    params:
+        code=architecture_code("predict_changed"),
+        settings=STUDY.evaluation.robustness.model_dump_json(),
+        shortcuts=STUDY.evaluation.shortcuts.model_dump_json(),
+        before=plain_before_option,
+        features=picture_features_option,
+        start=picture_weights_content,
+    message:
+        "Changing test images under {wildcards.model}, view {wildcards.view}, {wildcards.protocol} split,"
+        " fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.predict_changed --settings {params.settings:q} --cohort {wildcards.cohort}"
+        " --weights {input.weights} --description {input.description} --view {input.view}"
+        " --shortcuts {params.shortcuts:q} --groups {input.groups} --manifest {input.manifest} --files {input.files}"
+        " {params.before} {params.features} --backbones {input.backbones:q}"
+        " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " --threads {threads} --output {output} 2> {log}"
+
+
+rule modules:
+    input:
+        view=own_view,
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+    output:
+        "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/modules.csv",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(120),
+        gpu=1,
+    params:
+        code=architecture_code("modules"),
+        settings=STUDY.evaluation.robustness.model_dump_json(),
+        run=run_name,
+    message:
+        "Comparing modules of {wildcards.model} on changed test images, view {wildcards.view},"
+        " {wildcards.protocol} split, fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.modules --settings {params.settings:q} --run {params.run}"
+        " --weights {input.weights} --description {input.description} --view {input.view}"
+        " --split {input.split} --threads {threads} --output {output} 2> {log}"
+
+
+rule robustness:
+    input:
+        predictions=checked_files("changed.parquet"),
+        modules=module_files,
+    output:
+        robustness="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
+        modules="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/modules.csv",
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.robustness"),
+        settings=STUDY.evaluation.model_dump_json(
+            include={"resamples", "confidence", "seed"}
+        ),
+        runs=names_of_checked,
+        modules=names_with_modules,
+    message:
+        "Measuring robustness on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.robustness --settings {params.settings:q} --runs results/{wildcards.study}/runs"
+        " --of {params.runs} --modules {params.modules} --output {output.robustness}"
+        " --modules-output {output.modules} 2> {log}"
