@@ -6,6 +6,10 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+RENAMED = {"evaluation.stress": "evaluation.robustness"}
+"""Keys of earlier states, and what they are called now."""
+RENAMED_VALUES = {"stress": "robustness"}
+"""The same of the words that a key may hold."""
 NAMED = "named"
 """What pydantic calls the member of a union that is a word and no section; it is no key of the file."""
 
@@ -28,6 +32,10 @@ def _explain_one(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     location = problem["loc"]
     section = _section_at(model, location[:-1])
     key = ".".join(str(part) for part in _visible(location, model)) or "config"
+    if key in RENAMED:
+        return f"{key}: is now called {RENAMED[key]}; rename it"
+    if problem["type"] == "literal_error" and problem["input"] in RENAMED_VALUES:
+        return f"{key}: {problem['input']} is now called {RENAMED_VALUES[problem['input']]}; rename it"
     if problem["type"] == "extra_forbidden":
         known = section.model_fields if section else ()
         return f"{key}: unknown key{nearest(str(location[-1]), known)}"

@@ -123,6 +123,8 @@ def test_the_demo_is_the_default_study() -> None:
     ("path", "value", "message"),
     [
         ("modles", {}, r"modles: unknown key; did you mean 'models'\?"),
+        ("evaluation.stress", {"images": 9}, r"evaluation\.stress: is now called evaluation\.robustness; rename it"),
+        ("experiments.subtype.checks", ["stress"], r"checks\.0: stress is now called robustness; rename it"),
         ("cohorts.demo.imagse", 5, r"cohorts\.demo\.imagse: unknown key; did you mean 'images'\?"),
         ("cohorts.demo.faults.corupt", 0.1, r"cohorts\.demo\.faults\.corupt: unknown key; did you mean 'corrupt'\?"),
         ("models.neurallnet.training.epoch", 3, r"models\.neurallnet\.training\.epoch: .*did you mean 'epochs'\?"),
