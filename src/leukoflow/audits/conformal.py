@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import CHUNK_BYTES, draws, percentile_interval, wilson_interval
-from leukoflow.stats.scores import Sample
+from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
+from leukoflow.stats.samples import Sample
 
 METHODS = ("split", "class-conditional")
 COLUMNS = [
@@ -84,7 +83,7 @@ def conformal(sample: Sample, calibration: Sample, classes: Sequence[str], setti
             value = coverage[place, column]
             low, high = limits[:, place, column]
             if value in (0.0, 1.0):
-                groups = len(np.unique(sample.groups[members[:, column]]))
+                groups = len(np.unique(sample.group_numbers[members[:, column]]))
                 low, high = wilson_interval(value * groups, groups, settings.confidence)
             number = calibrated[column - 1] if column and method != "split" else calibrated.sum()
             size_low, size_high = limits[:, len(cases) + place, column]
@@ -95,18 +94,14 @@ def conformal(sample: Sample, calibration: Sample, classes: Sequence[str], setti
 
 def _limits(sample: Sample, values: np.ndarray, members: np.ndarray, settings: Evaluation) -> np.ndarray:
     """Limits of the means of values [Q, n] over the members [n, C], by resampling groups: [2, Q, C]."""
-    number, shape = int(sample.groups.max(initial=-1)) + 1, (len(values), members.shape[1])
-    if number < 2:
-        return np.full((2, *shape), np.nan)
-    group = sparse.csr_matrix(
-        (np.ones(len(members)), (sample.groups, np.arange(len(members)))), shape=(number, len(members))
-    )
-    sums = (group @ (values[:, :, None] * members[None]).transpose(1, 0, 2).reshape(len(members), -1)).T
-    counts = (group @ members.astype(float)).T
-    size = max(1, CHUNK_BYTES // (8 * max(number, len(sums))))
-    drawn = []
-    for _, weights in draws(number, settings.resamples, size, settings.seed):
+    shape = len(values), members.shape[1]
+    parts = (values[:, :, None] * members[None]).transpose(0, 2, 1).reshape(-1, len(members))
+    rows = np.concatenate([parts, members.T.astype(float)])
+
+    def means(sums: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
-            drawn.append((sums @ weights).reshape(*shape, -1) / (counts @ weights)[None])
-    low, high = percentile_interval(np.concatenate(drawn, axis=2).reshape(len(sums), -1), settings.confidence)
+            return (sums[: len(parts)].reshape(*shape, -1) / sums[len(parts) :]).reshape(len(parts), -1)
+
+    drawn = resample_sums(rows, sample.group_numbers, means, settings.resamples, settings.seed)
+    low, high = percentile_interval(drawn, settings.confidence)
     return np.stack([low, high]).reshape(2, *shape)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
-from leukoflow.stats.bootstrap import draws, percentile_interval, wilson_interval
+from leukoflow.stats.bootstrap import percentile_interval, resample, wilson_interval
 
 DETECTED = 0.95
 """Share of test images accepted where the share of novel images accepted is given."""
@@ -59,9 +59,7 @@ def _images(table: pd.DataFrame) -> pd.DataFrame:
 
 def _drawn(groups: np.ndarray, settings: Evaluation, *stream: str) -> np.ndarray:
     """How often each image is drawn with its group: [n, resamples]."""
-    number = int(groups.max()) + 1
-    pieces = draws(number, settings.resamples, settings.resamples, settings.seed, *stream)
-    return next(counts for _, counts in pieces)[groups]
+    return resample(lambda counts: counts[groups], int(groups.max()) + 1, settings.resamples, settings.seed, *stream)
 
 
 def _refused(above: np.ndarray, counts: np.ndarray, groups: int, settings: Evaluation) -> dict[str, float]:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run, is_baseline
-from leukoflow.stats.bootstrap import CHUNK_BYTES, draws, percentile_interval, wilson_interval
+from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
 
 METRICS = ("accuracy", "macro_f1", "confidence", "changed", "drop")
 """`confidence`: mean probability of the answer given; `changed`: share of the images with another answer than
@@ -171,14 +170,10 @@ def _bootstrap(
 ) -> tuple[np.ndarray, np.ndarray]:
     """`METRICS` of all images [changes, 5], and of resamples of whole units [changes, 5, resamples]."""
     changes, width, images = sums.shape
-    number = int(units.max()) + 1
-    member = sparse.csr_matrix((np.ones(images), (np.arange(images), units)), shape=(images, number))
-    by_unit = np.asarray(sums.reshape(-1, images) @ member)
-    values = _statistics(by_unit.sum(1).reshape(changes, width, 1), classes)[..., 0]
-    drawn = np.full((changes, len(METRICS), settings.resamples), np.nan)
-    if number > 1:
-        size = max(1, CHUNK_BYTES // (8 * max(number, changes * width)))
-        for start, counts in draws(number, settings.resamples, size, settings.seed):
-            found = (by_unit @ counts).reshape(changes, width, -1)
-            drawn[..., start : start + found.shape[2]] = _statistics(found, classes)
-    return values, drawn
+    rows = sums.reshape(-1, images)
+
+    def finish(drawn: np.ndarray) -> np.ndarray:
+        return _statistics(drawn.reshape(changes, width, -1), classes)
+
+    values = finish(rows.sum(1, keepdims=True))[..., 0]
+    return values, resample_sums(rows, units, finish, settings.resamples, settings.seed)

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import CHUNK_BYTES, draws, percentile_interval, wilson_interval
-from leukoflow.stats.scores import Sample
+from leukoflow.stats.bootstrap import percentile_interval, resample, wilson_interval
+from leukoflow.stats.samples import Sample
 
 COLUMNS = ["measure", "level", "value", "low", "high", "resampling"]
 ROUNDING = 1e-9
@@ -97,7 +97,7 @@ def selective(sample: Sample, thresholds: dict[float, float], settings: Evaluati
     """
     asked = settings.abstention
     confidence, wrong = answers(sample)
-    blocks = ranked(confidence, wrong, sample.groups)
+    blocks = ranked(confidence, wrong, sample.group_numbers)
     grid = np.arange(1, 101) / 100
     coverages = (1.0, *sorted(asked.coverages, reverse=True))
     whole = np.ones((blocks.weight.shape[1], 1))
@@ -126,7 +126,7 @@ def _with_thresholds(
     made: np.ndarray, sample: Sample, kept: np.ndarray, wrong: np.ndarray, counts: np.ndarray
 ) -> np.ndarray:
     """Measures, and below them the share kept by each threshold and the accuracy of what is kept: [rows, R]."""
-    images = sparse.csr_matrix((np.ones(len(wrong)), (np.arange(len(wrong)), sample.groups)))
+    images = sparse.csr_matrix((np.ones(len(wrong)), (np.arange(len(wrong)), sample.group_numbers)))
     parts = [np.ones(len(wrong)), *kept.T * 1.0, *(kept & ~wrong[:, None]).T * 1.0]
     sums = (np.stack(parts) @ images) @ counts
     number = kept.shape[1]
@@ -143,13 +143,9 @@ def _limits(
     coverages: Sequence[float],
     settings: Evaluation,
 ) -> tuple[np.ndarray, np.ndarray]:
-    number, asked = blocks.weight.shape[1], settings.abstention
-    rows = 2 + len(coverages) + len(asked.accuracies) + 2 * kept.shape[1]
-    if number < 2:
-        return np.full(rows, np.nan), np.full(rows, np.nan)
-    size = max(1, CHUNK_BYTES // (8 * max(number, len(blocks.confidence))))
-    drawn = []
-    for _, counts in draws(number, settings.resamples, size, settings.seed):
-        made = measures(blocks.weight @ counts, blocks.wrong @ counts, coverages, asked.accuracies)
-        drawn.append(_with_thresholds(made, sample, kept, wrong, counts))
-    return percentile_interval(np.concatenate(drawn, axis=1), settings.confidence)
+    def statistic(counts: np.ndarray) -> np.ndarray:
+        made = measures(blocks.weight @ counts, blocks.wrong @ counts, coverages, settings.abstention.accuracies)
+        return _with_thresholds(made, sample, kept, wrong, counts)
+
+    drawn = resample(statistic, blocks.weight.shape[1], settings.resamples, settings.seed, rows=len(blocks.confidence))
+    return percentile_interval(drawn, settings.confidence)

@@ -12,7 +12,7 @@ from leukoflow.audits.selective import least_confidence
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run
-from leukoflow.stats.scores import EVERY, Sample, sample_of
+from leukoflow.stats.samples import Sample, sample_of
 
 
 def validation_of(run: Run, predictions: pd.DataFrame, classes: Sequence[str]) -> Sample:
@@ -20,7 +20,7 @@ def validation_of(run: Run, predictions: pd.DataFrame, classes: Sequence[str]) -
     rows = predictions[predictions["role"] == "validation"]
     if rows.empty:
         raise LeukoFlowError(f"{run.name}: no validation images among its predictions; predict again")
-    return sample_of(run, run.cohort, "validation", EVERY, rows, 0, classes)
+    return sample_of(run, rows, classes, run.cohort, "validation")
 
 
 def novelty_thresholds(scored: pd.DataFrame, accepted: float) -> dict[str, float]:
@@ -54,7 +54,7 @@ def thresholds_of(
         "calibration": {
             "role": "validation",
             "images": len(sample.y),
-            "groups": len(np.unique(sample.groups)),
+            "groups": sample.number_of_groups,
             "images_of_class": {name: int(each) for name, each in zip(classes, counts, strict=True)},
         },
         "confidence": {str(each): _number(least_confidence(sample, each)) for each in asked.accuracies},

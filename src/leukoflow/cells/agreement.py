@@ -13,7 +13,6 @@ import numpy as np
 
 from leukoflow.cells.labels import CELL, NUCLEUS, UNKNOWN
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.seeding import generator
 
 
 @dataclass(frozen=True)
@@ -113,28 +112,6 @@ def pooled(each: Iterable[Matches]) -> Matches:
     """The matches of several images as if they were one."""
     several = list(each)
     return Matches(*(sum(getattr(one, name) for one in several) for name in ("found", "extra", "missed")))
-
-
-def bootstrap_mean(
-    values: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 42
-) -> tuple[float, float, float]:
-    """Mean of values [n], one an image, and its percentile interval over resampled images.
-
-    NaNs are left out; without values all three are NaN, and with one value the limits are.
-    """
-    known = np.asarray(values, np.float64)
-    known = known[~np.isnan(known)]
-    if len(known) < 2:
-        return (float(known[0]) if len(known) else float("nan")), float("nan"), float("nan")
-    random = generator(seed, "bootstrap mean", len(known))
-    # Ten million draws at a time at most, whatever the number of images.
-    chunk = max(1, 10_000_000 // len(known))
-    means = [
-        known[random.integers(0, len(known), (min(chunk, resamples - start), len(known)))].mean(axis=1)
-        for start in range(0, resamples, chunk)
-    ]
-    low, high = np.quantile(np.concatenate(means), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(known.mean()), float(low), float(high)
 
 
 def _cell(parts: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
-from leukoflow.stats.bootstrap import CHUNK_BYTES, draws, percentile_interval
+from leukoflow.stats.bootstrap import percentile_interval, resample_sums
 
 COLUMNS = [
     *RUN_COLUMNS,
@@ -76,12 +76,13 @@ def _ratio(above: np.ndarray, below: np.ndarray, groups: np.ndarray, settings: E
     row |= {"value": above.sum() / below.sum() if below.sum() > 0 else np.nan, "resampling": ""}
     if number < 2 or not below.sum() > 0:
         return row
-    sums = np.stack([np.bincount(units, each, number) for each in (above, below)])
-    drawn = np.concatenate(
-        [sums @ counts for _, counts in draws(number, settings.resamples, CHUNK_BYTES // (8 * number), settings.seed)],
-        axis=1,
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = percentile_interval(np.where(drawn[1] > 0, drawn[0] / drawn[1], np.nan)[None], settings.confidence)
+    drawn = resample_sums(np.stack([above, below]), units, _quotient, settings.resamples, settings.seed)
+    low, high = percentile_interval(drawn, settings.confidence)
     kind = "images" if number == len(units) else "groups"
     return row | {"low": float(low[0]), "high": float(high[0]), "resampling": kind}
+
+
+def _quotient(sums: np.ndarray) -> np.ndarray:
+    """First row over second, [1, R]; NaN if the second is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(sums[1] > 0, sums[0] / sums[1], np.nan)[None]

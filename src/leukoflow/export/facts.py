@@ -14,7 +14,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run
 from leukoflow.runtime.schema import Confidence, Conformal, Novelty, Range, Result
 from leukoflow.stats.calibrators import TEMPERATURE, fit
-from leukoflow.stats.scores import EVERY, Sample
+from leukoflow.stats.samples import EVERY, Sample
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc")
 """Figures that are exported."""
@@ -32,7 +32,7 @@ def calibrated(run: Run, predictions: pd.DataFrame, classes: Sequence[str], aske
     y = rows["y"].to_numpy(np.int64)
     fitted = fit(TEMPERATURE, logits, y, classes)
     shares = fitted.apply(logits)
-    sample = Sample(run.cohort, "validation", EVERY, y, shares, np.arange(len(y)), 0, 0)
+    sample = Sample(run.cohort, "validation", y, np.arange(len(y)), shares)
     limit = float(calibrate("split", y, shares, asked.coverage)[0])
     least = least_confidence(sample, asked.accuracy)
     return {

@@ -42,12 +42,12 @@ def assess_run(
     thresholds) comes from the validation role. LeukoFlowError where that has no image.
     """
     own, *others = predictions
-    validation = sample_of(run, own, "validation", classes)
+    validation = _sample(run, own, "validation", classes)
     if not len(validation.y):
         raise LeukoFlowError(f"{run.name}: no labelled image of role validation to calibrate on; predict again")
     fewest = settings.assessment.fewest
     calibrators = [fit(name, validation.logits, validation.y, classes, fewest) for name in CALIBRATORS]
-    samples = [sample_of(run, own, "test", classes), *(sample_of(run, each, "external", classes) for each in others)]
+    samples = [_sample(run, own, "test", classes), *(_sample(run, each, "external", classes) for each in others)]
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     kept = [each for each in samples if len(each.y)]
     for sample in kept:
@@ -56,6 +56,13 @@ def assess_run(
         for name, part in zip(("errors", "operating_points", "prevalence"), rows, strict=True):
             tables[name].append(part)
     return tables, [(sample, calibrators) for sample in kept]
+
+
+def _sample(run: Run, predictions: pd.DataFrame, role: str, classes: Sequence[str]) -> Sample:
+    """The unperturbed, labelled images of a role, with logits."""
+    rows = predictions[(predictions["perturbation"] == "none") & (predictions["role"] == role)]
+    target = str(predictions["cohort"].iloc[0]) if len(predictions) else ""
+    return sample_of(run, rows, classes, target, role, logits=True)
 
 
 def assess(

@@ -1,6 +1,7 @@
 """Intervals: percentile and BCa bootstrap over images and over groups, and Wilson's interval for proportions."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -17,47 +18,62 @@ of the units' influences over the root of their number, is the same for sums of 
 ROUNDING = 1e-12
 
 
-def resample(sets: Design, units: np.ndarray, resamples: int, seed: int, chunk: int | None = None) -> np.ndarray:
-    """Metrics of bootstrap resamples, [8 + 4 K, resamples], drawing whole units with replacement.
-
-    `units` [n] int names the unit of each image, 0 to U-1: the image itself, or its group. The draws depend on seed
-    and U alone, so all models tested on the same images meet the same resamples. Resamples are drawn in chunks of
-    about 16 MiB. With fewer than two units there is nothing to draw: all NaN.
-    """
-    return resampled(sets.matrix, units, resamples, seed, lambda sums: from_sums(sets, sums), chunk)
-
-
-def resampled(
-    matrix: sparse.csr_matrix,
-    units: np.ndarray,
+def resample(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    units: int,
     resamples: int,
     seed: int,
-    finish: Callable[[np.ndarray], np.ndarray],
+    *stream: str | int,
+    rows: int = 1,
     chunk: int | None = None,
 ) -> np.ndarray:
-    """What `finish` makes of the sums of a matrix's rows in each resample, as `resample`: [rows, resamples].
+    """A statistic in bootstrap resamples, float64 [..., resamples]: whole units are drawn with replacement.
 
-    `matrix` [sums, n] holds what each image adds to each sum; `finish` turns sums [sums, R] into numbers [rows, R].
+    `statistic` takes how often each unit is drawn in each of R resamples, float64 [units, R], and gives [..., R].
+    The draws depend on the number of units, the seed and the stream alone, so that all models tested on the same images
+    meet the same resamples. They are made in chunks of about 16 MiB, for `rows` numbers a resample in between. With
+    fewer than two units there is nothing to draw: all NaN.
     """
-    number = int(units.max()) + 1 if len(units) else 0
-    if number < 2:
-        return np.full((len(finish(matrix @ np.ones((matrix.shape[1], 1)))), resamples), np.nan)
-    by_unit = _by_unit(matrix, units, number)
-    size = chunk or max(1, CHUNK_BYTES // (8 * max(number, by_unit.shape[0])))
-    parts = [finish(by_unit @ counts) for _, counts in draws(number, resamples, size, seed)]
-    return np.concatenate(parts, axis=1)
+    if units < 2:
+        return np.full((*statistic(np.ones((units, 1))).shape[:-1], resamples), np.nan)
+    size = chunk or max(1, CHUNK_BYTES // (8 * max(units, rows)))
+    return np.concatenate([statistic(counts) for counts in _draws(units, resamples, size, seed, *stream)], axis=-1)
 
 
-def _by_unit(matrix: sparse.csr_matrix, units: np.ndarray, number: int) -> sparse.csr_matrix:
-    """What the images of each unit add to each sum, [sums, U]."""
+def resample_sums(
+    matrix: np.ndarray | sparse.csr_matrix,
+    units: np.ndarray,
+    finish: Callable[[np.ndarray], np.ndarray],
+    resamples: int,
+    seed: int,
+) -> np.ndarray:
+    """What `finish` makes of the sums of a matrix's rows in each resample, as `resample`.
+
+    `matrix` [sums, n] holds what each image adds to each sum; `units` [n] int names the unit of each image, 0 to U-1:
+    the image itself, or its group; `finish` turns sums [sums, R] into numbers [..., R].
+    """
+    by_unit = sums_by_unit(matrix, units)
+    return resample(lambda counts: finish(by_unit @ counts), by_unit.shape[1], resamples, seed, rows=by_unit.shape[0])
+
+
+def resample_metrics(sets: Design, units: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Metrics of bootstrap resamples, [8 + 4 K, resamples], as `resample_sums`."""
+    return resample_sums(sets.matrix, units, lambda sums: from_sums(sets, sums), resamples, seed)
+
+
+def sums_by_unit(matrix: np.ndarray | sparse.csr_matrix, units: np.ndarray, number: int | None = None) -> Any:
+    """What the images of each unit add to each sum, [sums, U], sparse if the matrix is."""
+    if number is None:
+        number = int(units.max()) + 1 if len(units) else 0
     member = sparse.csr_matrix((np.ones(len(units)), (np.arange(len(units)), units)), shape=(len(units), number))
-    return (matrix @ member).tocsr()
+    sums: Any = matrix @ member
+    return sums.tocsr() if sparse.issparse(sums) else np.asarray(sums)
 
 
 def jackknife(sets: Design, units: np.ndarray) -> np.ndarray:
     """Metrics with each unit left out in turn, [8 + 4 K, U]; of more than `MOST_LEFT_OUT` units, several at once."""
     number = min(int(units.max()) + 1 if len(units) else 0, MOST_LEFT_OUT)
-    by_unit = _by_unit(sets.matrix, units % max(number, 1), number).tocsc()
+    by_unit = sums_by_unit(sets.matrix, units % max(number, 1), number).tocsc()
     total = np.asarray(by_unit.sum(1))
     result = np.full((sets.classes * 4 + 8, number), np.nan)
     size = max(1, CHUNK_BYTES // (8 * max(1, by_unit.shape[0])))
@@ -66,8 +82,8 @@ def jackknife(sets: Design, units: np.ndarray) -> np.ndarray:
     return result
 
 
-def draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterator[tuple[int, np.ndarray]]:
-    """How often each of `number` units is drawn: first resample, and counts [unit, resample] float64 of up to `size`.
+def _draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterator[np.ndarray]:
+    """How often each of `number` units is drawn, [unit, resample] float64, in pieces of up to `size` resamples.
 
     Whole resamples follow each other in one stream, so that the size does not change what is drawn.
     """
@@ -77,7 +93,7 @@ def draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterato
         drawn = random.integers(0, number, (width, number))
         # Units lie along the first axis, so that products with the counts run along contiguous memory.
         flat = drawn * width + np.arange(width)[:, None]
-        yield start, np.bincount(flat.ravel(), minlength=number * width).reshape(number, width).astype(np.float64)
+        yield np.bincount(flat.ravel(), minlength=number * width).reshape(number, width).astype(np.float64)
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:

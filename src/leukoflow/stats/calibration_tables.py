@@ -8,7 +8,7 @@ import pandas as pd
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.stats import calibration
-from leukoflow.stats.bootstrap import percentile_interval, resampled, wilson_interval
+from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
 from leukoflow.stats.calibrators import CLASS_TEMPERATURE, Calibrator
 from leukoflow.stats.samples import Sample, together
 
@@ -66,7 +66,7 @@ def _measured(
     def finish(sums: np.ndarray) -> np.ndarray:
         return calibration.measures(sets, sums)[list(kept)]
 
-    drawn = resampled(sets.matrix, sample.units, settings.resamples, settings.seed, finish)
+    drawn = resample_sums(sets.matrix, sample.units, finish, settings.resamples, settings.seed)
     for place, (line, measure) in enumerate(kept.items()):
         if measure == "ece":
             drawn[place] = np.maximum(drawn[place] - (np.nanmean(drawn[place]) - values[line]), 0)

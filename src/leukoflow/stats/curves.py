@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import percentile_interval, resampled
+from leukoflow.stats.bootstrap import percentile_interval, resample_sums
 
 AREAS = ("auc", "partial_auc", "ap")
 GRID = np.linspace(0, 1, 101)
@@ -136,7 +136,7 @@ def draw(
         return np.concatenate([areas(sums, partial), on_grid(sums)]) if bands else areas(sums, partial)
 
     for place, each in enumerate(sets):
-        values = resampled(each.matrix, units, settings.resamples, settings.seed, finish)
+        values = resample_sums(each.matrix, units, finish, settings.resamples, settings.seed)
         found.append(values[:3])
         if bands:
             limits.append(percentile_interval(values[3:], settings.confidence))

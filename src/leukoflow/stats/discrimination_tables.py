@@ -11,7 +11,7 @@ from scipy import sparse
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.stats import confusions
-from leukoflow.stats.bootstrap import percentile_interval, resampled, wilson_interval
+from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
 from leukoflow.stats.curves import AREAS, MACRO, MICRO, Drawn
 from leukoflow.stats.metrics import agreement
 from leukoflow.stats.samples import Sample
@@ -111,7 +111,7 @@ def answer_rows(
 
     sums = matrix @ np.ones((len(sample.y), 1))
     values = finish(sums)[:, 0]
-    drawn = resampled(matrix, sample.units, settings.resamples, settings.seed, finish)
+    drawn = resample_sums(matrix, sample.units, finish, settings.resamples, settings.seed)
     facts = {**run.columns(), **sample.facts()}
     errors = facts | _errors_row(sums, classes)
     errors |= _limited(("accuracy", "kappa", "mcc", "nmi", *WEIGHED), values[:6], drawn[:6], settings.confidence)

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import sparse
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import CHUNK_BYTES, draws, percentile_interval, wilson_interval
+from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
 
 Limits = tuple[float, float, float]
 """A value and its interval: value, low, high."""
@@ -20,17 +19,8 @@ def resampled_means(
     values: [n, columns] float; weights: [n], at least 0; groups: [n] int, 0 to G-1. All columns meet the same
     resamples, so that differences between them are paired. With fewer than two groups there is nothing to draw: NaN.
     """
-    number = int(groups.max()) + 1 if len(groups) else 0
-    result = np.full((values.shape[1], resamples), np.nan)
-    if number < 2:
-        return result
-    member = sparse.csr_matrix((np.ones(len(groups)), (groups, np.arange(len(groups)))), shape=(number, len(groups)))
-    sums = (member @ np.column_stack([values * weights[:, None], weights])).T
-    size = max(1, CHUNK_BYTES // (8 * number))
-    for start, counts in draws(number, resamples, size, seed):
-        drawn = sums @ counts
-        result[:, start : start + counts.shape[1]] = drawn[:-1] / drawn[-1]
-    return result
+    rows = np.column_stack([values * weights[:, None], weights]).T
+    return resample_sums(rows, groups, lambda sums: sums[:-1] / sums[-1], resamples, seed)
 
 
 def share(hits: np.ndarray, groups: np.ndarray, settings: Evaluation) -> Limits:
@@ -48,6 +38,20 @@ def share(hits: np.ndarray, groups: np.ndarray, settings: Evaluation) -> Limits:
     rows = hits.astype(float)[:, None]
     (drawn,) = resampled_means(rows, np.ones(len(hits)), members, settings.resamples, settings.seed)
     return limits(value, drawn, settings.confidence)
+
+
+def mean_of(values: np.ndarray, settings: Evaluation) -> Limits:
+    """Mean of values [n], one an image, and its limits, resampling images; NaNs are left out.
+
+    Without values all three are NaN, with one value the limits are.
+    """
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return np.nan, np.nan, np.nan
+    (drawn,) = resampled_means(
+        known[:, None], np.ones(len(known)), np.arange(len(known)), settings.resamples, settings.seed
+    )
+    return limits(known.mean(), drawn, settings.confidence)
 
 
 def units(groups: np.ndarray) -> np.ndarray:

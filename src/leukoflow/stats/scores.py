@@ -1,7 +1,7 @@
 """Scores of one run: every metric with its intervals, on each target cohort and role, from predictions alone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,10 +11,10 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.stats import metrics
-from leukoflow.stats.bootstrap import interval, jackknife, resample, wilson_interval
+from leukoflow.stats.bootstrap import interval, jackknife, resample_metrics, wilson_interval
+from leukoflow.stats.samples import UNSEEN, Sample, sample_of
 
 LEARNT = ("train", "validation")
-EVERY, UNSEEN = "all", "without overlap"
 SCORE_COLUMNS = [
     *RUN_COLUMNS,
     "target",
@@ -30,25 +30,6 @@ SCORE_COLUMNS = [
     "resampling",
 ]
 CONFUSION_COLUMNS = [*RUN_COLUMNS, "target", "role", "subset", "true", "predicted", "count"]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Predictions for one target, role and subset."""
-
-    target: str
-    role: str
-    subset: str
-    y: np.ndarray
-    """True classes of the labelled images, [n] int."""
-    probabilities: np.ndarray
-    """[n, K] float64."""
-    groups: np.ndarray
-    """Group of each image, [n] int, 0 to G-1."""
-    unlabelled: int
-    """Images without a label, which no metric counts."""
-    removed: int
-    """Images, labelled or not, left out because the model has seen a duplicate of them."""
 
 
 def samples(
@@ -67,37 +48,10 @@ def samples(
         rows = table[(table["cohort"] == target) & (table["role"] == role)]
         if rows.empty:
             continue
-        yield sample_of(run, target, role, EVERY, rows, 0, classes)
+        yield sample_of(run, rows, classes, target, role)
         if role != "validation":
             seen = rows["image_id"].isin(seen_images(duplicates, fold, run.cohort, target))
-            yield sample_of(run, target, role, UNSEEN, rows[~seen], int(seen.sum()), classes)
-
-
-def sample_of(
-    run: Run, target: str, role: str, subset: str, rows: pd.DataFrame, removed: int, classes: Sequence[str]
-) -> Sample:
-    """The labelled images of rows of a run's predictions; LeukoFlowError where they do not fit the classes."""
-    labelled = rows[rows["y"] >= 0]
-    if len(labelled):
-        probabilities = np.stack([np.asarray(each, np.float64) for each in labelled["probabilities"]])
-    else:
-        probabilities = np.zeros((0, len(classes)))
-    if probabilities.shape[1] != len(classes) or (labelled["y"] >= len(classes)).any():
-        raise LeukoFlowError(
-            f"{run.name}, target {target}: {probabilities.shape[1]} probabilities an image, labels up to "
-            f"{labelled['y'].max()}, but {len(classes)} classes; predict again with the task's classes"
-        )
-    groups = pd.factorize(labelled["group"].fillna(labelled["image_id"]))[0]
-    return Sample(
-        target,
-        role,
-        subset,
-        labelled["y"].to_numpy(np.int64),
-        probabilities,
-        groups,
-        len(rows) - len(labelled),
-        removed,
-    )
+            yield sample_of(run, rows[~seen], classes, target, role, UNSEEN, int(seen.sum()))
 
 
 def collapsed(sample: Sample, places: Sequence[int], classes: int) -> Sample:
@@ -120,8 +74,8 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
     values = metrics.evaluate(sets, np.ones((number, 1)))[:, 0]
     labels = metrics.names(tuple(classes))
     rows: list[tuple] = []
-    for resampling, units in (("images", np.arange(number)), ("groups", sample.groups)):
-        drawn = resample(sets, units, settings.resamples, settings.seed)
+    for resampling, units in (("images", np.arange(number)), ("groups", sample.group_numbers)):
+        drawn = resample_metrics(sets, units, settings.resamples, settings.seed)
         low, high = interval(settings, drawn, values, partial(_left_out, sets, units))
         undefined = np.isnan(values)
         low[undefined] = high[undefined] = np.nan
@@ -137,7 +91,7 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
     ]
     table = pd.DataFrame(rows, columns=["metric", "class", "value", "low", "high", "resampling"])
     facts: dict[str, str | int] = {"target": sample.target, "role": sample.role, "subset": sample.subset}
-    facts |= {"n": number, "groups": len(np.unique(sample.groups))}
+    facts |= {"n": number, "groups": sample.number_of_groups}
     for position, (column, value) in enumerate(facts.items()):
         table.insert(position, column, value)
     return table

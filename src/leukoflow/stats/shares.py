@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import CHUNK_BYTES, MOST_LEFT_OUT, draws, interval
+from leukoflow.stats.bootstrap import MOST_LEFT_OUT, interval, resample
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,11 @@ def resampled(strata: Mapping[int, Stratum], resamples: int, seed: int) -> np.nd
 
     All shares meet the same resamples. All NaN where a stratum has fewer than two units.
     """
-    total = np.zeros((len(next(iter(strata.values())).tops), resamples))
-    for name, each in strata.items():
-        number = each.tops.shape[1]
-        if number < 2:
-            return np.full_like(total, np.nan)
-        size = max(1, CHUNK_BYTES // (8 * number))
-        for start, counts in draws(number, resamples, size, seed, "fold", name):
-            drawn = _share(each.tops @ counts, each.bottoms @ counts)
-            total[:, start : start + counts.shape[1]] += drawn / len(strata)
-    return total
+    drawn = [
+        resample(partial(_drawn, each), each.tops.shape[1], resamples, seed, "fold", name)
+        for name, each in strata.items()
+    ]
+    return sum((each / len(drawn) for each in drawn), np.zeros_like(drawn[0]))
 
 
 def left_out(strata: Mapping[int, Stratum]) -> list[np.ndarray]:
@@ -78,6 +74,10 @@ def intervals(
     closed = ~(high - low > 1e-9)  # less is rounding
     low[closed] = high[closed] = np.nan
     return values, low, high
+
+
+def _drawn(stratum: Stratum, counts: np.ndarray) -> np.ndarray:
+    return _share(stratum.tops @ counts, stratum.bottoms @ counts)
 
 
 def _share(tops: np.ndarray, bottoms: np.ndarray) -> np.ndarray:

@@ -16,7 +16,8 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import RUN_COLUMNS, Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings, texts
-from leukoflow.stats.scores import EVERY, Sample, samples
+from leukoflow.stats.samples import EVERY, Sample
+from leukoflow.stats.scores import samples
 
 WHERE = ["target", "role", "subset", "n", "groups"]
 CURVE = [*RUN_COLUMNS, "target", "role", "subset", "coverage", "accuracy"]
@@ -63,7 +64,7 @@ def _of_run(
     made: dict[str, list[pd.DataFrame]] = {"abstention": [], "conformal": [], "risk_curves": []}
     for sample in _shown(found):
         place = {**each.columns(), "target": sample.target, "role": sample.role, "subset": sample.subset}
-        place |= {"n": len(sample.y), "groups": len(np.unique(sample.groups))}
+        place |= {"n": len(sample.y), "groups": sample.number_of_groups}
         curve, rows = selective.selective(sample, least, asked)
         made["abstention"].append(_placed(pd.DataFrame(rows, columns=selective.COLUMNS), place))
         sets = conformal.conformal(sample, validation, given.classes, asked)

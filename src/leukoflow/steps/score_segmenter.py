@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from leukoflow.cells.agreement import Matches, bootstrap_mean, match, parts_overlap, pooled
+from leukoflow.cells.agreement import Matches, match, parts_overlap, pooled
 from leukoflow.cells.labels import PARTS
 from leukoflow.cells.segmenter import load_segmenter, predicted_parts
 from leukoflow.cells.threshold import Thresholds, thresholds_of
@@ -19,6 +19,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.step import parser, progress, run, settings
+from leukoflow.stats.intervals import mean_of
 
 SCORES = [
     "segmenter", "trained_on", "source", "within", "kind", "label", "part", "metric", "images", "undefined", "value",
@@ -134,7 +135,7 @@ def _summary(per_image: list[dict[str, Any]], kind: str, settings: Evaluation) -
         for name in [f"{each} {metric}" for each in PARTS for metric in ("dice", "iou", "marked")]:
             values = np.array([each[name] for each in rows if name in each], np.float64)
             if len(values):
-                mean, low, high = bootstrap_mean(values, settings.resamples, settings.confidence, settings.seed)
+                mean, low, high = mean_of(values, settings)
                 part, metric = name.split(" ")
                 undefined = int(np.isnan(values).sum())
                 yield {

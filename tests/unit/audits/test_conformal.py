@@ -23,7 +23,7 @@ def drawn(random: np.random.Generator, count: int, skill: float = 2.0) -> tuple[
 
 
 def sample(y: np.ndarray, probabilities: np.ndarray, groups: np.ndarray | None = None) -> Sample:
-    return Sample("home", "test", "all", y, probabilities, np.arange(len(y)) if groups is None else groups, 0, 0)
+    return Sample("home", "test", y, np.arange(len(y)) if groups is None else groups, probabilities)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95])

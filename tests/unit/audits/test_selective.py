@@ -26,7 +26,7 @@ def sample(confidence: np.ndarray, right: np.ndarray, groups: np.ndarray | None 
     """Two classes; class 0 is predicted and true where the answer is right."""
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
     groups = np.arange(len(right)) if groups is None else groups
-    return Sample("home", "test", "all", (~right).astype(np.int64), probabilities, groups, 0, 0)
+    return Sample("home", "test", (~right).astype(np.int64), groups, probabilities)
 
 
 def test_area_is_that_of_a_direct_loop_and_excess_is_over_the_perfect_order() -> None:

@@ -54,9 +54,9 @@ def answered(y: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.where(right, y, (y + 1) % 4)
 
 
-def audited(model: float, blind: float, colours: float, altered=None) -> dict:
+def audited(model: float, no_cell: float, colours: float, altered=None) -> dict:
     y = np.arange(COUNT) % 4
-    probes = {"background": share_right(y, blind, 1), "colour_histogram": share_right(y, colours, 2)}
+    probes = {"background": share_right(y, no_cell, 1), "colour_histogram": share_right(y, colours, 2)}
     table = predictions(answered(y, share_right(y, model, 3)), y)
     return audit({RUN: table}, altered or {}, told(probes, y), CLASSES, SETTINGS)
 
@@ -82,8 +82,8 @@ def test_the_explained_share_is_of_what_lies_above_chance():
         (0.8, 1, "explained"),
     ],
 )
-def test_levels_follow_from_intervals(model, blind, level):
-    assert audited(model, blind, 0.25)["level"] == level
+def test_levels_follow_from_intervals(model, no_cell, level):
+    assert audited(model, no_cell, 0.25)["level"] == level
 
 
 def test_a_share_above_the_models_own_counts_as_all_of_it():

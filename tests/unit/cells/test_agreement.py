@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leukoflow.cells.agreement import Matches, bootstrap_mean, match, overlap, overlaps, parts_overlap, pooled
+from leukoflow.cells.agreement import Matches, match, overlap, overlaps, parts_overlap, pooled
 from leukoflow.core.errors import LeukoFlowError
 
 
@@ -107,24 +107,6 @@ def test_images_without_cells() -> None:
 def test_pooled_counts() -> None:
     assert pooled([Matches(1, 2, 3), Matches(4, 0, 1)]) == Matches(5, 2, 4)
     assert pooled([]) == Matches(0, 0, 0)
-
-
-def test_interval_of_a_mean() -> None:
-    values = np.random.default_rng(0).normal(0.8, 0.1, 400)
-    mean, low, high = bootstrap_mean(values)
-    half = 1.96 * values.std() / np.sqrt(len(values))
-    assert mean == pytest.approx(values.mean())
-    assert low == pytest.approx(mean - half, abs=0.15 * half) and high == pytest.approx(mean + half, abs=0.15 * half)
-    assert bootstrap_mean(values) == (mean, low, high) != bootstrap_mean(values, seed=1)
-    gaps = np.r_[values, np.nan]
-    assert bootstrap_mean(gaps) == (mean, low, high)
-
-
-def test_interval_of_few_values() -> None:
-    assert np.isnan(bootstrap_mean(np.array([]))).all() and np.isnan(bootstrap_mean(np.array([np.nan]))).all()
-    mean, low, high = bootstrap_mean(np.array([0.5]))
-    assert mean == 0.5 and np.isnan(low) and np.isnan(high)
-    assert bootstrap_mean(np.full(5, 0.25)) == (0.25, 0.25, 0.25)
 
 
 def test_sizes_must_agree() -> None:

@@ -9,7 +9,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run
 from leukoflow.stats.assess import COLUMNS, assess
-from leukoflow.stats.bootstrap import draws
+from leukoflow.stats.bootstrap import resample
 from leukoflow.stats.calibration import WHOLE, binned, measures
 
 CLASSES = ("a", "b", "c")
@@ -76,9 +76,9 @@ def test_intervals_are_those_of_drawing_whole_groups_one_by_one(tables) -> None:
     test = own[own["role"] == "test"].reset_index(drop=True)
     shares, y = softmax(np.stack(test["logits"].to_list()).astype(float), axis=1), test["y"].to_numpy()
     values = []
-    for _, counts in draws(80, 200, 1, SETTINGS.seed):
+    for counts in resample(lambda counts: counts, 80, 200, SETTINGS.seed).T:
         sets = binned(y, shares)
-        values.append(measures(sets, sets.matrix @ counts[np.arange(240) // 3])[: len(WHOLE), 0])
+        values.append(measures(sets, sets.matrix @ counts[np.arange(240) // 3, None])[: len(WHOLE), 0])
     drawn = dict(zip(WHOLE, np.transpose(values), strict=True))
     row = whole(tables["calibration"], "none")
     assert row["groups"] == 80 and row["resampling"] == "groups"
@@ -129,5 +129,5 @@ def test_without_validation_images_it_says_so() -> None:
     own = predictions()
     with pytest.raises(LeukoFlowError, match="no labelled image of role validation"):
         assess({RUN: [own[own["role"] == "test"]]}, CLASSES, SETTINGS)
-    with pytest.raises(LeukoFlowError, match="do not fit the 2 classes"):
+    with pytest.raises(LeukoFlowError, match="but 2 classes; predict again"):
         assess({RUN: [own]}, CLASSES[:2], SETTINGS)

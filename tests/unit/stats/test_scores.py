@@ -51,7 +51,7 @@ def tables():
 def test_joined_classes_add_their_probabilities() -> None:
     y = np.array([0, 1, 2, 1])
     p = np.array([[0.4, 0.3, 0.3], [0.1, 0.5, 0.4], [0.2, 0.7, 0.1], [0.9, 0.1, 0.0]])
-    sample = Sample("home", "test", "all", y, p, np.arange(4), 0, 0)
+    sample = Sample("home", "test", y, np.arange(4), p)
     joined = collapsed(sample, (1, 0, 0), 2)
     np.testing.assert_allclose(joined.probabilities, np.stack([p[:, 1] + p[:, 2], p[:, 0]], 1))
     assert joined.y.tolist() == [1, 0, 0, 0]
