@@ -1,8 +1,9 @@
 """What the shortcut audit says of a model, in words, and how grave it is. Intervals decide, not thresholds of taste."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, Literal
+
+from leukoflow.core import words
 
 Level = Literal["no skill", "explained", "partly", "silent"]
 AUDITED = [
@@ -63,7 +64,7 @@ def down_to_chance(facts: Mapping[str, Any]) -> bool:
 
 def verdict(facts: Mapping[str, Any]) -> tuple[Level, str]:
     """The level and the evidence for it, in plain words."""
-    level, chance = level_of(facts), _percent(facts["chance"])
+    level, chance = level_of(facts), words.percent(facts["chance"], 0)
     if level == "no skill":
         text = f"Its accuracy is not measurably above that of always naming the most frequent class ({chance}): "
         return level, text + "there is nothing to explain."
@@ -91,7 +92,7 @@ def _swap(facts: Mapping[str, Any], chance: str) -> str:
     if not facts["swap_images"]:
         return "It was not put through other stains."
     flips, right = _with_limits(facts, "swap_flips"), _with_limits(facts, "swap_accuracy")
-    own = _percent(facts["swap_own_accuracy"])
+    own = words.percent(facts["swap_own_accuracy"], 0)
     text = f"In the stain of another class {flips} of its predictions change and {right} are right"
     if down_to_chance(facts):
         return f"{text}, which is not measurably above chance ({chance}); in the stain of their own class {own} are."
@@ -108,10 +109,5 @@ def _share(facts: Mapping[str, Any], name: str) -> str:
 
 
 def _with_limits(facts: Mapping[str, Any], name: str) -> str:
-    low, high = facts[f"{name}_low"], facts[f"{name}_high"]
-    limits = "" if math.isnan(low) else f" ({100 * low:.0f}\N{EN DASH}{_percent(high)})"
-    return _percent(facts[name]) + limits
-
-
-def _percent(value: float) -> str:
-    return "\N{EM DASH}" if math.isnan(value) else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
+    limits = words.interval(facts[f"{name}_low"], facts[f"{name}_high"], 0)
+    return words.percent(facts[name], 0) + (f" ({limits})" if limits else "")

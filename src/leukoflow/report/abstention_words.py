@@ -7,8 +7,8 @@ import pandas as pd
 
 from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
 from leukoflow.report.headlines import rows_of
 
 COST = "accuracy at coverage"

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.names import OVERLOOKED
-from leukoflow.report import words
 from leukoflow.report.findings import Finding
 
 KEPT_APART = {"patient": ("patient",), "slide": ("acquisition", "patient")}

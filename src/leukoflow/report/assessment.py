@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
 from leukoflow.report.assessment_words import bias_word, sentences
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number

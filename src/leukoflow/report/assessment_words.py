@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
 
 OVER, UNDER, FAIR = "too high", "too low", "not clearly off"
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from leukoflow.config.features import DeepFeatures
 from leukoflow.config.study import Study
-from leukoflow.report import words
+from leukoflow.core import words
 from leukoflow.report.cells import facts_of
 from leukoflow.report.findings import UNLABELLED, Finding
 

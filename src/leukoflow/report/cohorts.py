@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from leukoflow.config.study import Study
-from leukoflow.report import grid, words
+from leukoflow.core import words
+from leukoflow.report import grid
 from leukoflow.report.embed import Picture
 
 KINDS = {

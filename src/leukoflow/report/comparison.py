@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
 
@@ -25,30 +25,19 @@ def comparison(table: pd.DataFrame, several_views: bool) -> Grid | None:
     for row in table.to_dict("records"):
         cells = [Cell(row["model"]), Cell(row["protocol"])] + ([Cell(row["view"])] if several_views else [])
         cells += [number(row[name], words.percent(row[name])) for name in ("accuracy", "reference_accuracy")]
-        cells += [number(row["difference"], points(row["difference"]), limits(row["low"], row["high"]))]
+        cells += [
+            number(row["difference"], words.points(row["difference"]), words.points_interval(row["low"], row["high"]))
+        ]
         cells += [Cell("" if words.missing(row["low"]) else row["resampling"])]
         cells += [number(row["p_holm"], p_value(row["p_holm"])), Cell(row["test"])]
         for name in published:
-            text = words.percent(row[name]) if name != "published_difference" else points(row[name])
+            text = words.percent(row[name]) if name != "published_difference" else words.points(row[name])
             cells.append(number(row[name], text))
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = ["Model", "Split", *(["View"] if several_views else []), "Accuracy (measured)", f"{reference} (measured)"]
     columns += ["Difference (measured), points", "Interval over", "Adjusted p (measured)", "Test", *published.values()]
     caption = f"Against {reference} on the same test images, the colour baseline first. Small figures are intervals."
     return grid(caption, columns, rows, "comparisons", best="Difference (measured), points")
-
-
-def points(value: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    if words.missing(value):
-        return words.NONE
-    text = f"{100 * value:+.1f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
-
-
-def limits(low: float, high: float) -> str:
-    """Limits of a difference in percentage points; empty where there are none."""
-    return "" if words.missing(low) else f"{points(low)} to {points(high)}"
 
 
 def p_value(value: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leukoflow.config.study import Study
-from leukoflow.report import words
+from leukoflow.core import words
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.study import Study
-from leukoflow.report import words
+from leukoflow.core import words
 from leukoflow.report.headlines import best_of, rows_of
 
 UNLABELLED = "(no label)"

@@ -7,8 +7,8 @@ from typing import get_args
 import pandas as pd
 
 from leukoflow.config.splits import Protocol
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
 
 FIRST, LONG = 10, 15
 """Rows of a long table that are shown at once, and the number of rows above which a table is long."""

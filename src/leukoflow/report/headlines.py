@@ -9,8 +9,8 @@ import pandas as pd
 from leukoflow.config.experiments import Experiment
 from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
 
 FEW_IMAGES, FEW_GROUPS = 100, 20
 HELD_OUT = {

@@ -8,9 +8,8 @@ import pandas as pd
 
 from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
-from leukoflow.report.comparison import limits, points
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
@@ -55,7 +54,7 @@ def _share(row: Mapping, images: bool = True) -> list[Cell]:
 
 
 def _gain(row: Mapping, prefix: str = "difference", low: str = "difference_low", high: str = "difference_high") -> Cell:
-    return number(row[prefix], points(row[prefix]), limits(row[low], row[high]))
+    return number(row[prefix], words.points(row[prefix]), words.points_interval(row[low], row[high]))
 
 
 def _protocols(part: pd.DataFrame) -> Grid | None:
@@ -127,7 +126,7 @@ def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     loose = every[(every["protocol"] == LOOSE) & (every["model"] == best["model"])].iloc[0]
     text = f"{best['model']} is right on {words.percent(loose['accuracy'])} with {HELD_OUT[LOOSE]}, and on "
     text += f"{words.percent(best['accuracy'])} with {HELD_OUT[used[-1]]}: {_lost(best['difference'])}"
-    spread = limits(best["difference_low"], best["difference_high"])
+    spread = words.points_interval(best["difference_low"], best["difference_high"])
     text += f" (interval {spread} points)." if spread else "."
     if len(strict) > 1:
         text += f" Over all {words.plural(len(strict), 'model')} the median is {_lost(strict['difference'].median())}."
@@ -154,7 +153,7 @@ def _worth(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     text += f"({words.interval(rest['low'], rest['high'])}) of the others."
     if others:
         share = number / (number + others)
-        text += f" The copies change its accuracy by {points(share * best['difference'])} points."
+        text += f" The copies change its accuracy by {words.points(share * best['difference'])} points."
     yield Finding("warn", f"Copies in the test set: {where}", text, "leakage")
 
 

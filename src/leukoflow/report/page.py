@@ -9,11 +9,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.parallel import thread_map
 from leukoflow.outputs.sections import GROUPS, QUESTIONS
 from leukoflow.outputs.tables import NAMES
-from leukoflow.report import grid, words
+from leukoflow.report import grid
 from leukoflow.report.abstention import abstention_section
 from leukoflow.report.assessment import assessment_section
 from leukoflow.report.cells import cells_section

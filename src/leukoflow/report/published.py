@@ -8,8 +8,7 @@ import pandas as pd
 
 from leukoflow.config.published import AMOUNTS, Paper, papers
 from leukoflow.config.study import Study
-from leukoflow.report import words
-from leukoflow.report.comparison import points
+from leukoflow.core import words
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
@@ -198,4 +197,4 @@ def _value(row: Mapping[Any, Any], name: str, low: str, high: str) -> Cell:
 
 def _difference(row: Mapping[Any, Any], name: str) -> Cell:
     share = row["metric"] not in AMOUNTS
-    return number(row[name], points(row[name])) if share else Cell(words.NONE)
+    return number(row[name], words.points(row[name])) if share else Cell(words.NONE)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 from leukoflow.report.headlines import HELD_OUT, rows_of
 

@@ -7,9 +7,8 @@ from typing import Any
 import pandas as pd
 
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
-from leukoflow.report.comparison import points
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
@@ -261,8 +260,8 @@ def remedies_grid(table: pd.DataFrame) -> Grid:
         cells = [Cell(str(each)) for each in key]
         for name in kinds:
             row = facts[name]
-            limits = "" if words.missing(row["low"]) else f"{points(row['low'])} to {points(row['high'])}"
-            cells.append(number(row["gain"], points(row["gain"]), limits))
+            limits = words.points_interval(row["low"], row["high"])
+            cells.append(number(row["gain"], words.points(row["gain"]), limits))
         rows.append(Row(tuple(cells), is_baseline(str(key[0]))))
     first = table.to_dict("records")[0]
     caption = (

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
-from leukoflow.report.comparison import points
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
@@ -155,10 +154,10 @@ def _stains(table: pd.DataFrame) -> Grid:
 def _neutralised(table: pd.DataFrame) -> Grid:
     rows = []
     for row in table.to_dict("records"):
-        limits = f"{points(row['difference_low'])} to {points(row['difference_high'])}"
+        limits = words.points_interval(row["difference_low"], row["difference_high"])
         cells = [Cell(row["model"]), Cell(CHANGES[row["change"]])]
         cells += [number(row["accuracy_before"], words.percent(row["accuracy_before"])), _share(row, "accuracy")]
-        cells += [number(row["difference"], points(row["difference"]), limits)]
+        cells += [number(row["difference"], words.points(row["difference"]), limits)]
         cells += [number(row["flips"], words.percent(row["flips"]))]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = ["Model", "Test images", "Accuracy before", "Accuracy after", "Difference, points", "Predictions changed"]

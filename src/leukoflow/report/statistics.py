@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.study import Study
+from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
-from leukoflow.report import words
-from leukoflow.report.comparison import p_value, points
+from leukoflow.report.comparison import p_value
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
@@ -56,7 +56,11 @@ def _pairs(part: pd.DataFrame, alpha: float) -> Grid | None:
         runs = by_test["McNemar"]
         cells = [Cell(model), Cell(protocol), *([Cell(view)] if views else [])]
         gain = float(runs["estimate"].mean())
-        cells += [number(gain, points(gain)), number(len(runs), words.count(len(runs))), _share_below(runs, alpha)]
+        cells += [
+            number(gain, words.points(gain)),
+            number(len(runs), words.count(len(runs))),
+            _share_below(runs, alpha),
+        ]
         cells += [_single(by_test.get(name)) for name in ("corrected t", "Wilcoxon")]
         cells += [_share_below(by_test.get(name), alpha) for name in ("DeLong", "DeLong over groups")]
         rows.append(Row(tuple(cells), is_baseline(model)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from leukoflow.core.words import listed
 from leukoflow.runtime.answers import Answer
 
 NOTICE = (
@@ -45,10 +46,3 @@ def percent(share: float) -> str:
         return "over 99.9\N{NO-BREAK SPACE}%"
     digits = 0 if value == round(value) else 1
     return f"{value:.{digits}f}\N{NO-BREAK SPACE}%"
-
-
-def listed(names: Sequence[str], last: str = "and") -> str:
-    """Names as a sentence has them: a, b and c."""
-    if len(names) == 1:
-        return names[0]
-    return f"{', '.join(names[:-1])} {last} {names[-1]}"

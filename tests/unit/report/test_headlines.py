@@ -3,7 +3,7 @@ import pytest
 
 from leukoflow.config.load import parse_study
 from leukoflow.config.study import Study
-from leukoflow.report import words
+from leukoflow.core import words
 from leukoflow.report.headlines import baselines_alone, best_of, headlines, verdict_of
 
 

@@ -1,4 +1,4 @@
-"""Numbers and names as the report writes them."""
+"""Numbers and names as people read them: in reports, cards, audits and answers."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -20,6 +20,19 @@ def percent(value: float, digits: int = 1) -> str:
 def interval(low: float, high: float, digits: int = 1) -> str:
     """Limits of a share, such as `96.1-99.2 %`; empty where there are none."""
     return "" if missing(low) or missing(high) else f"{100 * low:.{digits}f}{DASH}{percent(high, digits)}"
+
+
+def points(value: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    if missing(value):
+        return NONE
+    text = f"{100 * value:+.1f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def points_interval(low: float, high: float) -> str:
+    """Limits of a difference in percentage points; empty if there are none."""
+    return "" if missing(low) else f"{points(low)} to {points(high)}"
 
 
 def decimal(value: float, digits: int = 3) -> str:
@@ -85,10 +98,10 @@ def operations(number: float) -> str:
     return _scaled(number, (("million", 1e6), ("billion", 1e9), ("trillion", 1e12)))
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str], joined: str = "and") -> str:
     """Names as a list in a sentence: `a`, `a and b`, `a, b and c`."""
     *most, last = list(names) or [""]
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)} {joined} {last}" if most else last
 
 
 def plural(number: float, noun: str) -> str:
