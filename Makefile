@@ -27,11 +27,10 @@ test-slow: .venv/ready
 test-slurm: .venv/ready
 	python -m pytest -m slow -v tests/e2e/test_slurm.py
 
-# What our mRMR is checked against, where tests find it. pymrmr needs a C++ compiler, and setuptools and Cython beside
-# it, as it names no build requirements; its licence forbids for-profit use. Nothing that is pinned changes.
+# What our mRMR is checked against; pyproject.toml says what pymrmr needs. Nothing that is pinned changes.
 compare: .venv/ready
-	pip install --quiet --disable-pip-version-check --constraint constraints.txt cython==3.3.1 setuptools wheel==0.48.0
-	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation pymrmr==0.1.11
+	pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[pymrmr-build]'
+	pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[pymrmr]'
 	pip install --quiet --disable-pip-version-check --no-deps mrmr-selection==0.2.8 category_encoders==2.11.2 polars==2.1.0
 	python -c 'import mrmr, pymrmr'
 

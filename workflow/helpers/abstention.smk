@@ -14,12 +14,7 @@ def targets_of_panel(wildcards):
 
 
 def predictions_of_panel(wildcards):
-    """Predictions of every run of a panel on every cohort."""
-    return [
-        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
-        for run in runs_in_panel(wildcards)
-        for target in RUNS[run]
-    ]
+    return all_predictions(runs_in_panel(wildcards))
 
 
 def names_of_panel(wildcards):

@@ -27,12 +27,8 @@ def label_maps_option(wildcards):
     return f"--cells {RESULTS}/cells/{wildcards.cohort}"
 
 
-def explained_files(runs, names):
-    return [f"{RESULTS}/runs/{run.name}/{name}" for run in runs for name in names]
-
-
 def tables_of_part(wildcards):
-    return explained_files(explanations_of(wildcards.panel), ["explain.parquet"])
+    return run_files(explanations_of(wildcards.panel), "explain.parquet")
 
 
 def runs_of_part(wildcards):

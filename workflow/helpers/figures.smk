@@ -9,15 +9,7 @@ def run_name(wildcards):
 
 
 def run_predictions(wildcards):
-    run = parse_run(run_name(wildcards))
-    return [
-        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
-        for target in RUNS[run]
-    ]
-
-
-def run_files(name):
-    return [f"{RESULTS}/runs/{run.name}/{name}" for run in RUNS]
+    return all_predictions([parse_run(run_name(wildcards))])
 
 
 def cohort_tables(name):
@@ -59,18 +51,11 @@ def panel_names(wildcards):
 
 
 def panel_predictions(wildcards):
-    return [
-        f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
-        for run in runs_in_panel(wildcards)
-    ]
+    return own_predictions(runs_in_panel(wildcards))
 
 
 def experiment_predictions(wildcards):
-    """Predictions of an experiment's runs on its own cohort."""
-    return [
-        f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
-        for run in runs_of(STUDY, wildcards.experiment)
-    ]
+    return own_predictions(runs_of(STUDY, wildcards.experiment))
 
 
 def experiment_names(wildcards):
@@ -78,10 +63,7 @@ def experiment_names(wildcards):
 
 
 def experiment_models(wildcards):
-    return [
-        f"{RESULTS}/runs/{run.name}/model.json"
-        for run in runs_of(STUDY, wildcards.experiment)
-    ]
+    return run_files(runs_of(STUDY, wildcards.experiment), "model.json")
 
 
 def reference_of(wildcards):
@@ -94,13 +76,10 @@ def published_accuracies(wildcards):
     published = {
         name: STUDY.models[name].published.get(asked.task, {}) for name in asked.models
     }
-    return json.dumps(
-        {
-            name: each["accuracy"]
-            for name, each in published.items()
-            if "accuracy" in each
-        }
-    )
+    known = {
+        name: each["accuracy"] for name, each in published.items() if "accuracy" in each
+    }
+    return json.dumps(known)
 
 
 def selection_files(names, name):

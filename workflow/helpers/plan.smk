@@ -4,10 +4,8 @@ PLAN = Plan(STUDY, ROOTS)
 RUNS = PLAN.runs
 PANELS = PLAN.panels
 MAIN_PANELS = PLAN.main_panels
-TRAINED = PLAN.trained
 SELECTIONS = PLAN.selections
 SELECTED_PANELS = PLAN.selected_panels
-NETWORK_PANELS = PLAN.network_panels
 COMPARED = [name for (name,) in PLAN.compared]
 
 

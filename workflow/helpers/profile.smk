@@ -18,7 +18,7 @@ def profiled_names(wildcards):
 
 def profiled_files(name):
     def files(wildcards):
-        return [f"{RESULTS}/runs/{run.name}/{name}" for run in profiled(wildcards)]
+        return run_files(profiled(wildcards), name)
 
     return files
 
@@ -32,9 +32,7 @@ def measured(wildcards):
 
 
 def profiled_weights(wildcards):
-    return [
-        f"{RESULTS}/runs/{run.name}/weights.safetensors" for run in measured(wildcards)
-    ]
+    return run_files(measured(wildcards), "weights.safetensors")
 
 
 def deep_features_of(runs):

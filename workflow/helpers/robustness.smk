@@ -5,7 +5,6 @@ from leukoflow.config.families import shares_of
 from leukoflow.config.plan import checked_runs
 
 ROBUSTNESS_RUNS = PLAN.robustness_runs
-ROBUSTNESS_PANELS = PLAN.robustness_panels
 SHARED_RUNS = PLAN.shared_runs
 
 
@@ -43,21 +42,21 @@ def checked_of(wildcards):
 
 def checked_files(name):
     def files(wildcards):
-        return [f"{RESULTS}/runs/{run.name}/{name}" for run in checked_of(wildcards)]
+        return run_files(checked_of(wildcards), name)
 
     return files
 
 
+def with_modules(wildcards):
+    return [run for run in checked_of(wildcards) if PLAN.has_modules(run)]
+
+
 def module_files(wildcards):
-    return [
-        f"{RESULTS}/runs/{run.name}/modules.csv"
-        for run in checked_of(wildcards)
-        if PLAN.has_modules(run)
-    ]
+    return run_files(with_modules(wildcards), "modules.csv")
 
 
 def names_with_modules(wildcards):
-    return [run.name for run in checked_of(wildcards) if PLAN.has_modules(run)]
+    return words_of(with_modules(wildcards))
 
 
 def names_of_checked(wildcards):
@@ -110,10 +109,7 @@ def runs_held_to_reference(wildcards):
 
 
 def held_to_reference(wildcards):
-    return [
-        f"{RESULTS}/runs/{run.name}/changed.parquet"
-        for run in runs_held_to_reference(wildcards)
-    ]
+    return run_files(runs_held_to_reference(wildcards), "changed.parquet")
 
 
 def names_held_to_reference(wildcards):

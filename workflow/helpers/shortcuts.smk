@@ -21,8 +21,7 @@ def checked_names(wildcards):
 
 
 def panel_changed(wildcards):
-    runs = checked_in_panel(wildcards)
-    return [f"{RESULTS}/runs/{run.name}/changed.parquet" for run in runs]
+    return run_files(checked_in_panel(wildcards), "changed.parquet")
 
 
 def shortcut_settings(wildcards):

@@ -3,11 +3,8 @@
 
 def partner_predictions(wildcards):
     """Predictions of the experiment's models as trained for tasks of fewer classes."""
-    return [
-        f"{RESULTS}/runs/{run.name}/{name}"
-        for run in partners_of(STUDY, wildcards.experiment)
-        for name in ("model.json", f"predictions/{run.cohort}.parquet")
-    ]
+    runs = partners_of(STUDY, wildcards.experiment)
+    return run_files(runs, "model.json") + own_predictions(runs)
 
 
 def partner_names(wildcards):
@@ -28,12 +25,7 @@ def runs_of_task(wildcards):
 
 
 def task_predictions(wildcards):
-    """All predictions of the runs of a cohort and task, on their own and on external cohorts."""
-    return [
-        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
-        for run in runs_of_task(wildcards)
-        for target in RUNS[run]
-    ]
+    return all_predictions(runs_of_task(wildcards))
 
 
 def task_names(wildcards):

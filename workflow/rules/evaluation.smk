@@ -46,7 +46,7 @@ rule tables:
         scores=[
             f"{RESULTS}/parts/scores/{'.'.join(panel)}/scores.csv" for panel in PANELS
         ],
-        models=run_files("model.json"),
+        models=run_files(RUNS, "model.json"),
         manifests=cohort_tables("manifest.parquet"),
         qualities=cohort_tables("quality.parquet"),
         rejects=cohort_tables("rejects.csv"),

@@ -11,8 +11,6 @@ CHANNELS = (64, 128, 256, 512, 1024)
 """Channels of the four levels and the bridge at width 1."""
 GATE_SHARE = 4
 """A gate works on a quarter of its level's channels."""
-STRIDE = 16
-"""Sides must be multiples of this."""
 
 
 class DoubleConvolution(nn.Sequential):

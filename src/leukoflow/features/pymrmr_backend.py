@@ -16,7 +16,7 @@ from leukoflow.features.relevance import mutual_information
 
 MOST_FEATURES = 5000
 """Size of the pool that is fixed in its source."""
-INSTALL = "pip install cython setuptools wheel && pip install --no-build-isolation pymrmr==0.1.11"
+INSTALL = "pip install -e '.[pymrmr-build]' && pip install --no-build-isolation -e '.[pymrmr]'"
 
 
 def by_information(codes: np.ndarray, y: np.ndarray, k: int, score: Score) -> tuple[np.ndarray, np.ndarray]:

@@ -169,21 +169,3 @@ def integrated(p: np.ndarray, hit: np.ndarray) -> dict[str, float]:
     error = np.abs(smoothed(p, hit) - p)
     values = (error.mean(), np.median(error), np.quantile(error, 0.9), error.max())
     return {name: float(value) for name, value in zip(names, values, strict=True)}
-
-
-def mean_confidence(accuracy: float, of_right: float, of_wrong: float) -> float:
-    """Mean confidence that follows from accuracy and the mean confidence of right and wrong predictions."""
-    return accuracy * of_right + (1 - accuracy) * of_wrong
-
-
-def impossible(ece: float, confidence: float, accuracy: float, rounding: float = 0.0) -> bool:
-    """Whether an ECE cannot go with this mean confidence and accuracy: it is never below |confidence - accuracy|.
-
-    `rounding` is how far rounding may have moved each of the three.
-    """
-    return abs(confidence - accuracy) - ece > 3 * rounding + TINY
-
-
-def brier_uncertainty(shares: np.ndarray) -> float:
-    """Uncertainty of the multiclass Brier score, 1 - sum of squares, for the classes' shares [K]."""
-    return float(1 - (np.asarray(shares) ** 2).sum())
