@@ -234,3 +234,10 @@ def test_a_downloaded_cohort_goes_all_the_way_to_its_manifest(project: Project, 
     assert done.returncode == 1
     words = " has changed since it was unpacked; delete resources/demo/contents.csv and run again"
     assert f"{edited.relative_to(project.folder)}:{words}" in done.stdout
+    assert "Traceback" not in done.stdout
+    (project.folder / "resources/demo/contents.csv").unlink()
+    done = project.snakemake(target, config="fetched.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert pd.read_parquet(project.folder / target)["sha256"].tolist() == manifest["sha256"].tolist()
+    done = project.snakemake(target, config="fetched.yaml")
+    assert "Nothing to be done" in done.stdout, done.stdout[-3000:]

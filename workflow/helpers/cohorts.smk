@@ -39,7 +39,8 @@ def contents_of(name):
 
 
 def download_contents(wildcards):
-    """The list of unpacked files, where a cohort is downloaded at all."""
+    """The list of unpacked files, if a cohort is downloaded. An input of what reads its files: if the list was deleted,
+    the archive is unpacked first."""
     name = wildcards.cohort
     return [contents_of(name)] if is_downloaded(name) else []
 
@@ -57,31 +58,40 @@ def marks_of(name):
         contents=Path(contents_of(name)) if is_downloaded(name) else None,
         shards=tuple(shard_names(name)),
     )
-    memory = Path(f".snakemake/leukoflow/marks/{STUDY.study}.{name}.json")
-    found = stop_with_one_line(marks, cohort, memory)
-    if not workflow.dryrun:
-        keep(memory, found)
+    return stop_with_one_line(marks, cohort, marks_file(name))
+
+
+def marks_file(name):
+    return Path(f".snakemake/leukoflow/marks/{STUDY.study}.{name}.json")
+
+
+@functools.cache
+def kept_marks(name):
+    """The marks, written for the next start unless this one is dry, which is not known while files are parsed."""
+    found = marks_of(name)
+    if found and not workflow.dryrun:
+        keep(marks_file(name), found)
     return found
 
 
 def listing_mark(wildcards):
     """A text that changes with what would be listed: names, labels, which masks are there."""
-    return marks_of(wildcards.cohort).get(LISTING, "")
+    return kept_marks(wildcards.cohort).get(LISTING, "")
 
 
 def account_mark(wildcards):
     """A text that changes with the files that are no images."""
-    return marks_of(wildcards.cohort).get(ACCOUNT, "")
+    return kept_marks(wildcards.cohort).get(ACCOUNT, "")
 
 
 def shard_mark(wildcards):
     """A text that changes when an image of the shard does, or what is listed of it."""
-    return marks_of(wildcards.cohort).get(wildcards.shard, "")
+    return kept_marks(wildcards.cohort).get(wildcards.shard, "")
 
 
 def masks_mark(wildcards):
     """A text that changes when a mask does."""
-    return marks_of(wildcards.cohort).get(MASKS, "")
+    return kept_marks(wildcards.cohort).get(MASKS, "")
 
 
 def expected_digest(wildcards):
@@ -188,3 +198,8 @@ def shard_indices(wildcards):
 
 def view_folder(cohort, view):
     return f"{RESULTS}/views/{cohort}.{view}"
+
+
+# Looked up at once, so that an edited download is told before anything runs.
+for name in USED_COHORTS:
+    marks_of(name)

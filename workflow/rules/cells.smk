@@ -6,6 +6,7 @@ rule annotate:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         files="results/{study}/cohorts/{cohort}/files.parquet",
         groups="results/{study}/quality/groups.parquet",
+        contents=download_contents,
     output:
         images="results/{study}/masks/{cohort}/images.npy",
         parts="results/{study}/masks/{cohort}/parts.npy",

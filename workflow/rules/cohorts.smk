@@ -107,6 +107,7 @@ rule synthesise:
 rule measure:
     input:
         listing=listing_of_shard,
+        contents=download_contents,
     output:
         measured="results/{study}/cohorts/{cohort}/measured/{shard}.parquet",
         thumbnails="results/{study}/cohorts/{cohort}/thumbnails/{shard}.npy",
