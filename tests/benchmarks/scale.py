@@ -55,7 +55,7 @@ def study(folder: Path, count: int) -> dict:
     experiment = settings["experiments"]["subtype"]
     settings["experiments"] = {"subtype": experiment | {"external": [], "protocols": ["image", "acquisition"]}}
     # As slides of a thousand images would be: a few large clusters would all be linked by chance duplicates.
-    settings["quality"] = settings.get("quality", {}) | {"clusters_per_class": max(12, count // 1000)}
+    settings["quality"] = settings.get("quality", {}) | {"clusters_per_class": max(40, count // 1000)}
     settings["segmentation"] |= {"method": "threshold", "sources": [], "leave_one_out": False}
     settings["views"] = {"plain": {"kind": "plain", "size": SIDE}}
     settings["models"] = {name: settings["models"][name] for name in experiment["models"]}

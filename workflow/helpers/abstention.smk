@@ -6,23 +6,17 @@ NOVELTY_RUNS = {run.name for run in checked_runs(STUDY, "novelty")}
 
 def targets_of_panel(wildcards):
     """Cohorts that runs of a panel are tested on, the own one first."""
-    return list(
-        dict.fromkeys(
-            target for run in runs_in_panel(wildcards) for target in RUNS[run]
-        )
-    )
+    runs = runs_in_panel(wildcards)
+    return list(dict.fromkeys(target for run in runs for target in RUNS[run]))
 
 
 def predictions_of_panel(wildcards):
     return all_predictions(runs_in_panel(wildcards))
 
 
-def names_of_panel(wildcards):
-    return [run.name for run in runs_in_panel(wildcards)]
-
-
 def novelty_names(wildcards):
-    return [name for name in names_of_panel(wildcards) if name in NOVELTY_RUNS]
+    names = [run.name for run in runs_in_panel(wildcards)]
+    return [name for name in names if name in NOVELTY_RUNS]
 
 
 def novelty_files(wildcards):

@@ -74,24 +74,17 @@ def kept_marks(name):
     return found
 
 
-def listing_mark(wildcards):
-    """A text that changes with what would be listed: names, labels, which masks are there."""
-    return kept_marks(wildcards.cohort).get(LISTING, "")
+def mark_of(reader):
+    """A params function: a text that changes with the files that a step reads."""
 
+    def mark(wildcards):
+        return kept_marks(wildcards.cohort).get(reader, "")
 
-def account_mark(wildcards):
-    """A text that changes with the files that are no images."""
-    return kept_marks(wildcards.cohort).get(ACCOUNT, "")
+    return mark
 
 
 def shard_mark(wildcards):
-    """A text that changes when an image of the shard does, or what is listed of it."""
     return kept_marks(wildcards.cohort).get(wildcards.shard, "")
-
-
-def masks_mark(wildcards):
-    """A text that changes when a mask does."""
-    return kept_marks(wildcards.cohort).get(MASKS, "")
 
 
 def expected_digest(wildcards):

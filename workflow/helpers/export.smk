@@ -14,37 +14,17 @@ EXPORTED_FILES = [
 ]
 
 
-def file_of_run(name):
-    """An input function: a file in the folder of the exported model's run."""
+def of_exported(pattern):
+    """An input function: a file of the study, by the run of the exported model."""
 
     def path(wildcards):
-        return f"{RESULTS}/runs/{EXPORTED[wildcards.exported].name}/{name}"
+        return f"{RESULTS}/{pattern.format(run=EXPORTED[wildcards.exported])}"
 
     return path
 
 
 def name_of_exported(wildcards):
     return EXPORTED[wildcards.exported].name
-
-
-def view_of_exported(wildcards):
-    run = EXPORTED[wildcards.exported]
-    return f"{RESULTS}/views/{run.cohort}.{run.view}/view.json"
-
-
-def split_of_exported(wildcards):
-    run = EXPORTED[wildcards.exported]
-    return f"{RESULTS}/splits/{run.cohort}.{run.task}.{run.protocol}.parquet"
-
-
-def gate_of_exported(wildcards):
-    run = EXPORTED[wildcards.exported]
-    return f"{RESULTS}/gates/{run.cohort}.{run.task}.{run.protocol}.json"
-
-
-def predictions_of_exported(wildcards):
-    run = EXPORTED[wildcards.exported]
-    return f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet"
 
 
 def segmenter_to_export(wildcards):

@@ -25,16 +25,9 @@ def listed_tables(name):
 
 def runs_in_panel(wildcards):
     """Runs with the cohort, task, view and (where the figure has one) protocol of a figure."""
-    asked = {
-        key: value
-        for key, value in wildcards.items()
-        if key in ("cohort", "task", "view", "protocol")
-    }
-    return [
-        run
-        for run in RUNS
-        if all(getattr(run, key) == value for key, value in asked.items())
-    ]
+    keys = [key for key in PARTS[4] if key in wildcards.keys()]
+    panel = [wildcards[key] for key in keys]
+    return [run for run in RUNS if [getattr(run, key) for key in keys] == panel]
 
 
 # Functions, for in plain params Snakemake would take the braces for wildcards.

@@ -22,8 +22,3 @@ def checked_names(wildcards):
 
 def panel_changed(wildcards):
     return run_files(checked_in_panel(wildcards), "changed.parquet")
-
-
-def shortcut_settings(wildcards):
-    wanted = {"resamples", "confidence", "seed", "shortcuts"}
-    return STUDY.evaluation.model_dump_json(include=wanted)

@@ -1,4 +1,4 @@
-# What is tested between models, and where leaks are measured.
+# What is measured of probabilities, tested between models, and where leaks are measured.
 
 
 def partner_predictions(wildcards):
@@ -42,3 +42,18 @@ def task_splits(wildcards):
     protocols = sorted({run.protocol for run in runs_of_task(wildcards)})
     start = f"{RESULTS}/splits/{wildcards.cohort}.{wildcards.task}"
     return [f"{start}.{protocol}.parquet" for protocol in protocols]
+
+
+def panel_targets(wildcards):
+    """Options that name a panel's runs, those tested on the same cohorts together; each's own cohort comes first."""
+    together = {}
+    for run in runs_in_panel(wildcards):
+        together.setdefault(",".join(RUNS[run]), []).append(run)
+    return " ".join(
+        f"--on {targets} {words_of(runs)}" for targets, runs in together.items()
+    )
+
+
+def assessment_folder(wildcards):
+    w = wildcards
+    return f"{RESULTS}/parts/assessment/{w.cohort}.{w.task}.{w.view}.{w.protocol}"

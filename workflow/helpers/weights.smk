@@ -25,18 +25,14 @@ def is_pinned(entry):
 
 
 # Every entry that may have weights, by its config key.
-WEIGHTED = {f"models.{name}": each for name, each in STUDY.models.items()}
-WEIGHTED |= {
-    f"models.{name}.partner": each.partner
-    for name, each in STUDY.models.items()
-    if each.partner is not None
-}
-WEIGHTED |= {
-    f"features.{name}.backbones.{place}": each
-    for name, features in STUDY.features.items()
-    if features.kind == "deep"
-    for place, each in enumerate(features.backbones)
-}
+WEIGHTED = {}
+for name, each in STUDY.models.items():
+    WEIGHTED[f"models.{name}"] = each
+    if each.partner is not None:
+        WEIGHTED[f"models.{name}.partner"] = each.partner
+for name, each in STUDY.features.items():
+    for place, backbone in enumerate(each.backbones if each.kind == "deep" else ()):
+        WEIGHTED[f"features.{name}.backbones.{place}"] = backbone
 # A pinned digest counts for every entry with the same source.
 HUB = {
     weights_name(each): each
@@ -100,16 +96,9 @@ SELF_SUPERVISED = [
     name for name, each in STUDY.models.items() if each.self_supervised is not None
 ]
 # What pretraining depends on: no change of the recipe that follows repeats it.
-PRETRAINING = {
-    "architecture": True,
-    "size": True,
-    "options": True,
-    "weights": True,
-    "sha256": True,
-    "input_scaling": True,
-    "self_supervised": True,
-    "training": {"precision", "workers"},
-}
+PRETRAINING = dict.fromkeys(
+    ("architecture", "size", "options", "weights", "sha256", "input_scaling"), True
+) | {"self_supervised": True, "training": {"precision", "workers"}}
 
 
 def pretraining_settings(wildcards):

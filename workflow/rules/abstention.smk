@@ -55,7 +55,7 @@ rule abstain:
         code=code_of("steps.abstain"),
         settings=evaluation_settings("abstention", "novelty"),
         classes=class_names,
-        names=names_of_panel,
+        names=panel_names,
         targets=targets_of_panel,
         novelty=novelty_names,
     message:
@@ -91,7 +91,7 @@ rule gate:
         settings=evaluation_settings("abstention", "novelty"),
         root=cohort_root,
         max_pixels=max_pixels,
-        names=names_of_panel,
+        names=panel_names,
         targets=targets_of_panel,
     message:
         "Deriving the gate on image quality of {wildcards.cohort}, {wildcards.protocol} split"

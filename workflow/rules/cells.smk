@@ -23,7 +23,7 @@ rule annotate:
         settings=annotation_settings,
         root=cohort_root,
         max_pixels=max_pixels,
-        mark=masks_mark,
+        mark=mark_of(MASKS),
     message:
         "Reading the masks of {wildcards.cohort}"
     shell:

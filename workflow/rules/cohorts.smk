@@ -53,7 +53,7 @@ rule list_images:
         settings=cohort_settings,
         root=cohort_root,
         contents=contents_option,
-        mark=listing_mark,
+        mark=mark_of(LISTING),
     message:
         "Listing the images of {wildcards.cohort}"
     shell:
@@ -75,7 +75,7 @@ rule account_files:
         settings=cohort_settings,
         root=cohort_root,
         contents=contents_option,
-        mark=account_mark,
+        mark=mark_of(ACCOUNT),
     message:
         "Accounting for the other files of {wildcards.cohort}"
     shell:

@@ -1,4 +1,4 @@
-# The models of an experiment against its reference.
+# Models of an experiment compared: with its reference, with each other, on changed images, by number of images.
 
 
 rule compare:
@@ -22,3 +22,76 @@ rule compare:
         "python -m leukoflow.steps.compare --settings {params.settings:q} --experiment {wildcards.experiment}"
         " --reference {params.reference} --published {params.published:q} --runs results/{wildcards.study}/runs"
         " --of {params.names} --output {output} 2> {log}"
+
+
+rule statistics:
+    input:
+        predictions=experiment_predictions,
+        models=experiment_models,
+        partners=partner_predictions,
+    output:
+        tests="results/{study}/parts/statistics/{experiment}/statistics.csv",
+        ranks="results/{study}/parts/statistics/{experiment}/ranks.csv",
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.statistics"),
+        settings=evaluation_settings(),
+        reference=reference_option,
+        tasks=all_tasks,
+        names=experiment_names,
+        partners=partner_names,
+    message:
+        "Testing the models of {wildcards.experiment}"
+    shell:
+        "python -m leukoflow.steps.statistics --settings {params.settings:q} --experiment {wildcards.experiment}"
+        " {params.reference} --tasks {params.tasks:q} --runs results/{wildcards.study}/runs --of {params.names}"
+        " --partners {params.partners} --output {output.tests} --ranks {output.ranks} 2> {log}"
+
+
+rule remedies:
+    input:
+        held_to_reference,
+    output:
+        "results/{study}/parts/remedies/{experiment}/remedies.csv",
+    wildcard_constraints:
+        experiment=any_of(STUDY.experiments),
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.remedies"),
+        settings=evaluation_settings(),
+        reference=view_and_reference,
+        runs=names_held_to_reference,
+    message:
+        "Measuring what remedies of {wildcards.experiment} gain"
+    shell:
+        "python -m leukoflow.steps.remedies --settings {params.settings:q} --experiment {wildcards.experiment}"
+        " --reference {params.reference} --runs results/{wildcards.study}/runs --of {params.runs}"
+        " --output {output} 2> {log}"
+
+
+rule sample_size:
+    input:
+        scores="results/{study}/tables/scores.csv",
+        models=[f"{RESULTS}/runs/{run.name}/model.json" for run in SHARED_RUNS],
+    output:
+        report(
+            "results/{study}/tables/sample_size.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(30),
+    params:
+        code=code_of("steps.sample_size"),
+        models=models_on_shares(),
+        runs=[run.name for run in SHARED_RUNS],
+    message:
+        "Gathering accuracy against the number of training images"
+    shell:
+        "python -m leukoflow.steps.sample_size --models {params.models:q} --scores {input.scores}"
+        " --runs results/{wildcards.study}/runs --of {params.runs} --output {output} 2> {log}"

@@ -1,4 +1,4 @@
-# Scores of the runs, and the tables of the study.
+# Scores and calibration of the runs, leaks, and the tables of the study.
 
 
 rule score:
@@ -121,3 +121,51 @@ rule cell_tables:
         "python -m leukoflow.steps.cell_tables --scores {input.scores} --instances {input.instances}"
         " --masks {input.masks} --cells {input.cells} --manifests {input.manifests}"
         " --selections results/{wildcards.study}/selections --of {params.names} --neighbours {input.neighbours} --outputs {output} 2> {log}"
+
+
+rule assess:
+    input:
+        predictions_of_panel,
+    output:
+        collect(
+            "results/{{study}}/parts/assessment/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
+            table=(*tables_of("assessment"), "curves"),
+        ),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(120),
+    params:
+        code=code_of("steps.assess"),
+        settings=evaluation_settings("assessment"),
+        task=task_settings,
+        targets=panel_targets,
+        folder=assessment_folder,
+    message:
+        "Measuring calibration and discrimination on {wildcards.cohort}, {wildcards.view} view,"
+        " {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.assess --settings {params.settings:q} --task {params.task:q}"
+        " --runs results/{wildcards.study}/runs {params.targets} --output {params.folder} 2> {log}"
+
+
+rule leakage:
+    input:
+        predictions=task_predictions,
+        splits=task_splits,
+        duplicates="results/{study}/quality/duplicates.parquet",
+    output:
+        "results/{study}/parts/leakage/{cohort}.{task}/leakage.csv",
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.leakage"),
+        settings=evaluation_settings(),
+        names=task_names,
+        targets=task_targets,
+    message:
+        "Measuring what leaks are worth on {wildcards.cohort}, {wildcards.task}"
+    shell:
+        "python -m leukoflow.steps.leakage --settings {params.settings:q} --runs results/{wildcards.study}/runs --of {params.names}"
+        " --external {params.targets} --splits {input.splits} --duplicates {input.duplicates}"
+        " --output {output} 2> {log}"

@@ -4,11 +4,11 @@
 rule export:
     input:
         segmenter_to_export,
-        weights=file_of_run("weights.safetensors"),
-        description=file_of_run("model.json"),
-        novelty=file_of_run("novelty.safetensors"),
-        view=view_of_exported,
-        split=split_of_exported,
+        weights=of_exported("runs/{run.name}/weights.safetensors"),
+        description=of_exported("runs/{run.name}/model.json"),
+        novelty=of_exported("runs/{run.name}/novelty.safetensors"),
+        view=of_exported("views/{run.cohort}.{run.view}/view.json"),
+        split=of_exported("splits/{run.cohort}.{run.task}.{run.protocol}.parquet"),
     output:
         files=collect(
             "results/{{study}}/export/{{exported}}/{file}", file=EXPORTED_FILES
@@ -40,10 +40,10 @@ rule card:
         ),
         costs="results/{study}/parts/export/{exported}.json",
         study="results/{study}/study.json",
-        description=file_of_run("model.json"),
-        thresholds=file_of_run("thresholds.json"),
-        predictions=predictions_of_exported,
-        gate=gate_of_exported,
+        description=of_exported("runs/{run.name}/model.json"),
+        thresholds=of_exported("runs/{run.name}/thresholds.json"),
+        predictions=of_exported("runs/{run.name}/predictions/{run.cohort}.parquet"),
+        gate=of_exported("gates/{run.cohort}.{run.task}.{run.protocol}.json"),
         segmenter="results/{study}/segmenters/all/segmenter.json",
         tables=collect(
             "results/{{study}}/tables/{table}.csv",

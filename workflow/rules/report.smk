@@ -1,4 +1,4 @@
-# The report.
+# The report, and where the results are from.
 
 
 rule report:
@@ -28,3 +28,23 @@ rule report:
     shell:
         "python -m leukoflow.steps.report --study {input.study} --tables {input.tables}"
         " --figures {input.figures} --threads {threads} --output {output} 2> {log}"
+
+
+rule provenance:
+    input:
+        study="results/{study}/study.json",
+        report="results/{study}/report.html",
+        exported=expand("results/{{study}}/export/{name}/export.json", name=EXPORTED),
+    output:
+        "results/{study}/provenance.json",
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(120),
+    params:
+        code=code_of("steps.provenance"),
+        benchmarks="benchmarks/{study}",
+    message:
+        "Recording where the results are from"
+    shell:
+        "python -m leukoflow.steps.provenance --study {input.study} --benchmarks {params.benchmarks}"
+        " --output {output} 2> {log}"

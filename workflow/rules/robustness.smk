@@ -79,9 +79,7 @@ rule robustness:
         runtime=grows(60),
     params:
         code=code_of("steps.robustness"),
-        settings=STUDY.evaluation.model_dump_json(
-            include={"resamples", "confidence", "seed"}
-        ),
+        settings=evaluation_settings(),
         runs=names_of_checked,
         modules=names_with_modules,
     message:

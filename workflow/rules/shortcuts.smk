@@ -15,7 +15,7 @@ rule probe:
         runtime=grows(60),
     params:
         code=code_of("steps.probe"),
-        settings=shortcut_settings,
+        settings=evaluation_settings("shortcuts"),
         root=cohort_root,
     message:
         "Probing {wildcards.cohort}, {wildcards.task}, without looking at a cell's shape"
@@ -41,7 +41,7 @@ rule audit_shortcuts:
         runtime=grows(60),
     params:
         code=code_of("steps.audit_shortcuts"),
-        settings=shortcut_settings,
+        settings=evaluation_settings("shortcuts"),
         classes=class_names,
         runs=panel_names,
         changed=checked_names,
