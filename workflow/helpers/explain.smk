@@ -9,10 +9,6 @@ def explanations_of(panel):
     return EXPLAINED.get(panel, [])
 
 
-def explain_settings():
-    return STUDY.evaluation.explain.model_dump_json()
-
-
 def label_maps(wildcards):
     """The cohort's label maps, where the study looks at cells."""
     if wildcards.cohort not in CELL_COHORTS:

@@ -20,10 +20,6 @@ def weights_file(entry):
     return os.path.expanduser(os.path.expandvars(entry.weights))
 
 
-def is_pinned(entry):
-    return entry.sha256 is not None
-
-
 # Every entry that may have weights, by its config key.
 WEIGHTED = {}
 for name, each in STUDY.models.items():
@@ -34,11 +30,10 @@ for name, each in STUDY.features.items():
     for place, backbone in enumerate(each.backbones if each.kind == "deep" else ()):
         WEIGHTED[f"features.{name}.backbones.{place}"] = backbone
 # A pinned digest counts for every entry with the same source.
-HUB = {
-    weights_name(each): each
-    for each in sorted(WEIGHTED.values(), key=is_pinned)
-    if is_hub(each)
-}
+HUB = {}
+for each in filter(is_hub, WEIGHTED.values()):
+    if each.sha256 or weights_name(each) not in HUB:
+        HUB[weights_name(each)] = each
 # Looked up at once, so that a missing file is told before anything runs.
 for key, each in WEIGHTED.items():
     if each.weights and not is_hub(each) and not os.path.isfile(weights_file(each)):

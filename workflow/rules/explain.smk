@@ -19,7 +19,7 @@ rule explain:
         gpu=1,
     params:
         code=architecture_code("explain"),
-        settings=explain_settings(),
+        settings=STUDY.evaluation.explain.model_dump_json(),
         run=run_name,
         cells=label_maps_option,
     message:
