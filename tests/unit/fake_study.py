@@ -24,8 +24,10 @@ from leukoflow.config.study import Study
 from leukoflow.core.files import write_json, write_table
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_slice
-from leukoflow.outputs.tables import tables_of
-from leukoflow.steps import cell_tables, compare, score, tables
+from leukoflow.outputs.plan import Plan
+from leukoflow.outputs.tables import SPECS, TableSpec, tables_of
+from leukoflow.steps import cell_tables, compare, gather_tables, score
+from leukoflow.steps import table as table_step
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
 CELL_TABLES = tables_of("cell_tables")
@@ -422,6 +424,32 @@ def score_arguments(root: Path, panel: str, tasks: dict, output: Path) -> list[s
     return [*arguments, "--output", str(output / "scores.csv"), "--confusion", str(output / "confusion.csv")]
 
 
+TABLE_INPUTS = {
+    "scores": "tables/scores.csv",
+    "models": "runs/*/model.json",
+    "comparisons": "comparisons/*.csv",
+    "splits": "splits/*.parquet",
+    "manifests": "cohorts/*/manifest.parquet",
+    "qualities": "cohorts/*/quality.parquet",
+    "rejects": "cohorts/*/rejects.csv",
+    "left_out": "cohorts/*/left_out.parquet",
+    "warnings": "cohorts/*/warnings.csv",
+    "names": "cohorts/*/names.csv",
+    "duplicates": "quality/duplicates.parquet",
+    "groups": "quality/groups.parquet",
+}
+"""Where a made-up study has what tables are made from."""
+
+
+def make_table(fake: FakeStudy, spec: TableSpec) -> None:
+    """Make a table of the catalogue from the files of a made-up study."""
+    plan = Plan(fake.study, {})
+    words = [f"{name}={path}" for name in spec.reads(plan) for path in sorted(fake.root.glob(TABLE_INPUTS[name]))]
+    settings = json.dumps(spec.settings(plan))
+    output = str(fake.root / f"tables/{spec.name}.csv")
+    table_step.main([spec.make, "--inputs", *words, "--settings", settings, "--output", output])
+
+
 @cache
 def finished_study(root: Path) -> FakeStudy:
     """A made-up study that steps `score`, `tables` and the figure steps have gone over; made once for a folder."""
@@ -429,31 +457,13 @@ def finished_study(root: Path) -> FakeStudy:
     for panel in sorted({run.panel for run in fake.runs()}):
         score.main(score_arguments(root, panel, {"subtype": {"classes": CLASSES}}, root / f"parts/scores/{panel}"))
     compare.main([*compare_arguments(fake), "--output", str(root / "comparisons/main.csv")])
-    named = {
-        "scores": "parts/scores/*/scores.csv",
-        "comparisons": "comparisons/*.csv",
-        "splits": "splits/*.parquet",
-    }
-    named |= {
-        "manifests": "cohorts/*/manifest.parquet",
-        "qualities": "cohorts/*/quality.parquet",
-        "rejects": "cohorts/*/rejects.csv",
-        "left-out": "cohorts/*/left_out.parquet",
-        "warnings": "cohorts/*/warnings.csv",
-    }
-    arguments = [part for name, pattern in named.items() for part in (f"--{name}", *texts(fake.path(pattern)))]
-    arguments += [
-        *named_runs(root),
-        "--duplicates",
-        str(root / "quality/duplicates.parquet"),
-        "--groups",
-        str(root / "quality/groups.parquet"),
-    ]
-    outputs = [
-        str(root / "tables" / f"{name}.csv")
-        for name in ("scores", "leaderboard", "external", "cohorts", "label_conflicts", "audit", "comparisons")
-    ]
-    tables.main(["--study", str(root / "study.json"), *arguments, "--outputs", *outputs])
+    panels = sorted(path.name for path in (root / "parts/scores").iterdir())
+    gather_tables.main(
+        ["--parts", str(root / "parts/scores"), "--of", *panels, "--outputs", str(root / "tables/scores.csv")]
+    )
+    for spec in SPECS.values():
+        if spec.kind == "table":
+            make_table(fake, spec)
     add_assessment(root, fake.protocols, CLASSES)
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
     write_profile(root)

@@ -1,4 +1,4 @@
-# What figures are drawn from, and which there are.
+# What figures and tables are made from, and which there are.
 
 
 def run_name(wildcards):
@@ -10,17 +10,6 @@ def run_name(wildcards):
 
 def run_predictions(wildcards):
     return all_predictions([parse_run(run_name(wildcards))])
-
-
-def cohort_tables(name):
-    return [f"{RESULTS}/cohorts/{cohort}/{name}" for cohort in USED_COHORTS]
-
-
-def listed_tables(name):
-    """The same of cohorts that are listed, not drawn."""
-    return [
-        file for file in cohort_tables(name) if file.split("/")[-2] not in SYNTHETIC
-    ]
 
 
 def runs_in_panel(wildcards):
@@ -92,6 +81,37 @@ FIGURES = figures_of(PLAN)
 FIGURE_FILES = [f"{RESULTS}/figures/{name}.png" for name in FIGURES]
 
 
+def named_words(files):
+    """Files by name as words of a command, NAME=FILE."""
+    return " ".join(
+        file_words(f"{name}={path}" for path in paths)
+        for name, paths in files.items()
+        if paths
+    )
+
+
+def table_inputs(wildcards):
+    files = SPECS[wildcards.table].reads(PLAN).values()
+    return [path for paths in files for path in paths]
+
+
+def table_inputs_option(wildcards):
+    return named_words(SPECS[wildcards.table].reads(PLAN))
+
+
+def table_settings(wildcards):
+    return json.dumps(SPECS[wildcards.table].settings(PLAN))
+
+
+def table_function(wildcards):
+    return SPECS[wildcards.table].make
+
+
+def table_code(wildcards):
+    """Fingerprint of the step and of the module that makes the table."""
+    return code_of("steps.table", table_function(wildcards).rpartition(".")[0])
+
+
 def figure_inputs(wildcards):
     spec, panel = FIGURES[wildcards.figure]
     return [file for files in spec.reads(PLAN, panel).values() for file in files]
@@ -99,11 +119,7 @@ def figure_inputs(wildcards):
 
 def figure_inputs_option(wildcards):
     spec, panel = FIGURES[wildcards.figure]
-    return " ".join(
-        file_words(f"{name}={file}" for file in files)
-        for name, files in spec.reads(PLAN, panel).items()
-        if files
-    )
+    return named_words(spec.reads(PLAN, panel))
 
 
 def figure_settings(wildcards):

@@ -2,16 +2,13 @@
 
 PLAN = Plan(STUDY, ROOTS)
 RUNS = PLAN.runs
-PANELS = PLAN.panels
 MAIN_PANELS = PLAN.main_panels
 SELECTIONS = PLAN.selections
 SELECTED_PANELS = PLAN.selected_panels
 COMPARED = [name for (name,) in PLAN.compared]
 
 
-SPLITS = sorted(
-    {f"{RESULTS}/splits/{run.cohort}.{run.task}.{run.protocol}.parquet" for run in RUNS}
-)
+SPLITS = PLAN.splits
 CELL_COHORTS = sorted({cohort for cohort, _ in PLAN.cell_pairs})
 SCORED = [
     name

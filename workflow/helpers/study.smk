@@ -41,7 +41,7 @@ from leukoflow.models.registry import module_name
 from leukoflow.outputs.figures import caption_of, figures_of, matrices_of, settings_of
 from leukoflow.outputs.plan import PARTS, Plan, panel_of
 from leukoflow.outputs.sections import TITLES
-from leukoflow.outputs.tables import NAMES as TABLE_NAMES, PARTS_OF, tables_of
+from leukoflow.outputs.tables import PARTS_OF, SPECS, tables_of
 
 
 def stop_with_one_line(function, *arguments):

@@ -40,46 +40,6 @@ rule study:
         "python -m leukoflow.steps.study --settings {params.settings:q} --output {output} 2> {log}"
 
 
-rule tables:
-    input:
-        study="results/{study}/study.json",
-        scores=[
-            f"{RESULTS}/parts/scores/{'.'.join(panel)}/scores.csv" for panel in PANELS
-        ],
-        models=run_files(RUNS, "model.json"),
-        manifests=cohort_tables("manifest.parquet"),
-        qualities=cohort_tables("quality.parquet"),
-        rejects=cohort_tables("rejects.csv"),
-        names=listed_tables("names.csv"),
-        left_out=listed_tables("left_out.parquet"),
-        warnings=listed_tables("warnings.csv"),
-        splits=SPLITS,
-        duplicates="results/{study}/quality/duplicates.parquet",
-        groups="results/{study}/quality/groups.parquet",
-        comparisons=[f"{RESULTS}/comparisons/{name}.csv" for name in COMPARED],
-    output:
-        report(
-            collect("results/{{study}}/tables/{table}.csv", table=tables_of("tables")),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.tables"),
-        names=all_names,
-    message:
-        "Gathering the tables"
-    shell:
-        "python -m leukoflow.steps.tables --study {input.study} --runs results/{wildcards.study}/runs --of {params.names}"
-        " --scores {input.scores}"
-        " --manifests {input.manifests} --qualities {input.qualities} --rejects {input.rejects}"
-        " --names {input.names} --left-out {input.left_out} --warnings {input.warnings} --splits {input.splits}"
-        " --duplicates {input.duplicates} --groups {input.groups} --comparisons {input.comparisons}"
-        " --outputs {output} 2> {log}"
-
-
 rule cell_tables:
     input:
         scores=collect("results/{{study}}/segmenters/{name}/scores.csv", name=SCORED),

@@ -6,7 +6,7 @@ rule report:
         study="results/{study}/study.json",
         tables=collect(
             "results/{{study}}/tables/{table}.csv",
-            table=TABLE_NAMES,
+            table=list(SPECS),
         ),
         figures=FIGURE_FILES,
         svg=[figure.replace(".png", ".svg") for figure in FIGURE_FILES],

@@ -1,4 +1,31 @@
-# Tables that are gathered from the parts of their panels, as the catalogue of outputs describes them.
+# Tables of the study, as the catalogue of outputs describes them: made by a function each, or gathered from the parts of
+# their panels.
+
+
+rule table:
+    input:
+        table_inputs,
+    output:
+        report(
+            "results/{study}/tables/{table}.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    wildcard_constraints:
+        table=any_of(tables_of("table")),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        code=table_code,
+        make=table_function,
+        inputs=table_inputs_option,
+        settings=table_settings,
+    message:
+        "Making table {wildcards.table}"
+    shell:
+        "python -m leukoflow.steps.table {params.make} --inputs {params.inputs}"
+        " --settings {params.settings:q} --output {output} 2> {log}"
 
 
 for kind in PARTS_OF:

@@ -3,6 +3,7 @@
 from pydantic import Field, model_validator
 
 from leukoflow.config.base import Section, Text, TextMap
+from leukoflow.core.inputs import Inputs
 
 
 class Task(Section):
@@ -34,3 +35,8 @@ class Task(Section):
         """Index of the class for a cohort label, None where the label takes no part."""
         name = self.labels.get(label or "") if self.labels else label
         return self.classes.index(name) if name in self.classes else None
+
+
+def task_of(inputs: Inputs) -> Task:
+    """The task of a panel, among the settings of what is made from it."""
+    return Task.model_validate(inputs.settings["task"])

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, RULE, class_colour, empty, panels, wrap
+from leukoflow.figures.style import INK, MUTED, RULE, Drawn, class_colour, empty, panels, wrap
 
 STYLES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 METHODS = {"split": "all classes together", "class-conditional": "within each class"}

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PROTOCOLS, RULE, empty
+from leukoflow.core.inputs import Inputs
+from leukoflow.figures.style import INK, MUTED, PROTOCOLS, RULE, Drawn, empty
 
 BLOCK = ["cohort", "task", "view", "protocol"]
 COLUMNS = [

@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, SHADES, panels, wrap
+from leukoflow.figures.style import INK, SHADES, Drawn, panels, wrap
 
 MOST_LABELLED = 10
 

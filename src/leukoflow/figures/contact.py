@@ -14,11 +14,12 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patheffects import withStroke
 
 from leukoflow.cells.labels import labels_by_id
+from leukoflow.config.tasks import task_of
 from leukoflow.core.files import read_table
-from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.core.inputs import Inputs
 from leukoflow.figures.pictures import load, shards_in, show, spread
 from leukoflow.figures.samples import by_class
-from leukoflow.figures.style import MUTED, class_colour, empty, wrap
+from leukoflow.figures.style import MUTED, Drawn, class_colour, empty, wrap
 
 FIELDS = 3
 """Fields of each class."""
@@ -178,16 +179,16 @@ def _grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure,
 
 def draw_contact(inputs: Inputs) -> Drawn:
     """Fields with their cells, from `manifest`, the plain `view`, and the table `cells` with label maps beside it."""
-    groups = by_class(inputs.table("manifest"), inputs.task)
-    return contact_sheet(_fields(inputs, {name: groups[name] for name in inputs.task.classes}))
+    groups = by_class(inputs.table("manifest"), task_of(inputs))
+    return contact_sheet(_fields(inputs, {name: groups[name] for name in task_of(inputs).classes}))
 
 
 def draw_archive(inputs: Inputs) -> Drawn:
     """The same beside the archive's masks, `masks`, an array of parts with its `index`."""
     index = inputs.table("index", ["image_id"])["image_id"]
     row_of = {image: row for row, image in enumerate(index)}
-    groups = by_class(inputs.table("manifest"), inputs.task)
-    fields = _fields(inputs, {name: groups[name][groups[name].isin(index)] for name in inputs.task.classes})
+    groups = by_class(inputs.table("manifest"), task_of(inputs))
+    fields = _fields(inputs, {name: groups[name][groups[name].isin(index)] for name in task_of(inputs).classes})
     parts = np.load(inputs.path("masks"), mmap_mode="r", allow_pickle=False)
     masks = {name: [np.asarray(parts[row_of[each.image_id]]) > 0 for each in shown] for name, shown in fields.items()}
     return archive_sheet(fields, masks)

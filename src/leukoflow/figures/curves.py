@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from leukoflow.config.tasks import task_of
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, RULE, class_colour, legend_columns, panels, wrap
+from leukoflow.figures.style import INK, MUTED, RULE, Drawn, class_colour, legend_columns, panels, wrap
 
 Kind = Literal["roc", "pr"]
 LABELS = {"roc": ("False positive rate", "True positive rate"), "pr": ("Recall", "Precision")}
@@ -86,9 +87,9 @@ def _lines(axes: Axes, points: pd.DataFrame, classes: Sequence[str]) -> None:
 
 def draw_roc(inputs: Inputs) -> Drawn:
     """ROC curves of a panel on test images, from its `curves`."""
-    return curves("roc", inputs.test("curves"), inputs.task.classes)
+    return curves("roc", inputs.test("curves"), task_of(inputs).classes)
 
 
 def draw_pr(inputs: Inputs) -> Drawn:
     """Precision-recall curves of a panel on test images, from its `curves`."""
-    return curves("pr", inputs.test("curves"), inputs.task.classes)
+    return curves("pr", inputs.test("curves"), task_of(inputs).classes)

@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.names import shown
-from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.pictures import load, shards_in, show, view_of
-from leukoflow.figures.style import empty
+from leukoflow.figures.style import Drawn, empty
 
 PAIRS = 12
 

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from leukoflow.config.splits import Protocol
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PALETTE, empty
+from leukoflow.figures.style import INK, MUTED, PALETTE, Drawn, empty
 
 COSTS = {
     "latency_p50_ms": ("Latency of one image, one thread (ms)", "latency_ms", 1.0),

@@ -15,12 +15,12 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from leukoflow.config.features import RANKED
-from leukoflow.config.tasks import Task
+from leukoflow.config.tasks import Task, task_of
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table
+from leukoflow.core.inputs import Inputs
 from leukoflow.features.matrix import open_selection
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import MUTED, class_colour, empty, legend_columns, wrap
+from leukoflow.figures.style import MUTED, Drawn, class_colour, empty, legend_columns, wrap
 
 MOST_IMAGES = 2000
 NEIGHBOURS = 10
@@ -184,9 +184,9 @@ def draw_embedding(inputs: Inputs) -> Drawn:
     """Maps of a panel's features, from the `matrices` of its selections, the cohort's `manifest` and the `groups`."""
     manifest, groups = inputs.path("manifest"), inputs.path("groups")
     points = {
-        run.model: points_of(path, manifest, groups, inputs.task) for run, path in inputs.by_run("matrices").items()
+        run.model: points_of(path, manifest, groups, task_of(inputs)) for run, path in inputs.by_run("matrices").items()
     }
-    figure, table, _ = embedding_chart(points, inputs.task.classes)
+    figure, table, _ = embedding_chart(points, task_of(inputs).classes)
     return figure, table
 
 

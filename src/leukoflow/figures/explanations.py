@@ -16,11 +16,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from leukoflow.cells.labels import labels_by_id
+from leukoflow.config.tasks import task_of
 from leukoflow.core.files import read_table
+from leukoflow.core.inputs import Inputs
 from leukoflow.figures.contact import outlines, place_picture
-from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.pictures import load, shards_in
-from leukoflow.figures.style import INK, MUTED, class_colour, empty, wrap
+from leukoflow.figures.style import INK, MUTED, Drawn, class_colour, empty, wrap
 
 METHODS = {
     "gradcam": "Grad-CAM", "attention": "attention", "rollout": "attention rollout",
@@ -259,7 +260,7 @@ def draw_explain(inputs: Inputs) -> Drawn:
         Shown(run.model, read_table(path), np.load(heat[run], mmap_mode="r"))
         for run, path in inputs.by_run("explained").items()
     ]
-    classes = inputs.task.classes
+    classes = task_of(inputs).classes
     wanted = [image for image in pick_right(shown, len(classes)) if image is not None]
     wanted = list(dict.fromkeys([*wanted, *(image for each in shown for image in pick_wrong(each))]))
     pictures = load(shards_in(inputs.path("view").parent), wanted)

@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from leukoflow.config.families import families
 from leukoflow.config.models import Model
 from leukoflow.config.splits import Protocol
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import PROTOCOLS, empty, panels, wrap
+from leukoflow.figures.style import PROTOCOLS, Drawn, empty, panels, wrap
 
 BASELINE_STYLE = (0, (3, 2))
 

@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from leukoflow.config.splits import Protocol
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import PROTOCOLS, RULE
+from leukoflow.figures.style import PROTOCOLS, RULE, Drawn
 
 OWN = "own"
 """What stands for a recipe where a model is trained by its own."""

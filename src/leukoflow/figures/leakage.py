@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PROTOCOLS, RULE, empty
+from leukoflow.figures.style import INK, MUTED, PROTOCOLS, RULE, Drawn, empty
 
 LOOSE = "image"
 COPIES, REST = "#D55E00", "#0072B2"

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
 from leukoflow.core.files import read_table
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import Run
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, PROTOCOLS, empty, wrap
+from leukoflow.figures.style import INK, PROTOCOLS, Drawn, empty, wrap
 
 COLUMNS = 5
 ROLES: dict[str, Literal["--", "-"]] = {"train": "--", "validation": "-"}

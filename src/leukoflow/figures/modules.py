@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import AutoLocator
 
-from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.core.inputs import Inputs
 from leukoflow.figures.robustness import FAMILIES, UNCHANGED, frame
-from leukoflow.figures.style import PALETTE, empty, panels
+from leukoflow.figures.style import PALETTE, Drawn, empty, panels
 
 MEASURES = {
     "shared": "Information shared with the unchanged image's maps",

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leukoflow.cells.labels import open_labels
-from leukoflow.config.tasks import Task
-from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.config.tasks import Task, task_of
+from leukoflow.core.inputs import Inputs
 from leukoflow.figures.pictures import shards_in
-from leukoflow.figures.style import INK, MUTED, class_colour, empty, panels, wrap
+from leukoflow.figures.style import INK, MUTED, Drawn, class_colour, empty, panels, wrap
 from leukoflow.images.geometry import rendition
 from leukoflow.images.sources import listed, read, sources
 
@@ -157,7 +157,7 @@ def _portrait(axes: Axes, cell: Mapping, picture: np.ndarray, labels: np.ndarray
 
 def draw_cells(inputs: Inputs) -> Drawn:
     """Morphology of a cohort's white cells, from its `manifest` and table `cells`."""
-    return morphology(*_cells_and_manifest(inputs), inputs.task)
+    return morphology(*_cells_and_manifest(inputs), task_of(inputs))
 
 
 def draw_gallery(inputs: Inputs) -> Drawn:
@@ -165,7 +165,7 @@ def draw_gallery(inputs: Inputs) -> Drawn:
 
     Single cells are small: they are shown at the size at which they were found, not at that of a view.
     """
-    chosen = typical_cells(*_cells_and_manifest(inputs), inputs.task)
+    chosen = typical_cells(*_cells_and_manifest(inputs), task_of(inputs))
     wanted = list(dict.fromkeys(chosen["image_id"]))
     maps = open_labels(shards_in(inputs.path("cells").parent))
     labels = dict(zip(wanted, maps.gather(maps.rows_of(wanted)), strict=True))
@@ -174,7 +174,7 @@ def draw_gallery(inputs: Inputs) -> Drawn:
         name: rendition(read(source, inputs.settings["max_pixels"]), maps.size, source.bar)
         for name, source in zip(wanted, sources(Path(inputs.settings["root"]), rows), strict=True)
     }
-    return gallery(chosen, pictures, labels, inputs.task)
+    return gallery(chosen, pictures, labels, task_of(inputs))
 
 
 def _cells_and_manifest(inputs: Inputs) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
 from leukoflow.core.files import read_table
+from leukoflow.core.inputs import Inputs
 from leukoflow.figures.abstention import look, models_of
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, empty, wrap
+from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, Drawn, empty, wrap
 
 SCORES = {
     "mahalanobis": "Mahalanobis distance",

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import MUTED, PALETTE, empty
+from leukoflow.figures.style import MUTED, PALETTE, Drawn, empty
 
 COLUMNS = ["protocol", "model", "planted", "measure", "value", "low", "high", "level"]
 SHARES = {

@@ -4,9 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, empty
+from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, Drawn, empty
 
 BLOCK = ["view", "protocol"]
 

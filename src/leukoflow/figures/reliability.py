@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from leukoflow.config.tasks import task_of
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, class_colour, legend_columns, panels, wrap
+from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, Drawn, class_colour, legend_columns, panels, wrap
 
 STAGES = {"none": ("as trained", PALETTE[1], "o"), "temperature": ("temperature", PALETTE[0], "s")}
 """Calibrators that are drawn: name in the legend, colour, marker."""
@@ -157,7 +158,7 @@ def draw_reliability(inputs: Inputs) -> Drawn:
 def draw_reliability_classes(inputs: Inputs) -> Drawn:
     """Reliability of each class on test images, from the tables `reliability` and `calibration`."""
     bins, measures = inputs.test("reliability"), inputs.test("calibration")
-    return class_reliability_chart(bins, measures, inputs.task.classes, inputs.settings["fewest"])
+    return class_reliability_chart(bins, measures, task_of(inputs).classes, inputs.settings["fewest"])
 
 
 def draw_confidence(inputs: Inputs) -> Drawn:

@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, empty, panels
+from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, Drawn, empty, panels
 
 FAMILIES = {
     "gaussian_noise": ("Gaussian noise", "variance"),

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from leukoflow.config.splits import Protocol
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import MUTED, PALETTE, PROTOCOLS, empty, panels, wrap
+from leukoflow.core.inputs import Inputs
+from leukoflow.figures.style import MUTED, PALETTE, PROTOCOLS, Drawn, empty, panels, wrap
 
 
 def sample_size_chart(table: pd.DataFrame, metrics: Sequence[str] = ("accuracy", "f1")) -> tuple[Figure, pd.DataFrame]:

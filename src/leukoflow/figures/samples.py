@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from leukoflow.config.tasks import Task
-from leukoflow.figures.inputs import Drawn, Inputs
+from leukoflow.config.tasks import Task, task_of
+from leukoflow.core.inputs import Inputs
 from leukoflow.figures.pictures import load, shards_in, show, spread, view_of
-from leukoflow.figures.style import class_colour, wrap
+from leukoflow.figures.style import Drawn, class_colour, wrap
 
 COLUMNS = 8
 
@@ -73,10 +73,10 @@ def _row_label(axes: Axes, text: str, index: int, classes: int) -> None:
 
 def draw_samples(inputs: Inputs) -> Drawn:
     """Samples of each class, from the `manifest` and the summary of the plain `view`."""
-    return class_samples(inputs.table("manifest"), inputs.task, shards_in(inputs.path("view").parent))
+    return class_samples(inputs.table("manifest"), task_of(inputs), shards_in(inputs.path("view").parent))
 
 
 def draw_views(inputs: Inputs) -> Drawn:
     """One image of each class in every view, from the `manifest` and the summaries of the `views`, in their order."""
     shards = {view_of(path.parent)[1]: shards_in(path.parent) for path in inputs.paths("views")}
-    return views(inputs.table("manifest"), inputs.task, shards)
+    return views(inputs.table("manifest"), task_of(inputs), shards)

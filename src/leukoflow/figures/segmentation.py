@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import MUTED, RULE, empty, wrap
+from leukoflow.core.inputs import Inputs
+from leukoflow.figures.style import MUTED, RULE, Drawn, empty, wrap
 
 PARTS = ("nucleus", "cell")
 # Segmenter, whether its training knew the source: name, colour, marker, filled. From the top of each row down.

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leukoflow.core.files import read_table
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import run_of
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import PALETTE, empty
+from leukoflow.figures.style import PALETTE, Drawn, empty
 
 TOP = 20
 LONGEST = 34

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.figures.inputs import Drawn, Inputs
-from leukoflow.figures.style import INK, MUTED, PALETTE, empty
+from leukoflow.core.inputs import Inputs
+from leukoflow.figures.style import INK, MUTED, PALETTE, Drawn, empty
 
 PANEL = ["cohort", "task", "view", "protocol"]
 COLUMNS = [*PANEL, "group", "name", "condition", "value", "low", "high", "chance"]

@@ -11,11 +11,12 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from leukoflow.cells.labels import labels_by_id
+from leukoflow.config.tasks import task_of
+from leukoflow.core.inputs import Inputs
 from leukoflow.figures.contact import Field, cut_cells, outline_cells, place_picture
-from leukoflow.figures.inputs import Drawn, Inputs
 from leukoflow.figures.pictures import load, shards_in
 from leukoflow.figures.samples import by_class
-from leukoflow.figures.style import class_colour, empty, wrap
+from leukoflow.figures.style import Drawn, class_colour, empty, wrap
 
 PARTS = {"background": "#F3F4F7", "cytoplasm": "#8CC4E8", "nucleus": "#5B2A86"}
 TITLES = ("original", "normalised", "cytoplasm and nucleus", "single cells")
@@ -95,8 +96,8 @@ def draw_stages(inputs: Inputs) -> Drawn:
     `cells` and `images` of a cohort and the label maps beside them."""
     cells = inputs.path("cells")
     images = inputs.table("images", ["image_id", "cells"])
-    groups = by_class(inputs.table("manifest"), inputs.task)
-    chosen = {name: typical(images, groups[name]) for name in inputs.task.classes}
+    groups = by_class(inputs.table("manifest"), task_of(inputs))
+    chosen = {name: typical(images, groups[name]) for name in task_of(inputs).classes}
     wanted = [image for image in chosen.values() if image is not None]
     labels = labels_by_id(shards_in(cells.parent), wanted)
     plain = load(shards_in(inputs.path("view").parent), wanted)

@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 from leukoflow.core.files import atomic, write_table
 from leukoflow.core.names import shown
 
+Drawn = tuple[Figure, pd.DataFrame]
+"""A figure and the numbers behind it."""
 DPI = 130
 MOST_LINES = 3
 """Of a name in a figure; its table has it whole."""

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukoflow.outputs.plan import PARTS, Panel, Plan
-
-Files = dict[str, list[str]]
-"""Files by name."""
+from leukoflow.outputs.tables import Files
 
 
 def _nothing(plan: Plan, panel: Panel) -> dict[str, Any]:
@@ -36,6 +34,8 @@ class FigureSpec:
     """`{0}`, `{1}`, ... stand for the parts of the panel; "95 %" becomes the study's level of confidence."""
     settings: Callable[[Plan, Panel], dict[str, Any]] = _nothing
     """What else it depends on; the panel is added."""
+    shown: bool = False
+    """Whether the report shows it as it is, below its section."""
 
 
 def figures_of(plan: Plan) -> dict[str, tuple[FigureSpec, Panel]]:
@@ -201,6 +201,12 @@ FIGURES = (
     FigureSpec(
         "duplicates", _whole_study, "duplicates.draw_duplicates", _duplicates, "cohorts",
         "Pairs found to be duplicates: bits by which their hashes differ, and correlation of their pixels.",
+    ),
+    FigureSpec(
+        "composition", lambda plan: plan.trained, "composition.draw_composition", _tables("composition"), "splits",
+        "Classes in each role of the splits of {0}, as shares of the role's images, over all folds. Numbers are images "
+        "in a fold.",
+        _task, shown=True,
     ),
     FigureSpec(
         "comparison", lambda plan: plan.compared, "comparison.draw_comparison", _comparisons, "leaderboards",

@@ -275,6 +275,17 @@ class Plan:
         """Files of selections."""
         return [f"{self.results}/selections/{each.name}/{name}" for each in selections for name in names]
 
+    def cohort_files(self, name: str, listed: bool = False) -> list[str]:
+        """A file of every cohort that is used; only of those that are listed, not drawn, if asked so."""
+        cohorts = [each for each in self.roots if not (listed and self.study.cohorts[each].kind == "synthetic")]
+        return [f"{self.results}/cohorts/{each}/{name}" for each in cohorts]
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """Every split of the runs."""
+        names = sorted({f"{run.cohort}.{run.task}.{run.protocol}" for run in self.runs})
+        return [f"{self.results}/splits/{name}.parquet" for name in names]
+
     def table(self, name: str) -> str:
         """A table of the study."""
         return f"{self.results}/tables/{name}.csv"

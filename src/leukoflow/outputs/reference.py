@@ -20,7 +20,13 @@ from leukoflow.outputs.tables import PARTS_OF, TABLES, TableSpec, tables_of
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs/results.md"
-STEPS = {"probes": "probe", "shortcuts": "audit_shortcuts", "assessment": "assess", "abstention": "abstain"}
+STEPS = {
+    "scores": "score",
+    "probes": "probe",
+    "shortcuts": "audit_shortcuts",
+    "assessment": "assess",
+    "abstention": "abstain",
+}
 """Step that makes a kind of table, if it is not called as the kind is."""
 HEAD = """\
 # Results
@@ -141,7 +147,8 @@ def _figure(spec: FigureSpec) -> list[str]:
 
 
 def _table(spec: TableSpec) -> list[str]:
-    code = f"Code: {_code(spec.columns, _step(spec.kind))}."
+    first = _link(spec.make.rpartition(".")[0]) if spec.make else _step(spec.kind)
+    code = f"Code: {_code(spec.columns, first)}."
     lines = [f"### `tables/{spec.name}.csv`", "", f"{spec.text} {code}", ""]
     return lines + _columns(spec.name, columns_of(spec.columns, spec.name))
 

@@ -1,12 +1,21 @@
 """The tables of a study, in `results/STUDY/tables`: of each its name, how it is made, its section and what it holds.
 
-Most are gathered from parts, tables of one panel each in `results/STUDY/parts/KIND/PANEL`.
+Most are gathered from parts, tables of one panel each in `results/STUDY/parts/KIND/PANEL`. Those of kind `table` are
+made by a function each, as figures are drawn.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from leukoflow.outputs.plan import Panel, Plan
+
+Files = dict[str, list[str]]
+"""Files by name."""
+
+
+def _nothing(plan: Plan) -> dict[str, Any]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -16,13 +25,63 @@ class TableSpec:
     name: str
     """Name of the file, without suffix."""
     kind: str
-    """Kind of the parts that it is gathered from (`PARTS_OF`), or the step that makes it whole."""
+    """Kind of the parts that it is gathered from (`PARTS_OF`), `table`, or the step that makes it whole."""
     section: str
     """Section of the report that shows it."""
     columns: str
     """Its columns, as `reference.columns_of` reads them."""
     text: str
     """What a row is, and what it says."""
+    make: str = ""
+    """Of kind `table`: function below `leukoflow`, as MODULE.FUNCTION; it takes `Inputs` and returns the table."""
+    reads: Callable[[Plan], Files] = _nothing
+    """Of kind `table`: files that it is made from, by name."""
+    settings: Callable[[Plan], dict[str, Any]] = _nothing
+    """Of kind `table`: what else it depends on."""
+    shown: bool = False
+    """Whether the report shows it as it is, below its section."""
+
+
+def _scores(plan: Plan) -> Files:
+    return {"scores": [plan.table("scores")], "models": plan.run_files(plan.runs, "model.json")}
+
+
+def _published(plan: Plan) -> dict[str, Any]:
+    return {"published": {name: model.published for name, model in plan.study.models.items()}}
+
+
+def _duplicates(plan: Plan) -> Files:
+    return {"duplicates": [f"{plan.results}/quality/duplicates.parquet"]}
+
+
+def _manifests(plan: Plan) -> Files:
+    return {"manifests": plan.cohort_files("manifest.parquet")}
+
+
+def _cohorts(plan: Plan) -> Files:
+    return _duplicates(plan) | _manifests(plan) | {
+        "qualities": plan.cohort_files("quality.parquet"),
+        "rejects": plan.cohort_files("rejects.csv"),
+        "names": plan.cohort_files("names.csv", listed=True),
+        "left_out": plan.cohort_files("left_out.parquet", listed=True),
+        "warnings": plan.cohort_files("warnings.csv", listed=True),
+    }  # fmt: skip
+
+
+def _cohorts_and_tasks(plan: Plan) -> dict[str, Any]:
+    return {
+        "cohorts": {name: dict(getattr(each, "expected", {})) for name, each in plan.study.cohorts.items()},
+        "tasks": {name: each.model_dump(mode="json") for name, each in plan.study.tasks.items()},
+    }
+
+
+def _audit(plan: Plan) -> Files:
+    groups = [f"{plan.results}/quality/groups.parquet"]
+    return _duplicates(plan) | _manifests(plan) | {"groups": groups, "splits": plan.splits}
+
+
+def _comparisons(plan: Plan) -> Files:
+    return {"comparisons": [f"{plan.results}/comparisons/{name}.csv" for (name,) in plan.compared]}
 
 
 def _nothing_explained(plan: Plan) -> Sequence[Panel]:
@@ -31,6 +90,7 @@ def _nothing_explained(plan: Plan) -> Sequence[Panel]:
 
 
 PARTS_OF: dict[str, Callable[[Plan], Sequence[Panel]]] = {
+    "scores": lambda plan: plan.panels,
     "probes": lambda plan: plan.probed,
     "shortcuts": lambda plan: plan.main_panels,
     "statistics": lambda plan: plan.tested,
@@ -47,39 +107,50 @@ PARTS_OF: dict[str, Callable[[Plan], Sequence[Panel]]] = {
 """For each kind of parts, the panels whose parts a study has, in the order of the table."""
 TABLES = (
     TableSpec(
-        "scores", "tables", "details", "stats.scores.SCORE_COLUMNS",
+        "scores", "scores", "details", "stats.scores.SCORE_COLUMNS",
         "A metric of one run on one target, role and subset of images, over all classes or of one. It has a row for "
         "each kind of interval. Counts of images are among the metrics.",
     ),
     TableSpec(
-        "leaderboard", "tables", "leaderboards", "stats.leaderboard.LEADERBOARD_COLUMNS",
+        "leaderboard", "table", "leaderboards", "stats.leaderboard.LEADERBOARD_COLUMNS",
         "A model on one cohort, task, view and protocol: metrics on the cohort's own test images, means over folds "
         "and seeds, with intervals; what the model started from, its recipe, and the metrics as published.",
+        "stats.leaderboard.leaderboard_table", _scores, _published,
     ),
     TableSpec(
-        "external", "tables", "external", "stats.leaderboard.EXTERNAL_COLUMNS",
+        "external", "table", "external", "stats.leaderboard.EXTERNAL_COLUMNS",
         "A model on another cohort than its own: metrics with intervals, on all labelled images and on those without "
         "a copy among the images that it was trained on. A study without external cohorts has a shorter header and no "
         "row.",
+        "stats.leaderboard.external_table", _scores,
     ),
     TableSpec(
-        "cohorts", "tables", "cohorts", "quality.tables.COHORT_COLUMNS",
+        "cohorts", "table", "cohorts", "quality.tables.COHORT_COLUMNS",
         "A fact of a cohort, measured and published: numbers of images, files, rejects, duplicates, scale bars and "
         "names that look alike; warnings; medians of quality.",
+        "quality.tables.cohorts_table", _cohorts, _cohorts_and_tasks,
     ),
     TableSpec(
-        "label_conflicts", "tables", "cohorts", "quality.tables.CONFLICT_COLUMNS",
+        "label_conflicts", "table", "cohorts", "quality.tables.CONFLICT_COLUMNS",
         "A pair of copies, within a cohort or across two, whose labels differ.",
+        "quality.tables.label_conflicts_table", _duplicates,
     ),
     TableSpec(
-        "audit", "tables", "splits", "quality.tables.AUDIT_COLUMNS",
+        "audit", "table", "splits", "quality.tables.AUDIT_COLUMNS",
         "A fold of a split: images in each role, and how many test images share a duplicate, acquisition or patient "
         "with training or validation images.",
+        "quality.tables.audit_table", _audit,
     ),
     TableSpec(
-        "comparisons", "tables", "leaderboards", "stats.compare.COLUMNS",
+        "composition", "table", "splits", "quality.composition.COLUMNS",
+        "A class in a fold of a split: its images in each role.",
+        "quality.composition.composition_table", lambda plan: {"splits": plan.splits}, shown=True,
+    ),
+    TableSpec(
+        "comparisons", "table", "leaderboards", "stats.compare.COLUMNS",
         "A model of an experiment against the experiment's reference: paired difference in accuracy on the same test "
         "images, interval, p-values, and the difference as published.",
+        "stats.compare.comparisons_table", _comparisons,
     ),
     TableSpec(
         "segmentation", "cell_tables", "cells", "cells.tables.COLUMNS",
@@ -252,7 +323,8 @@ TABLES = (
     ),
 )  # fmt: skip
 """Every table, in the order in which the report reads them."""
-NAMES = tuple(spec.name for spec in TABLES)
+SPECS = {spec.name: spec for spec in TABLES}
+NAMES = tuple(SPECS)
 
 
 def tables_of(kind: str) -> tuple[str, ...]:

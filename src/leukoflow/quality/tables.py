@@ -9,7 +9,10 @@ import pandas as pd
 
 from leukoflow.config.splits import Protocol
 from leukoflow.config.tasks import Task
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.exposure import bits_filled, implausible
+from leukoflow.core.files import read_table
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.names import alike, skeleton, told_apart
 
 UNLABELLED = "(no label)"
@@ -248,3 +251,40 @@ def _shared(origin: pd.Series | None, role: pd.Series, column: str) -> dict[str,
     test = known[role.reindex(known.index) == "test"]
     shared = test[test.isin(learnt)]
     return {f"shared_{column}s": shared.nunique(), f"test_with_{column}": len(shared)}
+
+
+def cohorts_table(inputs: Inputs) -> pd.DataFrame:
+    """Table `cohorts`, from tables of every cohort and `duplicates`; settings `cohorts` (the sources' own numbers of
+    images by label, by cohort) and `tasks`."""
+    kinds = ("manifests", "qualities", "rejects", "names", "left_out", "warnings")
+    manifests, qualities, rejects, *listed = (inputs.by_folder(name) for name in kinds)
+    published = inputs.settings["cohorts"]
+    files = {
+        name: CohortFiles(manifests[name], qualities[name], rejects[name], *(tables.get(name) for tables in listed))
+        for name in published
+        if name in manifests
+    }
+    tasks = {name: Task.model_validate(each) for name, each in inputs.settings["tasks"].items()}
+    return cohorts(files, inputs.table("duplicates"), published, tasks)
+
+
+def label_conflicts_table(inputs: Inputs) -> pd.DataFrame:
+    """Table `label_conflicts`, from `duplicates`."""
+    return label_conflicts(inputs.table("duplicates"))
+
+
+def audit_table(inputs: Inputs) -> pd.DataFrame:
+    """Table `audit`, from every split of `splits`, `duplicates`, `groups` and `manifests`."""
+    manifests = inputs.by_folder("manifests")
+    return audit(splits_by_name(inputs), inputs.table("duplicates"), inputs.table("groups"), manifests)
+
+
+def splits_by_name(inputs: Inputs) -> dict[tuple[str, str, str], pd.DataFrame]:
+    """Splits by cohort, task and protocol, which their files, COHORT.TASK.PROTOCOL.parquet, are called by."""
+    found = {}
+    for path in inputs.paths("splits"):
+        parts = path.stem.split(".")
+        if len(parts) != 3:
+            raise LeukoFlowError(f"{path}: is no split's name; expected COHORT.TASK.PROTOCOL.parquet")
+        found[parts[0], parts[1], parts[2]] = read_table(path)
+    return found

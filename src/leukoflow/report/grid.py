@@ -98,6 +98,19 @@ def grid(caption: str, columns: Sequence[str], rows: Sequence[Row], table: str =
     return Grid(caption, tuple(columns), tuple(ordered), numeric, table, order)
 
 
+def plain(caption: str, table: pd.DataFrame, name: str) -> Grid:
+    """A table of the study as it is: whole numbers with separators, other numbers of three digits."""
+    rows = [Row(tuple(_plain(value) for value in row)) for row in table.itertuples(index=False, name=None)]
+    return grid(caption, [each.replace("_", " ").capitalize() for each in table.columns], rows, name)
+
+
+def _plain(value: object) -> Cell:
+    if words.missing(value) or isinstance(value, str):
+        return Cell(words.NONE if words.missing(value) else str(value))
+    amount = float(str(value))
+    return number(amount, words.count(amount) if amount.is_integer() else words.significant(amount))
+
+
 def model_cell(row: pd.Series) -> Cell:
     """A model's name, marked where its network started from random weights."""
     return Cell(row["model"], chip="random weights" if row.get("weights") == "random" else "")

@@ -12,8 +12,9 @@ from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.parallel import thread_map
+from leukoflow.outputs.figures import FIGURES
 from leukoflow.outputs.sections import GROUPS, QUESTIONS
-from leukoflow.outputs.tables import NAMES
+from leukoflow.outputs.tables import NAMES, TABLES
 from leukoflow.report import grid
 from leukoflow.report.abstention import abstention_section
 from leukoflow.report.assessment import assessment_section
@@ -54,7 +55,8 @@ SECTIONS: dict[str, Builder] = {
     "views": lambda study, tables, pictures: [each for each in pictures if each.family == "views"] or None,
     "methods": methods_section,
 }
-"""What makes the `content` of the template of each section of the catalogue; one whose content is None is left out."""
+"""What makes the `content` of a section's template. A section without one has but the outputs that are shown as they
+are; one with nothing to show is left out."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Section:
     name: str
     title: str
     content: Any
+    """What its template shows; None if it has nothing to show."""
+    tables: list[grid.Grid]
+    """Tables that are shown as they are, below that."""
+    pictures: list[Picture]
+    """Figures that are."""
 
 
 def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[Path], threads: int = 1) -> str:
@@ -96,7 +103,17 @@ def _sections(
     """The sections that have something to show, by group, in the order of the page."""
     groups: dict[str, list[Section]] = {}
     for group, titles in GROUPS.items():
-        contents = {name: SECTIONS[name](study, tables, pictures) for name in titles}
-        shown = [Section(name, titles[name], content) for name, content in contents.items() if content is not None]
+        sections = [_section(name, title, study, tables, pictures) for name, title in titles.items()]
+        shown = [each for each in sections if each.content is not None or each.tables or each.pictures]
         groups |= {group: shown} if shown else {}
     return groups
+
+
+def _section(
+    name: str, title: str, study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
+) -> Section:
+    content = SECTIONS[name](study, tables, pictures) if name in SECTIONS else None
+    own = [spec for spec in TABLES if spec.shown and spec.section == name and len(tables[spec.name])]
+    drawn = {spec.name for spec in FIGURES if spec.shown and spec.section == name}
+    grids = [grid.plain(spec.text, tables[spec.name], spec.name) for spec in own]
+    return Section(name, title, content, grids, [each for each in pictures if each.family in drawn])

@@ -15,6 +15,7 @@ from scipy import stats
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.splits import Protocol
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.stats.shares import Stratum, intervals, stratum
 
@@ -105,6 +106,11 @@ def gather(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     # An empty part has no types to speak for.
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True)[COLUMNS] if filled else pd.DataFrame(columns=COLUMNS)
+
+
+def comparisons_table(inputs: Inputs) -> pd.DataFrame:
+    """Table `comparisons`, from the `comparisons` of every experiment."""
+    return gather(inputs.tables("comparisons"))
 
 
 def _cell(reference: str, runs: Mapping[Run, Answers], settings: Evaluation) -> pd.DataFrame:

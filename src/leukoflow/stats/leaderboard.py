@@ -1,6 +1,6 @@
 """Tables of a study's runs: leaderboard, external cohorts. The colour baseline comes first everywhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -8,6 +8,8 @@ import pandas as pd
 
 from leukoflow.config.splits import Protocol
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json
+from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import Run, is_baseline
 
 BLOCK = ["cohort", "task", "view", "protocol"]
@@ -35,14 +37,6 @@ EXTERNAL_COLUMNS = [
     *(*CELL, "weights", "target", *_SUMMARY, "removed", "unlabelled"),
     *(f"unseen_{name}" for name in _SUMMARY if name != "runs"),
 ]
-
-
-def gather(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The scores of all panels in one table; empty text columns, which CSV reads as missing, are restored."""
-    if not tables:
-        raise LeukoFlowError("tables: no scores were given; name scores.csv of at least one panel")
-    scores = pd.concat(tables, ignore_index=True)
-    return scores.fillna({"class": "", "resampling": ""})
 
 
 def blocks_first(table: pd.DataFrame, by: list[str], falling: str) -> pd.DataFrame:
@@ -155,3 +149,22 @@ def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> p
         table[name] = (table[name] / table["folds"]).round().astype(int)
     table = blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy")
     return _facts(table, models, "weights")[EXTERNAL_COLUMNS]
+
+
+def leaderboard_table(inputs: Inputs) -> pd.DataFrame:
+    """Table `leaderboard`, from `scores` and the `models` of the runs; setting `published` holds what papers print."""
+    return leaderboard(_scores(inputs), _models(inputs), inputs.settings["published"])
+
+
+def external_table(inputs: Inputs) -> pd.DataFrame:
+    """Table `external`, from `scores` and the `models` of the runs."""
+    return external(_scores(inputs), _models(inputs))
+
+
+def _scores(inputs: Inputs) -> pd.DataFrame:
+    # Empty texts are missing in a CSV file.
+    return inputs.table("scores").fillna({"class": "", "resampling": ""})
+
+
+def _models(inputs: Inputs) -> dict[Run, Any]:
+    return {run: read_json(path) for run, path in inputs.by_run("models").items()}

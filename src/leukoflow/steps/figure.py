@@ -5,12 +5,10 @@ The catalogue (`leukoflow.outputs.figures`) says which figures there are, and wh
 """
 
 import json
-from importlib import import_module
 from pathlib import Path
 
-from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.inputs import Inputs, function_below
 from leukoflow.core.step import named_files, parser, run
-from leukoflow.figures.inputs import Inputs
 from leukoflow.figures.style import save
 
 
@@ -22,11 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--settings", type=json.loads, default={}, help="what else it depends on, as JSON")
     arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV next to it")
     given = arguments.parse_args(argv)
-    module, _, function = given.name.partition(".")
-    try:
-        draw = getattr(import_module(f"leukoflow.figures.{module}"), function)
-    except (ModuleNotFoundError, AttributeError, ValueError) as error:
-        raise LeukoFlowError(f"{given.name}: leukoflow.figures has no such function") from error
+    draw = function_below("leukoflow.figures", given.name)
     figure, table = draw(Inputs(named_files(given.inputs), given.settings))
     save(figure, table, given.output)
 

@@ -27,7 +27,9 @@ def plan_of(path: Path) -> Plan:
 
 def test_names_are_there_once_and_sections_exist() -> None:
     assert len(NAMES) == len(set(NAMES)) and len(CAPTIONS) == len(FIGURES)
-    assert {spec.section for spec in (*FIGURES, *TABLES)} <= set(TITLES) == set(SECTIONS)
+    assert {spec.section for spec in (*FIGURES, *TABLES)} <= set(TITLES)
+    # A section without a builder of its own has something that is shown as it is.
+    assert set(TITLES) - set(SECTIONS) <= {spec.section for spec in (*FIGURES, *TABLES) if spec.shown}
     for spec in TABLES:
         assert spec.kind in PARTS_OF or (ROOT / f"src/leukoflow/steps/{spec.kind}.py").exists(), spec
     assert all(tables_of(kind) for kind in PARTS_OF)

@@ -37,7 +37,7 @@ def rows(
 
 
 def test_the_colour_baseline_leads_each_protocol_and_the_rest_falls_by_accuracy():
-    scores = tables.gather(
+    scores = pd.concat(
         [
             rows("worse", "image", 0.7),
             rows("better", "image", 0.9),
@@ -60,9 +60,7 @@ def test_the_colour_baseline_leads_each_protocol_and_the_rest_falls_by_accuracy(
 
 
 def test_a_published_figure_stands_beside_the_measured_one_and_changes_none():
-    scores = tables.gather(
-        [rows("net", "image", 0.7), rows("other", "image", 0.6), rows("net_from_fine", "image", 0.5)]
-    )
+    scores = pd.concat([rows("net", "image", 0.7), rows("other", "image", 0.6), rows("net_from_fine", "image", 0.5)])
     run = Run("home", "fine", "plain", "image", "net", 0, 1)
     facts = {run: {"recipe": "modern"}, Run("home", "kind", "plain", "image", "net", 0, 1): {"recipe": "own"}}
     published = {
@@ -83,7 +81,7 @@ def test_a_published_figure_stands_beside_the_measured_one_and_changes_none():
 
 def test_folds_are_averaged_and_their_images_added():
     board = tables.leaderboard(
-        tables.gather([rows("net", "image", 0.8, fold=0), rows("net", "image", 0.9, fold=1, low=0.7)]), {}
+        pd.concat([rows("net", "image", 0.8, fold=0), rows("net", "image", 0.9, fold=1, low=0.7)]), {}
     )
     row = board.iloc[0]
     assert (row["runs"], row["images"], row["groups"]) == (2, 100, 20)
@@ -106,7 +104,7 @@ def test_external_shows_both_numbers_with_counts():
         ]
         return [rows("net", "image", accuracy, **facts), *counts]
 
-    table = tables.external(tables.gather(outside("all", 0.9, 10, 0) + outside("without overlap", 0.5, 4, 6)), {})
+    table = tables.external(pd.concat(outside("all", 0.9, 10, 0) + outside("without overlap", 0.5, 4, 6)), {})
     row = table.iloc[0]
     assert (row["accuracy"], row["images"], row["unseen_accuracy"], row["unseen_images"]) == (0.9, 10, 0.5, 4)
     assert (row["removed"], row["unlabelled"]) == (6, 2)

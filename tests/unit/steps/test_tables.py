@@ -1,13 +1,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from fake_study import CLASSES, finished_study, named_runs, score_arguments
+from fake_study import CLASSES, finished_study, score_arguments
 from scipy.stats import binomtest
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import parse_run
 from leukoflow.stats.compare import COLUMNS
-from leukoflow.steps import score, tables
+from leukoflow.steps import score
+from leukoflow.steps import table as table_step
 
 
 @pytest.fixture
@@ -93,42 +94,16 @@ def test_mcnemar_counts_the_images_of_the_predictions(root):
     assert row["p"] == pytest.approx(binomtest(counts[0], sum(counts)).pvalue)
 
 
-def test_without_a_reference_the_comparisons_have_their_header_alone(root, tmp_path):
-    named = {"splits": "splits/*.parquet", "manifests": "cohorts/*/manifest.parquet"}
-    named |= {"qualities": "cohorts/*/quality.parquet", "rejects": "cohorts/*/rejects.csv"}
-    named |= {"scores": "parts/scores/*/scores.csv"}
-    arguments = [each for name, files in named.items() for each in (f"--{name}", *map(str, sorted(root.glob(files))))]
-    arguments += named_runs(root)
-    for name in ("duplicates", "groups"):
-        arguments += [f"--{name}", str(root / f"quality/{name}.parquet")]
+def test_without_a_reference_the_comparisons_have_their_header_alone(tmp_path):
     output = tmp_path / "comparisons.csv"
-    tables.main(["--study", str(root / "study.json"), *arguments, "--comparisons", "--outputs", str(output)])
+    table_step.main(["stats.compare.comparisons_table", "--output", str(output)])
     assert output.read_text() == ",".join(COLUMNS) + "\n"
 
 
-def test_an_unknown_table_is_named(root, monkeypatch):
-    study, quality = str(root / "study.json"), root / "quality"
-    arguments = [
-        "--duplicates",
-        str(quality / "duplicates.parquet"),
-        "--groups",
-        str(quality / "groups.parquet"),
-        "--study",
-        study,
-        *named_runs(root),
-    ]
-    named = {
-        "scores": "parts/scores/*/scores.csv",
-        "splits": "splits/*",
-        "manifests": "cohorts/*/manifest.parquet",
-        "qualities": "cohorts/*/quality.parquet",
-        "rejects": "cohorts/*/rejects.csv",
-    }
-    arguments += [
-        part for name, pattern in named.items() for part in (f"--{name}", *map(str, sorted(root.glob(pattern))))
-    ]
-    with pytest.raises(LeukoFlowError, match="there is no table leaderbord"):
-        tables.main([*arguments, "--outputs", str(root / "leaderbord.csv")])
+@pytest.mark.parametrize("name", ["stats.compare.comparison_table", "nothing", "stats.nothing.table"])
+def test_an_unknown_function_is_named(tmp_path, name):
+    with pytest.raises(LeukoFlowError, match=f"{name}: leukoflow has no such function"):
+        table_step.main([name, "--output", str(tmp_path / "table.csv")])
 
 
 def test_runs_are_also_scored_by_coarser_tasks(root, tmp_path):
