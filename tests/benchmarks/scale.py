@@ -122,11 +122,14 @@ def measure(count: int, folder: Path) -> dict[str, float]:
 
 def figure(table: pd.DataFrame, output: Path) -> None:
     """Time of each step, and memory of its largest job, over the number of images."""
-    drawn, (left, right) = style.panels(2, 2, 3.6, 3.0)
+    drawn, (left, right) = style.panels(2, 2, 4.4, 3.0)
     for axes, unit, words in ((left, "s", "processor seconds, all jobs of a step"), (right, "mb", "MB, largest job")):
         for step, colour in COLOURS.items():
             axes.plot(table["images"], table[f"{step}_{unit}"], "o-", color=colour, markersize=3.5, label=step)
         axes.set(xscale="log", yscale="log", xlabel="images", ylabel=words)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:,g}")
+            axis.set_minor_formatter("")
         axes.grid(True)
     left.plot(table["images"], table["plan_s"], "s--", color=style.MUTED, markersize=3.5, label="planning")
     right.plot([], [], "s--", color=style.MUTED, markersize=3.5, label="planning")
