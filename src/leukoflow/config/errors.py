@@ -34,8 +34,8 @@ def _explain_one(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in _visible(location, model)) or "config"
     if key in RENAMED:
         return f"{key}: is now called {RENAMED[key]}; rename it"
-    if problem["type"] == "literal_error" and problem["input"] in RENAMED_VALUES:
-        return f"{key}: {problem['input']} is now called {RENAMED_VALUES[problem['input']]}; rename it"
+    if problem["type"] == "literal_error" and str(problem["input"]) in RENAMED_VALUES:
+        return f"{key}: {problem['input']} is now called {RENAMED_VALUES[str(problem['input'])]}; rename it"
     if problem["type"] == "extra_forbidden":
         known = section.model_fields if section else ()
         return f"{key}: unknown key{nearest(str(location[-1]), known)}"

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from leukoflow.config.absent import without_absent
+from leukoflow.config.cohorts import unset
 from leukoflow.config.errors import explain
 from leukoflow.config.ready import with_entries
 from leukoflow.config.study import Study
@@ -35,3 +35,41 @@ def load_study(path: str | Path) -> Study:
     if not isinstance(config, dict):
         raise LeukoFlowError(f"{path}: holds no keys; start from config.yaml")
     return parse_study(config, str(path))
+
+
+def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without these cohorts among external cohorts and sources of masks; their entries say `left_out`.
+
+    A segmenter with fewer than two sources left is not trained without each of them in turn. A cohort that an
+    experiment is trained on stays: the folder that is missing is then an error.
+    """
+    cohorts, experiments, segmentation = (config.get(name) for name in ("cohorts", "experiments", "segmentation"))
+    if not isinstance(cohorts, dict) or not isinstance(experiments, dict):
+        return dict(config)
+    # Lists, for what is not yet validated may have no hash.
+    trained = [each.get("cohort") for each in experiments.values() if isinstance(each, dict)]
+    absent = [name for name, each in cohorts.items() if _is_absent(each) and name not in trained]
+    if not absent:
+        return dict(config)
+    changed: dict[str, Any] = dict(config)
+    changed["cohorts"] = {
+        name: {**each, "left_out": True} if name in absent else each for name, each in cohorts.items()
+    }
+    changed["experiments"] = {name: _without(each, "external", absent) for name, each in experiments.items()}
+    if isinstance(segmentation, dict):
+        left = _without(segmentation, "sources", absent)
+        few = left.get("leave_one_out") and len(left.get("sources") or ()) < 2
+        changed["segmentation"] = {**left, "leave_one_out": False} if few else left
+    return changed
+
+
+def _is_absent(cohort: Any) -> bool:
+    if not isinstance(cohort, dict) or cohort.get("optional") is not True:
+        return False
+    return isinstance(cohort.get("root"), str) and bool(unset(cohort["root"]))
+
+
+def _without(section: Any, key: str, names: list[str]) -> Any:
+    if not isinstance(section, dict) or not isinstance(section.get(key), (list, tuple)):
+        return section
+    return {**section, key: [name for name in section[key] if name not in names]}

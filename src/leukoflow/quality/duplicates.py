@@ -1,22 +1,111 @@
 """Duplicates: the same file, the same picture, or the same picture mirrored, turned, cropped, zoomed or shifted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from leukoflow.config.quality import Quality
-from leukoflow.quality.candidates import MOST_TOGETHER, Sets, close, close_to
-from leukoflow.quality.hashing import from_hex, turned_hashes
+from leukoflow.quality.hashing import THUMBNAIL, from_hex, turned_hashes
+from leukoflow.quality.neighbours import close_between, close_pairs
 from leukoflow.quality.orientations import INVERSE, TURNED, laid
-from leukoflow.quality.parts import Moved, moved_pairs
-from leukoflow.quality.rings import SIDE, shape_of, sketches
+from leukoflow.quality.parts import Moved, correlation, moved_pairs
+from leukoflow.quality.rings import FILLED, SIDE, disc, shape_of, sketches
 from leukoflow.quality.search import MANY
 from leukoflow.quality.similarity import similar
-from leukoflow.quality.symmetry import plausible
 from leukoflow.quality.thumbnails import Thumbnails, portions
+
+MOST_LACKING = 0.3
+"""What a pair may lack to a correlation of 1, as a share of what the more symmetric of the two lacks when turned. Of
+true pairs of real images it was at most 0.24, of pairs of different round cells at least 0.42."""
+STEP = 60
+"""Degrees between the turns that are tried."""
+
+
+def plausible(
+    pairs: np.ndarray, correlations: np.ndarray, thumbnails: Thumbnails, shapes: np.ndarray, known: dict[int, float]
+) -> np.ndarray:
+    """Whether each pair int64 [p, 2] correlates by more than symmetry explains: bool [p].
+
+    shapes: see `rings.shape_of`. known: the symmetry of images, which is filled for those that are met.
+    """
+    for row in np.unique(pairs).tolist():
+        if row not in known:
+            known[row] = symmetry(thumbnails[row], shapes[row])
+    symmetric = [max(known[a], known[b]) for a, b in pairs.tolist()]
+    return np.asarray(1 - correlations <= MOST_LACKING * (1 - np.array(symmetric, float)))
+
+
+def symmetry(thumbnail: np.ndarray, shape: np.ndarray) -> float:
+    """Largest correlation of the details of a thumbnail uint8 [64, 64] with itself, turned or mirrored: -1 to 1."""
+    picture, mask = thumbnail.astype(np.float32), disc(shape, THUMBNAIL, FILLED).astype(np.uint8)
+    return max(correlation(picture, picture, mask, matrix) for matrix in _turns(shape))
+
+
+def _turns(shape: np.ndarray) -> Iterable[np.ndarray]:
+    middle = np.full(2, (THUMBNAIL - 1) / 2)
+    for mirror in (1, -1):
+        for degrees in range(STEP if mirror == 1 else 0, 360, STEP):
+            cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+            linear = np.array([[mirror * cos, sin], [-mirror * sin, cos]]) * shape[None, :] / shape[:, None]
+            yield np.column_stack([linear, middle - linear @ middle])
+
+
+MOST_TOGETHER = 32
+"""In a larger set of images with one hash (blank fields, say) each is compared with the first alone."""
+
+
+class Sets:
+    """Distinct values of labels or hashes [n], and the rows that have each."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.first, self.inverse, self.counts = np.unique(
+            values, return_index=True, return_inverse=True, return_counts=True
+        )
+        order = np.argsort(self.inverse, kind="stable")
+        self.rows = np.split(order, np.cumsum(self.counts)[:-1])
+
+    def pairs(self) -> np.ndarray:
+        """Pairs of rows i < j with one value: int64 [p, 2]; in a very large set only those with its first row."""
+        found: list[tuple[int, int]] = []
+        for place in np.flatnonzero(self.counts > 1):
+            rows = self.rows[place].tolist()
+            if len(rows) <= MOST_TOGETHER:
+                found.extend(combinations(rows, 2))
+            else:
+                found.extend((rows[0], other) for other in rows[1:])
+        return np.array(found, np.int64).reshape(-1, 2)
+
+
+def close(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs i < j of images whose hashes uint64 [n] are close: int64 [p, 2], and their distances [p]."""
+    sets = Sets(hashes)
+    equal = sets.pairs()
+    between = across(sets, sets, close_pairs(sets.values, distance)[0])
+    pairs = np.concatenate([equal, np.sort(between, axis=1)])
+    return pairs, np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]])
+
+
+def close_to(queries: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarray:
+    """Pairs of images whose query uint64 [n] is close to the other's hash uint64 [n]: int64 [p, 2], query first."""
+    one, two = Sets(queries), Sets(hashes)
+    return across(one, two, close_between(one.values, two.values, distance)[0])
+
+
+def across(one: Sets, two: Sets, places: np.ndarray) -> np.ndarray:
+    """Pairs of rows of two sets whose values are at `places` int64 [2, p]: int64 [q, 2]; of a very large set only the
+    first rows."""
+    # Nearly all hashes are those of one image.
+    single = (one.counts[places[0]] == 1) & (two.counts[places[1]] == 1)
+    parts = [np.stack([one.first[places[0, single]], two.first[places[1, single]]], axis=1)]
+    for a, b in places[:, ~single].T.tolist():
+        grid = np.meshgrid(one.rows[a][:MOST_TOGETHER], two.rows[b][:MOST_TOGETHER], indexing="ij")
+        parts.append(np.stack(grid, axis=-1).reshape(-1, 2))
+    return np.concatenate(parts)
+
 
 KINDS = ("identical", "near", "turned", "moved")
 """Kinds of duplicates: the same bytes; the same picture after resizing, compression or a small shift; mirrored or

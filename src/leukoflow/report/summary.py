@@ -1,20 +1,22 @@
 """The summary: what was asked, the best networks beside the colour baseline, what the audits found, what to do next."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from leukoflow.config.study import Study
+from leukoflow.core import words
+from leukoflow.core.runs import is_baseline
 from leukoflow.report.alike import alike_findings
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding, findings, gravest_first
-from leukoflow.report.headlines import Headline, baselines_alone, headlines
+from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.report.headlines import HELD_OUT, Headline, baselines_alone, headlines, rows_of
 from leukoflow.report.leakage import leakage_findings
-from leukoflow.report.next_steps import next_steps
 from leukoflow.report.published import published_findings
-from leukoflow.report.questions import asked
 from leukoflow.report.shortcuts import shortcut_findings
 
 FINDERS: tuple[Callable[[Study, Mapping[str, pd.DataFrame]], list[Finding]], ...] = (
@@ -66,3 +68,89 @@ def tally(content: Mapping[str, Any]) -> dict[str, dict[str, int]]:
         own = counts.setdefault(each.section, {"bad": 0, "warn": 0})
         own[each.tone] += 1
     return counts
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do, and the sections that say why."""
+
+    text: str
+    sections: tuple[str, ...]
+
+
+def next_steps(study: Study, headlines: Sequence[Headline], found: Sequence[Finding]) -> list[Step]:
+    """Actions without repeats: those of grave findings, of weak results, of other findings, and what is not tested."""
+    grave = [(each.action, each.section) for each in found if each.action and each.tone == "bad"]
+    other = [(each.action, each.section) for each in found if each.action and each.tone != "bad"]
+    reasons: dict[str, list[str]] = {}
+    for action, section in [*grave, *_weak(headlines), *other, *_untested(study)]:
+        reasons.setdefault(action, []).append(section)
+    return [Step(action, tuple(dict.fromkeys(filter(None, sections)))) for action, sections in reasons.items()]
+
+
+def _weak(headlines: Sequence[Headline]) -> list[tuple[str, str]]:
+    """Experiments whose best network does no more than colours do; the strictest split of each decides."""
+    strictest = {each.experiment: each for each in reversed(headlines)}
+    weak = [each.experiment for each in headlines if each.tone == "bad" and strictest[each.experiment] is each]
+    text = "Do not use the networks of experiment {}: none is above the colour baseline on the strictest split."
+    return [(text.format(name), "leaderboards") for name in weak]
+
+
+def _untested(study: Study) -> list[tuple[str, str]]:
+    """Experiments that meet no images from elsewhere."""
+    if any(each.external for each in study.experiments.values()):
+        return []
+    text = "Test the best models on images from another laboratory: no experiment of this study does (key external)."
+    return [(text, "external")]
+
+
+MOST_QUESTIONS = 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The questions of a study."""
+
+    questions: tuple[str, ...]
+    """One for each cohort and task, at most `MOST_QUESTIONS`."""
+    more: int
+    """Cohorts and tasks that are left to the table."""
+    experiments: Grid
+
+
+def asked(study: Study, leaderboard: pd.DataFrame) -> Asked:
+    """The questions, in the order of the experiments."""
+    places = list(dict.fromkeys((each.cohort, each.task) for each in study.experiments.values()))
+    questions = [_question(study, *place) for place in places]
+    return Asked(tuple(questions[:MOST_QUESTIONS]), len(questions[MOST_QUESTIONS:]), _experiments(study, leaderboard))
+
+
+def _question(study: Study, cohort: str, task: str) -> str:
+    own = [each for each in study.experiments.values() if (each.cohort, each.task) == (cohort, task)]
+    models = list(dict.fromkeys(name for each in own for name in each.models))
+    networks = [name for name in models if not is_baseline(name)]
+    who = words.plural(len(networks), "model") if networks else ""
+    if len(networks) < len(models):
+        who = f"{who} and the colour baseline" if who else "the colour baseline"
+    splits = [name for name in HELD_OUT if any(name in each.protocols for each in own)]
+    text = (
+        f"How well do {who} tell {words.listed(study.tasks[task].classes)} apart in images of {cohort} (task {task})? "
+    )
+    if who == "the colour baseline":
+        text = text.replace("How well do", "How well does", 1)
+    text += f"Tested with {words.listed(HELD_OUT[name] for name in splits)}"
+    outside = list(dict.fromkeys(name for each in own for name in each.external))
+    return f"{text}, and on images of {words.listed(outside)}." if outside else f"{text}."
+
+
+def _experiments(study: Study, leaderboard: pd.DataFrame) -> Grid:
+    """One row for each experiment."""
+    rows = []
+    for name, experiment in study.experiments.items():
+        runs = rows_of(experiment, leaderboard)["runs"].sum()
+        cells = [Cell(name), Cell(experiment.cohort), Cell(experiment.task), Cell(words.listed(experiment.protocols))]
+        cells += [Cell(words.listed(experiment.views)), Cell(words.listed(experiment.models), long=True)]
+        cells += [Cell(experiment.recipe or "each its own"), Cell(words.listed(experiment.external) or words.NONE)]
+        rows.append(Row((*cells, number(runs, words.count(runs)))))
+    columns = ["Experiment", "Cohort", "Task", "Splits", "Views", "Models", "Recipe", "Also tested on", "Runs"]
+    return grid("Experiments of this study.", columns, rows)

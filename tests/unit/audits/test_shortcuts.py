@@ -9,9 +9,17 @@ from smears import drawn_smears
 
 from leukoflow.audits.probe_features import picture_features
 from leukoflow.audits.probes import answers
-from leukoflow.audits.shortcuts import AUDIT_COLUMNS, PANEL, audit, best_probe, explained, model_answers
+from leukoflow.audits.shortcuts import (
+    AUDIT_COLUMNS,
+    PANEL,
+    audit,
+    best_probe,
+    explained,
+    level_of,
+    model_answers,
+    verdict,
+)
 from leukoflow.audits.swap import neutral_table, swap_table
-from leukoflow.audits.verdict import level_of, verdict
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run

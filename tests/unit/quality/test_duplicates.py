@@ -13,12 +13,10 @@ from scipy.ndimage import gaussian_filter
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.quality.candidates import MOST_TOGETHER
-from leukoflow.quality.duplicates import find_duplicates
+from leukoflow.quality.duplicates import MOST_TOGETHER, find_duplicates, symmetry
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.orientations import TURNED, laid
 from leukoflow.quality.similarity import COARSE, FINE, Squares, correlations, similar
-from leukoflow.quality.symmetry import symmetry
 from leukoflow.quality.thumbnails import Thumbnails
 
 DATA = os.environ.get("LEUKOFLOW_DATA")
@@ -233,7 +231,7 @@ def test_different_round_cells_are_no_copies_but_a_copy_of_one_is(
     planted = round_cell(20)
     images = [*cells, planted, compressed(turned(planted, 25, value=230))]
     assert named(related(tmp_path, images)) == {("20", "21"): "moved"}
-    monkeypatch.setattr("leukoflow.quality.symmetry.MOST_LACKING", 10)
+    monkeypatch.setattr("leukoflow.quality.duplicates.MOST_LACKING", 10)
     assert len(related(tmp_path, images)) > 3  # symmetry is what keeps them apart
 
 

@@ -5,8 +5,7 @@ import pytest
 from fake_assessment import ASSESSMENT_TABLES
 from fake_study import finished_study
 
-from leukoflow.report.assessment import Content, assessment_section
-from leukoflow.report.assessment_words import FAIR, OVER, UNDER, bias_word
+from leukoflow.report.assessment import FAIR, OVER, UNDER, Content, assessment_section, bias_word
 
 
 @pytest.fixture(scope="module")

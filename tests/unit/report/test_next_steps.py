@@ -3,8 +3,7 @@ from fake_study import finished_study
 
 from leukoflow.report.findings import Finding
 from leukoflow.report.headlines import headlines
-from leukoflow.report.next_steps import next_steps
-from leukoflow.report.questions import asked
+from leukoflow.report.summary import asked, next_steps
 
 
 def test_steps_are_said_once_the_gravest_first(tmp_path_factory):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leukoflow.stats.loess import PLACES, loess, smoothed
+from leukoflow.stats.calibration import PLACES, loess, smoothed
 
 # Speeds (mph) and stopping distances (ft) of cars, Ezekiel 1930, as R's data set `cars`.
 SPEED = np.repeat([4, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25],

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from leukoflow.config.training import Loss
-from leukoflow.training.losses import classification_loss
+from leukoflow.training.loop import classification_loss
 
 LOGITS = torch.randn(20, 4, generator=torch.Generator().manual_seed(0)) * 3
 Y = torch.arange(20) % 4
