@@ -14,9 +14,8 @@ from leukoflow.cells.threshold import Thresholds
 from leukoflow.config.study import Study
 from leukoflow.config.views import View
 from leukoflow.core.files import write_json, write_table
-from leukoflow.core.foreground import white_balanced
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.core.runs import Run
-from leukoflow.images.geometry import rendition
 from leukoflow.images.shards import Shards, open_view, write_shard
 from leukoflow.images.views import render_view
 from leukoflow.models import inference, registry
@@ -95,7 +94,8 @@ def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 
 
 def _view(root: Path, images: list[np.ndarray], split: pd.DataFrame, given: View) -> Shards:
     (root / "view").mkdir(parents=True)
-    digest = write_shard(root / "view/000.npy", (render_view(each, given) for each in images), len(images), given.size)
+    pictures = (render_view(Picture(Raster(each)), given) for each in images)
+    digest = write_shard(root / "view/000.npy", pictures, len(images), given.size)
     write_table(root / "view/000.parquet", split[["image_id"]].assign(shard_digest=digest))
     write_json(root / "view/view.json", {"images": len(images), "shards": [{"name": "000"}]})
     return open_view(root / "view/view.json")
@@ -122,7 +122,7 @@ def _segmenter(root: Path, image: np.ndarray) -> None:
     """Random weights, with biases by which three tenths of an image are cells, a third of them nucleus."""
     torch.manual_seed(1)
     network = AttentionUNet(width=0.0625).eval()
-    picture = white_balanced(rendition(image, 64, None))[None]
+    picture = Picture(Raster(image)).rendition(64).raster.balanced[None]
     with torch.no_grad():
         logits = network(inference.to_input(torch.from_numpy(picture), torch.device("cpu")))
         network.head.bias -= torch.stack([logits[0, 0].quantile(0.7), logits[0, 1].quantile(0.9)])

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from leukoflow.core.foreground import foreground_mask, stained_mask
+from leukoflow.core.picture import Raster
 
 BINS = 16
 THUMBNAIL = 16
@@ -27,7 +27,8 @@ PICTURE_FEATURES = {
 def picture_features(image: np.ndarray) -> dict[str, np.ndarray]:
     """The features of `PICTURE_FEATURES`, each float32 [k], of an image uint8 [H, W, 3] (RGB) without letterbox."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-    cells = foreground_mask(image)
+    raster = Raster(image)
+    cells = raster.foreground
     everything = np.ones(cells.shape, np.uint8)
     empty = _empty(cells)
     found = {
@@ -37,7 +38,7 @@ def picture_features(image: np.ndarray) -> dict[str, np.ndarray]:
         "thumbnail": cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel(),
         "corner": _corner(image),
     }
-    found |= _cells(stained_mask(image, cells), cells)
+    found |= _cells(raster.stained, cells)
     return {name: values.astype(np.float32) for name, values in found.items()}
 
 

@@ -6,46 +6,37 @@ import cv2
 import numpy as np
 from skimage.measure import CircleModel, regionprops
 
-from leukoflow.cells.morphology import Box, centroid
+from leukoflow.cells.morphology import centroid, check_labels
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.foreground import background_colour, check_rgb
+from leukoflow.core.geometry import Box
+from leukoflow.core.picture import Picture
 
 LEAST_EXTENT = 4
 """Pixels: what is thinner, and cut by the picture's edge, is a sliver that no circle can be laid through."""
 
 
 def crop_cells(
-    image: np.ndarray,
-    labels: np.ndarray,
-    um_per_pixel: float,
-    size: int,
-    target_um_per_pixel: float,
-    least_visible: float = 0.5,
-    content: Box | None = None,
+    picture: Picture, labels: np.ndarray, size: int, target_um_per_pixel: float, least_visible: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every white cell in the middle of a picture of its own: uint8 [k, size, size, 3], and their numbers int64 [k].
 
-    image: uint8 [H, W, 3], RGB; labels: uint16 [H, W], its label map; um_per_pixel: scale of the image;
-    target_um_per_pixel: scale of the pictures; least_visible: share of a cell at the picture's edge that must be
-    seen for it to be taken (0 all, 1 none that the edge touches); content: where the picture lies in a letterboxed
-    image. What lies beyond the image has the colour of its background. Resampled once, averaging over areas where it
-    shrinks.
-    Raises LeukoFlowError where image and labels differ in size or a scale is not positive.
+    picture: a rendition; labels: uint16 [H, W], its label map; target_um_per_pixel: scale of the cells' pictures;
+    least_visible: share of a cell at the image's edge that must be seen for it to be taken (0 all, 1 none that the edge
+    touches). What lies beyond the image has the colour of its background. Resampled once, averaging over areas if it
+    shrinks. LeukoFlowError if picture and labels differ in size or a scale is not positive.
     """
-    check_rgb(image)
-    if labels.shape != image.shape[:2]:
-        raise LeukoFlowError(f"a label map {list(labels.shape)} was given for an image {list(image.shape[:2])}")
-    if not (0 < um_per_pixel < math.inf and 0 < target_um_per_pixel < math.inf):
-        raise LeukoFlowError(f"{um_per_pixel} and {target_um_per_pixel} are no scales; give micrometres a pixel")
-    colour = [int(level) for level in background_colour(image)]
-    whole = content or (0, 0, labels.shape[1], labels.shape[0])
+    check_labels(picture, labels)
+    if not 0 < target_um_per_pixel < math.inf:
+        raise LeukoFlowError(f"{target_um_per_pixel} is no scale; give micrometres a pixel")
+    step = target_um_per_pixel / picture.um_per_pixel
+    colour = [int(level) for level in picture.raster.background]
     pictures, numbers = [], []
     for region in regionprops(labels >> 1):
-        if visible(region.image, region.bbox, whole) < least_visible:
+        if visible(region.image, region.bbox, picture.content) < least_visible:
             continue
         x, y = centroid(region.image)
         middle = (region.bbox[1] + x, region.bbox[0] + y)
-        pictures.append(_crop(image, middle, size, target_um_per_pixel / um_per_pixel, colour))
+        pictures.append(_crop(picture.raster.pixels, middle, size, step, colour))
         numbers.append(region.label)
     stack = np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
     return stack, np.array(numbers, np.int64)

@@ -14,6 +14,7 @@ import numpy as np
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, read_table, reserve
+from leukoflow.core.geometry import content_box
 from leukoflow.core.rows import Rows, mapped
 
 BACKGROUND, CYTOPLASM, NUCLEUS, CELL, UNKNOWN = 0, 1, 2, 3, 255
@@ -26,18 +27,15 @@ def parts_of(labels: np.ndarray) -> np.ndarray:
 
 
 def fit_map(labels: np.ndarray, size: int) -> np.ndarray:
-    """A label or parts map scaled like `images.geometry.letterbox` scales its image: [H, W] -> [size, size].
+    """A label or parts map scaled like `core.geometry.letterbox` scales its image: [H, W] -> [size, size].
 
     Nearest neighbour; 0 on the padding.
     """
     height, width = labels.shape
-    scale = size / max(height, width)
-    if scale != 1:
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        labels = cv2.resize(labels, inner, interpolation=cv2.INTER_NEAREST_EXACT)
-        height, width = labels.shape
-    top, left = (size - height) // 2, (size - width) // 2
-    return cv2.copyMakeBorder(labels, top, size - height - top, left, size - width - left, cv2.BORDER_CONSTANT, value=0)
+    x0, y0, x1, y1 = content_box(height, width, size)
+    if max(height, width) != size:
+        labels = cv2.resize(labels, (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST_EXACT)
+    return cv2.copyMakeBorder(labels, y0, size - y1, x0, size - x1, cv2.BORDER_CONSTANT, value=0)
 
 
 def write_maps(path: str | Path, maps: Iterable[np.ndarray], count: int, size: int, dtype: type = np.uint16) -> None:

@@ -14,10 +14,8 @@ from skimage.measure import regionprops
 
 from leukoflow.cells.texture import chromatin, granularity, lobes, optical_density
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.foreground import background_colour, check_rgb
+from leukoflow.core.picture import Picture
 
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1 in pixels, half-open."""
 LEAST_PIXELS = 12
 """Pixels that a cell must have, and a nucleus or cytoplasm within it, for its shape and colour to be measured."""
 NEAR_EDGE = 1
@@ -96,22 +94,24 @@ _MEAN = np.full((1, 3), 1 / 3, np.float32)
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
 
-def measure_cells(
-    image: np.ndarray, labels: np.ndarray, um_per_pixel: float, content: Box | None = None
-) -> list[dict[str, float]]:
+def check_labels(picture: Picture, labels: np.ndarray) -> None:
+    """Raise LeukoFlowError unless a picture has a scale, and a label map [H, W] its size."""
+    height, width = picture.raster.pixels.shape[:2]
+    if labels.shape != (height, width):
+        raise LeukoFlowError(f"a label map {list(labels.shape)} was given for an image {[height, width]}")
+    if not 0 < picture.um_per_pixel < math.inf:
+        raise LeukoFlowError(f"{picture.um_per_pixel} is no scale; give micrometres a pixel")
+
+
+def measure_cells(picture: Picture, labels: np.ndarray) -> list[dict[str, float]]:
     """One row (the names of `PLACE`, then of `FEATURES`) for each white cell, in the order of their numbers.
 
-    image: uint8 [H, W, 3], RGB; labels: uint16 [H, W], the label map of that image; content: where the picture lies in
-    a letterboxed image, all of it by default (cells on its edge have `border` 1). Cells of fewer than `LEAST_PIXELS`
-    are left out. Raises LeukoFlowError where image and labels differ in size or the scale is not positive.
+    picture: a rendition; labels: uint16 [H, W], its label map. Cells on the image's edge have `border` 1, those of
+    fewer than `LEAST_PIXELS` are left out. LeukoFlowError if picture and labels differ in size or there is no scale.
     """
-    check_rgb(image)
-    if labels.shape != image.shape[:2]:
-        raise LeukoFlowError(f"a label map {list(labels.shape)} was given for an image {list(image.shape[:2])}")
-    if not (math.isfinite(um_per_pixel) and um_per_pixel > 0):
-        raise LeukoFlowError(f"{um_per_pixel} is no scale; give micrometres a pixel")
-    density = optical_density(image, background_colour(image))
-    x0, y0, x1, y1 = content or (0, 0, labels.shape[1], labels.shape[0])
+    check_labels(picture, labels)
+    density = optical_density(picture.raster.pixels, picture.raster.background)
+    x0, y0, x1, y1 = picture.content
     rows = []
     for region in regionprops(labels >> 1):
         top, left, bottom, right = region.bbox
@@ -125,7 +125,7 @@ def measure_cells(
         place = [region.label, left + moments["x"], top + moments["y"], min(near) <= NEAR_EDGE]
         rows.append(
             dict(zip(PLACE, map(float, place), strict=True))
-            | _features(cell, nucleus, moments, density[window], um_per_pixel)
+            | _features(cell, nucleus, moments, density[window], picture.um_per_pixel)
         )
     return rows
 

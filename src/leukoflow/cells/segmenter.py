@@ -1,6 +1,7 @@
 """Parts maps of images by a trained Attention U-Net, or by thresholds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
 from leukoflow.cells.threshold import Thresholds, segment_by_threshold
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.foreground import white_balanced
+from leukoflow.core.picture import Raster
 from leukoflow.models.inference import best_device, load_weights, to_input
 
 BATCH = 16
@@ -35,13 +36,13 @@ def load_segmenter(description: dict[str, Any], weights: str | Path) -> nn.Modul
 
 
 @torch.inference_mode()
-def probabilities(model: nn.Module, images: np.ndarray) -> np.ndarray:
-    """Probabilities of cell and of nucleus, float32 [n, 2, S, S], of images uint8 [n, S, S, 3]; S a multiple of 16.
+def probabilities(model: nn.Module, images: Sequence[Raster]) -> np.ndarray:
+    """Probabilities of cell and of nucleus, float32 [n, 2, S, S], of images [S, S]; S a multiple of 16.
 
     The lamp's colour is taken out first. A pixel that is nucleus is also cell, so the first is at least the second.
     """
     device = next(model.parameters()).device
-    balanced = np.stack([white_balanced(each) for each in images])
+    balanced = np.stack([each.balanced for each in images])
     x = to_input(torch.from_numpy(balanced), device).contiguous(memory_format=torch.channels_last)
     chance = torch.sigmoid(model(x).float())
     chance[:, 0] = torch.maximum(chance[:, 0], chance[:, 1])
@@ -54,10 +55,11 @@ def parts_map(chance: np.ndarray) -> np.ndarray:
     return np.where(chance[:, 1] > 0.5, NUCLEUS, inside).astype(np.uint8)
 
 
-def predicted_parts(segmenter: nn.Module | Thresholds, images: np.ndarray) -> Iterator[np.ndarray]:
-    """Parts map uint8 [S, S] of each image of uint8 [n, S, S, 3], a batch at a time."""
+def predicted_parts(segmenter: nn.Module | Thresholds, images: Iterable[Raster]) -> Iterator[np.ndarray]:
+    """Parts map uint8 [S, S] of each image [S, S], a batch at a time."""
     if isinstance(segmenter, Thresholds):
         yield from (segment_by_threshold(each, segmenter) for each in images)
         return
-    for start in range(0, len(images), BATCH):
-        yield from parts_map(probabilities(segmenter, images[start : start + BATCH]))
+    left = iter(images)
+    while batch := list(islice(left, BATCH)):
+        yield from parts_map(probabilities(segmenter, batch))

@@ -13,19 +13,18 @@ import numpy as np
 
 from leukoflow.cells.agreement import parts_overlap
 from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
-from leukoflow.core.foreground import check_rgb, otsu, stained_mask
+from leukoflow.core.foreground import large_objects, otsu, smoothed
+from leukoflow.core.picture import Raster
 
 CHANNELS = ("saturation", "magenta", "a", "darkness")
 FACTORS = (0.7, 0.85, 1.0, 1.15)
-SMALLEST = 0.0008
-"""Smallest cell kept, fraction of the image."""
 MOST_PIXELS = 4096
 """Pixels, evenly spaced, that k-means looks at."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How a region is divided: `stained` (`core.foreground.stained_mask`), `otsu` or `kmeans`."""
+    """How a region is divided: `stained` (`core.picture.Raster.stained`), `otsu` or `kmeans`."""
 
     method: str
     channel: str = ""
@@ -52,20 +51,20 @@ def thresholds_of(described: dict[str, Any]) -> Thresholds:
     return Thresholds(Rule(**described["cell"]), Rule(**described["nucleus"]))
 
 
-def segment_by_threshold(image: np.ndarray, rules: Thresholds) -> np.ndarray:
-    """Parts map uint8 [H, W] of an image uint8 [H, W, 3] (RGB)."""
-    check_rgb(image)
-    cell = cell_mask(image, rules.cell)
-    nucleus = nucleus_mask(image, cell, rules.nucleus)
+def segment_by_threshold(raster: Raster, rules: Thresholds) -> np.ndarray:
+    """Parts map uint8 [H, W] of an image."""
+    cell = cell_mask(raster, rules.cell)
+    nucleus = nucleus_mask(raster.pixels, cell, rules.nucleus)
     return np.where(nucleus, NUCLEUS, np.where(cell, CYTOPLASM, BACKGROUND)).astype(np.uint8)
 
 
-def cell_mask(image: np.ndarray, rule: Rule) -> np.ndarray:
+def cell_mask(raster: Raster, rule: Rule) -> np.ndarray:
     """White cells by one rule: bool [H, W]."""
     if rule.method == "stained":
-        return stained_mask(image)
-    everywhere = np.ones(image.shape[:2], bool)
-    return _objects(_divided(image, everywhere, rule, keep_middle=True))
+        return raster.stained
+    everywhere = np.ones(raster.pixels.shape[:2], bool)
+    found = _divided(raster.pixels, everywhere, rule, keep_middle=True)
+    return large_objects(_filled(smoothed(found.astype(np.uint8))))
 
 
 def nucleus_mask(image: np.ndarray, cell: np.ndarray, rule: Rule) -> np.ndarray:
@@ -116,18 +115,6 @@ def _divided(image: np.ndarray, region: np.ndarray, rule: Rule, keep_middle: boo
     return found
 
 
-def _objects(mask: np.ndarray) -> np.ndarray:
-    """Opened, closed, filled, without what is smaller than a cell: bool [H, W]."""
-    side = max(3, round(min(mask.shape) / 45) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    smooth = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    filled = _filled(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel))
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(filled, connectivity=4)
-    keep = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size
-    keep[0] = False
-    return np.asarray(keep[labels])
-
-
 def _filled(mask: np.ndarray) -> np.ndarray:
     """A mask uint8 0 or 1 [H, W] without its holes: what the outside does not reach by steps along the sides."""
     outside = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[0])
@@ -170,7 +157,7 @@ def _mean_dice(images: np.ndarray, parts: np.ndarray, part: str, rule: Rule) -> 
     values = []
     for image, truth in zip(images, parts, strict=True):
         if part == "cell":
-            found = np.where(cell_mask(image, rule), CYTOPLASM, BACKGROUND)
+            found = np.where(cell_mask(Raster(image), rule), CYTOPLASM, BACKGROUND)
         else:
             found = np.where(nucleus_mask(image, (truth > 0) & (truth < 255), rule), NUCLEUS, BACKGROUND)
         score = parts_overlap(found.astype(np.uint8), truth).get(part)

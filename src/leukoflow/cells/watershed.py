@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from leukoflow.cells.labels import NUCLEUS
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.picture import Picture
 
 SMOOTH = 0.15
 """Diameter of bridges and spikes that are cut off, and of clefts that are closed, in least cell diameters."""
@@ -43,6 +44,12 @@ def flooded_fast(height: np.ndarray, markers: np.ndarray, mask: np.ndarray) -> n
     from skimage.segmentation import watershed
 
     return np.asarray(watershed(height, markers, mask=mask))
+
+
+def diameters(picture: Picture, cell_um: tuple[float, float]) -> tuple[float, float | None]:
+    """Least and largest diameter of a white cell in pixels of a picture: an assumed scale makes no cell too large."""
+    least, largest = (each / picture.um_per_pixel for each in cell_um)
+    return least, largest if picture.scale_known else None
 
 
 def separate(

@@ -2,6 +2,7 @@
 
 Two masks of an RGB image: `foreground_mask` (every cell, red or white) and `stained_mask` (cells with a purple or pink
 nuclear stain: the white cells). Thresholds are Otsu's (1979, doi 10.1109/TSMC.1979.4310076), taken in each image.
+`core.picture.Raster` keeps what is found in an image, so that it is found once.
 """
 
 import cv2
@@ -45,13 +46,12 @@ def background_colour(image: np.ndarray) -> np.ndarray:
     return np.array([_quantile(_histogram(channel, bright), 0.5) for channel in cv2.split(image)], np.uint8)
 
 
-def white_balanced(image: np.ndarray) -> np.ndarray:
+def white_balanced(image: np.ndarray, background: np.ndarray) -> np.ndarray:
     """The image as under a white lamp: each channel scaled so that the empty background has level `WHITE`.
 
-    uint8 [H, W, 3] -> the same; brighter pixels are clipped at 255.
+    uint8 [H, W, 3], uint8 [3] -> uint8 [H, W, 3]; brighter pixels are clipped at 255.
     """
-    check_rgb(image)
-    gain = WHITE / np.maximum(background_colour(image).astype(np.float64), WHITE / MOST_BALANCE)
+    gain = WHITE / np.maximum(background.astype(np.float64), WHITE / MOST_BALANCE)
     levels = np.rint(np.minimum(np.arange(256)[:, None] * gain, 255)).astype(np.uint8)
     return cv2.LUT(image, levels[None])
 
@@ -73,35 +73,32 @@ def foreground_mask(image: np.ndarray) -> np.ndarray:
     return darkening > max(threshold, LEAST_DARKENING)
 
 
-def stained_mask(image: np.ndarray, foreground: np.ndarray | None = None) -> np.ndarray:
+def stained_mask(image: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     """White cells: the foreground that is more magenta, min(R, B) - G, than the rest of it. Bool [H, W].
 
-    Where the foreground is of one kind, all of it is stained if it is more magenta than the background, else none.
-    Small objects are dropped. `foreground` is `foreground_mask(image)` where that is at hand.
+    If the foreground is of one kind, all of it is stained if it is more magenta than the background, else none.
+    Small objects are dropped. image: uint8 [H, W, 3]; foreground: bool [H, W], by `foreground_mask`.
     """
-    check_rgb(image)
-    if foreground is None:
-        foreground = foreground_mask(image)
     inside = foreground.astype(np.uint8)
     red, green, blue = cv2.split(cv2.blur(image, (3, 3)))
     magenta = cv2.addWeighted(cv2.min(red, blue), 1, green, -1, 128)
     threshold, low, high = otsu(_histogram(magenta, inside))
     if high - low >= LEAST_MAGENTA_STEP:
-        return _objects(cv2.bitwise_and(inside, (magenta > threshold).astype(np.uint8)))
+        return large_objects(smoothed(cv2.bitwise_and(inside, (magenta > threshold).astype(np.uint8))))
     step = cv2.mean(magenta, inside)[0] - cv2.mean(magenta, 1 - inside)[0]
-    return _objects(inside if step >= LEAST_MAGENTA_STEP else np.zeros_like(inside))
+    return large_objects(smoothed(inside if step >= LEAST_MAGENTA_STEP else np.zeros_like(inside)))
 
 
-def _objects(mask: np.ndarray) -> np.ndarray:
-    """Opened, closed, without what is smaller than a cell: uint8 0 or 1 [H, W] -> bool.
-
-    Kernels grow with the image (5 pixels at 224).
-    """
+def smoothed(mask: np.ndarray) -> np.ndarray:
+    """Opened, then closed, by kernels that grow with the image (5 pixels at 224): uint8 0 or 1 [H, W] -> the same."""
     side = max(3, round(min(mask.shape) / 45) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    smooth = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
-    smooth = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(smooth, connectivity=4)
+    return cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), cv2.MORPH_CLOSE, kernel)
+
+
+def large_objects(mask: np.ndarray) -> np.ndarray:
+    """A mask without what is smaller than a cell: uint8 0 or 1 [H, W] -> bool."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     keep: np.ndarray = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST_CELL * mask.size
     keep[0] = False
     return keep[labels]

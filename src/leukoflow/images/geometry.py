@@ -1,84 +1,14 @@
-"""Size and surroundings: scale bars painted out, images letterboxed, empty background filled in."""
-
-from math import ceil, floor
+"""Shape of an image: stretched if it was squeezed, or as pixels of a square."""
 
 import cv2
 import numpy as np
 
-from leukoflow.core.foreground import background_colour, check_rgb, foreground_mask
-
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1 in pixels, half-open."""
-
-
-def local_background(image: np.ndarray, background: np.ndarray, colour: np.ndarray, reach: float) -> np.ndarray:
-    """The background colour around each pixel: a smooth field that ignores everything else.
-
-    image: uint8 [H, W, 3]; background: bool [H, W], the pixels averaged; colour: [3], what holds where none is near;
-    reach: pixels over which is averaged. Returns uint8 [H, W, 3].
-    """
-    height, width = background.shape
-    shrink = max(1.0, reach / 4)
-    small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    mask = background.astype(np.uint8)
-    weight, total = (
-        cv2.GaussianBlur(
-            cv2.resize(each.astype(np.float32), small, interpolation=cv2.INTER_AREA), (0, 0), reach / shrink / 2
-        )
-        for each in (mask, cv2.bitwise_and(image, image, mask=mask))
-    )
-    # The small constant lets the field fade to the given colour far from any background.
-    field = (total + 1e-3 * colour) / (weight[..., None] + 1e-3)
-    return cv2.resize(np.rint(field).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def paint_out(image: np.ndarray, box: Box) -> np.ndarray:
-    """Replace a burnt-in scale bar by the background around it, with a soft edge. A new uint8 [H, W, 3].
-
-    The box is widened a little, for what compression smears around letters; outside the image it is cut off.
-    """
-    check_rgb(image)
-    height, width = image.shape[:2]
-    margin = max(2, min(height, width) // 100)
-    x0, y0, x1, y1 = (max(0, edge) for edge in (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin))
-    hidden = np.zeros((height, width), np.uint8)
-    hidden[y0:y1, x0:x1] = 1
-    if not hidden.any() or hidden.all():
-        return image.copy()
-    colour = background_colour(image)
-    painted = image.copy()
-    painted[y0:y1, x0:x1] = colour
-    cells = cv2.dilate(foreground_mask(painted).astype(np.uint8), np.ones((3, 3), np.uint8))
-    reach = max(16, min(x1 - x0, y1 - y0))
-    field = local_background(image, cv2.max(cells, hidden) == 0, colour, reach)
-    rim = 2 * margin
-    window = np.s_[max(0, y0 - rim) : y1 + rim, max(0, x0 - rim) : x1 + rim]
-    inside = hidden[window].astype(np.float32)
-    alpha = np.maximum(cv2.GaussianBlur(inside, (0, 0), margin / 2), inside)[..., None]
-    painted[window] = np.rint(alpha * field[window] + (1 - alpha) * image[window])
-    return painted
-
-
-def letterbox(image: np.ndarray, size: int) -> np.ndarray:
-    """Scale to fit size x size keeping the aspect, centred, padded with the image's own background colour.
-
-    Area interpolation when shrinking, linear when enlarging. uint8 [H, W, 3] -> uint8 [size, size, 3].
-    """
-    check_rgb(image)
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = content_box(height, width, size)
-    scale = size / max(height, width)
-    if scale != 1:
-        kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        image = cv2.resize(image, (x1 - x0, y1 - y0), interpolation=kind)
-    if height == width:
-        return image
-    colour = [int(level) for level in background_colour(image)]
-    return cv2.copyMakeBorder(image, y0, size - y1, x0, size - x1, cv2.BORDER_CONSTANT, value=colour)
+from leukoflow.core.geometry import Box
+from leukoflow.core.picture import Picture, Raster
 
 
 def stretched(image: np.ndarray, aspect: float | None) -> np.ndarray:
-    """An image [H, W, ...] at another ratio of width to height, one side enlarged; as it is where `aspect` is None.
+    """An image [H, W, ...] at another ratio of width to height, one side enlarged; as it is if `aspect` is None.
 
     Linear between the pixels of an image, nearest for a mask (uint8 or uint16 [H, W]).
     """
@@ -90,24 +20,6 @@ def stretched(image: np.ndarray, aspect: float | None) -> np.ndarray:
     return image if size == (width, height) else cv2.resize(image, size, interpolation=kind)
 
 
-def content_box(height: int, width: int, size: int) -> Box:
-    """Where an image of this height and width lies after `letterbox`."""
-    scale = size / max(height, width)
-    inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (size - inner_height) // 2, (size - inner_width) // 2
-    return left, top, left + inner_width, top + inner_height
-
-
-def letterboxed(box: Box, height: int, width: int, size: int) -> Box:
-    """Where a box of an image of this height and width lies after `letterbox`, rounded outwards."""
-    scale = size / max(height, width)
-    left, top, _, _ = content_box(height, width, size)
-    x0, y0, x1, y1 = (edge * scale for edge in box)
-    return left + floor(x0), top + floor(y0), left + ceil(x1), top + ceil(y1)
-
-
 def rendition(image: np.ndarray, size: int, bar: Box | None) -> np.ndarray:
-    """The image letterboxed to a square and its scale bar painted out: uint8 [size, size, 3]."""
-    height, width = image.shape[:2]
-    image = letterbox(image, size)
-    return image if bar is None else paint_out(image, letterboxed(bar, height, width, size))
+    """The pixels of `Picture.rendition`, if nothing else of an image uint8 [H, W, 3] is needed: uint8 [S, S, 3]."""
+    return Picture(Raster(image), bar).rendition(size).raster.pixels

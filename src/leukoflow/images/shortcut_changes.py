@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.shortcuts import Shortcuts
-from leukoflow.core.foreground import stained_mask
+from leukoflow.core.picture import Raster
 from leukoflow.core.seeding import generator
 from leukoflow.images.perturbations import Change
 from leukoflow.images.shards import Shards
@@ -38,7 +38,7 @@ def shortcut_changes(
     micrometres for each pixel of the view, by image_id.
     """
     changes = [_swap(name, look) for name, look in targets(data, train, classes, settings, seed).items()]
-    alone = _each(lambda image: only_cells(image, stained_mask(image)))
+    alone = _each(lambda image: only_cells(image, Raster(image).stained))
     changes.append(Change("cells_only", math.nan, alone, target="neutral"))
     # Pictures of single cells are at one scale already.
     if not data.many:

@@ -9,22 +9,26 @@ import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table
+from leukoflow.core.geometry import Box
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.core.shards import BAR, FILES, shard_slice
-from leukoflow.images.geometry import Box, stretched
+from leukoflow.images.geometry import stretched
 from leukoflow.images.io import ImageError, read_bytes_image, read_file
 
 
 @dataclass(frozen=True)
 class Source:
     """An image file, its digest in the manifest, the ratio of width to height that it is stretched to (None: as it
-    is), the bits that its camera filled (None: as the file states), and the box of its scale bar in what comes of
-    that."""
+    is), the bits that its camera filled (None: as the file states), and what is known of what comes of that: the box of
+    its scale bar, and its scale, which may be an assumed one."""
 
     path: Path
     sha256: str
     aspect: float | None
     bits: int | None
     bar: Box | None
+    um_per_pixel: float
+    scale_known: bool
 
 
 def listed(files: str | Path) -> pd.DataFrame:
@@ -40,17 +44,22 @@ def shard_of(table: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
 def sources(root: Path, rows: pd.DataFrame) -> list[Source]:
     """The image files of rows of `listed`."""
     found = []
-    columns = ["path", "sha256", "aspect", "bits", *BAR]
-    for path, sha256, aspect, bits, *box in rows[columns].itertuples(index=False, name=None):
+    columns = ["path", "sha256", "aspect", "bits", "um_per_pixel", "scale_source", *BAR]
+    for path, sha256, aspect, bits, um, origin, *box in rows[columns].itertuples(index=False, name=None):
         bar = None if any(pd.isna(box)) else (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
         shape, depth = None if pd.isna(aspect) else float(aspect), None if pd.isna(bits) else int(bits)
-        found.append(Source(root / path, sha256, shape, depth, bar))
+        found.append(Source(root / path, sha256, shape, depth, bar, float(um), origin != "assumed"))
     return found
 
 
 def read(source: Source, max_pixels: int) -> np.ndarray:
     """Decode a file of the manifest and stretch it to its aspect: RGB uint8 [H, W, 3]. Raises as `read_as_stored`."""
     return stretched(read_as_stored(source, max_pixels), source.aspect)
+
+
+def read_picture(source: Source, max_pixels: int) -> Picture:
+    """A file of the manifest with what was measured in it. Raises as `read_as_stored`."""
+    return Picture(Raster(read(source, max_pixels)), source.bar, source.um_per_pixel, source.scale_known)
 
 
 def read_as_stored(source: Source, max_pixels: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from leukoflow.config.views import Clahe, Reinhard, View
-from leukoflow.core.foreground import check_rgb, foreground_mask
+from leukoflow.core.picture import Raster
 
 LEAST_SD = 1e-6
 """Channels that vary less (8-bit levels) are shifted, not scaled."""
@@ -20,24 +20,23 @@ _SCALE = np.array([2.55, 1.0, 1.0])
 _OFFSET = np.array([0.0, 128.0, 128.0])
 
 
-def coloured(image: np.ndarray, view: View) -> np.ndarray:
-    """What the view makes of the colours of a plain rendition, uint8 [H, W, 3] (RGB); most kinds leave them."""
+def coloured(raster: Raster, view: View) -> np.ndarray:
+    """What the view makes of the colours of a plain rendition: uint8 [H, W, 3] (RGB); most kinds leave them."""
     match view.kind:
         case "normalised":
-            return normalise(image, view.reinhard, view.clahe)
+            return normalise(raster, view.reinhard, view.clahe)
         case "grey":
-            return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return image
+            return cv2.cvtColor(cv2.cvtColor(raster.pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return raster.pixels
 
 
-def normalise(image: np.ndarray, reinhard: Reinhard, clahe: Clahe) -> np.ndarray:
-    """Reinhard towards the reference, then CLAHE on L. uint8 [H, W, 3] (RGB) -> the same.
+def normalise(raster: Raster, reinhard: Reinhard, clahe: Clahe) -> np.ndarray:
+    """Reinhard towards the reference, then CLAHE on L: uint8 [H, W, 3] (RGB).
 
     8-bit Lab and one lookup table a channel: about two grey levels from a floating-point computation. An image
-    without any foreground keeps its colours. Raises LeukoFlowError where the image is not uint8 RGB.
+    without any foreground keeps its colours.
     """
-    check_rgb(image)
-    lab = match_stain(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), foreground_mask(image), reinhard)
+    lab = match_stain(cv2.cvtColor(raster.pixels, cv2.COLOR_RGB2LAB), raster.foreground, reinhard)
     equalise = cv2.createCLAHE(clahe.clip, (clahe.tiles, clahe.tiles))
     cv2.insertChannel(equalise.apply(cv2.extractChannel(lab, 0)), lab, 0)
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)

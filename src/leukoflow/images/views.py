@@ -5,28 +5,27 @@ import numpy as np
 
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.foreground import background_colour, foreground_mask
-from leukoflow.images.geometry import Box, local_background, rendition
+from leukoflow.core.geometry import local_background
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.images.stain import coloured
 
 FLAT = 255
 """Grey level of everything but the cells in `masked`: the same for every image, as it must tell nothing."""
 
 
-def render_view(image: np.ndarray, view: View, bar: Box | None = None, cells: np.ndarray | None = None) -> np.ndarray:
+def render_view(picture: Picture, view: View, cells: np.ndarray | None = None) -> np.ndarray:
     """One rendition: letterboxed, scale bar painted out, then what the view's kind says.
 
-    image: uint8 [H, W, 3], RGB; bar: box of a burnt-in scale bar in pixels of the image, if it has one; cells: label
-    map of the letterboxed image, of any size, which `background` and `masked` need.
-    Returns uint8 [size, size, 3]. Raises LeukoFlowError where the image is not uint8 RGB, or cells are missing.
+    cells: label map of the letterboxed image, of any size, which `background` and `masked` need.
+    Returns uint8 [size, size, 3]. LeukoFlowError if cells are missing.
     """
-    image = rendition(image, view.size, bar)
+    raster = picture.rendition(view.size).raster
     if view.kind in ("background", "masked"):
         if cells is None:
             raise LeukoFlowError(f"view {view.kind!r} needs the label maps of its images; segment them first")
         inside = resized_mask(cells > 0, view.size)
-        return without_cells(image, inside) if view.kind == "background" else only_cells(image, inside)
-    return coloured(image, view)
+        return without_cells(raster, inside) if view.kind == "background" else only_cells(raster.pixels, inside)
+    return coloured(raster, view)
 
 
 def resized_mask(mask: np.ndarray, size: int) -> np.ndarray:
@@ -38,17 +37,17 @@ def resized_mask(mask: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(share >= 0.5)
 
 
-def without_cells(image: np.ndarray, white_cells: np.ndarray) -> np.ndarray:
+def without_cells(raster: Raster, white_cells: np.ndarray) -> np.ndarray:
     """Empty background: every cell, red or white, and a rim around it, filled with the background near it.
 
-    image: uint8 [H, W, 3]; white_cells: bool [H, W]. Red cells are found by `core.foreground.foreground_mask`.
+    white_cells: bool [H, W]; red cells are the raster's foreground. Returns uint8 [H, W, 3].
     """
-    side = max(3, round(min(image.shape[:2]) / 32) | 1)
+    shortest = min(white_cells.shape)
+    side = max(3, round(shortest / 32) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    cells = cv2.dilate((foreground_mask(image) | white_cells).astype(np.uint8), kernel)
-    reach = max(8.0, min(image.shape[:2]) / 8)
-    field = local_background(image, cells == 0, background_colour(image), reach)
-    return cv2.copyTo(field, cells, image.copy())
+    cells = cv2.dilate((raster.foreground | white_cells).astype(np.uint8), kernel)
+    field = local_background(raster.pixels, cells == 0, raster.background, max(8.0, shortest / 8))
+    return cv2.copyTo(field, cells, raster.pixels.copy())
 
 
 def only_cells(image: np.ndarray, white_cells: np.ndarray) -> np.ndarray:

@@ -4,15 +4,17 @@ A burnt-in scale bar counts neither as foreground nor as background nor in any o
 exceeds 512 pixels are averaged down to that first; the scale bar alone is looked for in the image as it is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from leukoflow.core.foreground import check_rgb, foreground_mask
-from leukoflow.quality.scale import NO_SCALE, Scale, enlarged, red_cell_scale
-from leukoflow.quality.scale_bar import Box, ScaleBar, find_scale_bar
+from leukoflow.core.foreground import stained_mask
+from leukoflow.core.geometry import Box
+from leukoflow.core.picture import Picture, Raster
+from leukoflow.quality.scale import CONFIDENT, NO_SCALE, Scale, assumed_um_per_pixel, red_cell_scale
+from leukoflow.quality.scale_bar import ScaleBar, find_scale_bar
 
 LONGEST_SIDE = 512
 """Images are measured at no more than this, pixels of the longer side."""
@@ -45,7 +47,8 @@ class Measurement:
     saturation: mean of (max - min) / max over the foreground's pixels, 0..1.
     foreground_fraction: cells of any kind, 0..1. foreground, background: stain of each; an absent one has the
     whole image's.
-    bar: burnt-in scale bar; scale: from the red cells; both in pixels of the image as it is.
+    bar: burnt-in scale bar; scale: from the red cells; both in pixels of the image as it is. picture: the image with
+    both, its scale assumed if the red cells do not show it well enough.
     """
 
     focus: float
@@ -58,6 +61,7 @@ class Measurement:
     background: Stain
     bar: ScaleBar | None
     scale: Scale
+    picture: Picture = field(repr=False, compare=False)
 
     def columns(self) -> dict[str, float | int | str | None]:
         """The columns of the quality table, in order."""
@@ -96,22 +100,30 @@ QUALITY_COLUMNS = (
 def measure(image: NDArray[np.uint8], with_scale: bool = True) -> Measurement:
     """Measure an image, uint8 [H, W, 3] RGB; without the scale for those who do not need it, as it takes the longest.
 
-    LeukoFlowError where the image is not that.
+    LeukoFlowError if the image is not that.
     """
-    check_rgb(image)
+    whole = raster = Raster(image)
     bar = find_scale_bar(image)
-    scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
-    if scale < 1:
-        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    counted = _counted(image.shape[:2], bar.box if bar else None, scale)
-    cells = np.where(foreground_mask(image), counted, 0).astype(np.uint8)
+    shrunk = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
+    if shrunk < 1:
+        size = (max(1, round(image.shape[1] * shrunk)), max(1, round(image.shape[0] * shrunk)))
+        raster = Raster(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    small = raster.pixels
+    counted = _counted(small.shape[:2], bar.box if bar else None, shrunk)
+    cells = np.where(raster.foreground, counted, 0).astype(np.uint8)
     empty = counted - cells
+    scale = NO_SCALE
+    if with_scale:
+        inside = cells > 0
+        stained = raster.stained if bar is None else stained_mask(small, inside)
+        scale = red_cell_scale(small, inside, stained, shrunk)
+    sure = scale.confidence >= CONFIDENT
+    um_per_pixel = scale.um_per_pixel if sure else assumed_um_per_pixel(image.shape[1], image.shape[0])
     pixels = max(1, int(counted.sum()))
-    channels = cv2.split(image)
+    channels = cv2.split(small)
     brightest, darkest = cv2.max(cv2.max(*channels[:2]), channels[2]), cv2.min(cv2.min(*channels[:2]), channels[2])
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     return Measurement(
         focus=_focus(grey, cells, counted),
         exposure=cv2.mean(grey, counted)[0] / 255,
@@ -122,7 +134,8 @@ def measure(image: NDArray[np.uint8], with_scale: bool = True) -> Measurement:
         foreground=_stain(lab, cells if cells.any() else counted),
         background=_stain(lab, empty if empty.any() else counted),
         bar=bar,
-        scale=enlarged(red_cell_scale(image, cells.astype(bool)), scale) if with_scale else NO_SCALE,
+        scale=scale,
+        picture=Picture(whole, bar.box if bar else None, um_per_pixel, sure),
     )
 
 

@@ -11,15 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from leukoflow.core.foreground import check_rgb, foreground_mask, stained_mask
-
 if TYPE_CHECKING:
     import pandas as pd
 
 RED_CELL_UM = 7.5
 """Diameter of a red cell on a dried smear, micrometres (normal 6.2 to 8.2)."""
-LONGEST_SIDE = 512
-"""Images are measured at no more than this, pixels of the longer side."""
 BLOCK = 512
 """Peaks compared with all others at a time."""
 LEAST_RADIUS = 3.5
@@ -77,23 +73,13 @@ class Scale:
 NO_SCALE = Scale(float("nan"), 0, float("nan"), 0.0)
 
 
-def red_cell_scale(image: NDArray[np.uint8], foreground: np.ndarray | None = None) -> Scale:
-    """Size of the red cells of an image, uint8 [H, W, 3] RGB.
+def red_cell_scale(image: np.ndarray, foreground: np.ndarray, stained: np.ndarray, shrunk: float = 1.0) -> Scale:
+    """Size of the red cells of an image, uint8 [H, W, 3] RGB; foreground, stained: bool [H, W], without a scale bar.
 
-    `foreground` (bool [H, W]) is `foreground_mask(image)` where that is at hand, without a scale bar if there is one.
-    Images longer than 512 pixels are averaged down first. LeukoFlowError where the image is not uint8 [H, W, 3].
+    shrunk: factor by which the image was shrunk before; the result is in pixels of what it was.
     """
-    check_rgb(image)
-    shrink = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
-    if shrink < 1:
-        size = (max(1, round(image.shape[1] * shrink)), max(1, round(image.shape[0] * shrink)))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        if foreground is not None:
-            foreground = cv2.resize(foreground.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    if foreground is None:
-        foreground = foreground_mask(image)
-    _, diameters = red_cells(image, foreground)
-    return summarise(diameters / shrink)
+    scale = summarise(red_cells(image, foreground, stained)[1])
+    return replace(scale, diameter_px=scale.diameter_px / shrunk)
 
 
 def summarise(diameters: NDArray) -> Scale:
@@ -158,14 +144,9 @@ def _weighted_median(values: NDArray, weights: NDArray) -> float:
     return float(values[order][np.searchsorted(share, share[-1] / 2)])
 
 
-def enlarged(scale: Scale, shrunk: float) -> Scale:
-    """The scale of an image that was shrunk by this factor before it was measured, in pixels of what it was."""
-    return replace(scale, diameter_px=scale.diameter_px / shrunk)
-
-
-def red_cells(image: np.ndarray, foreground: np.ndarray) -> tuple[NDArray, NDArray]:
+def red_cells(image: np.ndarray, foreground: np.ndarray, stained: np.ndarray) -> tuple[NDArray, NDArray]:
     """Whole single red cells of uint8 [H, W, 3]: fitted middles [n, 2] (x, y) and diameters [n], pixels."""
-    white = cv2.dilate(_white(image, foreground), np.ones((3, 3), np.uint8))
+    white = cv2.dilate(_white(image, foreground, stained.astype(np.uint8)), np.ones((3, 3), np.uint8))
     red = cv2.bitwise_and(_filled(cv2.bitwise_and(foreground.astype(np.uint8), 1 - white)), 1 - white)
     if red.all():
         return np.empty((0, 2)), np.empty(0)  # without an edge no pixel is deeper than another
@@ -179,9 +160,8 @@ def red_cells(image: np.ndarray, foreground: np.ndarray) -> tuple[NDArray, NDArr
     return _outlines(red + WHITE * white, middles, radii)
 
 
-def _white(image: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+def _white(image: np.ndarray, foreground: np.ndarray, stained: np.ndarray) -> np.ndarray:
     """White cells, uint8 [H, W] 0 or 1: the stained, or the darker ones where nearly everything is stained."""
-    stained = stained_mask(image, foreground).astype(np.uint8)
     cells = foreground.astype(np.uint8)
     if cv2.countNonZero(stained) <= MOST_WHITE * cv2.countNonZero(cells):
         return stained

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoflow.core.foreground import check_rgb
-
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1 in pixels, half-open."""
+from leukoflow.core.geometry import Box
 
 LEFT, TOP = 0.55, 0.75
 """Fractions of the image's width and height where the searched corner begins."""

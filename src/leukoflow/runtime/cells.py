@@ -7,44 +7,34 @@ import numpy as np
 import onnxruntime
 
 from leukoflow.cells import threshold
-from leukoflow.cells.watershed import separate
-from leukoflow.core.foreground import white_balanced
-from leukoflow.images.geometry import content_box, rendition
-from leukoflow.quality.scale import CONFIDENT, assumed_um_per_pixel
+from leukoflow.cells.watershed import diameters, separate
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.runtime.answers import Cell, Point
 from leukoflow.runtime.flood import flooded
-from leukoflow.runtime.pictures import Seen
 from leukoflow.runtime.schema import Rule, Segmenter
 
 
 def found_cells(
-    shown: Seen, settings: Segmenter, network: onnxruntime.InferenceSession | None, read: tuple[int, int]
+    picture: Picture, settings: Segmenter, network: onnxruntime.InferenceSession | None, read: tuple[int, int]
 ) -> tuple[Cell, ...]:
     """White cells from top to bottom, in pixels of the image as read, of this height and width before it was stretched.
 
-    shown: measured with its scale; network: of method `unet`. Without a confident scale the longer side is taken to
-    span 72 micrometres, and no cell is too large.
+    picture: measured with its scale; network: of method `unet`.
     """
-    image, scale = shown.image, shown.measured.scale
-    height, width = image.shape[:2]
-    sure = scale.confidence >= CONFIDENT
-    um_per_pixel = scale.um_per_pixel if sure else assumed_um_per_pixel(width, height)
-    um_here = um_per_pixel * max(height, width) / settings.size
-    least, largest = (each / um_here for each in settings.cell_um)
-    parts = _parts(rendition(image, settings.size, shown.bar), settings, network)
-    labels = separate(parts, least, largest if sure else None, flooded)
-    x0, y0, x1, y1 = content_box(height, width, settings.size)
+    shown = picture.rendition(settings.size)
+    labels = separate(_parts(shown.raster, settings, network), *diameters(shown, settings.cell_um), flooded)
+    x0, y0, x1, y1 = shown.content
     place = np.array([read[1] / (x1 - x0), read[0] / (y1 - y0)]), np.array([x0, y0])
-    return tuple(_cell(labels, number, place, um_here) for number in range(1, int(labels.max()) // 2 + 1))
+    return tuple(_cell(labels, number, place, shown.um_per_pixel) for number in range(1, int(labels.max()) // 2 + 1))
 
 
-def _parts(image: np.ndarray, settings: Segmenter, network: onnxruntime.InferenceSession | None) -> np.ndarray:
+def _parts(raster: Raster, settings: Segmenter, network: onnxruntime.InferenceSession | None) -> np.ndarray:
     """Parts map uint8 [S, S] of a rendition."""
     if network is not None:
-        (parts,) = network.run(None, {"images": white_balanced(image)[None]})
+        (parts,) = network.run(None, {"images": raster.balanced[None]})
         return np.asarray(parts[0])
     rules = threshold.Thresholds(_rule(settings.cell_rule), _rule(settings.nucleus_rule))
-    return threshold.segment_by_threshold(image, rules)
+    return threshold.segment_by_threshold(raster, rules)
 
 
 def _rule(given: Rule) -> threshold.Rule:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from leukoflow.images.geometry import content_box
+from leukoflow.core.geometry import Box
 
 
 def gradcam(network: onnxruntime.InferenceSession, picture: np.ndarray, maps: np.ndarray, label: int) -> np.ndarray:
@@ -17,13 +17,13 @@ def gradcam(network: onnxruntime.InferenceSession, picture: np.ndarray, maps: np
     return np.asarray(heat[0])
 
 
-def over_image(heat: np.ndarray, shape: tuple[int, ...], size: int) -> np.ndarray:
+def over_image(heat: np.ndarray, content: Box, size: int) -> np.ndarray:
     """Heat of a rendition as it lies over the image that it was made of: float32 [h, w], least 0, most 1.
 
-    heat: [a, b] over the rendition of this size; shape: the image's, height and width first. The padding
-    of the letterbox is cut off. A map without any heat is 0.
+    heat: [a, b] over the rendition of this size; content: where the image lies in it. The padding of the letterbox is
+    cut off. A map without any heat is 0.
     """
-    x0, y0, x1, y1 = content_box(shape[0], shape[1], size)
+    x0, y0, x1, y1 = content
     whole = cv2.resize(heat.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)[y0:y1, x0:x1]
     low, high = float(whole.min()), float(whole.max())
     if high - low <= 1e-6 * max(abs(high), abs(low)):

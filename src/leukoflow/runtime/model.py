@@ -16,10 +16,11 @@ from leukoflow.audits.novelty import Reference, mahalanobis
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.finite import check_finite
+from leukoflow.images.views import render_view
 from leukoflow.runtime.answers import Answer, Cell, Neighbour, Point, Reason
 from leukoflow.runtime.cells import found_cells
 from leukoflow.runtime.heat import gradcam, over_image
-from leukoflow.runtime.pictures import seen
+from leukoflow.runtime.pictures import measured
 from leukoflow.runtime.schema import FILES, VERSION, Export, Role
 from leukoflow.runtime.sessions import session
 
@@ -103,12 +104,12 @@ class Model:
         """
         facts, spent, read = self.facts, _Spent(), image.shape[:2]
         with spent.on("quality"):
-            shown = seen(image, facts.aspect, with_scale=cells)
-            values = shown.measured.columns()
+            known = measured(image, facts.aspect, with_scale=cells)
+            values, picture = known.columns(), known.picture
         with spent.on("picture"):
-            picture = shown.picture(facts.view)
+            shown = render_view(picture, facts.view)
         with spent.on("network"):
-            logits, features, maps = self._network.run(None, {"images": picture[None]})
+            logits, features, maps = self._network.run(None, {"images": shown[None]})
         shares = _softmax(logits[0] / facts.temperature)
         best = int(np.argmax(shares))
         with spent.on("novelty"):
@@ -117,12 +118,12 @@ class Model:
         found: tuple[Cell, ...] = ()
         if cells:
             with spent.on("cells"):
-                found = found_cells(shown, facts.segmenter, self._segmenter, read)
+                found = found_cells(picture, facts.segmenter, self._segmenter, read)
         warmth = None
         if heat:
             with spent.on("heat"):
-                coarse = gradcam(self._heat, picture, maps, best)
-                warmth = over_image(coarse, shown.image.shape, facts.view.size)
+                coarse = gradcam(self._heat, shown, maps, best)
+                warmth = over_image(coarse, picture.rendition(facts.view.size).content, facts.view.size)
         return Answer(
             classes=facts.classes,
             probabilities=tuple(shares.tolist()),

@@ -13,8 +13,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import log, parser, progress, run, settings
-from leukoflow.images.geometry import content_box, rendition
-from leukoflow.images.sources import Source, listed, read, sources
+from leukoflow.images.sources import Source, listed, read_picture, sources
 
 TYPES = {
     "image_id": "string",
@@ -42,16 +41,13 @@ def main(argv: list[str] | None) -> None:
     if not (scales > 0).all():
         name = rows["image_id"].iloc[int(np.argmin(scales > 0))]
         raise LeukoFlowError(f"{index}: {name} has no um_per_pixel; delete the file and run again")
-    items = list(zip(range(len(rows)), rows["image_id"], sources(args.root, rows), scales, strict=True))
+    items = list(zip(range(len(rows)), rows["image_id"], sources(args.root, rows), strict=True))
 
-    def measure(item: tuple[int, str, Source, float]) -> list[dict[str, object]]:
-        row, image_id, source, um_per_pixel = item
-        image = read(source, args.max_pixels)
-        height, width = image.shape[:2]
-        scale = um_per_pixel * max(height, width) / labels.size
-        canvas, content = rendition(image, labels.size, source.bar), content_box(height, width, labels.size)
-        measured = measure_cells(canvas, labels.gather([row])[0], scale, content)
-        return [{"image_id": image_id, "um_per_pixel": scale, **each} for each in measured]
+    def measure(item: tuple[int, str, Source]) -> list[dict[str, object]]:
+        row, image_id, source = item
+        picture = read_picture(source, args.max_pixels).rendition(labels.size)
+        measured = measure_cells(picture, labels.gather([row])[0])
+        return [{"image_id": image_id, "um_per_pixel": picture.um_per_pixel, **each} for each in measured]
 
     found = progress(thread_map(measure, items, args.threads), len(items), "image")
     columns = ["image_id", *PLACE, "um_per_pixel", *FEATURE_NAMES]

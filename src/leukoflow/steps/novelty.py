@@ -19,6 +19,7 @@ from leukoflow.audits.thresholds import thresholds_of
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.views import WHOLE, View
 from leukoflow.core.files import read_json, read_table, write_json, write_table
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.core.runs import parse_run
 from leukoflow.core.seeding import generator
 from leukoflow.core.step import parser, progress, run, settings
@@ -149,7 +150,7 @@ def _non_smears(model: _Model, reference: novelty.Reference, given: argparse.Nam
         return
     settings: Evaluation = given.settings
     for kind, pictures in non_smears(settings.novelty.non_smears, view.size, settings.seed).items():
-        images = torch.from_numpy(np.stack([render_view(each, view) for each in pictures]))
+        images = torch.from_numpy(np.stack([render_view(Picture(Raster(each)), view) for each in pictures]))
         scores = model.scores(reference, *model.over_batches(iter(images.split(BATCH))))
         names = [f"{kind}/{index}" for index in range(len(pictures))]
         table = pd.DataFrame({"image_id": names, "group": names})

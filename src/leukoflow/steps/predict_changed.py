@@ -22,6 +22,7 @@ from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.config.views import View
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.parallel import thread_map
+from leukoflow.core.picture import Raster
 from leukoflow.core.seeding import generator
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.images.perturbations import Change, changes_of
@@ -150,7 +151,7 @@ def changed_batches(
             else:
                 made = change.apply(images, generator(seed, "stress", change.family, start))
             if view is not None:
-                made = np.stack([coloured(each, view) for each in made])
+                made = np.stack([coloured(Raster(each), view) for each in made])
             return torch.from_numpy(np.ascontiguousarray(made))
 
         yield from thread_map(changed, changes, threads)

@@ -24,9 +24,9 @@ from leukoflow.audits.probes import (
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
+from leukoflow.core.geometry import content_box
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import log, parser, progress, run, settings
-from leukoflow.images.geometry import content_box
 from leukoflow.images.shards import Shards, open_view
 
 MEASURED = ["image_id", "focus", "um_per_pixel", "bar_x0", "bar_y0", "bar_x1", "bar_y1", "bar_colour"]

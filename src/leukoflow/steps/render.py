@@ -14,9 +14,8 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.geometry import content_box, rendition
 from leukoflow.images.shards import write_shard
-from leukoflow.images.sources import Source, listed, read, shard_of, sources
+from leukoflow.images.sources import Source, listed, read_picture, shard_of, sources
 from leukoflow.images.views import render_view
 
 
@@ -50,9 +49,8 @@ def _pictures(
 
     def render(item: tuple[int, Source]) -> np.ndarray:
         row, source = item
-        image = read(source, options.max_pixels)
         cells = None if labels is None else labels.gather([row])[0]
-        return render_view(image, options.settings, source.bar, cells)
+        return render_view(read_picture(source, options.max_pixels), options.settings, cells)
 
     items = list(enumerate(sources(options.root, rows)))
     return rows[["image_id"]], progress(thread_map(render, items, options.threads), len(items), "image")
@@ -69,18 +67,12 @@ def _cells(
         raise LeukoFlowError("a view of cells needs the label maps of its images (--labels)")
     view: View = options.settings
 
-    def render(item: tuple[int, Source, float]) -> tuple[np.ndarray, np.ndarray]:
-        row, source, um_per_pixel = item
-        image = read(source, options.max_pixels)
-        height, width = image.shape[:2]
-        content = content_box(height, width, labels.size)
-        scale = um_per_pixel * max(height, width) / labels.size
-        image = rendition(image, labels.size, source.bar)
-        cells = labels.gather([row])[0]
-        return crop_cells(image, cells, scale, view.size, view.um_per_pixel, content=content)
+    def render(item: tuple[int, Source]) -> tuple[np.ndarray, np.ndarray]:
+        row, source = item
+        picture = read_picture(source, options.max_pixels).rendition(labels.size)
+        return crop_cells(picture, labels.gather([row])[0], view.size, view.um_per_pixel)
 
-    files = sources(options.root, rows)
-    items = list(zip(range(len(rows)), files, rows["um_per_pixel"].to_numpy(float), strict=True))
+    items = list(enumerate(sources(options.root, rows)))
     found = list(progress(thread_map(render, items, options.threads), len(items), "image"))
     counts = [len(numbers) for _, numbers in found]
     cells = np.concatenate([numbers for _, numbers in found]) if found else np.empty(0, np.int64)

@@ -18,6 +18,7 @@ from leukoflow.config.base import Section
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.picture import Raster
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.stats.intervals import mean_of
 
@@ -83,7 +84,7 @@ def _per_image(
     rows = np.flatnonzero(index["role"].to_numpy() == "test")
     images, truth, labels = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "parts", "labels"))
     scale = index["um_per_pixel"].to_numpy(float)
-    found = predicted_parts(segmenter, images[rows])
+    found = predicted_parts(segmenter, map(Raster, images[rows]))
     for row, parts in zip(rows, progress(found, len(rows), "image"), strict=True):
         result: dict[str, Any] = {"label": index["label"].iloc[row]}
         for part, overlap in parts_overlap(parts, truth[row]).items():

@@ -1,7 +1,7 @@
 """Find the white cells in one shard of a cohort: a label map for each image."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import tee
 from pathlib import Path
 
 import cv2
@@ -9,15 +9,15 @@ import numpy as np
 import torch
 
 from leukoflow.cells.labels import write_maps
-from leukoflow.cells.segmenter import BATCH, load_segmenter, predicted_parts
+from leukoflow.cells.segmenter import load_segmenter, predicted_parts
 from leukoflow.cells.threshold import thresholds_of
-from leukoflow.cells.watershed import separate
+from leukoflow.cells.watershed import diameters, separate
 from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.files import read_json, write_table
 from leukoflow.core.parallel import thread_map
+from leukoflow.core.picture import Picture
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.geometry import rendition
-from leukoflow.images.sources import Source, listed, read, shard_of, sources
+from leukoflow.images.sources import Source, listed, read_picture, shard_of, sources
 
 
 def main(argv: list[str] | None) -> None:
@@ -44,23 +44,16 @@ def main(argv: list[str] | None) -> None:
     description = read_json(args.description)
     unet = description["method"] == "unet"
     segmenter = load_segmenter(description, args.weights) if unet else thresholds_of(description["thresholds"])
-    known = (rows["scale_source"] != "assumed").tolist()
-    items = list(zip(sources(args.root, rows), rows["um_per_pixel"].to_numpy(float), known, strict=True))
+    items = sources(args.root, rows)
 
-    def load(item: tuple[Source, float, bool]) -> tuple[np.ndarray, float, float | None]:
-        """Rendition, and the least and largest diameters of cells on it; an assumed scale makes no cell too large."""
-        source, um_per_pixel, is_known = item
-        image = read(source, args.max_pixels)
-        scale = um_per_pixel * max(image.shape[:2]) / args.size
-        least, largest = (each / scale for each in given.cell_um)
-        return rendition(image, args.size, source.bar), least, largest if is_known else None
+    def load(source: Source) -> Picture:
+        return read_picture(source, args.max_pixels).rendition(args.size)
 
     def maps() -> Iterator[np.ndarray]:
-        loaded = progress(thread_map(load, items, args.threads), len(items), "image")
-        while batch := list(islice(loaded, BATCH)):
-            found = predicted_parts(segmenter, np.stack([image for image, _, _ in batch]))
-            for parts, (_, least, largest) in zip(found, batch, strict=True):
-                yield separate(parts, least, largest)
+        pictures, again = tee(progress(thread_map(load, items, args.threads), len(items), "image"))
+        found = predicted_parts(segmenter, (each.raster for each in again))
+        for picture, parts in zip(pictures, found, strict=True):
+            yield separate(parts, *diameters(picture, given.cell_um))
 
     write_maps(args.output, maps(), len(items), args.size)
     write_table(args.index, rows)

@@ -13,7 +13,7 @@ import torch
 from leukoflow.cells.threshold import tune
 from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.files import read_table, write_json, write_table
-from leukoflow.core.foreground import white_balanced
+from leukoflow.core.picture import Raster
 from leukoflow.core.step import log, parser, run, settings
 from leukoflow.models.inference import save_tensors
 from leukoflow.training.canvases import Source, median_diameter
@@ -54,7 +54,7 @@ def main(argv: list[str] | None) -> None:
     if given.method == "unet":
         # As at inference: see cells.segmenter.probabilities.
         for source in [*train, *validation]:
-            source.images[:] = np.stack([white_balanced(each) for each in source.images])
+            source.images[:] = np.stack([Raster(each).balanced for each in source.images])
         result = fit_segmenter(
             given.width, train, validation, given.training, args.resume / _digest(args) / "state.safetensors"
         )

@@ -6,6 +6,7 @@ from skimage.measure import regionprops
 
 from leukoflow.cells.crops import crop_cells, visible
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.picture import Picture, Raster
 
 GROUND, CELL = np.array([236, 234, 220], np.uint8), np.array([120, 70, 160], np.uint8)
 
@@ -21,6 +22,11 @@ def field(side: int, *discs: tuple[float, float, float]) -> tuple[np.ndarray, np
     return image, labels
 
 
+def crops_of(image, labels, um_per_pixel, size, target, placed=None, **more) -> tuple[np.ndarray, np.ndarray]:
+    picture = Picture(Raster(image), None, um_per_pixel, placed=placed)
+    return crop_cells(picture, labels, size, target, **more)
+
+
 def blob(crop: np.ndarray) -> tuple[float, float, float]:
     """Centroid and equivalent diameter of what is dark."""
     (region,) = regionprops((crop[..., 1] < 150).astype(np.uint8))
@@ -30,7 +36,7 @@ def blob(crop: np.ndarray) -> tuple[float, float, float]:
 @pytest.mark.parametrize(("target", "size"), [(0.1, 64), (0.25, 64), (0.37, 64), (0.9, 24)])
 def test_every_cell_is_in_the_middle_at_the_scale_asked_for(target: float, size: int):
     image, labels = field(200, (60.4, 90.7, 20), (140.2, 60.1, 12))
-    crops, numbers = crop_cells(image, labels, 0.25, size, target)
+    crops, numbers = crops_of(image, labels, 0.25, size, target)
     assert crops.shape == (2, size, size, 3) and crops.dtype == np.uint8 and numbers.tolist() == [1, 2]
     for crop, radius in zip(crops, (20, 12), strict=True):
         if 2 * radius * 0.25 / target > size - 4:
@@ -45,7 +51,7 @@ def test_the_same_scale_at_the_same_place_is_a_plain_copy():
     image = rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)
     labels = np.zeros((64, 64), np.uint16)
     labels[20:30, 30:40] = 2  # centred on (34.5, 24.5)
-    crops, _ = crop_cells(image, labels, 0.2, 20, 0.2)
+    crops, _ = crops_of(image, labels, 0.2, 20, 0.2)
     assert np.array_equal(crops[0], image[15:35, 25:45])
 
 
@@ -54,23 +60,23 @@ def test_shrinking_averages_areas():
     image = np.where(np.indices((128, 128)).sum(0) % 2, 200, 0).astype(np.uint8)[..., None].repeat(3, axis=2)
     labels = np.zeros((128, 128), np.uint16)
     labels[54:74, 54:74] = 2
-    crops, _ = crop_cells(image, labels, 0.1, 20, 0.4)
+    crops, _ = crops_of(image, labels, 0.1, 20, 0.4)
     assert np.abs(crops[0].astype(int) - 100).max() <= 2
 
 
 def test_beyond_the_image_lies_its_background():
     image, labels = field(80, (14, 40, 12))
-    crops, _ = crop_cells(image, labels, 0.25, 64, 0.25)
+    crops, _ = crops_of(image, labels, 0.25, 64, 0.25)
     assert (crops[0, :, :17] == GROUND).all()
 
 
 def test_cells_of_which_less_than_half_is_seen_are_left_out():
     image, labels = field(120, (60, 60, 12), (5, 20, 12), (-5, 80, 12), (118, 118, 12))
-    assert crop_cells(image, labels, 0.25, 32, 0.25)[1].tolist() == [1, 2]
-    assert crop_cells(image, labels, 0.25, 32, 0.25, least_visible=0)[1].tolist() == [1, 2, 3, 4]
-    assert crop_cells(image, labels, 0.25, 32, 0.25, least_visible=1)[1].tolist() == [1]
+    assert crops_of(image, labels, 0.25, 32, 0.25)[1].tolist() == [1, 2]
+    assert crops_of(image, labels, 0.25, 32, 0.25, least_visible=0)[1].tolist() == [1, 2, 3, 4]
+    assert crops_of(image, labels, 0.25, 32, 0.25, least_visible=1)[1].tolist() == [1]
     # The edge that counts is that of the picture, not of the letterbox around it.
-    assert 1 not in crop_cells(image, labels, 0.25, 32, 0.25, least_visible=1, content=(48, 0, 120, 120))[1]
+    assert 1 not in crops_of(image, labels, 0.25, 32, 0.25, least_visible=1, placed=(48, 0, 120, 120))[1]
 
 
 @pytest.mark.parametrize("centre", [(-5, 50), (-1, 50), (1, 50), (5, 50), (9, 50), (3, 2), (97, 95), (50, 102)])
@@ -91,13 +97,13 @@ def test_a_sliver_at_the_edge_is_hardly_seen():
 
 def test_no_cells_give_no_crops():
     image, labels = field(40)
-    crops, numbers = crop_cells(image, labels, 0.25, 32, 0.25)
+    crops, numbers = crops_of(image, labels, 0.25, 32, 0.25)
     assert crops.shape == (0, 32, 32, 3) and numbers.shape == (0,)
 
 
 def test_bad_arguments_are_refused():
     image, labels = field(40, (20, 20, 8))
     with pytest.raises(LeukoFlowError, match="label map"):
-        crop_cells(image, labels[1:], 0.25, 32, 0.25)
-    with pytest.raises(LeukoFlowError, match="no scales"):
-        crop_cells(image, labels, 0.25, 32, 0.0)
+        crops_of(image, labels[1:], 0.25, 32, 0.25)
+    with pytest.raises(LeukoFlowError, match="no scale"):
+        crops_of(image, labels, 0.25, 32, 0.0)

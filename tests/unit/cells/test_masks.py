@@ -17,7 +17,7 @@ from leukoflow.cells.labels import BACKGROUND, CELL, CYTOPLASM, NUCLEUS, UNKNOWN
 from leukoflow.cells.masks import MaskError, decode_mask, in_terms_of, infer_codes, known
 from leukoflow.config.masks import Masks
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.images.geometry import letterbox
+from leukoflow.core.geometry import letterbox
 from leukoflow.images.io import ImageError, read_samples, went_through_jpeg
 
 TRUTH = np.zeros((24, 32), np.uint8)

@@ -16,6 +16,7 @@ from leukoflow.cohorts.optics import FIELD
 from leukoflow.cohorts.synthetic import draw, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.picture import Picture, Raster
 
 BACKGROUND, PLASM, CHROMATIN = (240, 238, 230), (150, 140, 200), (110, 60, 150)
 
@@ -33,8 +34,12 @@ def picture(cell: np.ndarray, nucleus: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return image, labels
 
 
+def measured(image: np.ndarray, labels: np.ndarray, um_per_pixel: float, placed=None) -> list[dict[str, float]]:
+    return measure_cells(Picture(Raster(image), None, um_per_pixel, placed=placed), labels)
+
+
 def one(image: np.ndarray, labels: np.ndarray, um_per_pixel: float) -> dict[str, float]:
-    (row,) = measure_cells(image, labels, um_per_pixel)
+    (row,) = measured(image, labels, um_per_pixel)
     return row
 
 
@@ -79,7 +84,7 @@ def test_an_ellipse_and_a_square_too():
 
 def test_shapes_agree_with_scikit_image():
     for _, image, labels in drawn(224):
-        found = {row["cell"]: row for row in measure_cells(image, labels, 0.3)}
+        found = {row["cell"]: row for row in measured(image, labels, 0.3)}
         for region in regionprops(labels >> 1):
             row = found.get(region.label)
             if row is None:
@@ -99,8 +104,8 @@ def test_the_same_cells_at_twice_the_magnification_measure_the_same():
             for part, mask in ((value, labels >> 1 == value >> 1), (value + 1, labels == value + 1)):
                 share = cv2.resize(mask.astype(np.float32), None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
                 fine_labels[cv2.GaussianBlur(share, (0, 0), 1.5) >= 0.5] = part  # no stairs along the outline
-        small = pd.DataFrame(measure_cells(image, labels, 0.28)).set_index("cell")
-        large = pd.DataFrame(measure_cells(fine, fine_labels, 0.14)).set_index("cell")
+        small = pd.DataFrame(measured(image, labels, 0.28)).set_index("cell")
+        large = pd.DataFrame(measured(fine, fine_labels, 0.14)).set_index("cell")
         whole = small.index[(small["border"] == 0) & (large["border"] == 0)]
         small, large = small.loc[whole], large.loc[whole]
         exact = ["cell_area_um2", "cell_diameter_um", "nucleus_area_um2", "nc_ratio", "cell_eccentricity"]
@@ -112,8 +117,8 @@ def test_the_same_cells_at_twice_the_magnification_measure_the_same():
 
 def test_a_quarter_turn_changes_nothing_but_the_place():
     for _, image, labels in drawn(224, 4):
-        there = measure_cells(image, labels, 72 / 224)
-        turned = measure_cells(np.ascontiguousarray(np.rot90(image)), np.ascontiguousarray(np.rot90(labels)), 72 / 224)
+        there = measured(image, labels, 72 / 224)
+        turned = measured(np.ascontiguousarray(np.rot90(image)), np.ascontiguousarray(np.rot90(labels)), 72 / 224)
         again = {row["cell"]: row for row in turned}
         for row in there:
             other = again[row["cell"]]
@@ -125,7 +130,7 @@ def test_a_quarter_turn_changes_nothing_but_the_place():
 def test_a_dimmer_lamp_leaves_optical_densities_as_they_are():
     _, image, labels = drawn(224)[3]
     dim = np.rint(image * np.array([0.8, 0.75, 0.7])).astype(np.uint8)
-    bright, dimmed = (pd.DataFrame(measure_cells(each, labels, 72 / 224)) for each in (image, dim))
+    bright, dimmed = (pd.DataFrame(measured(each, labels, 72 / 224)) for each in (image, dim))
     colours = [name for name in FEATURE_NAMES if "_od_" in name and name.endswith("_mean")]
     assert np.abs(dimmed[colours] - bright[colours]).max().max() < 0.01
     assert np.allclose(dimmed["od_contrast"], bright["od_contrast"], atol=0.01)
@@ -219,10 +224,10 @@ def test_what_cannot_be_measured_is_nan_and_nothing_raises():
     assert everything["nc_ratio"] == 1 and math.isnan(everything["cytoplasm_granularity"])
     tiny = np.zeros((60, 60), np.uint16)
     tiny[5:10, 5:10], tiny[20:22, 20:22], tiny[40, :] = 3, 5, 6
-    found = measure_cells(image, tiny, 0.25)
+    found = measured(image, tiny, 0.25)
     assert [row["cell"] for row in found] == [1, 3]  # cell 2 has four pixels
     assert found[0]["nucleus_area_um2"] > 0 and math.isnan(found[0]["chromatin_contrast"])
-    assert measure_cells(image, np.zeros((60, 60), np.uint16), 0.25) == []
+    assert measured(image, np.zeros((60, 60), np.uint16), 0.25) == []
     coarse = one(image, labels, 3.0)
     assert coarse["cell_diameter_um"] == pytest.approx(120, rel=0.02) and math.isnan(coarse["cytoplasm_granularity"])
 
@@ -230,17 +235,17 @@ def test_what_cannot_be_measured_is_nan_and_nothing_raises():
 def test_cells_at_the_edge_of_the_picture_are_marked():
     image, labels = picture(ellipse(80, 15, 15, 40, 30), np.zeros((80, 80), bool))
     assert one(image, labels, 0.25)["border"] == 0
-    assert measure_cells(image, labels, 0.25, content=(0, 15, 80, 65))[0]["border"] == 1
+    assert measured(image, labels, 0.25, placed=(0, 15, 80, 65))[0]["border"] == 1
     assert one(image[:, 40:].copy(), labels[:, 40:].copy(), 0.25)["border"] == 1
 
 
 def test_mismatched_arguments_are_refused():
     image, labels = picture(ellipse(40, 9, 9, 20, 20), ellipse(40, 5, 5, 20, 20))
     with pytest.raises(LeukoFlowError, match=r"label map \[39, 40\] was given for an image \[40, 40\]"):
-        measure_cells(image, labels[1:], 0.25)
+        measured(image, labels[1:], 0.25)
     for scale in (0.0, math.nan, math.inf):
         with pytest.raises(LeukoFlowError, match="is no scale"):
-            measure_cells(image, labels, scale)
+            measured(image, labels, scale)
 
 
 def test_features_are_described_once_each():
@@ -253,8 +258,8 @@ def test_the_planted_differences_between_classes_are_found_again():
     found = []
     for row in rows(plan(cohort)):
         drawing = draw(cohort, row)
-        measured = measure_cells(drawing.image, drawing.mask, FIELD["home"] / 224)
-        found += [{"label": row.label, **cell} for cell in measured if not cell["border"]]
+        cells = measured(drawing.image, drawing.mask, FIELD["home"] / 224)
+        found += [{"label": row.label, **cell} for cell in cells if not cell["border"]]
     table = pd.DataFrame(found)
     typical = table.groupby("label")[list(FEATURE_NAMES)].mean()
     diameter, ratio = typical["cell_diameter_um"], typical["nc_ratio"]

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.foreground import background_colour, foreground_mask, stained_mask
+from leukoflow.core.foreground import background_colour, foreground_mask
+from leukoflow.core.picture import Raster
 
 STAINS = {
     "purple on cream": ((238, 236, 226), (188, 190, 200), (130, 90, 180)),
@@ -36,28 +37,30 @@ def test_cells_are_found(stain, size):
     image, red, white = smear(*STAINS[stain], size)
     assert background_colour(image).tolist() == list(STAINS[stain][0])
     assert overlap(foreground_mask(image), red | white) > 0.9  # a rim of one pixel counts as cell
-    assert overlap(stained_mask(image), white) > 0.9
+    assert overlap(Raster(image).stained, white) > 0.9
 
 
 @pytest.mark.parametrize("level", [0, 90, 255])
 def test_nothing_is_found_in_a_blank_image(level):
     image = np.full((50, 60, 3), level, np.uint8)
-    assert not foreground_mask(image).any() and not stained_mask(image).any()
+    assert not foreground_mask(image).any() and not Raster(image).stained.any()
 
 
 def test_red_cells_alone_are_not_stained():
     ground, red, _ = STAINS["purple on cream"]
     image, _, _ = smear(ground, red, red)
-    assert foreground_mask(image).any() and not stained_mask(image).any()
+    assert foreground_mask(image).any() and not Raster(image).stained.any()
 
 
 def test_white_cells_alone_are_stained():
     ground, _, white = STAINS["purple on cream"]
     image, one, two = smear(ground, white, white)
-    assert overlap(stained_mask(image), one | two) > 0.93
+    assert overlap(Raster(image).stained, one | two) > 0.93
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 3), (4, 4), (4, 4, 4)])
 def test_other_shapes_are_refused(shape):
     with pytest.raises(LeukoFlowError, match=r"uint8 \[H, W, 3\]"):
         foreground_mask(np.zeros(shape, np.uint8))
+    with pytest.raises(LeukoFlowError, match=r"uint8 \[H, W, 3\]"):
+        Raster(np.zeros(shape, np.uint8))

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -20,19 +20,21 @@ import torch
 from fake_export import CLASSES, SIDE, VIEW, Made, make_export
 from fake_service import png, served
 from layouts import tiff
+from onnxruntime import InferenceSession
 
 from leukoflow import cli
 from leukoflow.audits.novelty import mahalanobis
 from leukoflow.cells.segmenter import load_segmenter, parts_map, probabilities
+from leukoflow.core import foreground
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
-from leukoflow.core.foreground import white_balanced
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.explain.heat import heat
 from leukoflow.export.folder import TOLERANCE
-from leukoflow.images.geometry import rendition
 from leukoflow.images.views import render_view
 from leukoflow.models.inference import to_input
 from leukoflow.models.penultimate import features_and_logits
+from leukoflow.quality.scale_bar import ScaleBar
 from leukoflow.runtime.images import read_image
 from leukoflow.runtime.model import Model, open_model
 from leukoflow.runtime.schema import FILES
@@ -57,7 +59,7 @@ def model(made: Made) -> Model:
 
 def torch_answer(made: Made, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Features [1, D] and logits [1, K] of an image by PyTorch."""
-    picture = torch.from_numpy(render_view(image, VIEW)[None])
+    picture = torch.from_numpy(render_view(Picture(Raster(image)), VIEW)[None])
     with torch.inference_mode():
         features, logits = features_and_logits(made.model, to_input(picture, torch.device("cpu")))
     return features.numpy(), logits.numpy()
@@ -77,7 +79,7 @@ def test_onnx_gives_what_pytorch_gives(made: Made) -> None:
 def test_heat_is_grad_cam(made: Made, model: Model) -> None:
     image = made.images[3]
     answer = model.answer(image, heat=True)
-    picture = to_input(torch.from_numpy(render_view(image, VIEW)[None]), torch.device("cpu"))
+    picture = to_input(torch.from_numpy(render_view(Picture(Raster(image)), VIEW)[None]), torch.device("cpu"))
     label = torch.tensor([CLASSES.index(answer.label)])
     (wanted,) = heat(made.model, picture, label).numpy()
     assert answer.heat is not None and answer.heat.shape == (SIDE, SIDE)
@@ -87,11 +89,11 @@ def test_heat_is_grad_cam(made: Made, model: Model) -> None:
 def test_the_segmenter_finds_the_same_parts(made: Made) -> None:
     root = made.folder.parent
     segmenter = load_segmenter(read_json(root / "segmenter.json"), root / "segmenter.safetensors")
-    picture = rendition(made.images[0], 64, None)[None]
+    raster = Picture(Raster(made.images[0])).rendition(64).raster
     (found,) = session((made.folder / "segmenter.onnx").read_bytes(), "segmenter.onnx").run(
-        None, {"images": white_balanced(picture[0])[None]}
+        None, {"images": raster.balanced[None]}
     )
-    wanted = parts_map(probabilities(segmenter, picture))
+    wanted = parts_map(probabilities(segmenter, [raster]))
     assert len(np.unique(wanted)) > 1
     assert (found != wanted).mean() < 1e-3  # what lies within rounding of a half
 
@@ -115,6 +117,54 @@ def test_answers_follow_from_the_logits(made: Made, model: Model) -> None:
         beyond = [name for name, (value, low, high) in answer.quality.items() if not low <= value <= high]
         assert kinds.count("quality") == bool(beyond)
         assert all(model.facts.quality[name].words in answer.reasons[0].text for name in beyond)
+
+
+@pytest.mark.parametrize("barred", [False, True])
+@pytest.mark.parametrize("kind", ["plain", "normalised"])
+def test_nothing_is_found_twice_in_the_same_pixels(
+    made: Made, monkeypatch: pytest.MonkeyPatch, kind: str, barred: bool
+) -> None:
+    """Measuring, rendering and segmenting an image look for its foreground, its stain and its background's colour."""
+    model, image = open_model(made.folder), made.images[3].copy()
+    size = model.facts.segmenter.size
+    view = model.facts.view.model_copy(update={"kind": kind, "size": size})
+    model.facts = model.facts.model_copy(update={"view": view})
+    monkeypatch.setattr(model, "_network", Shrunk(model._network))
+    monkeypatch.setattr(model, "_segmenter", None)  # by thresholds, which need the foreground
+    if barred:
+        bar = ScaleBar((44, 54, 62, 61), "red")
+        monkeypatch.setattr("leukoflow.quality.measure.find_scale_bar", lambda image: bar)
+    looked_at: dict[str, list[bytes]] = {name: [] for name in ("foreground_mask", "background_colour", "stained_mask")}
+    for name, seen in looked_at.items():
+        noting = counted(getattr(foreground, name), seen)
+        for module in [each for key, each in sys.modules.items() if key.startswith("leukoflow.")]:
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, noting)
+    assert image.shape == (size, size, 3) and model.answer(image, cells=True).label
+    assert all(len(seen) == len(set(seen)) for seen in looked_at.values())
+    # With a scale bar: the image itself, the image without its bar, and what the bar is painted out with.
+    assert len(looked_at["foreground_mask"]) == (3 if barred else 1)
+
+
+class Shrunk:
+    """The network, of larger pictures than it was made for."""
+
+    def __init__(self, network: InferenceSession) -> None:
+        self.network = network
+
+    def run(self, names: list[str] | None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        pictures = [cv2.resize(each, (SIDE, SIDE)) for each in given["images"]]
+        return self.network.run(names, {"images": np.stack(pictures)})
+
+
+def counted(find: Callable[..., np.ndarray], seen: list[bytes]) -> Callable[..., np.ndarray]:
+    """The function, which also notes what it was given."""
+
+    def noting(*arrays: np.ndarray) -> np.ndarray:
+        seen.append(b"".join(each.tobytes() for each in arrays))
+        return find(*arrays)
+
+    return noting
 
 
 def test_what_is_no_smear_is_refused(model: Model) -> None:

@@ -8,6 +8,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 from leukoflow.config.views import Clahe, Reinhard
 from leukoflow.core.foreground import foreground_mask
+from leukoflow.core.picture import Raster
 from leukoflow.images.stain import match_stain, normalise
 
 REFERENCE = Reinhard(mean=(60.0, 20.0, -15.0), sd=(9.0, 8.0, 7.0))
@@ -79,7 +80,7 @@ def test_clahe_works_on_lightness_alone_and_equals_the_reference():
     lab = match_stain(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), foreground_mask(image), REFERENCE)
     expected = lab.copy()
     expected[..., 0] = clahe_reference(lab[..., 0], 2.0, 8)
-    ours = normalise(image, REFERENCE, Clahe())
+    ours = normalise(Raster(image), REFERENCE, Clahe())
     difference = np.abs(ours.astype(int) - cv2.cvtColor(expected, cv2.COLOR_LAB2RGB).astype(int))
     assert difference.mean() < 0.3
     assert difference.max() <= 8
@@ -87,7 +88,7 @@ def test_clahe_works_on_lightness_alone_and_equals_the_reference():
 
 @pytest.mark.parametrize("level", [0, 1, 127, 254, 255])
 def test_a_blank_image_stays_blank(level):
-    result = normalise(np.full((64, 64, 3), level, np.uint8), REFERENCE, Clahe())
+    result = normalise(Raster(np.full((64, 64, 3), level, np.uint8)), REFERENCE, Clahe())
     assert result.shape == (64, 64, 3) and result.dtype == np.uint8
     assert np.ptp(result, axis=(0, 1)).max() <= 1
     assert np.ptp(result[0, 0].astype(int)) <= 3, "colours of an image without foreground are kept"
@@ -110,7 +111,7 @@ def test_noise_of_a_nearly_blank_image_is_not_blown_up():
 @pytest.mark.parametrize("shape", [(16, 16), (17, 31), (224, 3), (1, 1)])
 def test_any_size_and_content_gives_an_image(shape):
     image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    result = normalise(image, Reinhard(), Clahe(tiles=64))
+    result = normalise(Raster(image), Reinhard(), Clahe(tiles=64))
     assert result.shape == image.shape and result.dtype == np.uint8
 
 
@@ -118,5 +119,6 @@ def test_the_same_stain_results_from_two_stains():
     image = smear(3)
     other = np.clip(image * np.array([0.93, 0.85, 0.97]) + [4, 6, 0], 0, 255).astype(np.uint8)
     before = np.abs(image.astype(int) - other).mean()
-    after = np.abs(normalise(image, REFERENCE, Clahe()).astype(int) - normalise(other, REFERENCE, Clahe())).mean()
+    one, two = (normalise(Raster(each), REFERENCE, Clahe()).astype(int) for each in (image, other))
+    after = np.abs(one - two).mean()
     assert after < before / 3

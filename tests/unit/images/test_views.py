@@ -9,8 +9,9 @@ import pytest
 
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.foreground import stained_mask
-from leukoflow.images.geometry import letterbox, letterboxed, paint_out, stretched
+from leukoflow.core.geometry import Box, letterbox, letterboxed, paint_out
+from leukoflow.core.picture import Picture, Raster
+from leukoflow.images.geometry import stretched
 from leukoflow.images.views import FLAT, render_view
 
 KINDS = ["plain", "normalised", "grey", "background", "masked"]
@@ -40,19 +41,23 @@ CELLS = discs(WHITE_CELLS, 16).astype(np.uint16) * 3
 NONE = np.zeros((32, 32), np.uint16)
 
 
+def view_of(image: np.ndarray, view: View, bar: Box | None = None, cells: np.ndarray | None = None) -> np.ndarray:
+    return render_view(Picture(Raster(image), bar), view, cells)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(224, 224), (768, 1024), (300, 17), (1, 300), (1, 1), (40, 40)])
 def test_every_view_of_every_shape_is_a_square_uint8_image(kind, shape):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     cells = np.random.default_rng(1).integers(0, 5, (64, 64), dtype=np.uint16)
-    result = render_view(image, View(kind=kind, size=96), (1, 2, 9, 9), cells)
+    result = view_of(image, View(kind=kind, size=96), (1, 2, 9, 9), cells)
     assert result.shape == (96, 96, 3) and result.dtype == np.uint8
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_blank_image_holds_no_cells(kind, level):
-    result = render_view(np.full((60, 80, 3), level, np.uint8), View(kind=kind, size=64), None, NONE)
+    result = view_of(np.full((60, 80, 3), level, np.uint8), View(kind=kind, size=64), None, NONE)
     assert np.ptp(result, axis=(0, 1)).max() <= 1
 
 
@@ -60,18 +65,18 @@ def test_the_image_is_not_changed_in_place():
     image = smear()
     copy = image.copy()
     for kind in KINDS:
-        render_view(image, View(kind=kind), (190, 190, 220, 220), NONE)
+        view_of(image, View(kind=kind), (190, 190, 220, 220), NONE)
     assert np.array_equal(image, copy)
 
 
 def test_plain_at_native_size_is_the_image_itself():
-    assert np.array_equal(render_view(smear(), View(kind="plain"), None), smear())
+    assert np.array_equal(view_of(smear(), View(kind="plain"), None), smear())
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3))])
 def test_anything_but_rgb_bytes_is_refused(wrong):
     with pytest.raises(LeukoFlowError, match=r"uint8 \[H, W, 3\]"):
-        render_view(wrong, View(kind="plain"), None)
+        view_of(wrong, View(kind="plain"), None)
 
 
 def test_letterbox_keeps_the_aspect_and_pads_with_background():
@@ -129,10 +134,10 @@ def test_the_scale_bar_disappears_and_nothing_else_changes(colour):
 def test_the_bar_of_a_large_image_disappears_from_its_rendition():
     image = np.full((768, 1024, 3), GROUND, np.uint8)
     cv2.circle(image, (300, 300), 60, (130, 90, 180), -1)
-    clean = render_view(image, View(kind="plain"), None)
+    clean = view_of(image, View(kind="plain"), None)
     image[690:730, 880:1000] = (200, 0, 0)
-    assert np.abs(render_view(image, View(kind="plain"), None).astype(int) - clean).max() > 100
-    rendered = render_view(image, View(kind="plain"), (880, 690, 1000, 730))
+    assert np.abs(view_of(image, View(kind="plain"), None).astype(int) - clean).max() > 100
+    rendered = view_of(image, View(kind="plain"), (880, 690, 1000, 730))
     assert np.abs(rendered.astype(int) - clean).max() <= 2
 
 
@@ -153,14 +158,14 @@ def test_boxes_beyond_the_image_are_cut_off():
 
 def test_grey_is_luminance_three_times():
     image = smear()
-    result = render_view(image, View(kind="grey"), None).astype(float)
+    result = view_of(image, View(kind="grey"), None).astype(float)
     expected = image @ np.array([0.299, 0.587, 0.114])
     assert np.abs(result - expected[..., None]).max() <= 1
 
 
 def test_masked_shows_white_cells_and_nothing_else():
     image = smear()
-    result = render_view(image, View(kind="masked"), None, CELLS)
+    result = view_of(image, View(kind="masked"), None, CELLS)
     assert np.array_equal(result[discs(WHITE_CELLS, 11)], image[discs(WHITE_CELLS, 11)])
     assert (result[~discs(WHITE_CELLS, 18)] == FLAT).all()
 
@@ -170,13 +175,13 @@ def test_masked_hides_the_background_colour():
     other = image.copy()
     other[~discs([*WHITE_CELLS, *RED_CELLS], 20)] -= 6
     outside = ~discs(WHITE_CELLS, 18)
-    first, second = (render_view(each, View(kind="masked"), None, CELLS)[outside] for each in (image, other))
+    first, second = (view_of(each, View(kind="masked"), None, CELLS)[outside] for each in (image, other))
     assert np.array_equal(first, second)
 
 
 def test_background_shows_no_cell_and_keeps_the_ground():
     image = smear()
-    result = render_view(image, View(kind="background"), None, CELLS)
+    result = view_of(image, View(kind="background"), None, CELLS)
     assert np.abs(result.astype(int) - GROUND).max() <= 4
     ground = ~discs([*WHITE_CELLS, *RED_CELLS], 22)
     assert np.array_equal(result[ground], image[ground])
@@ -186,19 +191,19 @@ def test_an_image_without_white_cells_is_masked_to_nothing():
     image = np.full((224, 224, 3), GROUND, np.uint8)
     for centre in RED_CELLS:
         cv2.circle(image, centre, 9, (188, 190, 200), -1)
-    assert (render_view(image, View(kind="masked"), None, NONE) == FLAT).all()
+    assert (view_of(image, View(kind="masked"), None, NONE) == FLAT).all()
 
 
 def test_masks_of_another_size_lie_where_the_cells_are():
     small = cv2.resize(CELLS, (112, 112), interpolation=cv2.INTER_NEAREST)
-    one, two = (render_view(smear(), View(kind="masked"), None, each) for each in (CELLS, small))
+    one, two = (view_of(smear(), View(kind="masked"), None, each) for each in (CELLS, small))
     assert ((one == FLAT).all(axis=2) != (two == FLAT).all(axis=2)).mean() < 0.01
 
 
 @pytest.mark.parametrize("kind", ["masked", "background"])
 def test_views_of_cells_need_label_maps(kind):
     with pytest.raises(LeukoFlowError, match="needs the label maps"):
-        render_view(smear(), View(kind=kind), None)
+        view_of(smear(), View(kind=kind), None)
 
 
 @pytest.mark.skipif("LEUKOFLOW_DATA" not in os.environ, reason="LEUKOFLOW_DATA names no folder of real images")
@@ -209,6 +214,6 @@ def test_white_cells_agree_with_expert_masks(cohort, least):
     for mask_file in sorted((folder / "masks").iterdir())[::9]:
         (image_file,) = (folder / "images").glob(f"{mask_file.stem}.*")
         expert = cv2.imread(str(mask_file), cv2.IMREAD_GRAYSCALE) > 64
-        ours = stained_mask(cv2.cvtColor(cv2.imread(str(image_file)), cv2.COLOR_BGR2RGB))
+        ours = Raster(cv2.cvtColor(cv2.imread(str(image_file)), cv2.COLOR_BGR2RGB)).stained
         scores.append(2 * (ours & expert).sum() / max(1, ours.sum() + expert.sum()))
     assert np.mean(scores) > least

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from leukoflow.config.views import View
-from leukoflow.images.geometry import content_box, letterboxed
+from leukoflow.core.geometry import content_box, letterboxed
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.images.views import FLAT, render_view, resized_mask
 
 SIDE = st.integers(1, 40)
@@ -20,9 +21,9 @@ BARS = st.tuples(*[st.integers(-5, 45)] * 4)
 @given(IMAGES, CELLS, SIZES, st.sampled_from(["plain", "normalised", "grey", "background", "masked"]), BARS)
 def test_a_view_is_a_square_picture_and_the_same_each_time(image, cells, size, kind, bar) -> None:
     view, before = View(kind=kind, size=size), image.copy()
-    made = render_view(image, view, bar, cells)
+    made = render_view(Picture(Raster(image), bar), view, cells)
     assert made.shape == (size, size, 3) and made.dtype == np.uint8
-    assert (made == render_view(image, view, bar, cells)).all()
+    assert (made == render_view(Picture(Raster(image), bar), view, cells)).all()
     assert (image == before).all()
     if kind == "grey":
         assert (made == made[..., :1]).all()
@@ -31,8 +32,8 @@ def test_a_view_is_a_square_picture_and_the_same_each_time(image, cells, size, k
 @settings(max_examples=60, deadline=None)
 @given(IMAGES, CELLS, SIZES)
 def test_masked_shows_the_cells_and_nothing_else(image, cells, size) -> None:
-    plain, inside = render_view(image, View(kind="plain", size=size)), resized_mask(cells > 0, size)
-    made = render_view(image, View(kind="masked", size=size), None, cells)
+    plain, inside = render_view(Picture(Raster(image)), View(kind="plain", size=size)), resized_mask(cells > 0, size)
+    made = render_view(Picture(Raster(image)), View(kind="masked", size=size), cells)
     assert (made[inside] == plain[inside]).all() and (made[~inside] == FLAT).all()
 
 

@@ -12,8 +12,10 @@ from leukoflow.cohorts import synthetic
 from leukoflow.cohorts.optics import FIELD
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.foreground import foreground_mask
-from leukoflow.quality.scale import CONFIDENT, assumed_um_per_pixel, red_cell_scale, red_cells, settle, summarise
+from leukoflow.core.foreground import foreground_mask, stained_mask
+from leukoflow.core.picture import Raster
+from leukoflow.quality.measure import measure
+from leukoflow.quality.scale import CONFIDENT, Scale, assumed_um_per_pixel, red_cell_scale, red_cells, settle, summarise
 
 GROUND, RED, PALE, WHITE = (240, 238, 230), (200, 165, 160), (228, 212, 206), (120, 70, 160)
 REAL = os.environ.get("LEUKOFLOW_DATA")
@@ -31,6 +33,10 @@ def smear(middles, diameter: float, side: int = 224, oval: float = 1.0, ring: bo
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
 
 
+def scale_of(image: np.ndarray) -> Scale:
+    return measure(image).scale
+
+
 def lattice(step: int, side: int = 224, edge: int = 20) -> list[tuple[int, int]]:
     return [(x, y) for x in range(edge, side - edge, step) for y in range(edge, round(0.65 * side), step)]
 
@@ -39,7 +45,7 @@ def lattice(step: int, side: int = 224, edge: int = 20) -> list[tuple[int, int]]
 @pytest.mark.parametrize("form", [{}, {"ring": True}, {"oval": 1.33}])
 def test_diameter_of_separate_cells(diameter: int, form: dict) -> None:
     middles = lattice(34)
-    found = red_cell_scale(smear(middles, diameter, **form))
+    found = scale_of(smear(middles, diameter, **form))
     # The outline is known to a fraction of a pixel, the thin rim of a small ring less well.
     assert found.diameter_px == pytest.approx(diameter, rel=0.05, abs=1.0 if form.get("ring") else 0.5)
     assert found.cells >= 0.9 * len(middles) and found.confidence > 0.9 and found.spread < 0.05
@@ -49,52 +55,51 @@ def test_diameter_of_separate_cells(diameter: int, form: dict) -> None:
 @pytest.mark.parametrize("gap", [0.7, 0.85, 0.98])
 def test_cells_in_chains_count_and_do_not_seem_larger(gap: float) -> None:
     middles = [(20 + 18 * gap * k, y) for k in range(8) for y in (20, 60, 100, 140)]
-    found = red_cell_scale(smear(middles, 18))
+    found = scale_of(smear(middles, 18))
     assert found.cells >= 8 and found.diameter_px == pytest.approx(18, rel=0.06)
 
 
 def test_a_clump_is_not_a_cell() -> None:
     clump = [(60 + 11 * a, 60 + 11 * b) for a in range(8) for b in range(6)]
-    assert red_cell_scale(smear(clump, 18)).confidence < CONFIDENT
+    assert scale_of(smear(clump, 18)).confidence < CONFIDENT
 
 
 def test_cut_cells_and_white_cells_are_left_out() -> None:
     image = smear([(k, 0) for k in range(10, 220, 30)] + [(112, 112)], 18)
-    middles, diameters = red_cells(image, foreground_mask(image))
+    middles, diameters = red_cells(image, foreground_mask(image), Raster(image).stained)
     assert np.allclose(middles, [[112, 112]], atol=1) and diameters == pytest.approx([18], rel=0.06)
-    assert red_cell_scale(image).cells == 0
+    assert scale_of(image).cells == 0
 
 
 def test_large_images_are_measured_in_their_own_pixels() -> None:
     image = smear(lattice(34), 18)
     large = cv2.resize(image, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
-    assert red_cell_scale(large).diameter_px == pytest.approx(72, rel=0.05)
-    assert red_cell_scale(large, foreground_mask(large)).diameter_px == pytest.approx(72, rel=0.05)
+    assert scale_of(large).diameter_px == pytest.approx(72, rel=0.05)
 
 
 def test_the_given_foreground_is_what_counts() -> None:
     image = smear(lattice(34), 18)
     left = foreground_mask(image)
     left[:, 112:] = False
-    assert 3 <= red_cell_scale(image, left).cells < 0.6 * red_cell_scale(image).cells
+    assert 3 <= red_cell_scale(image, left, stained_mask(image, left)).cells < 0.6 * scale_of(image).cells
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (64, 64), (600, 3)])
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_nothing_is_measured_in_a_blank_image(shape: tuple[int, int], level: int) -> None:
-    found = red_cell_scale(np.full((*shape, 3), level, np.uint8))
+    found = scale_of(np.full((*shape, 3), level, np.uint8))
     assert found.cells == 0 and found.confidence == 0 and np.isnan(found.um_per_pixel) and np.isnan(found.spread)
 
 
 def test_noise_gives_no_confident_scale() -> None:
     rng = np.random.default_rng(0)
     for _ in range(5):
-        assert red_cell_scale(rng.integers(0, 256, (128, 128, 3), dtype=np.uint8)).confidence < CONFIDENT
+        assert scale_of(rng.integers(0, 256, (128, 128, 3), dtype=np.uint8)).confidence < CONFIDENT
 
 
 def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(LeukoFlowError, match="uint8"):
-        red_cell_scale(np.zeros((8, 8), np.uint8))
+        scale_of(np.zeros((8, 8), np.uint8))
 
 
 def test_confidence_grows_with_number_and_agreement() -> None:
@@ -112,7 +117,7 @@ def test_synthetic_smears_of_known_scale(site: str, size: int) -> None:
     cohort = SyntheticCohort(kind="synthetic", images=24, site=site, size=size, seed=3)
     true = FIELD[site] / size
     drawings = [synthetic.draw(cohort, row).image for row in synthetic.rows(synthetic.plan(cohort))]
-    found = [each for each in map(red_cell_scale, drawings) if each.confidence >= CONFIDENT]
+    found = [each for each in map(scale_of, drawings) if each.confidence >= CONFIDENT]
     error = np.abs([each.um_per_pixel / true - 1 for each in found])
     assert len(found) >= 0.8 * len(drawings)
     assert np.median(error) < 0.05 and np.mean(error < 0.12) >= 0.9
@@ -139,7 +144,7 @@ def read(pattern: str, step: int = 1) -> list[np.ndarray]:
 def test_real_red_cells_have_the_size_seen_by_eye(
     pattern: str, step: int, low: float, high: float, share: float
 ) -> None:
-    found = [red_cell_scale(image) for image in read(pattern, step)]
+    found = [scale_of(image) for image in read(pattern, step)]
     sure = [each.diameter_px for each in found if each.confidence >= CONFIDENT]
     assert len(sure) >= share * len(found)
     assert np.mean([low <= each <= high for each in sure]) >= 0.9
@@ -147,7 +152,7 @@ def test_real_red_cells_have_the_size_seen_by_eye(
 
 @pytest.mark.skipif(not REAL, reason="LEUKOFLOW_DATA names no folder of real images")
 def test_pictures_without_red_cells_have_no_scale() -> None:
-    assert all(red_cell_scale(image).confidence < CONFIDENT for image in read("zheng_wbc/images/*.png", 6))
+    assert all(scale_of(image).confidence < CONFIDENT for image in read("zheng_wbc/images/*.png", 6))
 
 
 @pytest.mark.skipif(not REAL, reason="LEUKOFLOW_DATA names no folder of real images")
@@ -155,8 +160,8 @@ def test_a_field_has_one_scale_in_two_resolutions() -> None:
     ratios = []
     for image in read("hosseini_samples/unlabelled/*.jpg"):
         height, width = image.shape[:2]
-        whole = red_cell_scale(image)
-        squashed = red_cell_scale(cv2.resize(image, (224, 224), interpolation=cv2.INTER_AREA))
+        whole = scale_of(image)
+        squashed = scale_of(cv2.resize(image, (224, 224), interpolation=cv2.INTER_AREA))
         if min(whole.confidence, squashed.confidence) > 0.8:
             ratios.append(squashed.diameter_px / (whole.diameter_px * 224 / np.sqrt(width * height)))
     assert len(ratios) >= 4 and np.abs(np.log(ratios)).max() < 0.1
@@ -198,5 +203,6 @@ def test_two_sizes_share_a_field_or_a_pixel(fixed: str) -> None:
 def test_a_picture_of_foreground_alone_has_no_red_cells() -> None:
     """Every pixel would be as deep as the others, and compared with all of them."""
     image = np.full((224, 224, 3), (231, 150, 190), np.uint8)
-    found, diameters = red_cells(image, np.ones((224, 224), bool))
+    whole = np.ones((224, 224), bool)
+    found, diameters = red_cells(image, whole, stained_mask(image, whole))
     assert found.shape == (0, 2) and diameters.shape == (0,)

@@ -10,9 +10,12 @@ from leukoflow.cohorts.synthetic import draw, encode, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.views import View
 from leukoflow.core.files import read_table, write_table
+from leukoflow.core.picture import Picture
 from leukoflow.images.io import read_image
 from leukoflow.images.shards import open_shards
-from leukoflow.runtime.pictures import seen
+from leukoflow.images.sources import read_picture, sources
+from leukoflow.images.views import render_view
+from leukoflow.runtime.pictures import measured
 from leukoflow.steps import manifest, measure, render
 
 MOST = 100_000
@@ -27,6 +30,14 @@ def step(main, folder: Path, options: dict[str, str], aspect: float | None) -> N
     }  # fmt: skip
     arguments = [part for name, value in options.items() for part in (name, value or str(folder / str(known[name])))]
     assert not main(arguments + (["--aspect", str(aspect)] if aspect else []))
+
+
+def assert_alike(one: Picture, other: Picture) -> None:
+    """The same in every part; a scale of its own is also that of the table."""
+    assert (one.bar, one.content) == (other.bar, other.content)
+    assert not one.scale_known or one.um_per_pixel == pytest.approx(other.um_per_pixel)
+    for name in ("pixels", "background", "foreground", "stained", "balanced"):
+        assert np.array_equal(getattr(one.raster, name), getattr(other.raster, name)), name
 
 
 @pytest.mark.parametrize("kind", ["plain", "normalised", "grey"])
@@ -54,7 +65,12 @@ def test_a_file_is_seen_as_in_training(tmp_path: Path, kind: str, aspect: float 
     files, shards = read_table(tmp_path / "files.parquet"), open_shards([str(tmp_path / "view.npy")])
     assert len(files) == len(shards) == 12 and files["bar_x0"].notna().sum() >= 2
     trained_on = shards.gather(shards.rows_of(files["image_id"]))
-    for path, picture in zip(files["path"], trained_on, strict=True):
-        image = read_image(tmp_path / "files" / path, MOST)
-        assert np.array_equal(seen(image, aspect, with_scale=False).picture(view), picture), path
+    for source, rendered in zip(sources(tmp_path / "files", files), trained_on, strict=True):
+        known, new = (
+            read_picture(source, MOST),
+            measured(read_image(source.path, MOST), aspect, with_scale=True).picture,
+        )
+        assert_alike(new, known)
+        assert_alike(new.rendition(96), known.rendition(96))
+        assert np.array_equal(render_view(new, view), rendered), source.path
     assert pd.Series([picture.tobytes() for picture in trained_on]).is_unique

@@ -16,8 +16,9 @@ from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
+from leukoflow.core.geometry import content_box, letterbox
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.core.shards import shard_slice
-from leukoflow.images.geometry import content_box, letterbox
 from leukoflow.steps import gather_cells
 from leukoflow.steps import measure_cells as step
 
@@ -83,12 +84,14 @@ def test_every_cell_is_measured_as_the_library_does(cohort, drawings):
     assert table.columns.tolist() == ["image_id", *PLACE, "um_per_pixel", *FEATURE_NAMES]
     # The longer side, 192 pixels, becomes 160; the picture lies between rows 17 and 142 of the square.
     scale = SCALE * 192 / SIZE
-    assert table["um_per_pixel"].to_numpy() == pytest.approx(scale)
     content = (0, 17, SIZE, 142)
+    assert table["um_per_pixel"].to_numpy() == pytest.approx(scale)
     expected = [
         {"image_id": f"image {number}.png", **row}
         for number, (image, mask) in enumerate(drawings)
-        for row in measure_cells(letterbox(image, SIZE), fit_map(mask, SIZE), scale, content)
+        for row in measure_cells(
+            Picture(Raster(letterbox(image, SIZE)), um_per_pixel=scale, placed=content), fit_map(mask, SIZE)
+        )
     ]
     frame = pd.DataFrame(expected)
     assert len(table) == len(frame) > 10

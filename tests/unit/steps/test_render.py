@@ -11,6 +11,7 @@ import pytest
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.images.shards import open_shards
 from leukoflow.images.views import render_view
 from leukoflow.steps.render import main
@@ -63,7 +64,8 @@ def test_shards_hold_every_image_of_the_manifest_once(cohort):
     opened = open_shards([render(cohort, shard, 3) for shard in range(3)])
     assert list(opened.image_ids) == read_table(cohort / "files.parquet")["image_id"].tolist()
     view = View(kind="plain", size=32)
-    expected = [render_view(image(number), view, (40, 30, 52, 36) if number == 2 else None) for number in range(COUNT)]
+    bars = [(40, 30, 52, 36) if number == 2 else None for number in range(COUNT)]
+    expected = [render_view(Picture(Raster(image(number)), bar), view) for number, bar in enumerate(bars)]
     assert np.array_equal(opened.gather(range(COUNT)), expected)
 
 

@@ -18,6 +18,7 @@ from leukoflow.config.segmentation import Segmentation, SegmenterTraining
 from leukoflow.config.splits import Splits
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.picture import Raster
 from leukoflow.steps import annotate, manifest, measure, score_segmenter, segment, synthesise, train_segmenter
 from leukoflow.steps.annotate import Annotation
 from leukoflow.steps.score_segmenter import Scoring
@@ -212,7 +213,7 @@ def test_empty_masks_have_no_dice_and_are_counted(cohort: Path, segmenters: dict
     rules = thresholds_of(read_json(folder / "segmenter.json")["thresholds"])
     each = []
     for row in tested[2:]:
-        found, truth = segment_by_threshold(np.load(source / "images.npy")[row], rules) > 0, parts[row] > 0
+        found, truth = segment_by_threshold(Raster(np.load(source / "images.npy")[row]), rules) > 0, parts[row] > 0
         each.append(2 * (found & truth).sum() / (found.sum() + truth.sum()))
     assert dice["value"] == pytest.approx(np.mean(each))
 

@@ -1,0 +1,96 @@
+"""A picture: its pixels, what is found in them, its scale bar and its physical scale, each of which is found once.
+
+Steps and exported models hand on the same value, from the file to the cells. `quality.measure` makes it of an image
+that is new, `images.sources` of an image of a cohort, whose scale bar and scale were measured before.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from leukoflow.core.foreground import background_colour, check_rgb, foreground_mask, stained_mask, white_balanced
+from leukoflow.core.geometry import Box, content_box, letterbox, letterboxed, paint_out
+
+T = TypeVar("T")
+
+
+class _Once(Generic[T]):
+    """A property that is found once: `cached_property` without its lock, by which threads of Python 3.11 would wait for
+    each other's pictures."""
+
+    def __init__(self, find: Callable[[Any], T]) -> None:
+        self.find, self.__doc__ = find, find.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> T:
+        found = vars(instance)[self.find.__name__] = self.find(instance)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """Pixels, and what is found in them when it is first asked for. LeukoFlowError if they are not uint8 [H, W, 3]."""
+
+    pixels: np.ndarray
+    """uint8 [H, W, 3], RGB; never changed."""
+
+    def __post_init__(self) -> None:
+        check_rgb(self.pixels)
+
+    @_Once
+    def background(self) -> np.ndarray:
+        """Colour of the empty background, uint8 [3]. The foreground is found against that of blurred pixels, which
+        differs from this one by noise."""
+        return background_colour(self.pixels)
+
+    @_Once
+    def foreground(self) -> np.ndarray:
+        """Every cell, red or white: bool [H, W]."""
+        return foreground_mask(self.pixels)
+
+    @_Once
+    def stained(self) -> np.ndarray:
+        """White cells by their stain: bool [H, W]."""
+        return stained_mask(self.pixels, self.foreground)
+
+    @_Once
+    def balanced(self) -> np.ndarray:
+        """The pixels as under a white lamp, which the segmenter takes: uint8 [H, W, 3]."""
+        return white_balanced(self.pixels, self.background)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image, whole or as a rendition, and what is known of it."""
+
+    raster: Raster
+    bar: Box | None = None
+    """Box of a burnt-in scale bar in pixels; None if there is none, or none is left."""
+    um_per_pixel: float = float("nan")
+    """Physical scale; NaN if none was asked for."""
+    scale_known: bool = False
+    """Whether the scale was measured or given, in the image or its cohort; otherwise it is assumed."""
+    placed: Box | None = None
+    """Where the image lies in a square that it was letterboxed to; None if it was not."""
+    _renditions: "dict[int, Picture]" = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def content(self) -> Box:
+        """Where the image lies in the pixels: everywhere but in the padding of a rendition."""
+        height, width = self.raster.pixels.shape[:2]
+        return self.placed or (0, 0, width, height)
+
+    def rendition(self, size: int) -> "Picture":
+        """The picture letterboxed to a square of this side (pixels), its scale bar painted out. Made once a size."""
+        if size not in self._renditions:
+            height, width = self.raster.pixels.shape[:2]
+            pixels = letterbox(self.raster.pixels, size)
+            if self.bar is not None:
+                pixels = paint_out(pixels, letterboxed(self.bar, height, width, size))
+            # A square picture of this size is its own rendition, so that nothing is found in it again.
+            raster = self.raster if pixels is self.raster.pixels else Raster(pixels)
+            scale = self.um_per_pixel * max(height, width) / size
+            placed = content_box(height, width, size)
+            self._renditions[size] = Picture(raster, None, scale, self.scale_known, placed)
+        return self._renditions[size]
