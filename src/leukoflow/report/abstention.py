@@ -11,7 +11,7 @@ from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 from leukoflow.report.embed import Picture
-from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.report.grid import Cell, Grid, Row, grid, number, records
 from leukoflow.report.headlines import rows_of
 
 PLACE = ["cohort", "task", "view", "protocol", "model"]
@@ -94,10 +94,10 @@ def _share(row: Any, name: str = "value", low: str = "low", high: str = "high") 
     return number(row[name], words.percent(row[name]), limits)
 
 
-def _measures(part: pd.DataFrame) -> Callable[[str, float], Cell]:
-    """Looks up a measure at a level among one model's rows; a frame asked again and again would take seconds."""
+def _measures(part: Sequence[Mapping]) -> Callable[[str, float], Cell]:
+    """Looks up a measure at a level among one model's rows."""
     rows: dict[tuple[str, float], Any] = {}
-    for row in part.to_dict("records"):
+    for row in part:
         rows.setdefault((row["measure"], round(row["level"], 9)), row)
 
     def cell(measure: str, level: float) -> Cell:
@@ -113,11 +113,11 @@ def cost_grid(table: pd.DataFrame) -> Grid:
     coverages = sorted(own.loc[own["measure"] == "accuracy at coverage", "level"].unique(), reverse=True)
     accuracies = sorted(own.loc[own["measure"] == "coverage at accuracy", "level"].unique())
     rows = []
-    for _, part in own.groupby(PLACE, sort=False):
-        row, measure = part.iloc[0], _measures(part)
+    for part in records(own, *PLACE).values():
+        row, measure = part[0], _measures(part)
         cells = _start(row) + [measure("accuracy at coverage", each) for each in coverages]
         cells += [measure("coverage at accuracy", each) for each in accuracies]
-        areas = part.set_index("measure")["value"]
+        areas = {each["measure"]: each["value"] for each in part}
         cells += [number(areas[each], words.decimal(areas[each])) for each in ("aurc", "excess aurc")]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = START + [
@@ -133,8 +133,8 @@ def elsewhere_grid(table: pd.DataFrame) -> Grid | None:
     """What confidence thresholds chosen on validation do on test images and on external cohorts."""
     levels = sorted(table.loc[table["measure"] == "kept", "level"].unique())
     rows = []
-    for _, part in table.groupby([*PLACE, "target", "role"], sort=False):
-        row, measure = part.iloc[0], _measures(part)
+    for part in records(table, *PLACE, "target", "role").values():
+        row, measure = part[0], _measures(part)
         where = Cell(f"{row['target']}, {'without overlap' if row['subset'] != 'all' else row['role']}")
         cells = [*_start(row), where, measure("accuracy at coverage", 1.0)]
         for each in levels:
@@ -151,9 +151,9 @@ def sets_grid(table: pd.DataFrame) -> Grid:
     """Measured coverage and size of prediction sets."""
     whole, rows = table[table["class"] == ""], []
     within_classes = table[(table["method"] == "class-conditional") & (table["class"] != "")]
-    classes = dict(list(within_classes.groupby([*PLACE, "target", "level"])))
-    for _, part in whole.groupby([*PLACE, "target", "role", "level"], sort=False):
-        by_method = {row["method"]: row for row in part.to_dict("records")}
+    classes = records(within_classes, *PLACE, "target", "level")
+    for part in records(whole, *PLACE, "target", "role", "level").values():
+        by_method = {row["method"]: row for row in part}
         row, within = by_method["split"], by_method["class-conditional"]
         cells = [
             *_start(row),
@@ -176,11 +176,11 @@ def sets_grid(table: pd.DataFrame) -> Grid:
     return grid(caption + "correction asks, that class is in every set.", columns, rows)
 
 
-def _few(part: pd.DataFrame | None) -> Cell:
-    """The class with the fewest calibration images, marked where it has too few."""
+def _few(part: Sequence[Mapping] | None) -> Cell:
+    """The class with the fewest calibration images, marked if it has too few."""
     if part is None:
         return Cell(words.NONE)
-    fewest = part.sort_values("calibration", kind="stable").iloc[0]
+    fewest = min(part, key=lambda row: row["calibration"])
     text = f"{words.count(fewest['calibration'])} ({fewest['class']})"
     chip = f"needs {words.count(fewest['needed'])}" if fewest["calibration"] < fewest["needed"] else ""
     return Cell(text, key=float(fewest["calibration"]), chip=chip)
@@ -191,9 +191,9 @@ def novelty_grid(table: pd.DataFrame) -> Grid:
     shown = table[(table["role"] != "non-smear") | (table["kind"] == NON_SMEARS)]
     used = [name for name in SCORES if (shown["score"] == name).any()]
     rows = []
-    for _, part in shown.groupby([*PLACE, "role", "kind"], sort=False):
-        by_score = {row["score"]: row for row in part.to_dict("records")}
-        row = part.iloc[0]
+    for part in records(shown, *PLACE, "role", "kind").values():
+        by_score = {row["score"]: row for row in part}
+        row = part[0]
         cells = [*_start(row), Cell(row["kind"] if row["role"] != "test" else f"{row['kind']}, test")]
         for name in used:
             found = by_score.get(name)

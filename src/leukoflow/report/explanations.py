@@ -8,7 +8,7 @@ import pandas as pd
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.report.embed import Picture
-from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.report.grid import Cell, Grid, Row, grid, number, records
 
 FAMILIES = ("explain", "explain_scores")
 PANEL = ["cohort", "task", "view", "protocol"]
@@ -70,8 +70,7 @@ def explanations_section(
 def scores_of(part: pd.DataFrame) -> dict[tuple[str, str], Scores]:
     """Scores of each model and method, by name."""
     found: dict[tuple[str, str], Scores] = {}
-    for (model, method), own in part.groupby(["model", "method"], sort=False):
-        rows = own.to_dict("records")
+    for (model, method), rows in records(part, "model", "method").items():
         found[str(model), str(method)] = {
             row["score"]: {name: row[name] for name in ("value", "low", "high")} for row in rows
         }

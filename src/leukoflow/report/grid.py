@@ -1,8 +1,8 @@
 """Tables as the report shows them: text for the reader, a key for sorting."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -61,6 +61,14 @@ class Grid:
     def rest(self) -> tuple[Row, ...]:
         """The rows of a long table that are folded."""
         return self.rows[len(self.first) :]
+
+
+def records(table: pd.DataFrame, *keys: str) -> dict[tuple, list[dict[Hashable, Any]]]:
+    """The rows of a table by the values of columns, in their order; frames asked group by group would take minutes."""
+    groups: dict[tuple, list[dict[Hashable, Any]]] = {}
+    for row in table.dropna(subset=list(keys)).to_dict("records"):
+        groups.setdefault(tuple(row[name] for name in keys), []).append(row)
+    return groups
 
 
 def number(value: float, text: str, note: str = "") -> Cell:

@@ -12,7 +12,7 @@ from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding
-from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.report.grid import Cell, Grid, Row, grid, number, records
 from leukoflow.report.headlines import FEW_GROUPS, HELD_OUT
 
 LOOSE = "image"
@@ -88,8 +88,8 @@ def _external(part: pd.DataFrame) -> Grid | None:
 
 def _apart(part: pd.DataFrame, caption: str, target: str) -> Grid | None:
     rows = []
-    for _, trio in part[part["protocol"].notna()].groupby(["target", "protocol", "model"], sort=False):
-        by_part = {row["part"]: row for row in trio.to_dict("records")}
+    for trio in records(part, "target", "protocol", "model").values():
+        by_part = {row["part"]: row for row in trio}
         if "copies" not in by_part:
             continue
         copies, rest = by_part["copies"], by_part["rest"]

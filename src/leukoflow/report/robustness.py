@@ -10,7 +10,7 @@ from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 from leukoflow.report.embed import Picture
-from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.report.grid import Cell, Grid, Row, grid, number, records
 
 PANEL = ["cohort", "task", "view", "protocol"]
 FAMILIES = {
@@ -114,19 +114,22 @@ def _reads_cells(study: Study, model: str) -> bool:
 def sentences(table: pd.DataFrame) -> tuple[str, ...]:
     """What breaks each model of a panel, with the mildest level that does, and what it withstands."""
     found = []
-    for model, part in table.groupby("model", sort=False):
-        clean = part[(part["perturbation"] == "none") & (part["metric"] == "accuracy")]["value"].iloc[0]
+    by_metric = records(table, "model", "metric", "perturbation")
+    for model in table["model"].unique():
+        clean = by_metric[model, "accuracy", "none"][0]["value"]
         broken, held = [], []
-        for family in (name for name in FAMILIES if name in set(part["perturbation"])):
-            drops = part[(part["perturbation"] == family) & (part["metric"] == "drop")]
-            for side in (drops[drops["level"] < 0], drops[drops["level"] > 0]):
-                falls = side[(side["value"] >= BREAKS) & ~(side["low"] <= 0)].sort_values("value", kind="stable")
-                if len(falls):
+        for family in (name for name in FAMILIES if (model, "drop", name) in by_metric):
+            drops = by_metric[model, "drop", family]
+            for sign in (-1, 1):
+                side = [row for row in drops if sign * row["level"] > 0]
+                falls = [row for row in side if row["value"] >= BREAKS and not row["low"] <= 0]
+                if falls:
                     # The mildest level that breaks is that with the smallest fall.
-                    mildest = falls.to_dict("records")[0]
+                    mildest = min(falls, key=lambda row: row["value"])
                     left = words.percent(clean - mildest["value"])
-                    broken.append((side["value"].max(), f"{said(family, mildest['level'])} ({left})"))
-            if drops["value"].max() < HOLDS:
+                    most = max(row["value"] for row in side)
+                    broken.append((most, f"{said(family, mildest['level'])} ({left})"))
+            if max(row["value"] for row in drops) < HOLDS:
                 held.append(FAMILIES[family][0].lower() if family != "jpeg" else "JPEG")
         start = f"{model} ({words.percent(clean)} of these images unchanged)"
         broken.sort(key=lambda each: -each[0])
@@ -152,12 +155,13 @@ def worst(table: pd.DataFrame) -> Grid:
     present = [name for name in FAMILIES if name in set(accuracies["perturbation"])]
     summaries = [name for name in SUMMARIES if name in set(accuracies["perturbation"])]
     rows = []
-    for model, part in accuracies.groupby("model", sort=False):
+    by_change = records(accuracies, "model", "perturbation")
+    for model in accuracies["model"].unique():
         cells = [Cell(str(model))]
         for name in ("none", *summaries):
-            cells.append(_measured(part[part["perturbation"] == name].to_dict("records")[0]))
+            cells.append(_measured(by_change[model, name][0]))
         for family in present:
-            row = part[part["perturbation"] == family].sort_values("value", kind="stable").to_dict("records")[0]
+            row = min(by_change[model, family], key=lambda row: row["value"])
             cells.append(number(row["value"], words.percent(row["value"]), f"at {row['level']:g}"))
         rows.append(Row(tuple(cells), is_baseline(str(model))))
     columns = ["Model", "Unchanged", *(f"{SUMMARIES[name]} (mean)" for name in summaries)]
@@ -210,8 +214,8 @@ def sizes_grid(table: pd.DataFrame) -> Grid | None:
         return None
     rows = []
     keys = ["cohort", "task", "view", "protocol", "model", "share"]
-    for key, part in whole.groupby(keys, sort=False):
-        facts = {row["metric"]: row for row in part.to_dict("records")}
+    for key, part in records(whole, *keys).items():
+        facts = {row["metric"]: row for row in part}
         first = facts["accuracy"]
         cells = [Cell(str(key[4])), Cell(f"{key[0]}, {key[2]} view, {key[3]} split")]
         cells += [number(first["share"], words.percent(first["share"], 0))]
@@ -255,8 +259,8 @@ def remedies_grid(table: pd.DataFrame) -> Grid:
     """Accuracy of each model and view of an experiment less its reference's, in points, by kind of change."""
     rows = []
     kinds = [name for name in KINDS if name in set(table["perturbation"])]
-    for key, part in table.groupby(["model", "view", "protocol"], sort=False):
-        facts = {row["perturbation"]: row for row in part.to_dict("records")}
+    for key, part in records(table, "model", "view", "protocol").items():
+        facts = {row["perturbation"]: row for row in part}
         cells = [Cell(str(each)) for each in key]
         for name in kinds:
             row = facts[name]
