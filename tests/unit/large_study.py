@@ -10,8 +10,6 @@ from leukoflow.config.study import Study
 from leukoflow.core.runs import is_baseline
 
 COPIES = 63
-AS_THEY_ARE = ("robustness", "modules", "explanations")
-"""Tables that are not repeated: making their sections takes minutes and adds little to the page."""
 FAMILIES = ("confusion", "roc", "pr", "reliability", "reliability_classes", "confidence", "shortcuts", "robustness")
 """Families of figures that each panel has."""
 
@@ -25,9 +23,7 @@ def enlarged(fake: FakeStudy, tables: dict[str, pd.DataFrame]) -> tuple[Study, d
     experiment = whole["experiments"]["main"]
     experiment["models"] = [copy for name in experiment["models"] for copy in copies.get(name, [name])]
     experiment["views"] = list(fake.views)
-    larger = {
-        name: table if name in AS_THEY_ARE else _repeated(table, copies, fake.views) for name, table in tables.items()
-    }
+    larger = {name: _repeated(table, copies, fake.views) for name, table in tables.items()}
     return Study.model_validate(whole), larger
 
 
