@@ -109,7 +109,7 @@ def selective(sample: Sample, thresholds: dict[float, float], settings: Evaluati
     names = [("aurc", np.nan), ("excess aurc", np.nan)]
     names += [("accuracy at coverage", each) for each in coverages]
     names += [("coverage at accuracy", each) for each in asked.accuracies]
-    names += [(name, each) for each in thresholds for name in ("kept", "accuracy of kept")]
+    names += [(name, threshold) for threshold in thresholds for name in ("kept", "accuracy of kept")]
     rows: list[tuple] = []
     for (name, level), value, *limits in zip(names, known, low, high, strict=True):
         resampling = "groups"

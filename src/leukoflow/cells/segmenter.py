@@ -42,7 +42,7 @@ def probabilities(model: nn.Module, images: Sequence[Raster]) -> np.ndarray:
     The lamp's colour is taken out first. A pixel that is nucleus is also cell, so the first is at least the second.
     """
     device = next(model.parameters()).device
-    balanced = np.stack([each.balanced for each in images])
+    balanced = np.stack([image.balanced for image in images])
     x = to_input(torch.from_numpy(balanced), device).contiguous(memory_format=torch.channels_last)
     chance = torch.sigmoid(model(x).float())
     chance[:, 0] = torch.maximum(chance[:, 0], chance[:, 1])
@@ -58,7 +58,7 @@ def parts_map(chance: np.ndarray) -> np.ndarray:
 def predicted_parts(segmenter: nn.Module | Thresholds, images: Iterable[Raster]) -> Iterator[np.ndarray]:
     """Parts map uint8 [S, S] of each image [S, S], a batch at a time."""
     if isinstance(segmenter, Thresholds):
-        yield from (segment_by_threshold(each, segmenter) for each in images)
+        yield from (segment_by_threshold(image, segmenter) for image in images)
         return
     left = iter(images)
     while batch := list(islice(left, BATCH)):

@@ -44,7 +44,7 @@ class LeftOut:
         self._present = set(map(composed, present)) if self._pattern else set()
         self._masks = set(map(composed, named))
         if self._pattern:
-            self._masks |= {composed(mask_path(self._pattern, each, self.prefix)) for each in images}
+            self._masks |= {composed(mask_path(self._pattern, image, self.prefix)) for image in images}
         self._each = [(pattern, re.compile(fnmatch.translate(composed(pattern)))) for pattern in files.exclude]
         self._any = re.compile("|".join(each.pattern for _, each in self._each) or r"(?!)")
         self.unmatched = list(files.exclude)

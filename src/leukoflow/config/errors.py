@@ -61,7 +61,7 @@ def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterator[t
     name of a union's member)."""
     sections, entry = [model], False
     for part in location:
-        tagged = [each for each in sections if part in (_tag(each), each.__name__)]
+        tagged = [section for section in sections if part in (_tag(section), section.__name__)]
         # Of several sections pydantic names one first, by a tag that may also be a key (`folder` of a folder cohort).
         keyed = [] if tagged and len(sections) > 1 else sections
         field = next((each.model_fields[str(part)] for each in keyed if part in each.model_fields), None)

@@ -47,7 +47,7 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(cohorts, dict) or not isinstance(experiments, dict):
         return dict(config)
     # Lists, for what is not yet validated may have no hash.
-    trained = [each.get("cohort") for each in experiments.values() if isinstance(each, dict)]
+    trained = [experiment.get("cohort") for experiment in experiments.values() if isinstance(experiment, dict)]
     absent = [name for name, each in cohorts.items() if _is_absent(each) and name not in trained]
     if not absent:
         return dict(config)

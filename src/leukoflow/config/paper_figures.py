@@ -160,7 +160,7 @@ def _made(
 
 def _by_protocol(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
     protocols = dict.fromkeys(run.protocol for run in runs)
-    return {each: tuple(run for run in runs if run.protocol == each) for each in protocols}
+    return {protocol: tuple(run for run in runs if run.protocol == protocol) for protocol in protocols}
 
 
 def _external(study: Study, place: _Place, targets: Mapping[Run, Sequence[str]]) -> tuple[list[Shown], str]:
@@ -184,7 +184,7 @@ def _ablation(study: Study, place: _Place) -> tuple[list[Shown], str]:
     for name in dict.fromkeys(run.model for run in place.every):
         groups.setdefault(_apart_from(study.models[name], place.figure.varies), []).append(name)
     main = {run.model for run in place.runs}
-    several = [each for each in groups.values() if len(each) > 1]
+    several = [group for group in groups.values() if len(group) > 1]
     if not several:
         varied = ", ".join(place.figure.varies)
         return [], f"this study has no two models that differ in nothing but {varied}"
@@ -250,7 +250,7 @@ def _of_one_view(study: Study, paper: Paper, runs: Sequence[Run]) -> list[Run]:
     """The runs of one cohort and view: the paper's own cohort, then where a model has the published options, then where
     most models are, then a plain view, then the first."""
     places = list(dict.fromkeys((run.cohort, run.view) for run in runs))
-    published = [each.options for each in paper.numbers if each.architecture]
+    published = [number.options for number in paper.numbers if number.architecture]
 
     def rank(place: tuple[str, str]) -> tuple[bool, bool, int, bool]:
         models = {run.model for run in runs if (run.cohort, run.view) == place}
@@ -270,7 +270,7 @@ def main_models(study: Study, paper: Paper, runs: Sequence[Run]) -> list[str]:
     """Of each architecture of the paper the model that stands for it: options and recipe as published, where any is."""
     found = []
     for architecture in paper.architectures:
-        wanted = [each.options for each in paper.numbers if each.architecture == architecture]
+        wanted = [number.options for number in paper.numbers if number.architecture == architecture]
         candidates = []
         for place, name in enumerate(dict.fromkeys(run.model for run in runs)):
             model = study.models[name]

@@ -169,7 +169,7 @@ class Paper(Section):
     @property
     def trained_on(self) -> list[str]:
         """Keys of the datasets that its systems are trained on."""
-        return list(dict.fromkeys(each.dataset for each in self.numbers))
+        return list(dict.fromkeys(number.dataset for number in self.numbers))
 
     def dataset_of(self, name: str, cohort: Cohort) -> str | None:
         """Key of the dataset that a study's cohort is: downloaded from the same address, or else of its name; None for
@@ -204,8 +204,14 @@ def headlines(architecture: str, options: dict, dataset: str | None = None) -> d
     """Figures for key `published` of a model: by task, those of the leaderboard's metrics on a paper's own images."""
     found: dict[str, dict[str, float]] = {}
     for paper in papers().values():
-        for each in paper.numbers:
-            fits = each.architecture == architecture and each.options == options and each.target is None
-            if fits and not each.label and each.task and each.metric in METRICS and dataset in (None, each.dataset):
-                found.setdefault(each.task, {}).setdefault(each.metric, each.value)
+        for number in paper.numbers:
+            fits = number.architecture == architecture and number.options == options and number.target is None
+            if (
+                fits
+                and not number.label
+                and number.task
+                and number.metric in METRICS
+                and dataset in (None, number.dataset)
+            ):
+                found.setdefault(number.task, {}).setdefault(number.metric, number.value)
     return found

@@ -87,7 +87,7 @@ def _section(model: type[BaseModel]) -> list[str]:
     for name, field in model.model_fields.items():
         meaning = " ".join((field.description or "").split())
         cells = (f"`{name}`", _type(field.annotation) + _range(field), _default(field), meaning)
-        lines.append("| " + " | ".join(each.replace("|", "\\|") for each in cells) + " |")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return [*lines, ""]
 
 
@@ -103,12 +103,12 @@ def _type(annotation: Any) -> str:
     if origin is dict:
         return f"mapping of name to {_type(parts[1])}"
     if origin in (tuple, list):
-        whole = [each for each in parts if each is not ...]
+        whole = [part for part in parts if part is not ...]
         return f"list of {_type(whole[0])}" if len(whole) == 1 else f"list of {len(whole)} {_type(whole[0])}"
     if origin in (Union, UnionType):
-        return " or ".join(_type(each) for each in parts)
+        return " or ".join(_type(part) for part in parts)
     if getattr(origin, "__name__", "") == "Literal" or str(origin) == "typing.Literal":
-        return " or ".join(f"`{each}`" for each in parts)
+        return " or ".join(f"`{part}`" for part in parts)
     if hasattr(annotation, "__metadata__"):
         return _type(annotation.__origin__)
     if annotation is type(None):

@@ -63,7 +63,7 @@ class Study(Section):
         if not isinstance(given, dict):
             return given
         parts: list[Any] = [given.get(name, {}) for name in ("models", "recipes", "experiments")]
-        if not all(isinstance(each, dict) for each in parts):
+        if not all(isinstance(part, dict) for part in parts):
             return given
         models, recipes, experiments = dict(parts[0]), parts[1], dict(parts[2])
         for name, experiment in parts[2].items():
@@ -105,14 +105,16 @@ class Study(Section):
 
 def exportable(study: Study, model: str) -> str:
     """Why a model cannot be exported, in one line; empty where it can."""
-    known = {name for each in study.experiments.values() for name in each.models}
+    known = {name for experiment in study.experiments.values() for name in experiment.models}
     if model not in known:
         return f"{model!r} is a model of no experiment{nearest(model, known)}"
     if study.models[model].features:
         return f"{model} reads features of other networks and cannot be exported; name networks that read pictures"
     if is_baseline(study.models[model].architecture):
         return f"{model} is the colour baseline, no network, and cannot be exported; name networks"
-    views = [view for each in study.experiments.values() if model in each.models for view in each.views]
+    views = [
+        view for experiment in study.experiments.values() if model in experiment.models for view in experiment.views
+    ]
     if not any(study.views[view].kind in WHOLE for view in views):
         return f"{model} is trained on no view of whole pictures ({', '.join(WHOLE)}) and cannot be exported"
     return ""

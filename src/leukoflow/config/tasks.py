@@ -28,7 +28,7 @@ class Task(Section):
         found: dict[str, set[int | None]] = {name: set() for name in self.classes}
         for label, name in (self.labels or {name: name for name in self.classes}).items():
             found[name].add(other.class_of(label))
-        whole = tuple(each for places in found.values() if len(places) == 1 for each in places if each is not None)
+        whole = tuple(place for places in found.values() if len(places) == 1 for place in places if place is not None)
         return whole if len(whole) == len(self.classes) > len(other.classes) else None
 
     def class_of(self, label: str | None) -> int | None:

@@ -80,7 +80,7 @@ def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
     groups: dict[str, list[str]] = {}
     for name in set(names):
         groups.setdefault(skeleton(name), []).append(name)
-    return sorted(tuple(sorted(each)) for each in groups.values() if len(each) > 1)
+    return sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
 
 
 def shown(text: str) -> str:

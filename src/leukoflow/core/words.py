@@ -64,7 +64,7 @@ def _scaled(value: float, units: Sequence[tuple[str, float]]) -> str:
         return f"0\N{NO-BREAK SPACE}{units[0][0]}"
     # 999.6 ms would be written as 1,000 ms: the unit is chosen by the rounded value.
     rounded = abs(float(f"{value:.3g}"))
-    name, size = next((each for each in reversed(units) if rounded >= each[1]), units[0])
+    name, size = next((unit for unit in reversed(units) if rounded >= unit[1]), units[0])
     return f"{significant(value / size)}\N{NO-BREAK SPACE}{name}"
 
 

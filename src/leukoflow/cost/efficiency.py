@@ -77,7 +77,7 @@ def efficiency(
     means["runs"] = grouped.size().to_numpy()
     by_network = _by_network(measured)
     of_rows = [by_network[each] for each in means[NETWORK].itertuples(index=False, name=None)]
-    means = means.join(pd.DataFrame([_costs(each) for each in of_rows], index=means.index))
+    means = means.join(pd.DataFrame([_costs(row) for row in of_rows], index=means.index))
     _take_the_whole_way(means, of_rows)
     counts = ("parameters", "trainable", "buffers", "bytes", "macs", "batch", "gpu_batch", "classifier_inputs")
     for name in (*counts, "classifier_parameters", "classifier_bytes", "classifier_macs"):
@@ -115,7 +115,7 @@ def _run_row(run: Run, facts: Mapping[str, Any], history: pd.DataFrame | None) -
 
 def _costs(measured: Measured) -> dict[str, Any]:
     """What measuring has found of one network."""
-    macs = sum(each.macs for each in measured.layers)
+    macs = sum(layer.macs for layer in measured.layers)
     row: dict[str, Any] = {"buffers": measured.buffers, "bytes": measured.bytes}
     row |= {"macs": macs if measured.layers else np.nan, "gpu": ""}
     for prefix, rows in (

@@ -32,15 +32,15 @@ def energy(layers: Sequence[Layer], rates: Mapping[str, float]) -> dict[str, flo
     fire at the mean of the other rates (`between` says `assumed`). `energy_twin_uj`: the same layers without spikes,
     run once. `break_even_rate`: the mean rate at which spikes cost what the twin does; empty where none does.
     """
-    macs = sum(each.macs for each in layers)
+    macs = sum(layer.macs for layer in layers)
     if not rates:
         return {"steps": 1, "macs": macs, "macs_on_values": macs, "energy_uj": _uj(macs, 0), "between": ""}
-    steps = max(each.steps for each in layers)
+    steps = max(layer.steps for layer in layers)
     on_values, sops = _split(layers, rates)
-    once = sum(each.macs for each in layers if each.steps == 1)
-    twin = sum(each.macs // each.steps for each in layers)
-    pointwise = [each for each in layers if each.kind == POINTWISE]
-    others = [each for each in layers if each.kind != POINTWISE]
+    once = sum(layer.macs for layer in layers if layer.steps == 1)
+    twin = sum(layer.macs // layer.steps for layer in layers)
+    pointwise = [layer for layer in layers if layer.kind == POINTWISE]
+    others = [layer for layer in layers if layer.kind != POINTWISE]
     measured = [rates[each.given] for each in pointwise if each.given != VALUES]
     between_rate = float(np.mean(measured or list(rates.values())))
     rest, rest_sops = _split(others, rates)
@@ -66,8 +66,8 @@ def energy(layers: Sequence[Layer], rates: Mapping[str, float]) -> dict[str, flo
 
 def _split(layers: Sequence[Layer], rates: Mapping[str, float]) -> tuple[int, float]:
     """MACs of the layers that are given values, SOPs of those that are given spikes."""
-    on_values = sum(each.macs for each in layers if each.given == VALUES)
-    return on_values, sum(each.macs * rates[each.given] for each in layers if each.given != VALUES)
+    on_values = sum(layer.macs for layer in layers if layer.given == VALUES)
+    return on_values, sum(layer.macs * rates[layer.given] for layer in layers if layer.given != VALUES)
 
 
 def _uj(macs: float, additions: float) -> float:

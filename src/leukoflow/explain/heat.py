@@ -180,8 +180,8 @@ def _positions(weights: list[Tensor], images: Tensor, rollout: bool) -> Tensor:
     if rollout:
         one = torch.eye(gathered.shape[1], device=gathered.device)
         gathered = one.expand_as(gathered)
-        for each in weights:
-            gathered = (each + one) / 2 @ gathered
+        for weight in weights:
+            gathered = (weight + one) / 2 @ gathered
     height, width, first = _raster(gathered.shape[1], images)
     # The class token is classified where there is one, the mean over tokens elsewhere.
     row = gathered[:, 0] if first else gathered.mean(dim=1)

@@ -45,7 +45,7 @@ def card(facts: Export, study: Study) -> str:
         "Comparing methods, teaching, and finding out on your own images where such a model fails. Not for screening, "
         "triage, diagnosis or treatment, and not for images of other stains, tissues or microscopes than those below.",
         "## What the audits found",
-        "\n".join(f"- {literal(each)}" for each in facts.findings),
+        "\n".join(f"- {literal(finding)}" for finding in facts.findings),
         "## What it learnt from",
         _data(facts, study),
         "## Results",
@@ -59,7 +59,7 @@ def card(facts: Export, study: Study) -> str:
         "## Use",
         f"```sh\nleukoflow predict IMAGES --model {_folder(facts)} --output answers.csv\n"
         f"leukoflow serve {_folder(facts)}\n```",
-        f"Licences of the data and weights: `LICENCES.md`. Files: {', '.join(FILES[each] for each in facts.files)}.",
+        f"Licences of the data and weights: `LICENCES.md`. Files: {', '.join(FILES[file] for file in facts.files)}.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -173,7 +173,7 @@ def write_examples(folder: Path, exported: Exported, images: np.ndarray, y: np.n
         if len(images)
         else np.empty((0, 1), np.float32),
         "labels": np.asarray(y, np.int64),
-        "offsets": np.cumsum([0, *(len(each) for each in pictures)], dtype=np.int64),
+        "offsets": np.cumsum([0, *(len(picture) for picture in pictures)], dtype=np.int64),
         "thumbnails": np.concatenate(pictures) if pictures else np.empty(0, np.uint8),
     }
     save_tensors(folder / FILES["examples"], {name: torch.tensor(value) for name, value in tensors.items()})

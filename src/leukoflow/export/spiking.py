@@ -33,8 +33,8 @@ def over_steps(network: nn.Module, x: Tensor) -> Tensor:
     steps = [x]
     for block in (network.stem, *network.stages, network.refinement):
         steps = _through(block, steps)
-    steps = _through(network.head, [each.mean(dim=(2, 3)) for each in steps])
-    return torch.stack([network.classifier(each) for each in steps]).mean(dim=0)
+    steps = _through(network.head, [step.mean(dim=(2, 3)) for step in steps])
+    return torch.stack([network.classifier(step) for step in steps]).mean(dim=0)
 
 
 def fold_norms(network: nn.Module, keep: nn.Module | None) -> None:
@@ -55,12 +55,12 @@ def _through(block: nn.Module, steps: list[Tensor]) -> list[Tensor]:
     scales: list[Tensor] | None = None
     for layer, following in zip(layers, [*layers[1:], None], strict=True):
         if isinstance(layer, SqueezeExcitation) and isinstance(following, LIF):
-            scales = [layer.gate(each)[:, :, None, None] for each in steps]
+            scales = [layer.gate(step)[:, :, None, None] for step in steps]
         elif isinstance(layer, LIF):
             steps = constant_spikes(layer, steps[0]) if layer.constant else spikes(layer, steps, scales)
             scales = None
         else:
-            steps = [layer(each) for each in steps]
+            steps = [layer(step) for step in steps]
     return steps
 
 

@@ -86,12 +86,13 @@ def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Networ
 
     Raises LeukoFlowError where there are more or fewer files, and as `load_network`.
     """
-    wanted = sum(each.weights is not None for each in features.backbones)
+    wanted = sum(backbone.weights is not None for backbone in features.backbones)
     if len(files) != wanted:
         raise LeukoFlowError(f"--weights: {len(files)} files for {wanted} networks with weights; give one for each")
     left = iter(files)
     first, second = (
-        load_network(each, next(left) if each.weights else None, features.seed) for each in features.backbones
+        load_network(backbone, next(left) if backbone.weights else None, features.seed)
+        for backbone in features.backbones
     )
     return first, second
 
@@ -106,8 +107,8 @@ class Extractor(nn.Module):
 
     def __init__(self, networks: tuple[Network, Network], grid: int) -> None:
         super().__init__()
-        self.scalings = nn.ModuleList(Standardise(each.name).set(each.inputs.scaling) for each in networks)
-        self.models = nn.ModuleList(each.model for each in networks)
+        self.scalings = nn.ModuleList(Standardise(network.name).set(network.inputs.scaling) for network in networks)
+        self.models = nn.ModuleList(network.model for network in networks)
         self.networks = networks
         self.grid = grid
 
@@ -152,7 +153,7 @@ def extract(
     belong to these very images, networks and code. Raises LeukoFlowError where features are not finite.
     """
     extractor = extractor.to(device).eval()
-    width = sum(each.channels for each in extractor.networks) * extractor.grid**2
+    width = sum(network.channels for network in extractor.networks) * extractor.grid**2
     done, file = rows_done(folder), folder / "rows.npy"
     folder.mkdir(parents=True, exist_ok=True)
     if not count:
@@ -164,7 +165,7 @@ def extract(
         stop = min(start + batch_size, count)
         found = extractor(to_input(torch.from_numpy(gather(np.arange(start, stop))), device)).cpu().numpy()
         if not np.isfinite(found).all():
-            names = " and ".join(each.name for each in extractor.networks)
+            names = " and ".join(network.name for network in extractor.networks)
             raise LeukoFlowError(f"features: {names} give features that are not finite; use other weights")
         rows[start:stop] = found
         if number % _FLUSHED == 0 or stop == count:

@@ -53,12 +53,12 @@ class FromPictures(nn.Module):
         scaler = self.transform.scaler
         arrays = [scaler.centre, scaler.scale, scaler.fill, np.array([scaler.clip]), self.columns]
         arrays += [] if self.transform.projection is None else [self.transform.projection]
-        numbers = sum(each.numel() for each in saved) + sum(each.size for each in arrays)
+        numbers = sum(each.numel() for each in saved) + sum(array.size for array in arrays)
         return InFront(
             parameters=parameters + stacked,
             trained=stacked if trained_stack else 0,
             buffers=numbers - parameters - stacked,
-            bytes=sum(each.numel() * each.element_size() for each in saved) + sum(each.nbytes for each in arrays),
+            bytes=sum(each.numel() * each.element_size() for each in saved) + sum(array.nbytes for array in arrays),
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ def from_pictures(
     """
     facts = read_json(selection / "features.json")
     networks = load_networks(features, weights)
-    if facts["kind"] != "deep" or facts["networks"] != [each.facts() for each in networks]:
+    if facts["kind"] != "deep" or facts["networks"] != [network.facts() for network in networks]:
         raise LeukoFlowError(f"{selection}: was made from other networks; delete that folder and run again")
     columns, _ = chosen_columns(facts["names"], read_table(selection / "ranking.csv"), inputs, selection)
     transform = load_transform(selection / "stack.safetensors", selection / "scaler.safetensors", facts, device)

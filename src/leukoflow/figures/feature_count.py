@@ -66,7 +66,7 @@ def _panel(axes: Axes, part: pd.DataFrame, baseline: pd.Series) -> None:
             axes.axhline(baseline[protocol], color=colour, linestyle=BASELINE_STYLE, linewidth=1)
     counts = sorted(part["k"].unique())
     axes.set_xscale("log")
-    axes.set_xticks(counts, [f"{each:,}" for each in counts])
+    axes.set_xticks(counts, [f"{count:,}" for count in counts])
     axes.minorticks_off()
     axes.grid(axis="y")
 

@@ -92,7 +92,7 @@ def wrap(name: str, width: int = 18) -> str:
 
 def legend_columns(handles: Sequence[Artist], figure: Figure, most: int) -> int:
     """Columns of a legend in the font of legends that the figure's width holds, at most `most` and at least one."""
-    longest = max((len(line) for each in handles for line in str(each.get_label()).split("\n")), default=0)
+    longest = max((len(line) for handle in handles for line in str(handle.get_label()).split("\n")), default=0)
     return max(1, min(most, len(handles), int(figure.get_figwidth() / (0.6 + 0.075 * longest))))
 
 

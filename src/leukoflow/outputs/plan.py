@@ -133,7 +133,7 @@ class Plan:
     def cell_pairs(self) -> list[Panel]:
         """Cohorts and tasks whose cells are found: those of a study that has masks, or views or features of cells."""
         views = any(view.kind in ("background", "masked", "cells") for view in self.study.views.values())
-        features = any(each.kind == "morphology" for each in self.study.features.values())
+        features = any(feature.kind == "morphology" for feature in self.study.features.values())
         return self.shown if self.study.segmentation.sources or self.archives or views or features else []
 
     @cached_property
@@ -145,7 +145,7 @@ class Plan:
     @cached_property
     def selected_panels(self) -> list[Panel]:
         """Panels with selections."""
-        return sorted({panel_of(each) for each in self.selections})
+        return sorted({panel_of(selection) for selection in self.selections})
 
     @cached_property
     def counted_views(self) -> list[Panel]:
@@ -254,7 +254,7 @@ class Plan:
 
     def selections_in(self, panel: Panel) -> list[Run]:
         """Selections of a panel, of every fold and seed."""
-        return [each for each in self.selections if panel_of(each) == panel]
+        return [selection for selection in self.selections if panel_of(selection) == panel]
 
     def view_file(self, cohort: str, view: str) -> str:
         """Summary of a cohort's view."""
@@ -273,12 +273,12 @@ class Plan:
 
     def selection_files(self, selections: Iterable[Run], *names: str) -> list[str]:
         """Files of selections."""
-        return [f"{self.results}/selections/{each.name}/{name}" for each in selections for name in names]
+        return [f"{self.results}/selections/{selection.name}/{name}" for selection in selections for name in names]
 
     def cohort_files(self, name: str, listed: bool = False) -> list[str]:
         """A file of every cohort that is used; only of those that are listed, not drawn, if asked so."""
         cohorts = [each for each in self.roots if not (listed and self.study.cohorts[each].kind == "synthetic")]
-        return [f"{self.results}/cohorts/{each}/{name}" for each in cohorts]
+        return [f"{self.results}/cohorts/{cohort}/{name}" for cohort in cohorts]
 
     @cached_property
     def splits(self) -> list[str]:

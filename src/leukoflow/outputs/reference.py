@@ -114,7 +114,10 @@ def meaning(name: str, column: str) -> str:
 def _measures() -> dict[str, str]:
     """Measures of white cells, with their units."""
     features = importlib.import_module("leukoflow.cells.morphology").FEATURES
-    return {each.name: ", ".join(filter(None, [f"{each.title}: {each.meaning}", each.unit])) for each in features}
+    return {
+        feature.name: ", ".join(filter(None, [f"{feature.title}: {feature.meaning}", feature.unit]))
+        for feature in features
+    }
 
 
 @cache

@@ -67,10 +67,10 @@ def _(check: checks.WholeImages, paper: Paper) -> Outcome:
 def _(check: checks.Counts, paper: Paper) -> Outcome:
     number = paper.number(check.number) if check.number else None
     value, digits = (number.value, number.digits) if number else (check.value or 0.0, check.digits)
-    right, total = (sum(each[place] for each in check.counts.values()) for place in (0, 1))
+    right, total = (sum(count[place] for count in check.counts.values()) for place in (0, 1))
     low, high = wilson_interval(right, total, 0.95)
     share, given = percent(right / total), percent(value, max(digits - 2, 0))
-    parts = " + ".join(str(each[0]) for each in check.counts.values())
+    parts = " + ".join(str(count[0]) for count in check.counts.values())
     how = f"({parts}) / {total} = {share}" if len(check.counts) > 1 else f"{right} / {total} = {share}"
     how += f" (Wilson 95 %: {percent(low)} to {percent(high)})"
     if plausible.agrees(right / total, value, digits):
@@ -138,7 +138,7 @@ def _(check: checks.OneVsRest, paper: Paper) -> Outcome:
 def _(check: checks.Auc, paper: Paper) -> Outcome:
     auc = paper.number(check.auc)
     counts = list(paper.datasets[auc.dataset].counts.values())
-    scaled = [round(each * check.images / sum(counts)) for each in counts]
+    scaled = [round(count * check.images / sum(counts)) for count in counts]
     least = plausible.least_auc(scaled, check.errors)
     how = f"With {check.errors} error among {check.images} images the macro AUC is at least {least:.4f} where each "
     how += f"right answer has more than half of the probability; {auc.value:g} is less, so some had not."
@@ -258,7 +258,7 @@ def _(check: checks.RunInterval, paper: Paper) -> Outcome:
 
 @outcome.register
 def _(check: checks.Same, paper: Paper) -> Outcome:
-    printed = " and ".join(f"{each:g}" for each in check.values)
+    printed = " and ".join(f"{value:g}" for value in check.values)
     spread = max(check.values) - min(check.values)
     how = f"The same quantity is printed as {printed}: they differ by {spread:.3g}."
     return Outcome(printed, f"difference {spread:.3g}", CONTRADICTION if spread else POSSIBLE, how)
@@ -267,7 +267,7 @@ def _(check: checks.Same, paper: Paper) -> Outcome:
 @outcome.register
 def _(check: checks.Mean, paper: Paper) -> Outcome:
     number, mean = paper.number(check.number), float(np.mean(check.values))
-    listed = " + ".join(f"{each:g}" for each in check.values)
+    listed = " + ".join(f"{value:g}" for value in check.values)
     how = f"({listed}) / {len(check.values)} = {mean:.4f}; printed is {number.value:g}."
     verdict = POSSIBLE if abs(mean - number.value) <= plausible.half_unit(check.digits) + 1e-9 else CONTRADICTION
     return Outcome(f"{number.value:g}", f"{mean:.4f}", verdict, how)

@@ -203,7 +203,11 @@ def _hold_training(found: Comparison, said: Conditions, model: Model) -> None:
 def _hold_features(found: Comparison, study: Study, paper: Paper, model: Model) -> None:
     """The networks whose features a model reads, and which images scaling and choice saw."""
     entry = study.features.get(model.features or "")
-    names = sorted(each.name for each in entry.backbones) if isinstance(entry, DeepFeatures) else [str(model.features)]
+    names = (
+        sorted(backbone.name for backbone in entry.backbones)
+        if isinstance(entry, DeepFeatures)
+        else [str(model.features)]
+    )
     found.hold("features of", " and ".join(names), " and ".join(sorted(paper.backbones)))
     if paper.conditions.features_fitted_on is not None:
         found.hold("features fitted on", "training images", paper.conditions.features_fitted_on)
@@ -216,7 +220,9 @@ def _cell(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
 def _weights_of(facts: Mapping[str, Any]) -> list[str]:
     """What each trunk started from, as `model.json` has it, without digests."""
     networks = (facts.get("features") or {}).get("networks")
-    texts = [each["weights"] for each in networks] if networks else str(facts.get("weights", "")).split("; partner: ")
+    texts = (
+        [network["weights"] for network in networks] if networks else str(facts.get("weights", "")).split("; partner: ")
+    )
     return [text.partition(" (sha256")[0] for text in texts]
 
 
@@ -232,12 +238,12 @@ def scalings_of(facts: Mapping[str, Any]) -> list[str]:
     """Names of the scalings of a model's inputs, by its `model.json`; none where that does not say."""
     networks = (facts.get("features") or {}).get("networks")
     if networks:
-        parts = [each.get("input") for each in networks]
+        parts = [network.get("input") for network in networks]
     elif "input" in facts:
         parts = list(facts["input"].values()) or [PRESETS["unit"].model_dump()]
     else:
         return []
-    return [] if None in parts else sorted({_scaling_named(each) for each in parts})
+    return [] if None in parts else sorted({_scaling_named(part) for part in parts})
 
 
 def _scaling_named(given: Mapping[str, Any]) -> str:

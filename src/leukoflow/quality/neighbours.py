@@ -30,7 +30,7 @@ def close_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarr
         other = table.keys[left] ^ flip
         first = np.arange(1, len(table.order) + 1) if flip == 0 else table.bounds[other]
         pairs = _compare(hashes, hashes, left, table.order, first, table.bounds[other + 1] - first, distance)
-        found.extend(np.sort(each, axis=0) for each in pairs)
+        found.extend(np.sort(pair, axis=0) for pair in pairs)
     return _once(found, hashes, hashes)
 
 

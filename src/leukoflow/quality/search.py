@@ -216,4 +216,4 @@ def _best(found: list[Candidates], most: int) -> Candidates:
 
 
 def _joined(parts: list[Candidates]) -> Candidates:
-    return Candidates(*(np.concatenate([getattr(each, name) for each in parts]) for name in Candidates.names()))
+    return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.names()))

@@ -17,8 +17,8 @@ class Thumbnails:
     """Thumbnails of several files uint8 [n, 64, 64], memory-mapped, by one running index."""
 
     def __init__(self, files: Sequence[str | Path]) -> None:
-        self.parts = [_mapped(each) for each in files]
-        self.starts = np.concatenate([[0], np.cumsum([len(each) for each in self.parts])]).astype(np.int64)
+        self.parts = [_mapped(file) for file in files]
+        self.starts = np.concatenate([[0], np.cumsum([len(part) for part in self.parts])]).astype(np.int64)
         self.rows = np.arange(self.starts[-1])
 
     def only(self, rows: np.ndarray) -> "Thumbnails":

@@ -65,7 +65,7 @@ def abstention_section(
         (sets_grid(sets),),
         (novelty_grid(novelty),) if len(novelty) else (),
         tuple(gates),
-        {name: tuple(each for each in pictures if each.family == name) for name in FAMILIES},
+        {name: tuple(picture for picture in pictures if picture.family == name) for name in FAMILIES},
     )
 
 
@@ -137,12 +137,12 @@ def elsewhere_grid(table: pd.DataFrame) -> Grid | None:
         row, measure = part[0], _measures(part)
         where = Cell(f"{row['target']}, {'without overlap' if row['subset'] != 'all' else row['role']}")
         cells = [*_start(row), where, measure("accuracy at coverage", 1.0)]
-        for each in levels:
-            cells += [measure(name, each) for name in ("kept", "accuracy of kept")]
+        for level in levels:
+            cells += [measure(name, level) for name in ("kept", "accuracy of kept")]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = [*START, "Images of", "Accuracy, all answered"]
-    for each in levels:
-        columns += [f"Answered by threshold for {words.percent(each, 0)}", "Accuracy of these"]
+    for level in levels:
+        columns += [f"Answered by threshold for {words.percent(level, 0)}", "Accuracy of these"]
     caption = "The least confidence that gave the accuracy on the validation images, met by other images."
     return grid(caption, columns, rows, best="Accuracy, all answered") if rows else None
 

@@ -45,7 +45,7 @@ def assessment_section(study: Study, tables: Mapping[str, pd.DataFrame], picture
         if all(is_baseline(name) for name in part["model"]):
             continue
         own = {name: _at(table, place) for name, table in tables.items() if set(PLACE) <= set(table.columns)}
-        shown = [each for each in pictures if each.parts == place and each.family in FIGURES]
+        shown = [picture for picture in pictures if picture.parts == place and picture.family in FIGURES]
         shown.sort(key=lambda each: FIGURES.index(each.family))
         panels.append(_panel(place, own, shown))
     partial = words.percent(study.evaluation.assessment.partial, 0)

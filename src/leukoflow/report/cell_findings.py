@@ -180,7 +180,7 @@ def _way(row: Mapping[str, Any]) -> float:
 
 def _random(study: Study, selection: pd.DataFrame) -> list[Finding]:
     networks = {
-        name: [each.name for each in entry.backbones if each.weights is None]
+        name: [backbone.name for backbone in entry.backbones if backbone.weights is None]
         for name, entry in study.features.items()
         if isinstance(entry, DeepFeatures) and name in set(selection["features"])
     }

@@ -64,10 +64,10 @@ def cells_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Se
     for name in study.cohorts:
         part = cells[cells["cohort"] == name]
         if len(part):
-            own = [each for each in pictures if each.family in FAMILIES and each.parts[:1] == (name,)]
+            own = [picture for picture in pictures if picture.family in FAMILIES and picture.parts[:1] == (name,)]
             own.sort(key=lambda each: FAMILIES.index(each.family))
             cohorts.append(CohortCells(name, tuple(cohort_facts(part)), morphology(part), tuple(own)))
-    shown = tuple(each for each in pictures if each.family == "segmentation")
+    shown = tuple(picture for picture in pictures if picture.family == "segmentation")
     return Cells(how_found(study), shown, tuple(each for each in grids if each is not None), tuple(cohorts))
 
 

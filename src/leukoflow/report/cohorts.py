@@ -29,7 +29,7 @@ def cohorts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
     return {
         "cohorts": _cohorts(study, tables["cohorts"], pictures),
         "rejects": grid.rejects(tables["cohorts"]),
-        "duplicates": [each for each in pictures if each.family == "duplicates"],
+        "duplicates": [picture for picture in pictures if picture.family == "duplicates"],
         "conflicts": grid.conflicts(tables["label_conflicts"]),
         "recall": grid.recall(pd.read_csv(RECALL)),
     }
@@ -51,7 +51,9 @@ def _cohorts(study: Study, table: pd.DataFrame, pictures: Sequence[Picture]) -> 
                 "across": [(row.label, row.measured) for row in across.itertuples()],
                 "files": _files(facts),
                 "labels": grid.cohort_labels(facts),
-                "pictures": [each for each in pictures if each.family == "samples" and each.parts[0] == name],
+                "pictures": [
+                    picture for picture in pictures if picture.family == "samples" and picture.parts[0] == name
+                ],
             }
         )
     return found

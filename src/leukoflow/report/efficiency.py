@@ -69,7 +69,9 @@ def efficiency_section(study: Study, tables: Mapping[str, pd.DataFrame], picture
     costs = tables["efficiency"]
     networks = costs.drop_duplicates(NETWORK)
     spiking = tables["energy"][tables["energy"]["spiking"].astype(bool)]
-    shown = sorted((each for each in pictures if each.family in FAMILIES), key=lambda each: FAMILIES.index(each.family))
+    shown = sorted(
+        (picture for picture in pictures if picture.family in FAMILIES), key=lambda each: FAMILIES.index(each.family)
+    )
     reading = networks[networks["reads"] == "features"]
     whole = reading["parameters"].notna()
     return Efficiency(

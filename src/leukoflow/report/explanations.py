@@ -57,7 +57,7 @@ def explanations_section(
         return None
     panels = []
     for key, part in table.groupby(PANEL, sort=False):
-        own = [each for each in pictures if each.family in FAMILIES and each.parts == tuple(key)]
+        own = [picture for picture in pictures if picture.family in FAMILIES and picture.parts == tuple(key)]
         own.sort(key=lambda each: FAMILIES.index(each.family))
         most = part[part["score"] == "probability"].groupby("subset")["images"].max()
         title = f"{key[0]}, {key[1]}, {key[2]} view, {key[3]} split"

@@ -48,7 +48,9 @@ def features_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures:
     used = [name for name in study.features if name in set(selection["features"])]
     if not used:
         return None
-    shown = sorted((each for each in pictures if each.family in FAMILIES), key=lambda each: FAMILIES.index(each.family))
+    shown = sorted(
+        (picture for picture in pictures if picture.family in FAMILIES), key=lambda each: FAMILIES.index(each.family)
+    )
     found = (stability_grid(stability), neighbours_grid(neighbours))
     grids = tuple(each for each in found if each is not None)
     return Features(entries(study, used), grids, tuple(shown))

@@ -109,7 +109,7 @@ def grid(caption: str, columns: Sequence[str], rows: Sequence[Row], table: str =
 def plain(caption: str, table: pd.DataFrame, name: str) -> Grid:
     """A table of the study as it is: whole numbers with separators, other numbers of three digits."""
     rows = [Row(tuple(_plain(value) for value in row)) for row in table.itertuples(index=False, name=None)]
-    return grid(caption, [each.replace("_", " ").capitalize() for each in table.columns], rows, name)
+    return grid(caption, [column.replace("_", " ").capitalize() for column in table.columns], rows, name)
 
 
 def _plain(value: object) -> Cell:

@@ -39,7 +39,7 @@ def leakage_section(
     for place, part in tables["leakage"].groupby(PLACE, sort=False):
         made = [_protocols(part), _copies(part), _external(part)]
         grids = [each for each in made if each is not None]
-        drawn = [each for each in pictures if each.family == "leakage" and each.parts == place]
+        drawn = [picture for picture in pictures if picture.family == "leakage" and picture.parts == place]
         if grids:
             networks = not part["model"].map(is_baseline).all()
             blocks.append(Block(f"{place[0]}, {place[1]}, {place[2]} view", grids, drawn, networks))

@@ -104,7 +104,7 @@ def _sections(
     groups: dict[str, list[Section]] = {}
     for group, titles in GROUPS.items():
         sections = [_section(name, title, study, tables, pictures) for name, title in titles.items()]
-        shown = [each for each in sections if each.content is not None or each.tables or each.pictures]
+        shown = [section for section in sections if section.content is not None or section.tables or section.pictures]
         groups |= {group: shown} if shown else {}
     return groups
 

@@ -50,7 +50,9 @@ def published_section(
 
 def present(study: Study) -> list[Paper]:
     """The papers of which the study has a system."""
-    architectures = {study.models[name].architecture for each in study.experiments.values() for name in each.models}
+    architectures = {
+        study.models[name].architecture for experiment in study.experiments.values() for name in experiment.models
+    }
     return [each for each in papers().values() if architectures & set(each.architectures)]
 
 

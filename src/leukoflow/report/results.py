@@ -57,7 +57,7 @@ def leaderboards_section(
     for name, experiment in study.experiments.items():
         several = len(experiment.views) > 1
         compared = tables["comparisons"][tables["comparisons"]["experiment"] == name]
-        shown = [each for each in pictures if each.family == "comparison" and each.parts == (name,)]
+        shown = [picture for picture in pictures if picture.family == "comparison" and picture.parts == (name,)]
         board = Board(
             name,
             f"{experiment.cohort}, {experiment.task}",
@@ -66,7 +66,7 @@ def leaderboards_section(
             shown if len(compared) else [],
         )
         groups[ONE_RECIPE if experiment.recipe else OWN_RECIPES].append(board)
-    figure = [each for each in pictures if each.family == "leaderboard"]
+    figure = [picture for picture in pictures if picture.family == "leaderboard"]
     return {"figure": figure, "groups": {title: boards for title, boards in groups.items() if boards}}
 
 
@@ -82,9 +82,9 @@ def details_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
         rows = rows_of(experiment, tables["leaderboard"])
         place = (experiment.cohort, experiment.task)
         own = [
-            each
-            for each in pictures
-            if each.parts[:2] == place and each.parts[2:3] and each.parts[2] in experiment.views
+            picture
+            for picture in pictures
+            if picture.parts[:2] == place and picture.parts[2:3] and picture.parts[2] in experiment.views
         ]
         scores = rows_of(experiment, tables["scores"])
         scores = scores[(scores["role"] == "test") & (scores["subset"] == "all")]

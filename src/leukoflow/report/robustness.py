@@ -87,19 +87,24 @@ def robustness_section(
     panels = []
     for key, part in table.groupby(PANEL, sort=False):
         cohort, task, view, protocol = map(str, key)
-        own = [each for each in pictures if each.family == "robustness" and each.parts == key]
+        own = [picture for picture in pictures if picture.family == "robustness" and picture.parts == key]
         title = f"{cohort}, {task}: {view} view, {protocol} split"
         panels.append(PanelContent(title, sentences(part), worst(part), tuple(own)))
-    asked = {name for each in study.experiments.values() if "robustness" in each.checks for name in each.models}
+    asked = {
+        name
+        for experiment in study.experiments.values()
+        if "robustness" in experiment.checks
+        for name in experiment.models
+    }
     left = sorted(name for name in asked if _reads_cells(study, name))
-    shown = tuple(each for each in pictures if each.family == "sample_size")
+    shown = tuple(picture for picture in pictures if picture.family == "sample_size")
     remedies = tuple(remedies_grid(part) for _, part in tables["remedies"].groupby("experiment", sort=False))
     return Robustness(
         tuple(panels),
         published(study, table),
         remedies,
         modules_grid(tables["modules"]),
-        tuple(each for each in pictures if each.family in ("mutual_information", "frobenius")),
+        tuple(picture for picture in pictures if picture.family in ("mutual_information", "frobenius")),
         sizes_grid(sizes),
         shown,
         tuple(left),

@@ -72,10 +72,10 @@ def shortcuts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures
                 _models(part),
                 _stains(stains) if len(stains) else None,
                 _neutralised(neutral) if len(neutral) else None,
-                [each for each in pictures if each.family == "shortcuts" and each.parts == place],
+                [picture for picture in pictures if picture.family == "shortcuts" and picture.parts == place],
             )
         )
-    return Content([each for each in pictures if each.family == "planted"], _probes(tables["probes"]), panels)
+    return Content([picture for picture in pictures if picture.family == "planted"], _probes(tables["probes"]), panels)
 
 
 def shortcut_findings(tables: Mapping[str, pd.DataFrame]) -> list[Finding]:

@@ -38,7 +38,9 @@ def statistics_section(
         part = tables["statistics"][tables["statistics"]["experiment"] == name]
         if part.empty:
             continue
-        drawn = [each for each in pictures if each.family == "critical_difference" and each.parts == (name,)]
+        drawn = [
+            picture for picture in pictures if picture.family == "critical_difference" and picture.parts == (name,)
+        ]
         found.append(Tested(name, _pairs(part, alpha), list(_together(part)), list(_tasks(part)), drawn))
     return found or None
 

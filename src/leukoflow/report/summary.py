@@ -43,7 +43,7 @@ def summary_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
     return {
         "asked": asked(study, tables["leaderboard"]),
         "headlines": leading,
-        "more_headlines": [each for each in cards if each not in leading],
+        "more_headlines": [card for card in cards if card not in leading],
         "alone": baselines_alone(study, tables["leaderboard"]),
         "problems": problems[:MOST_PROBLEMS],
         "more_problems": problems[MOST_PROBLEMS:],
@@ -56,9 +56,9 @@ def summary_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
 
 def _leading(cards: Sequence[Headline]) -> list[Headline]:
     """The first card of each experiment, which is of its strictest split, then further ones; in their order."""
-    firsts = list({each.experiment: each for each in reversed(cards)}.values())
-    chosen = [*[each for each in cards if each in firsts], *[each for each in cards if each not in firsts]][:MOST_CARDS]
-    return [each for each in cards if each in chosen]
+    firsts = list({card.experiment: card for card in reversed(cards)}.values())
+    chosen = [*[card for card in cards if card in firsts], *[card for card in cards if card not in firsts]][:MOST_CARDS]
+    return [card for card in cards if card in chosen]
 
 
 def tally(content: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -98,7 +98,7 @@ def _weak(headlines: Sequence[Headline]) -> list[tuple[str, str]]:
 
 def _untested(study: Study) -> list[tuple[str, str]]:
     """Experiments that meet no images from elsewhere."""
-    if any(each.external for each in study.experiments.values()):
+    if any(experiment.external for experiment in study.experiments.values()):
         return []
     text = "Test the best models on images from another laboratory: no experiment of this study does (key external)."
     return [(text, "external")]
@@ -120,13 +120,17 @@ class Asked:
 
 def asked(study: Study, leaderboard: pd.DataFrame) -> Asked:
     """The questions, in the order of the experiments."""
-    places = list(dict.fromkeys((each.cohort, each.task) for each in study.experiments.values()))
+    places = list(dict.fromkeys((experiment.cohort, experiment.task) for experiment in study.experiments.values()))
     questions = [_question(study, *place) for place in places]
     return Asked(tuple(questions[:MOST_QUESTIONS]), len(questions[MOST_QUESTIONS:]), _experiments(study, leaderboard))
 
 
 def _question(study: Study, cohort: str, task: str) -> str:
-    own = [each for each in study.experiments.values() if (each.cohort, each.task) == (cohort, task)]
+    own = [
+        experiment
+        for experiment in study.experiments.values()
+        if (experiment.cohort, experiment.task) == (cohort, task)
+    ]
     models = list(dict.fromkeys(name for each in own for name in each.models))
     networks = [name for name in models if not is_baseline(name)]
     who = words.plural(len(networks), "model") if networks else ""

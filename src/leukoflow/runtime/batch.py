@@ -245,8 +245,8 @@ def row_of(path: str, sha256: str, facts: Export, job: Job, answer: Answer) -> d
         "class": answer.label,
         "probability": round(answer.confidence, 6),
         "abstain": answer.abstains,
-        "reasons": [each.kind for each in answer.reasons],
-        "why": [each.text for each in answer.reasons],
+        "reasons": [reason.kind for reason in answer.reasons],
+        "why": [reason.text for reason in answer.reasons],
         "set": list(answer.conformal),
         "probabilities": {
             name: round(each, 6) for name, each in zip(answer.classes, answer.probabilities, strict=True)

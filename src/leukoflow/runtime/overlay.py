@@ -62,7 +62,7 @@ def _text(answer: Answer, width: int) -> np.ndarray:
     """The answer in words on white: uint8 [h, width, 3]. OpenCV's font knows plain letters only."""
     lines = [f"{answer.label}: {answer.confidence:.0%}" + ("   HELD BACK" if answer.abstains else "")]
     lines += [f"cannot be ruled out: {', '.join(answer.conformal) or 'none'}"]
-    lines += [each.text for each in answer.reasons]
+    lines += [reason.text for reason in answer.reasons]
     lines += ["research use only, no medical device"]
     paper = np.full((LINE * len(lines) + 10, width, 3), PAPER, np.uint8)
     for number, line in enumerate(lines, start=1):

@@ -146,7 +146,7 @@ def result_of(
         width=size[0],
         height=size[1],
         abstains=bool(answer.reasons),
-        reasons=[Abstention(kind=each.kind, text=each.text) for each in answer.reasons],
+        reasons=[Abstention(kind=reason.kind, text=reason.text) for reason in answer.reasons],
         headline=headline(answer),
         label=answer.label,
         classes=[
@@ -163,8 +163,8 @@ def result_of(
         cells=[_cell(number, each) for number, each in enumerate(answer.cells, start=1)] if cells else None,
         heat=None if answer.heat is None else heat_overlay(answer.heat),
         neighbours=[
-            Example(label=each.label, distance=each.distance, thumbnail=thumbnail(each.thumbnail))
-            for each in answer.neighbours
+            Example(label=neighbour.label, distance=neighbour.distance, thumbnail=thumbnail(neighbour.thumbnail))
+            for neighbour in answer.neighbours
         ],
         picture=picture,
         milliseconds=dict(answer.milliseconds),

@@ -100,6 +100,7 @@ def sample_of(
 def together(samples: Sequence[Sample]) -> Sample:
     """Samples of one target and role, as of several folds and seeds, in one."""
     y, groups, probabilities, logits = (
-        np.concatenate([getattr(each, name) for each in samples]) for name in ("y", "groups", "probabilities", "logits")
+        np.concatenate([getattr(sample, name) for sample in samples])
+        for name in ("y", "groups", "probabilities", "logits")
     )
     return Sample(samples[0].target, samples[0].role, y, groups, probabilities, logits)

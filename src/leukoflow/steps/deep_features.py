@@ -35,7 +35,7 @@ def main(argv: list[str] | None) -> None:
     features: DeepFeatures = args.settings
     shard = open_shards([args.images])
     networks = deep.load_networks(features, args.weights)
-    facts = [each.facts() for each in networks]
+    facts = [network.facts() for network in networks]
     index = read_table(args.images.with_suffix(".parquet"))
     pixels = "".join(index["shard_digest"].astype(str).unique())
     folder = args.resume / _digest(features, facts, args.code, pixels, shard.shape[0])

@@ -130,7 +130,7 @@ def _description(
     described: dict[str, Any] = {"entry": args.settings.name, "kind": facts["kind"]}
     if facts["kind"] == "deep":
         networks = facts["networks"]
-        sources = [each["weights"] for each in networks]
+        sources = [network["weights"] for network in networks]
         stacked = 0 if stack is None else sum(each.numel() for each in stack.parameters())
         described |= {
             "weights": "random" if "random" in sources else " + ".join(sources),
@@ -139,7 +139,7 @@ def _description(
             "stack": entry.stack,
             "stack_size": entry.stack_size,
             "stack_training": training,
-            "parameters": sum(each["parameters"] for each in networks) + stacked,
+            "parameters": sum(network["parameters"] for network in networks) + stacked,
         }
     described |= entry.selection.model_dump(mode="json", include={"scaling", "method"})
     extracted = hashlib.sha256(args.matrix.read_bytes()).hexdigest()

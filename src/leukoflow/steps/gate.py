@@ -96,7 +96,7 @@ def _made_up(tested: pd.Series, given: argparse.Namespace) -> Iterator[tuple[str
         found = sources(given.root, files.loc[tested.to_numpy()[chosen]])
         images = [_small(read(each, given.max_pixels)) for each in found]
         for kind, (change, level) in DAMAGES.items():
-            yield "damaged", kind, _measured([change(each[None], level, random)[0] for each in images], given)
+            yield "damaged", kind, _measured([change(image[None], level, random)[0] for image in images], given)
     manifest = read_table(given.manifest, ["width", "height"])
     side = int(min(manifest[["width", "height"]].median().min(), LONGEST_SIDE))
     for kind, pictures in non_smears(asked.novelty.non_smears, side, asked.seed).items():

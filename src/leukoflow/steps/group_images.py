@@ -52,10 +52,10 @@ def main(argv: list[str] | None) -> None:
         log.warning(
             "%d pairs of copies have different labels; correct the labels or leave the files out", len(contrary)
         )
-    clusters = [acquisition_groups(each, STAIN_COLUMNS, args.settings.clusters_per_class) for each in cohorts]
+    clusters = [acquisition_groups(cohort, STAIN_COLUMNS, args.settings.clusters_per_class) for cohort in cohorts]
     groups = images[["cohort", "image_id"]].assign(
         duplicate_group=duplicate_groups(images, duplicates),
-        acquisition=[name for each in clusters for name in each],
+        acquisition=[name for cluster in clusters for name in cluster],
     )
     write_table(args.duplicates, duplicates)
     write_table(args.groups, groups)

@@ -75,14 +75,14 @@ def main(argv: list[str] | None = None) -> None:
 @torch.inference_mode()
 def modules_of(model: nn.Module, blocks: nn.Sequential, images: np.ndarray, device: torch.device) -> Found:
     """What each module, by the name of its class, makes of images uint8 [n, H, W, 3], and its attention."""
-    caught: dict[str, tuple[list[Tensor], list[Tensor]]] = {type(each).__name__: ([], []) for each in blocks}
+    caught: dict[str, tuple[list[Tensor], list[Tensor]]] = {type(block).__name__: ([], []) for block in blocks}
 
     def catch(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         maps, attention = caught[type(module).__name__]
         maps.append(output.float().cpu())
         attention.append(module.weights(inputs[0]).float().cpu())  # type: ignore[operator]
 
-    hooks = [each.register_forward_hook(catch) for each in blocks]
+    hooks = [block.register_forward_hook(catch) for block in blocks]
     try:
         for start in range(0, len(images), 16):
             model(inference.to_input(torch.from_numpy(np.ascontiguousarray(images[start : start + 16])), device))

@@ -150,7 +150,7 @@ def _non_smears(model: _Model, reference: novelty.Reference, given: argparse.Nam
         return
     settings: Evaluation = given.settings
     for kind, pictures in non_smears(settings.novelty.non_smears, view.size, settings.seed).items():
-        images = torch.from_numpy(np.stack([render_view(Picture(Raster(each)), view) for each in pictures]))
+        images = torch.from_numpy(np.stack([render_view(Picture(Raster(picture)), view) for picture in pictures]))
         scores = model.scores(reference, *model.over_batches(iter(images.split(BATCH))))
         names = [f"{kind}/{index}" for index in range(len(pictures))]
         table = pd.DataFrame({"image_id": names, "group": names})

@@ -115,12 +115,12 @@ def _points(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.Da
     for name in ("cohort", "task", "view"):
         table = table[table[name] == getattr(first, name)]
     published = {
-        (name, each.label or each.metric): each.value
-        for each in shown.paper.numbers
+        (name, number.label or number.metric): number.value
+        for number in shown.paper.numbers
         for name in models
-        if each.task == first.task and each.target is None and bool(each.label) == by_class
-        and (study.models[name].architecture, study.models[name].options) == (each.architecture, each.options)
-        and (not each.label or each.metric == "f1")
+        if number.task == first.task and number.target is None and bool(number.label) == by_class
+        and (study.models[name].architecture, study.models[name].options) == (number.architecture, number.options)
+        and (not number.label or number.metric == "f1")
     }  # fmt: skip
     if not by_class:
         return points_chart(metric_points(table, models, published))

@@ -81,8 +81,8 @@ def _measured(
 ) -> dict[Run, Measured]:
     """The first run of each model on each view, measured."""
     first: dict[tuple[str, str], Run] = {}
-    for each in models:
-        first.setdefault((each.view, each.model), each)
+    for model in models:
+        first.setdefault((model.view, model.model), model)
     known: dict[str, Measured] = {}
     found = {}
     for each in progress(first.values(), len(first), "model"):

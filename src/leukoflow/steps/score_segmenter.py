@@ -134,7 +134,7 @@ def _summary(per_image: list[dict[str, Any]], kind: str, settings: Evaluation) -
     for label in ["", *(labels if kind == "agreement" else [])]:
         rows = [each for each in per_image if label in ("", str(each["label"]))]
         for name in [f"{each} {metric}" for each in PARTS for metric in ("dice", "iou", "marked")]:
-            values = np.array([each[name] for each in rows if name in each], np.float64)
+            values = np.array([row[name] for row in rows if name in row], np.float64)
             if len(values):
                 mean, low, high = mean_of(values, settings)
                 part, metric = name.split(" ")

@@ -54,7 +54,7 @@ def main(argv: list[str] | None) -> None:
     if given.method == "unet":
         # As at inference: see cells.segmenter.probabilities.
         for source in [*train, *validation]:
-            source.images[:] = np.stack([Raster(each).balanced for each in source.images])
+            source.images[:] = np.stack([Raster(image).balanced for image in source.images])
         result = fit_segmenter(
             given.width, train, validation, given.training, args.resume / _digest(args) / "state.safetensors"
         )

@@ -51,7 +51,7 @@ class SegmenterEpoch:
     def dice(self) -> float:
         """What stops the training: the mean Dice of the parts that are annotated at all; NaN if none is."""
         values = [self.validation_cell_dice, self.validation_nucleus_dice]
-        known = [each for each in values if not math.isnan(each)]
+        known = [value for value in values if not math.isnan(value)]
         return float(np.mean(known)) if known else math.nan
 
 
@@ -80,7 +80,7 @@ def fit_segmenter(
     if not train or not validation:
         raise LeukoFlowError("training a segmenter needs masks in the training and in the validation role")
     for role, sources in (("training", train), ("validation", validation)):
-        if not any(((each.parts > 0) & known(each.parts)[0]).any() for each in sources):
+        if not any(((source.parts > 0) & known(source.parts)[0]).any() for source in sources):
             raise LeukoFlowError(f"no mask of the {role} role holds a cell; check masks, or give more of them")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(stream_seed(training.seed, "segmenter weights"))

@@ -120,7 +120,7 @@ def torchvision() -> ModuleType:
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
-        for name in [each for each in sys.modules if each.split(".")[0] == "torchvision"]:
+        for name in [module for module in sys.modules if module.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         _declare_operators()
         return importlib.import_module("torchvision")
