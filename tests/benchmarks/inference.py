@@ -56,7 +56,7 @@ def files(given: argparse.Namespace) -> list[bytes]:
     from smears import drawn_smears
 
     pictures, _ = drawn_smears(0.5, images=20, patients=10, size=given.side)
-    return [cv2.imencode(".jpg", each[:, :, ::-1])[1].tobytes() for each in pictures]
+    return [cv2.imencode(".jpg", picture[:, :, ::-1])[1].tobytes() for picture in pictures]
 
 
 def main() -> None:
@@ -98,7 +98,7 @@ def table(folder: Path, images: list[bytes], passes: int) -> None:
         if not form:
             for part, values in spent.items():
                 row(f"    of it {part}", values)
-            pictures = cycle([read_image(each, model.facts.max_pixels) for each in images])
+            pictures = cycle([read_image(image, model.facts.max_pixels) for image in images])
 
             def more(model=model, pictures=pictures) -> None:  # type: ignore[no-untyped-def]
                 model.answer(next(pictures), cells=True, heat=True, neighbours=5)

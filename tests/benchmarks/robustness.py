@@ -35,7 +35,7 @@ LEVELS = {
 
 
 def with_pillow(change: Callable[[Image.Image], Image.Image]) -> Callable[[np.ndarray], object]:
-    return lambda images: [np.asarray(change(Image.fromarray(each))) for each in images]
+    return lambda images: [np.asarray(change(Image.fromarray(image))) for image in images]
 
 
 def with_torchvision(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[np.ndarray], object]:
@@ -51,7 +51,7 @@ def compressed(image: Image.Image) -> Image.Image:
 def restained(images: np.ndarray) -> list[np.ndarray]:
     """Scikit-image's own colour deconvolution, the amounts of both stains changed."""
     factors = np.array([1.2, 0.8, 1.0])
-    return [util.img_as_ubyte(color.hed2rgb(color.rgb2hed(each) * factors)) for each in images]
+    return [util.img_as_ubyte(color.hed2rgb(color.rgb2hed(image) * factors)) for image in images]
 
 
 def others(side: int) -> dict[str, dict[str, Callable[[np.ndarray], object]]]:
@@ -111,7 +111,7 @@ def main() -> None:
     torch.set_num_threads(1)
     side = int(sys.argv[1]) if len(sys.argv) > 1 else 224
     images = np.random.default_rng(0).integers(0, 256, (COUNT, side, side, 3), dtype=np.uint8)
-    images = np.stack([cv2.GaussianBlur(each, (9, 9), 3) for each in images])  # noise alone is unkind to JPEG
+    images = np.stack([cv2.GaussianBlur(image, (9, 9), 3) for image in images])  # noise alone is unkind to JPEG
     beside = others(side)
     print(f"{side} x {side} pixels, {COUNT} images a batch, images a second of one core")
     for family, level in LEVELS.items():

@@ -43,7 +43,7 @@ def synthetic(count: int) -> list[bytes]:
 
     cohort = SyntheticCohort.model_validate({"kind": "synthetic", "images": count, "patients": 8, "size": 224})
     pictures = [draw(cohort, row).image for row in rows(plan(cohort))]
-    return [cv2.imencode(".jpg", each[:, :, ::-1])[1].tobytes() for each in pictures]
+    return [cv2.imencode(".jpg", picture[:, :, ::-1])[1].tobytes() for picture in pictures]
 
 
 def folder(path: Path, count: int) -> list[bytes]:
@@ -80,10 +80,10 @@ def ask(url: str, pictures: list[bytes], kind: dict[str, Request], clients: int,
                         seconds[name].append(spent)
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     if any(len(each) != images for each in seconds.values()):
         raise SystemExit("some requests failed")
     return {name: np.array(each) for name, each in seconds.items()}

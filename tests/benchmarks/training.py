@@ -55,7 +55,7 @@ def main() -> None:
     """Print one line for each architecture."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     networks = [each for each in registry.names() if registry.spec(each).reads == "images"]
-    networks = [each for each in networks if registry.spec(each).fitting == "gradient"]
+    networks = [network for network in networks if registry.spec(network).fitting == "gradient"]
     arguments.add_argument("--names", nargs="+", default=networks, choices=networks)
     arguments.add_argument("--size", default="small")
     arguments.add_argument("--side", type=int, default=64)

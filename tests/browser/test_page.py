@@ -15,7 +15,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "i
 
 def upload(page: Any, *files: str | dict[str, Any]) -> None:
     """Choose files, given by their paths or as name, type and bytes."""
-    page.set_input_files("#files", [payload(each) if isinstance(each, str) else each for each in files])
+    page.set_input_files("#files", [payload(file) if isinstance(file, str) else file for file in files])
 
 
 def payload(path: str) -> dict[str, Any]:

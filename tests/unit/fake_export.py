@@ -94,7 +94,7 @@ def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 
 
 def _view(root: Path, images: list[np.ndarray], split: pd.DataFrame, given: View) -> Shards:
     (root / "view").mkdir(parents=True)
-    pictures = (render_view(Picture(Raster(each)), given) for each in images)
+    pictures = (render_view(Picture(Raster(image)), given) for image in images)
     digest = write_shard(root / "view/000.npy", pictures, len(images), given.size)
     write_table(root / "view/000.parquet", split[["image_id"]].assign(shard_digest=digest))
     write_json(root / "view/view.json", {"images": len(images), "shards": [{"name": "000"}]})

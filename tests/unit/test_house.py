@@ -108,7 +108,7 @@ def test_environments_have_the_pins_of_the_project() -> None:
     project = pins()
     for path in (ROOT / "envs").glob("*.yaml"):
         parts = yaml.safe_load(path.read_text())["dependencies"]
-        listed = next(each["pip"] for each in parts if isinstance(each, dict))
+        listed = next(part["pip"] for part in parts if isinstance(part, dict))
         assert listed == sorted(listed)
         for each in listed:
             name, version = each.split("==")
@@ -139,7 +139,7 @@ def test_environments_hold_what_their_steps_import(environment: str) -> None:
         "sklearn": "scikit-learn",
     }
     parts = yaml.safe_load((ROOT / f"envs/{environment}.yaml").read_text())["dependencies"]
-    listed = {each.split("==")[0] for each in next(each["pip"] for each in parts if isinstance(each, dict))}
+    listed = {each.split("==")[0] for each in next(part["pip"] for part in parts if isinstance(part, dict))}
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     for text in re.split(r"\nrule ", rules)[1:]:
         found = re.search(r"python -m leukoflow\.(steps\.\w+)", text)

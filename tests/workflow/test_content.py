@@ -52,7 +52,9 @@ def smears(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def write_weights(file: Path, factor: float) -> None:
     tensors = registry.build("resnet50_hmscam", 4, "small").state_dict()
-    save_tensors(file, {name: each * factor if each.is_floating_point() else each for name, each in tensors.items()})
+    save_tensors(
+        file, {name: tensor * factor if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    )
 
 
 def run(project: Project, *targets: str) -> None:

@@ -76,7 +76,7 @@ def swap_of(changed: Mapping[Run, pd.DataFrame], classes: tuple[str, ...], setti
     pairs = dict(zip(names, zip(values, means, strict=True), strict=True))
     pairs["loss"] = (values[2] - values[1], means[2] - means[1])
     pairs["drop"] = (values[4] - values[1], means[4] - means[1])
-    found = {name: limits(*each, settings.confidence) for name, each in pairs.items()}
+    found = {name: limits(*pair, settings.confidence) for name, pair in pairs.items()}
     return Swap(
         images=table["image_id"].nunique(),
         flips=found["flips"],

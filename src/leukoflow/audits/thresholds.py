@@ -55,7 +55,7 @@ def thresholds_of(
             "role": "validation",
             "images": len(sample.y),
             "groups": sample.number_of_groups,
-            "images_of_class": {name: int(each) for name, each in zip(classes, counts, strict=True)},
+            "images_of_class": {name: int(count) for name, count in zip(classes, counts, strict=True)},
         },
         "confidence": {str(each): _number(least_confidence(sample, each)) for each in asked.accuracies},
         "conformal": {
@@ -70,7 +70,7 @@ def thresholds_of(
         "novelty": {
             "accepted": settings.novelty.accepted,
             "neighbours": settings.novelty.neighbours,
-            "scores": {name: _number(each) for name, each in limits.items()},
+            "scores": {name: _number(limit) for name, limit in limits.items()},
         },
     }
 

@@ -48,12 +48,12 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)
     # Lists, for what is not yet validated may have no hash.
     trained = [experiment.get("cohort") for experiment in experiments.values() if isinstance(experiment, dict)]
-    absent = [name for name, each in cohorts.items() if _is_absent(each) and name not in trained]
+    absent = [name for name, cohort in cohorts.items() if _is_absent(cohort) and name not in trained]
     if not absent:
         return dict(config)
     changed: dict[str, Any] = dict(config)
     changed["cohorts"] = {
-        name: {**each, "left_out": True} if name in absent else each for name, each in cohorts.items()
+        name: {**cohort, "left_out": True} if name in absent else cohort for name, cohort in cohorts.items()
     }
     changed["experiments"] = {name: _without(each, "external", absent) for name, each in experiments.items()}
     if isinstance(segmentation, dict):

@@ -56,7 +56,7 @@ def with_entries(config: Mapping[str, Any], source: str = "config") -> dict[str,
     cohorts = config.get("cohorts")
     if not isinstance(cohorts, Mapping):
         return dict(config)
-    written = {name: _written_out(each, f"{source}: cohorts.{name}") for name, each in cohorts.items()}
+    written = {name: _written_out(cohort, f"{source}: cohorts.{name}") for name, cohort in cohorts.items()}
     return {**config, "cohorts": written}
 
 

@@ -88,7 +88,7 @@ def contact_sheet(fields: Mapping[str, Sequence[Field]]) -> tuple[Figure, pd.Dat
 
     The table has class, image_id, cells, cut_cells.
     """
-    shown = {name: list(each) for name, each in fields.items() if each}
+    shown = {name: list(field) for name, field in fields.items() if field}
     columns = ["class", "image_id", "cells", "cut_cells"]
     if not shown:
         return empty("No image of these classes was segmented."), pd.DataFrame(columns=columns)

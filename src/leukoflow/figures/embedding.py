@@ -112,7 +112,7 @@ def embedding_chart(entries: Mapping[str, Points], classes: Sequence[str]) -> tu
     Returns the figure, the points (features, image_id, class, cluster, patient, x, y), and the agreement of
     neighbours (features, then as `neighbour_agreement`).
     """
-    points = {name: each for name, each in entries.items() if len(each.facts)}
+    points = {name: entry for name, entry in entries.items() if len(entry.facts)}
     if not points:
         return empty("No features were made."), pd.DataFrame(), pd.DataFrame()
     groups = [each for each in GROUPS if any(_has(part.facts, each) for part in points.values())]

@@ -59,7 +59,7 @@ def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFra
 
     The table has class, image_id, cells, cut_cells.
     """
-    shown = {name: each for name, each in stages.items() if each is not None}
+    shown = {name: stage for name, stage in stages.items() if stage is not None}
     columns = ["class", "image_id", "cells", "cut_cells"]
     if not shown:
         return empty("No image of these classes was segmented."), pd.DataFrame(columns=columns)

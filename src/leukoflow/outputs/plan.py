@@ -67,7 +67,7 @@ class Plan:
     @cached_property
     def compared(self) -> list[Panel]:
         """Experiments with a reference."""
-        return [(name,) for name, each in self.study.experiments.items() if each.reference]
+        return [(name,) for name, experiment in self.study.experiments.items() if experiment.reference]
 
     @cached_property
     def ranked(self) -> list[Panel]:
@@ -127,7 +127,7 @@ class Plan:
     def archives(self) -> list[str]:
         """Cohorts that come with masks that no expert drew."""
         masks = {name: self.study.cohorts[name].masks for name in self.roots}
-        return [name for name, each in masks.items() if each and not each.expert]
+        return [name for name, mask in masks.items() if mask and not mask.expert]
 
     @cached_property
     def cell_pairs(self) -> list[Panel]:
@@ -180,7 +180,7 @@ class Plan:
     @cached_property
     def robustness_runs(self) -> list[Run]:
         """Runs that are tested on changed images; features of cells would need these segmented again."""
-        kinds = {name: each.kind for name, each in self.study.features.items()}
+        kinds = {name: feature.kind for name, feature in self.study.features.items()}
         checked = checked_runs(self.study, "robustness")
         return [run for run in checked if kinds.get(self.study.models[run.model].features or "") != "morphology"]
 
@@ -218,7 +218,7 @@ class Plan:
     def planted(self) -> dict[str, float]:
         """How far the stain goes with the class in synthetic cohorts, if they have three levels or more."""
         cohorts = {panel[0]: self.study.cohorts[panel[0]] for panel in self.main_panels}
-        drawn = {name: each for name, each in sorted(cohorts.items()) if each.kind == "synthetic"}
+        drawn = {name: cohort for name, cohort in sorted(cohorts.items()) if cohort.kind == "synthetic"}
         levels = {name: each.faults.stain_confounding for name, each in drawn.items()}
         return levels if len(set(levels.values())) > 2 else {}
 

@@ -70,8 +70,8 @@ def _cohorts(plan: Plan) -> Files:
 
 def _cohorts_and_tasks(plan: Plan) -> dict[str, Any]:
     return {
-        "cohorts": {name: dict(getattr(each, "expected", {})) for name, each in plan.study.cohorts.items()},
-        "tasks": {name: each.model_dump(mode="json") for name, each in plan.study.tasks.items()},
+        "cohorts": {name: dict(getattr(cohort, "expected", {})) for name, cohort in plan.study.cohorts.items()},
+        "tasks": {name: task.model_dump(mode="json") for name, task in plan.study.tasks.items()},
     }
 
 

@@ -90,7 +90,7 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
     )
     groups = _sections(study, tables, pictures)
     sections = {each.name: each for group in groups.values() for each in group}
-    shown = {name: each.title for name, each in sections.items()}
+    shown = {name: section.title for name, section in sections.items()}
     counts = tally(sections["summary"].content)
     return environment.get_template("report.html.j2").render(
         study=study, groups=groups, shown=shown, questions=QUESTIONS, counts=counts, words=words

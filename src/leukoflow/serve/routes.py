@@ -105,7 +105,7 @@ async def models(request: Request) -> Service:
     """What the page needs at its start."""
     state = state_of(request)
     limits = Limits(max_bytes=state.settings.max_bytes, max_pixels=state.settings.max_pixels, formats=FORMATS)
-    facts = [facts_of(name, each) for name, each in state.models.items()]
+    facts = [facts_of(name, model) for name, model in state.models.items()]
     return Service(version=leukoflow.__version__, models=facts, limits=limits)
 
 

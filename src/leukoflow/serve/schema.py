@@ -160,7 +160,7 @@ def result_of(
             limit=_finite(answer.novelty_limit),
             within=answer.novelty <= answer.novelty_limit,
         ),
-        cells=[_cell(number, each) for number, each in enumerate(answer.cells, start=1)] if cells else None,
+        cells=[_cell(number, cell) for number, cell in enumerate(answer.cells, start=1)] if cells else None,
         heat=None if answer.heat is None else heat_overlay(answer.heat),
         neighbours=[
             Example(label=neighbour.label, distance=neighbour.distance, thumbnail=thumbnail(neighbour.thumbnail))

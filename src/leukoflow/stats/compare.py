@@ -137,7 +137,7 @@ def _cell(reference: str, runs: Mapping[Run, Answers], settings: Evaluation) -> 
 
 
 def _images(runs: Runs) -> dict[tuple[int, int], list[str]]:
-    return {key: each.table["image_id"].to_list() for key, each in runs.items()}
+    return {key: run.table["image_id"].to_list() for key, run in runs.items()}
 
 
 def _measured(own: Runs, base: Runs) -> dict[str, float]:

@@ -73,7 +73,9 @@ def main(argv: list[str] | None = None) -> None:
             part = _sample(part, asked.images, given.settings.seed, str(role))
             scores = model.scores(reference, *model.over_images(place, part))
             kind = str(part["cohort"].iloc[0])
-            parts += [_rows(part[["image_id", "group"]], str(role), kind, name, each) for name, each in scores.items()]
+            parts += [
+                _rows(part[["image_id", "group"]], str(role), kind, name, score) for name, score in scores.items()
+            ]
     parts += list(_non_smears(model, reference, given))
     scored = pd.concat(parts, ignore_index=True)
     write_table(given.output, scored)
@@ -154,8 +156,8 @@ def _non_smears(model: _Model, reference: novelty.Reference, given: argparse.Nam
         scores = model.scores(reference, *model.over_batches(iter(images.split(BATCH))))
         names = [f"{kind}/{index}" for index in range(len(pictures))]
         table = pd.DataFrame({"image_id": names, "group": names})
-        for name, each in scores.items():
-            yield _rows(table, "non-smear", kind, name, each)
+        for name, score in scores.items():
+            yield _rows(table, "non-smear", kind, name, score)
 
 
 def _rows(images: pd.DataFrame, role: str, kind: str, score: str, values: np.ndarray) -> pd.DataFrame:

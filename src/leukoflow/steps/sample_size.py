@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--of", nargs="*", default=[], help="names of these models' runs")
     arguments.add_argument("--output", type=Path, required=True, help="sample sizes (CSV)")
     given = arguments.parse_args(argv)
-    models = {name: Model.model_validate(each) for name, each in given.models.items()}
+    models = {name: Model.model_validate(model) for name, model in given.models.items()}
     images = {parse_run(name): int(read_json(given.runs / name / "model.json")["train_images"]) for name in given.of}
     scores = read_table(given.scores).astype({"class": object, "resampling": object})
     scores = scores.fillna({"class": "", "resampling": ""})

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--output", type=Path, required=True, help="scores (CSV)")
     arguments.add_argument("--confusion", type=Path, required=True, help="confusion counts (CSV)")
     given = arguments.parse_args(argv)
-    tasks = {name: Task.model_validate(each) for name, each in given.tasks.items()}
+    tasks = {name: Task.model_validate(task) for name, task in given.tasks.items()}
     split, duplicates = read_table(given.split), read_table(given.duplicates)
     named = runs_on(given)
     made, counted = [], []

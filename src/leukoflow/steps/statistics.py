@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--output", type=Path, required=True, help="tests (CSV)")
     arguments.add_argument("--ranks", type=Path, required=True, help="mean ranks (CSV)")
     given = arguments.parse_args(argv)
-    tasks = {name: Task.model_validate(each) for name, each in given.tasks.items()}
+    tasks = {name: Task.model_validate(task) for name, task in given.tasks.items()}
     outcomes = {each: _outcome(given.runs, each) for each in progress(given.of, len(given.of), "run")}
     accuracies = [row for each, outcome in outcomes.items() for row in _accuracies(each, outcome, tasks)]
     accuracies += [_row(each, each.task, _outcome(given.runs, each).right) for each in given.partners]

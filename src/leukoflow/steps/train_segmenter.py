@@ -60,7 +60,7 @@ def main(argv: list[str] | None) -> None:
         )
         weights, history = result.weights, pd.DataFrame([vars(each) for each in result.history], columns=columns)
         description |= {
-            "parameters": sum(each.numel() for name, each in weights.items() if not _is_statistic(name)),
+            "parameters": sum(weight.numel() for name, weight in weights.items() if not _is_statistic(name)),
             "best_epoch": result.best_epoch,
             "seconds": float(history["seconds"].sum()),
             "device": result.device.type,

@@ -106,7 +106,7 @@ def test_several_runs_are_averaged_and_the_baseline_comes_first() -> None:
     runs.append((Run("demo", "subtype", "plain", "image", "colour_histogram", 0, 1), predictions(seed=3)))
     found = robustness(runs, SETTINGS)
     assert list(dict.fromkeys(found["model"])) == ["colour_histogram", "net"]
-    alone = [value(robustness([each], SETTINGS), "rotation", "accuracy")["value"] for each in runs[:2]]
+    alone = [value(robustness([run], SETTINGS), "rotation", "accuracy")["value"] for run in runs[:2]]
     row = value(found[found["model"] == "net"], "rotation", "accuracy")
     assert row["runs"] == 2 and row["value"] == pytest.approx(np.mean(alone)) and row["images"] == 60
 

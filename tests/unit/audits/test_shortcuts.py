@@ -196,7 +196,7 @@ def planted(confounding: float, count: int, patients: int) -> dict:
     images, table = drawn_smears(confounding, count, patients)
     features = [picture_features(image) for image in images]
     names = ("background", "colour_statistics", "thumbnail")
-    values = {name: np.stack([each[name] for each in features]) for name in names}
+    values = {name: np.stack([feature[name] for feature in features]) for name in names}
     rows = {name: place for place, name in enumerate(table["image_id"])}
     said = answers(values, rows, table, 60, 0, 1)
     test = table[table["role"] == "test"]

@@ -181,10 +181,10 @@ def degraded(parts: np.ndarray, how: str) -> np.ndarray:
         masks[1][:] = 0
     elif how in ("dilated", "eroded"):
         change = cv2.dilate if how == "dilated" else cv2.erode
-        masks = [change(each, np.ones((3, 3), np.uint8)) for each in masks]
+        masks = [change(mask, np.ones((3, 3), np.uint8)) for mask in masks]
     elif how == "blurred":
         noise = cv2.GaussianBlur(np.random.default_rng(0).normal(size=parts.shape), (0, 0), 2)
-        masks = [(cv2.GaussianBlur(each * 1.0, (0, 0), 2) + 0.6 * noise > 0.5).astype(np.uint8) for each in masks]
+        masks = [(cv2.GaussianBlur(mask * 1.0, (0, 0), 2) + 0.6 * noise > 0.5).astype(np.uint8) for mask in masks]
     return np.asarray(masks[0] + cv2.bitwise_and(*masks), np.uint8)
 
 

@@ -58,7 +58,7 @@ def test_a_cohort_that_is_trained_on_is_not_left_out(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("name", ["paper", "taleqani", "pbc"])
 def test_no_cohort_of_a_shipped_study_is_split_or_expected_when_it_is_samples(name: str) -> None:
     found = load_study(ROOT / f"workflow/studies/{name}.yaml")
-    trained = {each.cohort for each in found.experiments.values()}
+    trained = {experiment.cohort for experiment in found.experiments.values()}
     assert "hosseini_samples" not in trained
     for cohort in found.cohorts.values():
         assert "samples" not in (getattr(cohort, "local", None) or "")

@@ -54,7 +54,9 @@ def test_studies_that_ship_are_valid(path: Path) -> None:
     study = load_study(path)
     assert study.study == ("demo" if path.name == "config.yaml" else path.stem)
     # What the audit finds where the shortcut is known is a test of the audit; its probes are the baseline there.
-    assert path.stem == "planted" or all("colour_histogram" in each.models for each in study.experiments.values())
+    assert path.stem == "planted" or all(
+        "colour_histogram" in experiment.models for experiment in study.experiments.values()
+    )
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
@@ -100,7 +102,7 @@ def test_a_twin_has_no_published_figures_and_is_the_reference_in_its_models_plac
     config["experiments"]["alike"] = config["experiments"]["subtype"] | {"recipe": "modern"}
     config["experiments"]["colours"] = config["experiments"]["alike"] | {"reference": "colour_histogram"}
     study = parse_study(config)
-    references = {name: each.reference for name, each in study.experiments.items()}
+    references = {name: experiment.reference for name, experiment in study.experiments.items()}
     assert references["subtype"] == "neurallnet" and references["alike"] == "neurallnet_modern"
     assert references["colours"] == "colour_histogram" and references["shortcuts"] is None
     assert study.models["neurallnet"].published == {"subtype": {"accuracy": 0.98, "mcc": -0.1}}

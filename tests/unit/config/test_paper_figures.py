@@ -26,7 +26,9 @@ def test_a_whole_study_has_every_figure_that_is_drawn_for_a_paper() -> None:
     } <= files
     assert "neurallnet/4_external_confusion_hosseini_image" in files and len(files) == len([e for e in shown if e.file])
     listed = {(each.paper.paper, each.figure.number, each.figure.what) for each in shown}
-    assert listed == {(paper.paper, each.number, each.what) for paper in papers().values() for each in paper.figures}
+    assert listed == {
+        (paper.paper, figure.number, figure.what) for paper in papers().values() for figure in paper.figures
+    }
     for each in shown:
         assert bool(each.file) != bool(each.reason)
         assert (each.reason == NO_RESULT) == (each.figure.family is None)
@@ -59,7 +61,7 @@ def test_figures_of_the_study_are_copied_where_they_are_of_the_same_runs() -> No
     assert "leaderboard" not in shown and shown["samples.pbc.cell8"].file == "cnn_vit/2_samples"
     assert shown["embedding.taleqani.subtype.plain.image"].file == "hybridcn_nas/E_embedding_plain_image"
     curves = paper_figures(STUDY, ["roc.pbc.cell8.plain.image", "roc.taleqani.subtype.grey.image"])
-    assert [each.file for each in curves if each.source] == ["cnn_vit/5_roc_plain_image"]
+    assert [curve.file for curve in curves if curve.source] == ["cnn_vit/5_roc_plain_image"]
     assert any(each.file == "hmscam/2_samples_subtype" for each in paper_figures(STUDY, have))
 
 
@@ -67,7 +69,7 @@ def test_the_own_cohort_of_a_paper_comes_first_though_more_models_are_elsewhere(
     shown = [each for each in paper_figures(STUDY, []) if each.paper.paper == "vgg19_mhsa" and each.file]
     assert {run.cohort for each in shown for run in each.runs} == {"hosseini"}
     assert not any("another cohort" in each.differs for each in shown)
-    rest = {name: each for name, each in STUDY.experiments.items() if name != "mhsa_ablation"}
+    rest = {name: experiment for name, experiment in STUDY.experiments.items() if name != "mhsa_ablation"}
     without = paper_figures(STUDY.model_copy(update={"experiments": rest}), [])
     for each in without:
         if each.paper.paper == "vgg19_mhsa" and each.file:
@@ -81,7 +83,7 @@ def test_an_ablation_leaves_out_parts_and_nothing_else() -> None:
     assert models == full  # no numbers of features, no other stack
     models = {run.model for run in shown["neurallnet", "ablation"].runs}
     parts = ("no_se", "no_refinement", "hidden_64", "no_hidden", "no_batch_norm")
-    assert models == {"neurallnet", *(f"neurallnet_{each}" for each in parts)}  # no time steps, no twin without spikes
+    assert models == {"neurallnet", *(f"neurallnet_{part}" for part in parts)}  # no time steps, no twin without spikes
     demo = load_study(ROOT / "config.yaml")
     without = next(e for e in paper_figures(demo, []) if (e.paper.paper, e.figure.what) == ("hybridcn_nas", "ablation"))
     assert not without.file and "differ in nothing but attention, ffn" in without.reason
@@ -104,7 +106,7 @@ def fake(paper: Paper, cohort: str = "") -> Study:
     cohorts["elsewhere"] = {"kind": "synthetic"}
     tasks = {name: {"classes": [f"class {each}" for each in range(count)]} for name, count in paper.tasks.items()}
     tasks.setdefault("binary", {"classes": ["class 0", "class 1"]})
-    options = {key: value for each in paper.numbers[:1] for key, value in each.options.items()}
+    options = {key: value for number in paper.numbers[:1] for key, value in number.options.items()}
     net = {"architecture": architecture, "options": options, **features}
     shares = {"shares": [0.25, 0.5]} if not features else {}
     models: dict[str, dict] = {"net": net, "subtype": net, "other": {**net, "training": {"epochs": 3}}}
@@ -182,7 +184,7 @@ def test_another_cohort_is_named(name: str) -> None:
 def test_a_task_of_the_papers_name_with_other_classes_is_another_task() -> None:
     paper = papers()["hmscam"]
     study = fake(paper)
-    tasks = {name: each.model_copy(update={"classes": ("a", "b", "c")}) for name, each in study.tasks.items()}
+    tasks = {name: task.model_copy(update={"classes": ("a", "b", "c")}) for name, task in study.tasks.items()}
     odd = study.model_copy(update={"tasks": tasks})
     shown = [each for each in paper_figures(odd, everything(odd)) if each.paper.paper == "hmscam" and each.file]
     assert shown and all(": subtype, 3 classes" in e.differs or ": binary, 3 classes" in e.differs for e in shown)
@@ -190,7 +192,7 @@ def test_a_task_of_the_papers_name_with_other_classes_is_another_task() -> None:
 
 def test_a_figure_of_a_task_that_the_study_has_not_says_which() -> None:
     study = fake(papers()["hmscam"])
-    binary = {name: each for name, each in study.experiments.items() if each.task == "binary"}
+    binary = {name: experiment for name, experiment in study.experiments.items() if experiment.task == "binary"}
     only = study.model_copy(update={"experiments": binary})
     shown = {each.figure.what: each for each in paper_figures(only, everything(only)) if each.figure.number in "47"}
     assert shown["roc"].reason == "this study has no run of the paper's task (subtype)" and not shown["roc"].file

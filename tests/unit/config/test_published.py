@@ -76,9 +76,9 @@ def test_the_study_of_the_papers_repeats_them_exactly() -> None:
             assert accuracies == known, name
             told |= {(model.architecture, str(model.options), task) for task in known}
     for paper in papers().values():
-        for each in paper.numbers:
-            if each.metric in METRICS and each.architecture and each.target is None and not each.label:
-                assert (each.architecture, str(each.options), each.task) in told, (paper.paper, each.key)
+        for number in paper.numbers:
+            if number.metric in METRICS and number.architecture and number.target is None and not number.label:
+                assert (number.architecture, str(number.options), number.task) in told, (paper.paper, number.key)
 
 
 def test_the_papers_speak_of_what_there_is() -> None:
@@ -92,14 +92,16 @@ def test_the_papers_speak_of_what_there_is() -> None:
         urls = {getattr(cohort, "url", None): cohort for cohort in PAPER.cohorts.values()}
         for dataset in paper.datasets.values():
             assert urls[dataset.url].expected == dataset.counts and urls[dataset.url].images == dataset.images
-        for each in paper.numbers:
-            assert each.task is None or not each.label or each.label in PAPER.tasks[each.task].classes, each.key
+        for number in paper.numbers:
+            assert number.task is None or not number.label or number.label in PAPER.tasks[number.task].classes, (
+                number.key
+            )
 
 
 def test_parameters_are_those_of_our_networks() -> None:
     """Specs count them with four classes; a class more is a row of the last layer, and its bias, more."""
     width = {"resnet50_vit": 2048, "inceptionv3_vit": 2048, "efficientnetb3_vit": 1536, "customcnn_vit": 256}
-    counted = [each for paper in papers().values() for each in paper.numbers if each.counted]
+    counted = [number for paper in papers().values() for number in paper.numbers if number.counted]
     for each in counted:
         more = len(PAPER.tasks[each.task or ""].classes) - 4
         spec = registry.spec(each.architecture or "")

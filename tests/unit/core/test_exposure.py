@@ -26,7 +26,7 @@ def field(seed: int = 0) -> np.ndarray:
 
 
 def faults(*images: np.ndarray) -> list[str | None]:
-    table = pd.DataFrame([measure(each, with_scale=False).columns() for each in images])
+    table = pd.DataFrame([measure(image, with_scale=False).columns() for image in images])
     return [None if pd.isna(each) else each for each in implausible(table)]
 
 
@@ -61,11 +61,11 @@ def test_bits_that_a_cohort_fills(greatest: list[int], bits: int | None) -> None
 @pytest.mark.skipif(not DATA, reason="LEUKOFLOW_DATA is not set")
 def test_real_smears_are_plausible() -> None:
     files = [each for each in sorted(Path(str(DATA)).rglob("*.*")) if each.suffix in (".jpg", ".png")]
-    files = [each for each in files if "mask" not in str(each).lower()][::80]
+    files = [file for file in files if "mask" not in str(file).lower()][::80]
     images = []
-    for each in files:
+    for file in files:
         try:
-            images.append(read_image(each, 10**8))
+            images.append(read_image(file, 10**8))
         except ImageError:
             continue
     found = faults(*images)

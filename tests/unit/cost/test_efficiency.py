@@ -210,8 +210,8 @@ def select(folder: Path) -> dict:
     """A selection of 25 features of a fusion stack, as step fit_features writes it."""
     networks = load_networks(HYBRID, [])
     facts = {"kind": "deep", "grid": 2, "stack": "as_described", "stack_size": "small"}
-    facts["networks"] = [each.facts() for each in networks]
-    stack = random_stack(tuple(each.channels for each in networks), 2, "small", 1)
+    facts["networks"] = [network.facts() for network in networks]
+    stack = random_stack(tuple(network.channels for network in networks), 2, "small", 1)
     names = names_of(facts, stack)
     inference.save_tensors(folder / "stack.safetensors", stack.state_dict())
     zeros, ones = np.zeros(len(names)), np.ones(len(names))
@@ -302,8 +302,8 @@ def test_step_profile(runs, selection, tmp_path, monkeypatch) -> None:
     fitted = sum(path.stat().st_size for path in selection[0].rglob("*.safetensors"))
     assert way["bytes"] == pytest.approx(4 * trunks + fitted + way["classifier_bytes"], rel=0.02)
     picture, row = torch.zeros(1, 3, 64, 64), torch.zeros(1, 25)
-    parts = [macs_of(Maps(each.model), picture) for each in networks]
-    rows = torch.zeros(1, 4 * sum(each.channels for each in networks))
+    parts = [macs_of(Maps(network.model), picture) for network in networks]
+    rows = torch.zeros(1, 4 * sum(network.channels for network in networks))
     parts += [macs_of(stack, rows), macs_of(classifier, row)]
     assert way["macs"] == sum(parts) and way["classifier_macs"] == parts[-1] and min(parts) > 0
     assert way["latency_p50_ms"] > 3 * way["classifier_latency_p50_ms"] > 0

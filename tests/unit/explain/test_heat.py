@@ -129,7 +129,7 @@ class Tokens(nn.Module):
 
     def __init__(self, weights: list[torch.Tensor]) -> None:
         super().__init__()
-        self.logarithms = nn.ParameterList(each.log() for each in weights)
+        self.logarithms = nn.ParameterList(weight.log() for weight in weights)
         self.blocks = nn.ModuleList(nn.Identity() for _ in weights)
         self.spec = registry.ModelSpec("tokens", "", "", attends="blocks")
 

@@ -112,7 +112,7 @@ def test_answers_follow_from_the_logits(made: Made, model: Model) -> None:
         }
         assert set(answer.conformal) == kept
         assert answer.novelty == pytest.approx(mahalanobis(made.reference, features)[0], rel=1e-3)
-        kinds = [each.kind for each in answer.reasons]
+        kinds = [reason.kind for reason in answer.reasons]
         assert ("novelty" in kinds) == (answer.novelty > answer.novelty_limit)
         beyond = [name for name, (value, low, high) in answer.quality.items() if not low <= value <= high]
         assert kinds.count("quality") == bool(beyond)
@@ -161,7 +161,7 @@ def counted(find: Callable[..., np.ndarray], seen: list[bytes]) -> Callable[...,
     """The function, which also notes what it was given."""
 
     def noting(*arrays: np.ndarray) -> np.ndarray:
-        seen.append(b"".join(each.tobytes() for each in arrays))
+        seen.append(b"".join(array.tobytes() for array in arrays))
         return find(*arrays)
 
     return noting
@@ -171,7 +171,7 @@ def test_what_is_no_smear_is_refused(model: Model) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     flat = np.full((64, 64, 3), 128, np.uint8)
     assert model.answer(noise).abstains and model.answer(flat).abstains
-    assert any("picture" in each.text for each in model.answer(flat).reasons)
+    assert any("picture" in reason.text for reason in model.answer(flat).reasons)
 
 
 def test_twelve_bits_taken_for_sixteen_are_refused_as_too_dark(made: Made, model: Model) -> None:
@@ -213,8 +213,8 @@ def test_facts_say_what_is_known(made: Made, model: Model) -> None:
     (accuracy,) = facts.results
     assert (accuracy.low, accuracy.high) == (0.25, 0.75)  # over groups, not over images
     assert facts.findings[0] == "Shortcut audit: All by colours."
-    assert any("2 of 12 test images have a near-duplicate" in each for each in facts.findings)
-    assert any("colour histogram" in each and "75.0 %" in each for each in facts.findings)
+    assert any("2 of 12 test images have a near-duplicate" in finding for finding in facts.findings)
+    assert any("colour histogram" in finding and "75.0 %" in finding for finding in facts.findings)
 
 
 def test_the_card_is_plain(made: Made) -> None:
@@ -298,7 +298,7 @@ def test_predict_goes_on_whatever_the_names_are(made: Made, pictures: Path, tmp_
         assert sorted(Path(row["path"]).name for row in rows) == sorted(good)
         with open(f"{output}.rejects.csv", encoding="utf-8", newline="") as stream:
             reasons = [row["reason"] for row in csv.DictReader(stream)]
-        assert len(reasons) == 3 and all(any(word in each for each in reasons) for word in bad.values())
+        assert len(reasons) == 3 and all(any(word in reason for reason in reasons) for word in bad.values())
     assert written[0] == written[1]
 
 
@@ -365,10 +365,10 @@ def test_what_is_served_says_what_the_artefact_says_also_to_many_at_once(made: M
         said, known = reply.json(), alone.answer(image, cells=True, heat=True, neighbours=3)
         np.testing.assert_allclose([each["probability"] for each in said["classes"]], known.probabilities, atol=1e-6)
         assert said["conformal"]["classes"] == list(known.conformal)
-        assert [each["text"] for each in said["reasons"]] == [each.text for each in known.reasons]
+        assert [each["text"] for each in said["reasons"]] == [reason.text for reason in known.reasons]
         assert said["novelty"]["value"] == pytest.approx(known.novelty, rel=1e-5)
         assert len(said["cells"]) == len(known.cells)
-        assert [each["label"] for each in said["neighbours"]] == [each.label for each in known.neighbours]
+        assert [each["label"] for each in said["neighbours"]] == [neighbour.label for neighbour in known.neighbours]
 
 
 def fresh(made: Made, pictures: Path, output: Path, *more: str) -> bytes:

@@ -45,7 +45,7 @@ def test_pooled_features_are_those_of_timm(networks, images: np.ndarray, tmp_pat
     mean, sd = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     x = torch.from_numpy(((images / 255 - mean) / sd).transpose(0, 3, 1, 2)).float()
     with torch.inference_mode():
-        expected = torch.cat([each.model.forward_features(x).mean((2, 3)) for each in networks], 1)
+        expected = torch.cat([network.model.forward_features(x).mean((2, 3)) for network in networks], 1)
     np.testing.assert_allclose(rows, expected, rtol=1e-3, atol=1e-5)
 
 

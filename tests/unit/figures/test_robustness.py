@@ -28,9 +28,9 @@ def test_lines_start_unchanged_and_harm_lies_to_the_right():
 
 def test_many_models_have_no_bands_and_styles_of_their_own():
     figure, _ = robustness_chart(table([f"net{each}" for each in range(12)]))
-    lines = [each for each in figure.axes[0].lines if len(each.get_xdata()) == 3]
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
     assert MOST_BANDS < 12 and not figure.axes[0].collections
-    assert len({(each.get_color(), each.get_linestyle(), each.get_marker()) for each in lines}) == 12
+    assert len({(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}) == 12
 
 
 def test_without_families_the_figure_says_so():
@@ -54,7 +54,7 @@ def test_modules_have_a_line_each_and_one_scale_that_holds_them_all():
     for measure, top in (("shared", 1.0), ("relative", 3.0)):
         figure, shown = modules_chart(pd.DataFrame(rows), measure)
         jpeg, rotation = (axes for axes in figure.axes if axes.get_visible())
-        lines = [each for each in jpeg.lines if len(each.get_xdata()) == 3]
-        assert [each.get_ydata().tolist() for each in lines] == [[top, top / 2, 0.0]] * 2 and len(shown) == 8
+        lines = [line for line in jpeg.lines if len(line.get_xdata()) == 3]
+        assert [line.get_ydata().tolist() for line in lines] == [[top, top / 2, 0.0]] * 2 and len(shown) == 8
         assert jpeg.get_ylim() == rotation.get_ylim() and jpeg.get_ylim()[1] > top
         assert [each.get_text() for each in figure.legends[0].get_texts()] == ["First", "Second"]

@@ -69,7 +69,7 @@ def test_colours(bits: int, masks: tuple[int, ...], fields: tuple[int, ...], top
     channels = [GENERATOR.integers(0, 2**field, (7, 10)) for field in fields]
     packed = (channels[0] << (fields[1] + fields[2])) | (channels[1] << fields[2]) | channels[2]
     data = bmp(packed, bits, masks=masks, top_down=top_down)
-    shown = np.stack([255 * each / (2**field - 1) for each, field in zip(channels, fields, strict=True)], axis=2)
+    shown = np.stack([255 * channel / (2**field - 1) for channel, field in zip(channels, fields, strict=True)], axis=2)
     found = read_thrice(data).picture()
     assert np.abs(found - shown).max() <= 0.51
     if bits == 24:

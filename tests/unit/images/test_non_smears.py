@@ -13,9 +13,9 @@ from leukoflow.images.non_smears import KINDS, non_smears
 def test_kinds_are_there_in_shape_and_differ_from_each_other(size: int) -> None:
     made = non_smears(3, size, seed=1)
     assert set(made) >= set(KINDS) and {"photograph", "other medicine"} <= set(made)
-    pictures = [each for pictures in made.values() for each in pictures]
-    assert all(each.shape == (size, size, 3) and each.dtype == np.uint8 for each in pictures)
-    assert len({hashlib.sha256(each.tobytes()).digest() for each in pictures}) == len(pictures) == 3 * len(made)
+    pictures = [picture for pictures in made.values() for picture in pictures]
+    assert all(picture.shape == (size, size, 3) and picture.dtype == np.uint8 for picture in pictures)
+    assert len({hashlib.sha256(picture.tobytes()).digest() for picture in pictures}) == len(pictures) == 3 * len(made)
 
 
 def test_they_depend_on_the_seed_alone() -> None:

@@ -48,7 +48,7 @@ def test_same_seed_same_pixels_and_the_input_stays(name: str, smears: np.ndarray
 @pytest.mark.parametrize("name", FAMILIES)
 def test_stronger_levels_change_more(name: str, smears: np.ndarray) -> None:
     levels = [each for each in MILD_TO_STRONG[name] if each > 0]
-    distances = [np.abs(changed(name, smears, each).astype(float) - smears).mean() for each in levels]
+    distances = [np.abs(changed(name, smears, level).astype(float) - smears).mean() for level in levels]
     assert all(np.diff(distances) > 0), distances
     if min(MILD_TO_STRONG[name]) < 0:
         below = [each for each in MILD_TO_STRONG[name] if each < 0]

@@ -71,7 +71,7 @@ def test_targets_are_the_classes_and_clusters_spread_over_them(view):
     found = targets(data, train, ["A", "B"], Shortcuts(stain_clusters=2, stain_images=4), 1)
     assert list(found)[:2] == ["class:A", "class:B"]
     clusters = list(found)[2:]
-    assert len(clusters) == 2 and {each.split(":")[1] for each in clusters} == {"A", "B"}
+    assert len(clusters) == 2 and {cluster.split(":")[1] for cluster in clusters} == {"A", "B"}
     assert np.abs(found["class:A"].mean - look_of(smear(PINK)).mean).max() < 3
     again = targets(data, train, ["A", "B"], Shortcuts(stain_clusters=2, stain_images=4), 1)
     assert list(again) == list(found)

@@ -82,7 +82,7 @@ def test_every_tensor_is_looked_at(kind: str, tmp_path: Path) -> None:
     write(file)
     read(file)  # finite ones are taken
     tensors, metadata = load_file(file), metadata_of(file)
-    floating = [name for name, each in tensors.items() if each.is_floating_point() and each.numel()]
+    floating = [name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel()]
     for name, value in zip(
         (floating[0], floating[len(floating) // 2], floating[-1]), ("nan", "inf", "-inf"), strict=True
     ):

@@ -57,8 +57,13 @@ def hub_weights() -> list[tuple[str, str, str]]:
                 named = {"trunk": entry.weights, "partner": entry.partner and entry.partner.weights}
                 layers = inputs.parts(model).items()
                 found |= {(named[part], layer.network, part) for part, layer in layers if named[part]}
-        deep_ones = [each for each in study.features.values() if isinstance(each, DeepFeatures)]
-        found |= {(each.weights, each.name, "trunk") for entry in deep_ones for each in entry.backbones if each.weights}
+        deep_ones = [feature for feature in study.features.values() if isinstance(feature, DeepFeatures)]
+        found |= {
+            (backbone.weights, backbone.name, "trunk")
+            for entry in deep_ones
+            for backbone in entry.backbones
+            if backbone.weights
+        }
     return sorted(found)
 
 
@@ -238,15 +243,15 @@ def theirs_config(network: str, tag: str) -> dict:
 def test_features_scale_for_each_network_apart(tmp_path: Path) -> None:
     """NASNet-like weights beside ConvNeXt-like ones: what is recorded is what each of them is given."""
     entries = (Backbone(name="convnext_atto"), Backbone(name="mobilenetv3_small_050", input_scaling="symmetric"))
-    networks = tuple(deep.load_network(each, None, 42) for each in entries)
+    networks = tuple(deep.load_network(entry, None, 42) for entry in entries)
     x = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         rows = deep.Extractor(networks, 1)(x)
-        first, second = (each.model for each in networks)
+        first, second = (network.model for network in networks)
         imagenet = Standardise("any").set(IMAGENET)(x)
         expected = [first.forward_features(imagenet), second.forward_features(2 * x - 1)]
     torch.testing.assert_close(rows, torch.cat([each.mean((2, 3)) for each in expected], 1), rtol=1e-4, atol=1e-5)
-    assert [without_source(each.facts()["input"]) for each in networks] == [OF_IMAGENET, HALF]
+    assert [without_source(network.facts()["input"]) for network in networks] == [OF_IMAGENET, HALF]
 
 
 def test_what_leukoflow_saved_says_its_scaling_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

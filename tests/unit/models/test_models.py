@@ -210,7 +210,7 @@ def test_every_subset_of_hmscam_modules_has_its_own_parameters() -> None:
     sizes = {"msca": 526_464 + 264_256, "csa": 16_785_408 + 169, "dar": 526_464}
     for modules in ([], ["msca"], ["csa"], ["dar"], ["dar", "msca"]):
         model = registry.build("resnet50_hmscam", modules=modules)
-        assert count(model) == RESNET50_TRUNK + 8_196 + sum(sizes[each] for each in modules)
+        assert count(model) == RESNET50_TRUNK + 8_196 + sum(sizes[module] for module in modules)
 
 
 def test_predict_equals_the_model_and_mixed_precision_stays_close() -> None:

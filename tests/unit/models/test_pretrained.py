@@ -139,12 +139,12 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
         assert all(torch.equal(each, before[key]) for key, each in model.state_dict().items())
 
     last = "layer4.1.conv2.weight"
-    refused({key: each for key, each in tensors.items() if key != last}, f"there is no tensor for trunk.{last}")
+    refused({key: tensor for key, tensor in tensors.items() if key != last}, f"there is no tensor for trunk.{last}")
     refused(tensors | {last: torch.zeros(64, 64, 1, 1)}, rf"trunk.{last} is 64x64x1x1 in the file, 64x64x3x3")
     # All that a ResNet50 needs is in a ResNet101, and more.
     refused(theirs("resnet101", 0.125).state_dict(), "layer3.10.bn1.bias has no place")
     refused(theirs("mobilenetv4_conv_small").state_dict(), "there is no tensor for trunk.conv1.weight")
-    save_file({key: each for key, each in tensors.items() if not key.endswith("num_batches_tracked")}, file)
+    save_file({key: tensor for key, tensor in tensors.items() if not key.endswith("num_batches_tracked")}, file)
     assert len(load(model, "resnet50_hmscam", file)) == 64
     with pytest.raises(LeukoFlowError, match="some.safetensors: sha256 is .*, the config says 000"):
         load(model, "resnet50_hmscam", file, sha256="0" * 64)

@@ -112,7 +112,7 @@ def test_no_correlation_exceeds_its_bound_and_bounds_tell_duplicates_from_others
 
 def test_pairs_that_cannot_be_duplicates_are_left_out_and_no_others(tmp_path: Path) -> None:
     pictures = [shifted(field(seed), x, -x) for seed in range(6) for x in (0, 3, 7.5, 40)]
-    np.save(tmp_path / "thumbnails.npy", np.stack([grey_thumbnail(each) for each in pictures]))
+    np.save(tmp_path / "thumbnails.npy", np.stack([grey_thumbnail(picture) for picture in pictures]))
     thumbnails = Thumbnails([tmp_path / "thumbnails.npy"])
     pairs = np.array(list(combinations(range(len(pictures)), 2)))
     every = np.array([correlations(thumbnails[i][None], thumbnails[j])[0] for i, j in pairs])

@@ -126,7 +126,7 @@ def test_synthetic_smears_of_known_scale(site: str, size: int) -> None:
 def read(pattern: str, step: int = 1) -> list[np.ndarray]:
     files = sorted(Path(REAL or "").glob(pattern))[::step]
     assert files, pattern
-    return [np.asarray(cv2.imread(str(each), cv2.IMREAD_COLOR_RGB)) for each in files]
+    return [np.asarray(cv2.imread(str(file), cv2.IMREAD_COLOR_RGB)) for file in files]
 
 
 @pytest.mark.skipif(not REAL, reason="LEUKOFLOW_DATA names no folder of real images")

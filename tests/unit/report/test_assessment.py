@@ -67,7 +67,7 @@ def test_other_cohorts_operating_points_and_mixes_are_folded_away(content) -> No
 
 def test_the_word_follows_the_interval() -> None:
     limits = [(0.01, 0.1), (-0.1, -0.01), (-0.1, 0.1), (float("nan"), float("nan"))]
-    assert [bias_word(*each) for each in limits] == [OVER, UNDER, FAIR, "no interval"]
+    assert [bias_word(*limit) for limit in limits] == [OVER, UNDER, FAIR, "no interval"]
 
 
 def test_a_study_of_baselines_alone_has_no_section(fake) -> None:

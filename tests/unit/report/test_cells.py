@@ -65,7 +65,7 @@ def test_agreement_names_every_class(tables):
 
 def test_a_cohort_says_what_was_found_and_by_what_scale(fake, tables):
     section = cells_section(fake.study, tables, [])
-    demo = next(each for each in section.cohorts if each.name == "demo")
+    demo = next(cohort for cohort in section.cohorts if cohort.name == "demo")
     facts = dict(demo.facts)
     known = pd.read_parquet(fake.root / "cells/demo/cells.parquet")
     assert facts["White cells"] == str(len(known)) and facts["Images without any"] == "12"

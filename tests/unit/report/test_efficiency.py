@@ -18,7 +18,7 @@ def test_section_names_the_device_and_shows_published_costs_apart(fake):
     section = efficiency_section(study, tables, [])
     assert "one thread of the processor" in section.where and "1.5 processes" in section.where
     assert section.published is None and section.features == ()
-    models = {name: each.model_copy(update={"published": PUBLISHED}) for name, each in study.models.items()}
+    models = {name: model.model_copy(update={"published": PUBLISHED}) for name, model in study.models.items()}
     shown = efficiency_section(study.model_copy(update={"models": models}), tables, []).published
     cells = [[cell.text for cell in row.cells] for row in shown.rows if row.cells[0].text == "neurallnet"]
     assert cells[0] == ["neurallnet", "subtype", "plain", "Latency", "455\xa0ms", "11.0\xa0ms"]

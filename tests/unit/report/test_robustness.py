@@ -16,7 +16,7 @@ def fake(tmp_path_factory):
 def test_the_section_names_what_breaks_and_sets_published_figures_beside(fake):
     names = ("robustness", "modules", "sample_size", "remedies")
     content = robustness_section(fake.study, {name: read_table(fake.root / f"tables/{name}.csv") for name in names}, [])
-    titles = {each.title for each in content.panels}
+    titles = {panel.title for panel in content.panels}
     assert titles == {f"demo, subtype: plain view, {name} split" for name in ("acquisition", "image")}
     said_of = {text.split(" ")[0]: text for text in content.panels[0].sentences}
     assert "breaks under" in said_of["neurallnet"] and "brightness" in said_of["neurallnet"]

@@ -217,7 +217,7 @@ def test_200_clients_at_once_get_right_answers_or_are_asked_to_wait() -> None:
     assert refused > 0
     for seed, shares in answers.items():
         np.testing.assert_allclose(shares, shares_of(smear(seed, 48, 64).reshape(-1, 3).mean(0)), atol=1e-6)
-    assert len({CLASSES[int(np.argmax(each))] for each in answers.values()}) > 1
+    assert len({CLASSES[int(np.argmax(answer))] for answer in answers.values()}) > 1
 
 
 def test_told_to_stop_it_finishes_what_has_begun_and_takes_nothing_new() -> None:

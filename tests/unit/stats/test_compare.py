@@ -60,7 +60,7 @@ def test_the_interval_is_that_of_scoring_each_drawn_pair_anew():
         number = units.max() + 1
         drawn = generator(SETTINGS.seed, "bootstrap", number, "fold", 0).integers(0, number, (500, number))
         images = [np.concatenate([np.flatnonzero(units == unit) for unit in each]) for each in drawn]
-        values = [mine[each].mean() - theirs[each].mean() for each in images]
+        values = [mine[image].mean() - theirs[image].mean() for image in images]
         assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
         assert row["resampling"] == ("images" if group == 1 else "groups")
 

@@ -28,7 +28,7 @@ def test_the_fast_form_is_the_direct_one(seed):
     areas, influence = influences(scores, positive)
     expected, spread = direct(scores, positive)
     assert areas == pytest.approx(expected) and covariance(influence, positive) == pytest.approx(spread)
-    assert areas == pytest.approx([roc_auc_score(positive, each) for each in scores])
+    assert areas == pytest.approx([roc_auc_score(positive, score) for score in scores])
     assert influence.sum(1) == pytest.approx(0, abs=1e-12)
     z, p = difference(areas, spread, 0, 2)
     assert z == pytest.approx((expected[0] - expected[2]) / np.sqrt(spread[0, 0] + spread[2, 2] - 2 * spread[0, 2]))

@@ -43,7 +43,7 @@ def test_the_gate_is_a_file_of_limits_for_each_fold(root) -> None:
     found = json.loads((root / "gates/demo.subtype.image.json").read_text())
     assert found["accepted"] == 0.99 and [each["fold"] for each in found["folds"]] == [0]
     limits = found["folds"][0]["limits"]
-    assert set(limits) == set(found["measures"]) and all(each["low"] <= each["high"] for each in limits.values())
+    assert set(limits) == set(found["measures"]) and all(limit["low"] <= limit["high"] for limit in limits.values())
 
 
 def test_figures_show_a_panel_and_gates_all_protocols(root, tmp_path) -> None:

@@ -75,7 +75,7 @@ def measure(folder: Path, shard: int, threads: int = 1, **changed: object) -> Pa
 def gather(folder: Path, shards: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     outputs = [folder / "cells.parquet", folder / "images.parquet"]
     arguments = ["--cells", *shards, "--manifest", folder / "manifest.parquet", "--outputs", *outputs]
-    gather_cells.main([str(each) for each in arguments])
+    gather_cells.main([str(argument) for argument in arguments])
     return read_table(outputs[0]), read_table(outputs[1])
 
 

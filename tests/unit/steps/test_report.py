@@ -68,11 +68,11 @@ def test_the_page_needs_nothing_from_elsewhere(made, text):
     assert beside and all((made / address).exists() for address in beside)
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", re.sub(r"base64,[\w+/=]+", "", text))
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
-    assert len(page.ids) == len(set(page.ids)) and all(each["alt"] for each in page.pictures)
+    assert len(page.ids) == len(set(page.ids)) and all(picture["alt"] for picture in page.pictures)
 
 
 def test_photographs_are_pictures_and_drawings_are_drawn(text):
-    kinds = [each["src"].split(";")[0] for each in Page(text).pictures]
+    kinds = [picture["src"].split(";")[0] for picture in Page(text).pictures]
     assert sorted(kinds) == ["data:image/svg+xml"] * 3 + ["data:image/webp"]
 
 
@@ -220,6 +220,6 @@ def test_each_folded_section_has_a_title_a_question_and_the_count_of_its_problem
     assert all("<h2" in title and 'class="question"' in title for title, _ in folded)
     problems = re.findall(r'<li class="bad"><b><span class="mark">Problem.*?</li>', text, re.S)
     for title, name in folded:
-        own = [each for each in problems if f'href="#{name}"' in each]
+        own = [problem for problem in problems if f'href="#{name}"' in problem]
         told = re.search(r'class="bad">(\d+) problem', title)
         assert (int(told[1]) if told else 0) == len(own)
