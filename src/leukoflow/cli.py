@@ -25,9 +25,9 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_predict, _add_serve, _add_doctor, _add_verify, _add_crate):
         add(commands)
-    given = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     try:
-        return int(given.call(given))
+        return int(args.call(args))
     except LeukoFlowError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
@@ -56,23 +56,23 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(call=_predict)
 
 
-def _predict(given: argparse.Namespace) -> int:
+def _predict(args: argparse.Namespace) -> int:
     # Imported here, as in the other commands, so that --help is quick and each needs its own packages alone.
     from leukoflow.runtime.batch import Job, answer_all, listed
 
-    if given.output.suffix not in (".csv", ".jsonl"):
-        raise LeukoFlowError(f"{given.output}: the output must be called .csv or .jsonl")
-    job = Job(given.model, given.int8, not given.without_cells, given.explain)
-    paths, left_out = listed(given.paths, given.explain)
+    if args.output.suffix not in (".csv", ".jsonl"):
+        raise LeukoFlowError(f"{args.output}: the output must be called .csv or .jsonl")
+    job = Job(args.model, args.int8, not args.without_cells, args.explain)
+    paths, left_out = listed(args.paths, args.explain)
     for reason, count in left_out.items():
         print(f"left out: {count} file{'' if count == 1 else 's'}, {reason}", file=sys.stderr)
-    done = answer_all(paths, job, given.output, given.processes, given.paths)
+    done = answer_all(paths, job, args.output, args.processes, args.paths)
     again = f" ({done.again} of them again: file, model or options are others)" if done.again else ""
     told = [f"{done.answered} images answered{again}"]
     told += [f"{done.kept} answers kept"] if done.kept else []
     told += [f"{done.gone} answers removed, as their files are gone"] if done.gone else []
     told += [f"{done.others} answers to other files left as they are"] if done.others else []
-    output = shown(str(given.output))
+    output = shown(str(args.output))
     print(f"{output}: {'; '.join(told)}")
     if done.rejected:
         print(f"{output}.rejects.csv: {done.rejected} images rejected", file=sys.stderr)
@@ -96,12 +96,12 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(call=_serve)
 
 
-def _serve(given: argparse.Namespace) -> int:
+def _serve(args: argparse.Namespace) -> int:
     try:
         from leukoflow.serve.app import main
     except ModuleNotFoundError as error:
         raise LeukoFlowError(f"serve: {error.name} is not installed; run: pip install 'leukoflow[serve]'") from error
-    return main(given)
+    return main(args)
 
 
 def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -115,12 +115,12 @@ def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.set_defaults(call=_doctor)
 
 
-def _doctor(given: argparse.Namespace) -> int:
+def _doctor(args: argparse.Namespace) -> int:
     from leukoflow.runtime.doctor import checks
 
     marks = {True: "ok ", False: "BAD", None: "   "}
     good = True
-    for state, text in checks(given.model):
+    for state, text in checks(args.model):
         print(marks[state], text)
         good &= state is not False
     return 0 if good else 1
@@ -136,13 +136,13 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.set_defaults(call=_verify)
 
 
-def _verify(given: argparse.Namespace) -> int:
+def _verify(args: argparse.Namespace) -> int:
     from leukoflow.cohorts.sources import STUDY, edited_sources
     from leukoflow.core.provenance import verify
 
-    differences = verify(given.results)
+    differences = verify(args.results)
     if not any(each.path == STUDY for each in differences):  # it says where the images are
-        sources, absent = edited_sources(given.results)
+        sources, absent = edited_sources(args.results)
         differences += sources
         for name in absent:
             print(f"images of {name} are not here: not compared")
@@ -151,7 +151,7 @@ def _verify(given: argparse.Namespace) -> int:
     if differences:
         print(f"{len(differences)} files are not as the study left them", file=sys.stderr)
         return 1
-    print(f"{shown(str(given.results))}: every file is as the study left it")
+    print(f"{shown(str(args.results))}: every file is as the study left it")
     return 0
 
 
@@ -164,12 +164,12 @@ def _add_crate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(call=_crate)
 
 
-def _crate(given: argparse.Namespace) -> int:
+def _crate(args: argparse.Namespace) -> int:
     from leukoflow.core.crate import write_crate
 
-    target = given.output or given.results.with_name(f"{given.results.name}.crate.zip")
-    kept = write_crate(given.results, Path(__file__).resolve().parents[2], target)
-    print(f"{shown(str(target))}: {kept} files of {shown(str(given.results))} and the workflow that made them")
+    target = args.output or args.results.with_name(f"{args.results.name}.crate.zip")
+    kept = write_crate(args.results, Path(__file__).resolve().parents[2], target)
+    print(f"{shown(str(target))}: {kept} files of {shown(str(args.results))} and the workflow that made them")
     return 0
 
 

@@ -36,29 +36,29 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--split", type=Path, required=True, help="split of the cohort, task and protocol")
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--output", type=Path, required=True, help="folder of the parts (CSV)")
-    given = arguments.parse_args(argv)
-    split, duplicates = read_table(given.split), read_table(given.duplicates)
+    args = arguments.parse_args(argv)
+    split, duplicates = read_table(args.split), read_table(args.duplicates)
     parts: dict[str, list[pd.DataFrame]] = {"abstention": [], "conformal": [], "novelty": [], "risk_curves": []}
-    for each in progress(given.of, len(given.of), "run"):
-        for name, table in _of_run(each, split, duplicates, given).items():
+    for each in progress(args.of, len(args.of), "run"):
+        for name, table in _of_run(each, split, duplicates, args).items():
             parts[name].append(table)
-        if each.name in given.novelty:
-            scored = read_table(given.runs / each.name / "novelty.parquet")
-            limits = novelty_thresholds(scored, given.settings.novelty.accepted)
-            parts["novelty"].append(detection.detection(each, scored, limits, given.settings))
+        if each.name in args.novelty:
+            scored = read_table(args.runs / each.name / "novelty.parquet")
+            limits = novelty_thresholds(scored, args.settings.novelty.accepted)
+            parts["novelty"].append(detection.detection(each, scored, limits, args.settings))
     empty = pd.DataFrame(columns=detection.COLUMNS)
     for name, tables in parts.items():
-        write_table(given.output / f"{name}.csv", pd.concat(tables, ignore_index=True) if tables else empty)
+        write_table(args.output / f"{name}.csv", pd.concat(tables, ignore_index=True) if tables else empty)
 
 
 def _of_run(
-    each: Run, split: pd.DataFrame, duplicates: pd.DataFrame, given: argparse.Namespace
+    each: Run, split: pd.DataFrame, duplicates: pd.DataFrame, args: argparse.Namespace
 ) -> dict[str, pd.DataFrame]:
     """Parts of one run."""
-    asked: Evaluation = given.settings
-    files = [given.runs / each.name / "predictions" / f"{target}.parquet" for target in given.targets]
+    asked: Evaluation = args.settings
+    files = [args.runs / each.name / "predictions" / f"{target}.parquet" for target in args.targets]
     predictions = pd.concat([read_table(path, NEEDED) for path in files if path.exists()], ignore_index=True)
-    found = list(samples(each, predictions, split, duplicates, given.classes))
+    found = list(samples(each, predictions, split, duplicates, args.classes))
     validation = next(sample for sample in found if sample.role == "validation")
     least = {level: selective.least_confidence(validation, level) for level in asked.abstention.accuracies}
     made: dict[str, list[pd.DataFrame]] = {"abstention": [], "conformal": [], "risk_curves": []}
@@ -67,7 +67,7 @@ def _of_run(
         place |= {"n": len(sample.y), "groups": sample.number_of_groups}
         curve, rows = selective.selective(sample, least, asked)
         made["abstention"].append(_placed(pd.DataFrame(rows, columns=selective.COLUMNS), place))
-        sets = conformal.conformal(sample, validation, given.classes, asked)
+        sets = conformal.conformal(sample, validation, args.classes, asked)
         made["conformal"].append(_placed(sets, place))
         points = pd.DataFrame({"coverage": np.arange(1, 101) / 100, "accuracy": curve})
         made["risk_curves"].append(points.assign(**place)[CURVE])

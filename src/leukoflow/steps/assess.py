@@ -23,13 +23,13 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--task", type=settings(Task), required=True, help="the panel's entry of section tasks")
     add_runs_on(arguments)
     arguments.add_argument("--output", type=Path, required=True, help="folder to write the tables into")
-    given = arguments.parse_args(argv)
-    named = runs_on(given)
+    args = arguments.parse_args(argv)
+    named = runs_on(args)
     predictions = {}
     for each, files in progress(named, len(named), "run"):
         predictions[each] = [read_table(path, COLUMNS) for path in files]
-    for name, table in assess(predictions, given.task.classes, given.settings).items():
-        write_table(given.output / f"{name}.csv", table)
+    for name, table in assess(predictions, args.task.classes, args.settings).items():
+        write_table(args.output / f"{name}.csv", table)
 
 
 if __name__ == "__main__":

@@ -25,22 +25,22 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the panel's runs")
     arguments.add_argument("--changed", nargs="*", type=parse_run, default=[], help="those put through changed images")
     arguments.add_argument("--output", type=Path, required=True, help="folder for the tables")
-    given = arguments.parse_args(argv)
-    panel = {name: getattr(given.of[0], name) for name in PANEL}
-    answers = read_table(given.answers)
+    args = arguments.parse_args(argv)
+    panel = {name: getattr(args.of[0], name) for name in PANEL}
+    answers = read_table(args.answers)
     answers = answers[answers["protocol"] == panel["protocol"]]
     audits, swaps, neutral = [], [], []
-    for model in sorted({each.model for each in given.of}, key=lambda name: (not is_baseline(name), name)):
-        runs = {each: _predictions(given.runs, each) for each in given.of if each.model == model}
-        changed = {each: _changed(given.runs, each) for each in given.changed if each.model == model}
-        audits.append(audit(runs, changed, answers, tuple(given.classes), given.settings))
+    for model in sorted({each.model for each in args.of}, key=lambda name: (not is_baseline(name), name)):
+        runs = {each: _predictions(args.runs, each) for each in args.of if each.model == model}
+        changed = {each: _changed(args.runs, each) for each in args.changed if each.model == model}
+        audits.append(audit(runs, changed, answers, tuple(args.classes), args.settings))
         log.info("%s: %s. %s", model, audits[-1]["level"], audits[-1]["verdict"])
         if changed:
-            swaps.append(swap_table(changed, tuple(given.classes), given.settings).assign(model=model))
-            neutral.append(neutral_table(changed, given.settings).assign(model=model))
-    _write(given.output / "shortcut_audit.csv", [pd.DataFrame(audits)], panel, AUDIT_COLUMNS)
-    _write(given.output / "stain_swap.csv", swaps, panel, [*PANEL, "model", *SWAP_COLUMNS])
-    _write(given.output / "neutralised.csv", neutral, panel, [*PANEL, "model", *NEUTRAL_COLUMNS])
+            swaps.append(swap_table(changed, tuple(args.classes), args.settings).assign(model=model))
+            neutral.append(neutral_table(changed, args.settings).assign(model=model))
+    _write(args.output / "shortcut_audit.csv", [pd.DataFrame(audits)], panel, AUDIT_COLUMNS)
+    _write(args.output / "stain_swap.csv", swaps, panel, [*PANEL, "model", *SWAP_COLUMNS])
+    _write(args.output / "neutralised.csv", neutral, panel, [*PANEL, "model", *NEUTRAL_COLUMNS])
 
 
 def _predictions(folder: Path, each: Run) -> pd.DataFrame:

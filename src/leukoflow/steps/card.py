@@ -30,14 +30,14 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--tables", type=Path, required=True, help="folder of the tables")
     arguments.add_argument("--costs", type=Path, required=True, help="what step export says of each form (JSON)")
     arguments.add_argument("--folder", type=Path, required=True, help="folder of the exported model")
-    given = arguments.parse_args(argv)
+    args = arguments.parse_args(argv)
 
-    study = Study.model_validate(read_json(given.study))
-    of: Run = given.run
-    description, made = read_json(given.description), read_json(given.costs)
-    tables = {name: read_table(given.tables / f"{name}.csv") for name in TABLES}
+    study = Study.model_validate(read_json(args.study))
+    of: Run = args.run
+    description, made = read_json(args.description), read_json(args.costs)
+    tables = {name: read_table(args.tables / f"{name}.csv") for name in TABLES}
     found = facts.results(of, tables["scores"])
-    calibrated = facts.calibrated(of, read_table(given.predictions), description["classes"], study.export)
+    calibrated = facts.calibrated(of, read_table(args.predictions), description["classes"], study.export)
     cohort = study.cohorts[of.cohort]
     known = Export(
         leukoflow=leukoflow.__version__,
@@ -56,10 +56,10 @@ def main(argv: list[str] | None = None) -> None:
         aspect=getattr(cohort, "aspect", None),
         bits=getattr(cohort, "bits", None),
         max_pixels=getattr(cohort, "max_pixels", MAX_PIXELS),
-        files=_files(given.folder),
-        quality=facts.gate(read_json(given.gate), of.fold),
-        novelty=facts.novelty(read_json(given.thresholds)),
-        segmenter=_segmenter(study, of.cohort, read_json(given.segmenter)),
+        files=_files(args.folder),
+        quality=facts.gate(read_json(args.gate), of.fold),
+        novelty=facts.novelty(read_json(args.thresholds)),
+        segmenter=_segmenter(study, of.cohort, read_json(args.segmenter)),
         costs=made["costs"],
         results=found,
         findings=findings(of, tables, found, calibrated["confidence"]),
@@ -67,9 +67,9 @@ def main(argv: list[str] | None = None) -> None:
         examples=made["examples"],
         **calibrated,
     )
-    write_text(given.folder / "card.md", card(known, study))
-    write_text(given.folder / "LICENCES.md", licence_notes(known))
-    write_json(given.folder / "export.json", known.model_dump(mode="json"))
+    write_text(args.folder / "card.md", card(known, study))
+    write_text(args.folder / "LICENCES.md", licence_notes(known))
+    write_json(args.folder / "export.json", known.model_dump(mode="json"))
 
 
 MAX_PIXELS = 100_000_000

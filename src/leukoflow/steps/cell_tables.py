@@ -39,23 +39,23 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--selections", type=Path, help="folder of the study's selections")
     arguments.add_argument("--of", nargs="*", type=parse_run, default=[], help="names of the selections")
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write")
-    given = arguments.parse_args(argv)
-    for path in given.outputs:
+    args = arguments.parse_args(argv)
+    for path in args.outputs:
         if path.stem not in COLUMNS:
             raise LeukoFlowError(f"{path}: there is no table {path.stem}; known: {', '.join(COLUMNS)}")
 
-    manifests = {path.parent.name: path for path in given.manifests}
-    rows = [row for path in given.cells for row in _cells(path, manifests)]
+    manifests = {path.parent.name: path for path in args.manifests}
+    rows = [row for path in args.cells for row in _cells(path, manifests)]
     parts = {
-        "segmentation": [read_table(path) for path in given.scores],
-        "instances": [read_table(path) for path in given.instances],
-        "masks": [pd.DataFrame(_masks(path)) for path in given.masks],
+        "segmentation": [read_table(path) for path in args.scores],
+        "instances": [read_table(path) for path in args.instances],
+        "masks": [pd.DataFrame(_masks(path)) for path in args.masks],
         "cells": [pd.DataFrame(rows)] if rows else [],
-        "selection": [_selection(given.selections, each, "selection", "ranking.csv") for each in given.of],
-        "stability": [_selection(given.selections, each, "stability", "stability.csv") for each in given.of],
-        "neighbours": [read_table(path) for path in given.neighbours],
+        "selection": [_selection(args.selections, each, "selection", "ranking.csv") for each in args.of],
+        "stability": [_selection(args.selections, each, "stability", "stability.csv") for each in args.of],
+        "neighbours": [read_table(path) for path in args.neighbours],
     }
-    for path in given.outputs:
+    for path in args.outputs:
         write_table(path, gathered(path.stem, parts[path.stem]))
 
 

@@ -20,14 +20,14 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the study's runs")
     arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of the experiment's runs")
     arguments.add_argument("--output", type=Path, required=True, help="comparisons (CSV)")
-    given = arguments.parse_args(argv)
+    args = arguments.parse_args(argv)
     columns = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
     runs = {}
-    for each in progress(given.of, len(given.of), "run"):
-        folder = given.runs / each.name
+    for each in progress(args.of, len(args.of), "run"):
+        folder = args.runs / each.name
         predictions = read_table(folder / "predictions" / f"{each.cohort}.parquet", columns)
         runs[each] = answers_of(each, predictions, read_json(folder / "model.json")["train_images"])
-    write_table(given.output, compare(given.experiment, given.reference, runs, given.published, given.settings))
+    write_table(args.output, compare(args.experiment, args.reference, runs, args.published, args.settings))
 
 
 if __name__ == "__main__":

@@ -45,22 +45,22 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="table (Parquet)")
     arguments.add_argument("--heat", type=Path, required=True, help="heat maps (NPY)")
-    given = arguments.parse_args(argv)
+    args = arguments.parse_args(argv)
 
-    torch.set_num_threads(given.threads)
-    description = read_json(given.description)
-    chosen = sample(given.run, read_table(given.predictions), given.settings.images, len(description["classes"]))
-    view = open_view(given.view)
+    torch.set_num_threads(args.threads)
+    description = read_json(args.description)
+    chosen = sample(args.run, read_table(args.predictions), args.settings.images, len(description["classes"]))
+    view = open_view(args.view)
     pictures = view.gather(view.rows_of(chosen["image_id"]))
     labels = None
-    if given.cells:
-        by_id = labels_by_id(sorted(given.cells.glob("*.npy")), list(chosen["image_id"]))
+    if args.cells:
+        by_id = labels_by_id(sorted(args.cells.glob("*.npy")), list(chosen["image_id"]))
         labels = np.stack([by_id[each] for each in chosen["image_id"]])
-    model = inference.load_model(description, given.weights).to(inference.best_device())
-    table, maps = explained(model, chosen, pictures, labels, given.settings, given.run)
-    with atomic(given.heat) as temporary:
+    model = inference.load_model(description, args.weights).to(inference.best_device())
+    table, maps = explained(model, chosen, pictures, labels, args.settings, args.run)
+    with atomic(args.heat) as temporary:
         np.save(temporary, maps)
-    write_table(given.output, table)
+    write_table(args.output, table)
     log.info("%d images by %s", len(chosen), ", ".join(dict.fromkeys(table["method"])))
 
 

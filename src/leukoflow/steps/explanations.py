@@ -16,9 +16,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the runs' folders")
     arguments.add_argument("--of", nargs="*", type=parse_run, required=True, help="names of the runs")
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
-    given = arguments.parse_args(argv)
-    tables = {each: read_table(given.runs / each.name / "explain.parquet") for each in given.of}
-    write_table(given.output, explanations(tables, given.settings))
+    args = arguments.parse_args(argv)
+    tables = {each: read_table(args.runs / each.name / "explain.parquet") for each in args.of}
+    write_table(args.output, explanations(tables, args.settings))
 
 
 if __name__ == "__main__":

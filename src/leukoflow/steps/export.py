@@ -43,31 +43,31 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--folder", type=Path, required=True, help="folder of the exported model")
     arguments.add_argument("--costs", type=Path, required=True, help="what each form costs (JSON)")
-    given = arguments.parse_args(argv)
+    args = arguments.parse_args(argv)
 
-    torch.set_num_threads(given.threads)
-    asked: Export = given.settings
-    model = inference.load_model(read_json(given.description), given.weights)
-    view, split = open_view(given.view), read_table(given.split)
-    split = split[split["fold"] == given.run.fold]
+    torch.set_num_threads(args.threads)
+    asked: Export = args.settings
+    model = inference.load_model(read_json(args.description), args.weights)
+    view, split = open_view(args.view), read_table(args.split)
+    split = split[split["fold"] == args.run.fold]
     train, test = split[split["role"] == "train"], split[split["role"] == "test"]
     if train.empty or test.empty:
-        raise LeukoFlowError(f"{given.split}: fold {given.run.fold} has no training or no test images")
+        raise LeukoFlowError(f"{args.split}: fold {args.run.fold} has no training or no test images")
     calibration, _ = _pictures(view, _drawn(train, asked.calibration, asked.seed, "calibration"))
-    given.folder.mkdir(parents=True, exist_ok=True)
-    _copy(given.weights, given.folder / FILES["weights"])
-    exported = files.write_networks(given.folder, model, calibration)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    _copy(args.weights, args.folder / FILES["weights"])
+    exported = files.write_networks(args.folder, model, calibration)
     log.info("networks written")
-    found = files.costs(given.folder, model, *_pictures(view, _drawn(test, asked.compared, asked.seed, "compared")))
-    files.write_novelty(given.folder, given.novelty)
-    if given.segmenter:
-        weights, description = given.segmenter
-        files.write_segmenter(given.folder, weights, description, given.size)
-    shown = _balanced(train, asked.examples if given.with_pictures else 0, asked.seed)
-    files.write_examples(given.folder, exported, *_pictures(view, shown))
+    found = files.costs(args.folder, model, *_pictures(view, _drawn(test, asked.compared, asked.seed, "compared")))
+    files.write_novelty(args.folder, args.novelty)
+    if args.segmenter:
+        weights, description = args.segmenter
+        files.write_segmenter(args.folder, weights, description, args.size)
+    shown = _balanced(train, asked.examples if args.with_pictures else 0, asked.seed)
+    files.write_examples(args.folder, exported, *_pictures(view, shown))
     for each in found:
         log.info("%s: accuracy %.3f, %.1f ms", each.form, each.accuracy, each.milliseconds)
-    write_json(given.costs, {"costs": [each.model_dump() for each in found], "examples": len(shown)})
+    write_json(args.costs, {"costs": [each.model_dump() for each in found], "examples": len(shown)})
 
 
 def _pictures(view: Shards, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -19,10 +19,10 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--inputs", nargs="*", default=[], metavar="NAME=FILE", help="what it is drawn from")
     arguments.add_argument("--settings", type=json.loads, default={}, help="what else it depends on, as JSON")
     arguments.add_argument("--output", type=Path, required=True, help="figure (PNG); SVG and CSV next to it")
-    given = arguments.parse_args(argv)
-    draw = function_below("leukoflow.figures", given.name)
-    figure, table = draw(Inputs(named_files(given.inputs), given.settings))
-    save(figure, table, given.output)
+    args = arguments.parse_args(argv)
+    draw = function_below("leukoflow.figures", args.name)
+    figure, table = draw(Inputs(named_files(args.inputs), args.settings))
+    save(figure, table, args.output)
 
 
 if __name__ == "__main__":

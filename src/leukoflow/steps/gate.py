@@ -86,21 +86,21 @@ def _quality(path: Path) -> pd.DataFrame:
     return read_table(path, ["image_id", *gate.MEASURES]).set_index("image_id")
 
 
-def _made_up(tested: pd.Series, given: argparse.Namespace) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _made_up(tested: pd.Series, args: argparse.Namespace) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Measures of damaged test images, and of non-smears of the size of the cohort's images."""
-    asked: Evaluation = given.settings
+    asked: Evaluation = args.settings
     if number := min(asked.abstention.damaged, len(tested)):
-        files = listed(given.files).set_index("image_id", drop=False)
+        files = listed(args.files).set_index("image_id", drop=False)
         random = generator(asked.seed, "gate")
         chosen = np.sort(random.choice(len(tested), number, replace=False))
-        found = sources(given.root, files.loc[tested.to_numpy()[chosen]])
-        images = [_small(read(each, given.max_pixels)) for each in found]
+        found = sources(args.root, files.loc[tested.to_numpy()[chosen]])
+        images = [_small(read(each, args.max_pixels)) for each in found]
         for kind, (change, level) in DAMAGES.items():
-            yield "damaged", kind, _measured([change(image[None], level, random)[0] for image in images], given)
-    manifest = read_table(given.manifest, ["width", "height"])
+            yield "damaged", kind, _measured([change(image[None], level, random)[0] for image in images], args)
+    manifest = read_table(args.manifest, ["width", "height"])
     side = int(min(manifest[["width", "height"]].median().min(), LONGEST_SIDE))
     for kind, pictures in non_smears(asked.novelty.non_smears, side, asked.seed).items():
-        yield "non-smear", kind, _measured(pictures, given)
+        yield "non-smear", kind, _measured(pictures, args)
 
 
 def _small(image: np.ndarray) -> np.ndarray:
@@ -112,15 +112,15 @@ def _small(image: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _measured(images: list[np.ndarray], given: argparse.Namespace) -> pd.DataFrame:
-    rows = [each.columns() for each in thread_map(measure, images, given.threads)]
+def _measured(images: list[np.ndarray], args: argparse.Namespace) -> pd.DataFrame:
+    rows = [each.columns() for each in thread_map(measure, images, args.threads)]
     return pd.DataFrame(rows)[list(gate.MEASURES)].astype(float)
 
 
-def _accuracy(each: Run, refused: dict, given: argparse.Namespace) -> Iterator[dict]:
+def _accuracy(each: Run, refused: dict, args: argparse.Namespace) -> Iterator[dict]:
     """Accuracy of a run on accepted and refused images of its test role and each external cohort."""
-    for target in given.targets:
-        path = given.runs / each.name / "predictions" / f"{target}.parquet"
+    for target in args.targets:
+        path = args.runs / each.name / "predictions" / f"{target}.parquet"
         if not path.exists():
             continue
         table = read_table(path, PREDICTED)
@@ -132,7 +132,7 @@ def _accuracy(each: Run, refused: dict, given: argparse.Namespace) -> Iterator[d
         if out.isna().any():
             raise LeukoFlowError(f"{path}: holds images whose quality was not measured; predict again")
         groups = table["group"].fillna(table["image_id"]).to_numpy()
-        row = gate.accuracy_rows(right, out.to_numpy(bool), groups, given.settings)
+        row = gate.accuracy_rows(right, out.to_numpy(bool), groups, args.settings)
         yield {**each.columns(), "target": target, "role": table["role"].iloc[0], **row}
 
 

@@ -18,11 +18,11 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--parts", type=Path, required=True, help="folder of folders of parts")
     arguments.add_argument("--of", nargs="+", required=True, help="the folders, in order")
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write (CSV)")
-    given = arguments.parse_args(argv)
-    for path in given.outputs:
-        parts = [read_table(given.parts / each / path.name) for each in given.of]
+    args = arguments.parse_args(argv)
+    for path in args.outputs:
+        parts = [read_table(args.parts / each / path.name) for each in args.of]
         if len({tuple(part.columns) for part in parts}) > 1:
-            raise LeukoFlowError(f"{given.parts}: columns of parts of {path.name} differ; remove them and run again")
+            raise LeukoFlowError(f"{args.parts}: columns of parts of {path.name} differ; remove them and run again")
         # An empty part has no types to speak for.
         filled = [part for part in parts if len(part)] or parts[:1]
         write_table(path, pd.concat(filled, ignore_index=True))

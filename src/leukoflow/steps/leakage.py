@@ -31,30 +31,30 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--splits", nargs="+", type=Path, required=True, help="splits, COHORT.TASK.PROTOCOL.parquet")
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
-    given = arguments.parse_args(argv)
-    splits = {path.stem.split(".")[2]: read_table(path, ["image_id", "fold", "role"]) for path in given.splits}
-    for each in given.of:
+    args = arguments.parse_args(argv)
+    splits = {path.stem.split(".")[2]: read_table(path, ["image_id", "fold", "role"]) for path in args.splits}
+    for each in args.of:
         if each.protocol not in splits:
             raise LeukoFlowError(f"{each.name}: its split is missing; name that of {each.protocol} among --splits")
-    duplicates = read_table(given.duplicates)
+    duplicates = read_table(args.duplicates)
     found: dict[tuple[str, str], dict[tuple[str, str], list[pd.DataFrame]]] = {}
-    for each in progress(given.of, len(given.of), "run"):
+    for each in progress(args.of, len(args.of), "run"):
         split = splits[each.protocol]
         learnt = split[split["fold"] == each.fold]
-        for target, answers in _answers(given.runs, each, given.external):
+        for target, answers in _answers(args.runs, each, args.external):
             seen = answers["image_id"].isin(seen_images(duplicates, learnt, each.cohort, target))
             runs = found.setdefault((each.view, target), {}).setdefault((each.model, each.protocol), [])
             runs.append(answers.assign(seen=seen)[ANSWERS])
-    first = given.of[0]
+    first = args.of[0]
     parts = [pd.DataFrame(columns=COLUMNS)]
     for (view, target), models in found.items():
         tallies: dict[tuple[str, str], Tally] = {key: tally(runs) for key, runs in models.items()}
-        tables = [copies(tallies, given.settings)]
+        tables = [copies(tallies, args.settings)]
         if target == first.cohort:
-            tables = [protocols(tallies, given.settings), tables[0][tables[0]["part"] != "all"]]
+            tables = [protocols(tallies, args.settings), tables[0][tables[0]["part"] != "all"]]
         place = {"cohort": first.cohort, "task": first.task, "view": view, "target": target}
         parts += [table.assign(**place)[COLUMNS] for table in tables if len(table)]
-    write_table(given.output, pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0])
+    write_table(args.output, pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0])
 
 
 def _answers(runs: Path, each: Run, external: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:

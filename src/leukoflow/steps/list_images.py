@@ -60,10 +60,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--left-out", type=Path, help="files that are no images of it, Parquet; --warnings goes with it"
     )
     arguments.add_argument("--warnings", type=Path, help="what of the config fits nothing, CSV")
-    given = arguments.parse_args(argv)
-    if (given.output is None) != (given.names is None) or (given.left_out is None) != (given.warnings is None):
+    args = arguments.parse_args(argv)
+    if (args.output is None) != (args.names is None) or (args.left_out is None) != (args.warnings is None):
         arguments.error("--output and --names go together, as do --left-out and --warnings")
-    return given
+    return args
 
 
 if __name__ == "__main__":

@@ -20,13 +20,13 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--groups", type=Path, required=True, help="acquisition clusters")
     arguments.add_argument("--matrices", nargs="+", type=Path, required=True, help="scaled/COHORT.npy of selections")
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
-    given = arguments.parse_args(argv)
+    args = arguments.parse_args(argv)
     parts = []
-    for path in given.matrices:
-        points = points_of(path, given.manifest, given.groups, given.settings)
+    for path in args.matrices:
+        points = points_of(path, args.manifest, args.groups, args.settings)
         parts.append(of_run("neighbours", run_of(path), neighbour_agreement(points)))
     columns = COLUMNS["neighbours"]
-    write_table(given.output, pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns))
+    write_table(args.output, pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns))
 
 
 if __name__ == "__main__":

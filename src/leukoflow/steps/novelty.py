@@ -52,48 +52,48 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--output", type=Path, required=True, help="scores of images (Parquet)")
     arguments.add_argument("--reference", type=Path, required=True, help="what new images are compared with")
     arguments.add_argument("--thresholds", type=Path, required=True, help="thresholds of the run (JSON)")
-    given = arguments.parse_args(argv)
+    args = arguments.parse_args(argv)
 
-    torch.set_num_threads(given.threads)
-    description = read_json(given.description)
-    model = _Model(given, description)
-    asked = given.settings.novelty
-    split = read_table(given.split)
-    train = split[(split["fold"] == given.run.fold) & (split["role"] == "train")]
-    train = _balanced(train, asked.images, given.settings.seed)
+    torch.set_num_threads(args.threads)
+    description = read_json(args.description)
+    model = _Model(args, description)
+    asked = args.settings.novelty
+    split = read_table(args.split)
+    train = split[(split["fold"] == args.run.fold) & (split["role"] == "train")]
+    train = _balanced(train, asked.images, args.settings.seed)
     features, _ = model.over_images(0, train)
     sound = np.isfinite(features).all(1)
     reference = novelty.refer(features[sound], train["y"].to_numpy()[sound], asked.neighbours)
 
-    own = read_table(given.predictions[0], ["image_id", "group", "role", "y", "probabilities", "cohort"])
+    own = read_table(args.predictions[0], ["image_id", "group", "role", "y", "probabilities", "cohort"])
     parts = []
-    for place, path in enumerate(given.predictions):
+    for place, path in enumerate(args.predictions):
         table = own if place == 0 else read_table(path, ["image_id", "group", "role", "cohort"])
         for role, part in table.groupby("role", sort=False):
-            part = _sample(part, asked.images, given.settings.seed, str(role))
+            part = _sample(part, asked.images, args.settings.seed, str(role))
             scores = model.scores(reference, *model.over_images(place, part))
             kind = str(part["cohort"].iloc[0])
             parts += [
                 _rows(part[["image_id", "group"]], str(role), kind, name, score) for name, score in scores.items()
             ]
-    parts += list(_non_smears(model, reference, given))
+    parts += list(_non_smears(model, reference, args))
     scored = pd.concat(parts, ignore_index=True)
-    write_table(given.output, scored)
-    inference.save_tensors(given.reference, {k: torch.from_numpy(v) for k, v in reference.tensors().items()})
-    write_json(given.thresholds, thresholds_of(given.run, own, scored, description["classes"], given.settings))
+    write_table(args.output, scored)
+    inference.save_tensors(args.reference, {k: torch.from_numpy(v) for k, v in reference.tensors().items()})
+    write_json(args.thresholds, thresholds_of(args.run, own, scored, description["classes"], args.settings))
     log.info("%d images scored", len(scored) // scored["score"].nunique())
 
 
 class _Model:
     """A trained model and the images of its cohorts."""
 
-    def __init__(self, given: argparse.Namespace, description: dict[str, Any]) -> None:
+    def __init__(self, args: argparse.Namespace, description: dict[str, Any]) -> None:
         self.device = inference.best_device()
-        self.model = inference.load_model(description, given.weights).to(self.device)
+        self.model = inference.load_model(description, args.weights).to(self.device)
         self.description = description
         inputs = description["options"].get("inputs", 0)
-        self.data: list[Shards | Matrix] = [open_view(each) for each in given.view or ()]
-        self.data += [open_selection(each.parents[1], each.stem, inputs)[0] for each in given.features or ()]
+        self.data: list[Shards | Matrix] = [open_view(each) for each in args.view or ()]
+        self.data += [open_selection(each.parents[1], each.stem, inputs)[0] for each in args.features or ()]
 
     def over_images(self, place: int, table: pd.DataFrame) -> Found:
         """Features [n, D] and logits [n, K] of the images; of several cells the means, NaN where there is none."""
@@ -144,13 +144,13 @@ def _balanced(train: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _non_smears(model: _Model, reference: novelty.Reference, given: argparse.Namespace) -> Iterator[pd.DataFrame]:
+def _non_smears(model: _Model, reference: novelty.Reference, args: argparse.Namespace) -> Iterator[pd.DataFrame]:
     """Scores of non-smears, where the model reads whole pictures."""
-    view: View = given.view_settings
-    if given.view is None or view.kind not in WHOLE:
+    view: View = args.view_settings
+    if args.view is None or view.kind not in WHOLE:
         log.info("no non-smears: this model reads features or cells, which they do not have")
         return
-    settings: Evaluation = given.settings
+    settings: Evaluation = args.settings
     for kind, pictures in non_smears(settings.novelty.non_smears, view.size, settings.seed).items():
         images = torch.from_numpy(np.stack([render_view(Picture(Raster(picture)), view) for picture in pictures]))
         scores = model.scores(reference, *model.over_batches(iter(images.split(BATCH))))

@@ -35,24 +35,24 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--figures", type=Path, required=True, help="folder of the study's figures")
     arguments.add_argument("--have", nargs="*", default=[], help="names of the study's figures")
     arguments.add_argument("--output", type=Path, required=True, help="table of the papers' figures (CSV)")
-    given = arguments.parse_args(argv)
-    study = Study.model_validate(read_json(given.study))
-    shown = paper_figures(study, given.have)
+    args = arguments.parse_args(argv)
+    study = Study.model_validate(read_json(args.study))
+    shown = paper_figures(study, args.have)
     drawing = [each for each in shown if each.file]
     for each in progress(drawing, len(drawing), "figure"):
-        target = given.figures / f"{each.file}.png"
+        target = args.figures / f"{each.file}.png"
         if each.source:
-            _copy(given.figures / f"{each.source}.png", target)
+            _copy(args.figures / f"{each.source}.png", target)
         else:
-            save(*_draw(each, study, given), target)
+            save(*_draw(each, study, args), target)
     rows = [
         (
             each.paper.paper, each.paper.system, each.figure.number, each.figure.shows,
-            f"{given.figures.name}/{each.file}" if each.file else "", each.source, each.differs, each.reason,
+            f"{args.figures.name}/{each.file}" if each.file else "", each.source, each.differs, each.reason,
         )
         for each in shown
     ]  # fmt: skip
-    write_table(given.output, pd.DataFrame(rows, columns=COLUMNS))
+    write_table(args.output, pd.DataFrame(rows, columns=COLUMNS))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -62,7 +62,7 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(source.with_suffix(suffix), path)
 
 
-def _draw(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
+def _draw(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
     draw = {
         "confusion": _confusion,
         "external_confusion": _confusion,
@@ -70,12 +70,12 @@ def _draw(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.Data
         "robustness": _robustness,
         "sample_size": _sample_size,
     }
-    return draw.get(shown.figure.family or "", _points)(shown, study, given)
+    return draw.get(shown.figure.family or "", _points)(shown, study, args)
 
 
-def _confusion(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
+def _confusion(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
     panels = sorted({each.panel for each in shown.runs})
-    table = pd.concat([read_table(given.scores / panel / "confusion.csv") for panel in panels])
+    table = pd.concat([read_table(args.scores / panel / "confusion.csv") for panel in panels])
     table = table.merge(pd.DataFrame([each.columns() for each in shown.runs]))
     if shown.target:
         # As if the other cohort were the runs' own.
@@ -84,8 +84,8 @@ def _confusion(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd
     return confusion_matrices(table)
 
 
-def _learning(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
-    return learning_curves({each: read_table(given.runs / each.name / "history.csv") for each in shown.runs})
+def _learning(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
+    return learning_curves({each: read_table(args.runs / each.name / "history.csv") for each in shown.runs})
 
 
 def _of_runs(table: pd.DataFrame, shown: Shown, *columns: str) -> pd.DataFrame:
@@ -95,23 +95,23 @@ def _of_runs(table: pd.DataFrame, shown: Shown, *columns: str) -> pd.DataFrame:
     return table[found].reset_index(drop=True)
 
 
-def _robustness(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
-    table = _of_runs(read_table(given.tables / "robustness.csv"), shown, "cohort", "task", "view", "protocol", "model")
+def _robustness(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
+    table = _of_runs(read_table(args.tables / "robustness.csv"), shown, "cohort", "task", "view", "protocol", "model")
     return robustness_chart(table[table["perturbation"].isin(["none", *shown.perturbations])])
 
 
-def _sample_size(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
-    table = read_table(given.tables / "sample_size.csv").astype({"class": object}).fillna({"class": ""})
+def _sample_size(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
+    table = read_table(args.tables / "sample_size.csv").astype({"class": object}).fillna({"class": ""})
     table = _of_runs(table, shown, "cohort", "task", "view", "protocol", "model")
     if "f1_by_class" in shown.figure.metrics:
         return class_sizes_chart(table)
     return sample_size_chart(table, shown.figure.metrics)
 
 
-def _points(shown: Shown, study: Study, given: Namespace) -> tuple[Figure, pd.DataFrame]:
+def _points(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
     first, models = shown.runs[0], list(dict.fromkeys(each.model for each in shown.runs))
     by_class = shown.figure.family == "per_class"
-    table = read_table(given.tables / ("scores.csv" if by_class else "leaderboard.csv"))
+    table = read_table(args.tables / ("scores.csv" if by_class else "leaderboard.csv"))
     for name in ("cohort", "task", "view"):
         table = table[table[name] == getattr(first, name)]
     published = {

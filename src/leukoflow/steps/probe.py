@@ -56,13 +56,13 @@ def main(argv: list[str] | None = None) -> None:
     write_table(given.output, pd.concat(scores, ignore_index=True)[PROBE_COLUMNS])
 
 
-def _images(given: argparse.Namespace, wanted: np.ndarray) -> pd.DataFrame:
+def _images(args: argparse.Namespace, wanted: np.ndarray) -> pd.DataFrame:
     """What the tables know of the images, in this order."""
-    manifest = read_table(given.manifest, ["image_id", "path", "bytes", "width", "height"])
-    known = manifest.merge(read_table(given.quality, MEASURED), on="image_id", validate="one_to_one")
+    manifest = read_table(args.manifest, ["image_id", "path", "bytes", "width", "height"])
+    known = manifest.merge(read_table(args.quality, MEASURED), on="image_id", validate="one_to_one")
     missing = set(wanted) - set(known["image_id"])
     if missing:
-        raise LeukoFlowError(f"{given.quality}: image {min(missing)} of the split is not in it; run the cohort again")
+        raise LeukoFlowError(f"{args.quality}: image {min(missing)} of the split is not in it; run the cohort again")
     return known.set_index("image_id").loc[wanted].reset_index()
 
 

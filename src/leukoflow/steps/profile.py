@@ -61,11 +61,11 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--features", type=settings(Sources), default=Sources(), help=text)
     arguments.add_argument("--selections", type=Path, default=Path(), help="folder of scaled and ranked features")
     arguments.add_argument("--output", type=Path, required=True, help="folder for the tables")
-    given = arguments.parse_args(argv)
-    models = {each: read_json(given.runs / each.name / "model.json") for each in given.of}
-    histories = {each: read_table(given.runs / each.name / "history.csv") for each in given.of}
-    making = Making(given.features, given.selections, given.side)
-    measured = _measured(given.runs, models, given.settings, making)
+    args = arguments.parse_args(argv)
+    models = {each: read_json(args.runs / each.name / "model.json") for each in args.of}
+    histories = {each: read_table(args.runs / each.name / "history.csv") for each in args.of}
+    making = Making(args.features, args.selections, args.side)
+    measured = _measured(args.runs, models, args.settings, making)
     made = {
         "efficiency": efficiency.efficiency(models, histories, measured),
         "energy": efficiency.energies(models, measured),
@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
         "speed": efficiency.speeds(measured),
     }
     for name in NAMES:
-        write_table(given.output / f"{name}.csv", made[name])
+        write_table(args.output / f"{name}.csv", made[name])
 
 
 def _measured(

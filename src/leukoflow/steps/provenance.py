@@ -14,9 +14,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
     arguments.add_argument("--benchmarks", type=Path, required=True, help="folder of what Snakemake measured of jobs")
     arguments.add_argument("--output", type=Path, required=True, help="provenance.json, in the results folder")
-    given = arguments.parse_args(argv)
+    args = arguments.parse_args(argv)
     source = Path(leukoflow.__file__).parents[1]
-    write_json(given.output, collect(given.output.parent, read_json(given.study), source, given.benchmarks))
+    write_json(args.output, collect(args.output.parent, read_json(args.study), source, args.benchmarks))
 
 
 if __name__ == "__main__":

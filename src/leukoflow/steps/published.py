@@ -40,22 +40,22 @@ def main(argv: list[str] | None = None) -> None:
     text = "tables calibration and discrimination, where there are any (CSV)"
     arguments.add_argument("--more", nargs="*", type=Path, default=[], help=text)
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write (CSV)")
-    given = arguments.parse_args(argv)
-    for path in given.outputs:
+    args = arguments.parse_args(argv)
+    for path in args.outputs:
         if path.stem not in NAMES:
             raise LeukoFlowError(f"{path}: there is no table {path.stem}; known: {', '.join(NAMES)}")
-    tables = {name: read_table(getattr(given, name)) for name in ("leaderboard", "external", "efficiency", "cohorts")}
-    tables |= {path.stem: read_table(path) for path in (given.scores, *given.more)}
+    tables = {name: read_table(getattr(args, name)) for name in ("leaderboard", "external", "efficiency", "cohorts")}
+    tables |= {path.stem: read_table(path) for path in (args.scores, *args.more)}
     # CSV reads an empty text as missing.
     for table in tables.values():
         for column in {"label", "class", "resampling", "weights", "recipe"} & set(table.columns):
             table[column] = table[column].fillna("")
     checked = check_table(papers())
-    study = Study.model_validate(read_json(given.study))
-    facts = Facts(_first_models(given.runs, given.of), _splits(given.splits), tables["cohorts"])
+    study = Study.model_validate(read_json(args.study))
+    facts = Facts(_first_models(args.runs, args.of), _splits(args.splits), tables["cohorts"])
     found = reproduction(study, papers(), tables, checked, facts)
     made = {"published_checks": checked, "published_vs_reproduced": found}
-    for path in given.outputs:
+    for path in args.outputs:
         write_table(path, made[path.stem])
 
 

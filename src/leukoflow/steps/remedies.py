@@ -20,10 +20,10 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
     arguments.add_argument("--of", nargs="*", default=[], help="names of the runs, each with its changed.parquet")
     arguments.add_argument("--output", type=Path, required=True, help="gains (CSV)")
-    given = arguments.parse_args(argv)
-    named = progress(given.of, len(given.of), "run")
-    tables = [(parse_run(name), read_table(given.runs / name / "changed.parquet", COLUMNS)) for name in named]
-    write_table(given.output, compare_with_reference(given.experiment, tuple(given.reference), tables, given.settings))
+    args = arguments.parse_args(argv)
+    named = progress(args.of, len(args.of), "run")
+    tables = [(parse_run(name), read_table(args.runs / name / "changed.parquet", COLUMNS)) for name in named]
+    write_table(args.output, compare_with_reference(args.experiment, tuple(args.reference), tables, args.settings))
 
 
 if __name__ == "__main__":

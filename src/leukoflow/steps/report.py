@@ -32,9 +32,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--figures", nargs="+", type=Path, required=True, help="figures (PNG), SVG beside each")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="report (HTML)")
-    given = arguments.parse_args(argv)
-    tables = with_empty_texts({path.stem: read_table(path) for path in given.tables})
-    write_text(given.output, render(Study.model_validate(read_json(given.study)), tables, given.figures, given.threads))
+    args = arguments.parse_args(argv)
+    tables = with_empty_texts({path.stem: read_table(path) for path in args.tables})
+    write_text(args.output, render(Study.model_validate(read_json(args.study)), tables, args.figures, args.threads))
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--modules", nargs="*", default=[], help="names of those that have a modules.csv")
     arguments.add_argument("--output", type=Path, required=True, help="robustness (CSV)")
     arguments.add_argument("--modules-output", type=Path, required=True, help="modules of all those runs (CSV)")
-    given = arguments.parse_args(argv)
-    named = progress(given.of, len(given.of), "run")
-    tables = [(parse_run(name), read_table(given.runs / name / "changed.parquet", COLUMNS)) for name in named]
-    write_table(given.output, robustness(tables, given.settings))
-    parts = [read_table(given.runs / name / "modules.csv") for name in given.modules]
-    write_table(given.modules_output, pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=MODULES))
+    args = arguments.parse_args(argv)
+    named = progress(args.of, len(args.of), "run")
+    tables = [(parse_run(name), read_table(args.runs / name / "changed.parquet", COLUMNS)) for name in named]
+    write_table(args.output, robustness(tables, args.settings))
+    parts = [read_table(args.runs / name / "modules.csv") for name in args.modules]
+    write_table(args.modules_output, pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=MODULES))
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--runs", type=Path, required=True, help="folder of all runs")
     arguments.add_argument("--of", nargs="*", default=[], help="names of these models' runs")
     arguments.add_argument("--output", type=Path, required=True, help="sample sizes (CSV)")
-    given = arguments.parse_args(argv)
-    models = {name: Model.model_validate(model) for name, model in given.models.items()}
-    images = {parse_run(name): int(read_json(given.runs / name / "model.json")["train_images"]) for name in given.of}
-    scores = read_table(given.scores).astype({"class": object, "resampling": object})
+    args = arguments.parse_args(argv)
+    models = {name: Model.model_validate(model) for name, model in args.models.items()}
+    images = {parse_run(name): int(read_json(args.runs / name / "model.json")["train_images"]) for name in args.of}
+    scores = read_table(args.scores).astype({"class": object, "resampling": object})
     scores = scores.fillna({"class": "", "resampling": ""})
-    write_table(given.output, sample_size(scores, models, images))
+    write_table(args.output, sample_size(scores, models, images))
 
 
 if __name__ == "__main__":

@@ -29,19 +29,19 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--duplicates", type=Path, required=True, help="pairs of duplicates")
     arguments.add_argument("--output", type=Path, required=True, help="scores (CSV)")
     arguments.add_argument("--confusion", type=Path, required=True, help="confusion counts (CSV)")
-    given = arguments.parse_args(argv)
-    tasks = {name: Task.model_validate(task) for name, task in given.tasks.items()}
-    split, duplicates = read_table(given.split), read_table(given.duplicates)
-    named = runs_on(given)
+    args = arguments.parse_args(argv)
+    tasks = {name: Task.model_validate(task) for name, task in args.tasks.items()}
+    split, duplicates = read_table(args.split), read_table(args.duplicates)
+    named = runs_on(args)
     made, counted = [], []
     for each, files in progress(named, len(named), "run"):
         predictions = pd.concat([read_table(path) for path in files], ignore_index=True)
         parts = list(scores.samples(each, predictions, split, duplicates, tasks[each.task].classes))
-        made += list(_scored(each, parts, tasks, given.settings))
+        made += list(_scored(each, parts, tasks, args.settings))
         counts = [scores.confusion(part, tasks[each.task].classes) for part in parts]
         counted.append(scores.with_run(each, counts, scores.CONFUSION_COLUMNS))
-    write_table(given.output, pd.concat(made, ignore_index=True))
-    write_table(given.confusion, pd.concat(counted, ignore_index=True))
+    write_table(args.output, pd.concat(made, ignore_index=True))
+    write_table(args.confusion, pd.concat(counted, ignore_index=True))
 
 
 def _scored(

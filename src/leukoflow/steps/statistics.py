@@ -34,16 +34,16 @@ def main(argv: list[str] | None = None) -> None:
     )
     arguments.add_argument("--output", type=Path, required=True, help="tests (CSV)")
     arguments.add_argument("--ranks", type=Path, required=True, help="mean ranks (CSV)")
-    given = arguments.parse_args(argv)
-    tasks = {name: Task.model_validate(task) for name, task in given.tasks.items()}
-    outcomes = {each: _outcome(given.runs, each) for each in progress(given.of, len(given.of), "run")}
+    args = arguments.parse_args(argv)
+    tasks = {name: Task.model_validate(task) for name, task in args.tasks.items()}
+    outcomes = {each: _outcome(args.runs, each) for each in progress(args.of, len(args.of), "run")}
     accuracies = [row for each, outcome in outcomes.items() for row in _accuracies(each, outcome, tasks)]
-    accuracies += [_row(each, each.task, _outcome(given.runs, each).right) for each in given.partners]
+    accuracies += [_row(each, each.task, _outcome(args.runs, each).right) for each in args.partners]
     by_task = pd.DataFrame(accuracies, columns=["view", "protocol", "model", "task", "accuracy"])
-    asked = Asked(given.experiment, given.reference, tasks[given.of[0].task].classes)
-    made, ranks = statistics(asked, outcomes, by_task, given.settings)
-    write_table(given.output, made)
-    write_table(given.ranks, ranks)
+    asked = Asked(args.experiment, args.reference, tasks[args.of[0].task].classes)
+    made, ranks = statistics(asked, outcomes, by_task, args.settings)
+    write_table(args.output, made)
+    write_table(args.ranks, ranks)
 
 
 def _outcome(runs: Path, each: Run) -> Outcome:

@@ -19,9 +19,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--inputs", nargs="*", default=[], metavar="NAME=FILE", help="what it is made from")
     arguments.add_argument("--settings", type=json.loads, default={}, help="what else it depends on, as JSON")
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
-    given = arguments.parse_args(argv)
-    make = function_below("leukoflow", given.name)
-    write_table(given.output, make(Inputs(named_files(given.inputs), given.settings)))
+    args = arguments.parse_args(argv)
+    make = function_below("leukoflow", args.name)
+    write_table(args.output, make(Inputs(named_files(args.inputs), args.settings)))
 
 
 if __name__ == "__main__":
