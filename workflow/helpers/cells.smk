@@ -15,7 +15,7 @@ MASK_FILES = ("images.npy", "parts.npy", "labels.npy", "index.parquet")
 CELL_VIEWS = [
     name
     for name, view in STUDY.views.items()
-    if view.kind in ("background", "masked", "cells")
+    if view.needs_cells
 ]
 
 

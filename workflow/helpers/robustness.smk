@@ -15,12 +15,13 @@ def own_view(wildcards):
 def plain_before(wildcards):
     """The plain view that a view of other colours is made from: what happens to a picture happens before."""
     view = STUDY.views[wildcards.view]
-    if view.kind not in ("normalised", "grey"):
+    if not (view.whole and view.chain):
         return []
     same = [
         name
         for name, each in STUDY.views.items()
-        if each.kind == "plain" and each.size == view.size
+        if each.kind == "plain"
+        and (each.size, each.fit, each.bar) == (view.size, view.fit, view.bar)
     ]
     return [f"{view_folder(wildcards.cohort, name)}/view.json" for name in same[:1]]
 

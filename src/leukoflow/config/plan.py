@@ -8,7 +8,6 @@ from typing import get_args
 from leukoflow.config.experiments import Check
 from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study, exportable
-from leukoflow.config.views import WHOLE
 from leukoflow.core.runs import Run
 
 _FOLD_AND_SEED = re.compile(r"(.*)\.fold(\d+)\.seed(\d+)(.*)")
@@ -49,7 +48,7 @@ def exported_runs(study: Study) -> dict[str, Run]:
     strictness = get_args(Protocol)
     found: dict[str, Run] = {}
     for name, experiment in study.experiments.items():
-        views = [view for view in experiment.views if study.views[view].kind in WHOLE]
+        views = [view for view in experiment.views if study.views[view].whole]
         able = [model for model in experiment.models if views and not exportable(study, model)]
         wanted = able[:1] if study.export.models is None else [each for each in able if each in study.export.models]
         strictest = max(experiment.protocols, key=strictness.index)

@@ -18,7 +18,7 @@ from leukoflow.config.splits import Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
 from leukoflow.config.variants import with_recipe, with_shares
-from leukoflow.config.views import WHOLE, View
+from leukoflow.config.views import View
 from leukoflow.core.runs import is_baseline
 
 
@@ -115,8 +115,8 @@ def exportable(study: Study, model: str) -> str:
     views = [
         view for experiment in study.experiments.values() if model in experiment.models for view in experiment.views
     ]
-    if not any(study.views[view].kind in WHOLE for view in views):
-        return f"{model} is trained on no view of whole pictures ({', '.join(WHOLE)}) and cannot be exported"
+    if not any(study.views[view].whole for view in views):
+        return f"{model} is trained on no view that is made of whole pictures alone, and cannot be exported"
     return ""
 
 

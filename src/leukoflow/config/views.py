@@ -1,44 +1,254 @@
 """Section `views`: renditions of a cohort, as the networks see them."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from leukoflow.config.base import Section
 
-WHOLE = ("plain", "normalised", "grey")
-"""Kinds that need nothing but the picture; others need its cells."""
-
 
 class Reinhard(Section):
-    """Reference stain: mean and standard deviation of L, a, b (CIELAB, D65) over the foreground."""
+    """Mean and standard deviation of L, a, b (CIELAB, D65) over the foreground brought to a reference stain."""
 
+    do: Literal["reinhard"] = "reinhard"
+    """The operation."""
     mean: tuple[float, float, float] = (76.0, 8.0, -22.0)
     """Mean of L (0 to 100), a and b (about -128 to 127)."""
     sd: tuple[float, float, float] = (8.0, 12.5, 13.5)
     """Standard deviation of L, a and b."""
 
 
+class ReinhardRgb(Section):
+    """Mean and standard deviation of red, green and blue over the whole picture brought to constants, as
+    HybridCN-NAS's code does it."""
+
+    do: Literal["reinhard_rgb"] = "reinhard_rgb"
+    """The operation."""
+    mean: tuple[float, float, float] = (148.60, 160.50, 186.06)
+    """Mean of each channel, 0 to 255."""
+    sd: tuple[float, float, float] = (26.89, 11.32, 9.32)
+    """Standard deviation of each channel."""
+
+
 class Clahe(Section):
     """Contrast-limited adaptive histogram equalisation of L."""
 
+    do: Literal["clahe"] = "clahe"
+    """The operation."""
     clip: float = Field(2.0, gt=0)
     """Clip limit, relative to a flat histogram."""
     tiles: int = Field(8, ge=1, le=64)
     """Tiles along each side."""
 
 
-class View(Section):
-    """One rendition; all start from the letterboxed image with its scale bar painted out."""
+class Multiscale(Section):
+    """Levels of a Gaussian pyramid blended from the coarsest upwards, as HybridCN-NAS's code does it: this blurs."""
 
-    kind: Literal["plain", "normalised", "grey", "background", "masked", "cells"]
+    do: Literal["multiscale"] = "multiscale"
+    """The operation."""
+    levels: int = Field(3, ge=2, le=6)
+    """Levels of the pyramid, the picture itself among them."""
+    coarse: float = Field(0.6, ge=0, le=1)
+    """Weight of the coarser level in each blend; the finer one has the rest."""
+
+
+class Enhance(Section):
+    """Detail of each level of a Laplacian pyramid multiplied: an enhancement at several scales."""
+
+    do: Literal["enhance"] = "enhance"
+    """The operation."""
+    levels: int = Field(3, ge=2, le=6)
+    """Levels of the pyramid, the picture itself among them."""
+    gain: float = Field(1.5, gt=0)
+    """Factor of the detail; 1 changes nothing."""
+
+
+class Denoise(Section):
+    """Non-local means on L and on a, b (Buades et al. 2011, doi 10.5201/ipol.2011.bcm_nlm)."""
+
+    do: Literal["denoise"] = "denoise"
+    """The operation."""
+    strength: float = Field(10.0, gt=0)
+    """Strength of the filter, levels of 8 bits."""
+    template: int = Field(7, ge=1)
+    """Side of the patches that are compared, pixels."""
+    search: int = Field(21, ge=1)
+    """Side of the window that they are looked for in, pixels."""
+
+
+class Edge(Section):
+    """The Laplacian of the blurred picture added to it."""
+
+    do: Literal["edge"] = "edge"
+    """The operation."""
+    sigma: float = Field(1.5, gt=0)
+    """Standard deviation of the blur (5 x 5 pixels)."""
+    amount: float = Field(0.5, ge=0)
+    """Weight of the Laplacian, whose negative values count as 0."""
+
+
+class Grey(Section):
+    """Luminance only, in three equal channels."""
+
+    do: Literal["grey"] = "grey"
+    """The operation."""
+
+
+class Cells(Section):
+    """White cells by the study's segmenter (section `segmentation`): they alone, or everything but all cells."""
+
+    do: Literal["cells"] = "cells"
+    """The operation."""
+    show: Literal["masked", "background"] = "masked"
+    """`masked` white cells on a white ground; `background` every cell filled with the background near it."""
+
+
+class Mask(Section):
+    """What a classical method takes for cells, on a flat ground."""
+
+    ground: int = Field(0, ge=0, le=255)
+    """Grey level of the rest: the same for every picture, as it must tell nothing."""
+    least: float = Field(0.003, ge=0, lt=1)
+    """Smallest part that is kept, as a share of the picture (150 pixels of 224 x 224)."""
+
+
+class Hsv(Mask):
+    """Pixels by hue, saturation and value: opened, holes filled, small parts dropped."""
+
+    do: Literal["hsv"] = "hsv"
+    """The operation."""
+    hue: tuple[int, int] = (110, 170)
+    """Lowest and highest hue, 0 to 179 (2 degrees each)."""
+    saturation: tuple[int, int] = (50, 255)
+    """Lowest and highest saturation, 0 to 255."""
+    value: tuple[int, int] = (40, 255)
+    """Lowest and highest value, 0 to 255."""
+
+
+class Kmeans(Mask):
+    """Nuclei: the cluster of a and b (CIELAB) with the least L, cut by Otsu's threshold on L, opened, holes filled."""
+
+    do: Literal["kmeans"] = "kmeans"
+    """The operation."""
+    clusters: int = Field(3, ge=2, le=8)
+    """Number of clusters."""
+
+
+class Otsu(Mask):
+    """Dark pixels by Otsu's threshold, opened, and the watershed from their cores: HybridCN-NAS's masks as coded."""
+
+    do: Literal["otsu"] = "otsu"
+    """The operation."""
+
+
+class Adaptive(Mask):
+    """Pixels darker than their surroundings, opened, widened, and the watershed from their cores: HybridCN-NAS's
+    background removal as coded."""
+
+    do: Literal["adaptive"] = "adaptive"
+    """The operation."""
+    block: int = Field(11, ge=3)
+    """Side of the surroundings, pixels; odd."""
+    offset: float = 2.0
+    """How much darker, levels of 8 bits."""
+
+
+Operation = Annotated[
+    Reinhard
+    | ReinhardRgb
+    | Clahe
+    | Multiscale
+    | Enhance
+    | Denoise
+    | Edge
+    | Grey
+    | Cells
+    | Hsv
+    | Kmeans
+    | Otsu
+    | Adaptive,
+    Field(discriminator="do"),
+]
+PRESETS: dict[str, tuple[Any, ...]] = {
+    "hmscam": ("hsv",),
+    "vgg19_mhsa": ("clahe", "kmeans"),
+    "hybridcn_nas": ("reinhard", "clahe", "enhance", "cells"),
+    "hybridcn_nas_as_coded": ("reinhard_rgb", "multiscale", "adaptive", "edge", "clahe", "denoise", "otsu"),
+    "neurallnet_clahe": ("clahe",),
+}
+"""Chains of the papers by name."""
+
+
+def _written_out(given: Any) -> Any:
+    """Operations as sections: `clahe` and `clahe: {clip: 3}` become `{do: clahe, ...}`; a name is a preset."""
+    if isinstance(given, str):
+        if given not in PRESETS:
+            raise ValueError(f"there is no preset {given!r}; known: {', '.join(PRESETS)}")
+        given = PRESETS[given]
+    if not isinstance(given, (list, tuple)):
+        return given
+    return tuple(_one(step) for step in given)
+
+
+def _one(step: Any) -> Any:
+    if isinstance(step, str):
+        return {"do": step}
+    if isinstance(step, dict) and "do" not in step and len(step) == 1:
+        ((name, keys),) = step.items()
+        if keys is None or isinstance(keys, dict):
+            return {"do": name, **(keys or {})}
+    return step
+
+
+class View(Section):
+    """One rendition: the picture brought to a square, then a chain of operations, each on what the one before made."""
+
+    kind: Literal["plain", "normalised", "grey", "background", "masked", "cells", "chain"]
     """`plain` as it is; `normalised` by Reinhard, then CLAHE; `grey` luminance only; `background` everything but
-    cells; `masked` white cells only; `cells` one picture for each white cell, all at the same scale."""
+    cells; `masked` white cells only; `cells` one picture for each white cell, all at the same scale; `chain` what
+    `steps` say."""
     size: int = Field(224, ge=16, le=2048)
     """Side of the square rendition, pixels."""
+    steps: Annotated[tuple[Operation, ...], BeforeValidator(_written_out)] = ()
+    """Of `chain`: operations in their order, each a name or a name with its keys (`[reinhard, clahe: {clip: 3}]`), or
+    the name of a paper's chain."""
+    fit: Literal["letterbox", "squeeze"] = "letterbox"
+    """How a picture that is not square becomes one: padded with its background, or squeezed."""
+    bar: Literal["removed", "kept"] = "removed"
+    """Burnt-in scale bars: painted out, or left."""
     um_per_pixel: float = Field(0.25, gt=0)
     """Scale of `cells`, micrometres a pixel."""
     reinhard: Reinhard = Reinhard()
     """Reference stain of `normalised`."""
     clahe: Clahe = Clahe()
     """Contrast equalisation of `normalised`."""
+
+    @model_validator(mode="after")
+    def _steps_are_of_chains(self) -> "View":
+        if (self.kind == "chain") != bool(self.steps):
+            raise ValueError("steps are of kind chain, which needs them")
+        if self.fit == "squeeze" and (self.kind == "cells" or self.needs_cells):
+            raise ValueError("fit: squeeze does not go with cells, which are found in the letterboxed picture")
+        return self
+
+    @property
+    def chain(self) -> tuple[Operation, ...]:
+        """The operations of any kind, in their order."""
+        chains: dict[str, tuple[Operation, ...]] = {
+            "normalised": (self.reinhard, self.clahe),
+            "grey": (Grey(),),
+            "background": (Cells(show="background"),),
+            "masked": (Cells(),),
+            "chain": self.steps,
+        }
+        return chains.get(self.kind, ())
+
+    @property
+    def needs_cells(self) -> bool:
+        """Whether it is made with label maps of the picture's cells."""
+        return self.kind == "cells" or any(isinstance(step, Cells) for step in self.chain)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is made of nothing but the picture."""
+        return not self.needs_cells

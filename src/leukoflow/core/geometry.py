@@ -90,3 +90,18 @@ def letterboxed(box: Box, height: int, width: int, size: int) -> Box:
     left, top, _, _ = content_box(height, width, size)
     x0, y0, x1, y1 = (edge * scale for edge in box)
     return left + floor(x0), top + floor(y0), left + ceil(x1), top + ceil(y1)
+
+
+def resized(image: np.ndarray, size: int) -> np.ndarray:
+    """Squeezed or stretched to size x size: uint8 [H, W, 3] -> uint8 [size, size, 3]; the image itself if it is so."""
+    height, width = image.shape[:2]
+    if height == width == size:
+        return image
+    kind = cv2.INTER_AREA if max(height, width) > size else cv2.INTER_LINEAR
+    return cv2.resize(image, (size, size), interpolation=kind)
+
+
+def squeezed_box(box: Box, height: int, width: int, size: int) -> Box:
+    """Where a box of an image of this height and width lies after `resized`, rounded outwards."""
+    x0, y0, x1, y1 = box
+    return floor(x0 * size / width), floor(y0 * size / height), ceil(x1 * size / width), ceil(y1 * size / height)

@@ -11,7 +11,15 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from leukoflow.core.foreground import background_colour, check_rgb, foreground_mask, stained_mask, white_balanced
-from leukoflow.core.geometry import Box, content_box, letterbox, letterboxed, paint_out
+from leukoflow.core.geometry import (
+    Box,
+    content_box,
+    letterbox,
+    letterboxed,
+    paint_out,
+    resized,
+    squeezed_box,
+)
 
 T = TypeVar("T")
 
@@ -73,7 +81,7 @@ class Picture:
     """Whether the scale was measured or given, in the image or its cohort; otherwise it is assumed."""
     placed: Box | None = None
     """Where the image lies in a square that it was letterboxed to; None if it was not."""
-    _renditions: "dict[int, Picture]" = field(default_factory=dict, init=False, repr=False)
+    _renditions: "dict[tuple[int, str, str], Picture]" = field(default_factory=dict, init=False, repr=False)
 
     @property
     def content(self) -> Box:
@@ -81,16 +89,22 @@ class Picture:
         height, width = self.raster.pixels.shape[:2]
         return self.placed or (0, 0, width, height)
 
-    def rendition(self, size: int) -> "Picture":
-        """The picture letterboxed to a square of this side (pixels), its scale bar painted out. Made once a size."""
-        if size not in self._renditions:
+    def rendition(self, size: int, fit: str = "letterbox", bar: str = "removed") -> "Picture":
+        """The picture as a square of this side (pixels): letterboxed or squeezed, its scale bar painted out or kept.
+        Made once for each."""
+        key = size, fit, bar
+        if key not in self._renditions:
             height, width = self.raster.pixels.shape[:2]
-            pixels = letterbox(self.raster.pixels, size)
-            if self.bar is not None:
-                pixels = paint_out(pixels, letterboxed(self.bar, height, width, size))
+            squeezed = fit == "squeeze"
+            pixels = resized(self.raster.pixels, size) if squeezed else letterbox(self.raster.pixels, size)
+            left = self.bar
+            if left is not None:
+                left = (squeezed_box if squeezed else letterboxed)(left, height, width, size)
+                if bar == "removed":
+                    pixels, left = paint_out(pixels, left), None
             # A square picture of this size is its own rendition, so that nothing is found in it again.
             raster = self.raster if pixels is self.raster.pixels else Raster(pixels)
             scale = self.um_per_pixel * max(height, width) / size
-            placed = content_box(height, width, size)
-            self._renditions[size] = Picture(raster, None, scale, self.scale_known, placed)
-        return self._renditions[size]
+            placed = (0, 0, size, size) if squeezed else content_box(height, width, size)
+            self._renditions[key] = Picture(raster, left, scale, self.scale_known, placed)
+        return self._renditions[key]

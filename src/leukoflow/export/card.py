@@ -26,6 +26,22 @@ TITLES = {
     "mcc": "Matthews correlation",
 }
 
+CHAIN = {
+    "reinhard": "their stain brought to a reference",
+    "reinhard_rgb": "mean and deviation of their colours brought to constants",
+    "clahe": "contrast equalised",
+    "multiscale": "levels of a pyramid blended",
+    "enhance": "detail enhanced",
+    "denoise": "noise filtered",
+    "edge": "edges added",
+    "grey": "without colours",
+    "hsv": "cells cut out by colour",
+    "kmeans": "nuclei cut out by clusters of colours",
+    "otsu": "dark parts cut out",
+    "adaptive": "background removed",
+}
+"""What each operation of a view's chain does to pictures, in words."""
+
 
 def literal(text: str) -> str:
     """Text in which nothing is Markdown or HTML, also within a table."""
@@ -73,10 +89,9 @@ def _data(facts: Export, study: Study) -> str:
     kind = "drawn by a program, not photographed" if cohort.kind == "synthetic" else "photographed"
     text = f"{facts.train_images:,} pictures of cohort `{facts.cohort}`, {kind}. "
     text += f"They are shown to it {facts.view.size} x {facts.view.size} pixels large, "
-    text += {"normalised": "their stain brought to a reference", "grey": "without colours"}.get(
-        facts.view.kind, "colours as they are"
-    )
-    return f"{text}, burnt-in scale bars painted out."
+    said = [CHAIN[step.do] for step in facts.view.chain] or ["colours as they are"]
+    bars = "burnt-in scale bars painted out" if facts.view.bar == "removed" else "burnt-in scale bars left"
+    return f"{text}{', then '.join(said)}, {bars}."
 
 
 def _results(facts: Export) -> Iterator[str]:

@@ -5,10 +5,12 @@ in CIELAB (D65) and over the cells alone, because the empty background would oth
 x' = (x - mean) * sd_reference / sd + mean_reference. CLAHE (Zuiderveld 1994) then works on L.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 
-from leukoflow.config.views import Clahe, Reinhard, View
+from leukoflow.config.views import Clahe, Reinhard
 from leukoflow.core.picture import Raster
 
 LEAST_SD = 1e-6
@@ -20,26 +22,22 @@ _SCALE = np.array([2.55, 1.0, 1.0])
 _OFFSET = np.array([0.0, 128.0, 128.0])
 
 
-def coloured(raster: Raster, view: View) -> np.ndarray:
-    """What the view makes of the colours of a plain rendition: uint8 [H, W, 3] (RGB); most kinds leave them."""
-    match view.kind:
-        case "normalised":
-            return normalise(raster, view.reinhard, view.clahe)
-        case "grey":
-            return cv2.cvtColor(cv2.cvtColor(raster.pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return raster.pixels
+def normalise(raster: Raster, *steps: Any) -> np.ndarray:
+    """Steps of `Reinhard` and `Clahe`, one after the other: uint8 [H, W, 3] (RGB).
 
-
-def normalise(raster: Raster, reinhard: Reinhard, clahe: Clahe) -> np.ndarray:
-    """Reinhard towards the reference, then CLAHE on L: uint8 [H, W, 3] (RGB).
-
-    8-bit Lab and one lookup table a channel: about two grey levels from a floating-point computation. An image
-    without any foreground keeps its colours.
+    8-bit Lab throughout and one lookup table a channel: about two grey levels from a floating-point computation. An
+    image without any foreground keeps its colours.
     """
-    lab = match_stain(cv2.cvtColor(raster.pixels, cv2.COLOR_RGB2LAB), raster.foreground, reinhard)
-    equalise = cv2.createCLAHE(clahe.clip, (clahe.tiles, clahe.tiles))
-    cv2.insertChannel(equalise.apply(cv2.extractChannel(lab, 0)), lab, 0)
+    lab = cv2.cvtColor(raster.pixels, cv2.COLOR_RGB2LAB)
+    for step in steps:
+        lab = match_stain(lab, raster.foreground, step) if isinstance(step, Reinhard) else equalised(lab, step)
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+
+
+def equalised(lab: np.ndarray, clahe: Clahe) -> np.ndarray:
+    """CLAHE of L. OpenCV 8-bit Lab -> a new 8-bit Lab."""
+    equalise = cv2.createCLAHE(clahe.clip, (clahe.tiles, clahe.tiles))
+    return cv2.insertChannel(equalise.apply(cv2.extractChannel(lab, 0)), lab.copy(), 0)
 
 
 def match_stain(lab: np.ndarray, foreground: np.ndarray, reinhard: Reinhard) -> np.ndarray:

@@ -1,31 +1,47 @@
 """Renditions of an image: what a network sees, and what the audits let it see."""
 
+from itertools import groupby
+
 import cv2
 import numpy as np
 
-from leukoflow.config.views import View
+from leukoflow.config.views import Cells, Clahe, Reinhard, View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.geometry import local_background
 from leukoflow.core.picture import Picture, Raster
-from leukoflow.images.stain import coloured
+from leukoflow.images.operations import apply
+from leukoflow.images.stain import normalise
 
 FLAT = 255
 """Grey level of everything but the cells in `masked`: the same for every image, as it must tell nothing."""
 
 
 def render_view(picture: Picture, view: View, cells: np.ndarray | None = None) -> np.ndarray:
-    """One rendition: letterboxed, scale bar painted out, then what the view's kind says.
+    """One rendition: a square, then the view's chain of operations.
 
-    cells: label map of the letterboxed image, of any size, which `background` and `masked` need.
+    cells: label map of the letterboxed image, of any size, which operation `cells` needs.
     Returns uint8 [size, size, 3]. LeukoFlowError if cells are missing.
     """
-    raster = picture.rendition(view.size).raster
-    if view.kind in ("background", "masked"):
-        if cells is None:
-            raise LeukoFlowError(f"view {view.kind!r} needs the label maps of its images; segment them first")
-        inside = resized_mask(cells > 0, view.size)
-        return without_cells(raster, inside) if view.kind == "background" else only_cells(raster.pixels, inside)
-    return coloured(raster, view)
+    return through(picture.rendition(view.size, view.fit, view.bar).raster, view, cells)
+
+
+def through(raster: Raster, view: View, cells: np.ndarray | None = None) -> np.ndarray:
+    """What the view's chain makes of a square picture: uint8 [H, W, 3]. `cells` as for `render_view`."""
+    for in_lab, group in groupby(view.chain, key=lambda step: isinstance(step, (Reinhard, Clahe))):
+        if in_lab:
+            raster = Raster(normalise(raster, *group))  # in Lab at a stretch, without rounding to RGB in between
+            continue
+        for step in group:
+            made = _with_cells(raster, step, view, cells) if isinstance(step, Cells) else apply(step, raster)
+            raster = Raster(made)
+    return raster.pixels
+
+
+def _with_cells(raster: Raster, step: Cells, view: View, cells: np.ndarray | None) -> np.ndarray:
+    if cells is None:
+        raise LeukoFlowError(f"view {view.kind!r} needs the label maps of its images; segment them first")
+    inside = resized_mask(cells > 0, raster.pixels.shape[0])
+    return without_cells(raster, inside) if step.show == "background" else only_cells(raster.pixels, inside)
 
 
 def resized_mask(mask: np.ndarray, size: int) -> np.ndarray:

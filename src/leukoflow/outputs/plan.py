@@ -132,7 +132,7 @@ class Plan:
     @cached_property
     def cell_pairs(self) -> list[Panel]:
         """Cohorts and tasks whose cells are found: those of a study that has masks, or views or features of cells."""
-        views = any(view.kind in ("background", "masked", "cells") for view in self.study.views.values())
+        views = any(view.needs_cells for view in self.study.views.values())
         features = any(feature.kind == "morphology" for feature in self.study.features.values())
         return self.shown if self.study.segmentation.sources or self.archives or views or features else []
 
@@ -237,7 +237,8 @@ class Plan:
     @cached_property
     def normalised(self) -> str | None:
         """The first view with normalised stain."""
-        return next((name for name, view in self.study.views.items() if view.kind == "normalised"), None)
+        views = self.study.views.items()
+        return next((name for name, view in views if "reinhard" in {step.do for step in view.chain}), None)
 
     def has_modules(self, run: Run) -> bool:
         """Whether a run's network has modules of attention that are compared."""

@@ -123,7 +123,9 @@ class Model:
         if heat:
             with spent.on("heat"):
                 coarse = gradcam(self._heat, shown, maps, best)
-                warmth = over_image(coarse, picture.rendition(facts.view.size).content, facts.view.size)
+                view = facts.view
+                square = picture.rendition(view.size, view.fit, view.bar)
+                warmth = over_image(coarse, square.content, view.size)
         return Answer(
             classes=facts.classes,
             probabilities=tuple(shares.tolist()),

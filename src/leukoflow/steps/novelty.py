@@ -17,7 +17,7 @@ import torch
 from leukoflow.audits import novelty
 from leukoflow.audits.thresholds import thresholds_of
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.config.views import WHOLE, View
+from leukoflow.config.views import View
 from leukoflow.core.files import read_json, read_table, write_json, write_table
 from leukoflow.core.picture import Picture, Raster
 from leukoflow.core.runs import parse_run
@@ -147,7 +147,7 @@ def _balanced(train: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 def _non_smears(model: _Model, reference: novelty.Reference, args: argparse.Namespace) -> Iterator[pd.DataFrame]:
     """Scores of non-smears, where the model reads whole pictures."""
     view: View = args.view_settings
-    if args.view is None or view.kind not in WHOLE:
+    if args.view is None or not view.whole:
         log.info("no non-smears: this model reads features or cells, which they do not have")
         return
     settings: Evaluation = args.settings

@@ -28,7 +28,7 @@ from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.images.perturbations import Change, changes_of
 from leukoflow.images.shards import Shards, open_view
 from leukoflow.images.shortcut_changes import shortcut_changes
-from leukoflow.images.stain import coloured
+from leukoflow.images.views import through
 from leukoflow.models import inference
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ def changed_batches(
             else:
                 made = change.apply(images, generator(seed, "stress", change.family, start))
             if view is not None:
-                made = np.stack([coloured(Raster(each), view) for each in made])
+                made = np.stack([through(Raster(each), view) for each in made])
             return torch.from_numpy(np.ascontiguousarray(made))
 
         yield from thread_map(changed, changes, threads)
