@@ -193,14 +193,6 @@ def test_every_section_is_closed_and_every_key_explained() -> None:
         assert silent == [], section
 
 
-def test_one_file_for_each_section_of_a_study() -> None:
-    folder = ROOT / "src/leukoflow/config"
-    for name in Study.model_fields:
-        if members(Study.model_fields[name].annotation):
-            file = "training" if name == "recipes" else name
-            assert (folder / f"{file}.py").is_file(), name
-
-
 def test_schema_and_reference_page_are_up_to_date() -> None:
     for name, made in (("schema.json", reference.schema()), ("README.md", reference.page())):
         assert (ROOT / "config" / name).read_text() == made, f"config/{name} is out of date: run make docs"
