@@ -27,8 +27,8 @@ DOWNSTREAM = (
     "Scoring", "Comparing", "Testing the models", "Auditing shortcuts", "Changing test images", "Deriving the gate",
     "Holding", "Judging", "Explaining", "Showing unknown images", "Measuring calibration", "Measuring robustness",
     "Measuring the networks", "Measuring what", "Gathering accuracy", "Gathering the explanations",
-    "Gathering the tests", "Gathering the shortcut audit", "Gathering the tables", "Gathering what", "Drawing",
-    "Writing the report", "Recording where",
+    "Gathering the tests", "Gathering the shortcut audit", "Gathering the tables", "Gathering what",
+    "Making table", "Drawing", "Writing the report", "Recording where",
 )  # fmt: skip
 
 

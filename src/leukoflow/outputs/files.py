@@ -245,7 +245,6 @@ FILES = (
     FileSpec(
         "gates/COHORT.TASK.PROTOCOL.json", "gate", "Limits of the gate on image quality for each fold."
     ),
-    FileSpec("parts/scores/PANEL/scores.csv", "score", "Rows of `tables/scores.csv`."),
     FileSpec(
         "parts/scores/PANEL/confusion.csv", "score", "A cell of a run's confusion matrix.",
         "stats.scores.CONFUSION_COLUMNS",

@@ -228,7 +228,7 @@ def test_pymrmr_is_never_believed_blindly(monkeypatch: pytest.MonkeyPatch) -> No
     codes, y = codes_of(0, width=6)
     selection = Selection(method="mid", backend="pymrmr")
     monkeypatch.setitem(__import__("sys").modules, "pymrmr", None)
-    with pytest.raises(LeukoFlowError, match=r"not installed.*--no-build-isolation pymrmr.*for-profit"):
+    with pytest.raises(LeukoFlowError, match=r"not installed.*--no-build-isolation -e .*for-profit"):
         rank_discrete(codes, y, selection)
 
     class Fake:
