@@ -76,9 +76,9 @@ def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterator[t
 
 
 def _tag(section: type[BaseModel]) -> str | None:
-    if "kind" not in section.model_fields:
-        return None
-    values = get_args(section.model_fields["kind"].annotation)
+    """The one value of the key (`kind`, or `do` of operations) that tells which member of a union it is."""
+    field = section.model_fields.get("kind") or section.model_fields.get("do")
+    values = get_args(field.annotation) if field else ()
     return values[0] if len(values) == 1 else None
 
 

@@ -209,7 +209,9 @@ class View(Section):
     `steps` say."""
     size: int = Field(224, ge=16, le=2048)
     """Side of the square rendition, pixels."""
-    steps: Annotated[tuple[Operation, ...], BeforeValidator(_written_out)] = ()
+    steps: Annotated[
+        tuple[Operation, ...], BeforeValidator(_written_out, json_schema_input_type=str | list[str | dict[str, Any]])
+    ] = ()
     """Of `chain`: operations in their order, each a name or a name with its keys (`[reinhard, clahe: {clip: 3}]`), or
     the name of a paper's chain."""
     fit: Literal["letterbox", "squeeze"] = "letterbox"
