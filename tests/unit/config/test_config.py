@@ -247,7 +247,7 @@ def test_runs_are_the_product_of_the_axes_and_listed_once() -> None:
     study = parse_study(config)
     assert len(runs_of(study, "subtype")) == 1 * 2 * 3 * 3 * 1
     runs = all_runs(study)
-    assert len(runs) == 18 * 2 + 9 + 9
+    assert len(runs) == 18 * 2 + 9 + 12
     name = "demo.subtype.plain.patient.neurallnet.fold2.seed42"
     targets = {run.name: cohorts for run, cohorts in runs.items()}
     assert targets[name] == ["demo", "demo_ext"]
