@@ -254,3 +254,8 @@ class View(Section):
     def whole(self) -> bool:
         """Whether it is made of nothing but the picture."""
         return not self.needs_cells
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one picture for each image, not one for each of its cells."""
+        return self.kind != "cells"

@@ -14,15 +14,19 @@ from leukoflow.runtime.flood import flooded
 from leukoflow.runtime.schema import Rule, Segmenter
 
 
-def found_cells(
-    picture: Picture, settings: Segmenter, network: onnxruntime.InferenceSession | None, read: tuple[int, int]
-) -> tuple[Cell, ...]:
-    """White cells from top to bottom, in pixels of the image as read, of this height and width before it was stretched.
+def label_map(picture: Picture, settings: Segmenter, network: onnxruntime.InferenceSession | None) -> np.ndarray:
+    """Label map of the letterboxed picture, uint16 [S, S], as the pipeline makes it.
 
     picture: measured with its scale; network: of method `unet`.
     """
     shown = picture.rendition(settings.size)
-    labels = separate(_parts(shown.raster, settings, network), *diameters(shown, settings.cell_um), flooded)
+    return separate(_parts(shown.raster, settings, network), *diameters(shown, settings.cell_um), flooded)
+
+
+def found_cells(picture: Picture, labels: np.ndarray, read: tuple[int, int]) -> tuple[Cell, ...]:
+    """White cells of a picture's label map from top to bottom, in pixels of the image as read, of this height and width
+    before it was stretched."""
+    shown = picture.rendition(labels.shape[0])
     x0, y0, x1, y1 = shown.content
     place = np.array([read[1] / (x1 - x0), read[0] / (y1 - y0)]), np.array([x0, y0])
     return tuple(_cell(labels, number, place, shown.um_per_pixel) for number in range(1, int(labels.max()) // 2 + 1))

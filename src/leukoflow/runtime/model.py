@@ -18,7 +18,7 @@ from leukoflow.core.files import read_json
 from leukoflow.core.finite import check_finite
 from leukoflow.images.views import render_view
 from leukoflow.runtime.answers import Answer, Cell, Neighbour, Point, Reason
-from leukoflow.runtime.cells import found_cells
+from leukoflow.runtime.cells import found_cells, label_map
 from leukoflow.runtime.heat import gradcam, over_image
 from leukoflow.runtime.pictures import measured
 from leukoflow.runtime.schema import FILES, VERSION, Export, Role
@@ -104,10 +104,15 @@ class Model:
         """
         facts, spent, read = self.facts, _Spent(), image.shape[:2]
         with spent.on("quality"):
-            known = measured(image, facts.aspect, with_scale=cells)
+            segmented = cells or facts.view.needs_cells
+            known = measured(image, facts.aspect, with_scale=segmented)
             values, picture = known.columns(), known.picture
+        labels = None
+        if segmented:
+            with spent.on("cells"):
+                labels = label_map(picture, facts.segmenter, self._segmenter)
         with spent.on("picture"):
-            shown = render_view(picture, facts.view)
+            shown = render_view(picture, facts.view, labels)
         with spent.on("network"):
             logits, features, maps = self._network.run(None, {"images": shown[None]})
         shares = _softmax(logits[0] / facts.temperature)
@@ -116,9 +121,9 @@ class Model:
             strangeness = self._strangeness(features, logits)
         quality = {name: (float(values[name]), each.low, each.high) for name, each in facts.quality.items()}  # type: ignore[arg-type]
         found: tuple[Cell, ...] = ()
-        if cells:
+        if cells and labels is not None:
             with spent.on("cells"):
-                found = found_cells(picture, facts.segmenter, self._segmenter, read)
+                found = found_cells(picture, labels, read)
         warmth = None
         if heat:
             with spent.on("heat"):
@@ -206,7 +211,7 @@ class _Spent:
     def on(self, part: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self.milliseconds[part] = 1000 * (time.perf_counter() - started)
+        self.milliseconds[part] = self.milliseconds.get(part, 0.0) + 1000 * (time.perf_counter() - started)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -24,7 +24,10 @@ from onnxruntime import InferenceSession
 
 from leukoflow import cli
 from leukoflow.audits.novelty import mahalanobis
-from leukoflow.cells.segmenter import load_segmenter, parts_map, probabilities
+from leukoflow.cells.segmenter import load_segmenter, parts_map, predicted_parts, probabilities
+from leukoflow.cells.threshold import Rule, Thresholds
+from leukoflow.cells.watershed import diameters, separate
+from leukoflow.config.views import View
 from leukoflow.core import foreground
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
@@ -34,6 +37,7 @@ from leukoflow.export.folder import TOLERANCE
 from leukoflow.images.views import render_view
 from leukoflow.models.inference import to_input
 from leukoflow.models.penultimate import features_and_logits
+from leukoflow.quality.measure import measure
 from leukoflow.quality.scale_bar import ScaleBar
 from leukoflow.runtime.images import read_image
 from leukoflow.runtime.model import Model, open_model
@@ -146,13 +150,46 @@ def test_nothing_is_found_twice_in_the_same_pixels(
     assert len(looked_at["foreground_mask"]) == (3 if barred else 1)
 
 
+@pytest.mark.parametrize("method", ["unet", "threshold"])
+def test_a_segmented_chain_answers_with_the_pictures_that_steps_render(
+    made: Made, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Stain, contrast, then white cells only: as steps `segment` and `render` make it."""
+    model = open_model(made.folder)
+    size = model.facts.segmenter.size
+    view = View(kind="chain", size=size, steps=["reinhard", "clahe", "cells"])
+    model.facts = model.facts.model_copy(update={"view": view})
+    network = Shrunk(model._network)
+    monkeypatch.setattr(model, "_network", network)
+    if method == "threshold":
+        monkeypatch.setattr(model, "_segmenter", None)
+        rules = model.facts.segmenter
+        segmenter = Thresholds(Rule(**rules.cell_rule.model_dump()), Rule(**rules.nucleus_rule.model_dump()))
+    else:
+        root = made.folder.parent
+        segmenter = load_segmenter(read_json(root / "segmenter.json"), root / "segmenter.safetensors")
+    for image in made.images[:4]:
+        assert model.answer(image).label
+        picture = measure(image, with_scale=True).picture
+        shown = picture.rendition(size)
+        (parts,) = predicted_parts(segmenter, [shown.raster])
+        labels = separate(parts, *diameters(shown, model.facts.segmenter.cell_um))
+        wanted = render_view(picture, view, labels)
+        assert (wanted == 255).all(axis=2).any() and len(np.unique(labels)) > 1
+        differ = (network.seen[-1] != wanted).any(axis=2).mean()
+        # PyTorch and ONNX Runtime round: a pixel near a half may change sides, and with it the edge of a cell.
+        assert differ <= (0 if method == "threshold" else 1e-2)
+
+
 class Shrunk:
-    """The network, of larger pictures than it was made for."""
+    """The network, of larger pictures than it was made for; it keeps what it was asked about."""
 
     def __init__(self, network: InferenceSession) -> None:
         self.network = network
+        self.seen: list[np.ndarray] = []
 
     def run(self, names: list[str] | None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self.seen += list(given["images"])
         pictures = [cv2.resize(each, (SIDE, SIDE)) for each in given["images"]]
         return self.network.run(names, {"images": np.stack(pictures)})
 
