@@ -139,6 +139,8 @@ class Otsu(Mask):
 
     do: Literal["otsu"] = "otsu"
     """The operation."""
+    least: float = Field(0.0, ge=0, lt=1)
+    """Smallest part that is kept, as a share of the picture."""
 
 
 class Adaptive(Mask):
@@ -147,6 +149,8 @@ class Adaptive(Mask):
 
     do: Literal["adaptive"] = "adaptive"
     """The operation."""
+    least: float = Field(0.0, ge=0, lt=1)
+    """Smallest part that is kept, as a share of the picture."""
     block: int = Field(11, ge=3)
     """Side of the surroundings, pixels; odd."""
     offset: float = 2.0
