@@ -7,13 +7,13 @@ import difflib
 import fnmatch
 import posixpath
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from leukoflow.config.cohorts import Files
+from leukoflow.core.names import composed
 from leukoflow.core.walk import Level, is_picture, why_not
 
 MASK, TABLE, EXCLUDED, LITTER, REJECTED = "mask", "table", "excluded", "litter", "rejected"
@@ -122,11 +122,6 @@ class LeftOut:
         """All files left out, with the columns `LEFT_OUT`, text, sorted by path."""
         rows = [(path, kind, reason) for path, (kind, reason) in sorted(self.rows.items())]
         return pd.DataFrame(rows, columns=list(LEFT_OUT), dtype="string")
-
-
-def composed(name: str) -> str:
-    """A name in its composed form: archives made on a Mac hold decomposed accents."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def mask_path(pattern: str, image: str, folder: str) -> str:

@@ -14,7 +14,6 @@ import shutil
 import stat
 import struct
 import tarfile
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.names import composed
 from leukoflow.core.step import progress
 
 MARK = ".unpacked"
@@ -146,7 +146,7 @@ class _Unpacking:
         path = safe_name(name)
         for end in [*(at for at, letter in enumerate(path) if letter == "/"), len(path)]:
             part = path[:end]
-            known = self.names.setdefault(unicodedata.normalize("NFC", part).casefold(), part)
+            known = self.names.setdefault(composed(part).casefold(), part)
             if known != part:
                 raise Unsafe(f"{part!r} and {known!r} are one name where case does not count")
         return path

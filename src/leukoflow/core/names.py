@@ -30,13 +30,18 @@ _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _NUMBER = re.compile(r"0*(\d+)(?:\.(\d*?)0*)?")
 
 
+def composed(text: str) -> str:
+    """Text in Unicode's composed form (NFC): archives made on a Mac hold decomposed accents."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def plain(text: str) -> str:
     """The name in Unicode's composed form (NFC), without blank or invisible characters around it; a line break or
     control character in it becomes a space. Case, punctuation and spaces within stay. Empty when nothing is left.
     """
     if text.isascii() and text.isprintable():
         return text.strip(" ")
-    text = _BREAKS.sub(" ", unicodedata.normalize("NFC", text))
+    text = _BREAKS.sub(" ", composed(text))
     start, end = 0, len(text)
     while start < end and _invisible(text[start]):
         start += 1

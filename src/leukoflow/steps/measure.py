@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import logging
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pandas as pd
 from leukoflow.core.content import Row, stamp, write_record
 from leukoflow.core.exposure import SAMPLES
 from leukoflow.core.files import atomic, read_table, write_table
+from leukoflow.core.names import composed
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.shards import shard_slice
 from leukoflow.core.step import parser, progress, run
@@ -67,8 +67,8 @@ def main(argv: list[str] | None) -> None:
 def _identities(paths: pd.Series) -> pd.Series:
     """The composed form of each path, the same whatever system the files were copied with; the path itself where two
     files would have one."""
-    composed = paths.astype(str).map(lambda path: path if path.isascii() else unicodedata.normalize("NFC", path))
-    return composed.where(~composed.duplicated(keep=False), paths)
+    names = paths.astype(str).map(composed)
+    return names.where(~names.duplicated(keep=False), paths)
 
 
 def _inspect(args: argparse.Namespace, path: str) -> tuple[dict[str, Any], np.ndarray | None]:
