@@ -12,11 +12,7 @@ if STUDY.segmentation.leave_one_out:
     SEGMENTERS += [f"without_{name}" for name in SOURCES]
 MASK_FILES = ("images.npy", "parts.npy", "labels.npy", "index.parquet")
 # Views that are rendered with the label maps.
-CELL_VIEWS = [
-    name
-    for name, view in STUDY.views.items()
-    if view.needs_cells
-]
+CELL_VIEWS = [name for name, view in STUDY.views.items() if view.needs_cells]
 
 
 def annotation_settings(wildcards):
