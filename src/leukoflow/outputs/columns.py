@@ -57,6 +57,11 @@ COLUMNS = {
     "accuracy": "share of images answered right, 0 to 1",
     "balanced_accuracy": "mean over classes of the share answered right, 0 to 1",
     "macro_f1": "mean F1 over classes, 0 to 1",
+    "macro_precision": "mean precision over classes, 0 to 1",
+    "macro_specificity": "mean over classes of the share of other images that are not taken for the class, 0 to 1",
+    "ovr_accuracy": "mean over classes of (TP + TN) / N, each class against the rest, 0 to 1",
+    "weighted_precision": "mean precision over classes, weighted by their images, 0 to 1",
+    "weighted_f1": "mean F1 over classes, weighted by their images, 0 to 1; the weighted recall is the accuracy",
     "macro_auc": "mean over classes of the area under the ROC curve, each class against the rest, 0 to 1",
     "mcc": "Matthews' correlation coefficient, -1 to 1",
     "kappa": "Cohen's kappa, -1 to 1",
@@ -72,7 +77,8 @@ COLUMNS = {
     "epochs": "epochs trained",
     "published": "the number as published",
     # leaderboard and external
-    "scores.metric": "accuracy, balanced_accuracy, precision, recall, f1, auc, mcc or kappa, all 0 to 1 but the last "
+    "scores.metric": "accuracy, balanced_accuracy, precision, recall, f1, auc, specificity, ovr_accuracy, "
+    "weighted_precision, weighted_f1, mcc or kappa, all 0 to 1 but the last "
     "two (-1 to 1); or a count: images, unlabelled, removed",
     "removed": "images left out because the model was trained on a copy of them",
     "unlabelled": "images left out because they have no label of the task",

@@ -9,7 +9,7 @@ from scipy.special import ndtr, ndtri
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.seeding import generator
-from leukoflow.stats.metrics import Design, from_sums
+from leukoflow.stats.metrics import PER_CLASS, WHOLE, Design, from_sums
 
 CHUNK_BYTES = 16 * 2**20
 MOST_LEFT_OUT = 2000
@@ -57,7 +57,7 @@ def resample_sums(
 
 
 def resample_metrics(sets: Design, units: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Metrics of bootstrap resamples, [8 + 4 K, resamples], as `resample_sums`."""
+    """Metrics of bootstrap resamples, [12 + 6 K, resamples], as `resample_sums`."""
     return resample_sums(sets.matrix, units, lambda sums: from_sums(sets, sums), resamples, seed)
 
 
@@ -71,11 +71,12 @@ def sums_by_unit(matrix: np.ndarray | sparse.csr_matrix, units: np.ndarray, numb
 
 
 def jackknife(sets: Design, units: np.ndarray) -> np.ndarray:
-    """Metrics with each unit left out in turn, [8 + 4 K, U]; of more than `MOST_LEFT_OUT` units, several at once."""
+    """Metrics with each unit left out in turn, [12 + 6 K, U]; of more than `MOST_LEFT_OUT` units, several at once."""
     number = min(int(units.max()) + 1 if len(units) else 0, MOST_LEFT_OUT)
     by_unit = sums_by_unit(sets.matrix, units % max(number, 1), number).tocsc()
     total = np.asarray(by_unit.sum(1))
-    result = np.full((sets.classes * 4 + 8, number), np.nan)
+    rows = len(WHOLE) + len(PER_CLASS) * sets.classes
+    result = np.full((rows, number), np.nan)
     size = max(1, CHUNK_BYTES // (8 * max(1, by_unit.shape[0])))
     for start in range(0, number, size):
         result[:, start : start + size] = from_sums(sets, total - by_unit[:, start : start + size].toarray())

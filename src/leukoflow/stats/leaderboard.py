@@ -21,6 +21,11 @@ METRICS = {
     "auc": "macro_auc",
     "mcc": "mcc",
     "kappa": "kappa",
+    "precision": "macro_precision",
+    "specificity": "macro_specificity",
+    "ovr_accuracy": "ovr_accuracy",
+    "weighted_precision": "weighted_precision",
+    "weighted_f1": "weighted_f1",
 }
 LIMITS = {"images": ("low", "high"), "groups": ("group_low", "group_high"), "wilson": ("wilson_low", "wilson_high")}
 _OF_METRICS = [

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-WHOLE = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "mcc", "kappa")
-PER_CLASS = ("precision", "recall", "f1", "auc")
+PER_CLASS = ("precision", "recall", "f1", "auc", "specificity", "ovr_accuracy")
+"""Measures of each class against the rest, whose means over classes (macro averages) have the same names."""
+WHOLE = (
+    *("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "mcc", "kappa"),
+    *("specificity", "ovr_accuracy", "weighted_precision", "weighted_f1"),
+)
+"""Measures of all classes together. The weighted averages weigh classes by their images; the weighted recall is the
+accuracy."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def _runs(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 
 def evaluate(sets: Design, weights: np.ndarray) -> np.ndarray:
-    """All metrics under each weighting: weights [n, R] of at least 0, result [8 + 4 K, R] in the order of `names`.
+    """All metrics under each weighting: weights [n, R] of at least 0, result [12 + 6 K, R] in the order of `names`.
 
     A class without weight among the true classes has NaN for its own metrics and is left out of the macro averages;
     a class that is present but never predicted has precision 0. MCC and kappa are NaN where only one class is present.
@@ -81,11 +87,15 @@ def from_sums(sets: Design, sums: np.ndarray) -> np.ndarray:
         f1 = np.where(present, 2 * right / (true + predicted), np.nan)
         accuracy = right.sum(0) / true.sum(0)
         auc = _auc(sets, sums)
+        total = true.sum(0)
+        rejected = total - true - predicted + right  # images of other classes that are not taken for this one
+        specificity = np.where(present, rejected / (total - true), np.nan)
+        ovr_accuracy = np.where(present, (right + rejected) / total, np.nan)
         macro = [_mean(each) for each in (recall, precision, recall, f1, auc)]
         mcc, kappa = agreement(right.sum(0), true, predicted)
-    return np.concatenate(
-        [accuracy[None], *(each[None] for each in macro), mcc[None], kappa[None], precision, recall, f1, auc]
-    )
+        others = [_mean(specificity), _mean(ovr_accuracy), *(_weighted(each, true) for each in (precision, f1))]
+    whole = np.stack([accuracy, *macro, mcc, kappa, *others])
+    return np.concatenate([whole, precision, recall, f1, auc, specificity, ovr_accuracy])
 
 
 def names(classes: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -97,6 +107,11 @@ def _mean(values: np.ndarray) -> np.ndarray:
     """Mean over the defined classes, [K, R] to [R]; NaN where none is."""
     defined = ~np.isnan(values)
     return np.where(defined, values, 0).sum(0) / defined.sum(0)
+
+
+def _weighted(values: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Mean over the classes, [K, R] to [R], weighted by the images of each."""
+    return np.nansum(values * true, axis=0) / true.sum(0)
 
 
 def _auc(sets: Design, sums: np.ndarray) -> np.ndarray:

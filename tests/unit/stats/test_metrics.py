@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from leukoflow.stats.metrics import design, evaluate, names
+from leukoflow.stats.metrics import PER_CLASS, design, evaluate, names
 
 CLASSES = tuple("abcd")
 
@@ -38,7 +38,13 @@ def by_scikit_learn(y: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> d
     }
     each = reference.precision_recall_fscore_support(y, guess, zero_division=0, **options)
     areas = [reference.roc_auc_score(y == k, shares[:, k], **options) for k in range(shares.shape[1])]
-    for name, values in zip(("precision", "recall", "f1", "auc"), (*each[:3], areas), strict=True):
+    tables = reference.multilabel_confusion_matrix(y, guess, labels=range(shares.shape[1]), **options)
+    specificity = [table[0, 0] / table[0].sum() for table in tables]
+    ovr_accuracy = [np.trace(table) / table.sum() for table in tables]
+    weighted = reference.precision_recall_fscore_support(y, guess, zero_division=0, average="weighted", **options)
+    found |= {("weighted_precision", ""): weighted[0], ("weighted_f1", ""): weighted[2]}
+    assert weighted[1] == pytest.approx(found["accuracy", ""])
+    for name, values in zip(PER_CLASS, (*each[:3], areas, specificity, ovr_accuracy), strict=True):
         found[name, ""] = float(np.mean(values))
         found |= {(name, CLASSES[k]): value for k, value in enumerate(values)}
     return found
@@ -78,7 +84,7 @@ def test_a_class_without_images_is_undefined_and_left_out_of_the_averages():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = named(y, shares)
-    for name in ("precision", "recall", "f1", "auc"):
+    for name in PER_CLASS:
         assert np.isnan(found[name, "c"])
         assert found[name, ""] == pytest.approx(np.mean([found[name, each] for each in "abd"]))
     assert np.isfinite(found["mcc", ""])
