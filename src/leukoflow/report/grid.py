@@ -175,7 +175,7 @@ def _published(value: float, share: bool) -> Cell:
 
 
 def per_class(scores: pd.DataFrame, leaderboard: pd.DataFrame) -> Grid:
-    """Precision, recall, F1 and AUC of each class (means over runs), models in the leaderboard's order."""
+    """Measures of each class against the rest (means over runs), models in the leaderboard's order."""
     part = scores[(scores["resampling"] == "images") & (scores["class"] != "")]
     means = part.groupby(["model", "class", "metric"], sort=False)["value"].mean().unstack("metric")
     support = scores[(scores["metric"] == "images") & (scores["class"] != "")]
@@ -187,11 +187,12 @@ def per_class(scores: pd.DataFrame, leaderboard: pd.DataFrame) -> Grid:
             if (entry["model"], name) not in means.index:
                 continue
             values = means.loc[(entry["model"], name)]
-            cells = [number(values[each], words.decimal(values[each])) for each in ("precision", "recall", "f1", "auc")]
+            measures = ("precision", "recall", "specificity", "f1", "auc")
+            cells = [number(values[measure], words.decimal(values[measure])) for measure in measures]
             size = images.get((entry["model"], name), float("nan"))
             row = (model_cell(entry), Cell(name), *cells, number(size, words.count(size)))
             rows.append(Row(row, is_baseline(entry["model"])))
-    columns = ["Model", "Class", "Precision", "Recall", "F1", "AUC (one against rest)", "Test images"]
+    columns = ["Model", "Class", "Precision", "Recall", "Specificity", "F1", "AUC (one against rest)", "Test images"]
     return grid("Results by class.", columns, rows, "scores", best="F1")
 
 
