@@ -8,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 RENAMED = {"evaluation.stress": "evaluation.robustness"}
 """Keys of earlier states, and what they are called now."""
+REPLACED = {"balance": "weighted_loss and weighted_sampling"}
+"""Keys of earlier states, wherever they stood, and what there is now."""
 RENAMED_VALUES = {"stress": "robustness"}
 """The same of the words that a key may hold."""
 NAMED = "named"
@@ -36,6 +38,8 @@ def _explain_one(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{key}: is now called {RENAMED[key]}; rename it"
     if problem["type"] == "literal_error" and str(problem["input"]) in RENAMED_VALUES:
         return f"{key}: {problem['input']} is now called {RENAMED_VALUES[str(problem['input'])]}; rename it"
+    if problem["type"] == "extra_forbidden" and location[-1] in REPLACED:
+        return f"{key}: there is {REPLACED[location[-1]]} now; use these"
     if problem["type"] == "extra_forbidden":
         known = section.model_fields if section else ()
         return f"{key}: unknown key{nearest(str(location[-1]), known)}"

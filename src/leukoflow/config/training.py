@@ -101,8 +101,11 @@ class Training(Section):
     """Learning rate over epochs."""
     loss: Loss = Loss()
     """What training makes small."""
-    balance: Literal["none", "weights", "sampling"] = "none"
-    """Against unequal classes: weights n / (K n_k) in the loss, or sampling with those weights."""
+    weighted_loss: bool = False
+    """Against unequal classes: weights n / (K n_k) in the loss."""
+    weighted_sampling: bool = False
+    """Against unequal classes: images drawn with those weights, with replacement. With both, rare classes
+    count twice."""
     monitor: Literal["accuracy", "loss"] = "accuracy"
     """Validation figure that chooses the best epoch and stops early. Of epochs with the same accuracy the one with the
     lowest validation loss is the best."""

@@ -189,7 +189,9 @@ def _hold_training(found: Comparison, said: Conditions, model: Model) -> None:
     training = model.training
     if (model.recipe or OWN) != OWN:
         found.differences.append(f"recipe {model.recipe} (published: its own)")
-    found.hold("balance of the classes", training.balance, said.balance)
+    ways = {"weights": training.weighted_loss, "sampling": training.weighted_sampling}
+    balance = " and ".join(name for name, used in ways.items() if used) or "none"
+    found.hold("balance of the classes", balance, said.balance)
     found.hold("loss", training.loss.kind, said.loss)
     found.hold("optimiser", training.optimiser, said.optimiser)
     found.hold("learning rate", training.learning_rate, said.learning_rate)

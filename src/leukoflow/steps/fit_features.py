@@ -114,7 +114,7 @@ def _fit_stack(model: StackClassifier, matrix: Matrix, split: pd.DataFrame, epoc
     # Imported here because without a stack to train nothing needs it, and it takes seconds.
     from leukoflow.training.loop import fit
 
-    recipe = Training(epochs=epochs, batch_size=64, balance="weights", monitor="loss", patience=PATIENCE)
+    recipe = Training(epochs=epochs, batch_size=64, weighted_loss=True, monitor="loss", patience=PATIENCE)
     digest = hashlib.sha256(args.split.read_bytes() + args.matrix.read_bytes())
     digest.update(f"{args.settings.model_dump_json()} {args.classes} {args.fold} {args.seed} {args.code}".encode())
     train, validation = (batches.examples_of(matrix, split, args.fold, role) for role in ("train", "validation"))

@@ -78,10 +78,10 @@ def shuffled(y: np.ndarray, training: Training, seed: int, epoch: int) -> list[n
     """Batches of positions for one epoch; a last batch that leaves a device with one image or none joins the one
     before, for batch norm's sake.
 
-    With `balance: sampling`, positions are drawn with replacement, every class equally often on average.
+    With `weighted_sampling`, positions are drawn with replacement, every class equally often on average.
     """
     draw = generator(seed, "order", epoch)
-    if training.balance == "sampling":
+    if training.weighted_sampling:
         chances = class_weights(y)[y]
         order = draw.choice(len(y), size=len(y), p=chances / chances.sum())
     else:

@@ -117,7 +117,7 @@ def fit(
         history, best = state.history, state.best
         log.info("going on after epoch %d of %d", len(history), training.epochs)
     weights = None
-    if training.balance == "weights":
+    if training.weighted_loss:
         weights = torch.from_numpy(batches.class_weights(train.y, classes)).float().to(fabric.device)
     while not recipe.finished(training, history):
         factor = recipe.rate_factor(training.schedule, training.epochs, history)

@@ -125,6 +125,11 @@ def test_the_demo_is_the_default_study() -> None:
     ("path", "value", "message"),
     [
         ("modles", {}, r"modles: unknown key; did you mean 'models'\?"),
+        (
+            "models.neurallnet.training.balance",
+            "weights",
+            r"training\.balance: there is weighted_loss and weighted_sampling now; use these",
+        ),
         ("evaluation.stress", {"images": 9}, r"evaluation\.stress: is now called evaluation\.robustness; rename it"),
         ("experiments.subtype.checks", ["stress"], r"checks\.0: stress is now called robustness; rename it"),
         ("cohorts.demo.imagse", 5, r"cohorts\.demo\.imagse: unknown key; did you mean 'images'\?"),

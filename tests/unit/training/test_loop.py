@@ -246,7 +246,7 @@ def test_diverging_training_says_so(view: Path, tmp_path: Path) -> None:
 
 
 def test_weighted_loss_and_mixed_precision_run(view: Path, tmp_path: Path) -> None:
-    training = Training(epochs=2, batch_size=8, balance="weights", precision="bf16-mixed", monitor="loss")
+    training = Training(epochs=2, batch_size=8, weighted_loss=True, precision="bf16-mixed", monitor="loss")
     result = run(view, tmp_path / "state.safetensors", training)
     assert all(value.dtype != torch.bfloat16 for value in result.weights.values())
     assert np.isfinite(result.history[-1].validation_loss)

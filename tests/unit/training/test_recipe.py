@@ -121,7 +121,9 @@ def test_every_image_once_an_epoch_and_another_order_each_time() -> None:
 
 def test_sampling_evens_out_the_classes() -> None:
     y = np.array([0] * 900 + [1] * 90 + [2] * 10)
-    drawn = np.concatenate([np.concatenate(batches.shuffled(y, Training(balance="sampling"), 1, e)) for e in range(10)])
+    drawn = np.concatenate(
+        [np.concatenate(batches.shuffled(y, Training(weighted_sampling=True), 1, e)) for e in range(10)]
+    )
     shares = np.bincount(y[drawn]) / len(drawn)
     np.testing.assert_allclose(shares, 1 / 3, atol=0.02)
 
