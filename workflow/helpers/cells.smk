@@ -20,7 +20,8 @@ def annotation_settings(wildcards):
     masks = STUDY.cohorts[wildcards.cohort].masks.model_dump_json()
     splits = f'{{"test":{given.test},"validation":{given.validation},"seed":{given.training.seed}}}'
     size = given.size_of(wildcards.cohort)
-    return f'{{"masks":{masks},"splits":{splits},"images":{given.images_per_source},"size":{size}}}'
+    steps = json.dumps(given.model_dump(mode="json")["steps"])
+    return f'{{"masks":{masks},"splits":{splits},"images":{given.images_per_source},"size":{size},"steps":{steps}}}'
 
 
 def segmentation_settings(wildcards):

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from leukoflow.config.base import Name, Section
+from leukoflow.config.views import Cells, Chain
 
 
 class SegmenterTraining(Section):
@@ -52,6 +53,9 @@ class Segmentation(Section):
     """Side of the square rendition in which cells are looked for, pixels."""
     sizes: dict[Name, int] = {}
     """Another side for some cohorts, for instance those of single cells."""
+    steps: Chain = ()
+    """Operations on the square picture before cells are looked for in it, such as `[reinhard, clahe]`; images of masks, on
+    which the segmenter is trained, go through them as well."""
     cell_um: tuple[float, float] = (5.0, 30.0)
     """Least and largest diameter of a white cell, micrometres."""
 
@@ -61,6 +65,8 @@ class Segmentation(Section):
             raise ValueError("method 'unet' learns from masks: name cohorts with expert masks in sources")
         if self.leave_one_out and len(self.sources) < 2:
             raise ValueError("leave_one_out needs at least two sources")
+        if any(isinstance(step, Cells) for step in self.steps):
+            raise ValueError("steps cannot hold cells, which are what is looked for")
         for name, size in self.sizes.items():
             if size < 32 or size % 16:
                 raise ValueError(f"sizes.{name}: {size} is no multiple of 16 of at least 32")

@@ -204,6 +204,12 @@ def _one(step: Any) -> Any:
     return step
 
 
+Chain = Annotated[
+    tuple[Operation, ...], BeforeValidator(_written_out, json_schema_input_type=str | list[str | dict[str, Any]])
+]
+"""Operations in their order."""
+
+
 class View(Section):
     """One rendition: the picture brought to a square, then a chain of operations, each on what the one before made."""
 
@@ -213,9 +219,7 @@ class View(Section):
     `steps` say."""
     size: int = Field(224, ge=16, le=2048)
     """Side of the square rendition, pixels."""
-    steps: Annotated[
-        tuple[Operation, ...], BeforeValidator(_written_out, json_schema_input_type=str | list[str | dict[str, Any]])
-    ] = ()
+    steps: Chain = ()
     """Of `chain`: operations in their order, each a name or a name with its keys (`[reinhard, clahe: {clip: 3}]`), or
     the name of a paper's chain."""
     fit: Literal["letterbox", "squeeze"] = "letterbox"

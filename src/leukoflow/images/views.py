@@ -1,11 +1,12 @@
 """Renditions of an image: what a network sees, and what the audits let it see."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 import cv2
 import numpy as np
 
-from leukoflow.config.views import Cells, Clahe, Reinhard, View
+from leukoflow.config.views import Cells, Clahe, Operation, Reinhard, View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.geometry import local_background
 from leukoflow.core.picture import Picture, Raster
@@ -22,24 +23,29 @@ def render_view(picture: Picture, view: View, cells: np.ndarray | None = None) -
     cells: label map of the letterboxed image, of any size, which operation `cells` needs.
     Returns uint8 [size, size, 3]. LeukoFlowError if cells are missing.
     """
-    return through(picture.rendition(view.size, view.fit, view.bar).raster, view, cells)
+    return through(picture.rendition(view.size, view.fit, view.bar).raster, view.chain, cells)
 
 
-def through(raster: Raster, view: View, cells: np.ndarray | None = None) -> np.ndarray:
-    """What the view's chain makes of a square picture: uint8 [H, W, 3]. `cells` as for `render_view`."""
-    for in_lab, group in groupby(view.chain, key=lambda step: isinstance(step, (Reinhard, Clahe))):
+def through(raster: Raster, chain: Sequence[Operation], cells: np.ndarray | None = None) -> np.ndarray:
+    """What a chain makes of a square picture: uint8 [H, W, 3]. `cells` as for `render_view`."""
+    for in_lab, group in groupby(chain, key=lambda step: isinstance(step, (Reinhard, Clahe))):
         if in_lab:
             raster = Raster(normalise(raster, *group))  # in Lab at a stretch, without rounding to RGB in between
             continue
         for step in group:
-            made = _with_cells(raster, step, view, cells) if isinstance(step, Cells) else apply(step, raster)
+            made = _with_cells(raster, step, cells) if isinstance(step, Cells) else apply(step, raster)
             raster = Raster(made)
     return raster.pixels
 
 
-def _with_cells(raster: Raster, step: Cells, view: View, cells: np.ndarray | None) -> np.ndarray:
+def to_segment(raster: Raster, chain: Sequence[Operation]) -> Raster:
+    """What a segmenter looks for cells in: a square picture as it is, or after a chain of operations."""
+    return Raster(through(raster, chain)) if chain else raster
+
+
+def _with_cells(raster: Raster, step: Cells, cells: np.ndarray | None) -> np.ndarray:
     if cells is None:
-        raise LeukoFlowError(f"view {view.kind!r} needs the label maps of its images; segment them first")
+        raise LeukoFlowError("a view of cells needs the label maps of its images; segment them first")
     inside = resized_mask(cells > 0, raster.pixels.shape[0])
     return without_cells(raster, inside) if step.show == "background" else only_cells(raster.pixels, inside)
 

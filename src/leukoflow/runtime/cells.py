@@ -9,6 +9,7 @@ import onnxruntime
 from leukoflow.cells import threshold
 from leukoflow.cells.watershed import diameters, separate
 from leukoflow.core.picture import Picture, Raster
+from leukoflow.images.views import to_segment
 from leukoflow.runtime.answers import Cell, Point
 from leukoflow.runtime.flood import flooded
 from leukoflow.runtime.schema import Rule, Segmenter
@@ -20,7 +21,8 @@ def label_map(picture: Picture, settings: Segmenter, network: onnxruntime.Infere
     picture: measured with its scale; network: of method `unet`.
     """
     shown = picture.rendition(settings.size)
-    return separate(_parts(shown.raster, settings, network), *diameters(shown, settings.cell_um), flooded)
+    parts = _parts(to_segment(shown.raster, settings.steps), settings, network)
+    return separate(parts, *diameters(shown, settings.cell_um), flooded)
 
 
 def found_cells(picture: Picture, labels: np.ndarray, read: tuple[int, int]) -> tuple[Cell, ...]:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from leukoflow.config.base import Section, Sha256
-from leukoflow.config.views import View
+from leukoflow.config.views import Chain, View
 
 VERSION = 1
 """Of the format."""
@@ -99,6 +99,8 @@ class Segmenter(Section):
     """Of `threshold`: cells in the image."""
     nucleus_rule: Rule
     """Of `threshold`: nuclei in the cells."""
+    steps: Chain = ()
+    """Operations on the picture before they are looked for in it."""
 
 
 class Result(Section):

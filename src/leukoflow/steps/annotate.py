@@ -15,15 +15,18 @@ from leukoflow.cells.masks import MaskError, decode_mask, in_terms_of, infer_cod
 from leukoflow.config.base import Section
 from leukoflow.config.masks import Masks
 from leukoflow.config.splits import Protocol, Splits
+from leukoflow.config.views import Chain
 from leukoflow.core.content import row_of, write_record
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.parallel import thread_map
+from leukoflow.core.picture import Raster
 from leukoflow.core.step import log, parser, progress, run, settings
 from leukoflow.images.geometry import rendition, stretched
 from leukoflow.images.io import ImageError, read_file, read_samples, went_through_jpeg
 from leukoflow.images.shards import write_shard
 from leukoflow.images.sources import Source, listed, read_as_stored, sources
+from leukoflow.images.views import through
 from leukoflow.quality.split import make_split
 
 INFERRED_FROM = 60
@@ -41,6 +44,8 @@ class Annotation(Section):
     """Most images that are used."""
     size: int
     """Side of the renditions, pixels."""
+    steps: Chain = ()
+    """Operations on the renditions."""
 
 
 def main(argv: list[str] | None) -> None:
@@ -81,7 +86,8 @@ def main(argv: list[str] | None) -> None:
         cell_pixels = int(np.count_nonzero(parts))
         image, parts = stretched(image, source.aspect), stretched(parts, source.aspect)
         labels = fit_map(stretched(labels, source.aspect), size) if labels is not None else None
-        return Loaded(rendition(image, size, source.bar), fit_map(parts, size), labels, cell_pixels)
+        shown = through(Raster(rendition(image, size, source.bar)), given.steps)
+        return Loaded(shown, fit_map(parts, size), labels, cell_pixels)
 
     items = list(zip(sources(args.root, table), table["mask"], strict=True))
     read = list(progress(thread_map(load, items, args.threads), len(items), "image"))

@@ -97,6 +97,7 @@ def _segmenter(study: Study, cohort: str, description: dict) -> Segmenter:
         cell_um=asked.cell_um,
         cell_rule=Rule(**rules["cell"]),
         nucleus_rule=Rule(**rules["nucleus"]),
+        steps=asked.steps,
     )
 
 

@@ -151,7 +151,7 @@ def changed_batches(
             else:
                 made = change.apply(images, generator(seed, "stress", change.family, start))
             if view is not None:
-                made = np.stack([through(Raster(each), view) for each in made])
+                made = np.stack([through(Raster(each), view.chain) for each in made])
             return torch.from_numpy(np.ascontiguousarray(made))
 
         yield from thread_map(changed, changes, threads)

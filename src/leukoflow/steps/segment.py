@@ -18,6 +18,7 @@ from leukoflow.core.parallel import thread_map
 from leukoflow.core.picture import Picture
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.images.sources import Source, listed, read_picture, shard_of, sources
+from leukoflow.images.views import to_segment
 
 
 def main(argv: list[str] | None) -> None:
@@ -51,7 +52,7 @@ def main(argv: list[str] | None) -> None:
 
     def maps() -> Iterator[np.ndarray]:
         pictures, again = tee(progress(thread_map(load, items, args.threads), len(items), "image"))
-        found = predicted_parts(segmenter, (each.raster for each in again))
+        found = predicted_parts(segmenter, (to_segment(each.raster, given.steps) for each in again))
         for picture, parts in zip(pictures, found, strict=True):
             yield separate(parts, *diameters(picture, given.cell_um))
 

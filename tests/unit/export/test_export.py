@@ -34,7 +34,7 @@ from leukoflow.core.files import read_json
 from leukoflow.core.picture import Picture, Raster
 from leukoflow.explain.heat import heat
 from leukoflow.export.folder import TOLERANCE
-from leukoflow.images.views import render_view
+from leukoflow.images.views import render_view, to_segment
 from leukoflow.models.inference import to_input
 from leukoflow.models.penultimate import features_and_logits
 from leukoflow.quality.measure import measure
@@ -154,11 +154,12 @@ def test_nothing_is_found_twice_in_the_same_pixels(
 def test_a_segmented_chain_answers_with_the_pictures_that_steps_render(
     made: Made, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """Stain, contrast, then white cells only: as steps `segment` and `render` make it."""
+    """Stain, contrast, cells looked for in that, then they alone: as steps `segment` and `render` make it."""
     model = open_model(made.folder)
     size = model.facts.segmenter.size
     view = View(kind="chain", size=size, steps=["reinhard", "clahe", "cells"])
-    model.facts = model.facts.model_copy(update={"view": view})
+    looked_in = model.facts.segmenter.model_copy(update={"steps": view.chain[:2]})
+    model.facts = model.facts.model_copy(update={"view": view, "segmenter": looked_in})
     network = Shrunk(model._network)
     monkeypatch.setattr(model, "_network", network)
     if method == "threshold":
@@ -172,7 +173,7 @@ def test_a_segmented_chain_answers_with_the_pictures_that_steps_render(
         assert model.answer(image).label
         picture = measure(image, with_scale=True).picture
         shown = picture.rendition(size)
-        (parts,) = predicted_parts(segmenter, [shown.raster])
+        (parts,) = predicted_parts(segmenter, [to_segment(shown.raster, looked_in.steps)])
         labels = separate(parts, *diameters(shown, model.facts.segmenter.cell_um))
         wanted = render_view(picture, view, labels)
         assert (wanted == 255).all(axis=2).any() and len(np.unique(labels)) > 1

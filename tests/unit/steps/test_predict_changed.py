@@ -127,9 +127,9 @@ def test_a_normalised_view_is_made_of_the_changed_pictures(trained: Path) -> Non
     data, rows, view = open_view(trained / "view.json"), np.arange(70, 74), View(kind="normalised", size=24)
     unchanged, darker = predict_changed.changed_batches(data, rows, changes_of(settings), 42, 1, view)
     images = data.gather(rows)
-    assert np.array_equal(unchanged.numpy(), np.stack([through(Raster(image), view) for image in images]))
+    assert np.array_equal(unchanged.numpy(), np.stack([through(Raster(image), view.chain) for image in images]))
     dark = FAMILIES["brightness"](images, -0.25, generator(0))
-    assert np.array_equal(darker.numpy(), np.stack([through(Raster(each), view) for each in dark]))
+    assert np.array_equal(darker.numpy(), np.stack([through(Raster(each), view.chain) for each in dark]))
 
 
 FEATURES = {"kind": "deep", "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}

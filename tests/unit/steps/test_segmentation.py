@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from leukoflow.cells.labels import NUCLEUS, open_labels, parts_of
 from leukoflow.cells.threshold import segment_by_threshold, thresholds_of
@@ -16,9 +17,11 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.masks import SYNTHETIC, Masks
 from leukoflow.config.segmentation import Segmentation, SegmenterTraining
 from leukoflow.config.splits import Splits
+from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.picture import Raster
+from leukoflow.images.views import through
 from leukoflow.steps import annotate, manifest, measure, score_segmenter, segment, synthesise, train_segmenter
 from leukoflow.steps.annotate import Annotation
 from leukoflow.steps.score_segmenter import Scoring
@@ -55,8 +58,9 @@ def options(values: dict[str, object]) -> list[str]:
     return [str(part) for name, value in values.items() for part in (f"--{name}", value)]
 
 
-def gather(root: Path, masks: Masks, folder: Path) -> None:
-    settings = Annotation(masks=masks, splits=Splits(test=0.2, validation=0.15), images=2000, size=96).model_dump_json()
+def gather(root: Path, masks: Masks, folder: Path, steps: tuple[str, ...] = ()) -> None:
+    asked = {"masks": masks, "splits": Splits(test=0.2, validation=0.15), "images": 2000, "size": 96, "steps": steps}
+    settings = Annotation.model_validate(asked).model_dump_json()
     given = {"settings": settings, "cohort": "demo", "root": root, "manifest": root / "manifest.parquet"}
     given |= {"files": root / "files.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
     given |= {name: folder / f"{name}.npy" for name in ("images", "parts", "labels")}
@@ -86,6 +90,16 @@ def test_masks_lie_on_their_images_and_roles_keep_patients_together(cohort: Path
     assert index.groupby("role")["group"].nunique().sum() == index["group"].nunique()
     assert set(index["role"]) == {"train", "validation", "test"}
     assert listed["patient"].to_numpy().tolist() != [] and index["um_per_pixel"].between(0.5, 1.2).all()
+
+
+def test_images_of_masks_go_through_the_chain_that_cells_are_looked_for_in(cohort: Path, tmp_path: Path) -> None:
+    gather(cohort, SYNTHETIC, tmp_path, ("clahe", "grey"))
+    plain, changed = np.load(cohort / "demo/images.npy"), np.load(tmp_path / "images.npy")
+    chain = View.model_validate({"kind": "chain", "steps": ["clahe", "grey"]}).chain
+    assert all(np.array_equal(through(Raster(one), chain), other) for one, other in zip(plain, changed, strict=True))
+    assert np.array_equal(np.load(cohort / "demo/parts.npy"), np.load(tmp_path / "parts.npy"))
+    with pytest.raises(ValidationError, match="steps cannot hold cells"):
+        Segmentation.model_validate({"steps": ["cells"]})
 
 
 def test_squeezed_images_and_their_masks_are_stretched_alike(cohort: Path, tmp_path: Path) -> None:
