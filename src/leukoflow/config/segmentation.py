@@ -54,8 +54,8 @@ class Segmentation(Section):
     sizes: dict[Name, int] = {}
     """Another side for some cohorts, for instance those of single cells."""
     steps: Chain = ()
-    """Operations on the square picture before cells are looked for in it, such as `[reinhard, clahe]`; images of masks, on
-    which the segmenter is trained, go through them as well."""
+    """Operations on the square picture before cells are looked for in it, such as `[reinhard, clahe]`; images of masks,
+    on which the segmenter is trained, go through them as well."""
     cell_um: tuple[float, float] = (5.0, 30.0)
     """Least and largest diameter of a white cell, micrometres."""
 
