@@ -62,6 +62,17 @@ def test_an_image_is_answered_with_all_that_is_known(opened: Opened, smears: lis
     assert page.locator("#card-text table").count() == 1
 
 
+def test_images_chosen_before_the_models_are_known_are_answered(opened: Opened, smears: list[str]) -> None:
+    page, held = opened(), []
+    page.route("**/api/models", lambda route: held.append(route))
+    page.reload()
+    upload(page, *smears[:2])
+    page.wait_for_timeout(200)
+    assert page.locator("article").count() == 0
+    held[0].continue_()
+    page.get_by_text("2 of 2 images done").first.wait_for()
+
+
 def test_outlines_lie_on_the_cells_and_the_slider_moves_the_heat(opened: Opened, smears: list[str]) -> None:
     page = opened()
     upload(page, smears[0])

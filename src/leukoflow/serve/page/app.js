@@ -9,7 +9,7 @@ const AT_ONCE = 3;
 const MOST = 200;
 const MANY_FINDINGS = 3;
 
-const state = { service: null, model: null, items: [], chosen: null, bring: false, round: new AbortController() };
+const state = { service: null, model: null, early: [], items: [], chosen: null, bring: false, round: new AbortController() };
 
 const say = (text) => { byId("status").textContent = text; };
 const complain = (text) => { byId("problem").textContent = text; };
@@ -133,6 +133,11 @@ function start() {
 }
 
 function add(files) {
+  // Chosen before the page knows its models, or has a token: taken up when it does.
+  if (!state.service) {
+    state.early.push(...files);
+    return;
+  }
   complain("");
   const { max_bytes: most } = state.service.limits;
   for (const file of files) {
@@ -236,6 +241,7 @@ async function open() {
     + `${Math.round(limits.max_pixels / 1e6)} million pixels each.`;
   byId("model").replaceChildren(...models.map((each) => h("option", { value: each.name }, called(each, models))));
   useModel(models[0].name);
+  if (state.early.length) add(state.early.splice(0));
 }
 
 function wire() {
@@ -255,9 +261,9 @@ function wire() {
   const over = (on) => (event) => { event.preventDefault(); byId("drop").classList.toggle("over", on); };
   document.addEventListener("dragover", over(true));
   document.addEventListener("dragleave", over(false));
-  document.addEventListener("drop", (event) => { over(false)(event); if (state.service) add([...event.dataTransfer.files]); });
+  document.addEventListener("drop", (event) => { over(false)(event); add([...event.dataTransfer.files]); });
   document.addEventListener("paste", (event) => {
-    if (state.service && event.clipboardData.files.length) add([...event.clipboardData.files]);
+    if (event.clipboardData.files.length) add([...event.clipboardData.files]);
   });
 }
 
