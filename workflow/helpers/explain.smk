@@ -24,7 +24,7 @@ def label_maps_option(wildcards):
 
 
 def tables_of_part(wildcards):
-    return run_files(explanations_of(wildcards.panel), "explain.parquet")
+    return PLAN.run_files(explanations_of(wildcards.panel), "explain.parquet")
 
 
 def runs_of_part(wildcards):

@@ -45,7 +45,7 @@ def experiment_names(wildcards):
 
 
 def experiment_models(wildcards):
-    return run_files(runs_of(STUDY, wildcards.experiment), "model.json")
+    return PLAN.run_files(runs_of(STUDY, wildcards.experiment), "model.json")
 
 
 def reference_of(wildcards):

@@ -18,7 +18,7 @@ def profiled_names(wildcards):
 
 def profiled_files(name):
     def files(wildcards):
-        return run_files(profiled(wildcards), name)
+        return PLAN.run_files(profiled(wildcards), name)
 
     return files
 
@@ -32,7 +32,7 @@ def measured(wildcards):
 
 
 def profiled_weights(wildcards):
-    return run_files(measured(wildcards), "weights.safetensors")
+    return PLAN.run_files(measured(wildcards), "weights.safetensors")
 
 
 def deep_features_of(runs):

@@ -21,7 +21,7 @@ def paper_figure_inputs(wildcards):
     runs = sorted(
         {run for each in PAPER_FIGURES if not each.source for run in each.runs}
     )
-    files = run_files(runs, "history.csv") + own_predictions(runs)
+    files = PLAN.run_files(runs, "history.csv") + own_predictions(runs)
     panels = sorted({run.panel for run in runs})
     files += [f"{RESULTS}/parts/scores/{panel}/confusion.csv" for panel in panels]
     copied = [

@@ -35,7 +35,7 @@ def plain_before_option(wildcards):
 
 
 def checked_of(wildcards):
-    """Stressed runs of a panel."""
+    """Runs of a panel that are tested on changed images."""
     w = wildcards
     place = (w.cohort, w.task, w.view, w.protocol)
     return [run for run in ROBUSTNESS_RUNS if panel_of(run) == place]
@@ -43,7 +43,7 @@ def checked_of(wildcards):
 
 def checked_files(name):
     def files(wildcards):
-        return run_files(checked_of(wildcards), name)
+        return PLAN.run_files(checked_of(wildcards), name)
 
     return files
 
@@ -53,7 +53,7 @@ def with_modules(wildcards):
 
 
 def module_files(wildcards):
-    return run_files(with_modules(wildcards), "modules.csv")
+    return PLAN.run_files(with_modules(wildcards), "modules.csv")
 
 
 def names_with_modules(wildcards):
@@ -61,7 +61,7 @@ def names_with_modules(wildcards):
 
 
 def names_of_checked(wildcards):
-    return [run.name for run in checked_of(wildcards)]
+    return words_of(checked_of(wildcards))
 
 
 # Models that are trained on several shares of the images.
@@ -110,7 +110,7 @@ def runs_held_to_reference(wildcards):
 
 
 def held_to_reference(wildcards):
-    return run_files(runs_held_to_reference(wildcards), "changed.parquet")
+    return PLAN.run_files(runs_held_to_reference(wildcards), "changed.parquet")
 
 
 def names_held_to_reference(wildcards):

@@ -1,28 +1,19 @@
 # What runs are made from, and what is gathered from them.
 
 
-def run_files(runs, *names):
-    """Files of the folders of runs."""
-    return [f"{RESULTS}/runs/{run.name}/{name}" for run in runs for name in names]
-
-
 def own_predictions(runs):
     """Predictions of runs on their own cohorts."""
     return [
-        file
-        for run in runs
-        for file in run_files([run], f"predictions/{run.cohort}.parquet")
+        f"{RESULTS}/runs/{run.name}/predictions/{run.cohort}.parquet" for run in runs
     ]
 
 
 def all_predictions(runs):
     """Predictions of runs on all cohorts that they are tested on."""
     return [
-        file
+        f"{RESULTS}/runs/{run.name}/predictions/{target}.parquet"
         for run in runs
-        for file in run_files(
-            [run], *(f"predictions/{each}.parquet" for each in RUNS[run])
-        )
+        for target in RUNS[run]
     ]
 
 

@@ -4,7 +4,7 @@
 def partner_predictions(wildcards):
     """Predictions of the experiment's models as trained for tasks of fewer classes."""
     runs = partners_of(STUDY, wildcards.experiment)
-    return run_files(runs, "model.json") + own_predictions(runs)
+    return PLAN.run_files(runs, "model.json") + own_predictions(runs)
 
 
 def partner_names(wildcards):

@@ -10,7 +10,7 @@ rule published:
         efficiency="results/{study}/tables/efficiency.csv",
         cohorts="results/{study}/tables/cohorts.csv",
         more=FURTHER_TABLES,
-        models=run_files(RUNS, "model.json"),
+        models=PLAN.run_files(RUNS, "model.json"),
         splits=SPLITS,
     output:
         report(

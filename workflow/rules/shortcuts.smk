@@ -30,7 +30,7 @@ rule audit_shortcuts:
     input:
         answers="results/{study}/parts/probes/{cohort}.{task}/answers.parquet",
         predictions=panel_predictions,
-        changed=panel_changed,
+        changed=checked_files("changed.parquet"),
     output:
         collect(
             "results/{{study}}/parts/shortcuts/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
@@ -44,7 +44,7 @@ rule audit_shortcuts:
         settings=evaluation_settings("shortcuts"),
         classes=class_names,
         runs=panel_names,
-        changed=checked_names,
+        changed=names_of_checked,
         output="results/{study}/parts/shortcuts/{cohort}.{task}.{view}.{protocol}",
     message:
         "Auditing shortcuts on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import percentile_interval, resample, wilson_interval
+from leukoflow.stats.bootstrap import percentile_interval, resample, sums_by_unit, wilson_interval
 from leukoflow.stats.samples import Sample
 
 COLUMNS = ["measure", "level", "value", "low", "high", "resampling"]
@@ -104,8 +104,16 @@ def selective(sample: Sample, thresholds: dict[float, float], settings: Evaluati
     weight, missed = blocks.weight @ whole, blocks.wrong @ whole
     curve = measures(weight, missed, grid.tolist(), ())[2:, 0]
     kept = confidence[:, None] >= np.array(list(thresholds.values()))[None]
-    known = _with_thresholds(measures(weight, missed, coverages, asked.accuracies), sample, kept, wrong, whole)[:, 0]
-    low, high = _limits(blocks, sample, kept, wrong, coverages, settings)
+    parts = [np.ones(len(wrong)), *kept.T * 1.0, *(kept & ~wrong[:, None]).T * 1.0]
+    by_unit = sums_by_unit(np.stack(parts), sample.group_numbers)
+
+    def statistic(counts: np.ndarray) -> np.ndarray:
+        made = measures(blocks.weight @ counts, blocks.wrong @ counts, coverages, asked.accuracies)
+        return np.concatenate([made, _of_thresholds(by_unit @ counts)])
+
+    known = statistic(whole)[:, 0]
+    drawn = resample(statistic, blocks.weight.shape[1], settings.resamples, settings.seed, rows=len(blocks.confidence))
+    low, high = percentile_interval(drawn, settings.confidence)
     names = [("aurc", np.nan), ("excess aurc", np.nan)]
     names += [("accuracy at coverage", each) for each in coverages]
     names += [("coverage at accuracy", each) for each in asked.accuracies]
@@ -122,30 +130,11 @@ def selective(sample: Sample, thresholds: dict[float, float], settings: Evaluati
     return curve, rows
 
 
-def _with_thresholds(
-    made: np.ndarray, sample: Sample, kept: np.ndarray, wrong: np.ndarray, counts: np.ndarray
-) -> np.ndarray:
-    """Measures, and below them the share kept by each threshold and the accuracy of what is kept: [rows, R]."""
-    images = sparse.csr_matrix((np.ones(len(wrong)), (np.arange(len(wrong)), sample.group_numbers)))
-    parts = [np.ones(len(wrong)), *kept.T * 1.0, *(kept & ~wrong[:, None]).T * 1.0]
-    sums = (np.stack(parts) @ images) @ counts
-    number = kept.shape[1]
+def _of_thresholds(sums: np.ndarray) -> np.ndarray:
+    """Share kept by each threshold and accuracy of what is kept, in turn: [2 T, R].
+
+    sums [1 + 2 T, R]: images, those kept by each threshold, and the right ones among these.
+    """
+    kept, right = np.split(sums[1:], 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rows = [row for k in range(number) for row in (sums[1 + k] / sums[0], sums[1 + number + k] / sums[1 + k])]
-    return np.concatenate([made, np.stack(rows)]) if rows else made
-
-
-def _limits(
-    blocks: Ranked,
-    sample: Sample,
-    kept: np.ndarray,
-    wrong: np.ndarray,
-    coverages: Sequence[float],
-    settings: Evaluation,
-) -> tuple[np.ndarray, np.ndarray]:
-    def statistic(counts: np.ndarray) -> np.ndarray:
-        made = measures(blocks.weight @ counts, blocks.wrong @ counts, coverages, settings.abstention.accuracies)
-        return _with_thresholds(made, sample, kept, wrong, counts)
-
-    drawn = resample(statistic, blocks.weight.shape[1], settings.resamples, settings.seed, rows=len(blocks.confidence))
-    return percentile_interval(drawn, settings.confidence)
+        return np.stack([kept / sums[0], right / kept], axis=1).reshape(2 * len(kept), -1)

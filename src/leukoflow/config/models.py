@@ -65,8 +65,9 @@ class Model(Section):
     recipe: Name | None = None
     """Entry of section `recipes` that `training` was taken from; set where an experiment trains its models alike."""
     published: dict[Name, dict[str, float]] = {}
-    """Figures that the paper gives for this very model, by task, as shares: any of `METRICS`, such as `accuracy`,
-    `macro_f1` or `mcc`; and what it costs: `latency_ms` (of one image, on a processor),
+    """Figures that the paper gives for this very model, by task, as shares: any of `accuracy`, `balanced_accuracy`,
+    `macro_f1`, `macro_auc`, `mcc`, `kappa`, `macro_precision`, `macro_specificity`, `ovr_accuracy`,
+    `weighted_precision`, `weighted_f1`; and what it costs: `latency_ms` (of one image, on a processor),
     `gpu_latency_ms`, `images_per_second`, `bytes` (of its weights), `peak_memory_mb`, `training_seconds`. They are
     shown beside the measured ones and enter no result."""
 

@@ -48,7 +48,7 @@ def exported_runs(study: Study) -> dict[str, Run]:
     strictness = get_args(Protocol)
     found: dict[str, Run] = {}
     for name, experiment in study.experiments.items():
-        views = [view for view in experiment.views if study.views[view].single]
+        views = [view for view in experiment.views if study.views[view].kind != "cells"]
         able = [model for model in experiment.models if views and not exportable(study, model)]
         wanted = able[:1] if study.export.models is None else [each for each in able if each in study.export.models]
         strictest = max(experiment.protocols, key=strictness.index)

@@ -115,7 +115,7 @@ def exportable(study: Study, model: str) -> str:
     views = [
         view for experiment in study.experiments.values() if model in experiment.models for view in experiment.views
     ]
-    if not any(study.views[view].single for view in views):
+    if not any(study.views[view].kind != "cells" for view in views):
         return f"{model} is trained on single cells alone and cannot be exported; name a view of whole pictures"
     return ""
 

@@ -237,21 +237,23 @@ class View(Section):
     def _steps_are_of_chains(self) -> "View":
         if (self.kind == "chain") != bool(self.steps):
             raise ValueError("steps are of kind chain, which needs them")
-        if self.fit == "squeeze" and (self.kind == "cells" or self.needs_cells):
+        if self.fit == "squeeze" and self.needs_cells:
             raise ValueError("fit: squeeze does not go with cells, which are found in the letterboxed picture")
         return self
 
     @property
     def chain(self) -> tuple[Operation, ...]:
         """The operations of any kind, in their order."""
-        chains: dict[str, tuple[Operation, ...]] = {
-            "normalised": (self.reinhard, self.clahe),
-            "grey": (Grey(),),
-            "background": (Cells(show="background"),),
-            "masked": (Cells(),),
-            "chain": self.steps,
-        }
-        return chains.get(self.kind, ())
+        match self.kind:
+            case "normalised":
+                return self.reinhard, self.clahe
+            case "grey":
+                return (Grey(),)
+            case "background":
+                return (Cells(show="background"),)
+            case "masked":
+                return (Cells(),)
+        return self.steps
 
     @property
     def needs_cells(self) -> bool:
@@ -262,8 +264,3 @@ class View(Section):
     def whole(self) -> bool:
         """Whether it is made of nothing but the picture."""
         return not self.needs_cells
-
-    @property
-    def single(self) -> bool:
-        """Whether there is one picture for each image, not one for each of its cells."""
-        return self.kind != "cells"

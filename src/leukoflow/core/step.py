@@ -5,17 +5,19 @@ one JSON text, so that Snakemake sees every value that the step depends on.
 """
 
 import argparse
+import json
 import logging
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.inputs import Inputs, function_below
 from leukoflow.core.names import shown
 
 log = logging.getLogger("leukoflow")
@@ -51,6 +53,17 @@ def named_files(words: Iterable[str]) -> dict[str, list[Path]]:
             raise LeukoFlowError(f"{word}: is not NAME=FILE")
         files.setdefault(name, []).append(Path(path))
     return files
+
+
+def asked(doc: str | None, package: str, argv: list[str] | None) -> tuple[Callable[[Inputs], Any], Inputs, Path]:
+    """What a step that makes one output is asked for: a function of a package, its inputs, and the output."""
+    arguments = parser(doc)
+    arguments.add_argument("name", metavar="NAME", help=f"function below {package}, MODULE.FUNCTION")
+    arguments.add_argument("--inputs", nargs="*", default=[], metavar="NAME=FILE", help="what it is made from")
+    arguments.add_argument("--settings", type=json.loads, default={}, help="what else it depends on, as JSON")
+    arguments.add_argument("--output", type=Path, required=True, help="file to write")
+    args = arguments.parse_args(argv)
+    return function_below(package, args.name), Inputs(named_files(args.inputs), args.settings), args.output
 
 
 def texts(text: str) -> list[str]:

@@ -13,8 +13,7 @@ from leukoflow.config.tasks import Task, task_of
 from leukoflow.core.inputs import Inputs
 from leukoflow.figures.pictures import shards_in
 from leukoflow.figures.style import INK, MUTED, Drawn, class_colour, empty, panels, wrap
-from leukoflow.images.geometry import rendition
-from leukoflow.images.sources import listed, read, sources
+from leukoflow.images.sources import listed, read_picture, sources
 
 TRAITS = (
     ("cell_diameter_um", "Cell diameter", "µm"),
@@ -171,7 +170,7 @@ def draw_gallery(inputs: Inputs) -> Drawn:
     labels = dict(zip(wanted, maps.gather(maps.rows_of(wanted)), strict=True))
     rows = listed(inputs.path("files")).set_index("image_id", drop=False).loc[wanted]
     pictures: dict[str, np.ndarray] = {
-        name: rendition(read(source, inputs.settings["max_pixels"]), maps.size, source.bar)
+        name: read_picture(source, inputs.settings["max_pixels"]).rendition(maps.size).raster.pixels
         for name, source in zip(wanted, sources(Path(inputs.settings["root"]), rows), strict=True)
     }
     return gallery(chosen, pictures, labels, task_of(inputs))

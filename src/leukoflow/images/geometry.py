@@ -1,10 +1,7 @@
-"""Shape of an image: stretched if it was squeezed, or as pixels of a square."""
+"""Shape of an image: stretched if it was squeezed."""
 
 import cv2
 import numpy as np
-
-from leukoflow.core.geometry import Box
-from leukoflow.core.picture import Picture, Raster
 
 
 def stretched(image: np.ndarray, aspect: float | None) -> np.ndarray:
@@ -18,8 +15,3 @@ def stretched(image: np.ndarray, aspect: float | None) -> np.ndarray:
     size = (max(width, round(height * aspect)), max(height, round(width / aspect)))
     kind = cv2.INTER_LINEAR if image.ndim == 3 else cv2.INTER_NEAREST_EXACT
     return image if size == (width, height) else cv2.resize(image, size, interpolation=kind)
-
-
-def rendition(image: np.ndarray, size: int, bar: Box | None) -> np.ndarray:
-    """The pixels of `Picture.rendition`, if nothing else of an image uint8 [H, W, 3] is needed: uint8 [S, S, 3]."""
-    return Picture(Raster(image), bar).rendition(size).raster.pixels

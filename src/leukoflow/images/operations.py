@@ -159,12 +159,16 @@ def _cleaned(mask: np.ndarray, least: float) -> np.ndarray:
     return np.asarray(kept[labels])
 
 
+def on_ground(image: np.ndarray, mask: np.ndarray, ground: int) -> np.ndarray:
+    """What a mask, bool [H, W], holds of an image uint8 [H, W, 3], on a flat ground of one grey level."""
+    return cv2.copyTo(image, mask.astype(np.uint8), np.full_like(image, ground))
+
+
 def _masked(mask: Callable[[Any, np.ndarray], np.ndarray]) -> Callable[[Any, Raster], np.ndarray]:
     """The operation that shows what a mask holds, on a flat ground."""
 
     def operation(step: Mask, raster: Raster) -> np.ndarray:
-        inside = mask(step, raster.pixels).astype(np.uint8)
-        return cv2.copyTo(raster.pixels, inside, np.full_like(raster.pixels, step.ground))
+        return on_ground(raster.pixels, mask(step, raster.pixels), step.ground)
 
     return operation
 

@@ -13,10 +13,11 @@ import pandas as pd
 from leukoflow.config.shortcuts import Shortcuts
 from leukoflow.core.picture import Raster
 from leukoflow.core.seeding import generator
+from leukoflow.images.operations import on_ground
 from leukoflow.images.perturbations import Change
 from leukoflow.images.shards import Shards
 from leukoflow.images.stain_swap import Look, look_of, mean_look, recoloured
-from leukoflow.images.views import only_cells
+from leukoflow.images.views import FLAT
 
 MOST_ZOOM = 3.0
 """Scales that differ more are taken for errors of their measurement, and brought together by this much only."""
@@ -38,7 +39,7 @@ def shortcut_changes(
     micrometres for each pixel of the view, by image_id.
     """
     changes = [_swap(name, look) for name, look in targets(data, train, classes, settings, seed).items()]
-    alone = _each(lambda image: only_cells(image, Raster(image).stained))
+    alone = _each(lambda image: on_ground(image, Raster(image).stained, FLAT))
     changes.append(Change("cells_only", math.nan, alone, target="neutral"))
     # Pictures of single cells are at one scale already.
     if not data.many:

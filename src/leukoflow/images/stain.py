@@ -30,14 +30,14 @@ def normalise(raster: Raster, *steps: Any) -> np.ndarray:
     """
     lab = cv2.cvtColor(raster.pixels, cv2.COLOR_RGB2LAB)
     for step in steps:
-        lab = match_stain(lab, raster.foreground, step) if isinstance(step, Reinhard) else equalised(lab, step)
+        lab = match_stain(lab, raster.foreground, step) if isinstance(step, Reinhard) else _equalised(lab, step)
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
 
 
-def equalised(lab: np.ndarray, clahe: Clahe) -> np.ndarray:
-    """CLAHE of L. OpenCV 8-bit Lab -> a new 8-bit Lab."""
+def _equalised(lab: np.ndarray, clahe: Clahe) -> np.ndarray:
+    """CLAHE of L, in place: OpenCV 8-bit Lab."""
     equalise = cv2.createCLAHE(clahe.clip, (clahe.tiles, clahe.tiles))
-    return cv2.insertChannel(equalise.apply(cv2.extractChannel(lab, 0)), lab.copy(), 0)
+    return cv2.insertChannel(equalise.apply(cv2.extractChannel(lab, 0)), lab, 0)
 
 
 def match_stain(lab: np.ndarray, foreground: np.ndarray, reinhard: Reinhard) -> np.ndarray:

@@ -10,7 +10,7 @@ from leukoflow.config.views import Cells, Clahe, Operation, Reinhard, View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.geometry import local_background
 from leukoflow.core.picture import Picture, Raster
-from leukoflow.images.operations import apply
+from leukoflow.images.operations import apply, on_ground
 from leukoflow.images.stain import normalise
 
 FLAT = 255
@@ -47,7 +47,7 @@ def _with_cells(raster: Raster, step: Cells, cells: np.ndarray | None) -> np.nda
     if cells is None:
         raise LeukoFlowError("a view of cells needs the label maps of its images; segment them first")
     inside = resized_mask(cells > 0, raster.pixels.shape[0])
-    return without_cells(raster, inside) if step.show == "background" else only_cells(raster.pixels, inside)
+    return without_cells(raster, inside) if step.show == "background" else on_ground(raster.pixels, inside, FLAT)
 
 
 def resized_mask(mask: np.ndarray, size: int) -> np.ndarray:
@@ -70,8 +70,3 @@ def without_cells(raster: Raster, white_cells: np.ndarray) -> np.ndarray:
     cells = cv2.dilate((raster.foreground | white_cells).astype(np.uint8), kernel)
     field = local_background(raster.pixels, cells == 0, raster.background, max(8.0, shortest / 8))
     return cv2.copyTo(field, cells, raster.pixels.copy())
-
-
-def only_cells(image: np.ndarray, white_cells: np.ndarray) -> np.ndarray:
-    """White cells, bool [H, W], of an image uint8 [H, W, 3] on a flat ground."""
-    return cv2.copyTo(image, white_cells.astype(np.uint8), np.full_like(image, FLAT))

@@ -138,7 +138,7 @@ def with_run(run: Run, tables: list[pd.DataFrame], columns: list[str]) -> pd.Dat
 
 
 def seen_images(duplicates: pd.DataFrame, split: pd.DataFrame, cohort: str, target: str) -> set[str]:
-    """Image ids of `target` that have a duplicate among the images that a run on `cohort` learnt from.
+    """Image ids of `target` that have a duplicate among the images that a run on `cohort` was trained on.
 
     `duplicates` holds each pair once (cohort_a, image_a, cohort_b, image_b); `split` the image_id and role of one fold
     of the run. Training and validation images both count: one fits the weights, the other chooses the epoch.

@@ -20,13 +20,13 @@ from leukoflow.core.content import row_of, write_record
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.parallel import thread_map
-from leukoflow.core.picture import Raster
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.core.step import log, parser, progress, run, settings
-from leukoflow.images.geometry import rendition, stretched
+from leukoflow.images.geometry import stretched
 from leukoflow.images.io import ImageError, read_file, read_samples, went_through_jpeg
 from leukoflow.images.shards import write_shard
 from leukoflow.images.sources import Source, listed, read_as_stored, sources
-from leukoflow.images.views import through
+from leukoflow.images.views import to_segment
 from leukoflow.quality.split import make_split
 
 INFERRED_FROM = 60
@@ -86,7 +86,7 @@ def main(argv: list[str] | None) -> None:
         cell_pixels = int(np.count_nonzero(parts))
         image, parts = stretched(image, source.aspect), stretched(parts, source.aspect)
         labels = fit_map(stretched(labels, source.aspect), size) if labels is not None else None
-        shown = through(Raster(rendition(image, size, source.bar)), given.steps)
+        shown = to_segment(Picture(Raster(image), source.bar).rendition(size).raster, given.steps).pixels
         return Loaded(shown, fit_map(parts, size), labels, cell_pixels)
 
     items = list(zip(sources(args.root, table), table["mask"], strict=True))
