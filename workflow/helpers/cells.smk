@@ -96,7 +96,7 @@ def measured_cells(wildcards):
 
 def labels_of_view(wildcards):
     """The label maps of a shard, where its view needs them."""
-    if wildcards.view not in CELL_VIEWS:
+    if wildcards.view.partition("~")[0] not in CELL_VIEWS:
         return []
     return [f"{RESULTS}/cells/{wildcards.cohort}/{wildcards.shard}.npy"]
 

@@ -23,6 +23,19 @@ def of_exported(pattern):
     return path
 
 
+def view_of_exported(wildcards):
+    run = EXPORTED[wildcards.exported]
+    return f"{view_folder(run.cohort, drawn_view(STUDY, run))}/view.json"
+
+
+def stain_of_exported(wildcards):
+    return stain_of_run(EXPORTED[wildcards.exported])
+
+
+def stain_of_exported_option(wildcards):
+    return stain_option(stain_of_exported(wildcards))
+
+
 def name_of_exported(wildcards):
     return EXPORTED[wildcards.exported].name
 

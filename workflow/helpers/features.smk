@@ -41,12 +41,12 @@ def shard_features(wildcards):
 
 def own_matrix(wildcards):
     w = wildcards
-    return f"{matrix_folder(w.cohort, w.view, w.features)}/matrix.json"
+    return f"{matrix_folder(w.cohort, drawn_view(STUDY, w), w.features)}/matrix.json"
 
 
 def target_matrix(wildcards):
     w = wildcards
-    return f"{matrix_folder(w.target, w.view, w.features)}/matrix.json"
+    return f"{matrix_folder(w.target, drawn_view(STUDY, w), w.features)}/matrix.json"
 
 
 def features_settings(wildcards):
@@ -71,7 +71,7 @@ def selection_folder(wildcards):
 def model_inputs(wildcards, cohort):
     """What a model reads of a cohort: the summary of the view, or the values of ranked features and their ranking."""
     if STUDY.models[wildcards.model].features is None:
-        return [f"{view_folder(cohort, wildcards.view)}/view.json"]
+        return [f"{view_folder(cohort, drawn_view(STUDY, wildcards))}/view.json"]
     names = (f"scaled/{cohort}.npy", "ranking.csv", "features.json")
     return [f"{selection_folder(wildcards)}/{name}" for name in names]
 

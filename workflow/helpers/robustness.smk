@@ -9,7 +9,7 @@ SHARED_RUNS = PLAN.shared_runs
 
 
 def own_view(wildcards):
-    return f"{view_folder(wildcards.cohort, wildcards.view)}/view.json"
+    return f"{view_folder(wildcards.cohort, drawn_view(STUDY, wildcards))}/view.json"
 
 
 def plain_before(wildcards):
@@ -31,7 +31,7 @@ def plain_before_option(wildcards):
     if not files:
         return ""
     view = shlex.quote(STUDY.views[wildcards.view].model_dump_json())
-    return f"--before {files[0]} --rendering {view}"
+    return f"--before {files[0]} --rendering {view} {stain_of_run_option(wildcards)}"
 
 
 def checked_of(wildcards):

@@ -18,7 +18,47 @@ def all_predictions(runs):
 
 
 def view_settings(wildcards):
-    return STUDY.views[wildcards.view].model_dump_json()
+    return STUDY.views[wildcards.view.partition("~")[0]].model_dump_json()
+
+
+def stain_of_view(view):
+    """The stain that a view is brought to, if that has to be found; the view as its folder is named."""
+    name, _, fold = view.partition("~")
+    target = STUDY.views[name].target
+    if target == "given":
+        return []
+    return [f"{RESULTS}/stains/{fold if target == 'training' else name}.json"]
+
+
+def stain(wildcards):
+    """The stain of a view that is rendered."""
+    return stain_of_view(wildcards.view)
+
+
+def stain_of_run(wildcards):
+    """The stain of the view that a run sees."""
+    return stain_of_view(drawn_view(STUDY, wildcards))
+
+
+def template(wildcards):
+    file = STUDY.views[wildcards.view].target
+    if not os.path.isfile(file):
+        raise WorkflowError(
+            f"views.{wildcards.view}: the template image {file} is missing; set target of reinhard to an image file"
+        )
+    return file
+
+
+def stain_option(files):
+    return f"--stain {files[0]}" if files else ""
+
+
+def stain_rendered_option(wildcards):
+    return stain_option(stain(wildcards))
+
+
+def stain_of_run_option(wildcards):
+    return stain_option(stain_of_run(wildcards))
 
 
 def model_settings(wildcards):

@@ -27,6 +27,7 @@ from leukoflow.config.load import parse_study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.config.paper_figures import paper_figures
 from leukoflow.config.plan import (
+    drawn_view,
     file_words,
     partners_of,
     runs_of,

@@ -4,6 +4,7 @@
 rule novelty:
     input:
         data=inputs_of_targets,
+        stain=stain_of_run,
         predictions=run_predictions,
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
@@ -25,13 +26,14 @@ rule novelty:
         view=view_settings,
         run=run_name,
         data=inputs_of_targets_option,
+        stain=stain_of_run_option,
     message:
         "Showing unknown images to {wildcards.model}, {wildcards.cohort}, {wildcards.protocol} split,"
         " fold {wildcards.fold}"
     shell:
         "python -m leukoflow.steps.novelty --settings {params.settings:q} --run {params.run}"
         " --weights {input.weights} --description {input.description} {params.data}"
-        " --view-settings {params.view:q} --predictions {input.predictions} --split {input.split}"
+        " --view-settings {params.view:q} {params.stain} --predictions {input.predictions} --split {input.split}"
         " --threads {threads} --output {output.scores} --reference {output.reference}"
         " --thresholds {output.thresholds} 2> {log}"
 

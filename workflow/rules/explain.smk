@@ -4,7 +4,7 @@
 rule explain:
     input:
         label_maps,
-        view="results/{study}/views/{cohort}.{view}/view.json",
+        view=own_view,
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
         predictions="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/predictions/{cohort}.parquet",

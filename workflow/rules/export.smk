@@ -7,7 +7,7 @@ rule export:
         weights=of_exported("runs/{run.name}/weights.safetensors"),
         description=of_exported("runs/{run.name}/model.json"),
         novelty=of_exported("runs/{run.name}/novelty.safetensors"),
-        view=of_exported("views/{run.cohort}.{run.view}/view.json"),
+        view=view_of_exported,
         split=of_exported("splits/{run.cohort}.{run.task}.{run.protocol}.parquet"),
     output:
         files=collect(
@@ -45,6 +45,7 @@ rule card:
         predictions=of_exported("runs/{run.name}/predictions/{run.cohort}.parquet"),
         gate=of_exported("gates/{run.cohort}.{run.task}.{run.protocol}.json"),
         segmenter="results/{study}/segmenters/all/segmenter.json",
+        stain=stain_of_exported,
         tables=collect(
             "results/{{study}}/tables/{table}.csv",
             table=["scores", "shortcut_audit", "audit"],
@@ -64,10 +65,11 @@ rule card:
     params:
         code=code_of("steps.card"),
         run=name_of_exported,
+        stain=stain_of_exported_option,
     message:
         "Writing the card of {wildcards.exported}"
     shell:
         "python -m leukoflow.steps.card --study {input.study} --run {params.run} --description {input.description}"
         " --predictions {input.predictions} --thresholds {input.thresholds} --gate {input.gate}"
         " --segmenter {input.segmenter} --tables results/{wildcards.study}/tables --costs {input.costs}"
-        " --folder results/{wildcards.study}/export/{wildcards.exported} 2> {log}"
+        " {params.stain} --folder results/{wildcards.study}/export/{wildcards.exported} 2> {log}"

@@ -1,10 +1,45 @@
 # Views: what the networks see, in memory-mapped shards.
 
 
+rule fit_stain:
+    input:
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+    output:
+        "results/{study}/stains/{cohort}.{task}.{protocol}.fold{fold}.json",
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.fit_stain"),
+    message:
+        "Fitting the stain of {wildcards.cohort}, {wildcards.protocol} split, fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.fit_stain --quality {input.quality} --split {input.split} --fold {wildcards.fold}"
+        " --output {output} 2> {log}"
+
+
+rule template_stain:
+    input:
+        template,
+    output:
+        "results/{study}/stains/{view}.json",
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.fit_stain"),
+    message:
+        "Measuring the template image of view {wildcards.view}"
+    shell:
+        "python -m leukoflow.steps.fit_stain --template {input:q} --output {output} 2> {log}"
+
+
 rule render:
     input:
         files="results/{study}/cohorts/{cohort}/files.parquet",
         labels=labels_of_view,
+        stain=stain,
     output:
         images="results/{study}/views/{cohort}.{view}/{shard}.npy",
         index="results/{study}/views/{cohort}.{view}/{shard}.parquet",
@@ -19,12 +54,13 @@ rule render:
         shard=shard_number,
         shards=cohort_shards,
         labels=labels_option,
+        stain=stain_rendered_option,
     message:
         "Rendering view {wildcards.view} of {wildcards.cohort}, shard {wildcards.shard}"
     shell:
         "python -m leukoflow.steps.render --settings {params.settings:q} --root={params.root:q}"
         " --files {input.files} --max-pixels {params.max_pixels}"
-        " {params.labels} --shard {params.shard} --shards {params.shards} --threads {threads}"
+        " {params.labels} {params.stain} --shard {params.shard} --shards {params.shards} --threads {threads}"
         " --output {output.images} --index {output.index} 2> {log}"
 
 

@@ -5,6 +5,7 @@ rule predict_changed:
     input:
         view=own_view,
         before=plain_before,
+        stain=stain_of_run,
         features=picture_features,
         backbones=picture_weights,
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",

@@ -3,7 +3,7 @@
 
 rule pretrain:
     input:
-        view="results/{study}/views/{cohort}.{view}/view.json",
+        view=own_view,
         start=weights_of_model,
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         audit="results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",

@@ -13,6 +13,15 @@ from leukoflow.core.runs import Run
 _FOLD_AND_SEED = re.compile(r"(.*)\.fold(\d+)\.seed(\d+)(.*)")
 
 
+def drawn_view(study: Study, run: Run) -> str:
+    """The view that a run sees, as its folder is named: if its stain is fitted on training images, one for each fold.
+
+    Whatever has cohort, task, view, protocol and fold may stand for a run.
+    """
+    fitted = study.views[run.view].target == "training"
+    return f"{run.view}~{run.cohort}.{run.task}.{run.protocol}.fold{run.fold}" if fitted else run.view
+
+
 def runs_of(study: Study, experiment: str) -> list[Run]:
     """Every run of one experiment: view x protocol x model x fold x seed, in the config's order."""
     asked = study.experiments[experiment]

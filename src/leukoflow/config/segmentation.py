@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from leukoflow.config.base import Name, Section
-from leukoflow.config.views import Cells, Chain
+from leukoflow.config.views import Cells, Chain, Reinhard
 
 
 class SegmenterTraining(Section):
@@ -67,6 +67,8 @@ class Segmentation(Section):
             raise ValueError("leave_one_out needs at least two sources")
         if any(isinstance(step, Cells) for step in self.steps):
             raise ValueError("steps cannot hold cells, which are what is looked for")
+        if any(isinstance(step, Reinhard) and step.target != "given" for step in self.steps):
+            raise ValueError("steps: reinhard has target given here; cells are found once for all folds")
         for name, size in self.sizes.items():
             if size < 32 or size % 16:
                 raise ValueError(f"sizes.{name}: {size} is no multiple of 16 of at least 32")

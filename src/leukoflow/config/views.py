@@ -1,10 +1,14 @@
 """Section `views`: renditions of a cohort, as the networks see them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from leukoflow.config.base import Section
+
+STANDARD = (76.0, 8.0, -22.0), (8.0, 12.5, 13.5)
+"""Mean and standard deviation of L, a and b of a usual stain."""
 
 
 class Reinhard(Section):
@@ -12,10 +16,19 @@ class Reinhard(Section):
 
     do: Literal["reinhard"] = "reinhard"
     """The operation."""
-    mean: tuple[float, float, float] = (76.0, 8.0, -22.0)
+    target: str = "given"
+    """The reference: `given` for `mean` and `sd` below; `training` for the mean of both over the images of the training
+    role, fitted in every fold alone; anything else is the file of a template image, whose stain it is."""
+    mean: tuple[float, float, float] = STANDARD[0]
     """Mean of L (0 to 100), a and b (about -128 to 127)."""
-    sd: tuple[float, float, float] = (8.0, 12.5, 13.5)
+    sd: tuple[float, float, float] = STANDARD[1]
     """Standard deviation of L, a and b."""
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> "Reinhard":
+        if self.target != "given" and (self.mean, self.sd) != STANDARD:
+            raise ValueError(f"target: {self.target} finds mean and sd; leave both out, or set target to given")
+        return self
 
 
 class ReinhardRgb(Section):
@@ -176,7 +189,7 @@ Operation = Annotated[
 PRESETS: dict[str, tuple[Any, ...]] = {
     "hmscam": ("hsv",),
     "vgg19_mhsa": ("clahe", "kmeans"),
-    "hybridcn_nas": ("reinhard", "clahe", "enhance", "cells"),
+    "hybridcn_nas": ({"reinhard": {"target": "training"}}, "clahe", "enhance", "cells"),
     "hybridcn_nas_as_coded": ("reinhard_rgb", "multiscale", "adaptive", "edge", "clahe", "denoise", "otsu"),
     "neurallnet_clahe": ("clahe",),
 }
@@ -239,6 +252,8 @@ class View(Section):
             raise ValueError("steps are of kind chain, which needs them")
         if self.fit == "squeeze" and self.needs_cells:
             raise ValueError("fit: squeeze does not go with cells, which are found in the letterboxed picture")
+        if any(isinstance(step, Reinhard) and step.target != "given" for step in self.chain[1:]):
+            raise ValueError("reinhard with a target comes first: the target is the stain of pictures as they are")
         return self
 
     @property
@@ -259,6 +274,19 @@ class View(Section):
     def needs_cells(self) -> bool:
         """Whether it is made with label maps of the picture's cells."""
         return self.kind == "cells" or any(isinstance(step, Cells) for step in self.chain)
+
+    @property
+    def target(self) -> str:
+        """What the stain is brought to: `given`, `training` or the file of a template image."""
+        first = self.chain[:1]
+        return first[0].target if first and isinstance(first[0], Reinhard) else "given"
+
+    def brought_to(self, mean: Sequence[float], sd: Sequence[float]) -> "View":
+        """The view with the stain that was found for its target."""
+        found = Reinhard(mean=tuple(mean), sd=tuple(sd))
+        if self.kind == "normalised":
+            return self.model_copy(update={"reinhard": found})
+        return self.model_copy(update={"steps": (found, *self.steps[1:])})
 
     @property
     def whole(self) -> bool:

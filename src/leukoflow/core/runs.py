@@ -36,6 +36,11 @@ class Run:
         """What the runs of one figure have in common, such as `demo.subtype.plain.image`."""
         return f"{self.cohort}.{self.task}.{self.view}.{self.protocol}"
 
+    @property
+    def stain(self) -> str:
+        """What the stain of training images is fitted in: `demo.subtype.image.fold0`."""
+        return f"{self.cohort}.{self.task}.{self.protocol}.fold{self.fold}"
+
     def collapsed_to(self, task: str) -> "Run":
         """The run's predictions as those of a coarser task, its classes joined; not the name of any folder."""
         return replace(self, task=task, model=f"{self.model}_from_{self.task}")

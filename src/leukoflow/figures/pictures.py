@@ -13,11 +13,11 @@ from leukoflow.figures.style import MUTED
 
 
 def view_of(folder: Path) -> tuple[str, str]:
-    """Cohort and view of a folder of shards, as its name says (`COHORT.VIEW`)."""
+    """Cohort and view of a folder of shards, as its name says (`COHORT.VIEW`, `COHORT.VIEW~FOLD`)."""
     cohort, _, view = folder.name.partition(".")
     if not view:
         raise LeukoFlowError(f"{folder}: is no view's folder (COHORT.VIEW)")
-    return cohort, view
+    return cohort, view.partition("~")[0]
 
 
 def shards_in(folder: Path) -> list[Path]:

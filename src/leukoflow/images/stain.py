@@ -5,12 +5,15 @@ in CIELAB (D65) and over the cells alone, because the empty background would oth
 x' = (x - mean) * sd_reference / sd + mean_reference. CLAHE (Zuiderveld 1994) then works on L.
 """
 
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from leukoflow.config.views import Clahe, Reinhard
+from leukoflow.config.views import Clahe, Reinhard, View
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json
 from leukoflow.core.picture import Raster
 
 LEAST_SD = 1e-6
@@ -20,6 +23,14 @@ MOST_GAIN = 3.0
 # OpenCV's 8-bit Lab is 255 / 100 L, a + 128, b + 128.
 _SCALE = np.array([2.55, 1.0, 1.0])
 _OFFSET = np.array([0.0, 128.0, 128.0])
+
+
+def fitted(view: View, stain: Path | None) -> View:
+    """A view with the stain that step fit_stain found; without a file as it is."""
+    if stain is None:
+        return view
+    found = read_json(stain)
+    return view.brought_to(found["mean"], found["sd"])
 
 
 def normalise(raster: Raster, *steps: Any) -> np.ndarray:
@@ -41,7 +52,12 @@ def _equalised(lab: np.ndarray, clahe: Clahe) -> np.ndarray:
 
 
 def match_stain(lab: np.ndarray, foreground: np.ndarray, reinhard: Reinhard) -> np.ndarray:
-    """Reinhard's transfer with statistics of the foreground. OpenCV 8-bit Lab, bool [H, W] -> a new 8-bit Lab."""
+    """Reinhard's transfer with statistics of the foreground. OpenCV 8-bit Lab, bool [H, W] -> a new 8-bit Lab.
+
+    LeukoFlowError if the target was not fitted.
+    """
+    if reinhard.target != "given":
+        raise LeukoFlowError(f"the stain of target {reinhard.target} was not fitted (--stain)")
     if not foreground.any():
         return lab.copy()
     mean, sd = cv2.meanStdDev(lab, mask=foreground.astype(np.uint8))

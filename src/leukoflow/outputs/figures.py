@@ -107,7 +107,7 @@ def _samples(plan: Plan, panel: Panel) -> Files:
 
 
 def _views(plan: Plan, panel: Panel) -> Files:
-    return _manifest(plan, panel) | {"views": [plan.view_file(panel[0], name) for name in plan.whole_views]}
+    return _manifest(plan, panel) | {"views": [plan.view_file(panel[0], name) for name in plan.whole_views(panel[0])]}
 
 
 def _duplicates(plan: Plan, panel: Panel) -> Files:
@@ -124,7 +124,8 @@ def _fields(plan: Plan, panel: Panel) -> Files:
 
 
 def _stages(plan: Plan, panel: Panel) -> Files:
-    normalised = [plan.view_file(panel[0], plan.normalised)] if plan.normalised else []
+    name = plan.normalised(panel[0])
+    normalised = [plan.view_file(panel[0], name)] if name else []
     images = [f"{plan.results}/cells/{panel[0]}/images.parquet"]
     return _fields(plan, panel) | {"images": images, "normalised": normalised}
 
@@ -174,7 +175,7 @@ def _explained(plan: Plan, panel: Panel) -> Files:
     runs = plan.explained[panel]
     maps = plan.label_maps(panel[0])
     return {
-        "view": [plan.view_file(panel[0], panel[2])],
+        "view": [plan.run_view(panel[0], runs[0])],
         "explained": plan.run_files(runs, "explain.parquet"),
         "heat": plan.run_files(runs, "explain.npy"),
         "labels": maps,

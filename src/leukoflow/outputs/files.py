@@ -154,8 +154,14 @@ FILES = (
         "image_id cells.aggregate.COUNTS cells.aggregate.feature_names",
     ),
     FileSpec(
+        "stains/COHORT.TASK.PROTOCOL.foldN.json", "fit_stain",
+        "Stain that a view with `target: training` is brought to: mean and standard deviation of L, a, b, and the "
+        "number of training images. Of a template image: `stains/VIEW.json`.",
+    ),
+    FileSpec(
         "views/COHORT.VIEW/SHARD.npy", "render",
-        "Images as networks see them: uint8 [images, side, side, 3]; of the view of cells one for each cell.",
+        "Images as networks see them: uint8 [images, side, side, 3]; of the view of cells one for each cell. The "
+        "folder of a view that is fitted in a fold ends with `~COHORT.TASK.PROTOCOL.foldN`.",
     ),
     FileSpec(
         "views/COHORT.VIEW/SHARD.parquet", "render",

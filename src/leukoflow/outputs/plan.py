@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import combinations
 
 from leukoflow.config.families import families, shares_of
-from leukoflow.config.plan import all_runs, checked_runs
+from leukoflow.config.plan import all_runs, checked_runs, drawn_view
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_count
@@ -228,17 +228,17 @@ class Plan:
         plain = (name for name, view in self.study.views.items() if view.kind == "plain")
         return next(plain, next(iter(self.study.views)))
 
-    @cached_property
-    def whole_views(self) -> list[str]:
-        """Views of whole pictures, the plain one first."""
-        others = [name for name, view in self.study.views.items() if view.kind != "cells"]
+    def whole_views(self, cohort: str) -> list[str]:
+        """Views of whole pictures that a cohort has, the plain one first."""
+        others = [name for name, view in self.study.views.items() if view.kind != "cells" and self._has(cohort, name)]
         return [self.plain, *(name for name in others if name != self.plain)]
 
-    @cached_property
-    def normalised(self) -> str | None:
-        """The first view with normalised stain."""
-        views = self.study.views.items()
-        return next((name for name, view in views if "reinhard" in {step.do for step in view.chain}), None)
+    def normalised(self, cohort: str) -> str | None:
+        """The first view with normalised stain that a cohort has."""
+        for name, view in self.study.views.items():
+            if "reinhard" in {step.do for step in view.chain} and self._has(cohort, name):
+                return name
+        return None
 
     def has_modules(self, run: Run) -> bool:
         """Whether a run's network has modules of attention that are compared."""
@@ -258,8 +258,21 @@ class Plan:
         return [selection for selection in self.selections if panel_of(selection) == panel]
 
     def view_file(self, cohort: str, view: str) -> str:
-        """Summary of a cohort's view."""
-        return f"{self.results}/views/{cohort}.{view}/view.json"
+        """Summary of a cohort's view; of one that is fitted in every fold, that of the first run."""
+        run = self._first_run(cohort, view)
+        return self.run_view(cohort, run) if run else f"{self.results}/views/{cohort}.{view}/view.json"
+
+    def run_view(self, cohort: str, run: Run) -> str:
+        """Summary of the view in which a run sees a cohort."""
+        return f"{self.results}/views/{cohort}.{drawn_view(self.study, run)}/view.json"
+
+    def _has(self, cohort: str, view: str) -> bool:
+        """Whether a view can be made of a cohort: one whose stain is fitted in a fold needs a run."""
+        return self.study.views[view].target != "training" or self._first_run(cohort, view) is not None
+
+    def _first_run(self, cohort: str, view: str) -> Run | None:
+        runs = (run for run, cohorts in self.runs.items() if run.view == view and cohort in cohorts)
+        return next(runs, None)
 
     def label_maps(self, cohort: str) -> list[str]:
         """The cohort's label maps, if the study finds its cells."""

@@ -12,6 +12,7 @@ from leukoflow.core.step import parser, run
 from leukoflow.export import facts
 from leukoflow.export.card import card, licence_notes, licences
 from leukoflow.export.findings import findings
+from leukoflow.images.stain import fitted
 from leukoflow.runtime.schema import FILES, Export, File, Role, Rule, Segmenter
 
 TABLES = ("scores", "shortcut_audit", "audit")
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--thresholds", type=Path, required=True, help="thresholds.json of the run")
     arguments.add_argument("--gate", type=Path, required=True, help="limits of quality (JSON)")
     arguments.add_argument("--segmenter", type=Path, required=True, help="segmenter.json")
+    arguments.add_argument("--stain", type=Path, help="stain of the view's target (JSON), if it was found")
     arguments.add_argument("--tables", type=Path, required=True, help="folder of the tables")
     arguments.add_argument("--costs", type=Path, required=True, help="what step export says of each form (JSON)")
     arguments.add_argument("--folder", type=Path, required=True, help="folder of the exported model")
@@ -52,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         classes=description["classes"],
         train_images=description["train_images"],
         parameters=description["parameters"],
-        view=study.views[of.view],
+        view=fitted(study.views[of.view], args.stain),
         aspect=getattr(cohort, "aspect", None),
         bits=getattr(cohort, "bits", None),
         max_pixels=getattr(cohort, "max_pixels", MAX_PIXELS),

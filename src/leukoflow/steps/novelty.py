@@ -26,6 +26,7 @@ from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.features.matrix import Matrix, open_selection
 from leukoflow.images.non_smears import non_smears
 from leukoflow.images.shards import Shards, open_view
+from leukoflow.images.stain import fitted
 from leukoflow.images.views import render_view
 from leukoflow.models import inference
 from leukoflow.models.penultimate import collect
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     source.add_argument("--view", nargs="+", type=Path, help="view.json of the own cohort, then of each external one")
     source.add_argument("--features", nargs="+", type=Path, help="scaled/COHORT.npy of the same cohorts")
     arguments.add_argument("--view-settings", type=settings(View), required=True, help="entry of section views (JSON)")
+    arguments.add_argument("--stain", type=Path, help="stain of the view's target (JSON), if it was found")
     arguments.add_argument("--predictions", nargs="+", type=Path, required=True, help="of the same cohorts")
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--threads", type=int, default=1)
@@ -146,7 +148,7 @@ def _balanced(train: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 
 def _non_smears(model: _Model, reference: novelty.Reference, args: argparse.Namespace) -> Iterator[pd.DataFrame]:
     """Scores of non-smears, where the model reads whole pictures."""
-    view: View = args.view_settings
+    view: View = fitted(args.view_settings, args.stain)
     if args.view is None or not view.whole:
         log.info("no non-smears: this model reads features or cells, which they do not have")
         return

@@ -28,6 +28,7 @@ from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.images.perturbations import Change, changes_of
 from leukoflow.images.shards import Shards, open_view
 from leukoflow.images.shortcut_changes import shortcut_changes
+from leukoflow.images.stain import fitted
 from leukoflow.images.views import through
 from leukoflow.models import inference
 
@@ -53,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument(
         "--rendering", type=settings(View), help="the view, made anew of the changed plain one (JSON)"
     )
+    arguments.add_argument("--stain", type=Path, help="stain of the view's target (JSON), if it was found")
     arguments.add_argument("--features", type=settings(DeepFeatures), help="entry of section features that it reads")
     arguments.add_argument("--selection", type=Path, help="folder of the run's scaled and ranked features")
     arguments.add_argument("--backbones", nargs="*", type=Path, default=[], help="weights of the entry's networks")
@@ -76,12 +78,13 @@ def main(argv: list[str] | None = None) -> None:
     changes = changes_of(args.settings)
     if args.shortcuts:
         changes += _shortcut_changes(args, data, rows, description["classes"])
+    view = fitted(args.rendering, args.stain) if args.rendering else None
     device = inference.best_device()
     model = _model(args, description, device)
     starts = range(0, len(rows), BATCH)
     found = torch.empty(0, len(description["classes"]))
     if len(rows):
-        loaded = changed_batches(data, rows, changes, args.settings.seed, args.threads, args.rendering)
+        loaded = changed_batches(data, rows, changes, args.settings.seed, args.threads, view)
         loaded = progress(loaded, len(starts) * len(changes), "batch")
         found = inference.predict(model, loaded, device, description["precision"])
     logits = by_change(found, len(rows), len(changes))

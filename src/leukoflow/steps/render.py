@@ -16,12 +16,14 @@ from leukoflow.core.parallel import thread_map
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.images.shards import write_shard
 from leukoflow.images.sources import Source, listed, read_picture, shard_of, sources
+from leukoflow.images.stain import fitted
 from leukoflow.images.views import render_view
 
 
 def main(argv: list[str] | None) -> int | None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(View), required=True, help="the view, as JSON")
+    arguments.add_argument("--stain", type=Path, help="stain of the view's target (JSON), if it was found")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
     arguments.add_argument("--files", type=Path, required=True, help="files.parquet of the cohort")
     arguments.add_argument("--labels", help="label maps of this shard, for views that know where the cells are")
@@ -34,6 +36,7 @@ def main(argv: list[str] | None) -> int | None:
     options = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)  # the threads are ours, one image each
+    options.settings = fitted(options.settings, options.stain)
     rows = shard_of(listed(options.files), options.shard, options.shards)
     labels = open_labels([options.labels]) if options.labels else None
     index, images = (_cells if options.settings.kind == "cells" else _pictures)(options, rows, labels)

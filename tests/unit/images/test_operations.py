@@ -11,6 +11,7 @@ from skimage import color, filters, measure, morphology
 from sklearn.cluster import KMeans
 
 from leukoflow.config.views import PRESETS, Adaptive, Enhance, Hsv, Kmeans, Multiscale, Operation, Otsu, View
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.picture import Picture, Raster
 from leukoflow.images import operations
 from leukoflow.images.views import render_view, through
@@ -246,8 +247,13 @@ def test_scale_bars_stay_and_pictures_are_squeezed_if_asked() -> None:
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_chains_of_the_papers(name: str) -> None:
     view = View.model_validate({"kind": "chain", "size": 112, "steps": name})
-    assert [step.do for step in view.chain] == list(PRESETS[name])
+    names = [next(iter(each)) if isinstance(each, dict) else each for each in PRESETS[name]]
+    assert [step.do for step in view.chain] == names
     assert View.model_validate(json.loads(view.model_dump_json())) == view
+    if view.target == "training":
+        with pytest.raises(LeukoFlowError, match="stain of target training was not fitted"):
+            render_view(Picture(Raster(smear())), view, nuclei().astype(np.uint16))
+        view = view.brought_to((70, 9, -20), (8, 12, 13))
     ours = render_view(Picture(Raster(smear())), view, nuclei().astype(np.uint16))
     assert ours.shape == (112, 112, 3) and view.whole == ("cells" not in PRESETS[name])
 
@@ -261,6 +267,8 @@ def test_chains_of_the_papers(name: str) -> None:
         ({"kind": "chain", "steps": ["blur"]}, "does not match any of the expected tags"),
         ({"kind": "chain", "steps": [{"clahe": {"clips": 2}}]}, "Extra inputs are not permitted"),
         ({"kind": "chain", "steps": ["cells"], "fit": "squeeze"}, "squeeze does not go with cells"),
+        ({"kind": "chain", "steps": [{"reinhard": {"target": "training", "sd": [1, 1, 1]}}]}, "leave both out"),
+        ({"kind": "chain", "steps": ["clahe", {"reinhard": {"target": "training"}}]}, "target comes first"),
     ],
 )
 def test_what_is_no_chain_is_refused(given: dict, said: str) -> None:

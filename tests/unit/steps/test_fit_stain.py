@@ -1,0 +1,95 @@
+"""Step fit_stain: what pictures are brought to is found in the training role of one fold alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from skimage import color
+
+from leukoflow.config.views import View
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json
+from leukoflow.core.picture import Picture, Raster
+from leukoflow.images.stain import fitted
+from leukoflow.images.views import render_view
+from leukoflow.quality.measure import STAIN_COLUMNS
+from leukoflow.steps import fit_stain
+
+ROLES = ["train", "train", "validation", "test", "train"]
+FILLED = [0.2, 0.3, 0.2, 0.2, 0.0]
+
+
+@pytest.fixture
+def quality() -> pd.DataFrame:
+    """Five images with random stains, the last without foreground."""
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({name: rng.uniform(1, 50, 5) for name in STAIN_COLUMNS})
+    return table.assign(image_id=[f"image{index}" for index in range(5)], foreground_fraction=FILLED)
+
+
+@pytest.fixture
+def split(quality: pd.DataFrame) -> pd.DataFrame:
+    """Two folds; in the second one the test image is trained on."""
+    first = pd.DataFrame({"image_id": quality["image_id"], "fold": 0, "role": ROLES})
+    return pd.concat([first, first.assign(fold=1, role=["test", "train", "train", "train", "validation"])])
+
+
+def found(folder: Path, quality: pd.DataFrame, split: pd.DataFrame, fold: int) -> dict:
+    quality.to_parquet(folder / "quality.parquet")
+    split.to_parquet(folder / "split.parquet")
+    arguments = ["--quality", "quality.parquet", "--split", "split.parquet", "--output", "stain.json"]
+    fit_stain.main([str(folder / each) if "." in each else each for each in arguments] + ["--fold", str(fold)])
+    return read_json(folder / "stain.json")
+
+
+def test_mean_of_training_images_with_foreground(tmp_path: Path, quality: pd.DataFrame, split: pd.DataFrame) -> None:
+    for fold, rows in ((0, [0, 1]), (1, [1, 2, 3])):
+        stain = found(tmp_path, quality, split, fold)
+        for moment in ("mean", "sd"):
+            columns = [f"foreground_{channel}_{moment}" for channel in "Lab"]
+            assert np.allclose(stain[moment], quality.loc[rows, columns].to_numpy().mean(axis=0), rtol=1e-12)
+        assert stain["images"] == len(rows)
+
+
+def test_other_roles_change_nothing(tmp_path: Path, quality: pd.DataFrame, split: pd.DataFrame) -> None:
+    before = found(tmp_path, quality, split, 0)
+    others = quality.copy()
+    others.loc[[2, 3], list(STAIN_COLUMNS)] = others.loc[[3, 2], list(STAIN_COLUMNS)].to_numpy() * 7
+    assert found(tmp_path, others, split, 0) == before
+    assert found(tmp_path, others, split, 1) != before
+
+
+def test_no_training_image_with_foreground(tmp_path: Path, quality: pd.DataFrame, split: pd.DataFrame) -> None:
+    with pytest.raises(LeukoFlowError, match="no training image of fold 0 has any foreground"):
+        found(tmp_path, quality.assign(foreground_fraction=0.0), split, 0)
+
+
+def test_a_template_image(tmp_path: Path) -> None:
+    image = np.full((64, 64, 3), 240, np.uint8)
+    rng = np.random.default_rng(5)
+    cell = np.s_[16:48, 16:48]
+    image[cell] = rng.integers((90, 40, 120), (130, 80, 160), (32, 32, 3))
+    Image.fromarray(image).save(tmp_path / "template.png")
+    fit_stain.main(["--template", str(tmp_path / "template.png"), "--output", str(tmp_path / "stain.json")])
+    stain = read_json(tmp_path / "stain.json")
+    lab = color.rgb2lab(image)[Raster(image).foreground]
+    assert np.allclose(stain["mean"], lab.mean(axis=0), atol=1.5) and np.allclose(stain["sd"], lab.std(axis=0), atol=1)
+    view = View.model_validate({"kind": "chain", "size": 64, "steps": [{"reinhard": {"target": "template.png"}}]})
+    made = render_view(Picture(Raster(image)), fitted(view, tmp_path / "stain.json"))
+    # A picture brought to its own stain stays as it is, but for the rounding of 8-bit Lab.
+    assert np.abs(made[cell].astype(int) - image[cell]).mean() < 2
+
+
+def test_what_is_no_template(tmp_path: Path) -> None:
+    output = ["--output", str(tmp_path / "stain.json")]
+    for name, data in (("text.png", b"no image"), ("absent.png", None)):
+        if data:
+            (tmp_path / name).write_bytes(data)
+        with pytest.raises(LeukoFlowError, match=f"{name}: the template image cannot be read: .*"):
+            fit_stain.main(["--template", str(tmp_path / name), *output])
+    Image.fromarray(np.full((32, 32, 3), 245, np.uint8)).save(tmp_path / "blank.png")
+    with pytest.raises(LeukoFlowError, match="blank.png: the template image has no foreground"):
+        fit_stain.main(["--template", str(tmp_path / "blank.png"), *output])
+    assert not (tmp_path / "stain.json").exists()
