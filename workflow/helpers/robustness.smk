@@ -12,26 +12,43 @@ def own_view(wildcards):
     return f"{view_folder(wildcards.cohort, drawn_view(STUDY, wildcards))}/view.json"
 
 
-def plain_before(wildcards):
-    """The plain view that a view of other colours is made from: what happens to a picture happens before."""
+def rendered_again(wildcards):
+    """Whether a view is made of the changed pictures: of a plain one the shards are changed."""
     view = STUDY.views[wildcards.view]
-    if not (view.whole and view.chain):
-        return []
-    same = [
-        name
-        for name, each in STUDY.views.items()
-        if each.kind == "plain"
-        and (each.size, each.fit, each.bar) == (view.size, view.fit, view.bar)
-    ]
-    return [f"{view_folder(wildcards.cohort, name)}/view.json" for name in same[:1]]
+    return bool(view.chain) or view.needs_cells
 
 
-def plain_before_option(wildcards):
-    files = plain_before(wildcards)
-    if not files:
+def segmenter_of_view(wildcards):
+    """What cells are looked for with in changed pictures."""
+    view = STUDY.views[wildcards.view]
+    folder = f"{RESULTS}/segmenters/all"
+    return (
+        [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"]
+        if view.needs_cells
+        else []
+    )
+
+
+def rendering_option(wildcards):
+    if not rendered_again(wildcards):
         return ""
-    view = shlex.quote(STUDY.views[wildcards.view].model_dump_json())
-    return f"--before {files[0]} --rendering {view} {stain_of_run_option(wildcards)}"
+    view = STUDY.views[wildcards.view]
+    option = (
+        f"--rendering {shlex.quote(view.model_dump_json())} {stain_of_run_option(wildcards)}"
+        f" --root={shlex.quote(cohort_root(wildcards))} --max-pixels {max_pixels(wildcards)}"
+    )
+    if not view.needs_cells:
+        return option
+    size = STUDY.segmentation.size_of(wildcards.cohort)
+    segmentation = shlex.quote(segmentation_settings(wildcards))
+    files = " ".join(segmenter_of_view(wildcards))
+    return f"{option} --segmentation {segmentation} --segmenter {files} --cell-size {size}"
+
+
+def modules_rendering_option(wildcards):
+    """Pictures of single cells are compared one by one, and changed as they are."""
+    cells = STUDY.views[wildcards.view].kind == "cells"
+    return "" if cells else rendering_option(wildcards)
 
 
 def checked_of(wildcards):

@@ -4,7 +4,7 @@
 rule predict_changed:
     input:
         view=own_view,
-        before=plain_before,
+        segmenter=segmenter_of_view,
         stain=stain_of_run,
         features=picture_features,
         backbones=picture_weights,
@@ -26,7 +26,7 @@ rule predict_changed:
         code=architecture_code("predict_changed"),
         settings=STUDY.evaluation.robustness.model_dump_json(),
         shortcuts=STUDY.evaluation.shortcuts.model_dump_json(),
-        before=plain_before_option,
+        rendering=rendering_option,
         features=picture_features_option,
         start=picture_weights_content,
     message:
@@ -36,7 +36,7 @@ rule predict_changed:
         "python -m leukoflow.steps.predict_changed --settings {params.settings:q} --cohort {wildcards.cohort}"
         " --weights {input.weights} --description {input.description} --view {input.view}"
         " --shortcuts {params.shortcuts:q} --groups {input.groups} --manifest {input.manifest} --files {input.files}"
-        " {params.before} {params.features} --backbones {input.backbones:q}"
+        " {params.rendering} {params.features} --backbones {input.backbones:q}"
         " --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --threads {threads} --output {output} 2> {log}"
 
@@ -44,6 +44,9 @@ rule predict_changed:
 rule modules:
     input:
         view=own_view,
+        segmenter=segmenter_of_view,
+        stain=stain_of_run,
+        files="results/{study}/cohorts/{cohort}/files.parquet",
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
@@ -59,13 +62,14 @@ rule modules:
         code=architecture_code("modules"),
         settings=STUDY.evaluation.robustness.model_dump_json(),
         run=run_name,
+        rendering=modules_rendering_option,
     message:
         "Comparing modules of {wildcards.model} on changed test images, view {wildcards.view},"
         " {wildcards.protocol} split, fold {wildcards.fold}"
     shell:
         "python -m leukoflow.steps.modules --settings {params.settings:q} --run {params.run}"
         " --weights {input.weights} --description {input.description} --view {input.view}"
-        " --split {input.split} --threads {threads} --output {output} 2> {log}"
+        " --files {input.files} {params.rendering} --split {input.split} --threads {threads} --output {output} 2> {log}"
 
 
 rule robustness:

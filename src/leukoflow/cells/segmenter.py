@@ -1,7 +1,8 @@
-"""Parts maps of images by a trained Attention U-Net, or by thresholds."""
+"""White cells of images by a trained Attention U-Net or by thresholds: parts maps, and label maps."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from torch import nn
 
 from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
-from leukoflow.cells.threshold import Thresholds, segment_by_threshold
+from leukoflow.cells.threshold import Thresholds, segment_by_threshold, thresholds_of
+from leukoflow.cells.watershed import diameters, separate
+from leukoflow.config.segmentation import Segmentation
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.picture import Raster
+from leukoflow.core.files import read_json
+from leukoflow.core.picture import Picture, Raster
+from leukoflow.images.views import to_segment
 from leukoflow.models.inference import best_device, load_weights, to_input
 
 BATCH = 16
@@ -63,3 +68,27 @@ def predicted_parts(segmenter: nn.Module | Thresholds, images: Iterable[Raster])
     left = iter(images)
     while batch := list(islice(left, BATCH)):
         yield from parts_map(probabilities(segmenter, batch))
+
+
+@dataclass(frozen=True)
+class CellFinder:
+    """What finds white cells: a segmenter, then a watershed."""
+
+    given: Segmentation
+    size: int
+    """Side of the renditions that it looks at, pixels."""
+    segmenter: nn.Module | Thresholds
+
+    def label_maps(self, pictures: Iterable[Picture]) -> Iterator[np.ndarray]:
+        """Label map uint16 [S, S] of each rendition, a batch at a time."""
+        pictures, again = tee(pictures)
+        found = predicted_parts(self.segmenter, (to_segment(each.raster, self.given.steps) for each in again))
+        for picture, parts in zip(pictures, found, strict=True):
+            yield separate(parts, *diameters(picture, self.given.cell_um))
+
+
+def load_finder(given: Segmentation, weights: Path, description: Path, size: int) -> CellFinder:
+    """What finds cells by the segmenter that `segmenter.json` describes. LeukoFlowError as `load_segmenter`."""
+    facts = read_json(description)
+    unet = facts["method"] == "unet"
+    return CellFinder(given, size, load_segmenter(facts, weights) if unet else thresholds_of(facts["thresholds"]))

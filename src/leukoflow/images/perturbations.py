@@ -36,6 +36,8 @@ class Change:
     """What the images are made to look like, for families that have targets rather than levels."""
     by_place: Callable[[np.ndarray, int], np.ndarray] | None = None
     """In place of `apply` where images are changed each in its own way: images, and the place of the first of them."""
+    zoom: np.ndarray | None = None
+    """How much each image, by its place, is enlarged; nothing if the scale stays."""
 
 
 UNCHANGED = Change("none", math.nan, lambda images, random: images)

@@ -5,6 +5,7 @@ What images are changed to is measured on training images of the same view.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -15,16 +16,30 @@ from leukoflow.core.picture import Raster
 from leukoflow.core.seeding import generator
 from leukoflow.images.operations import on_ground
 from leukoflow.images.perturbations import Change
-from leukoflow.images.shards import Shards
 from leukoflow.images.stain_swap import Look, look_of, mean_look, recoloured
 from leukoflow.images.views import FLAT
+
+
+class Plain(Protocol):
+    """Images as they are, from shards of a plain view or from files."""
+
+    @property
+    def many(self) -> bool: ...
+
+    @property
+    def image_ids(self) -> np.ndarray: ...
+
+    def groups_of(self, image_ids: Any) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def gather(self, rows: Any) -> np.ndarray: ...
+
 
 MOST_ZOOM = 3.0
 """Scales that differ more are taken for errors of their measurement, and brought together by this much only."""
 
 
 def shortcut_changes(
-    data: Shards,
+    data: Plain,
     rows: np.ndarray,
     train: pd.DataFrame,
     scales: pd.Series,
@@ -45,13 +60,13 @@ def shortcut_changes(
     if not data.many:
         common = float(scales.reindex(train["image_id"]).median())
         zoom = (scales.reindex(data.image_ids[rows]) / common).clip(1 / MOST_ZOOM, MOST_ZOOM).fillna(1.0)
-        by_place = _zoomed(zoom.to_numpy(float))
-        changes.append(Change("common_scale", math.nan, target="neutral", by_place=by_place))
+        factors = zoom.to_numpy(float)
+        changes.append(Change("common_scale", math.nan, target="neutral", by_place=_zoomed(factors), zoom=factors))
     return changes
 
 
 def targets(
-    data: Shards, train: pd.DataFrame, classes: Sequence[str], settings: Shortcuts, seed: int
+    data: Plain, train: pd.DataFrame, classes: Sequence[str], settings: Shortcuts, seed: int
 ) -> dict[str, Look]:
     """The mean look of each class and of some acquisition clusters, by target, from a sample of training images."""
     train = train[train["image_id"].isin(data.image_ids)]  # an image without cells has no row of a view of cells
@@ -77,7 +92,7 @@ def _clusters(train: pd.DataFrame, most: int, seed: int) -> list[tuple[int, str]
     return [(int(y), str(name)) for name, y in chosen.items()]
 
 
-def _mean(data: Shards, images: pd.Series, most: int, seed: int, name: str) -> Look:
+def _mean(data: Plain, images: pd.Series, most: int, seed: int, name: str) -> Look:
     drawn = generator(seed, "stain", name).permutation(len(images))[:most]
     rows, _ = data.groups_of(images.iloc[np.sort(drawn)])
     # An image may have many cells; one of them in so many is enough.

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leukoflow.audits.changed import add_view, changed_pictures
 from leukoflow.audits.modules import compared, rows_of, table_of
 from leukoflow.config.robustness import Robustness
 from leukoflow.core.errors import LeukoFlowError
@@ -18,8 +19,7 @@ from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.runs import parse_run
 from leukoflow.core.seeding import generator
 from leukoflow.core.step import parser, progress, run, settings
-from leukoflow.images.perturbations import changes_of
-from leukoflow.images.shards import open_view
+from leukoflow.images.perturbations import Change, changes_of
 from leukoflow.models import inference, registry
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
-    arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
+    add_view(arguments)
     arguments.add_argument("--split", type=Path, required=True, help="the cohort's split")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="modules (CSV)")
@@ -49,9 +49,8 @@ def main(argv: list[str] | None = None) -> None:
     names = split.loc[(split["fold"] == args.run.fold) & (split["role"] == "test"), "image_id"].to_numpy(object)
     count = min(robustness.module_images, len(names))
     chosen = np.sort(generator(robustness.seed, "modules", "sample").choice(len(names), count, replace=False))
-    data = open_view(args.view)
-    rows, _ = data.groups_of(names[chosen])
-    images = data.gather(rows[:count])  # of pictures of cells the first ones
+    pictures = changed_pictures(args, names[chosen], robustness.seed)
+    batches = list(pictures.batches())
     device = inference.best_device()
     description = read_json(args.description)
     model = inference.load_model(description, args.weights).to(device)
@@ -60,16 +59,20 @@ def main(argv: list[str] | None = None) -> None:
     if not isinstance(blocks, nn.Sequential):
         raise LeukoFlowError(f"{args.description}: this network has no modules of attention to compare")
     unchanged, *changes = changes_of(robustness)
-    clean = modules_of(model, blocks, images, device)
+
+    def under(change: Change) -> Found:
+        images = [pictures.under(change, batch)[0] for batch in batches]
+        return modules_of(model, blocks, np.concatenate(images)[:count], device)  # of pictures of cells the first ones
+
+    clean = under(unchanged)
     found: list[dict[str, object]] = []
     for change in progress([unchanged, *changes], len(changes) + 1, "change"):
-        changed = change.apply(images, generator(robustness.seed, "stress", change.family, 0))
-        for name, (maps, attention) in modules_of(model, blocks, changed, device).items():
+        for name, (maps, attention) in under(change).items():
             found += rows_of(
                 name, change.family, change.level, compared(clean[name][0], maps, clean[name][1], attention)
             )
     write_table(args.output, table_of(found, args.run.columns()))
-    log.info("%d images, %d modules, changed in %d ways", len(images), len(clean), len(changes))
+    log.info("%d images, %d modules, changed in %d ways", count, len(clean), len(changes))
 
 
 @torch.inference_mode()

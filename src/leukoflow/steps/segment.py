@@ -1,24 +1,18 @@
 """Find the white cells in one shard of a cohort: a label map for each image."""
 
-from collections.abc import Iterator
-from itertools import tee
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 
 from leukoflow.cells.labels import write_maps
-from leukoflow.cells.segmenter import load_segmenter, predicted_parts
-from leukoflow.cells.threshold import thresholds_of
-from leukoflow.cells.watershed import diameters, separate
+from leukoflow.cells.segmenter import load_finder
 from leukoflow.config.segmentation import Segmentation
-from leukoflow.core.files import read_json, write_table
+from leukoflow.core.files import write_table
 from leukoflow.core.parallel import thread_map
 from leukoflow.core.picture import Picture
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.images.sources import Source, listed, read_picture, shard_of, sources
-from leukoflow.images.views import to_segment
 
 
 def main(argv: list[str] | None) -> None:
@@ -40,23 +34,15 @@ def main(argv: list[str] | None) -> None:
 
     cv2.setNumThreads(1)
     torch.set_num_threads(args.threads)
-    given: Segmentation = args.settings
     rows = shard_of(listed(args.files), args.shard, args.shards)
-    description = read_json(args.description)
-    unet = description["method"] == "unet"
-    segmenter = load_segmenter(description, args.weights) if unet else thresholds_of(description["thresholds"])
+    finder = load_finder(args.settings, args.weights, args.description, args.size)
     items = sources(args.root, rows)
 
     def load(source: Source) -> Picture:
         return read_picture(source, args.max_pixels).rendition(args.size)
 
-    def maps() -> Iterator[np.ndarray]:
-        pictures, again = tee(progress(thread_map(load, items, args.threads), len(items), "image"))
-        found = predicted_parts(segmenter, (to_segment(each.raster, given.steps) for each in again))
-        for picture, parts in zip(pictures, found, strict=True):
-            yield separate(parts, *diameters(picture, given.cell_um))
-
-    write_maps(args.output, maps(), len(items), args.size)
+    pictures = progress(thread_map(load, items, args.threads), len(items), "image")
+    write_maps(args.output, finder.label_maps(pictures), len(items), args.size)
     write_table(args.index, rows)
 
 

@@ -1,6 +1,7 @@
 """Models on changed test images."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
+from leukoflow.audits.changed import BATCH, ChangedPictures
 from leukoflow.config.robustness import Robustness
+from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, write_json, write_table
 from leukoflow.core.seeding import generator
-from leukoflow.images.perturbations import FAMILIES
+from leukoflow.images.perturbations import FAMILIES, Change, changes_of
+from leukoflow.images.shards import open_view
 from leukoflow.models import inference, registry
 from leukoflow.steps import deep_features, fit_features, gather_features, predict_changed, train, transform_features
 
@@ -95,41 +99,32 @@ def test_images_are_drawn_by_seed_and_threads_change_nothing(trained: Path, tmp_
     assert other["image_id"].tolist() != first["image_id"].tolist()
 
 
-def test_logits_come_back_under_their_changes() -> None:
-    rows, changes = 2 * predict_changed.BATCH + 3, 4
-    expected = torch.arange(changes * rows).reshape(changes, rows, 1)
-    starts = range(0, rows, predict_changed.BATCH)
-    batches = [expected[change, start : start + predict_changed.BATCH] for start in starts for change in range(changes)]
-    assert torch.equal(predict_changed.by_change(torch.cat(batches), rows, changes), expected)
-    assert predict_changed.by_change(torch.empty(0, 1), 0, changes).shape == (changes, 0, 1)
+def pictures_of(root: Path, rows: np.ndarray, view: View | None = None) -> ChangedPictures:
+    return ChangedPictures(open_view(root / "view.json"), rows, np.arange(len(rows)), 42, view)
+
+
+def test_logits_come_back_under_their_changes(trained: Path) -> None:
+    rows = np.arange(COUNT)[: 2 * BATCH + 3]
+    changes = [Change(str(place), math.nan) for place in range(4)]
+    seen = predict_changed.Seen(pictures_of(trained, rows), changes)
+    sizes = [len(each) for each in seen]
+    assert sizes == [BATCH] * 8 + [3] * 4
+    expected = torch.arange(4 * len(rows)).reshape(4, len(rows), 1)
+    batches = [expected[change, start : start + BATCH] for start in (0, BATCH, 2 * BATCH) for change in range(4)]
+    assert torch.equal(torch.stack(seen.by_change(torch.cat(batches))), expected)
+    assert all(np.array_equal(seen.owners(place), np.arange(len(rows))) for place in range(4))
+    nothing = predict_changed.Seen(pictures_of(trained, rows[:0]), changes)
+    assert not list(nothing) and [each.shape for each in nothing.by_change(torch.empty(0, 1))] == [(0, 1)] * 4
 
 
 def test_batches_are_the_families_own_work(trained: Path) -> None:
-    from leukoflow.images.perturbations import changes_of
-    from leukoflow.images.shards import open_view
-
     settings = NONE.model_copy(update={"gaussian_noise": (0.05,)})
-    data, rows = open_view(trained / "view.json"), np.arange(70, 150)
-    found = list(predict_changed.changed_batches(data, rows, changes_of(settings), 42))
+    pictures = pictures_of(trained, np.arange(70, 150))
+    found = list(predict_changed.Seen(pictures, changes_of(settings)))
     assert [len(each) for each in found] == [64, 64, 16, 16]
-    expected = FAMILIES["gaussian_noise"](data.gather(rows[64:]), 0.05, generator(42, "stress", "gaussian_noise", 64))
+    images = pictures.data.gather(np.arange(134, 150))
+    expected = FAMILIES["gaussian_noise"](images, 0.05, generator(42, "stress", "gaussian_noise", 64))
     assert np.array_equal(found[3].numpy(), expected)
-
-
-def test_a_normalised_view_is_made_of_the_changed_pictures(trained: Path) -> None:
-    from leukoflow.config.views import View
-    from leukoflow.core.picture import Raster
-    from leukoflow.images.perturbations import changes_of
-    from leukoflow.images.shards import open_view
-    from leukoflow.images.views import through
-
-    settings = NONE.model_copy(update={"brightness": (-0.25,)})
-    data, rows, view = open_view(trained / "view.json"), np.arange(70, 74), View(kind="normalised", size=24)
-    unchanged, darker = predict_changed.changed_batches(data, rows, changes_of(settings), 42, 1, view)
-    images = data.gather(rows)
-    assert np.array_equal(unchanged.numpy(), np.stack([through(Raster(image), view.chain) for image in images]))
-    dark = FAMILIES["brightness"](images, -0.25, generator(0))
-    assert np.array_equal(darker.numpy(), np.stack([through(Raster(each), view.chain) for each in dark]))
 
 
 FEATURES = {"kind": "deep", "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}

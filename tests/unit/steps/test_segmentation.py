@@ -1,5 +1,7 @@
 """From masks to cells: annotate, train_segmenter, score_segmenter, segment, on a small synthetic cohort."""
 
+import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from leukoflow.audits.changed import ChangedPictures, add_view, changed_pictures
 from leukoflow.cells.labels import NUCLEUS, open_labels, parts_of
 from leukoflow.cells.threshold import segment_by_threshold, thresholds_of
 from leukoflow.config.cohorts import SyntheticCohort
@@ -21,8 +24,9 @@ from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.picture import Raster
+from leukoflow.images.perturbations import UNCHANGED, Change
 from leukoflow.images.views import through
-from leukoflow.steps import annotate, manifest, measure, score_segmenter, segment, synthesise, train_segmenter
+from leukoflow.steps import annotate, manifest, measure, render, score_segmenter, segment, synthesise, train_segmenter
 from leukoflow.steps.annotate import Annotation
 from leukoflow.steps.score_segmenter import Scoring
 
@@ -292,3 +296,63 @@ def test_without_any_source_the_defaults_stand(tmp_path: Path) -> None:
     given |= {"weights": tmp_path / "w.safetensors", "description": tmp_path / "d.json"}
     train_segmenter.main(options({**given, "history": tmp_path / "h.csv"}))
     assert read_json(tmp_path / "d.json")["thresholds"]["cell"]["method"] == "stained"
+
+
+VIEWS: dict[str, dict[str, object]] = {
+    "chain": {"kind": "chain", "size": 64, "steps": ["clahe", "cells"]},
+    "background": {"kind": "background", "size": 96},
+    "cells": {"kind": "cells", "size": 32, "um_per_pixel": 0.6},
+}
+
+
+def changed(cohort: Path, segmenter: Path, view: dict[str, object], names: list[str]) -> ChangedPictures:
+    """The images of a view that needs cells, to be changed."""
+    arguments = argparse.ArgumentParser()
+    add_view(arguments)
+    given: dict[str, object] = {"view": "none", "rendering": View.model_validate(view).model_dump_json()}
+    given |= {"root": cohort, "files": cohort / "files.parquet", "cell-size": 96}
+    given |= {"segmentation": THRESHOLD.model_dump_json()}
+    more = ["--segmenter", str(segmenter / "weights.safetensors"), str(segmenter / "segmenter.json")]
+    return changed_pictures(arguments.parse_args([*options(given), *more]), names, 42)
+
+
+@pytest.mark.parametrize("name", sorted(VIEWS))
+def test_views_of_cells_are_made_again_of_changed_pictures(
+    cohort: Path, segmenters: dict[str, Path], name: str, tmp_path: Path
+) -> None:
+    segmenter = segmenters["threshold"]
+    given: dict[str, object] = {"settings": THRESHOLD.model_dump_json(), "root": cohort, "shard": 0, "shards": 1}
+    given |= {"files": cohort / "files.parquet", "max-pixels": 1_000_000}
+    found = {"size": 96, "weights": segmenter / "weights.safetensors", "description": segmenter / "segmenter.json"}
+    segment.main(options({**given, **found, "output": tmp_path / "cells.npy", "index": tmp_path / "cells.parquet"}))
+    view = View.model_validate(VIEWS[name])
+    drawn = {**given, "settings": view.model_dump_json(), "labels": tmp_path / "cells.npy"}
+    render.main(options({**drawn, "output": tmp_path / "view.npy", "index": tmp_path / "view.parquet"}))
+    names = read_table(cohort / "manifest.parquet")["image_id"].tolist()
+    pictures = changed(cohort, segmenter, VIEWS[name], names)
+    (batch,) = pictures.batches()
+    made, owner = pictures.under(UNCHANGED, batch)
+    # Without a change, what a network sees is what the study rendered.
+    assert np.array_equal(made, np.load(tmp_path / "view.npy"))
+    assert [names[place] for place in owner] == read_table(tmp_path / "view.parquet")["image_id"].tolist()
+    # Turned by half, cells are found where they lie now: rendering and turning can be swapped.
+    turned = Change("turned", math.nan, lambda images, random: images[:, ::-1, ::-1])
+    upside_down, _ = pictures.under(turned, batch)
+    if name != "cells":
+        assert np.abs(upside_down[:, ::-1, ::-1].astype(int) - made).mean() < 3
+    else:
+        assert 0.8 < len(upside_down) / len(made) < 1.25
+    # Where all is dark, there is nothing to be found.
+    dark = Change("dark", math.nan, lambda images, random: np.zeros_like(images))
+    black, _ = pictures.under(dark, batch)
+    assert {"chain": (black == 255).all(), "background": not black.any(), "cells": len(black) == 0}[name]
+
+
+def test_a_zoom_changes_the_scale_that_cells_are_judged_by(cohort: Path, segmenters: dict[str, Path]) -> None:
+    names = read_table(cohort / "manifest.parquet")["image_id"].tolist()
+    pictures = changed(cohort, segmenters["threshold"], VIEWS["cells"], names)
+    (batch,) = pictures.batches()
+    same = Change("same", math.nan, zoom=np.ones(len(names)))
+    tiny = Change("tiny", math.nan, zoom=np.full(len(names), 20.0))  # as if each pixel were a twentieth as wide
+    assert len(pictures.under(same, batch)[0]) == len(pictures.under(UNCHANGED, batch)[0]) > 0
+    assert len(pictures.under(tiny, batch)[0]) == 0
