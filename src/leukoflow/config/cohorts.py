@@ -109,6 +109,8 @@ class Files(Section):
     """Largest accepted image, pixels; larger ones are rejected before they are decoded."""
     citation: str = ""
     """How the source asks to be cited; shown in the report."""
+    caution: str = ""
+    """What weighs against results on these images, in a sentence; shown among the problems of every report."""
 
     @model_validator(mode="after")
     def _masks_are_named(self) -> "Files":

@@ -108,12 +108,16 @@ class Grey(Section):
 
 
 class Cells(Section):
-    """White cells by the study's segmenter (section `segmentation`): they alone, or everything but all cells."""
+    """White cells by the study's segmenter (section `segmentation`): they alone, the part with them, or everything
+    but all cells."""
 
     do: Literal["cells"] = "cells"
     """The operation."""
-    show: Literal["masked", "background"] = "masked"
-    """`masked` white cells on a white ground; `background` every cell filled with the background near it."""
+    show: Literal["masked", "background", "cropped"] = "masked"
+    """`masked` white cells on a white ground; `background` every cell filled with the background near it; `cropped` the
+    smallest square with all white cells, enlarged to the whole picture, which a picture without cells stays."""
+    margin: float = Field(0.1, ge=0, le=1)
+    """Of `cropped`: what is added on each side, as a share of the square."""
 
 
 class Mask(Section):

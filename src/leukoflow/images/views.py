@@ -47,7 +47,12 @@ def _with_cells(raster: Raster, step: Cells, cells: np.ndarray | None) -> np.nda
     if cells is None:
         raise LeukoFlowError("a view of cells needs the label maps of its images; segment them first")
     inside = resized_mask(cells > 0, raster.pixels.shape[0])
-    return without_cells(raster, inside) if step.show == "background" else on_ground(raster.pixels, inside, FLAT)
+    match step.show:
+        case "background":
+            return without_cells(raster, inside)
+        case "cropped":
+            return cropped(raster, inside, step.margin)
+    return on_ground(raster.pixels, inside, FLAT)
 
 
 def resized_mask(mask: np.ndarray, size: int) -> np.ndarray:
@@ -57,6 +62,24 @@ def resized_mask(mask: np.ndarray, size: int) -> np.ndarray:
     kind = cv2.INTER_AREA if mask.shape[0] > size else cv2.INTER_LINEAR
     share = cv2.resize(mask.astype(np.float32), (size, size), interpolation=kind)
     return np.asarray(share >= 0.5)
+
+
+def cropped(raster: Raster, white_cells: np.ndarray, margin: float) -> np.ndarray:
+    """The smallest square with all white cells, bool [S, S], and a margin (share of its side) around them, at the size
+    of the picture: uint8 [S, S, 3]. What lies beyond the picture has the colour of its background."""
+    size = raster.pixels.shape[0]
+    x, y, width, height = cv2.boundingRect(white_cells.astype(np.uint8))
+    if not width:
+        return raster.pixels.copy()
+    step = max(width, height) * (1 + 2 * margin) / size
+    # Pixels' centres are at whole numbers: the middle of the square's pixels comes to lie in the middle of the cells.
+    start = [middle - step * (size - 1) / 2 for middle in (x + (width - 1) / 2, y + (height - 1) / 2)]
+    matrix = np.array([[step, 0, start[0]], [0, step, start[1]]])
+    colour = [int(level) for level in raster.background]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(
+        raster.pixels, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=colour
+    )
 
 
 def without_cells(raster: Raster, white_cells: np.ndarray) -> np.ndarray:

@@ -42,9 +42,27 @@ def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables leaderboard, external, cohorts, label_conflicts and audit, in the order of the pipeline;
     wrong labels come first."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
-    found = [*_conflicts(tables["label_conflicts"]), *_exposure(cohorts), *_leakage(audit), *_overlap(study, external)]
+    found = [
+        *_cautions(study),
+        *_conflicts(tables["label_conflicts"]),
+        *_exposure(cohorts),
+        *_leakage(audit),
+        *_overlap(study, external),
+    ]
     found += [*_duplicates(cohorts), *_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
     return [*found, *_published(cohorts), *_weights(leaderboard)]
+
+
+def _cautions(study: Study) -> list[Finding]:
+    """What the descriptions of cohorts warn of, of each cohort that an experiment uses."""
+    used = {name for each in study.experiments.values() for name in (each.cohort, *each.external)}
+    found = []
+    for name, cohort in study.cohorts.items():
+        caution = getattr(cohort, "caution", "")
+        if name in used and caution:
+            action = f"Do not quote results on {name} without this caution."
+            found.append(Finding("bad", f"Caution: {name}", caution, "cohorts", action))
+    return found
 
 
 def gravest_first(found: list[Finding]) -> list[Finding]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from skimage import transform
 
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
@@ -192,6 +193,25 @@ def test_an_image_without_white_cells_is_masked_to_nothing():
     for centre in RED_CELLS:
         cv2.circle(image, centre, 9, (188, 190, 200), -1)
     assert (view_of(image, View(kind="masked"), None, NONE) == FLAT).all()
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.5])
+def test_cropped_is_the_square_about_all_white_cells(margin):
+    cells = discs(WHITE_CELLS[:2], 14)
+    view = View.model_validate({"kind": "chain", "steps": [{"cells": {"show": "cropped", "margin": margin}}]})
+    result = view_of(smear(), view, None, cells.astype(np.uint16) * 2)
+    rows, columns = np.nonzero(cells.any(axis=1))[0], np.nonzero(cells.any(axis=0))[0]
+    side = max(np.ptp(rows), np.ptp(columns)) + 1
+    middle = (columns[0] + columns[-1]) / 2, (rows[0] + rows[-1]) / 2
+    step = side * (1 + 2 * margin) / 224
+    inverse = transform.AffineTransform(scale=step, translation=[centre - step * 111.5 for centre in middle])
+    expected = 255 * transform.warp(smear(), inverse, order=1, mode="edge")
+    assert np.abs(result - expected).max() < 12 and np.abs(result - expected).mean() < 0.5
+
+
+def test_without_white_cells_nothing_is_cropped():
+    view = View.model_validate({"kind": "chain", "steps": [{"cells": {"show": "cropped"}}]})
+    assert np.array_equal(view_of(smear(), view, None, NONE), smear())
 
 
 def test_masks_of_another_size_lie_where_the_cells_are():

@@ -121,6 +121,17 @@ def test_a_cohort_that_was_left_out_and_a_smaller_one_are_told(told):
     assert "120 images here; the source publishes 132" in found["demo is not as published"].text
 
 
+def test_the_caution_of_a_cohort_is_a_problem(told):
+    fake = finished_study(told.root)
+    home = fake.study.cohorts["demo"].model_copy(update={"caution": "The frame tells the class."})
+    study = fake.study.model_copy(update={"cohorts": {**fake.study.cohorts, "demo": home, "unused": home}})
+    tables = {name: table(told, name) for name in ("leaderboard", "external", "cohorts", "label_conflicts", "audit")}
+    tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
+    found = {each.title: each for each in findings(study, tables)}
+    assert (found["Caution: demo"].tone, found["Caution: demo"].text) == ("bad", "The frame tells the class.")
+    assert "Caution: unused" not in found and "Caution: away" not in found
+
+
 def test_copies_with_different_labels_are_the_first_problem_with_the_files_names(told):
     columns = ["cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"]
     rows = [("demo", f"a{k}.jpg", "Pro", "demo", f"b{k}.jpg", "Pre", "identical", "", 1.0) for k in range(7)]
