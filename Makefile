@@ -9,7 +9,7 @@ $(error $(CURDIR): a folder with a colon in its name cannot be in PATH; rename i
 endif
 # Programs are called as modules: the scripts that pip writes do not start from a folder with a dollar sign in its name.
 
-.PHONY: run test test-slow test-slurm compare lint docs clean
+.PHONY: run test test-slow test-slurm compare bench lint docs clean
 
 run: .venv/ready
 	python workflow/unlock_stale.py
@@ -33,6 +33,11 @@ compare: .venv/ready
 	pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[pymrmr]'
 	pip install --quiet --disable-pip-version-check --no-deps mrmr-selection==0.2.8 category_encoders==2.11.2 polars==2.1.0
 	python -c 'import mrmr, pymrmr'
+
+# Ours next to what one would use instead: the table, page and figure of docs/speed.md. Let nothing else run meanwhile.
+bench: compare
+	pip install --quiet --disable-pip-version-check --no-deps torchstain==1.4.1 ImageHash==4.3.2
+	python tests/benchmarks/peers.py --table docs/speed.csv --page docs/speed.md --figure docs/speed.png
 
 lint: .venv/ready
 	ruff check src tests workflow

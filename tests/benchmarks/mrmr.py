@@ -11,15 +11,12 @@ Float features are noisy mixtures of 60 factors, 8 of which go with one of four 
 """
 
 import argparse
-import contextlib
-import ctypes
 import importlib.util
-import io
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +29,9 @@ from leukoflow.features.ranking import rank, rank_discrete
 
 # The package mrmr-selection is called mrmr, too: this file must not be taken for it.
 sys.path[:] = [each for each in sys.path if Path(each or ".").resolve() != Path(__file__).resolve().parent]
+sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
+
+from silenced import silenced  # noqa: E402
 
 
 def sample(rows: int, columns: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -59,22 +59,6 @@ def size(text: str) -> tuple[int, int, int]:
     """Rows, columns, features of `2600x200x10`."""
     rows, columns, features = (int(part) for part in text.split("x"))
     return rows, columns, features
-
-
-@contextlib.contextmanager
-def silenced() -> Iterator[None]:
-    """Nothing on standard output, not even from C."""
-    sys.stdout.flush()
-    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        ctypes.CDLL(None).fflush(None)
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nothing)
 
 
 Seconds = tuple[float, float]
