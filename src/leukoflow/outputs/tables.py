@@ -118,6 +118,20 @@ TABLES = (
         "stats.leaderboard.leaderboard_table", _scores, _published,
     ),
     TableSpec(
+        "class_report", "table", "details", "stats.classes.COLUMNS",
+        "A class of a model on its cohort's own test images against the rest: measures, means and standard deviations "
+        "over runs, and number of images; then the averages over classes, plain and weighted by images, and the "
+        "standard deviation over classes.",
+        "stats.classes.class_report_table", lambda plan: {"scores": [plan.table("scores")]},
+    ),
+    TableSpec(
+        "intervals", "table", "statistics", "stats.interval_kinds.COLUMNS",
+        "A metric of a model on its cohort's own test images with one kind of interval: from images drawn one by one, "
+        "by groups or within classes, by Wilson's formula, or over seeds.",
+        "stats.interval_kinds.interval_kinds_table", lambda plan: {"scores": [plan.table("scores")]},
+        lambda plan: {"confidence": plan.study.evaluation.confidence},
+    ),
+    TableSpec(
         "external", "table", "external", "stats.leaderboard.EXTERNAL_COLUMNS",
         "A model on another cohort than its own: metrics with intervals, on all labelled images and on those without "
         "a copy among the images that it was trained on. A study without external cohorts has a shorter header and no "
@@ -264,6 +278,12 @@ TABLES = (
         "efficiency", "profile", "efficiency", "cost.efficiency.COLUMNS",
         "A model on one cohort, task, view and protocol: size, operations, time, memory, energy and training, from "
         "the picture to the answer.",
+    ),
+    TableSpec(
+        "accuracy_and_cost", "table", "efficiency", "cost.accuracy.COLUMNS",
+        "A model on one cohort, task, view and protocol: its accuracy and what it costs.",
+        "cost.accuracy.accuracy_and_cost_table",
+        lambda plan: {name: [plan.table(name)] for name in ("leaderboard", "efficiency")},
     ),
     TableSpec(
         "energy", "profile", "efficiency", "cost.efficiency.ENERGY_COLUMNS",
