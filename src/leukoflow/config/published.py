@@ -17,22 +17,24 @@ from leukoflow.core.errors import LeukoFlowError
 
 FOLDER = Path(__file__).parent / "papers"
 Metric = Literal[
-    "accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa", "macro_precision", "weighted_precision",
-    "weighted_f1", "one_vs_rest_accuracy", "precision", "recall", "f1", "auc", "partial_auc", "ap", "micro_auc",
-    "micro_ap", "separation", "nmi", "error_entropy", "top3", "confidence_right", "confidence_wrong", "ece", "mce",
-    "brier", "reliability", "resolution", "uncertainty", "sharpness", "ici", "classwise_ece", "ece_scaled",
-    "temperature", "class_temperature", "loss", "adaptive_ece", "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds",
-    "images_per_second", "megabytes", "memory_megabytes", "gpu_memory_megabytes",
+    "accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa", "macro_precision",
+    "weighted_precision", "weighted_f1", "one_vs_rest_accuracy", "precision", "recall", "f1", "auc", "partial_auc",
+    "ap", "micro_auc", "micro_ap", "separation", "nmi", "error_entropy", "top3", "confidence_right",
+    "confidence_wrong", "ece", "mce", "brier", "reliability", "resolution", "uncertainty", "sharpness", "ici",
+    "classwise_ece", "ece_scaled", "temperature", "class_temperature", "loss", "adaptive_ece", "parameters",
+    "seconds_per_image", "gpu_seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+    "memory_megabytes", "gpu_memory_megabytes",
 ]  # fmt: skip
 Perturbation = Literal[
     "gaussian_noise", "salt_pepper", "gaussian_blur", "defocus", "resolution", "jpeg", "occlusion", "rotation",
     "brightness", "contrast", "stain_shift",
 ]  # fmt: skip
-AMOUNTS = (
-    "loss", "temperature", "class_temperature", "error_entropy", "parameters", "seconds_per_image",
-    "gpu_seconds_per_image", "training_seconds", "images_per_second", "megabytes", "memory_megabytes",
-    "gpu_memory_megabytes",
+COSTS = (
+    "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+    "memory_megabytes", "gpu_memory_megabytes",
 )  # fmt: skip
+"""Metrics of what a model costs."""
+AMOUNTS = ("loss", "temperature", "class_temperature", "error_entropy", *COSTS)
 """Metrics that are no shares."""
 
 
@@ -123,6 +125,36 @@ class Series(Section):
     classes."""
 
 
+class Cited(Section):
+    """Another work's result, as a paper prints it."""
+
+    work: str
+    """Authors and system."""
+    where: str
+    """Table or section of the paper that cites it."""
+    accuracy: float = Field(ge=0, le=1)
+    macro_f1: float | None = Field(None, ge=0, le=1)
+    parameters: int | None = None
+    megabytes: float | None = None
+    task: str = ""
+    """What was classified, as the paper says."""
+    images: str = ""
+    """Images, as the paper says."""
+    note: str = ""
+
+
+class PaperTable(Section):
+    """One table of a paper, and our tables that stand for it."""
+
+    number: str
+    """As the paper counts it, such as `T3`."""
+    shows: str
+    tables: tuple[Name, ...] = ()
+    """Ours, in `results/STUDY/tables`."""
+    differs: str = ""
+    """How ours differ, or why there is none."""
+
+
 class PaperFigure(Section):
     """One figure of a paper, and what we have that shows the same."""
 
@@ -173,7 +205,9 @@ class Paper(Section):
     """With those of `series`."""
     series: tuple[Series, ...] = ()
     checks: tuple[Check, ...] = ()
+    literature: tuple[Cited, ...] = ()
     figures: tuple[PaperFigure, ...] = ()
+    tables: tuple[PaperTable, ...] = ()
 
     @model_validator(mode="after")
     def _series_are_numbers(self) -> "Paper":

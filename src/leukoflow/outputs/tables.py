@@ -312,6 +312,13 @@ TABLES = (
         "A check of published numbers by arithmetic alone: what is printed, what follows, and whether both can be.",
     ),
     TableSpec(
+        "literature", "table", "published", "papers.literature.COLUMNS",
+        "An accuracy next to others of the same paper: of another work that the paper cites, of the paper itself, or "
+        "measured in this study.",
+        "papers.literature.literature_table",
+        lambda plan: {"published_vs_reproduced": [plan.table("published_vs_reproduced")]},
+    ),
+    TableSpec(
         "paper_figures", "paper_figures", "published", "steps.paper_figures.COLUMNS",
         "A figure of a paper: the file that shows the same here and how it differs, or why there is none.",
     ),

@@ -67,7 +67,8 @@ def reproduction(
     """One row for each published number, `COLUMNS`.
 
     `tables` are the study's leaderboard, external, scores, efficiency and cohorts, and, where it has them, calibration,
-    discrimination, errors, robustness and sample_size; `checked` is the table of checks; `facts` are what the runs really were.
+    discrimination, errors, robustness and sample_size; `checked` is the table of checks; `facts` are what the runs
+    really were.
     `reproduced` is under the paper's protocol (images divided at random), `strictest` under the strictest other one;
     both with their intervals. `comparable` is one of `comparable.GRADES`, `differences` are what about the run is not
     as published, `unsaid` the conditions that the paper does not say. `reason` says why a number has no counterpart.
