@@ -425,7 +425,7 @@ def score_arguments(root: Path, panel: str, tasks: dict, output: Path) -> list[s
 
 
 TABLE_INPUTS = {
-    "scores": "tables/scores.csv",
+    **{name: f"tables/{name}.csv" for name in SPECS},
     "models": "runs/*/model.json",
     "comparisons": "comparisons/*.csv",
     "splits": "splits/*.parquet",
@@ -461,8 +461,11 @@ def finished_study(root: Path) -> FakeStudy:
     gather_tables.main(
         ["--parts", str(root / "parts/scores"), "--of", *panels, "--outputs", str(root / "tables/scores.csv")]
     )
-    for spec in SPECS.values():
-        if spec.kind == "table":
+    made = [spec for spec in SPECS.values() if spec.kind == "table"]
+    # Some of them are made from tables of other steps.
+    late = [spec for spec in made if {"efficiency", "published_vs_reproduced"} & set(spec.reads(Plan(fake.study, {})))]
+    for spec in made:
+        if spec not in late:
             make_table(fake, spec)
     add_assessment(root, fake.protocols, CLASSES)
     cell_tables.main([*cell_arguments(fake), "--outputs", *(str(root / f"tables/{name}.csv") for name in CELL_TABLES)])
@@ -473,6 +476,8 @@ def finished_study(root: Path) -> FakeStudy:
     fake_abstention.finish(root, fake.protocols)
     make_statistics(root, named_runs(root), CLASSES)
     fake_explanations(root, fake.runs())
+    for spec in late:
+        make_table(fake, spec)
     return fake
 
 

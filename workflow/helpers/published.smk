@@ -7,7 +7,8 @@ def papers_digest():
 
 
 FURTHER_TABLES = [
-    f"{RESULTS}/tables/{name}.csv" for name in ("calibration", "discrimination")
+    f"{RESULTS}/tables/{name}.csv"
+    for name in ("calibration", "discrimination", "errors", "robustness", "sample_size")
 ]
 
 # The papers' figures are drawn for their own models, or copied from the study's own.

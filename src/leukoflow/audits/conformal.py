@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
+from leukoflow.stats.bootstrap import interval, replicate_sums, wilson_interval
 from leukoflow.stats.samples import Sample
 
 METHODS = ("split", "class-conditional")
@@ -102,6 +102,5 @@ def _limits(sample: Sample, values: np.ndarray, members: np.ndarray, settings: E
         with np.errstate(divide="ignore", invalid="ignore"):
             return (sums[: len(parts)].reshape(*shape, -1) / sums[len(parts) :]).reshape(len(parts), -1)
 
-    drawn = resample_sums(rows, sample.group_numbers, means, settings.resamples, settings.seed)
-    low, high = percentile_interval(drawn, settings.confidence)
+    low, high = interval(settings, replicate_sums(rows, sample.group_numbers, means, settings))
     return np.stack([low, high]).reshape(2, *shape)

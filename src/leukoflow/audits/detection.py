@@ -1,11 +1,14 @@
 """How well a score tells images of another kind from test images, and what a threshold would refuse."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
-from leukoflow.stats.bootstrap import percentile_interval, resample, wilson_interval
+from leukoflow.stats.bootstrap import interval, replicates, wilson_interval
 
 DETECTED = 0.95
 """Share of test images accepted where the share of novel images accepted is given."""
@@ -26,7 +29,7 @@ def detection(run: Run, table: pd.DataFrame, thresholds: dict[str, float], setti
     groups of both.
     """
     rows, test = [], table[table["role"] == "test"]
-    test_counts = _drawn(_groups(_images(test)), settings, "test")
+    test_groups = _groups(_images(test))
     kinds = [("test", name, each) for name, each in test.groupby("kind", sort=False)]
     kinds += [("external", name, each) for name, each in _role(table, "external").groupby("kind", sort=False)]
     drawn = _role(table, "non-smear")
@@ -34,8 +37,8 @@ def detection(run: Run, table: pd.DataFrame, thresholds: dict[str, float], setti
     kinds += [("non-smear", name, each) for name, each in drawn.groupby("kind", sort=False)]
     for role, name, each in kinds:
         groups = _groups(_images(each))
-        counts = _drawn(groups, settings)
-        number = int(groups.max()) + 1
+        counts, number = _drawn(groups, settings), int(groups.max()) + 1
+        pair = _drawn_both(test_groups, groups, settings)
         facts = {**run.columns(), "role": role, "kind": name, "images": len(groups), "groups": number}
         facts["test_images"] = len(_images(test))
         for score, limit in thresholds.items():
@@ -43,7 +46,7 @@ def detection(run: Run, table: pd.DataFrame, thresholds: dict[str, float], setti
             row = facts | {"score": score, "threshold": limit} | _refused(values > limit, counts, number, settings)
             if role != "test":
                 base = test.loc[test["score"] == score, "value"].to_numpy(float)
-                row |= _told_apart(base, test_counts, values, counts, number, settings)
+                row |= _told_apart(base, values, pair, number, settings)
             rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -58,30 +61,57 @@ def _images(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _drawn(groups: np.ndarray, settings: Evaluation, *stream: str) -> np.ndarray:
-    """How often each image is drawn with its group: [n, resamples]."""
-    return resample(lambda counts: counts[groups], int(groups.max()) + 1, settings.resamples, settings.seed, *stream)
+    """How often each image [n] counts, drawn with its group: [n, 1 + R + U], as `bootstrap.replicates`."""
+    return replicates(lambda counts: counts[groups], int(groups.max()) + 1, settings, *stream)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """How often each test image and each image of another kind counts: both drawn, then units of one left out."""
+
+    test: np.ndarray
+    novel: np.ndarray
+    parts: tuple[int, int]
+    """Columns in which units of the test images, and of the others, are left out."""
+
+
+def _drawn_both(test: np.ndarray, novel: np.ndarray, settings: Evaluation) -> _Pair:
+    """From the groups of the images of each kind, [n] and [m]."""
+    counts = _drawn(test, settings, "test"), _drawn(novel, settings)
+    drawn = 1 + settings.resamples
+    first, second = (each.shape[1] - drawn for each in counts)
+    whole = np.ones((len(test), second)), np.ones((len(novel), first))
+    return _Pair(
+        np.concatenate([counts[0], whole[0]], axis=1),
+        np.concatenate([counts[1][:, :drawn], whole[1], counts[1][:, drawn:]], axis=1),
+        (first, second),
+    )
 
 
 def _refused(above: np.ndarray, counts: np.ndarray, groups: int, settings: Evaluation) -> dict[str, float]:
-    low, high = percentile_interval((above * 1.0 @ counts / counts.sum(0))[None], settings.confidence)
-    return _limits("refused", float(above.mean()), low[0], high[0], groups, settings)
+    with np.errstate(invalid="ignore"):
+        return _limits("refused", above * 1.0 @ counts / counts.sum(0), groups, settings)
 
 
 def _told_apart(
-    base: np.ndarray, base_counts: np.ndarray, novel: np.ndarray, counts: np.ndarray, groups: int, settings: Evaluation
+    base: np.ndarray, novel: np.ndarray, drawn: _Pair, groups: int, settings: Evaluation
 ) -> dict[str, float]:
-    auroc, passed = compare(base, np.ones((len(base), 1)), novel, np.ones((len(novel), 1)))
-    low, high = percentile_interval(np.stack(compare(base, base_counts, novel, counts)), settings.confidence)
-    row = _limits("auroc", float(auroc[0]), low[0], high[0], groups, settings)
-    return row | _limits("fpr95", float(passed[0]), low[1], high[1], groups, settings)
+    auroc, passed = compare(base, drawn.test, novel, drawn.novel)
+    return _limits("auroc", auroc, groups, settings, drawn.parts) | _limits(
+        "fpr95", passed, groups, settings, drawn.parts
+    )
 
 
 def _groups(table: pd.DataFrame) -> np.ndarray:
     return pd.factorize(table["group"].fillna(table["image_id"]))[0]
 
 
-def _limits(name: str, value: float, low: float, high: float, groups: int, settings: Evaluation) -> dict[str, float]:
+def _limits(
+    name: str, columns: np.ndarray, groups: int, settings: Evaluation, parts: Sequence[int] = ()
+) -> dict[str, float]:
     """Where no resample could change a share, Wilson's interval for as many as there are groups."""
+    value = float(columns[0])
+    low, high = (float(each) for each in interval(settings, columns, parts))
     if value in (0.0, 1.0):
         low, high = wilson_interval(value * groups, groups, settings.confidence)
     return {name: value, f"{name}_low": low, f"{name}_high": high}

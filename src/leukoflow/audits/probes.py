@@ -134,10 +134,8 @@ def probe_scores(said: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
         test = part[part["role"] == "test"]
         validation = part[part["role"] == "validation"]
         right, weights = test["right"].to_numpy(float), weights_of(test["fold"].to_numpy())
-        drawn = resampled_means(
-            right[:, None], weights, units(test["group"].to_numpy()), settings.resamples, settings.seed
-        )
-        value, low, high = limits(float(right @ weights), drawn[0], settings.confidence)
+        drawn = resampled_means(right[:, None], weights, units(test["group"].to_numpy()), settings)
+        value, low, high = limits(drawn[0], settings)
         if high - low < 1e-9:  # where every answer is right, or none, a bootstrap has nothing to vary
             low, high = wilson_interval(right.sum(), len(right), settings.confidence)
         found.append(

@@ -8,7 +8,7 @@ from leukoflow.audits.robustness import METRICS, SUMMARIES, Measured, measure
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run, is_baseline
-from leukoflow.stats.bootstrap import percentile_interval
+from leukoflow.stats.bootstrap import interval
 
 KINDS = ("none", *SUMMARIES, "all")
 COLUMNS = [
@@ -57,10 +57,10 @@ def _differences(run: Run, own: Measured, base: Measured, settings: Evaluation) 
     for place, (family, _) in enumerate(own.changes):
         if family in KINDS:
             value, other = (float(each.values[place, ACCURACY]) for each in (own, base))
-            low, high = percentile_interval((own.drawn - base.drawn)[place, ACCURACY][None], settings.confidence)
+            low, high = interval(settings, (own.columns - base.columns)[place, ACCURACY])
             facts = {"images": len(own.image_ids), "groups": own.groups, "accuracy": value, "gain": value - other}
             resampling = "groups" if own.groups < len(own.image_ids) else "images"
-            limits = {"low": float(low[0]), "high": float(high[0]), "resampling": resampling}
+            limits = {"low": float(low), "high": float(high), "resampling": resampling}
             rows.append({**run.columns(), "perturbation": family, **facts, **limits})
     return rows
 

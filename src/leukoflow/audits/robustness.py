@@ -13,7 +13,7 @@ import pandas as pd
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run, is_baseline
-from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
+from leukoflow.stats.bootstrap import interval, replicate_sums, wilson_interval
 
 METRICS = ("accuracy", "macro_f1", "confidence", "changed", "drop")
 """`confidence`: mean probability of the answer given; `changed`: share of the images with another answer than
@@ -70,12 +70,16 @@ class Measured:
 
     changes: list[tuple[str, float]]
     """Family and level, `none` first; summaries last."""
-    values: np.ndarray
-    """`METRICS` of each change, [changes, 5]."""
-    drawn: np.ndarray
-    """The same of each resample, [changes, 5, resamples]. Runs on the same images meet the same resamples."""
+    columns: np.ndarray
+    """`METRICS` of each change, of the images and of their resamples, [changes, 5, 1 + R + U] (see
+    `bootstrap.replicates`). Runs on the same images meet the same resamples."""
     image_ids: list[str]
     groups: int
+
+    @property
+    def values(self) -> np.ndarray:
+        """`METRICS` of each change, [changes, 5]."""
+        return self.columns[..., 0]
 
 
 def measure(run: Run, table: pd.DataFrame, settings: Evaluation) -> Measured:
@@ -95,23 +99,21 @@ def measure(run: Run, table: pd.DataFrame, settings: Evaluation) -> Measured:
     groups = pd.factorize(base["group"].fillna(base["image_id"]))[0]
     number = int(groups.max()) + 1
     units = groups if number < len(y) else np.arange(len(y))
-    values, drawn = _bootstrap(_sums(y, shares), units, shares.shape[2], settings)
+    columns = _bootstrap(_sums(y, shares), units, shares.shape[2], settings)
     means = summary_weights([str(key[0]) for key, _ in blocks])
     changes = [(str(key[0]), float(part["level"].iloc[0])) for key, part in blocks]
     changes += [(name, np.nan) for name in means]
     if means:
         matrix = np.stack(list(means.values()))
-        values = np.concatenate([values, matrix @ values])
-        drawn = np.concatenate([drawn, np.tensordot(matrix, drawn, 1)])
-    return Measured(changes, values, drawn, ids, number)
+        columns = np.concatenate([columns, np.tensordot(matrix, columns, 1)])
+    return Measured(changes, columns, ids, number)
 
 
 def _run(run: Run, table: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
     """Rows of one run: CHANGE, images, groups, metric, value, low, high, resampling."""
     found = measure(run, table, settings)
     values, images = found.values, len(found.image_ids)
-    low, high = percentile_interval(found.drawn.reshape(values.size, -1), settings.confidence)
-    limits = np.stack([low, high]).reshape(2, *values.shape)
+    limits = np.stack(interval(settings, found.columns))
     rows = []
     for place, change in enumerate(found.changes):
         for number, metric in enumerate(METRICS):
@@ -165,15 +167,12 @@ def _statistics(sums: np.ndarray, classes: int) -> np.ndarray:
     return np.stack([accuracy, macro, confidence, changed, accuracy[:1] - accuracy], axis=1)
 
 
-def _bootstrap(
-    sums: np.ndarray, units: np.ndarray, classes: int, settings: Evaluation
-) -> tuple[np.ndarray, np.ndarray]:
-    """`METRICS` of all images [changes, 5], and of resamples of whole units [changes, 5, resamples]."""
+def _bootstrap(sums: np.ndarray, units: np.ndarray, classes: int, settings: Evaluation) -> np.ndarray:
+    """`METRICS` of all images and of resamples of whole units, [changes, 5, 1 + R + U]."""
     changes, width, images = sums.shape
     rows = sums.reshape(-1, images)
 
     def finish(drawn: np.ndarray) -> np.ndarray:
         return _statistics(drawn.reshape(changes, width, -1), classes)
 
-    values = finish(rows.sum(1, keepdims=True))[..., 0]
-    return values, resample_sums(rows, units, finish, settings.resamples, settings.seed)
+    return replicate_sums(rows, units, finish, settings)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import percentile_interval, resample, sums_by_unit, wilson_interval
+from leukoflow.stats.bootstrap import interval, replicates, sums_by_unit, wilson_interval
 from leukoflow.stats.samples import Sample
 
 COLUMNS = ["measure", "level", "value", "low", "high", "resampling"]
@@ -111,9 +111,8 @@ def selective(sample: Sample, thresholds: dict[float, float], settings: Evaluati
         made = measures(blocks.weight @ counts, blocks.wrong @ counts, coverages, asked.accuracies)
         return np.concatenate([made, _of_thresholds(by_unit @ counts)])
 
-    known = statistic(whole)[:, 0]
-    drawn = resample(statistic, blocks.weight.shape[1], settings.resamples, settings.seed, rows=len(blocks.confidence))
-    low, high = percentile_interval(drawn, settings.confidence)
+    columns = replicates(statistic, blocks.weight.shape[1], settings, rows=len(blocks.confidence))
+    known, (low, high) = columns[:, 0], interval(settings, columns)
     names = [("aurc", np.nan), ("excess aurc", np.nan)]
     names += [("accuracy at coverage", each) for each in coverages]
     names += [("coverage at accuracy", each) for each in asked.accuracies]

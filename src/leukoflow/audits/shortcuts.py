@@ -109,9 +109,9 @@ def audit(
     for kind, prefix in (("no cell", "no_cell"), ("colours", "colour")):
         name = best_probe(said, kind)
         values = np.column_stack([own, joined[name].to_numpy(float)])
-        means = resampled_means(values, weights, groups, settings.resamples, settings.seed)
-        found = explained(name, values.T @ weights, means, chance, settings.confidence)
-        facts |= named("accuracy", limits(own @ weights, means[0], settings.confidence))
+        means = resampled_means(values, weights, groups, settings)
+        found = explained(name, means, chance, settings)
+        facts |= named("accuracy", limits(means[0], settings))
         facts[f"{prefix}_probe"] = name
         facts |= named(f"{prefix}_accuracy", found.accuracy)
         facts |= named(f"{prefix}_share", found.share) | named(f"{prefix}_lead", found.lead)
@@ -131,16 +131,16 @@ def best_probe(said: pd.DataFrame, kind: str) -> str:
     return str(scores.index[int(scores.to_numpy().argmax())])
 
 
-def explained(name: str, values: np.ndarray, means: np.ndarray, chance: float, confidence: float) -> Explained:
-    """From accuracies of model and probe, [2], and their resamples, [2, R]."""
-    _, low, _ = limits(values[0], means[0], confidence)
+def explained(name: str, means: np.ndarray, chance: float, settings: Evaluation) -> Explained:
+    """From accuracies of model and probe with their resamples, [2, 1 + R + U] (see `bootstrap.replicates`)."""
+    _, low, _ = limits(means[0], settings)
     skilled = low > chance  # shares of nothing grow without bound
-    share = limits(float(_share(values[:, None], chance)[0]), _share(means, chance), confidence)
+    share = limits(_share(means, chance), settings)
     return Explained(
         name,
-        limits(values[1], means[1], confidence),
+        limits(means[1], settings),
         share if skilled else (np.nan, np.nan, np.nan),
-        limits(values[0] - values[1], means[0] - means[1], confidence),
+        limits(means[0] - means[1], settings),
     )
 
 

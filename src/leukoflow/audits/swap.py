@@ -72,11 +72,9 @@ def swap_of(changed: Mapping[Run, pd.DataFrame], classes: tuple[str, ...], setti
     own, other = _per_image(rows[rows["own"]]), _per_image(rows[~rows["own"]])
     table = other.reset_index().merge(own.reset_index(), on=IMAGE, suffixes=("", "_own"))
     names = ["flips", "right", "right_own", "taken", "was"]
-    values, means = _means(table, names, settings)
-    pairs = dict(zip(names, zip(values, means, strict=True), strict=True))
-    pairs["loss"] = (values[2] - values[1], means[2] - means[1])
-    pairs["drop"] = (values[4] - values[1], means[4] - means[1])
-    found = {name: limits(*pair, settings.confidence) for name, pair in pairs.items()}
+    means = _means(table, names, settings)
+    measured = dict(zip(names, means, strict=True)) | {"loss": means[2] - means[1], "drop": means[4] - means[1]}
+    found = {name: limits(columns, settings) for name, columns in measured.items()}
     return Swap(
         images=table["image_id"].nunique(),
         flips=found["flips"],
@@ -116,11 +114,11 @@ def neutral_table(changed: Mapping[Run, pd.DataFrame], settings: Evaluation) -> 
         table = here.assign(
             right=here["after"] == here["y"], was=here["before"] == here["y"], flips=here["after"] != here["before"]
         )
-        values, means = _means(table, ["was", "right", "flips"], settings)
-        row = {"change": name, "level": np.nan if level is None else level, "accuracy_before": values[0]}
-        row |= {"images": table["image_id"].nunique(), "groups": table["group"].nunique(), "flips": values[2]}
-        row |= named("accuracy", limits(values[1], means[1], settings.confidence))
-        row |= named("difference", limits(values[1] - values[0], means[1] - means[0], settings.confidence))
+        means = _means(table, ["was", "right", "flips"], settings)
+        row = {"change": name, "level": np.nan if level is None else level, "accuracy_before": means[0, 0]}
+        row |= {"images": table["image_id"].nunique(), "groups": table["group"].nunique(), "flips": means[2, 0]}
+        row |= named("accuracy", limits(means[1], settings))
+        row |= named("difference", limits(means[1] - means[0], settings))
         found.append(row)
     return pd.DataFrame(found, columns=NEUTRAL_COLUMNS)
 
@@ -144,18 +142,17 @@ def _per_image(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(IMAGE)[["flips", "right", "was", "taken"]].mean()
 
 
-def _means(table: pd.DataFrame, names: list[str], settings: Evaluation) -> tuple[np.ndarray, np.ndarray]:
-    """Means of columns, [k], and their resamples, [k, R]."""
+def _means(table: pd.DataFrame, names: list[str], settings: Evaluation) -> np.ndarray:
+    """Means of columns and their resamples, [k, 1 + R + U] (see `bootstrap.replicates`)."""
     runs = [f"{fold}.{seed}" for fold, seed in zip(table["fold"], table["seed"], strict=True)]
     weights, values = weights_of(runs), table[names].to_numpy(float)
-    means = resampled_means(values, weights, units(table["group"].to_numpy()), settings.resamples, settings.seed)
-    return weights @ values, means
+    return resampled_means(values, weights, units(table["group"].to_numpy()), settings)
 
 
 def _row(rows: pd.DataFrame, settings: Evaluation) -> dict[str, object]:
     table = _per_image(rows).reset_index()
-    values, means = _means(table, ["flips", "right", "taken", "was"], settings)
+    means = _means(table, ["flips", "right", "taken", "was"], settings)
     row: dict[str, object] = {"images": table["image_id"].nunique(), "groups": table["group"].nunique()}
     for place, name in enumerate(("flips", "accuracy", "taken")):
-        row |= named(name, limits(values[place], means[place], settings.confidence))
-    return row | {"accuracy_before": values[3]}
+        row |= named(name, limits(means[place], settings))
+    return row | {"accuracy_before": means[3, 0]}

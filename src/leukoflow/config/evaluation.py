@@ -64,8 +64,12 @@ class Evaluation(Section):
 
     resamples: int = Field(2000, ge=100, le=100_000)
     """Bootstrap resamples, over images and over groups."""
+    stratified: bool = False
+    """Whether metrics also get intervals from images drawn within their classes, so that each resample has as many
+    images of each class as the test set."""
     interval: Literal["percentile", "bca"] = "percentile"
-    """How limits are read off the resamples: at their percentiles, or bias-corrected and accelerated (BCa)."""
+    """How the limits of every bootstrap interval are read off the resamples: at their percentiles, or bias-corrected
+    and accelerated (BCa)."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Level of every interval."""
     seed: int = Field(42, ge=0)

@@ -17,19 +17,24 @@ from leukoflow.core.errors import LeukoFlowError
 
 FOLDER = Path(__file__).parent / "papers"
 Metric = Literal[
-    "accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa", "one_vs_rest_accuracy", "precision",
-    "recall", "f1", "auc", "ap", "micro_auc", "micro_ap", "ece", "mce", "brier", "ece_scaled", "temperature", "loss",
-    "adaptive_ece", "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds",
-    "images_per_second", "megabytes", "memory_megabytes", "gpu_memory_megabytes",
+    "accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "mcc", "kappa", "macro_precision",
+    "weighted_precision", "weighted_f1", "one_vs_rest_accuracy", "precision", "recall", "f1", "auc", "partial_auc",
+    "ap", "micro_auc", "micro_ap", "separation", "nmi", "error_entropy", "top3", "confidence_right",
+    "confidence_wrong", "ece", "mce", "brier", "reliability", "resolution", "uncertainty", "sharpness", "ici",
+    "classwise_ece", "ece_scaled", "temperature", "class_temperature", "loss", "adaptive_ece", "parameters",
+    "seconds_per_image", "gpu_seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+    "memory_megabytes", "gpu_memory_megabytes",
 ]  # fmt: skip
 Perturbation = Literal[
     "gaussian_noise", "salt_pepper", "gaussian_blur", "defocus", "resolution", "jpeg", "occlusion", "rotation",
     "brightness", "contrast", "stain_shift",
 ]  # fmt: skip
-AMOUNTS = (
-    "loss", "temperature", "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds",
-    "images_per_second", "megabytes", "memory_megabytes", "gpu_memory_megabytes",
+COSTS = (
+    "parameters", "seconds_per_image", "gpu_seconds_per_image", "training_seconds", "images_per_second", "megabytes",
+    "memory_megabytes", "gpu_memory_megabytes",
 )  # fmt: skip
+"""Metrics of what a model costs."""
+AMOUNTS = ("loss", "temperature", "class_temperature", "error_entropy", *COSTS)
 """Metrics that are no shares."""
 
 
@@ -69,6 +74,12 @@ class Number(Section):
     """How the paper divided the images, in words."""
     target: Name | None = None
     """Key of the dataset tested on, where it is not the one trained on."""
+    share: float = Field(1, gt=0, le=1)
+    """Share of the training images that the model was trained on."""
+    perturbation: Perturbation | None = None
+    """How the test images were changed; nothing for images as they are."""
+    level: float | None = None
+    """How strongly, as section `evaluation.robustness` counts it."""
     architecture: Name | None = None
     """Our architecture that corresponds."""
     options: dict[str, bool | int | float | str | list[str] | list[int]] = {}
@@ -89,7 +100,59 @@ class Number(Section):
             raise ValueError(f"{self.key}: an interval has two limits, low and high")
         if self.low is not None and self.high is not None and not self.low <= self.value <= self.high:
             raise ValueError(f"{self.key}: the value lies outside its interval")
+        if (self.perturbation is None) != (self.level is None):
+            raise ValueError(f"{self.key}: a change of the images has a kind and a level: perturbation and level")
         return self
+
+    @property
+    def of_test_images(self) -> bool:
+        """Whether it is of a model trained on all its images, and of test images as they are from the same dataset."""
+        return self.target is None and self.share == 1 and self.perturbation is None
+
+
+class Series(Section):
+    """Numbers of one metric, printed for several models or classes in one place of a paper."""
+
+    metric: Metric
+    what: str
+    """In words, such as `precision`; the class and the model are added."""
+    where: str
+    digits: int = Field(3, ge=0, le=6)
+    note: str = ""
+    share: float = Field(1, gt=0, le=1)
+    values: dict[Name, float | dict[str, float]] = Field(min_length=1)
+    """By the key of the number that has all else in common, such as the model's accuracy: the value, or those of its
+    classes."""
+
+
+class Cited(Section):
+    """Another work's result, as a paper prints it."""
+
+    work: str
+    """Authors and system."""
+    where: str
+    """Table or section of the paper that cites it."""
+    accuracy: float = Field(ge=0, le=1)
+    macro_f1: float | None = Field(None, ge=0, le=1)
+    parameters: int | None = None
+    megabytes: float | None = None
+    task: str = ""
+    """What was classified, as the paper says."""
+    images: str = ""
+    """Images, as the paper says."""
+    note: str = ""
+
+
+class PaperTable(Section):
+    """One table of a paper, and our tables that stand for it."""
+
+    number: str
+    """As the paper counts it, such as `T3`."""
+    shows: str
+    tables: tuple[Name, ...] = ()
+    """Ours, in `results/STUDY/tables`."""
+    differs: str = ""
+    """How ours differ, or why there is none."""
 
 
 class PaperFigure(Section):
@@ -139,8 +202,25 @@ class Paper(Section):
     """Networks whose features its models read, where they read no pictures."""
     datasets: dict[Name, Dataset] = Field(min_length=1)
     numbers: tuple[Number, ...] = Field(min_length=1)
+    """With those of `series`."""
+    series: tuple[Series, ...] = ()
     checks: tuple[Check, ...] = ()
+    literature: tuple[Cited, ...] = ()
     figures: tuple[PaperFigure, ...] = ()
+    tables: tuple[PaperTable, ...] = ()
+
+    @model_validator(mode="after")
+    def _series_are_numbers(self) -> "Paper":
+        found = list(self.numbers)
+        for each in self.series:
+            for key, values in each.values.items():
+                alike = next((number for number in self.numbers if number.key == key), None)
+                if alike is None:
+                    hint = nearest(key, [number.key for number in self.numbers])
+                    raise ValueError(f"series: {each.what}: {key!r} is no published number{hint}")
+                found += [_of_series(each, alike, *one) for one in _labelled(values)]
+        object.__setattr__(self, "numbers", tuple(found))
+        return self
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Paper":
@@ -184,6 +264,22 @@ class Paper(Section):
         return next(each for each in self.numbers if each.key == key)
 
 
+def _labelled(values: float | dict[str, float]) -> list[tuple[str, float]]:
+    """Values by class, or the one of all classes."""
+    return list(values.items()) if isinstance(values, dict) else [("", values)]
+
+
+def _of_series(series: Series, alike: Number, label: str, value: float) -> Number:
+    """A number of a series: what it does not say is as in the number `alike`."""
+    share = f"{100 * series.share:g}" if series.share < 1 else ""
+    key = "_".join(filter(None, [alike.key, series.metric, label, share])).lower()
+    whose = alike.what.partition(", ")[2] if "accuracy" in alike.what else alike.what
+    facts = alike.model_dump() | {"key": key, "what": ", ".join(filter(None, [series.what, label, whose]))}
+    facts |= {"metric": series.metric, "value": value, "digits": series.digits, "low": None, "high": None}
+    facts |= {"where": series.where, "label": label, "share": series.share, "counted": None, "note": series.note}
+    return Number.model_validate(facts)
+
+
 @cache
 def papers() -> dict[str, Paper]:
     """Every paper by its short name, in the order of the files. Raises LeukoFlowError that names file and key."""
@@ -205,7 +301,7 @@ def headlines(architecture: str, options: dict, dataset: str | None = None) -> d
     found: dict[str, dict[str, float]] = {}
     for paper in papers().values():
         for number in paper.numbers:
-            fits = number.architecture == architecture and number.options == options and number.target is None
+            fits = number.architecture == architecture and number.options == options and number.of_test_images
             if (
                 fits
                 and not number.label

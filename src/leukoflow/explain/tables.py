@@ -7,7 +7,7 @@ import pandas as pd
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
-from leukoflow.stats.bootstrap import percentile_interval, resample_sums
+from leukoflow.stats.bootstrap import interval, replicate_sums
 
 COLUMNS = [
     *RUN_COLUMNS,
@@ -76,8 +76,7 @@ def _ratio(above: np.ndarray, below: np.ndarray, groups: np.ndarray, settings: E
     row |= {"value": above.sum() / below.sum() if below.sum() > 0 else np.nan, "resampling": ""}
     if number < 2 or not below.sum() > 0:
         return row
-    drawn = resample_sums(np.stack([above, below]), units, _quotient, settings.resamples, settings.seed)
-    low, high = percentile_interval(drawn, settings.confidence)
+    low, high = interval(settings, replicate_sums(np.stack([above, below]), units, _quotient, settings))
     kind = "images" if number == len(units) else "groups"
     return row | {"low": float(low[0]), "high": float(high[0]), "resampling": kind}
 

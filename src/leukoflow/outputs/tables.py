@@ -118,6 +118,20 @@ TABLES = (
         "stats.leaderboard.leaderboard_table", _scores, _published,
     ),
     TableSpec(
+        "class_report", "table", "details", "stats.classes.COLUMNS",
+        "A class of a model on its cohort's own test images against the rest: measures, means and standard deviations "
+        "over runs, and number of images; then the averages over classes, plain and weighted by images, and the "
+        "standard deviation over classes.",
+        "stats.classes.class_report_table", lambda plan: {"scores": [plan.table("scores")]},
+    ),
+    TableSpec(
+        "intervals", "table", "statistics", "stats.interval_kinds.COLUMNS",
+        "A metric of a model on its cohort's own test images with one kind of interval: from images drawn one by one, "
+        "by groups or within classes, by Wilson's formula, or over seeds.",
+        "stats.interval_kinds.interval_kinds_table", lambda plan: {"scores": [plan.table("scores")]},
+        lambda plan: {"confidence": plan.study.evaluation.confidence},
+    ),
+    TableSpec(
         "external", "table", "external", "stats.leaderboard.EXTERNAL_COLUMNS",
         "A model on another cohort than its own: metrics with intervals, on all labelled images and on those without "
         "a copy among the images that it was trained on. A study without external cohorts has a shorter header and no "
@@ -266,6 +280,12 @@ TABLES = (
         "the picture to the answer.",
     ),
     TableSpec(
+        "accuracy_and_cost", "table", "efficiency", "cost.accuracy.COLUMNS",
+        "A model on one cohort, task, view and protocol: its accuracy and what it costs.",
+        "cost.accuracy.accuracy_and_cost_table",
+        lambda plan: {name: [plan.table(name)] for name in ("leaderboard", "efficiency")},
+    ),
+    TableSpec(
         "energy", "profile", "efficiency", "cost.efficiency.ENERGY_COLUMNS",
         "A run: energy of the arithmetic for one image by counted operations, also as a spiking network and without "
         "spikes.",
@@ -290,6 +310,13 @@ TABLES = (
     TableSpec(
         "published_checks", "published", "published", "papers.checks.COLUMNS",
         "A check of published numbers by arithmetic alone: what is printed, what follows, and whether both can be.",
+    ),
+    TableSpec(
+        "literature", "table", "published", "papers.literature.COLUMNS",
+        "An accuracy next to others of the same paper: of another work that the paper cites, of the paper itself, or "
+        "measured in this study.",
+        "papers.literature.literature_table",
+        lambda plan: {"published_vs_reproduced": [plan.table("published_vs_reproduced")]},
     ),
     TableSpec(
         "paper_figures", "paper_figures", "published", "steps.paper_figures.COLUMNS",

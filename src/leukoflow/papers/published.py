@@ -15,6 +15,7 @@ from leukoflow.papers import plausible
 from leukoflow.papers.checks import POSSIBLE, VERDICTS
 from leukoflow.papers.comparable import Facts, compare
 from leukoflow.stats.bootstrap import wilson_interval
+from leukoflow.stats.curves import MACRO, MICRO
 
 SAME = "image"
 """The protocol of every paper: images divided at random."""
@@ -29,7 +30,6 @@ COSTS = {
     "gpu_memory_megabytes": ("gpu_peak_memory_mb", 1.0),
 }
 """Metrics that stand in the table efficiency: their columns there, and the factor to the papers' unit."""
-MICRO = "micro average"
 ASSESSED = {
     "ece": ("calibration", "none", "ece"),
     "adaptive_ece": ("calibration", "none", "adaptive_ece"),
@@ -41,8 +41,15 @@ ASSESSED = {
     "micro_auc": ("discrimination", "", "auc"),
     "micro_ap": ("discrimination", "", "ap"),
     "ap": ("discrimination", "", "ap"),
-}
-"""Metrics that stand in the tables of calibration and discrimination: table, calibrator and column there."""
+    "partial_auc": ("discrimination", "", "partial_auc"),
+    "separation": ("discrimination", "", "separation"),
+    "class_temperature": ("calibration", "class temperature", "temperature"),
+    **{name: ("errors", "", name) for name in ("nmi", "error_entropy", "top3", "confidence_right", "confidence_wrong")},
+    **{name: ("calibration", "none", name) for name in (
+        "reliability", "resolution", "uncertainty", "sharpness", "ici", "classwise_ece",
+    )},
+}  # fmt: skip
+"""Metrics that stand in the tables of calibration, discrimination and errors: table, calibrator and column there."""
 COLUMNS = [
     "paper", "system", "number", "what", "metric", "task", "class", "dataset", "where", "published_protocol",
     "published", "published_low", "published_high", "published_interval", "cohort", "target", "view", "model",
@@ -59,8 +66,9 @@ def reproduction(
 ) -> pd.DataFrame:
     """One row for each published number, `COLUMNS`.
 
-    `tables` are the study's leaderboard, external, scores, efficiency and cohorts, and, where it has them, calibration
-    and discrimination; `checked` is the table of checks; `facts` are what the runs really were.
+    `tables` are the study's leaderboard, external, scores, efficiency and cohorts, and, where it has them, calibration,
+    discrimination, errors, robustness and sample_size; `checked` is the table of checks; `facts` are what the runs
+    really were.
     `reproduced` is under the paper's protocol (images divided at random), `strictest` under the strictest other one;
     both with their intervals. `comparable` is one of `comparable.GRADES`, `differences` are what about the run is not
     as published, `unsaid` the conditions that the paper does not say. `reason` says why a number has no counterpart.
@@ -216,6 +224,18 @@ def _measured(
     number: Number, row: pd.Series, tables: Mapping[str, pd.DataFrame], unseen: bool
 ) -> tuple[float, float, float]:
     """Value and limits of a number in a row of the leaderboard, or, of external cohorts, without what was seen."""
+    if number.perturbation:
+        return _of_rows(
+            row, tables.get("robustness"), metric=number.metric, perturbation=number.perturbation, level=number.level
+        )
+    if number.share < 1:
+        return _of_rows(
+            row,
+            tables.get("sample_size"),
+            metric=number.metric.removeprefix("macro_"),
+            share=number.share,
+            **{"class": number.label},
+        )
     if number.metric in ASSESSED:
         return assessed(number, row, tables)
     if number.label:
@@ -234,6 +254,18 @@ def _measured(
         classes = len(tables["scores"].loc[_runs(row, tables["scores"]), "class"].replace("", np.nan).dropna().unique())
         found = tuple(plausible.one_vs_rest_accuracy(each, classes) for each in found)  # type: ignore[assignment]
     return found
+
+
+def _of_rows(row: pd.Series, table: pd.DataFrame | None, **where: str | float | None) -> tuple[float, float, float]:
+    """Value and limits in a long table (columns metric, value, low, high) for the model of a row of the leaderboard."""
+    if table is None or table.empty:
+        return np.nan, np.nan, np.nan
+    wanted = {name: row[name] for name in ("cohort", "task", "view", "protocol", "model")} | where
+    mask = pd.Series(True, table.index)
+    for name, value in wanted.items():
+        mask &= table[name] == value
+    own = table[mask]
+    return tuple(own[name].mean() for name in ("value", "low", "high"))  # type: ignore[return-value]
 
 
 def _runs(row: pd.Series, scores: pd.DataFrame) -> pd.Series:
@@ -264,8 +296,10 @@ def assessed(number: Number, row: pd.Series, tables: Mapping[str, pd.DataFrame])
     if name not in tables:
         return np.nan, np.nan, np.nan
     table = tables[name]
-    label = MICRO if number.metric.startswith("micro") else number.label
-    mask = (table["role"] == "test") & (table["target"] == row["cohort"]) & (table["class"] == label)
+    averages = {"micro_auc": MICRO, "micro_ap": MICRO, "separation": MACRO}
+    mask = (table["role"] == "test") & (table["target"] == row["cohort"])
+    if "class" in table:
+        mask &= table["class"] == (number.label or averages.get(number.metric, ""))
     for key in ("cohort", "task", "view", "protocol", "model"):
         mask &= table[key] == row[key]
     if calibrator:

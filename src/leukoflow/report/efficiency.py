@@ -57,6 +57,8 @@ class Efficiency:
     """The classifiers of features alone."""
     grids: tuple[Grid, ...]
     """Size and speed; training."""
+    accuracy: Grid
+    """Accuracy and cost of each model."""
     energy: Grid | None
     verdicts: tuple[str, ...]
     """What spikes save, one sentence a network."""
@@ -80,6 +82,7 @@ def efficiency_section(study: Study, tables: Mapping[str, pd.DataFrame], picture
         unmeasured=tuple(dict.fromkeys(reading.loc[~whole, "model"])),
         classifiers=classifier_grid(reading) if len(reading) else None,
         grids=(cost_grid(networks), training_grid(costs)),
+        accuracy=accuracy_grid(tables["accuracy_and_cost"]),
         energy=energy_grid(spiking) if len(spiking) else None,
         verdicts=verdicts(spiking),
         published=published_grid(study, networks),
@@ -118,6 +121,23 @@ def cost_grid(table: pd.DataFrame) -> Grid:
     columns += ["Latency", "Processor time", "Images/s, best batch", "Memory", "Energy"]
     columns += ["GPU latency", "GPU images/s, best batch", "GPU memory"] if gpu else []
     return grid("What one image costs, network by network.", columns, rows, "efficiency", best="-Latency")
+
+
+def accuracy_grid(table: pd.DataFrame) -> Grid:
+    """What is right, and what it takes, of each model under each split."""
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(row["model"]), Cell(row["task"]), Cell(row["view"]), Cell(row["protocol"])]
+        limits = words.interval(row["low"], row["high"])
+        cells += [number(row["accuracy"], words.percent(row["accuracy"]), limits)]
+        cells += [number(row["macro_f1"], words.decimal(row["macro_f1"])), _count(row["parameters"])]
+        cells += [_said(row["bytes"], words.size), _said(row["macs"], words.operations)]
+        cells += [_said(row["latency_p50_ms"], milliseconds), _said(row["energy_uj"], microjoules)]
+        cells += [_said(row["seconds"], words.duration)]
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = ["Model", "Task", "View", "Split", "Accuracy", "Macro F1", "Parameters", "Weights", "MACs", "Latency"]
+    columns += ["Energy", "Training"]
+    return grid("Accuracy and cost together.", columns, rows, "accuracy_and_cost", best="Accuracy")
 
 
 def classifier_grid(reading: pd.DataFrame) -> Grid:

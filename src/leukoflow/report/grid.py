@@ -1,6 +1,6 @@
 """Tables as the report shows them: text for the reader, a key for sorting."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -174,26 +174,25 @@ def _published(value: float, share: bool) -> Cell:
     return number(value, words.percent(value) if share else words.decimal(value))
 
 
-def per_class(scores: pd.DataFrame, leaderboard: pd.DataFrame) -> Grid:
-    """Measures of each class against the rest (means over runs), models in the leaderboard's order."""
-    part = scores[(scores["resampling"] == "images") & (scores["class"] != "")]
-    means = part.groupby(["model", "class", "metric"], sort=False)["value"].mean().unstack("metric")
-    support = scores[(scores["metric"] == "images") & (scores["class"] != "")]
-    images = support.groupby(["model", "class"])["value"].sum() / max(scores["seed"].nunique(), 1)
-    classes = list(dict.fromkeys(part["class"]))
+def per_class(report: pd.DataFrame, order: Sequence[str]) -> Grid:
+    """Measures of each class against the rest and their averages (means over runs), models in the order given.
+
+    report: rows of table `class_report` under one view and split.
+    """
     rows = []
-    for _, entry in leaderboard.iterrows():
-        for name in classes:
-            if (entry["model"], name) not in means.index:
-                continue
-            values = means.loc[(entry["model"], name)]
-            measures = ("precision", "recall", "specificity", "f1", "auc")
-            cells = [number(values[measure], words.decimal(values[measure])) for measure in measures]
-            size = images.get((entry["model"], name), float("nan"))
-            row = (model_cell(entry), Cell(name), *cells, number(size, words.count(size)))
-            rows.append(Row(row, is_baseline(entry["model"])))
+    for model in order:
+        for row in report[report["model"] == model].to_dict("records"):
+            cells = [_measure(row, name) for name in ("precision", "recall", "specificity", "f1", "auc")]
+            size = number(row["support"], words.count(row["support"]))
+            rows.append(Row((Cell(model), Cell(row["class"]), *cells, size), is_baseline(model)))
     columns = ["Model", "Class", "Precision", "Recall", "Specificity", "F1", "AUC (one against rest)", "Test images"]
-    return grid("Results by class.", columns, rows, "scores", best="F1")
+    return grid("Results by class, with the standard deviation over runs.", columns, rows, "class_report")
+
+
+def _measure(row: Mapping[Hashable, Any], name: str) -> Cell:
+    value, spread = row[name], row[f"{name}_sd"]
+    text = words.decimal(value)
+    return number(value, text if words.missing(spread) else f"{text} \N{PLUS-MINUS SIGN} {spread:.3f}")
 
 
 def external(table: pd.DataFrame) -> Grid:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from leukoflow.config.published import AMOUNTS, Paper, papers
+from leukoflow.config.published import AMOUNTS, COSTS, Paper, papers
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.report.embed import Picture
@@ -19,7 +19,13 @@ VERDICTS = {
     "odd": "read with care",
     "possible": "agrees",
 }
-TABLE, CHECKS, FIGURES = "published_vs_reproduced", "published_checks", "paper_figures"
+TABLE, CHECKS, FIGURES, LITERATURE = "published_vs_reproduced", "published_checks", "paper_figures", "literature"
+SOURCES = {
+    "cited": "printed of another work; not measured here",
+    "published": "printed in the paper; not measured here",
+    "measured": "measured here",
+}
+"""Words of the sources of table `literature`."""
 
 
 def published_section(
@@ -45,6 +51,8 @@ def published_section(
         "parameters": parameters(rows[counts]),
         "rest": rest(rows[~run & ~counts]),
         "figures": figures(tables[FIGURES]),
+        "tables": paper_tables(present(study)),
+        "literature": cited(tables[LITERATURE][tables[LITERATURE]["paper"].isin(here)]),
     }
 
 
@@ -119,7 +127,7 @@ def reproduced(table: pd.DataFrame) -> Grid | None:
 def differing(table: pd.DataFrame) -> Grid | None:
     """What about each run is not as published: one row for each model on each task."""
     rows = []
-    measured = table[(table["comparable"] != "") & ~table["metric"].isin(AMOUNTS[2:])]
+    measured = table[(table["comparable"] != "") & ~table["metric"].isin(COSTS)]
     for row in measured.drop_duplicates(["paper", "task", "target", "model"]).to_dict("records"):
         cells = [Cell(row["model"], note=f"{row['system']}, {row['task']}"), Cell(_said(row["comparable"]))]
         cells += [Cell(_said(row["differences"]), long=True), Cell(_said(row["unsaid"]), long=True)]
@@ -172,6 +180,36 @@ def figures(table: pd.DataFrame) -> Grid | None:
         rows.append(Row(tuple(cells)))
     columns = ["System", "Figure", "Shows", "File, beside this page", "How it differs, or why there is none"]
     return grid("The papers' figures, drawn from this study.", columns, rows, FIGURES) if rows else None
+
+
+def paper_tables(papers: Sequence[Paper]) -> Grid | None:
+    """Tables of the papers and those of this study that stand for them."""
+    rows = []
+    for paper in papers:
+        for each in paper.tables:
+            for name in each.tables or ("",):
+                cells = [Cell(paper.system), Cell(each.number), Cell(each.shows, long=True)]
+                cells.append(Cell(name or words.NONE, href=f"tables/{name}.csv" if name else ""))
+                rows.append(Row((*cells, Cell(each.differs, long=True))))
+    columns = ["System", "Table", "Shows", "Ours, beside this page", "How it differs, or why there is none"]
+    return grid("The papers' tables, and ours that stand for them.", columns, rows) if rows else None
+
+
+def cited(table: pd.DataFrame) -> Grid | None:
+    """What the papers print of other works, next to their own accuracies and ours."""
+    rows = []
+    for row in table.to_dict("records"):
+        source = str(row["source"])
+        cells = [Cell(row["system"]), Cell(row["whose"], note=_said(row["where"])), Cell(SOURCES[source])]
+        cells += [_text(row["task"]), Cell(_said(row["images"]) or words.NONE, note=_said(row["protocol"]), long=True)]
+        limits = words.interval(row["low"], row["high"])
+        cells.append(number(row["accuracy"], words.percent(row["accuracy"], 1 if source == "measured" else 2), limits))
+        cells.append(number(row["parameters"], words.count(row["parameters"])))
+        cells.append(Cell(_said(row["note"]) if source == "cited" else "", long=True))
+        rows.append(Row(tuple(cells), source == "measured"))
+    columns = ["Paper", "Whose", "Source", "Task", "Images and split", "Accuracy", "Parameters", "Note"]
+    caption = "Accuracies as the papers tabulate them: of other works, their own, and ours."
+    return grid(caption, columns, rows, LITERATURE) if rows else None
 
 
 def _said(value: object) -> str:

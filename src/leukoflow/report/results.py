@@ -86,18 +86,17 @@ def details_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
             for picture in pictures
             if picture.parts[:2] == place and picture.parts[2:3] and picture.parts[2] in experiment.views
         ]
-        scores = rows_of(experiment, tables["scores"])
-        scores = scores[(scores["role"] == "test") & (scores["subset"] == "all")]
+        classes = rows_of(experiment, tables["class_report"])
         parts = []
         for protocol in reversed(get_args(Protocol)):
             for view in experiment.views:
                 here = rows[(rows["protocol"] == protocol) & (rows["view"] == view)]
                 if len(here):
                     shown = [each for each in own if each.parts[2:] == (view, protocol) and each.family in CURVES]
-                    part = scores[(scores["protocol"] == protocol) & (scores["view"] == view)]
+                    part = classes[(classes["protocol"] == protocol) & (classes["view"] == view)]
                     title = f"{protocol} split, {view} view"
                     shown.sort(key=lambda each: CURVES.index(each.family))
-                    parts.append(Part(title, shown, grid.per_class(part, here)))
+                    parts.append(Part(title, shown, grid.per_class(part, list(here["model"]))))
         learning = [each for each in own if each.family == "learning"]
         found.append(Detail(name, f"{experiment.cohort}, {experiment.task}", learning, parts))
     return found

@@ -12,8 +12,17 @@ from leukoflow.core.runs import is_baseline
 from leukoflow.report.comparison import p_value
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.report.headlines import rows_of
 
 TOGETHER = ("Cochran Q", "Friedman")
+KINDS = {
+    "images": "images drawn",
+    "stratified": "drawn within classes",
+    "groups": "groups drawn",
+    "wilson": "Wilson",
+    "seeds": "t over seeds",
+}
+"""Titles of the kinds of intervals of table `intervals`."""
 ANOVA = "ANOVA between tasks"
 
 
@@ -25,6 +34,7 @@ class Tested:
     pairs: Grid | None
     together: list[str]
     tasks: list[str]
+    intervals: Grid
     pictures: list[Picture]
 
 
@@ -41,8 +51,28 @@ def statistics_section(
         drawn = [
             picture for picture in pictures if picture.family == "critical_difference" and picture.parts == (name,)
         ]
-        found.append(Tested(name, _pairs(part, alpha), list(_together(part)), list(_tasks(part)), drawn))
+        intervals = _intervals(rows_of(study.experiments[name], tables["intervals"]))
+        found.append(Tested(name, _pairs(part, alpha), list(_together(part)), list(_tasks(part)), intervals, drawn))
     return found or None
+
+
+def _intervals(table: pd.DataFrame) -> Grid:
+    """Intervals of accuracy and macro F1 made in every way, a row for each model and a column for each kind."""
+    kinds = [kind for kind in KINDS if kind in set(table["resampling"])]
+    rows = []
+    shown = table[table["metric"].isin(["accuracy", "macro_f1"])]
+    for place, part in shown.groupby(["view", "protocol", "model", "metric"], sort=False):
+        view, protocol, model, metric = map(str, place)
+        limits = {str(row["resampling"]): row for row in part.to_dict("records")}
+        value = float(part["value"].iloc[0])
+        cells = [Cell(model), Cell(protocol), Cell(view), Cell(metric.replace("_", " ").replace("f1", "F1"))]
+        cells.append(number(value, words.percent(value)))
+        for kind in kinds:
+            row = limits.get(kind, {"low": np.nan, "high": np.nan, "span": np.nan})
+            cells.append(number(row["span"], words.interval(row["low"], row["high"]) or words.NONE))
+        rows.append(Row(tuple(cells), is_baseline(model)))
+    columns = ["Model", "Split", "View", "Metric", "Value", *(KINDS[kind].capitalize() for kind in kinds)]
+    return grid("The same value with intervals made in different ways.", columns, rows, "intervals", best="Value")
 
 
 def _pairs(part: pd.DataFrame, alpha: float) -> Grid | None:

@@ -1,6 +1,12 @@
-"""Intervals: percentile and BCa bootstrap over images and over groups, and Wilson's interval for proportions."""
+"""Intervals: percentile and BCa bootstrap over images and over groups, and Wilson's interval for proportions.
+
+`replicates` gives a statistic as columns: of the sample, of its resamples and, for BCa, of the sample without each
+unit. What is computed from statistics (a difference, a mean over classes) is computed column by column, and `interval`
+reads the limits off the columns. So one setting, `evaluation: interval`, decides how every interval is made.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,13 +15,50 @@ from scipy.special import ndtr, ndtri
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.seeding import generator
-from leukoflow.stats.metrics import PER_CLASS, WHOLE, Design, from_sums
+from leukoflow.stats.metrics import Design, from_sums
 
 CHUNK_BYTES = 16 * 2**20
 MOST_LEFT_OUT = 2000
 """Units beyond which the jackknife leaves out parts of several units: the acceleration that it estimates, the skewness
 of the units' influences over the root of their number, is the same for sums of them."""
 ROUNDING = 1e-12
+
+
+def replicates(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    units: int,
+    settings: Evaluation,
+    *stream: str | int,
+    rows: int = 1,
+    strata: np.ndarray | None = None,
+) -> np.ndarray:
+    """A statistic of the sample, then of each resample, then (BCa) without each unit: float64 [..., 1 + R + U].
+
+    Arguments as `resample`; the number of resamples and the seed are those of the settings.
+    """
+    parts = [statistic(np.ones((units, 1)))]
+    parts += [resample(statistic, units, settings.resamples, settings.seed, *stream, rows=rows, strata=strata)]
+    if settings.interval == "bca" and units > 1:
+        parts += [statistic(counts) for counts in left_out(units, rows, strata)]
+    return np.concatenate(parts, axis=-1)
+
+
+def replicate_sums(
+    matrix: np.ndarray | sparse.csr_matrix,
+    units: np.ndarray,
+    finish: Callable[[np.ndarray], np.ndarray],
+    settings: Evaluation,
+    strata: np.ndarray | None = None,
+) -> np.ndarray:
+    """What `finish` makes of the sums of a matrix's rows, as `replicates`.
+
+    `matrix` [sums, n] holds what each image adds to each sum; `units` [n] int names the unit of each image, 0 to U-1:
+    the image itself, or its group; `finish` turns sums [sums, R] into numbers [..., R].
+    """
+    by_unit = sums_by_unit(matrix, units)
+    return replicates(
+        lambda counts: finish(by_unit @ counts), by_unit.shape[1], settings, rows=by_unit.shape[0], strata=strata
+    )
 
 
 def resample(
@@ -26,10 +69,12 @@ def resample(
     *stream: str | int,
     rows: int = 1,
     chunk: int | None = None,
+    strata: np.ndarray | None = None,
 ) -> np.ndarray:
     """A statistic in bootstrap resamples, float64 [..., resamples]: whole units are drawn with replacement.
 
     `statistic` takes how often each unit is drawn in each of R resamples, float64 [units, R], and gives [..., R].
+    With `strata`, the stratum of each unit [units] int, units are drawn within each stratum, as many as it has.
     The draws depend on the number of units, the seed and the stream alone, so that all models tested on the same images
     meet the same resamples. They are made in chunks of about 16 MiB, for `rows` numbers a resample in between. With
     fewer than two units there is nothing to draw: all NaN.
@@ -37,28 +82,36 @@ def resample(
     if units < 2:
         return np.full((*statistic(np.ones((units, 1))).shape[:-1], resamples), np.nan)
     size = chunk or max(1, CHUNK_BYTES // (8 * max(units, rows)))
-    return np.concatenate([statistic(counts) for counts in _draws(units, resamples, size, seed, *stream)], axis=-1)
+    return np.concatenate(
+        [statistic(counts) for counts in _draws(units, resamples, size, strata, seed, *stream)], axis=-1
+    )
 
 
-def resample_sums(
-    matrix: np.ndarray | sparse.csr_matrix,
-    units: np.ndarray,
-    finish: Callable[[np.ndarray], np.ndarray],
-    resamples: int,
-    seed: int,
+def resample_metrics(
+    sets: Design, units: np.ndarray, settings: Evaluation, strata: np.ndarray | None = None
 ) -> np.ndarray:
-    """What `finish` makes of the sums of a matrix's rows in each resample, as `resample`.
+    """Metrics [rows of `metrics.evaluate`, 1 + R + U], as `replicates`."""
+    return replicate_sums(sets.matrix, units, partial(from_sums, sets), settings, strata)
 
-    `matrix` [sums, n] holds what each image adds to each sum; `units` [n] int names the unit of each image, 0 to U-1:
-    the image itself, or its group; `finish` turns sums [sums, R] into numbers [..., R].
+
+def left_out(units: int, rows: int = 1, strata: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Weights of the units with each left out in turn, [units, up to U] float64, in chunks; U is the number of units.
+
+    Of more than `MOST_LEFT_OUT` units several are left out at once. The others of a stratum make up for what is left
+    out of it, as its size is fixed.
     """
-    by_unit = sums_by_unit(matrix, units)
-    return resample(lambda counts: finish(by_unit @ counts), by_unit.shape[1], resamples, seed, rows=by_unit.shape[0])
-
-
-def resample_metrics(sets: Design, units: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Metrics of bootstrap resamples, [12 + 6 K, resamples], as `resample_sums`."""
-    return resample_sums(sets.matrix, units, lambda sums: from_sums(sets, sums), resamples, seed)
+    number = min(units, MOST_LEFT_OUT)
+    parts = np.arange(units) % number
+    sizes = np.bincount(strata) if strata is not None else np.zeros(0)
+    size = max(1, CHUNK_BYTES // (8 * max(units, rows)))
+    for start in range(0, number, size):
+        weights = (parts[:, None] != np.arange(start, min(start + size, number))).astype(np.float64)
+        if strata is not None:
+            member = sparse.csr_matrix((np.ones(units), (strata, np.arange(units))))
+            kept = member @ weights
+            # A stratum that is left out whole has no other unit to stand in, and stays.
+            weights = np.where(kept[strata] > 0, weights * sizes[strata, None] / np.maximum(kept[strata], 1), 1.0)
+        yield weights
 
 
 def sums_by_unit(matrix: np.ndarray | sparse.csr_matrix, units: np.ndarray, number: int | None = None) -> Any:
@@ -70,31 +123,28 @@ def sums_by_unit(matrix: np.ndarray | sparse.csr_matrix, units: np.ndarray, numb
     return sums.tocsr() if sparse.issparse(sums) else np.asarray(sums)
 
 
-def jackknife(sets: Design, units: np.ndarray) -> np.ndarray:
-    """Metrics with each unit left out in turn, [12 + 6 K, U]; of more than `MOST_LEFT_OUT` units, several at once."""
-    number = min(int(units.max()) + 1 if len(units) else 0, MOST_LEFT_OUT)
-    by_unit = sums_by_unit(sets.matrix, units % max(number, 1), number).tocsc()
-    total = np.asarray(by_unit.sum(1))
-    rows = len(WHOLE) + len(PER_CLASS) * sets.classes
-    result = np.full((rows, number), np.nan)
-    size = max(1, CHUNK_BYTES // (8 * max(1, by_unit.shape[0])))
-    for start in range(0, number, size):
-        result[:, start : start + size] = from_sums(sets, total - by_unit[:, start : start + size].toarray())
-    return result
-
-
-def _draws(number: int, resamples: int, size: int, *stream: str | int) -> Iterator[np.ndarray]:
+def _draws(
+    number: int, resamples: int, size: int, strata: np.ndarray | None, *stream: str | int
+) -> Iterator[np.ndarray]:
     """How often each of `number` units is drawn, [unit, resample] float64, in pieces of up to `size` resamples.
 
-    Whole resamples follow each other in one stream, so that the size does not change what is drawn.
+    Whole resamples follow each other in one stream, one for each stratum, so that the size does not change what is
+    drawn.
     """
-    random = generator(stream[0], "bootstrap", number, *stream[1:])
+    seed, *rest = stream
+    name = ("bootstrap", number, *rest)
+    members = [(np.arange(number), generator(seed, *name))]
+    if strata is not None:
+        members = [(np.flatnonzero(strata == k), generator(seed, *name, "stratum", int(k))) for k in np.unique(strata)]
     for start in range(0, resamples, size):
         width = min(size, resamples - start)
-        drawn = random.integers(0, number, (width, number))
-        # Units lie along the first axis, so that products with the counts run along contiguous memory.
-        flat = drawn * width + np.arange(width)[:, None]
-        yield np.bincount(flat.ravel(), minlength=number * width).reshape(number, width).astype(np.float64)
+        counts = np.zeros(number * width)
+        for own, random in members:
+            drawn = own[random.integers(0, len(own), (width, len(own)))]
+            # Units lie along the first axis, so that products with the counts run along contiguous memory.
+            flat = drawn * width + np.arange(width)[:, None]
+            counts += np.bincount(flat.ravel(), minlength=number * width)
+        yield counts.reshape(number, width)
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
@@ -108,16 +158,21 @@ def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarr
     return limits[0], limits[1]
 
 
-def interval(
-    settings: Evaluation, resampled: np.ndarray, values: np.ndarray, left_out: Callable[[], Sequence[np.ndarray]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Limits [rows] of the kind that the settings ask for; see `percentile_interval` and `bca_interval`.
+def interval(settings: Evaluation, columns: np.ndarray, parts: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Limits [...] of the kind that the settings ask for, of statistics given as columns [..., 1 + R + U].
 
-    `left_out` makes the jackknife's values, which only BCa needs.
+    See `replicates`, `percentile_interval` and `bca_interval`. `parts` are the numbers of left-out units of each sample
+    if units are drawn from several; they add up to U.
     """
+    rows = columns.reshape(-1, columns.shape[-1])
+    drawn, without = np.split(rows[:, 1:], [settings.resamples], axis=1)
     if settings.interval == "percentile":
-        return percentile_interval(resampled, settings.confidence)
-    return bca_interval(resampled, values, left_out(), settings.confidence)
+        limits = percentile_interval(drawn, settings.confidence)
+    else:
+        left = np.split(without, np.cumsum(parts)[:-1].astype(int), axis=1)
+        limits = bca_interval(drawn, rows[:, 0], left, settings.confidence)
+    low, high = (each.reshape(columns.shape[:-1]) for each in limits)
+    return low, high
 
 
 def bca_interval(

@@ -8,7 +8,7 @@ import pandas as pd
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.stats import calibration
-from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
+from leukoflow.stats.bootstrap import interval, replicate_sums, wilson_interval
 from leukoflow.stats.calibrators import CLASS_TEMPERATURE, Calibrator
 from leukoflow.stats.samples import Sample, together
 
@@ -66,11 +66,12 @@ def _measured(
     def finish(sums: np.ndarray) -> np.ndarray:
         return calibration.measures(sets, sums)[list(kept)]
 
-    drawn = resample_sums(sets.matrix, sample.units, finish, settings.resamples, settings.seed)
+    columns = replicate_sums(sets.matrix, sample.units, finish, settings)
     for place, (line, measure) in enumerate(kept.items()):
         if measure == "ece":
-            drawn[place] = np.maximum(drawn[place] - (np.nanmean(drawn[place]) - values[line]), 0)
-    limits = dict(zip(kept, zip(*percentile_interval(drawn, settings.confidence), strict=True), strict=True))
+            drawn = columns[place, 1 : 1 + settings.resamples]
+            drawn[:] = np.maximum(drawn - (np.nanmean(drawn) - values[line]), 0)
+    limits = dict(zip(kept, zip(*interval(settings, columns), strict=True), strict=True))
     confidence, right = shares.max(1), (shares.argmax(1) == y).astype(float)
     binary = [(confidence, right), *((shares[:, k], (y == k).astype(float)) for k in range(len(classes)))]
     found, start = [], 0

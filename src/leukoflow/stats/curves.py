@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import percentile_interval, resample_sums
+from leukoflow.stats.bootstrap import interval, replicate_sums
 
 AREAS = ("auc", "partial_auc", "ap")
 GRID = np.linspace(0, 1, 101)
@@ -112,15 +112,18 @@ def _search(rising: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 class Drawn:
     """Areas and curves of each class, then of the micro average, as they are and resampled."""
 
-    areas: np.ndarray
-    """[K + 1, 3]."""
-    resampled: np.ndarray
-    """[K + 1, 3, R]."""
+    columns: np.ndarray
+    """Areas of the sample, then resampled, [K + 1, 3, 1 + R + U]; see `bootstrap.replicates`."""
     sums: tuple[np.ndarray, ...]
     """Positives, then negatives of each step, K + 1 times [2 S, 1]."""
     low: np.ndarray
     """Limits of the curves on `GRID`, and, last, of their macro average, [K + 2, 2, 101]; empty without bands."""
     high: np.ndarray
+
+    @property
+    def areas(self) -> np.ndarray:
+        """Areas of the sample, [K + 1, 3]."""
+        return self.columns[..., 0]
 
 
 def draw(
@@ -130,25 +133,26 @@ def draw(
     sets, partial = each_class(y, probabilities), settings.assessment.partial
     points = tuple(each.matrix @ np.ones((len(y), 1)) for each in sets)
     found, limits = [], []
-    total, defined = np.zeros((2 * len(GRID), settings.resamples)), np.zeros(settings.resamples)
+    total: np.ndarray | float = 0.0
+    defined: np.ndarray | float = 0.0
 
     def finish(sums: np.ndarray) -> np.ndarray:
         return np.concatenate([areas(sums, partial), on_grid(sums)]) if bands else areas(sums, partial)
 
     for place, each in enumerate(sets):
-        values = resample_sums(each.matrix, units, finish, settings.resamples, settings.seed)
+        values = replicate_sums(each.matrix, units, finish, settings)
         found.append(values[:3])
         if bands:
-            limits.append(percentile_interval(values[3:], settings.confidence))
+            limits.append(interval(settings, values[3:]))
             if place < len(sets) - 1:
-                total += np.nan_to_num(values[3:])
-                defined += ~np.isnan(values[3])
+                total = total + np.nan_to_num(values[3:])
+                defined = defined + ~np.isnan(values[3])
     low = high = np.empty((0, 2, len(GRID)))
     if bands:
-        mean = np.divide(total, defined, out=np.full_like(total, np.nan), where=defined > 0)
-        limits.append(percentile_interval(mean, settings.confidence))
+        mean = np.divide(total, defined, out=np.full_like(total, np.nan), where=np.asarray(defined) > 0)
+        limits.append(interval(settings, mean))
         low, high = np.array(limits).reshape(-1, 2, 2, len(GRID)).swapaxes(0, 1)
-    return Drawn(np.stack([areas(sums, partial)[:, 0] for sums in points]), np.stack(found), points, low, high)
+    return Drawn(np.stack(found), points, low, high)
 
 
 def curve_table(drawn: Drawn, classes: Sequence[str]) -> pd.DataFrame:

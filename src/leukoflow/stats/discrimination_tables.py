@@ -11,7 +11,7 @@ from scipy import sparse
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.stats import confusions
-from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
+from leukoflow.stats.bootstrap import interval, replicate_sums, wilson_interval
 from leukoflow.stats.curves import AREAS, MACRO, MICRO, Drawn
 from leukoflow.stats.metrics import agreement
 from leukoflow.stats.samples import Sample
@@ -52,31 +52,28 @@ def area_rows(run: Run, sample: Sample, drawn: Drawn, classes: Sequence[str], se
     """
     shares, rows = sample.probabilities, []
     apart = [confusions.separation(sample.y == k, shares[:, k]) for k in range(len(classes))]
-    defined = np.isfinite(drawn.areas[:-1, 0])
-    macro = drawn.areas[:-1][defined].mean(0) if defined.any() else np.full(3, np.nan)
-    averages = _mean(drawn.resampled[:-1])
-    every: list[tuple] = [*zip(classes, drawn.areas[:-1], drawn.resampled[:-1], apart, strict=True)]
-    every.append((MACRO, macro, averages, np.mean([each for each in apart if each == each] or [np.nan])))
-    every.append((MICRO, drawn.areas[-1], drawn.resampled[-1], np.nan))
-    for name, values, resamples, between in every:
+    every: list[tuple] = [*zip(classes, drawn.columns[:-1], apart, strict=True)]
+    every.append((MACRO, _mean(drawn.columns[:-1]), np.mean([each for each in apart if each == each] or [np.nan])))
+    every.append((MICRO, drawn.columns[-1], np.nan))
+    for name, columns, between in every:
         positives = int((sample.y == list(classes).index(name)).sum()) if name in classes else len(sample.y)
         row = {**run.columns(), **sample.facts(), "class": name, "positives": positives, "separation": between}
-        rows.append({**row, **_limited(AREAS, values, resamples, settings.confidence)})
+        rows.append({**row, **_limited(AREAS, columns, settings)})
     return pd.DataFrame(rows, columns=DISCRIMINATION)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the defined classes, [K, 3, R] to [3, R]."""
+    """Mean over the defined classes, [K, 3, columns] to [3, columns]."""
     defined = np.isfinite(values)
     return np.divide(
         np.where(defined, values, 0).sum(0), defined.sum(0), out=np.full(values.shape[1:], np.nan), where=defined.any(0)
     )
 
 
-def _limited(names: Sequence[str], values: np.ndarray, drawn: np.ndarray, confidence: float) -> dict[str, float]:
+def _limited(names: Sequence[str], columns: np.ndarray, settings: Evaluation) -> dict[str, float]:
     """Values with limits, without those where no resample differs."""
     row: dict[str, float] = {}
-    for name, value, low, high in zip(names, values, *percentile_interval(drawn, confidence), strict=True):
+    for name, value, low, high in zip(names, columns[:, 0], *interval(settings, columns), strict=True):
         row |= {name: value, f"{name}_low": np.nan, f"{name}_high": np.nan}
         if high - low > 1e-9 and np.isfinite(value):
             row |= {f"{name}_low": low, f"{name}_high": high}
@@ -110,16 +107,15 @@ def answer_rows(
         return np.concatenate([*parts, *(confusions.in_mix(cells, k, share) for k, share in mixes)])
 
     sums = matrix @ np.ones((len(sample.y), 1))
-    values = finish(sums)[:, 0]
-    drawn = resample_sums(matrix, sample.units, finish, settings.resamples, settings.seed)
+    columns = replicate_sums(matrix, sample.units, finish, settings)
     facts = {**run.columns(), **sample.facts()}
     errors = facts | _errors_row(sums, classes)
-    errors |= _limited(("accuracy", "kappa", "mcc", "nmi", *WEIGHED), values[:6], drawn[:6], settings.confidence)
+    errors |= _limited(("accuracy", "kappa", "mcc", "nmi", *WEIGHED), columns[:6], settings)
     operating, prevalence = [], []
     true = np.bincount(sample.y, minlength=count)
     for place, (k, rule, level) in enumerate(points):
         at = slice(6 + 2 * place, 8 + 2 * place)
-        row = _limited(("sensitivity", "specificity"), values[at], drawn[at], settings.confidence)
+        row = _limited(("sensitivity", "specificity"), columns[at], settings)
         for name, images in (("sensitivity", true[k]), ("specificity", len(sample.y) - true[k])):
             if np.isnan(row[f"{name}_low"]) and np.isfinite(row[name]):
                 limits = wilson_interval(row[name] * images, images, settings.confidence)
@@ -127,7 +123,7 @@ def answer_rows(
         operating.append({**facts, "class": classes[k], "rule": rule, "threshold": level, "positives": true[k], **row})
     for place, (k, share) in enumerate(mixes):
         at = slice(6 + 2 * len(points) + 3 * place, 9 + 2 * len(points) + 3 * place)
-        row = _limited(("accuracy", "ppv", "npv"), values[at], drawn[at], settings.confidence)
+        row = _limited(("accuracy", "ppv", "npv"), columns[at], settings)
         own = true[k] / max(len(sample.y), 1)
         prevalence.append({**facts, "class": classes[k], "prevalence": share, "share": own, **row})
     named = ((ERRORS, [errors]), (OPERATING, operating), (PREVALENCE, prevalence))

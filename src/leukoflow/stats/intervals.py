@@ -5,22 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.stats.bootstrap import percentile_interval, resample_sums, wilson_interval
+from leukoflow.stats.bootstrap import interval, replicate_sums, wilson_interval
 
 Limits = tuple[float, float, float]
 """A value and its interval: value, low, high."""
 
 
-def resampled_means(
-    values: np.ndarray, weights: np.ndarray, groups: np.ndarray, resamples: int, seed: int
-) -> np.ndarray:
-    """Weighted means of each column in bootstrap resamples of whole groups: [columns, resamples] float64.
+def resampled_means(values: np.ndarray, weights: np.ndarray, groups: np.ndarray, settings: Evaluation) -> np.ndarray:
+    """Weighted means of each column, of the sample and of resamples of whole groups, as `bootstrap.replicates`.
 
     values: [n, columns] float; weights: [n], at least 0; groups: [n] int, 0 to G-1. All columns meet the same
-    resamples, so that differences between them are paired. With fewer than two groups there is nothing to draw: NaN.
+    resamples, so that differences between them are paired. With fewer than two groups the resamples are NaN.
+    Result: [columns, 1 + R + U] float64.
     """
     rows = np.column_stack([values * weights[:, None], weights]).T
-    return resample_sums(rows, groups, lambda sums: sums[:-1] / sums[-1], resamples, seed)
+    return replicate_sums(rows, groups, lambda sums: sums[:-1] / sums[-1], settings)
 
 
 def share(hits: np.ndarray, groups: np.ndarray, settings: Evaluation) -> Limits:
@@ -36,8 +35,8 @@ def share(hits: np.ndarray, groups: np.ndarray, settings: Evaluation) -> Limits:
     if value in (0.0, 1.0) or number < 2:
         return value, *wilson_interval(value * number, number, settings.confidence)
     rows = hits.astype(float)[:, None]
-    (drawn,) = resampled_means(rows, np.ones(len(hits)), members, settings.resamples, settings.seed)
-    return limits(value, drawn, settings.confidence)
+    (drawn,) = resampled_means(rows, np.ones(len(hits)), members, settings)
+    return limits(drawn, settings)
 
 
 def mean_of(values: np.ndarray, settings: Evaluation) -> Limits:
@@ -48,10 +47,8 @@ def mean_of(values: np.ndarray, settings: Evaluation) -> Limits:
     known = values[~np.isnan(values)]
     if not len(known):
         return np.nan, np.nan, np.nan
-    (drawn,) = resampled_means(
-        known[:, None], np.ones(len(known)), np.arange(len(known)), settings.resamples, settings.seed
-    )
-    return limits(known.mean(), drawn, settings.confidence)
+    (drawn,) = resampled_means(known[:, None], np.ones(len(known)), np.arange(len(known)), settings)
+    return limits(drawn, settings)
 
 
 def units(groups: np.ndarray) -> np.ndarray:
@@ -66,10 +63,10 @@ def weights_of(runs: Sequence | np.ndarray) -> np.ndarray:
     return 1 / (len(count) * count[run])
 
 
-def limits(value: float, drawn: np.ndarray, confidence: float) -> Limits:
-    """A value with the percentile interval of its resamples, [R]."""
-    (low,), (high,) = percentile_interval(drawn[None], confidence)
-    return float(value), float(low), float(high)
+def limits(columns: np.ndarray, settings: Evaluation) -> Limits:
+    """A value with its interval, from its columns [1 + R + U] (see `bootstrap.replicates`)."""
+    low, high = interval(settings, columns)
+    return float(columns[0]), float(low), float(high)
 
 
 def named(name: str, given: Limits) -> dict[str, float]:

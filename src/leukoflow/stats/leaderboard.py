@@ -11,6 +11,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import Run, is_baseline
+from leukoflow.stats.samples import EVERY
 
 BLOCK = ["cohort", "task", "view", "protocol"]
 CELL = [*BLOCK, "model"]
@@ -53,6 +54,14 @@ def blocks_first(table: pd.DataFrame, by: list[str], falling: str) -> pd.DataFra
     names = [{"protocol": "_protocol"}.get(name, name) for name in by]
     index = keys.sort_values([*names, "_first", "_falling", "model"], kind="stable").index
     return table.loc[index].reset_index(drop=True)
+
+
+def test_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of the models on the test images of their own cohort, all of them; LeukoFlowError if there are none."""
+    test = scores[(scores["role"] == "test") & (scores["subset"] == EVERY)]
+    if test.empty:
+        raise LeukoFlowError("tables: no run has scores of role test; score the runs again")
+    return test
 
 
 def _summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -117,10 +126,7 @@ def leaderboard(
 
     `published` holds figures as published by model, task and metric; they become the columns `published_...`.
     """
-    test = scores[(scores["role"] == "test") & (scores["subset"] == "all")]
-    if test.empty:
-        raise LeukoFlowError("tables: no run has scores of role test; score the runs again")
-    table = _facts(blocks_first(_summary(test, CELL), BLOCK, "accuracy"), models, "weights", "recipe")
+    table = _facts(blocks_first(_summary(test_scores(scores), CELL), BLOCK, "accuracy"), models, "weights", "recipe")
     known = [
         (published or {}).get(model, {}).get(task, {})
         for model, task in zip(table["model"], table["task"], strict=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.stats import metrics
-from leukoflow.stats.bootstrap import interval, jackknife, resample_metrics, wilson_interval
+from leukoflow.stats.bootstrap import interval, resample_metrics, wilson_interval
 from leukoflow.stats.samples import UNSEEN, Sample, sample_of
 
 LEARNT = ("train", "validation")
@@ -65,18 +64,24 @@ def collapsed(sample: Sample, places: Sequence[int], classes: int) -> Sample:
 def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.DataFrame:
     """Tidy scores of a sample: target to resampling of `SCORE_COLUMNS`.
 
-    Each metric has a row for each resampling ("images", "groups") with the same value and its own interval; accuracy
+    Each metric has a row for each resampling ("images", "groups" and, if the settings ask for it, "stratified": images
+    drawn within their classes) with the same value and its own interval; accuracy
     and recall, being proportions, also have one with Wilson's interval ("wilson"), which does not close at 1.
     The counts "images" (by class too), "unlabelled" and "removed" have rows without an interval.
     """
     number = len(sample.y)
     sets = metrics.design(sample.y, sample.probabilities)
-    values = metrics.evaluate(sets, np.ones((number, 1)))[:, 0]
     labels = metrics.names(tuple(classes))
     rows: list[tuple] = []
-    for resampling, units in (("images", np.arange(number)), ("groups", sample.group_numbers)):
-        drawn = resample_metrics(sets, units, settings.resamples, settings.seed)
-        low, high = interval(settings, drawn, values, partial(_left_out, sets, units))
+    drawn_by: dict[str, tuple[np.ndarray, np.ndarray | None]] = {
+        "images": (np.arange(number), None),
+        "groups": (sample.group_numbers, None),
+    }
+    if settings.stratified:
+        drawn_by["stratified"] = (np.arange(number), sample.y)
+    for resampling, (units, strata) in drawn_by.items():
+        columns = resample_metrics(sets, units, settings, strata)
+        values, (low, high) = columns[:, 0], interval(settings, columns)
         undefined = np.isnan(values)
         low[undefined] = high[undefined] = np.nan
         rows += [
@@ -95,10 +100,6 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
     for position, (column, value) in enumerate(facts.items()):
         table.insert(position, column, value)
     return table
-
-
-def _left_out(sets: metrics.Design, units: np.ndarray) -> list[np.ndarray]:
-    return [jackknife(sets, units)]
 
 
 def _proportions(sample: Sample, classes: Sequence[str], confidence: float) -> list[tuple]:

@@ -69,8 +69,9 @@ def intervals(
         return np.concatenate([rows, rows[first] - rows[second]])
 
     values = extended(shares(strata))
-    drawn = extended(resampled(strata, settings.resamples, settings.seed))
-    low, high = interval(settings, drawn, values, lambda: [extended(each) for each in left_out(strata)])
+    columns = [values[:, None], extended(resampled(strata, settings.resamples, settings.seed))]
+    without = [extended(each) for each in left_out(strata)] if settings.interval == "bca" else []
+    low, high = interval(settings, np.concatenate([*columns, *without], axis=1), [each.shape[1] for each in without])
     closed = ~(high - low > 1e-9)  # less is rounding
     low[closed] = high[closed] = np.nan
     return values, low, high

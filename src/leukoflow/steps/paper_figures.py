@@ -118,7 +118,7 @@ def _points(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.Dat
         (name, number.label or number.metric): number.value
         for number in shown.paper.numbers
         for name in models
-        if number.task == first.task and number.target is None and bool(number.label) == by_class
+        if number.task == first.task and number.of_test_images and bool(number.label) == by_class
         and (study.models[name].architecture, study.models[name].options) == (number.architecture, number.options)
         and (not number.label or number.metric == "f1")
     }  # fmt: skip

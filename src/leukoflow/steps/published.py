@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--of", nargs="+", type=parse_run, required=True, help="names of all runs")
     text = "every split, COHORT.TASK.PROTOCOL.parquet"
     arguments.add_argument("--splits", nargs="+", type=Path, required=True, help=text)
-    text = "tables calibration and discrimination, where there are any (CSV)"
+    text = "further tables of ours that printed numbers may stand in, if there are any (CSV)"
     arguments.add_argument("--more", nargs="*", type=Path, default=[], help=text)
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write (CSV)")
     args = arguments.parse_args(argv)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial import distance
+from scipy.stats import bootstrap, rankdata
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
@@ -122,3 +123,25 @@ def test_a_share_has_limits_of_its_groups() -> None:
     assert alone[1] < alone[0] < alone[2] and joined[2] - joined[1] > 3 * (alone[2] - alone[1])
     assert share(np.ones(400, bool), np.arange(400) // 20, asked)[1] < 0.9  # Wilson's, of twenty
     assert np.isnan(share(np.zeros(0, bool), np.zeros(0), asked)).all()
+
+
+def test_bca_limits_of_a_detection_are_scipys_for_two_samples() -> None:
+    """The share refused is of one sample, the area of two that are drawn apart."""
+    table, asked = scored(0.8, False), Evaluation(resamples=5000, interval="bca")
+    test, novel = (table.loc[table["role"] == role, "value"].to_numpy() for role in ("test", "external"))
+    row = detection(RUN, table, {"mahalanobis": 1.0}, asked).set_index("kind").loc["away"]
+
+    def area(test: np.ndarray, novel: np.ndarray, axis: int = -1) -> np.ndarray:
+        pooled = np.concatenate([test, novel], axis=-1)
+        ranks = rankdata(pooled, axis=-1)[..., test.shape[-1] :].sum(-1)
+        size = novel.shape[-1]
+        return (ranks - size * (size + 1) / 2) / (size * test.shape[-1])
+
+    random = np.random.default_rng(5)
+    for name, samples, statistic in (
+        ("auroc", (test, novel), area),
+        ("refused", ((novel > 1.0) * 1.0,), np.mean),
+    ):
+        expected = bootstrap(samples, statistic, n_resamples=5000, method="BCa", batch=500, rng=random)
+        limits = expected.confidence_interval
+        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(tuple(limits), abs=0.004)

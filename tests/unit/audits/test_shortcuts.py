@@ -101,7 +101,8 @@ def test_a_share_above_the_models_own_counts_as_all_of_it():
 
 
 def test_where_the_model_has_nothing_above_chance_there_is_no_share():
-    found = explained("focus", np.array([0.2, 0.5]), np.full((2, 50), 0.2), 0.25, 0.95)
+    columns = np.column_stack([[0.2, 0.5], np.full((2, 100), 0.2)])
+    found = explained("focus", columns, 0.25, Evaluation(resamples=100))
     assert np.isnan(found.share).all()
 
 

@@ -53,6 +53,7 @@ def test_mistakes_name_file_and_key(tmp_path: Path, changes: dict, said: str) ->
         ({"low": 0.9}, "an interval has two limits"),
         ({"low": 0.1, "high": 0.2}, "lies outside its interval"),
         ({"dataset": "taleqan"}, "is not in section datasets"),
+        ({"perturbation": "brightness"}, "a kind and a level"),
     ],
 )
 def test_numbers_must_be_able_to_be(tmp_path: Path, changes: dict, said: str) -> None:
@@ -77,7 +78,7 @@ def test_the_study_of_the_papers_repeats_them_exactly() -> None:
             told |= {(model.architecture, str(model.options), task) for task in known}
     for paper in papers().values():
         for number in paper.numbers:
-            if number.metric in METRICS and number.architecture and number.target is None and not number.label:
+            if number.metric in METRICS and number.architecture and number.of_test_images and not number.label:
                 assert (number.architecture, str(number.options), number.task) in told, (paper.paper, number.key)
 
 
@@ -113,3 +114,32 @@ def test_a_paper_finds_its_numbers() -> None:
     assert isinstance(papers()["neurallnet"], Paper) and papers()["neurallnet"].number("no_se").value == 0.6687
     assert headlines("neurallnet", {}) == {"subtype": {"accuracy": 0.9816}}
     assert headlines("neurallnet", {"hidden": 0}) == {}
+
+
+def test_numbers_of_a_series_have_all_else_from_the_number_that_is_alike(tmp_path: Path) -> None:
+    f1 = {"metric": "f1", "what": "F1", "where": "Table 9", "digits": 2, "share": 0.25}
+    path = changed(tmp_path / "one.yaml", series=[f1 | {"values": {"accuracy": {"Pre": 0.5, "Pro": 0.25}}}])
+    paper = read_paper(path)
+    found, alike = paper.number("accuracy_f1_pre_25"), paper.number("accuracy")
+    assert (found.value, found.label, found.share, found.where) == (0.5, "Pre", 0.25, "Table 9")
+    assert found.what == "F1, Pre, four classes" and not found.of_test_images
+    assert (found.architecture, found.options, found.protocol) == (alike.architecture, alike.options, alike.protocol)
+    with pytest.raises(LeukoFlowError, match="'acuracy' is no published number; did you mean 'accuracy'"):
+        read_paper(changed(tmp_path / "two.yaml", series=[f1 | {"values": {"acuracy": 0.5}}]))
+    with pytest.raises(LeukoFlowError, match="a percentage is written as a share"):
+        read_paper(changed(tmp_path / "three.yaml", series=[f1 | {"values": {"accuracy": 50}}]))
+
+
+def test_the_classification_reports_of_a_paper_fit_its_accuracies() -> None:
+    """Mean recall weighted by the printed supports is the accuracy of Table 4, and F1 follows from both, as rounded."""
+    paper, supports = papers()["cnn_vit"], papers()["cnn_vit"].conditions.tests["cell8"].counts
+    for model in ("inception", "resnet", "efficientnet", "custom"):
+        by = {
+            metric: {name: paper.number(f"{model}_{metric}_{name}").value for name in supports}
+            for metric in ("precision", "recall", "f1")
+        }
+        recall = sum(by["recall"][name] * count for name, count in supports.items()) / sum(supports.values())
+        assert recall == pytest.approx(paper.number(model).value, abs=0.005)
+        for name in supports:
+            f1 = 2 * by["precision"][name] * by["recall"][name] / (by["precision"][name] + by["recall"][name])
+            assert by["f1"][name] == pytest.approx(f1, abs=0.0101), (model, name)

@@ -4,6 +4,7 @@ from fake_study import finished_study
 
 from leukoflow.report.efficiency import efficiency_section, verdicts
 
+TABLES = ("efficiency", "energy", "speed", "accuracy_and_cost")
 PUBLISHED = {"subtype": {"accuracy": 0.98, "latency_ms": 454.67, "bytes": 1_350_000}}
 
 
@@ -13,7 +14,7 @@ def fake(tmp_path_factory):
 
 
 def test_section_names_the_device_and_shows_published_costs_apart(fake):
-    tables = {name: pd.read_csv(fake.root / f"tables/{name}.csv") for name in ("efficiency", "energy", "speed")}
+    tables = {name: pd.read_csv(fake.root / f"tables/{name}.csv") for name in TABLES}
     study = fake.study
     section = efficiency_section(study, tables, [])
     assert "one thread of the processor" in section.where and "1.5 processes" in section.where
@@ -23,6 +24,11 @@ def test_section_names_the_device_and_shows_published_costs_apart(fake):
     cells = [[cell.text for cell in row.cells] for row in shown.rows if row.cells[0].text == "neurallnet"]
     assert cells[0] == ["neurallnet", "subtype", "plain", "Latency", "455\xa0ms", "11.0\xa0ms"]
     assert [cell[4] for cell in cells] == ["455\xa0ms", "1.35\xa0MB"]
+    accuracy = pd.read_csv(fake.root / "tables/leaderboard.csv").set_index(["protocol", "model"])["accuracy"]
+    row = next(
+        row for row in section.accuracy.rows if (row.cells[3].text, row.cells[0].text) == ("image", "neurallnet")
+    )
+    assert row.cells[4].key == accuracy["image", "neurallnet"] and row.cells[9].text == "11.0\xa0ms"
     first = section.grids[0]
     assert first.rows[0].baseline and "\N{EM DASH}" in {cell.text for cell in first.rows[0].cells}
 
@@ -36,7 +42,7 @@ def test_verdicts_say_more_or_less(fake):
 
 
 def test_classifiers_of_features_stand_apart_from_what_an_answer_costs(fake):
-    tables = {name: pd.read_csv(fake.root / f"tables/{name}.csv") for name in ("efficiency", "energy", "speed")}
+    tables = {name: pd.read_csv(fake.root / f"tables/{name}.csv") for name in TABLES}
     row = tables["efficiency"][tables["efficiency"]["model"] == "neurallnet"].iloc[0].to_dict()
     alone = {"classifier_inputs": 200, "classifier_parameters": 9_476, "classifier_bytes": 40_000}
     alone |= {"classifier_macs": 100_000, "classifier_latency_p50_ms": 0.55, "reads": "features"}

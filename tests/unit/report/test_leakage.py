@@ -58,7 +58,8 @@ def test_the_section_has_a_table_for_each_question(fake, leakage):
 
 def test_tests_against_the_reference_stand_in_one_table(fake):
     table = pd.read_csv(fake.root / "tables/statistics.csv")
-    [tested] = statistics_section(fake.study, {"statistics": table}, [])
+    intervals = pd.read_csv(fake.root / "tables/intervals.csv")
+    [tested] = statistics_section(fake.study, {"statistics": table, "intervals": intervals}, [])
     rows = text_of(tested.pairs)
     assert [row[:2] for row in rows] == [
         ["colour_histogram", "image"], ["resnet50_hmscam", "image"], ["colour_histogram", "acquisition"],
@@ -67,4 +68,10 @@ def test_tests_against_the_reference_stand_in_one_table(fake):
     assert any("Cochran Q, plain view, acquisition split" in line for line in tested.together)
     assert any("smallest p that so many blocks can give is 0.167" in line for line in tested.together)
     assert not tested.tasks
+    shown = [dict(zip(tested.intervals.columns, row, strict=True)) for row in text_of(tested.intervals)]
+    assert len(shown) == 12 and {row["Metric"] for row in shown} == {"accuracy", "macro F1"}
+    of = intervals[(intervals["model"] == "neurallnet") & (intervals["protocol"] == "image")]
+    wilson = of[(of["metric"] == "accuracy") & (of["resampling"] == "wilson")].iloc[0]
+    [row] = [row for row in shown if (row["Model"], row["Split"], row["Metric"]) == ("neurallnet", "image", "accuracy")]
+    assert row["Wilson"] == f"{100 * wilson['low']:.1f}\N{EN DASH}{100 * wilson['high']:.1f}\N{NO-BREAK SPACE}%"
     assert statistics_section(fake.study, {"statistics": table[:0]}, []) is None

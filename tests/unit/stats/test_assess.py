@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import softmax
+from scipy.stats import bootstrap, rankdata
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
@@ -131,3 +132,33 @@ def test_without_validation_images_it_says_so() -> None:
         assess({RUN: [own[own["role"] == "test"]]}, CLASSES, SETTINGS)
     with pytest.raises(LeukoFlowError, match="but 2 classes; predict again"):
         assess({RUN: [own]}, CLASSES[:2], SETTINGS)
+
+
+def test_bca_limits_are_scipys_for_calibration_and_discrimination() -> None:
+    """Each of 240 images its own group, so that scipy can draw the same units."""
+    table = predictions(planted=1.0)
+    table["group"] = table["image_id"]
+    settings = Evaluation(resamples=5000, interval="bca")
+    found = assess({RUN: [table]}, CLASSES, settings)
+    test = table[table["role"] == "test"]
+    y, shares = test["y"].to_numpy(), softmax(np.stack(test["logits"].to_list()).astype(float), axis=1)
+    brier = ((shares - np.eye(3)[y]) ** 2).sum(1)
+
+    def area(positive: np.ndarray, score: np.ndarray, axis: int = -1) -> np.ndarray:
+        ranks, hits = rankdata(score, axis=-1), positive.sum(-1)
+        pairs = hits * (positive.shape[-1] - hits)
+        return ((ranks * positive).sum(-1) - hits * (hits + 1) / 2) / pairs
+
+    areas = found["discrimination"].set_index("class").loc["a"]
+    plain = assess({RUN: [table]}, CLASSES, Evaluation(resamples=5000))["discrimination"].set_index("class").loc["a"]
+    random = np.random.default_rng(3)
+    for row, name, samples, statistic in (
+        (whole(found["calibration"], "none"), "brier", (brier,), np.mean),
+        (areas, "auc", ((y == 0) * 1.0, shares[:, 0]), area),
+    ):
+        expected = bootstrap(
+            samples, statistic, n_resamples=5000, method="BCa", paired=len(samples) > 1, batch=500, rng=random
+        ).confidence_interval
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        assert (low, high) == pytest.approx(tuple(expected), abs=0.06 * (high - low))
+    assert areas["auc_low"] < plain["auc_low"]  # an area near 1 is skewed to lower values

@@ -9,7 +9,6 @@ from leukoflow.stats import bootstrap
 from leukoflow.stats.bootstrap import (
     bca_interval,
     interval,
-    jackknife,
     newcombe_interval,
     percentile_interval,
     resample,
@@ -33,12 +32,49 @@ def test_each_resample_is_what_scoring_the_drawn_images_gives(sets_and_sample, g
     sets, y, shares = sets_and_sample
     units = np.arange(60) // 7 if grouped else np.arange(60)
     number = units.max() + 1
-    found = resample_metrics(sets, units, 25, seed=9)
-    draws = generator(9, "bootstrap", number).integers(0, number, (25, number))
-    for column, drawn in enumerate(draws):
+    found = resample_metrics(sets, units, Evaluation(resamples=100, seed=9))
+    assert found.shape[1] == 101
+    np.testing.assert_allclose(found[:, 0], evaluate(sets, np.ones((60, 1)))[:, 0])
+    draws = generator(9, "bootstrap", number).integers(0, number, (100, number))
+    for column, drawn in enumerate(draws[:25]):
         images = np.concatenate([np.flatnonzero(units == unit) for unit in drawn])
         expected = evaluate(design(y[images], shares[images]), np.ones((len(images), 1)))[:, 0]
-        np.testing.assert_allclose(found[:, column], expected, atol=1e-12)
+        np.testing.assert_allclose(found[:, 1 + column], expected, atol=1e-12)
+
+
+def test_stratified_resamples_keep_the_number_of_images_of_each_class(sets_and_sample):
+    _, y, _ = sets_and_sample
+    counts = resample(lambda counts: counts, 60, 300, 1, strata=y)
+    for k in range(3):
+        assert (counts[y == k].sum(0) == (y == k).sum()).all()
+    assert counts.std(1).min() > 0.5  # and every image is drawn more or less often
+    np.testing.assert_array_equal(resample(lambda counts: counts, 60, 300, 1, chunk=7, strata=y), counts)
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_intervals_are_scipys_for_one_sample_and_for_strata(method):
+    """The share of right answers of one sample, and of two classes of fixed size, against scipy on its own draws."""
+    random = np.random.default_rng(21)
+    right, y = random.random(300) < 0.85, np.repeat([0, 1], [220, 80])
+    right[y == 1] = random.random(80) < 0.6
+    shares = np.where(right, 0.9, 0.1)[:, None] * np.eye(2)[y] + np.where(right, 0.1, 0.9)[:, None] * np.eye(2)[1 - y]
+    settings = Evaluation(resamples=20_000, interval=method)
+    name = {"percentile": "percentile", "bca": "BCa"}[method]
+    rng = np.random.default_rng(22)
+    for strata, samples in ((None, (right,)), (y, (right[y == 0], right[y == 1]))):
+        found = interval(settings, resample_metrics(design(y, shares), np.arange(300), settings, strata))
+
+        def accuracy(*parts, axis=-1):
+            return sum(each.sum(axis) for each in parts) / 300
+
+        expected = stats.bootstrap(
+            samples, accuracy, n_resamples=20_000, method=name, rng=rng, batch=2000
+        ).confidence_interval
+        assert (found[0][0], found[1][0]) == pytest.approx(tuple(expected), abs=0.0035)
+    free, kept = (
+        resample_metrics(design(y, shares), np.arange(300), settings, strata)[0, 1:20_001].std() for strata in (None, y)
+    )
+    assert kept < free  # classes that differ in accuracy and keep their sizes vary less
 
 
 def test_chunks_do_not_change_the_draws():
@@ -50,7 +86,7 @@ def test_chunks_do_not_change_the_draws():
 def test_intervals_of_accuracy_are_those_of_the_binomial_draw(sets_and_sample):
     sets, y, shares = sets_and_sample
     right = np.mean(shares.argmax(1) == y)
-    accuracy = resample_metrics(sets, np.arange(60), 20_000, seed=2)[0]
+    accuracy = resample_metrics(sets, np.arange(60), Evaluation(resamples=20_000, seed=2))[0]
     assert accuracy.mean() == pytest.approx(right, abs=0.002)
     assert accuracy.std() == pytest.approx(np.sqrt(right * (1 - right) / 60), rel=0.02)
 
@@ -60,14 +96,16 @@ def test_groups_of_like_images_widen_the_interval():
     y = np.zeros(600, int)
     sets = design(y, np.stack([right, ~right], 1).astype(float))
     spread = [
-        np.ptp(percentile_interval(resample_metrics(sets, units, 2000, 4)[:1], 0.95))
+        np.ptp(interval(Evaluation(resamples=2000, seed=4), resample_metrics(sets, units, Evaluation(seed=4))[:1]))
         for units in (np.arange(600), np.arange(600) // 20)
     ]
     assert spread[1] > 3 * spread[0]
 
 
 def test_a_single_group_gives_no_interval(sets_and_sample):
-    assert np.isnan(resample_metrics(sets_and_sample[0], np.zeros(60, int), 10, 0)).all()
+    columns = resample_metrics(sets_and_sample[0], np.zeros(60, int), Evaluation(interval="bca"))
+    assert np.isfinite(columns[0, 0]) and np.isnan(columns[:, 1:]).all()
+    assert np.isnan(interval(Evaluation(interval="bca"), columns)).all()
 
 
 def test_undefined_resamples_are_left_out_until_they_are_most():
@@ -112,28 +150,27 @@ def test_bca_of_two_samples_is_scipys():
     assert (limits[0][0], limits[1][0]) == pytest.approx(tuple(found.confidence_interval))
 
 
-def test_the_jackknife_leaves_out_one_unit_at_a_time():
+def test_columns_for_bca_leave_out_one_unit_at_a_time():
     random = np.random.default_rng(7)
     y, units = random.integers(0, 3, 60), np.arange(60) // 4
     probabilities = random.dirichlet(np.ones(3), 60)
-    found = jackknife(design(y, probabilities), units)
+    found = resample_metrics(design(y, probabilities), units, Evaluation(resamples=100, interval="bca"))
+    assert found.shape[1] == 1 + 100 + 15
     for unit in (0, 7, 14):
         kept = units != unit
         alone = evaluate(design(y[kept], probabilities[kept]), np.ones((kept.sum(), 1)))[:, 0]
-        assert found[:, unit] == pytest.approx(alone)
+        assert found[:, 101 + unit] == pytest.approx(alone)
 
 
 def test_many_units_are_left_out_by_parts_with_the_same_acceleration(monkeypatch):
     random = np.random.default_rng(8)
     y = (random.random(1800) < 0.9).astype(int)
-    sets = design(y, np.tile([0.2, 0.8], (1800, 1)))
-    drawn = resample_metrics(sets, np.arange(1800), 2000, 1)
-    value = evaluate(sets, np.ones((1800, 1)))[:, 0]
-    whole = bca_interval(drawn, value, [jackknife(sets, np.arange(1800))], 0.95)
+    sets, settings = design(y, np.tile([0.2, 0.8], (1800, 1))), Evaluation(interval="bca", seed=1)
+    whole = interval(settings, resample_metrics(sets, np.arange(1800), settings))
     monkeypatch.setattr(bootstrap, "MOST_LEFT_OUT", 200)
-    parts = jackknife(sets, np.arange(1800))
-    assert parts.shape[1] == 200
-    assert bca_interval(drawn, value, [parts], 0.95)[0][0] == pytest.approx(whole[0][0], abs=0.002)
+    columns = resample_metrics(sets, np.arange(1800), settings)
+    assert columns.shape[1] == 1 + 2000 + 200
+    assert interval(settings, columns)[0][0] == pytest.approx(whole[0][0], abs=0.002)
 
 
 def test_bca_has_no_limits_where_the_value_lies_beyond_the_resamples():
@@ -145,11 +182,12 @@ def test_bca_has_no_limits_where_the_value_lies_beyond_the_resamples():
 
 def test_the_settings_choose_the_kind_of_interval():
     drawn, value = np.random.default_rng(9).exponential(size=(1, 500)), np.array([0.5])
-    without = [np.random.default_rng(10).exponential(size=(1, 30))]
-    plain = np.ravel(interval(Evaluation(), drawn, value, list))
-    other = np.ravel(interval(Evaluation(interval="bca"), drawn, value, lambda: without))
+    without = np.random.default_rng(10).exponential(size=(1, 30))
+    columns = np.concatenate([value[:, None], drawn, without], axis=1)
+    plain = np.ravel(interval(Evaluation(resamples=500), columns))
+    other = np.ravel(interval(Evaluation(resamples=500, interval="bca"), columns))
     assert plain == pytest.approx(np.ravel(percentile_interval(drawn, 0.95)))
-    assert other == pytest.approx(np.ravel(bca_interval(drawn, value, without, 0.95)))
+    assert other == pytest.approx(np.ravel(bca_interval(drawn, value, [without], 0.95)))
     assert other[0] != pytest.approx(plain[0])
 
 

@@ -9,15 +9,16 @@ from leukoflow.stats.intervals import limits, mean_of, named, resampled_means, u
 def test_resampled_means_are_those_of_whole_groups_drawn_one_by_one():
     random = np.random.default_rng(0)
     values, weights, groups = random.random((30, 2)), random.random(30), random.integers(0, 7, 30)
-    found = resampled_means(values, weights, groups, 40, 5)
-    for column, drawn in enumerate(resample(lambda counts: counts, 7, 40, 5, chunk=11).T):
+    found = resampled_means(values, weights, groups, Evaluation(resamples=100, seed=5))
+    for column, drawn in enumerate(resample(lambda counts: counts, 7, 100, 5, chunk=11).T):
         rows = np.repeat(np.arange(30), drawn[groups].astype(int))
         expected = np.average(values[rows], axis=0, weights=weights[rows])
-        assert found[:, column] == pytest.approx(expected)
+        assert found[:, 1 + column] == pytest.approx(expected)
 
 
 def test_one_group_has_nothing_to_draw_and_images_stand_in():
-    assert np.isnan(resampled_means(np.ones((4, 1)), np.ones(4), np.zeros(4, int), 10, 0)).all()
+    (columns,) = resampled_means(np.ones((4, 1)), np.ones(4), np.zeros(4, int), Evaluation())
+    assert columns[0] == 1 and np.isnan(columns[1:]).all()
     assert units(np.array(["a", "a", "a"], object)).tolist() == [0, 1, 2]
     assert units(np.array(["b", "a", "b"], object)).tolist() == [1, 0, 1]
 
@@ -28,7 +29,8 @@ def test_runs_weigh_alike_whatever_their_size():
 
 
 def test_limits_are_percentiles_under_their_names():
-    value, low, high = limits(0.5, np.linspace(0, 1, 101), 0.9)
+    columns = np.r_[0.5, np.linspace(0, 1, 101)]
+    value, low, high = limits(columns, Evaluation(resamples=101, confidence=0.9))
     assert (value, low, high) == pytest.approx((0.5, 0.05, 0.95))
     assert named("share", (0.5, 0.1, 0.9)) == {"share": 0.5, "share_low": 0.1, "share_high": 0.9}
 
