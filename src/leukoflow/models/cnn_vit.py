@@ -244,8 +244,8 @@ class CNNViT(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Keras's MultiHeadAttention with keys of any width, added, layer norm; a network (four times as wide where `hidden`
-    is 0), added, layer norm, dropout: tokens [B, T, D] to the same shape.
+    """Keras's MultiHeadAttention with keys of any width, added, layer norm; a network (four times as wide as the tokens
+    where `hidden` is 0), added, layer norm, dropout: tokens [B, T, D] to the same shape.
 
     With `pruning` above 0, a block whose attention says little is left out from then on: when the moving average of
     1 - H / log T (H: entropy of a token's attention, mean over images, heads and tokens; 0 where every token is
