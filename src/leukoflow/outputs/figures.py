@@ -321,6 +321,11 @@ FIGURES = (
         _published,
     ),
     FigureSpec(
+        "latency", lambda plan: plan.network_views, "latency.draw_latency", _tables("passes"), "efficiency",
+        "Times of single passes over one image on {0}, {2} view: how many took how long, up to the 99th percentile.",
+        _published, shown=True,
+    ),
+    FigureSpec(
         "feature_count", lambda plan: plan.counted_views, "feature_count.draw_feature_count", _tables("leaderboard"),
         "features",
         "Accuracy on {0}, {2} view, against the number of features, with 95 % intervals; broken lines are "

@@ -279,6 +279,15 @@ TABLES = (
         "A network on one device and batch size: times of passes, images a second, memory.",
     ),
     TableSpec(
+        "passes", "profile", "efficiency", "cost.efficiency.PASS_COLUMNS",
+        "A pass of a network over one image on one device: its time.",
+    ),
+    TableSpec(
+        "pruning", "profile", "efficiency", "cost.efficiency.PRUNING_COLUMNS",
+        "A network whose blocks training may leave out: its cost with all of them, and what leaving some out saves. "
+        "No row for other networks.", shown=True,
+    ),
+    TableSpec(
         "explanations", "explanations", "explanations", "explain.tables.COLUMNS",
         "A score of the heat maps of a run and method, over all, right or wrong answers, with its interval.",
     ),
