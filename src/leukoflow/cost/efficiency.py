@@ -68,7 +68,7 @@ def pruning(measured: Mapping[Run, Measured]) -> pd.DataFrame:
         whole = each.unpruned
         if whole is None:
             continue
-        row = {"blocks": whole.blocks, "pruned": whole.pruned}
+        row: dict[str, float] = {"blocks": whole.blocks, "pruned": whole.pruned}
         row |= {"parameters": whole.parameters, "parameters_saved": whole.parameters_saved}
         macs, latency = sum(layer.macs for layer in each.layers), each.speed[0]["p50_ms"]
         row |= {"macs": whole.macs, "macs_saved": whole.macs - macs}

@@ -28,8 +28,8 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 def measure(
     model: nn.Module, image: Tensor, device: torch.device, settings: Profile, memory: "Memory"
 ) -> Iterator[dict[str, Any]]:
-    """A row of `COLUMNS` for each batch size, on the device where the network is; that of one image has `passes_ms` too,
-    the milliseconds of each pass in their order.
+    """A row of `COLUMNS` for each batch size, on the device where the network is; that of one image has `passes_ms`
+    too, the milliseconds of each pass in their order.
 
     image: one image uint8 [1, H, H, 3], or row of features float32 [1, k]; memory: made before the network was.
     Times are of whole passes, from images in memory to logits in memory, as predicting has them. `peak_memory_mb`

@@ -255,6 +255,26 @@ COLUMNS = {
     "specificity": "share of the other images that are not called, 0 to 1",
     "prevalence": "assumed share of the class, 0 to 1",
     "prevalence.share": "share of the class among these images, 0 to 1",
+    # precision_recall, pairs
+    "precision_recall.class": "class against the rest, or `macro average`, the mean over classes",
+    "precision_recall.measure": "`ap` (average precision); `ap_at_prevalence` (if the class made up that share of the "
+    "images); `precision_at_recall`; `sensitivity_at_false_rate` (on the ROC curve); `interpolation_error` (mean "
+    "distance of precision by straight lines and by isotonic regression); `break_even` (precision and recall where "
+    "they are equal) and `break_even_threshold`; `f1_at_threshold`; `f1_most` (at the best threshold of these images) "
+    "and `f1` (at the best one of the validation images, `f1_threshold`); `f1_range_low`, `f1_range_high` (thresholds "
+    "around the best between which F1 is at least the level); `divergence` (Kullback-Leibler, of the predicted from "
+    "the observed share of the class in bins of the score, nats)",
+    "precision_recall.level": "share of the class, recall, false positive rate, F1 or threshold that the measure is "
+    "for; empty if it has none",
+    "precision_recall.value": "value of the measure, 0 to 1; of `divergence` at least 0",
+    "pairs.class": "first class of the pair",
+    "pairs.other": "second class of the pair",
+    "pairs.images": "images of both classes",
+    "pairs.taken": "images of the first class answered as the second",
+    "pairs.taken_back": "images of the second class answered as the first",
+    "pairs.errors": "both together",
+    "pairs.share_of_pair": "errors as a share of the images of both classes, 0 to 1",
+    "pairs.share_of_errors": "errors as a share of all errors, 0 to 1; empty if there is none",
     "ppv": "positive predictive value: share of the answers for this class that are right, 0 to 1",
     "npv": "negative predictive value: share of the other answers that are right about this class, 0 to 1",
     # shortcuts

@@ -392,6 +392,13 @@ FIGURES = (
         "the middle 90 % of the images, what is accepted shaded.",
     ),
     FigureSpec(
+        "thresholds", lambda plan: plan.main_panels, "precision_recall.draw_thresholds",
+        _parts("assessment", "precision_recall"), "assessment",
+        "F1 of each class against the rest by threshold, and average precision by the share of the class, on {0}, {2} "
+        "view, {3} split, means over folds and seeds. Dotted: F1 of 0.90.",
+        _task,
+    ),
+    FigureSpec(
         "explain", lambda plan: plan.explained, "explanations.draw_explain", _explained, "explanations",
         "Where networks look on {0}, {2} view, {3} split: an image of each class that most of them get right, "
         "then each one's own mistakes, in grey under the heat for the predicted class. White cells are outlined.",

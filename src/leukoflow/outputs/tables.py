@@ -225,6 +225,16 @@ TABLES = (
         "A run on one target if one class made up another share of the images: accuracy and predictive values.",
     ),
     TableSpec(
+        "precision_recall", "assessment", "assessment", "stats.assess.COLUMNS",
+        "A run on one target, for one class against the rest or the mean over classes: a measure of its "
+        "precision-recall curve, of F1 by threshold, or of how far its scores come true.",
+    ),
+    TableSpec(
+        "pairs", "assessment", "assessment", "stats.assess.COLUMNS",
+        "A pair of classes of a run on one target: how often they are taken for each other, as a share of the images "
+        "of both and of all errors.",
+    ),
+    TableSpec(
         "probes", "probes", "shortcuts", "audits.probes.PROBE_COLUMNS",
         "A classifier that sees no shape of a cell, under one split: what it sees, and its accuracy with interval.",
     ),

@@ -10,9 +10,10 @@ from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.stats.precision_recall import HIGH_F1, PREVALENCES, RATES, RECALL
 
 PLACE = ["cohort", "task", "view", "protocol"]
-FIGURES = ("reliability", "reliability_classes", "confidence")
+FIGURES = ("reliability", "reliability_classes", "confidence", "thresholds")
 AFTER = ("temperature", "class temperature", "isotonic")
 
 
@@ -68,7 +69,8 @@ def _panel(place: tuple, tables: Mapping[str, pd.DataFrame], pictures: list[Pict
         for name in ("discrimination", "errors", "operating_points", "prevalence")
     )
     grids = [calibration_grid(test), discrimination_grid(areas, errors)]
-    more = [operating_grid(points), prevalence_grid(mixes)]
+    curve, pairs = (tables[name][tables[name]["role"] == "test"] for name in ("precision_recall", "pairs"))
+    more = [operating_grid(points), prevalence_grid(mixes), precision_recall_grid(curve), pairs_grid(pairs)]
     if len(outside):
         more.insert(0, outside_grid(outside))
     title = f"{cohort}, {task}: {protocol} split, {view} view"
@@ -199,6 +201,58 @@ def prevalence_grid(mixes: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells), is_baseline(first["model"])))
     columns = ["Model", "Class", "Share here", *(f"Right calls at {100 * level:g} %" for level in levels)]
     return grid("Positive predictive value in other mixes of classes.", columns, rows)
+
+
+CURVE = (
+    ("precision_at_recall", RECALL), ("sensitivity_at_false_rate", RATES[0]), ("sensitivity_at_false_rate", RATES[1]),
+    ("ap", None), ("ap_at_prevalence", PREVALENCES[-1]), ("break_even", None), ("f1", None), ("f1_threshold", None),
+    ("f1_most", None), ("f1_range_low", HIGH_F1), ("f1_range_high", HIGH_F1), ("interpolation_error", None),
+    ("divergence", None),
+)  # fmt: skip
+"""Measures of the precision-recall curve that are shown, with their level."""
+
+
+def precision_recall_grid(curve: pd.DataFrame) -> Grid:
+    """What the precision-recall curve of each class says; means over runs."""
+    values = curve.groupby(["model", "class", "measure", curve["level"].fillna(-1)], sort=False)["value"].mean()
+    places = sorted(dict.fromkeys(zip(curve["model"], curve["class"], strict=True)), key=lambda each: each[0])
+    rows = []
+    for model, name in sorted(places, key=lambda place: not is_baseline(place[0])):
+        cells = [Cell(model), Cell(name)]
+        for measure, level in CURVE:
+            value = float(values.get((model, name, measure, -1 if level is None else level), float("nan")))
+            cells.append(number(value, words.NONE if words.missing(value) else words.decimal(value)))
+        rows.append(Row(tuple(cells), is_baseline(model)))
+    columns = ["Model", "Class", f"Precision at recall {RECALL:.2f}"]
+    columns += [f"Sensitivity at a false positive rate of {rate:g}" for rate in RATES]
+    columns += [
+        "AP",
+        f"AP at {100 * PREVALENCES[-1]:g} %",
+        "Break-even",
+        "F1, validation's threshold",
+        "that threshold",
+    ]
+    columns += ["F1, best threshold here", f"F1 of {HIGH_F1:.2f} from", "to", "Interpolation error", "KL, nats"]
+    return grid("Precision and recall, each class against the rest.", columns, rows, "precision_recall")
+
+
+def pairs_grid(pairs: pd.DataFrame) -> Grid:
+    """The three pairs of classes that each model confuses most; sums over runs."""
+    keys = ["model", "class", "other"]
+    sums = pairs.groupby(keys, sort=False)[["images", "taken", "taken_back", "errors"]].sum().reset_index()
+    rows = []
+    for model, part in sums.groupby("model", sort=False):
+        wrong = part["errors"].sum()
+        for row in part.sort_values("errors", ascending=False, kind="stable").head(3).to_dict("records"):
+            of_all = row["errors"] / wrong if wrong else float("nan")
+            cells = [Cell(str(model)), Cell(f"{row['class']} and {row['other']}")]
+            cells += [number(row[name], words.count(row[name])) for name in ("images", "taken", "taken_back")]
+            cells += [number(row["errors"] / row["images"], words.percent(row["errors"] / row["images"], 2))]
+            cells += [number(of_all, words.NONE if words.missing(of_all) else words.percent(of_all, 0))]
+            rows.append(Row(tuple(cells), is_baseline(str(model))))
+    rows.sort(key=lambda row: not row.baseline)
+    columns = ["Model", "Pair", "Images of both", "First taken for second", "Second for first", "Share of both"]
+    return grid("Pairs of classes most often confused.", [*columns, "Share of all errors"], rows, "pairs")
 
 
 OVER, UNDER, FAIR = "too high", "too low", "not clearly off"
