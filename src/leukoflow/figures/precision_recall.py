@@ -9,10 +9,9 @@ from matplotlib.lines import Line2D
 
 from leukoflow.config.tasks import task_of
 from leukoflow.core.inputs import Inputs
+from leukoflow.figures.curves import MACRO
 from leukoflow.figures.reliability import models_of
 from leukoflow.figures.style import INK, MUTED, Drawn, class_colour, empty, legend_columns, wrap
-from leukoflow.stats.curves import MACRO
-from leukoflow.stats.precision_recall import HIGH_F1
 
 COLUMNS = 5
 DRAWN = {"f1_at_threshold": ("Threshold", "F1"), "ap_at_prevalence": ("Share of the class", "Average precision")}
@@ -35,6 +34,7 @@ def thresholds_chart(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Figur
     grid = figure.subplots(2 * bands, columns, squeeze=False)
     for axes in grid.ravel():
         axes.set_visible(False)
+    high = float(means.loc[means["measure"] == "f1_range_low", "level"].iloc[0])
     least = float(means.loc[means["measure"] == "ap_at_prevalence", "value"].min())
     for number, model in enumerate(models):
         band, column = divmod(number, columns)
@@ -47,7 +47,7 @@ def thresholds_chart(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Figur
             axes.set(xlabel=across, ylabel=up if column == 0 else "")
         upper, lower = grid[2 * band : 2 * band + 2, column]
         _chosen(upper, own, classes)
-        upper.axhline(HIGH_F1, color=MUTED, linestyle=":", linewidth=1)
+        upper.axhline(high, color=MUTED, linestyle=":", linewidth=1)
         upper.set(xlim=(0, 1), ylim=(0, 1.02), title=wrap(model, 24))
         lower.set(xlim=(0, 0.52), ylim=(max(0.0, least - 0.05), 1.02))
     handles = [Line2D([], [], color=class_colour(index), label=wrap(name, 24)) for index, name in enumerate(classes)]

@@ -10,7 +10,6 @@ from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
-from leukoflow.stats.precision_recall import HIGH_F1, PREVALENCES, RATES, RECALL
 
 PLACE = ["cohort", "task", "view", "protocol"]
 FIGURES = ("reliability", "reliability_classes", "confidence", "thresholds")
@@ -203,37 +202,47 @@ def prevalence_grid(mixes: pd.DataFrame) -> Grid:
     return grid("Positive predictive value in other mixes of classes.", columns, rows)
 
 
-CURVE = (
-    ("precision_at_recall", RECALL), ("sensitivity_at_false_rate", RATES[0]), ("sensitivity_at_false_rate", RATES[1]),
-    ("ap", None), ("ap_at_prevalence", PREVALENCES[-1]), ("break_even", None), ("f1", None), ("f1_threshold", None),
-    ("f1_most", None), ("f1_range_low", HIGH_F1), ("f1_range_high", HIGH_F1), ("interpolation_error", None),
-    ("divergence", None),
-)  # fmt: skip
-"""Measures of the precision-recall curve that are shown, with their level."""
+CURVE = {
+    "precision_at_recall": "Precision at recall {:g}",
+    "sensitivity_at_false_rate": "Sensitivity at a false positive rate of {:g}",
+    "ap": "AP",
+    "ap_at_prevalence": "AP at a share of {:g}",
+    "break_even": "Break-even",
+    "f1": "F1, validation's threshold",
+    "f1_threshold": "that threshold",
+    "f1_most": "F1, best threshold here",
+    "f1_range_low": "F1 of {:g} from",
+    "f1_range_high": "F1 of {:g} to",
+    "interpolation_error": "Interpolation error",
+    "divergence": "KL, nats",
+}
+"""Measures of the precision-recall curve that are shown, with their titles."""
 
 
 def precision_recall_grid(curve: pd.DataFrame) -> Grid:
-    """What the precision-recall curve of each class says; means over runs."""
-    values = curve.groupby(["model", "class", "measure", curve["level"].fillna(-1)], sort=False)["value"].mean()
-    places = sorted(dict.fromkeys(zip(curve["model"], curve["class"], strict=True)), key=lambda each: each[0])
+    """What the precision-recall curve of each class says; means over runs. Of shares of a class the least is shown."""
+    known = curve.assign(level=curve["level"].fillna(-1))
+    known = known[(known["measure"] != "ap_at_prevalence") | (known["level"] == _least_share(known))]
+    values = known.groupby(["model", "class", "measure", "level"], sort=False)["value"].mean()
+    levels = [
+        (measure, float(level), title.format(level))
+        for measure, title in CURVE.items()
+        for level in sorted(set(known.loc[known["measure"] == measure, "level"]))
+    ]
+    places = dict.fromkeys(zip(known["model"], known["class"], strict=True))
     rows = []
     for model, name in sorted(places, key=lambda place: not is_baseline(place[0])):
         cells = [Cell(model), Cell(name)]
-        for measure, level in CURVE:
-            value = float(values.get((model, name, measure, -1 if level is None else level), float("nan")))
+        for measure, level, _ in levels:
+            value = float(values.get((model, name, measure, level), float("nan")))
             cells.append(number(value, words.NONE if words.missing(value) else words.decimal(value)))
         rows.append(Row(tuple(cells), is_baseline(model)))
-    columns = ["Model", "Class", f"Precision at recall {RECALL:.2f}"]
-    columns += [f"Sensitivity at a false positive rate of {rate:g}" for rate in RATES]
-    columns += [
-        "AP",
-        f"AP at {100 * PREVALENCES[-1]:g} %",
-        "Break-even",
-        "F1, validation's threshold",
-        "that threshold",
-    ]
-    columns += ["F1, best threshold here", f"F1 of {HIGH_F1:.2f} from", "to", "Interpolation error", "KL, nats"]
+    columns = ["Model", "Class", *(title for *_, title in levels)]
     return grid("Precision and recall, each class against the rest.", columns, rows, "precision_recall")
+
+
+def _least_share(curve: pd.DataFrame) -> float:
+    return float(curve.loc[curve["measure"] == "ap_at_prevalence", "level"].min())
 
 
 def pairs_grid(pairs: pd.DataFrame) -> Grid:

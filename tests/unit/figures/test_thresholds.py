@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from leukoflow.figures.curves import MACRO
 from leukoflow.figures.precision_recall import thresholds_chart
-from leukoflow.stats.curves import MACRO
 
 
 def rows(model: str, seed: int, shift: float) -> list[dict]:
@@ -12,6 +12,7 @@ def rows(model: str, seed: int, shift: float) -> list[dict]:
     for place, name in enumerate(["a", "b", MACRO]):
         values = [("f1_at_threshold", 0.3, 0.5), ("f1_at_threshold", 0.6, 0.9), ("ap_at_prevalence", 0.05, 0.4)]
         values += [("ap_at_prevalence", 0.5, 0.8), ("f1_threshold", None, 0.55), ("f1", None, 0.7)]
+        values.append(("f1_range_low", 0.9, 0.5))
         for measure, level, value in values:
             found.append({"model": model, "seed": seed, "class": name, "measure": measure, "level": level,
                           "value": value + shift + 0.01 * place})  # fmt: skip
@@ -24,6 +25,7 @@ def test_lines_are_means_over_runs_and_dots_the_thresholds_of_validation() -> No
     upper, lower = [each for each in figure.axes if each.get_visible()]
     lines = {tuple(line.get_xdata()): line.get_ydata() for line in upper.lines if line.get_linestyle() in ("-", "--")}
     assert list(lines) == [(0.3, 0.6)]
+    assert [line.get_ydata()[0] for line in upper.lines if line.get_linestyle() == ":"] == [0.9]
     drawn = [list(line.get_ydata()) for line in upper.lines if len(line.get_xdata()) == 2 and line.get_marker() == "."]
     assert drawn[:2] == [pytest.approx([0.55, 0.95]), pytest.approx([0.56, 0.96])]
     dots = [(line.get_xdata()[0], line.get_ydata()[0]) for line in upper.lines if line.get_marker() == "o"]

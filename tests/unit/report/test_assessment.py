@@ -71,7 +71,10 @@ def test_precision_and_recall_are_those_of_the_table(fake, content) -> None:
     table = read(fake.root)["precision_recall"]
     table = table[(table["role"] == "test") & (table["protocol"] == "image")]
     assert len(shown.rows) == 3 * (4 + 1) and shown.rows[0].baseline
-    for title, measure, level in (("AP at 5 %", "ap_at_prevalence", 0.05), ("KL, nats", "divergence", None)):
+    for title, measure, level in (
+        ("AP at a share of 0.05", "ap_at_prevalence", 0.05),
+        ("KL, nats", "divergence", None),
+    ):
         place = shown.columns.index(title)
         for row in shown.rows:
             own = table[(table["model"] == row.cells[0].text) & (table["class"] == row.cells[1].text)]
