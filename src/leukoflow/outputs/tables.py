@@ -118,6 +118,12 @@ TABLES = (
         "stats.leaderboard.leaderboard_table", _scores, _published,
     ),
     TableSpec(
+        "dynamics", "table", "details", "stats.dynamics.COLUMNS",
+        "A network on one cohort, task, view and protocol: how its training went, means over folds and seeds.",
+        "stats.dynamics.dynamics_table", lambda plan: {"histories": plan.run_files(plan.runs, "history.csv")},
+        shown=True,
+    ),
+    TableSpec(
         "external", "table", "external", "stats.leaderboard.EXTERNAL_COLUMNS",
         "A model on another cohort than its own: metrics with intervals, on all labelled images and on those without "
         "a copy among the images that it was trained on. A study without external cohorts has a shorter header and no "
@@ -309,6 +315,12 @@ TABLES = (
     TableSpec(
         "published_checks", "published", "published", "papers.checks.COLUMNS",
         "A check of published numbers by arithmetic alone: what is printed, what follows, and whether both can be.",
+    ),
+    TableSpec(
+        "readings", "table", "published", "papers.readings.COLUMNS",
+        "A reading of the 18.1 million parameters that the paper of ResNet50 + HMSCAM prints: parameters by component, "
+        "their sum, and whether it may have been printed so.",
+        "papers.readings.readings_table", shown=True,
     ),
     TableSpec(
         "paper_figures", "paper_figures", "published", "steps.paper_figures.COLUMNS",
