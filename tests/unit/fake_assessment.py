@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from leukoflow.outputs.tables import tables_of
 from leukoflow.steps import assess, gather_tables
 
-ASSESSMENT_TABLES = ("calibration", "reliability", "discrimination", "errors", "operating_points", "prevalence")
+ASSESSMENT_TABLES = tables_of("assessment")
 
 
 def add_assessment(root: Path, protocols: tuple[str, ...], classes: tuple[str, ...]) -> None:

@@ -26,13 +26,14 @@ def made_up(model: str) -> Measured:
         median = slow * batch**0.5
         times = [median * each for each in (0.9, 0.95, 1, 1.1, 1.3, 0.9)]
         row = ["cpu", 1, batch, 20, *times, 1000 * batch / median, 12.5 * batch, 1.5]
-        rows.append(dict(zip(speed.COLUMNS, row, strict=True)))
+        single = {"passes_ms": [median * each for each in (0.9, 1, 1.3)]} if batch == 1 else {}
+        rows.append(dict(zip(speed.COLUMNS, row, strict=True)) | single)
     layers = [] if is_baseline(model) else LAYERS if model == "neurallnet" else PLAIN
     return Measured(buffers=7, bytes=1_350_000 * slow, layers=layers, speed=rows)
 
 
 def write_profile(root: Path) -> None:
-    """Write tables efficiency, energy, layers and speed of all runs of a made-up study."""
+    """Write tables efficiency, energy, layers, speed, passes and pruning of all runs of a made-up study."""
     files = sorted(root.glob("runs/*/model.json"))
     models = {parse_run(path.parent.name): json.loads(path.read_text()) for path in files}
     measured = {run: made_up(run.model) for run in models}
@@ -42,3 +43,5 @@ def write_profile(root: Path) -> None:
     write_table(root / "tables/energy.csv", efficiency.energies(models, first))
     write_table(root / "tables/layers.csv", efficiency.layers(first))
     write_table(root / "tables/speed.csv", efficiency.speeds(first))
+    write_table(root / "tables/passes.csv", efficiency.passes(first))
+    write_table(root / "tables/pruning.csv", efficiency.pruning(first))

@@ -34,7 +34,27 @@ PRESETS = {
     ),
 }
 """Scalings by name."""
-Preset = Literal["weights", "imagenet", "unit", "symmetric", "bytes", "caffe"]
+_TWICE = InputScaling(
+    mean=tuple(255 * each for each in IMAGENET.mean),  # type: ignore[arg-type]
+    sd=tuple(255 * each for each in IMAGENET.sd),  # type: ignore[arg-type]
+)
+"""[0, 1] given to a network that divides by 255 itself and then standardises."""
+_KERAS = {
+    PRESETS["caffe"]: ("resnet50", "resnet101", "vgg19"),
+    PRESETS["symmetric"]: ("inception_v3", "nasnetalarge"),
+    IMAGENET: ("densenet121", "efficientnet_b0", "efficientnet_b3", "convnext_tiny", "convnext_large"),
+}
+_RESCALE = ("efficientnet", "convnext")
+"""Families that Keras gives 0 to 255, and that rescale and standardise it inside."""
+BY_NETWORK: dict[str, dict[str, InputScaling]] = {
+    "keras": {name: scaling for scaling, names in _KERAS.items() for name in names},
+    "keras_unit": {
+        name: _TWICE if name.startswith(_RESCALE) else PRESETS["unit"] for names in _KERAS.values() for name in names
+    },
+}
+"""Scalings by name and network (timm's name): what the first convolution of Keras's network gets of a picture that its
+own `preprocess_input` has prepared, and of one in [0, 1]."""
+Preset = Literal["weights", "imagenet", "unit", "symmetric", "bytes", "caffe", "keras", "keras_unit"]
 Asked = Annotated[
     Annotated[Preset, Tag(NAMED)] | Annotated[InputScaling, Tag("InputScaling")],
     Discriminator(lambda given: "InputScaling" if isinstance(given, (dict, InputScaling)) else NAMED),

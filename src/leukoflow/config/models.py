@@ -55,7 +55,9 @@ class Model(Section):
     """How pictures are scaled for the trunk. `weights`: as its weights were trained (what the file says, or timm's
     config of these weights; for random ones as `imagenet`). Or one of these: `imagenet` (mean and standard deviation of
     ImageNet), `unit` ([0, 1]), `symmetric` ([-1, 1]), `bytes` (0 to 255), `caffe` (0 to 255, blue first, minus the mean
-    of ImageNet); or a mean and standard deviation."""
+    of ImageNet), `keras` (as Keras prepares pictures for this network: `caffe` for ResNet and VGG, `symmetric` for
+    Inception and NASNet, `imagenet` inside EfficientNet and ConvNeXt, which take 0 to 255), `keras_unit` ([0, 1] given
+    to Keras's network, which EfficientNet and ConvNeXt divide by 255 once more); or a mean and standard deviation."""
     partner: Partner | None = None
     """What the second trunk starts from that option `partner` names; nothing for random weights."""
     self_supervised: SelfSupervised | None = None

@@ -1,5 +1,6 @@
 """How a network is trained; part of each entry of section `models`."""
 
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -54,6 +55,18 @@ class Stain(Section):
     """Largest turn of the hue either way, degrees."""
     grey: float = Field(0.0, ge=0, le=1)
     """Share of the images that lose their colour."""
+
+
+class Stage(Section):
+    """What is trained from an epoch on, of a network that starts from loaded weights."""
+
+    epoch: int = Field(ge=0)
+    """First epoch of the stage; that of the first stage is 0."""
+    train: Literal["head", "last", "all"]
+    """`head`: new layers alone, the trunk stays as it was loaded; `last`: all but the layers that the paper leaves as
+    they were loaded; `all`. Layers that stay keep their batch norms' statistics too."""
+    trunk_rate: float = Field(1.0, gt=0)
+    """Factor on the learning rate of the trunk."""
 
 
 class Augmentation(Section):
@@ -122,6 +135,9 @@ class Training(Section):
     """First epochs in which the layers that the paper freezes stay as they were loaded, batch norms included; then they
     train too. As many as `epochs` for never. Layers that start from random weights are not frozen: `model.json` says
     what was."""
+    stages: tuple[Stage, ...] = ()
+    """Unfreezing in stages, in place of `frozen_epochs`; in order of their epochs. As with that key, layers that start
+    from random weights are never frozen."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Number format, as Lightning names it (`16-mixed` needs a GPU). `auto`: `bf16-mixed` where the GPU, or the CPU
     (AMX or AVX512-BF16), computes in it, else `32-true`."""
@@ -143,3 +159,14 @@ class Training(Section):
     validation accuracy jumps about by tens of points."""
     workers: int = Field(0, ge=0, le=64)
     """Loader processes; the weights do not depend on it."""
+
+    @model_validator(mode="after")
+    def _stages_follow_each_other(self) -> "Training":
+        epochs = [stage.epoch for stage in self.stages]
+        if epochs and self.frozen_epochs:
+            raise ValueError("frozen_epochs and stages say the same; give one of them")
+        if epochs and (epochs[0] != 0 or any(after <= before for before, after in pairwise(epochs))):
+            raise ValueError(f"stages: their epochs must rise from 0, not {', '.join(map(str, epochs))}")
+        if epochs and epochs[-1] >= self.epochs:
+            raise ValueError(f"stages: the last one begins at epoch {epochs[-1]} of {self.epochs} (counted from 0)")
+        return self

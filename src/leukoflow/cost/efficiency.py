@@ -1,4 +1,5 @@
-"""Tables of what each model costs: `efficiency` by model, `energy` by run, `layers` and `speed` by network."""
+"""Tables of what each model costs: `efficiency` by model, `energy` by run, `layers`, `speed`, `passes` and `pruning` by
+network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,6 +18,11 @@ NETWORK = ["task", "view", "model"]
 TEXT = ("architecture", "size", "weights", "recipe", "reads", "training_device", "precision")
 LAYER_COLUMNS = [*NETWORK, "layer", "kind", "given", "steps", "parameters", "macs", "share"]
 SPEED_COLUMNS = [*NETWORK, *speed.COLUMNS]
+PASS_COLUMNS = [*NETWORK, "device", "number", "ms"]
+PRUNING_COLUMNS = [
+    *NETWORK, "blocks", "pruned", "parameters", "parameters_saved", "macs", "macs_saved", "latency_p50_ms",
+    "latency_saved_ms",
+]  # fmt: skip
 ENERGY_COLUMNS = [*RUN_COLUMNS, "spiking", *energy.COLUMNS]
 COLUMNS = [
     *CELL, "runs", *TEXT, "input_size", "parameters", "trainable", "buffers", "bytes", "macs", "latency_p50_ms",
@@ -41,6 +47,34 @@ def speeds(measured: Mapping[Run, Measured]) -> pd.DataFrame:
     """`SPEED_COLUMNS`: times of passes in milliseconds, images a second and peak memory, by device and batch size."""
     rows = [_network(run) | row for run, each in measured.items() for row in each.speed]
     return pd.DataFrame(rows, columns=SPEED_COLUMNS)
+
+
+def passes(measured: Mapping[Run, Measured]) -> pd.DataFrame:
+    """`PASS_COLUMNS`: every measured pass of one image, in order."""
+    rows = [
+        _network(run) | {"device": row["device"], "number": number, "ms": ms}
+        for run, each in measured.items()
+        for row in each.speed
+        for number, ms in enumerate(row.get("passes_ms", ()))
+    ]
+    return pd.DataFrame(rows, columns=PASS_COLUMNS)
+
+
+def pruning(measured: Mapping[Run, Measured]) -> pd.DataFrame:
+    """`PRUNING_COLUMNS`: what a network whose blocks may be left out costs with all of them, and what leaving out those
+    that training has pruned saves. No row for other networks."""
+    rows = []
+    for run, each in measured.items():
+        whole = each.unpruned
+        if whole is None:
+            continue
+        row: dict[str, float] = {"blocks": whole.blocks, "pruned": whole.pruned}
+        row |= {"parameters": whole.parameters, "parameters_saved": whole.parameters_saved}
+        macs, latency = sum(layer.macs for layer in each.layers), each.speed[0]["p50_ms"]
+        row |= {"macs": whole.macs, "macs_saved": whole.macs - macs}
+        row |= {"latency_p50_ms": whole.latency_p50_ms, "latency_saved_ms": whole.latency_p50_ms - latency}
+        rows.append(_network(run) | row)
+    return pd.DataFrame(rows, columns=PRUNING_COLUMNS)
 
 
 def energies(models: Mapping[Run, Mapping[str, Any]], measured: Mapping[Run, Measured]) -> pd.DataFrame:

@@ -40,6 +40,8 @@ class Measured:
     """Side of the pictures that this way starts from, pixels."""
     classifier: "Classifier | None" = None
     """The classifier alone, of a model that reads features."""
+    unpruned: "Unpruned | None" = None
+    """The network with all its blocks, where training may leave some out."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,21 @@ class Classifier:
     bytes: int
     macs: int
     latency_p50_ms: float
+
+
+@dataclass(frozen=True)
+class Unpruned:
+    """A network with all its blocks, though training has pruned some."""
+
+    blocks: int
+    pruned: int
+    """Blocks that are left out."""
+    parameters: int
+    parameters_saved: int
+    """Parameters of the blocks that are left out."""
+    macs: int
+    latency_p50_ms: float
+    """On one thread of the processor."""
 
 
 class Whole(Protocol):
@@ -118,6 +135,7 @@ def _measure(folder: Path, description: dict[str, Any], settings: Profile, way: 
         layers = layers_of(whole, inference.to_input(image, cpu), list(description["firing_rates"]))
     if way is not None:
         own = _with_front(own, cast(Whole, whole), way, _alone(model, description, settings, weights))
+    own = replace(own, unpruned=_unpruned(model, inference.to_input(image, cpu), image, settings))
     if torch.cuda.is_available():
         gpu = inference.best_device()
         on_gpu = whole.to(gpu) if way is None else way.build(model.to(gpu), gpu)
@@ -160,6 +178,33 @@ def _alone(model: nn.Module, description: Mapping[str, Any], settings: Profile, 
         parameters=sum(each.numel() for each in model.parameters()),
         bytes=weights.stat().st_size,
         macs=sum(each.macs for each in layers_of(model, row)),
+        latency_p50_ms=speed["p50_ms"],
+    )
+
+
+def _unpruned(model: nn.Module, x: Tensor, image: Tensor, settings: Profile) -> Unpruned | None:
+    """The network measured with the blocks that it leaves out; None for one that leaves out none, whatever it learns.
+
+    x: the image as the network takes it.
+    """
+    blocks = [each for each in model.modules() if getattr(each, "pruning", 0)]
+    if not blocks:
+        return None
+    left_out = [each for each in blocks if each.pruned()]  # type: ignore[operator]
+    limits = [each.pruning for each in blocks]
+    for each in blocks:
+        each.pruning = 0.0  # type: ignore[assignment]
+    single = settings.model_copy(update={"batches": (1,)})
+    (speed,) = measure(model, image, torch.device("cpu"), single, ProcessMemory())
+    macs = sum(each.macs for each in layers_of(model, x))
+    for each, limit in zip(blocks, limits, strict=True):
+        each.pruning = limit
+    return Unpruned(
+        blocks=len(blocks),
+        pruned=len(left_out),
+        parameters=sum(each.numel() for each in model.parameters()),
+        parameters_saved=sum(each.numel() for block in left_out for each in block.parameters()),
+        macs=macs,
         latency_p50_ms=speed["p50_ms"],
     )
 

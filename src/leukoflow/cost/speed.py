@@ -28,7 +28,8 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 def measure(
     model: nn.Module, image: Tensor, device: torch.device, settings: Profile, memory: "Memory"
 ) -> Iterator[dict[str, Any]]:
-    """A row of `COLUMNS` for each batch size, on the device where the network is.
+    """A row of `COLUMNS` for each batch size, on the device where the network is; that of one image has `passes_ms`
+    too, the milliseconds of each pass in their order.
 
     image: one image uint8 [1, H, H, 3], or row of features float32 [1, k]; memory: made before the network was.
     Times are of whole passes, from images in memory to logits in memory, as predicting has them. `peak_memory_mb`
@@ -48,7 +49,8 @@ def measure(
         rate = 1000 * batch / quantiles[2]
         row = [_name(device), torch.get_num_threads(), batch, len(seconds), *quantiles]
         row += [1000 * float(np.median(processor)), rate, memory.peak() / 1e6]
-        yield dict(zip(COLUMNS, [*row, os.getloadavg()[0]], strict=True))
+        each_pass = {"passes_ms": [1000 * float(each) for each in seconds]} if batch == 1 else {}
+        yield dict(zip(COLUMNS, [*row, os.getloadavg()[0]], strict=True)) | each_pass
 
 
 def _times(answer: Callable[[], Any], batch: int, settings: Profile) -> list[tuple[float, float]]:

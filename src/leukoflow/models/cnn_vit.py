@@ -1,9 +1,10 @@
 """Four hybrids of a convolutional network and transformer blocks: the maps' positions are the tokens.
 
 Alshehri, Shaf, Irfan et al. 2025. The published counts fix the blocks: eight heads, each as wide as the tokens, and a
-network four times as wide, so 40 d^2 + 34 d parameters a block; no projection, no positions, no concatenation. The
-text's other claims (concatenation of both parts, shared parameters, layers pruned by their attention) contradict the
-counts, or name no rule, and are switches here.
+network four times as wide, so 40 d^2 + 34 d parameters a block; no projection, no positions, no concatenation. What
+the text says besides (tokens of 256 values, positions, a network of 256, dropout in attention, a flattened head,
+concatenation of both parts, shared parameters, layers pruned by their attention) contradicts the counts, or names no
+rule, and is a switch here.
 """
 
 import math
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import interpolate, scaled_dot_product_attention
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models.layers.backbones import Standardise, enlarged, slim, trunk
@@ -74,6 +75,8 @@ TIMM = {"resnet50": "resnet50", "efficientnetb3": "efficientnet_b3", "inceptionv
 LEAST_SIDE = {"customcnn": 32, "resnet50": 33, "efficientnetb3": 33, "inceptionv3": 107}
 """Pixels below which a backbone's map has one position only; smaller images are enlarged to it. Over one position,
 attention is a linear map."""
+GRID = {"customcnn": 14, "resnet50": 7, "efficientnetb3": 7, "inceptionv3": 5}
+"""Side of a backbone's map of a picture of 224 pixels: places that positions and a flattened head are for."""
 PATIENCE = 100
 """Batches before a block may be pruned."""
 
@@ -91,26 +94,38 @@ def build(
     pruning: float = 0.0,
     block_dropout: float = 0.2,
     dropout: float = 0.5,
+    projection: int = 0,
+    positions: bool = False,
+    hidden: int = 0,
+    attention_dropout: float = 0.0,
+    flatten: bool = False,
 ) -> "CNNViT":
     """Build the network; see CNNViT. `width` scales the trunk's channels, `key_share` those of each head's keys.
 
     `shared_blocks` uses one block as often as there are blocks; `partner` names a second backbone that shares blocks
-    and the head. Raises LeukoFlowError where its maps are of another width.
+    and the head. `hidden` is the width of the blocks' networks, 0 for four times that of the tokens. The paper's text
+    describes projection 256, positions, hidden 256, attention_dropout 0.2 and flatten. Raises LeukoFlowError where a
+    partner's maps are of another width, or the head is to be flattened and fused.
     """
+    if flatten and fusion:
+        raise LeukoFlowError("models: flatten and fusion are two kinds of head; choose one")
     layers, channels = _layers(backbone, width)
     second, partner_channels = _layers(partner, width) if partner else (None, channels)
     if partner_channels != channels:
         raise LeukoFlowError(
             f"models: {partner} makes {partner_channels} channels and {backbone} {channels}; they cannot share blocks"
         )
+    tokens = Tokens(channels, projection, GRID[backbone] if positions or flatten else 0, positions, flatten)
     made = [
-        TransformerBlock(channels, heads, round(channels * key_share), block_dropout, pruning)
+        TransformerBlock(
+            tokens.width, heads, round(tokens.width * key_share), block_dropout, pruning, hidden, attention_dropout
+        )
         for _ in range(1 if shared_blocks else blocks)
     ]
     least = max(LEAST_SIDE[each] for each in (backbone, partner) if each)
     scalings = [_scaling(backbone, "trunk"), _scaling(partner, "partner")]
     shared = made * (blocks if shared_blocks else 1)
-    return CNNViT(num_classes, scalings, layers, second, shared, fusion, dropout, least)
+    return CNNViT(num_classes, scalings, layers, second, tokens, shared, fusion, dropout, least)
 
 
 def _scaling(backbone: str, part: str) -> Standardise | None:
@@ -138,6 +153,38 @@ def custom_cnn(width: float = 1.0) -> nn.Module:
     return nn.Sequential(*layers)
 
 
+class Tokens(nn.Module):
+    """Maps [B, C, h, w] to tokens [B, h * w, D], and what blocks make of these to one vector.
+
+    Without `projection` D is C. Where there are positions or a flattened head the maps are resized to `grid` x `grid`,
+    which they have already where pictures are of 224 pixels. The vector is the tokens' mean [B, D], or with `flatten`
+    all of them, [B, grid * grid * D].
+    """
+
+    def __init__(self, channels: int, projection: int, grid: int, positions: bool, flatten: bool) -> None:
+        super().__init__()
+        self.channels = channels
+        self.width = projection or channels
+        self.grid = grid
+        self.flatten = flatten
+        self.pooled = self.width * grid**2 if flatten else self.width
+        self.projection = nn.Linear(channels, projection) if projection else None
+        self.positions = nn.Parameter(0.02 * torch.randn(1, grid**2, self.width)) if positions else None
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Tokens."""
+        if self.grid and tuple(maps.shape[2:]) != (self.grid, self.grid):
+            maps = interpolate(maps, size=(self.grid, self.grid), mode="bilinear", align_corners=False)
+        tokens = maps.flatten(2).transpose(1, 2)
+        if self.projection is not None:
+            tokens = self.projection(tokens)
+        return tokens if self.positions is None else tokens + self.positions
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """One vector, [B, pooled]."""
+        return tokens.flatten(1) if self.flatten else tokens.mean(dim=1)
+
+
 class CNNViT(nn.Module):
     """Trunk, transformer blocks over the positions of its maps, their mean, dropout, a linear head.
 
@@ -152,6 +199,7 @@ class CNNViT(nn.Module):
         scalings: "list[Standardise | None]",
         layers: nn.Module,
         partner: nn.Module | None,
+        tokens: Tokens,
         blocks: "list[TransformerBlock]",
         fusion: bool,
         dropout: float,
@@ -161,11 +209,12 @@ class CNNViT(nn.Module):
         self.standardise, self.standardise_partner = scalings
         self.trunk = layers
         self.partner = partner
+        self.tokens = tokens
         self.blocks = nn.ModuleList(blocks)
-        channels = blocks[0].channels
-        self.fusion = nn.LayerNorm(3 * channels) if fusion else None
+        fused = tokens.channels + 2 * tokens.width
+        self.fusion = nn.LayerNorm(fused) if fusion else None
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(3 * channels if fusion else channels, num_classes)
+        self.head = nn.Linear(fused if fusion else tokens.pooled, num_classes)
         self.least_side = least_side
 
     def forward(self, x: Tensor) -> Tensor:
@@ -175,10 +224,10 @@ class CNNViT(nn.Module):
 
     def _logits(self, maps: Tensor) -> Tensor:
         """Maps [B, C, h, w] to logits [B, K]."""
-        tokens = maps.flatten(2).transpose(1, 2)
+        tokens = self.tokens(maps)
         for block in self.blocks:
             tokens = block(tokens)
-        pooled = tokens.mean(dim=1)
+        pooled = self.tokens.pool(tokens)
         if self.fusion is not None:
             weights = (tokens @ pooled[:, :, None] / pooled.shape[1] ** 0.5).softmax(dim=1)
             pooled = self.fusion(torch.cat([maps.mean(dim=(2, 3)), pooled, (weights * tokens).sum(dim=1)], dim=1))
@@ -195,8 +244,8 @@ class CNNViT(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Keras's MultiHeadAttention with keys of any width, added, layer norm; a network four times as wide, added, layer
-    norm, dropout: tokens [B, T, D] to the same shape.
+    """Keras's MultiHeadAttention with keys of any width, added, layer norm; a network (four times as wide as the tokens
+    where `hidden` is 0), added, layer norm, dropout: tokens [B, T, D] to the same shape.
 
     With `pruning` above 0, a block whose attention says little is left out from then on: when the moving average of
     1 - H / log T (H: entropy of a token's attention, mean over images, heads and tokens; 0 where every token is
@@ -206,16 +255,27 @@ class TransformerBlock(nn.Module):
     focus: Tensor
     batches: Tensor
 
-    def __init__(self, channels: int, heads: int, key: int, dropout: float, pruning: float = 0.0) -> None:
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        key: int,
+        dropout: float,
+        pruning: float = 0.0,
+        hidden: int = 0,
+        attention_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.channels = channels
         self.heads = heads
         self.query, self.key, self.value = (nn.Linear(channels, heads * key) for _ in range(3))
         self.out = nn.Linear(heads * key, channels)
         self.attention_norm = nn.LayerNorm(channels, eps=1e-6)
-        self.network = nn.Sequential(nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels))
+        hidden = hidden or 4 * channels
+        self.network = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels))
         self.network_norm = nn.LayerNorm(channels, eps=1e-6)
         self.dropout = nn.Dropout(dropout)
+        self.attention_dropout = attention_dropout
         self.pruning = pruning
         if pruning:
             self.register_buffer("focus", torch.tensor(0.0))
@@ -234,7 +294,8 @@ class TransformerBlock(nn.Module):
         )
         if self.pruning and self.training:
             self._follow(query, key)
-        mixed = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        dropped = self.attention_dropout if self.training else 0.0
+        mixed = scaled_dot_product_attention(query, key, value, dropout_p=dropped).transpose(1, 2).flatten(2)
         tokens = self.attention_norm(tokens + self.out(mixed))
         return self.dropout(self.network_norm(tokens + self.network(tokens)))
 

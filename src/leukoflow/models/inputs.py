@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from leukoflow.config.features import Backbone
-from leukoflow.config.inputs import IMAGENET, OF_WEIGHTS, PRESETS, InputScaling
+from leukoflow.config.inputs import BY_NETWORK, IMAGENET, OF_WEIGHTS, PRESETS, InputScaling
 from leukoflow.config.models import Model, Partner
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models.layers.backbones import Standardise, timm, torchvision
@@ -49,11 +49,20 @@ def find(entry: Entry, network: str, part: str, file: Path | None, key: str) -> 
     """What the input of one part is to be: as the config says, or as its weights were trained.
 
     network: as in `Standardise`. file: the part's weights, None for random ones. key: config key, for the warning. A
-    file that does not say it, and is not known to timm, gets timm's default for the network, with a warning.
+    file that does not say it, and is not known to timm, gets timm's default for the network, with a warning. Raises
+    LeukoFlowError where the config asks for what Keras does, and it has no such network.
     """
     asked = entry.input_scaling
     if isinstance(asked, InputScaling):
         return Found(asked, "config")
+    if asked in BY_NETWORK:
+        of_network = BY_NETWORK[asked]
+        if network not in of_network:
+            raise LeukoFlowError(
+                f"{key}: how Keras scales pictures for {network} is not known here; known: "
+                f"{', '.join(sorted(of_network))}. Name another scaling, or give mean and sd"
+            )
+        return Found(of_network[network], f"config: {asked}")
     if asked != OF_WEIGHTS:
         return Found(PRESETS[asked], f"config: {asked}")
     if file is None:

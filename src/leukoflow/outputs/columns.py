@@ -267,6 +267,51 @@ COLUMNS = {
     "specificity": "share of the other images that are not called, 0 to 1",
     "prevalence": "assumed share of the class, 0 to 1",
     "prevalence.share": "share of the class among these images, 0 to 1",
+    # readings
+    "reading": "what is counted",
+    "nl_width": "inner width of the non-local block as a share of its channels",
+    "reductions": "reductions of the two channel gates",
+    "reduction_dar": "reduction of the recalibrating gate",
+    "trunk": "parameters of ResNet50 that are counted",
+    "msca": "parameters of the channel gates",
+    "non_local": "parameters of the non-local block",
+    "spatial": "parameters of the spatial gate",
+    "dar": "parameters of the recalibrating gate",
+    "head": "parameters of the classifier",
+    "readings.counted": "their sum",
+    "off": "that less 18,100,000",
+    "readings.agrees": "whether it is printed as 18.1 million",
+    # dynamics
+    "dynamics.epochs": "epochs trained",
+    "minutes": "minutes of the training passes",
+    "dynamics.validation_accuracy": "validation accuracy of the epoch that is kept, 0 to 1",
+    "accuracy_per_minute": "that accuracy over the minutes",
+    "dynamics.gap": "mean distance over epochs between accuracy in training and on validation images, 0 to 1",
+    "gap_kept": "training less validation accuracy in the epoch that is kept",
+    "loss_change_sd": "standard deviation of the changes of the validation loss from epoch to epoch, nats",
+    "accuracy_change_sd": "standard deviation of the changes of the validation accuracy from epoch to epoch",
+    "reached": "share of the runs whose validation accuracy reached 0.95",
+    "epochs_to_goal": "epochs until it did, mean over these runs; empty if none did",
+    # precision_recall, pairs
+    "precision_recall.class": "class against the rest, or `macro average`, the mean over classes",
+    "precision_recall.measure": "`ap` (average precision); `ap_at_prevalence` (if the class made up that share of the "
+    "images); `precision_at_recall`; `sensitivity_at_false_rate` (on the ROC curve); `interpolation_error` (mean "
+    "distance of precision by straight lines and by isotonic regression); `break_even` (precision and recall where "
+    "they are equal) and `break_even_threshold`; `f1_at_threshold`; `f1_most` (at the best threshold of these images) "
+    "and `f1` (at the best one of the validation images, `f1_threshold`); `f1_range_low`, `f1_range_high` (thresholds "
+    "around the best between which F1 is at least the level); `divergence` (Kullback-Leibler, of the predicted from "
+    "the observed share of the class in bins of the score, nats)",
+    "precision_recall.level": "share of the class, recall, false positive rate, F1 or threshold that the measure is "
+    "for; empty if it has none",
+    "precision_recall.value": "value of the measure, 0 to 1; of `divergence` at least 0",
+    "pairs.class": "first class of the pair",
+    "pairs.other": "second class of the pair",
+    "pairs.images": "images of both classes",
+    "pairs.taken": "images of the first class answered as the second",
+    "pairs.taken_back": "images of the second class answered as the first",
+    "pairs.errors": "both together",
+    "pairs.share_of_pair": "errors as a share of the images of both classes, 0 to 1",
+    "pairs.share_of_errors": "errors as a share of all errors, 0 to 1; empty if there is none",
     "ppv": "positive predictive value: share of the answers for this class that are right, 0 to 1",
     "npv": "negative predictive value: share of the other answers that are right about this class, 0 to 1",
     # shortcuts
@@ -343,6 +388,16 @@ COLUMNS = {
     "gpu_batch": "that batch size, images",
     "gpu_peak_memory_mb": "most GPU memory that network and pass took for one image, MB (10^6 bytes)",
     "energy_uj": "energy of the arithmetic for one image, µJ",
+    "passes.number": "number of the pass, from 0",
+    "passes.ms": "its time, ms",
+    "pruning.blocks": "transformer blocks that training may leave out",
+    "pruning.pruned": "of these, blocks that it has left out",
+    "pruning.parameters": "parameters of the network with all blocks",
+    "pruning.parameters_saved": "parameters of the blocks that are left out",
+    "pruning.macs": "multiply-accumulate operations for one image with all blocks",
+    "pruning.macs_saved": "operations that leaving them out saves",
+    "pruning.latency_p50_ms": "median time for one image on one processor thread with all blocks, ms",
+    "pruning.latency_saved_ms": "time that leaving them out saves, ms",
     "load": "processes that wanted a core in the last minute while it was measured; about 1 if nothing else ran",
     "best_epoch": "epoch that was kept, from 0",
     "efficiency.seconds": "time of the training, s",

@@ -322,6 +322,11 @@ FIGURES = (
         _published,
     ),
     FigureSpec(
+        "latency", lambda plan: plan.network_views, "latency.draw_latency", _tables("passes"), "efficiency",
+        "Times of single passes over one image on {0}, {2} view: how many took how long, up to the 99th percentile.",
+        _published, shown=True,
+    ),
+    FigureSpec(
         "feature_count", lambda plan: plan.counted_views, "feature_count.draw_feature_count", _tables("leaderboard"),
         "features",
         "Accuracy on {0}, {2} view, against the number of features, with 95 % intervals; broken lines are "
@@ -386,6 +391,13 @@ FIGURES = (
         "gate", lambda plan: plan.trained, "novelty.draw_gate", _gates, "abstention",
         "The gate on image quality of {0}: share refused, with 95 % intervals, and of each measure the median and "
         "the middle 90 % of the images, what is accepted shaded.",
+    ),
+    FigureSpec(
+        "thresholds", lambda plan: plan.main_panels, "precision_recall.draw_thresholds",
+        _parts("assessment", "precision_recall"), "assessment",
+        "F1 of each class against the rest by threshold, and average precision by the share of the class, on {0}, {2} "
+        "view, {3} split, means over folds and seeds. Dotted: F1 of 0.90.",
+        _task,
     ),
     FigureSpec(
         "explain", lambda plan: plan.explained, "explanations.draw_explain", _explained, "explanations",

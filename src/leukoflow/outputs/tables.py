@@ -132,6 +132,12 @@ TABLES = (
         lambda plan: {"confidence": plan.study.evaluation.confidence},
     ),
     TableSpec(
+        "dynamics", "table", "details", "stats.dynamics.COLUMNS",
+        "A network on one cohort, task, view and protocol: how its training went, means over folds and seeds.",
+        "stats.dynamics.dynamics_table", lambda plan: {"histories": plan.run_files(plan.runs, "history.csv")},
+        shown=True,
+    ),
+    TableSpec(
         "external", "table", "external", "stats.leaderboard.EXTERNAL_COLUMNS",
         "A model on another cohort than its own: metrics with intervals, on all labelled images and on those without "
         "a copy among the images that it was trained on. A study without external cohorts has a shorter header and no "
@@ -239,6 +245,16 @@ TABLES = (
         "A run on one target if one class made up another share of the images: accuracy and predictive values.",
     ),
     TableSpec(
+        "precision_recall", "assessment", "assessment", "stats.assess.COLUMNS",
+        "A run on one target, for one class against the rest or the mean over classes: a measure of its "
+        "precision-recall curve, of F1 by threshold, or of how far its scores come true.",
+    ),
+    TableSpec(
+        "pairs", "assessment", "assessment", "stats.assess.COLUMNS",
+        "A pair of classes of a run on one target: how often they are taken for each other, as a share of the images "
+        "of both and of all errors.",
+    ),
+    TableSpec(
         "probes", "probes", "shortcuts", "audits.probes.PROBE_COLUMNS",
         "A classifier that sees no shape of a cell, under one split: what it sees, and its accuracy with interval.",
     ),
@@ -299,6 +315,15 @@ TABLES = (
         "A network on one device and batch size: times of passes, images a second, memory.",
     ),
     TableSpec(
+        "passes", "profile", "efficiency", "cost.efficiency.PASS_COLUMNS",
+        "A pass of a network over one image on one device: its time.",
+    ),
+    TableSpec(
+        "pruning", "profile", "efficiency", "cost.efficiency.PRUNING_COLUMNS",
+        "A network whose blocks training may leave out: its cost with all of them, and what leaving some out saves. "
+        "No row for other networks.", shown=True,
+    ),
+    TableSpec(
         "explanations", "explanations", "explanations", "explain.tables.COLUMNS",
         "A score of the heat maps of a run and method, over all, right or wrong answers, with its interval.",
     ),
@@ -317,6 +342,12 @@ TABLES = (
         "measured in this study.",
         "papers.literature.literature_table",
         lambda plan: {"published_vs_reproduced": [plan.table("published_vs_reproduced")]},
+    ),
+    TableSpec(
+        "readings", "table", "published", "papers.readings.COLUMNS",
+        "A reading of the 18.1 million parameters that the paper of ResNet50 + HMSCAM prints: parameters by component, "
+        "their sum, and whether it may have been printed so.",
+        "papers.readings.readings_table", shown=True,
     ),
     TableSpec(
         "paper_figures", "paper_figures", "published", "steps.paper_figures.COLUMNS",

@@ -12,7 +12,7 @@ from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
 PLACE = ["cohort", "task", "view", "protocol"]
-FIGURES = ("reliability", "reliability_classes", "confidence")
+FIGURES = ("reliability", "reliability_classes", "confidence", "thresholds")
 AFTER = ("temperature", "class temperature", "isotonic")
 
 
@@ -68,7 +68,8 @@ def _panel(place: tuple, tables: Mapping[str, pd.DataFrame], pictures: list[Pict
         for name in ("discrimination", "errors", "operating_points", "prevalence")
     )
     grids = [calibration_grid(test), discrimination_grid(areas, errors)]
-    more = [operating_grid(points), prevalence_grid(mixes)]
+    curve, pairs = (tables[name][tables[name]["role"] == "test"] for name in ("precision_recall", "pairs"))
+    more = [operating_grid(points), prevalence_grid(mixes), precision_recall_grid(curve), pairs_grid(pairs)]
     if len(outside):
         more.insert(0, outside_grid(outside))
     title = f"{cohort}, {task}: {protocol} split, {view} view"
@@ -199,6 +200,68 @@ def prevalence_grid(mixes: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells), is_baseline(first["model"])))
     columns = ["Model", "Class", "Share here", *(f"Right calls at {100 * level:g} %" for level in levels)]
     return grid("Positive predictive value in other mixes of classes.", columns, rows)
+
+
+CURVE = {
+    "precision_at_recall": "Precision at recall {:g}",
+    "sensitivity_at_false_rate": "Sensitivity at a false positive rate of {:g}",
+    "ap": "AP",
+    "ap_at_prevalence": "AP at a share of {:g}",
+    "break_even": "Break-even",
+    "f1": "F1, validation's threshold",
+    "f1_threshold": "that threshold",
+    "f1_most": "F1, best threshold here",
+    "f1_range_low": "F1 of {:g} from",
+    "f1_range_high": "F1 of {:g} to",
+    "interpolation_error": "Interpolation error",
+    "divergence": "KL, nats",
+}
+"""Measures of the precision-recall curve that are shown, with their titles."""
+
+
+def precision_recall_grid(curve: pd.DataFrame) -> Grid:
+    """What the precision-recall curve of each class says; means over runs. Of shares of a class the least is shown."""
+    known = curve.assign(level=curve["level"].fillna(-1))
+    known = known[(known["measure"] != "ap_at_prevalence") | (known["level"] == _least_share(known))]
+    values = known.groupby(["model", "class", "measure", "level"], sort=False)["value"].mean()
+    levels = [
+        (measure, float(level), title.format(level))
+        for measure, title in CURVE.items()
+        for level in sorted(set(known.loc[known["measure"] == measure, "level"]))
+    ]
+    places = dict.fromkeys(zip(known["model"], known["class"], strict=True))
+    rows = []
+    for model, name in sorted(places, key=lambda place: not is_baseline(place[0])):
+        cells = [Cell(model), Cell(name)]
+        for measure, level, _ in levels:
+            value = float(values.get((model, name, measure, level), float("nan")))
+            cells.append(number(value, words.NONE if words.missing(value) else words.decimal(value)))
+        rows.append(Row(tuple(cells), is_baseline(model)))
+    columns = ["Model", "Class", *(title for *_, title in levels)]
+    return grid("Precision and recall, each class against the rest.", columns, rows, "precision_recall")
+
+
+def _least_share(curve: pd.DataFrame) -> float:
+    return float(curve.loc[curve["measure"] == "ap_at_prevalence", "level"].min())
+
+
+def pairs_grid(pairs: pd.DataFrame) -> Grid:
+    """The three pairs of classes that each model confuses most; sums over runs."""
+    keys = ["model", "class", "other"]
+    sums = pairs.groupby(keys, sort=False)[["images", "taken", "taken_back", "errors"]].sum().reset_index()
+    rows = []
+    for model, part in sums.groupby("model", sort=False):
+        wrong = part["errors"].sum()
+        for row in part.sort_values("errors", ascending=False, kind="stable").head(3).to_dict("records"):
+            of_all = row["errors"] / wrong if wrong else float("nan")
+            cells = [Cell(str(model)), Cell(f"{row['class']} and {row['other']}")]
+            cells += [number(row[name], words.count(row[name])) for name in ("images", "taken", "taken_back")]
+            cells += [number(row["errors"] / row["images"], words.percent(row["errors"] / row["images"], 2))]
+            cells += [number(of_all, words.NONE if words.missing(of_all) else words.percent(of_all, 0))]
+            rows.append(Row(tuple(cells), is_baseline(str(model))))
+    rows.sort(key=lambda row: not row.baseline)
+    columns = ["Model", "Pair", "Images of both", "First taken for second", "Second for first", "Share of both"]
+    return grid("Pairs of classes most often confused.", [*columns, "Share of all errors"], rows, "pairs")
 
 
 OVER, UNDER, FAIR = "too high", "too low", "not clearly off"

@@ -18,6 +18,7 @@ from leukoflow.stats.discrimination_tables import (
     answer_rows,
     area_rows,
 )  # fmt: skip
+from leukoflow.stats.precision_recall import PAIRS, PRECISION_RECALL, pair_rows, precision_recall_rows
 from leukoflow.stats.samples import Sample, sample_of, together
 
 MODEL = ["cohort", "task", "view", "protocol", "model"]
@@ -28,6 +29,8 @@ COLUMNS = {
     "errors": ERRORS,
     "operating_points": OPERATING,
     "prevalence": PREVALENCE,
+    "precision_recall": PRECISION_RECALL,
+    "pairs": PAIRS,
     "curves": [*MODEL, "target", "role", *CURVE_COLUMNS],
 }
 """Tables and their columns."""
@@ -55,6 +58,8 @@ def assess_run(
         rows = answer_rows(run, sample, validation, classes, settings)
         for name, part in zip(("errors", "operating_points", "prevalence"), rows, strict=True):
             tables[name].append(part)
+        tables["precision_recall"].append(precision_recall_rows(run, sample, validation, classes, settings))
+        tables["pairs"].append(pair_rows(run, sample, classes))
     return tables, [(sample, calibrators) for sample in kept]
 
 

@@ -2,7 +2,7 @@
 
 Of each model on a view the first run given is measured, networks that are alike once. A model that reads features of
 networks is measured from the picture on: networks, fusion stack, scaling, choice, classifier. Files under --outputs are
-written by their names: efficiency, energy, layers, speed (CSV).
+written by their names: efficiency, energy, layers, speed, passes, pruning (CSV).
 """
 
 import json
@@ -27,7 +27,7 @@ from leukoflow.cost import efficiency
 from leukoflow.cost.profile import Measured, Way, measure_run
 
 log = logging.getLogger(__name__)
-NAMES = ("efficiency", "energy", "layers", "speed")
+NAMES = ("efficiency", "energy", "layers", "speed", "passes", "pruning")
 
 
 class Sources(Section):
@@ -71,6 +71,8 @@ def main(argv: list[str] | None = None) -> None:
         "energy": efficiency.energies(models, measured),
         "layers": efficiency.layers(measured),
         "speed": efficiency.speeds(measured),
+        "passes": efficiency.passes(measured),
+        "pruning": efficiency.pruning(measured),
     }
     for name in NAMES:
         write_table(args.output / f"{name}.csv", made[name])
@@ -121,9 +123,9 @@ def _build(
 
 
 def _network(run: Run, facts: Mapping[str, Any]) -> str:
-    """What networks that are alike have in common; a forest grows on its own images."""
+    """What networks that are alike have in common; a forest grows on its own images, and training prunes blocks."""
     names = ("architecture", "size", "options", "input_size", "fitting")
-    own = run.view if facts["fitting"] == "direct" else ""
+    own = run.view if facts["fitting"] == "direct" else run.name if facts["options"].get("pruning") else ""
     features = (facts.get("features") or {}).get("name", "")
     return json.dumps([*(facts[name] for name in names), len(facts["classes"]), own, features], sort_keys=True)
 

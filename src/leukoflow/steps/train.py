@@ -88,7 +88,7 @@ def main(argv: list[str] | None) -> None:
         "options": options,
         "classes": args.classes,
         "parameters": parameters,
-        "trainable": parameters - _never_trained(result, model_settings, frozen_facts),
+        "trainable": parameters - _never_trained(model, result, model_settings, frozen),
         "frozen": frozen_facts,
         "reads": spec.reads,
         "input_size": data.shape[0],
@@ -119,31 +119,59 @@ def main(argv: list[str] | None) -> None:
 
 def _frozen(
     model: nn.Module, spec: ModelSpec, start: Start, args: Any
-) -> tuple[tuple[str, ...], dict[str, Any] | None]:
-    """Prefixes of the layers that are frozen at first, and what `model.json` says of them; None where no freezing is
-    asked for. Layers of random weights are never frozen: they would keep them."""
-    epochs = args.settings.training.frozen_epochs
-    if not epochs:
-        return (), None
-    sizes = {name: each.numel() for name, each in model.named_parameters()}
-    named = [name for name in sizes if spec.frozen and name.startswith(spec.frozen)]
-    still = [name for name in named if start.loaded and name.startswith(start.loaded)]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, Any] | None]:
+    """Prefixes of the layers that stay by what a stage trains, and what `model.json` says of them; None where no
+    freezing is asked for. Layers of random weights are never frozen: they would keep them.
+
+    Raises LeukoFlowError for stages of an architecture that does not name such layers.
+    """
+    training = args.settings.training
+    if not (training.frozen_epochs or training.stages):
+        return {}, None
+    named = {"head": spec.backbone + spec.partner, "last": spec.frozen}
+    for each in training.stages:
+        if each.train != "all" and not named[each.train]:
+            raise LeukoFlowError(
+                f"models.{args.name}.training.stages: {spec.name} names no layers that stage {each.train!r} could "
+                "leave as they were loaded; train all from the first epoch"
+            )
+    frozen = {
+        train: tuple(each for each in prefixes if start.loaded and each.startswith(start.loaded))
+        for train, prefixes in named.items()
+    }
+    tensors, parameters = _held(model, frozen["last"])
+    facts: dict[str, Any] = {"epochs": training.frozen_epochs, "tensors": tensors, "parameters": parameters}
+    if training.stages:
+        rows = [(each.model_dump(), *_held(model, frozen.get(each.train, ()))) for each in training.stages]
+        facts = {"stages": [{**row, "tensors": count, "parameters": size} for row, count, size in rows]}
+    asked = {each.train for each in training.stages} - {"all"} or {"last"}
+    random = {each: _held(model, named[each])[0] - _held(model, frozen[each])[0] for each in asked}
     note = ""
-    if not named:
+    if not any(named[each] for each in asked):
         note = f"{spec.name} names no layers to freeze"
-    elif len(still) < len(named):
-        note = f"{len(named) - len(still)} tensors that the paper freezes started from random weights and are trained"
+    elif any(random.values()):
+        which = max(random, key=random.__getitem__)
+        whose = "that the paper freezes" if which == "last" else "of the trunk"
+        note = f"{random[which]} tensors {whose} started from random weights and are trained"
     if note:
-        log.warning("models.%s.training.frozen_epochs: %s", args.name, note)
-    facts = {"epochs": epochs, "tensors": len(still), "parameters": sum(sizes[name] for name in still), "note": note}
-    return tuple(each for each in spec.frozen if start.loaded and each.startswith(start.loaded)), facts
+        key = "stages" if training.stages else "frozen_epochs"
+        log.warning("models.%s.training.%s: %s", args.name, key, note)
+    return frozen, {**facts, "note": note}
 
 
-def _never_trained(result: Fitted, settings: Model, frozen: dict[str, Any] | None) -> int:
+def _held(model: nn.Module, prefixes: tuple[str, ...]) -> tuple[int, int]:
+    """Tensors and parameters whose names begin so."""
+    sizes = [each.numel() for name, each in model.named_parameters() if prefixes and name.startswith(prefixes)]
+    return len(sizes), sum(sizes)
+
+
+def _never_trained(model: nn.Module, result: Fitted, settings: Model, frozen: dict[str, tuple[str, ...]]) -> int:
     """Parameters that were frozen in every epoch up to the one whose weights are kept."""
-    if frozen is None or result.best_epoch >= settings.training.frozen_epochs:
-        return 0
-    return int(frozen["parameters"])
+    left = {name: each.numel() for name, each in model.named_parameters()}
+    for epoch in range(result.best_epoch + 1):
+        prefixes = frozen.get(recipe.stage(settings.training, epoch).train, ())
+        left = {name: size for name, size in left.items() if prefixes and name.startswith(prefixes)}
+    return sum(left.values())
 
 
 def _source(args: Any, spec: ModelSpec) -> tuple[Shards | Matrix, dict[str, Any], dict[str, Any]]:
@@ -176,7 +204,12 @@ def _class_shares(split: pd.DataFrame, fold: int, classes: int) -> list[float]:
 
 
 def _fit_by_epochs(
-    model: nn.Module, spec: ModelSpec, start: Start, frozen: tuple[str, ...], roles: dict[str, Examples], args: Any
+    model: nn.Module,
+    spec: ModelSpec,
+    start: Start,
+    frozen: dict[str, tuple[str, ...]],
+    roles: dict[str, Examples],
+    args: Any,
 ) -> Fitted:
     # Imported here because a model that is fitted directly does without it, and it takes seconds.
     from leukoflow.training.loop import fit

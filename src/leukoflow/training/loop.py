@@ -5,8 +5,10 @@ import copy
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -56,11 +58,15 @@ class _Run:
     """As Fabric wraps it."""
     average: nn.Module | None
     """The moving average of the weights, where there is one."""
-    frozen: frozenset[str]
-    """Parameters that the paper freezes."""
+    frozen: Mapping[str, frozenset[str]]
+    """Parameters that stay as they were loaded, by what a stage trains."""
     training: Training
     seed: int
     fabric: Fabric
+
+    def still(self, epoch: int) -> frozenset[str]:
+        """Parameters that an epoch does not train."""
+        return self.frozen.get(recipe.stage(self.training, epoch).train, frozenset())
 
     @property
     def judged(self) -> nn.Module:
@@ -82,12 +88,12 @@ def fit(
     training: Training,
     seed: int,
     state_file: Path,
-    frozen: tuple[str, ...] = (),
+    frozen: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     accelerator: str = "auto",
 ) -> recipe.Fitted:
     """Train until the recipe says stop, going on from `state_file` where it exists.
 
-    backbone, frozen: prefixes of parameter names, as in `ModelSpec`.
+    backbone: prefixes of parameter names, as in `ModelSpec`. frozen: prefixes of what stays, by what a stage trains.
 
     The file is written after every epoch. It must belong to this very run: same code, config, data and seed. With
     several devices this returns in the first process alone; the others end here.
@@ -107,7 +113,8 @@ def fit(
     prepared, compiled = devices.prepare(model, training, lambda: _sample(train, training, fabric.device))
     optimiser = recipe.optimiser(model, backbone, training)
     wrapped, wrapped_optimiser = fabric.setup(prepared, optimiser)
-    still = frozenset(name for name, _ in model.named_parameters() if frozen and name.startswith(frozen))
+    names = [name for name, _ in model.named_parameters()]
+    still = {key: frozenset(name for name in names if name.startswith(prefixes)) for key, prefixes in frozen.items()}
     run = _Run(model, wrapped, wrapped_optimiser, average, still, training, seed, fabric)
     history: tuple[recipe.Epoch, ...] = ()
     best: dict[str, Tensor] = {}
@@ -121,8 +128,9 @@ def fit(
         weights = torch.from_numpy(batches.class_weights(train.y, classes)).float().to(fabric.device)
     while not recipe.finished(training, history):
         factor = recipe.rate_factor(training.schedule, training.epochs, history)
+        trunk_rate = recipe.stage(training, len(history)).trunk_rate
         for group in optimiser.param_groups:
-            group["lr"] = group["base"] * factor
+            group["lr"] = group["base"] * factor * (trunk_rate if group["trunk"] else 1)
         started = time.perf_counter()
         # Dropout draws from the global generator: seeded by epoch, it needs no place in the checkpoint.
         torch.manual_seed(stream_seed(seed, "epoch", len(history)) + fabric.global_rank)
@@ -159,7 +167,7 @@ def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int)
     """One pass; mean loss and accuracy over the images as they were trained on."""
     training = run.training
     run.model.train()
-    _freeze(run, epoch < training.frozen_epochs)
+    _freeze(run, run.still(epoch))
     order = batches.shuffled(train.y, training, run.seed, epoch)
     shares = [devices.share_of(each, run.fabric) for each in order]
     sums = torch.zeros(2, dtype=torch.float64, device=run.fabric.device)
@@ -207,13 +215,14 @@ def _sample(train: Examples, training: Training, device: torch.device) -> Tensor
     return to_input(torch.from_numpy(train.images.gather(rows)), device)
 
 
-def _freeze(run: _Run, frozen: bool) -> None:
-    """Let the layers that the paper freezes learn, or not; frozen batch norms keep their statistics."""
+def _freeze(run: _Run, still: frozenset[str]) -> None:
+    """Keep these parameters as they are, and let the others that are ever frozen learn; frozen batch norms keep their
+    statistics."""
+    ever = frozenset[str]().union(*run.frozen.values())
     for name, parameter in run.network.named_parameters():
-        if name in run.frozen:
-            parameter.requires_grad_(not frozen)
-    if frozen:
-        _hold_norms(run.network, run.frozen)
+        if name in ever:
+            parameter.requires_grad_(name not in still)
+    _hold_norms(run.network, still)
 
 
 def _hold_norms(network: nn.Module, still: frozenset[str]) -> None:
@@ -242,7 +251,7 @@ def _renew_statistics(run: _Run, train: Examples, epoch: int) -> None:
     """Set the running statistics of every batch norm that learns to their plain mean over some training batches, with
     the weights as they now are (Wu and Johnson 2021, arXiv 2105.07576, section 3)."""
     training, model = run.training, run.judged
-    still = run.frozen if epoch < training.frozen_epochs else frozenset()
+    still = run.still(epoch)
     layers = run.saved.named_modules()
     norms = [each for name, each in layers if isinstance(each, _BatchNorm) and f"{name}.weight" not in still]
     if not norms or not training.statistics_batches:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from leukoflow.config.training import Schedule, Training
+from leukoflow.config.training import Schedule, Stage, Training
 
 ADAMW_DECAY = 0.01
 """Weight decay of AdamW where a recipe names none: PyTorch's default, and that of Loshchilov and Hutter's own code."""
@@ -40,6 +40,13 @@ class Fitted:
     chosen_by: str = ""
     precision: str = "32-true"
     compiled: str = "no"
+
+
+def stage(training: Training, epoch: int) -> Stage:
+    """The stage that an epoch (from 0) belongs to; of `frozen_epochs` there are two."""
+    if training.stages:
+        return [each for each in training.stages if each.epoch <= epoch][-1]
+    return Stage(epoch=0, train="last" if epoch < training.frozen_epochs else "all")
 
 
 def rate_factor(schedule: Schedule, epochs: int, history: Sequence[Epoch]) -> float:
@@ -107,13 +114,15 @@ def finished(training: Training, history: Sequence[Epoch]) -> bool:
 
 def optimiser(model: nn.Module, backbone: tuple[str, ...], training: Training) -> torch.optim.Optimizer:
     """The recipe's optimiser with one parameter group for the backbone and one for the rest; `base` in each group is
-    its learning rate before the schedule."""
+    its learning rate before schedule and stages, `trunk` whether it is the backbone's."""
     groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             groups[name.startswith(backbone) if backbone else False].append(parameter)
     rates = {False: training.learning_rate, True: training.backbone_learning_rate or training.learning_rate}
-    listed = [{"params": groups[key], "lr": rates[key], "base": rates[key]} for key in groups if groups[key]]
+    listed = [
+        {"params": groups[key], "lr": rates[key], "base": rates[key], "trunk": key} for key in groups if groups[key]
+    ]
     decay = training.weight_decay
     if decay is None:
         decay = ADAMW_DECAY if training.optimiser == "adamw" else 0.0

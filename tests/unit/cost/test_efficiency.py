@@ -153,7 +153,8 @@ def test_speed_is_that_of_the_clock_not_the_processor() -> None:
     settings = Profile(warm_up=2, runs=10, batches=(4,))
     rows = list(speed.measure(model, image, torch.device("cpu"), settings, speed.ProcessMemory()))
     assert [(row["batch"], row["passes"]) for row in rows] == [(1, 10), (4, 5)] and model.calls == 2 + 10 + 1 + 5
-    assert all(list(row) == speed.COLUMNS for row in rows)
+    assert list(rows[0]) == [*speed.COLUMNS, "passes_ms"] and list(rows[1]) == speed.COLUMNS
+    assert len(rows[0]["passes_ms"]) == 10 and np.median(rows[0]["passes_ms"]) == pytest.approx(rows[0]["p50_ms"])
     for row in rows:
         assert 10 <= row["p5_ms"] <= row["p25_ms"] <= row["p50_ms"] <= row["p75_ms"] <= row["p95_ms"]
         assert row["processor_ms"] < 5
@@ -288,6 +289,10 @@ def test_step_profile(runs, selection, tmp_path, monkeypatch) -> None:
     assert energies[("plain", "neurallnet", 1)] > energies[("plain", "neurallnet", 0)]
     assert spiking["energy_uj"] == pytest.approx(energies["plain", "neurallnet"].mean())
     assert len(made["speed"][made["speed"]["device"] == "cpu"]) == 8
+    passes = made["passes"][made["passes"]["device"] == "cpu"].groupby(["view", "model"])["ms"]
+    medians = table["latency_p50_ms"].dropna()
+    assert passes.size().tolist() == [5] * 4 and len(made["pruning"]) == 0
+    assert passes.median().to_dict() == pytest.approx(medians.to_dict())
     forest = table.loc[("plain", "colour_histogram")]
     assert np.isnan(forest["macs"]) and np.isnan(forest["energy_uj"]) and forest["latency_p50_ms"] > 0
     way, cells = table.loc[("plain", "hybridcn_nas")], table.loc[("plain", "morphology")]
@@ -311,6 +316,30 @@ def test_step_profile(runs, selection, tmp_path, monkeypatch) -> None:
     # What makes features of cells is not measured, and the classifier's cost does not stand for it.
     assert cells[["parameters", "bytes", "macs", "latency_p50_ms", "energy_uj", "input_size"]].isna().all()
     assert cells["classifier_parameters"] == own and cells["classifier_latency_p50_ms"] > 0
+
+
+def test_what_pruning_saves_is_the_block_that_is_left_out(tmp_path) -> None:
+    run = Run("home", "kind", "plain", "image", "pruned", 0, 1)
+    options = {"pruning": 0.5, "blocks": 3}
+    torch.manual_seed(0)
+    network = registry.build("customcnn_vit", 4, "small", **options)
+    for block, focus in zip(network.blocks, (0.9, 0.1, 0.9), strict=True):
+        block.focus.fill_(focus)
+        block.batches.fill_(1000)
+    facts = {"architecture": "customcnn_vit", "size": "small", "options": options, "classes": list("abcd")}
+    facts |= {"model": "pruned", "reads": "images", "input_size": 64, "fitting": "gradient", "firing_rates": {}}
+    (tmp_path / run.name).mkdir()
+    inference.save_tensors(tmp_path / run.name / "weights.safetensors", network.state_dict())
+    settings = Profile(warm_up=1, runs=5, batches=(1,))
+    table = efficiency.pruning({run: profile.measure_run(tmp_path / run.name, facts, settings)})
+    row = table.iloc[0]
+    whole = registry.build("customcnn_vit", 4, "small", blocks=3)
+    assert (row["blocks"], row["pruned"], row["parameters"]) == (3, 1, sum(each.numel() for each in whole.parameters()))
+    assert row["parameters_saved"] == sum(each.numel() for each in whole.blocks[1].parameters())
+    assert row["macs"] == macs_of(whole, torch.zeros(1, 3, 64, 64))
+    two = registry.build("customcnn_vit", 4, "small", blocks=2)
+    assert row["macs"] - row["macs_saved"] == macs_of(two, torch.zeros(1, 3, 64, 64))
+    assert row["latency_p50_ms"] > 0 and abs(row["latency_saved_ms"]) < row["latency_p50_ms"]
 
 
 class Maps(nn.Module):

@@ -112,3 +112,74 @@ def test_shared_blocks_are_one() -> None:
     count = [sum(each.numel() for each in model.parameters()) for model in (whole, shared)]
     assert count[0] - count[1] == block
     assert shared.blocks[0] is shared.blocks[1]
+
+
+TEXT = {"projection": 256, "positions": True, "hidden": 256, "attention_dropout": 0.2, "flatten": True}
+TRUNKS = {"customcnn": 388_416, "resnet50": 23_508_032, "efficientnetb3": 10_696_232, "inceptionv3": 21_785_568}
+
+
+def parameters(name: str, **options: object) -> int:
+    with torch.device("meta"):
+        return sum(each.numel() for each in registry.build(f"{name}_vit", 8, **options).parameters())
+
+
+@pytest.mark.parametrize(
+    ("backbone", "channels", "side", "expected"),
+    [
+        ("customcnn", 256, 14, 5_378_120), ("resnet50", 2048, 7, 28_617_800),
+        ("efficientnetb3", 1536, 7, 15_674_928), ("inceptionv3", 2048, 5, 26_840_040),
+    ],
+)  # fmt: skip
+def test_the_variant_of_the_text_by_hand(backbone: str, channels: int, side: int, expected: int) -> None:
+    wide = 256
+    attention = 3 * (wide * 8 * wide + 8 * wide) + 8 * wide * wide + wide
+    network = wide * 256 + 256 + 256 * wide + wide
+    norms = 2 * 2 * wide
+    head = side * side * wide * 8 + 8
+    by_hand = TRUNKS[backbone] + channels * wide + wide + side * side * wide
+    by_hand += 2 * (attention + network + norms) + head
+    assert parameters(backbone, **TEXT) == by_hand == expected
+
+
+def test_a_network_of_256_alone_is_what_the_printed_count_refutes() -> None:
+    """294,260,104 in Keras's bookkeeping, which counts 26,560 biases and 53,120 statistics of the trunk; the paper
+    prints 359,287,688."""
+    assert parameters("resnet50", hidden=256) + 26_560 + 53_120 == 294_260_104
+    assert parameters("resnet50") + 26_560 + 53_120 == 359_287_688
+
+
+def test_positions_tell_places_apart_and_a_flattened_head_reads_each() -> None:
+    """Blocks and mean alone do not know where a token was: turned by a half, the maps give the same logits."""
+    maps = torch.randn(2, 64, 14, 14)
+    turned = maps.flip(2, 3)
+    for options, same in (({}, True), ({"positions": True}, False), ({"flatten": True}, False)):
+        model = build(projection=32, **options).eval()
+        close = torch.allclose(model._logits(maps), model._logits(turned), atol=1e-5)
+        assert close == same, options
+
+
+def test_attention_dropout_is_for_training() -> None:
+    torch.manual_seed(0)
+    block = TransformerBlock(16, 2, 8, 0.0, attention_dropout=0.5)
+    tokens = torch.randn(2, 9, 16)
+    block.train()
+    assert not torch.equal(block(tokens), block(tokens))
+    block.eval()
+    assert torch.equal(block(tokens), block(tokens))
+
+
+def test_maps_of_other_sizes_are_brought_to_the_places_there_are() -> None:
+    model = build(**{**TEXT, "projection": 32, "hidden": 16}).eval()
+    seen = []
+    hook = model.blocks[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1:]))
+    for side in (64, 224):
+        assert model(torch.rand(1, 3, side, side)).shape == (1, 4)
+    hook.remove()
+    assert seen == [(196, 32), (196, 32)]
+
+
+def test_flattened_or_fused() -> None:
+    with pytest.raises(LeukoFlowError, match="flatten and fusion are two kinds of head; choose one"):
+        build(flatten=True, fusion=True)
+    # The fusion of projected tokens holds maps and tokens of their own widths.
+    assert build(fusion=True, projection=32).fusion.normalized_shape == (64 + 2 * 32,)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from leukoflow.config.features import Backbone, DeepFeatures
-from leukoflow.config.inputs import IMAGENET, OF_WEIGHTS, PRESETS, InputScaling, Preset
+from leukoflow.config.inputs import BY_NETWORK, IMAGENET, OF_WEIGHTS, PRESETS, InputScaling, Preset
 from leukoflow.config.load import load_study
 from leukoflow.config.models import Model
 from leukoflow.core.errors import LeukoFlowError
@@ -130,7 +130,7 @@ def test_an_unknown_origin_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 
 def test_the_config_may_say_it() -> None:
-    assert set(get_args(Preset)) == {OF_WEIGHTS, *PRESETS}
+    assert set(get_args(Preset)) == {OF_WEIGHTS, *PRESETS, *BY_NETWORK}
     x = torch.rand(2, 3, 4, 4)
     red, green, blue = (x * 255).unbind(1)
     expected = {
@@ -160,6 +160,34 @@ def test_the_config_may_say_it() -> None:
         entry = Model(architecture=name, input_scaling="caffe")
         with pytest.raises(LeukoFlowError, match=rf"models.m.input_scaling: .*{name} takes pictures in \[0, 1\]"):
             inputs.set_inputs(build(name), entry, "m", None)
+
+
+@pytest.mark.parametrize("name", ["resnet50_vit", "inceptionv3_vit", "efficientnetb3_vit"])
+def test_what_keras_does_to_pictures_of_the_hybrids(name: str) -> None:
+    x = torch.rand(2, 3, 4, 4)
+    red, green, blue = (x * 255).unbind(1)
+    mean, sd = (torch.tensor(OF_IMAGENET[key])[:, None, None] for key in ("mean", "sd"))
+
+    def rescaling(given: torch.Tensor) -> torch.Tensor:
+        """The first layers of Keras's EfficientNet: Rescaling(1 / 255), Normalization."""
+        return (given / 255 - mean) / sd
+
+    wanted = {
+        "resnet50_vit": (torch.stack([blue - 103.939, green - 116.779, red - 123.68], dim=1), x),
+        "inceptionv3_vit": (x * 255 / 127.5 - 1, x),
+        "efficientnetb3_vit": (rescaling(x * 255), rescaling(x)),
+    }[name]
+    for asked, expected in zip(("keras", "keras_unit"), wanted, strict=True):
+        model = build(name)
+        entry = Model(architecture=name, input_scaling=asked)
+        assert inputs.set_inputs(model, entry, "m", FILE)["trunk"]["source"] == f"config: {asked}"
+        torch.testing.assert_close(model.standardise(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_networks_that_keras_does_not_have_are_named() -> None:
+    entry = Model(architecture="vit_b16", input_scaling="keras")
+    with pytest.raises(LeukoFlowError, match="models.m.input_scaling: how Keras scales .*vit_base_patch16_224.*known"):
+        inputs.set_inputs(build("vit_b16"), entry, "m", None)
 
 
 def saved(model: nn.Module, folder: Path, name: str, facts: dict, options: dict | None = None) -> dict:

@@ -213,6 +213,45 @@ def test_every_subset_of_hmscam_modules_has_its_own_parameters() -> None:
         assert count(model) == RESNET50_TRUNK + 8_196 + sum(sizes[module] for module in modules)
 
 
+@pytest.mark.parametrize(
+    ("options", "attachment"),
+    [
+        # 2,048 channels: gates of 16 and 32 are 526,464 and 264,256, the spatial gate 169, the head 8,196.
+        ({"nl_width": 0.5}, 526_464 + 264_256 + 3 * (2048 * 1024 + 1024) + 1024 * 2048 + 2048 + 169 + 526_464 + 8_196),
+        ({"nl_width": 0.125, "reduction_dar": 32}, 18_128_045 - 14_964_736),
+        ({"reductions": [16, 16]}, 18_110_957 + 526_464 - 264_256),
+        ({"residual": False}, 18_110_957),
+        ({"hidden": 512}, 18_110_957 - 8_196 + 2048 * 512 + 512 + 512 * 4 + 4),
+    ],
+)
+def test_hmscam_in_other_sizes(options: dict, attachment: int) -> None:
+    with torch.device("meta"):
+        model = registry.build("resnet50_hmscam", **options)
+    assert count(model) - count(model.trunk) == attachment
+
+
+def test_without_a_residual_the_modules_alone_are_pooled() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 64, 64)
+    added = small("resnet50_hmscam").eval()
+    torch.manual_seed(0)
+    alone = registry.build("resnet50_hmscam", 4, "small", residual=False).eval()
+    alone.load_state_dict(added.state_dict())
+    with torch.inference_mode():
+        maps = alone.maps(x)
+        torch.testing.assert_close(alone(x), alone.head(alone.attention(maps).mean(dim=(2, 3))))
+        torch.testing.assert_close(added(x), alone.head((maps + alone.attention(maps)).mean(dim=(2, 3))))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"nl_width": 2}, "no nl_width 2"), ({"reductions": [16, 0]}, "cannot reduce 256 channels by 0; give 1 to 256")],
+)
+def test_sizes_of_hmscam_that_cannot_be(options: dict, message: str) -> None:
+    with pytest.raises(LeukoFlowError, match=message):
+        registry.build("resnet50_hmscam", size="small", **options)
+
+
 def test_predict_equals_the_model_and_mixed_precision_stays_close() -> None:
     model = small("resnet50_hmscam")
     images = (striped(6)[0] * 255).byte().permute(0, 2, 3, 1)

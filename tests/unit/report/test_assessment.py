@@ -60,9 +60,39 @@ def test_sentences_count_networks_and_leave_the_baseline_out(fake, content) -> N
 
 def test_other_cohorts_operating_points_and_mixes_are_folded_away(content) -> None:
     captions = [each.caption for each in content.panels[0].more]
-    assert [caption.split(" ")[0] for caption in captions] == ["Calibration", "Operating", "Positive"]
+    firsts = ["Calibration", "Operating", "Positive", "Precision", "Pairs"]
+    assert [caption.split(" ")[0] for caption in captions] == firsts
     points = content.panels[0].more[1]
     assert len(points.rows) == 3 * 4 and "Sensitivity, specificity 0.95 wanted" in points.columns
+
+
+def test_precision_and_recall_are_those_of_the_table(fake, content) -> None:
+    shown = content.panels[0].more[3]
+    table = read(fake.root)["precision_recall"]
+    table = table[(table["role"] == "test") & (table["protocol"] == "image")]
+    assert len(shown.rows) == 3 * (4 + 1) and shown.rows[0].baseline
+    for title, measure, level in (
+        ("AP at a share of 0.05", "ap_at_prevalence", 0.05),
+        ("KL, nats", "divergence", None),
+    ):
+        place = shown.columns.index(title)
+        for row in shown.rows:
+            own = table[(table["model"] == row.cells[0].text) & (table["class"] == row.cells[1].text)]
+            own = own[(own["measure"] == measure) & (own["level"].isna() if level is None else own["level"] == level)]
+            assert row.cells[place].key == pytest.approx(own["value"].mean())
+
+
+def test_pairs_are_the_three_most_confused(fake, content) -> None:
+    shown = content.panels[0].more[4]
+    table = read(fake.root)["pairs"]
+    table = table[(table["role"] == "test") & (table["protocol"] == "image")]
+    for model, part in table.groupby("model"):
+        counts = part.groupby(["class", "other"])["errors"].sum().sort_values(ascending=False)
+        rows = [row for row in shown.rows if row.cells[0].text == model]
+        said = [row.cells[3].key + row.cells[4].key for row in rows]
+        assert said == counts.head(3).tolist()
+        share = rows[0].cells[6].key
+        assert share is None if not counts.sum() else share == pytest.approx(counts.iloc[0] / counts.sum())
 
 
 def test_the_word_follows_the_interval() -> None:

@@ -168,3 +168,44 @@ def test_an_architecture_that_freezes_nothing_says_so(
     assert facts["trainable"] == facts["parameters"] and facts["input"] == {}
     entry["training"]["frozen_epochs"] = 0
     assert trained(view, tmp_path, entry)["frozen"] is None
+
+
+def test_stages_say_what_each_leaves(view: Path, tmp_path: Path) -> None:
+    file = weights_file(entry_of(SMALL), tmp_path / "trunk.safetensors")
+    stages = [{"epoch": 0, "train": "head", "trunk_rate": 0.5}, {"epoch": 1, "train": "last"}]
+    training = {"epochs": 2, "frozen_epochs": 0, "stages": stages, "patience": 3}
+    entry = entry_of(SMALL, weights=str(file), input_scaling="imagenet", training=training)
+    facts = trained(view, tmp_path, entry, file)
+    trunk = [each.numel() for name, each in begun(entry).named_parameters() if name.startswith("trunk.")]
+    listed_ones = listed(entry, "trunk.")
+    assert facts["frozen"] == {
+        "stages": [
+            {"epoch": 0, "train": "head", "trunk_rate": 0.5, "tensors": len(trunk), "parameters": sum(trunk)},
+            {
+                "epoch": 1, "train": "last", "trunk_rate": 1.0, "tensors": len(listed_ones),
+                "parameters": sum(listed_ones.values()),
+            },
+        ],
+        "note": "",
+    }  # fmt: skip
+    never = {0: sum(trunk), 1: sum(listed_ones.values())}[facts["best_epoch"]]
+    assert facts["trainable"] == facts["parameters"] - never
+
+
+def test_stages_of_random_weights_train_all_and_say_so(
+    view: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    training = {"frozen_epochs": 0, "stages": [{"epoch": 0, "train": "head"}]}
+    entry = entry_of(SMALL, training=training)
+    facts = trained(view, tmp_path, entry)
+    count = sum(name.startswith("trunk.") for name, _ in begun(entry).named_parameters())
+    note = f"{count} tensors of the trunk started from random weights and are trained"
+    assert facts["frozen"]["note"] == note and f"models.some.training.stages: {note}" in caplog.text
+    assert facts["trainable"] == facts["parameters"] and unchanged(tmp_path, entry, {}) == set()
+
+
+def test_a_stage_that_an_architecture_does_not_have_is_named(view: Path, tmp_path: Path) -> None:
+    training = {"epochs": 1, "stages": [{"epoch": 0, "train": "last"}]}
+    entry = {"architecture": "neurallnet", "size": "small", "training": training}
+    with pytest.raises(LeukoFlowError, match="models.some.training.stages: neurallnet names no layers that stage 'las"):
+        trained(view, tmp_path, entry)

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from leukoflow.config.models import Model
-from leukoflow.config.training import Schedule, Training
+from leukoflow.config.training import Schedule, Stage, Training
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, write_table
 from leukoflow.images.shards import open_view, write_shard
@@ -172,7 +172,9 @@ def test_frozen_layers_stay_and_are_let_go_later(view: Path, tmp_path: Path) -> 
         model = registry.build("resnet50_hmscam", 2, "small")
         model.load_state_dict(before)
         state = tmp_path / f"{frozen_epochs}-{average}.safetensors"
-        fitted = loop.fit(model, ("trunk.",), *examples(view), 2, training, 1, state, frozen, accelerator="cpu")
+        fitted = loop.fit(
+            model, ("trunk.",), *examples(view), 2, training, 1, state, {"last": frozen}, accelerator="cpu"
+        )
         weights = fitted.weights if average else model.state_dict()
         trunk = {name: value for name, value in weights.items() if name.startswith("trunk.")}
         return {name for name, value in trunk.items() if not torch.equal(value, before[name])}
@@ -182,6 +184,49 @@ def test_frozen_layers_stay_and_are_let_go_later(view: Path, tmp_path: Path) -> 
     assert changed(1) == every
     # What the average saves has them as they were loaded, statistics too.
     assert changed(2, average=0.7) == {name for name in every if not name.startswith(frozen)}
+
+
+STAGES = (Stage(epoch=0, train="head"), Stage(epoch=1, train="last"), Stage(epoch=2, train="all"))
+
+
+def test_layers_are_let_go_in_stages(view: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    before = registry.build("resnet50_hmscam", 2, "small").state_dict()
+    layers = {"head": ("trunk.",), "last": ("trunk.conv1.", "trunk.bn1.", "trunk.layer1.")}
+    every = set(before)
+
+    def changed(epochs: int, resumed: bool = False) -> set[str]:
+        state = tmp_path / f"{epochs}-{resumed}.safetensors"
+        for wanted in range(1, epochs + 1) if resumed else (epochs,):
+            training = RECIPE.model_copy(update={"epochs": wanted, "patience": 9, "stages": STAGES})
+            model = registry.build("resnet50_hmscam", 2, "small")
+            model.load_state_dict(before)
+            loop.fit(model, ("trunk.",), *examples(view), 2, training, 1, state, layers, accelerator="cpu")
+        return {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+
+    for resumed in (False, True):
+        assert changed(1, resumed) == {name for name in every if not name.startswith(layers["head"])}
+        assert changed(2, resumed) == {name for name in every if not name.startswith(layers["last"])}
+    assert changed(3) == every
+
+
+def test_the_trunks_rate_is_times_the_stages_factor(view: Path, tmp_path: Path) -> None:
+    """One step of plain gradient descent is as long as the rate."""
+    train, validation = examples(view)
+    moved = {}
+    for factor in (1.0, 0.25):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 4), torch.nn.Linear(4, 2))
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        training = Training(
+            epochs=1, optimiser="sgd", learning_rate=1e-3, batch_size=len(train),
+            stages=(Stage(epoch=0, train="all", trunk_rate=factor),),
+        )  # fmt: skip
+        loop.fit(model, ("1.",), train, validation, 2, training, 1, tmp_path / str(factor), accelerator="cpu")
+        moved[factor] = {name: value - before[name] for name, value in model.state_dict().items()}
+    for name, whole in moved[1.0].items():
+        part = 0.25 if name.startswith("1.") else 1.0
+        torch.testing.assert_close(moved[0.25][name], part * whole, rtol=1e-3, atol=1e-7)
 
 
 def test_a_damaged_checkpoint_is_named(view: Path, tmp_path: Path) -> None:

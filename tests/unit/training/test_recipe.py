@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from leukoflow.config.training import Schedule, Training
+from leukoflow.config.training import Schedule, Stage, Training
 from leukoflow.training import batches, recipe
 
 
@@ -152,3 +152,38 @@ def test_adamw_without_a_word_has_the_customary_decay(given: dict, decay: float)
     model = torch.nn.Linear(2, 2)
     optimiser = recipe.optimiser(model, (), Training(**given))
     assert [group["weight_decay"] for group in optimiser.param_groups] == [decay]
+
+
+def test_stages_and_frozen_epochs_by_epoch() -> None:
+    stages = (
+        {"epoch": 0, "train": "head"},
+        {"epoch": 2, "train": "last", "trunk_rate": 0.1},
+        {"epoch": 4, "train": "all"},
+    )
+    training = Training(epochs=6, stages=stages)
+    assert [recipe.stage(training, epoch).train for epoch in range(6)] == ["head"] * 2 + ["last"] * 2 + ["all"] * 2
+    assert [recipe.stage(training, epoch).trunk_rate for epoch in (1, 2, 5)] == [1, 0.1, 1]
+    first = Training(epochs=3, frozen_epochs=2)
+    assert [recipe.stage(first, epoch) for epoch in range(3)] == [
+        *(Stage(epoch=0, train=each) for each in ("last", "last", "all"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"stages": [{"epoch": 1, "train": "all"}]}, "their epochs must rise from 0, not 1"),
+        (
+            {"stages": [{"epoch": 0, "train": "head"}, {"epoch": 0, "train": "all"}]},
+            "their epochs must rise from 0, not 0, 0",
+        ),
+        ({"stages": [{"epoch": 0, "train": "head"}], "frozen_epochs": 2}, "frozen_epochs and stages say the same"),
+        (
+            {"stages": [{"epoch": 0, "train": "head"}, {"epoch": 9, "train": "all"}]},
+            "the last one begins at epoch 9 of 6",
+        ),
+    ],
+)
+def test_stages_that_cannot_be(given: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Training(epochs=6, **given)
