@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import strictness
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.exposure import bits_filled, implausible
@@ -193,8 +193,7 @@ def audit(
     the tables, whatever the protocol promises.
     """
     rows = []
-    strictness = get_args(Protocol)
-    for cohort, task, protocol in sorted(splits, key=lambda key: (key[0], key[1], strictness.index(key[2]))):
+    for cohort, task, protocol in sorted(splits, key=lambda key: (key[0], key[1], strictness(key[2]))):
         split = splits[cohort, task, protocol]
         labels = _provenance(cohort, groups, manifests)
         within = duplicates[(duplicates["cohort_a"] == cohort) & (duplicates["cohort_b"] == cohort)]

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding
 from leukoflow.report.grid import Cell, Grid, Row, grid, number, records
-from leukoflow.report.headlines import FEW_GROUPS, HELD_OUT
+from leukoflow.report.headlines import FEW_GROUPS, held_out
 
 LOOSE = "image"
 PLACE = ["cohort", "task", "view"]
@@ -118,14 +117,14 @@ def leakage_findings(study: Study, table: pd.DataFrame) -> list[Finding]:
 
 def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     every = own[own["part"] == "all"]
-    used = [name for name in get_args(Protocol) if name in set(every["protocol"])]
+    used = in_order(every["protocol"])
     strict = every[(every["protocol"] == used[-1]) & every["difference"].notna()] if used else every[:0]
     best = _best(strict)
     if best is None or best["difference"] > -0.005:
         return
     loose = every[(every["protocol"] == LOOSE) & (every["model"] == best["model"])].iloc[0]
-    text = f"{best['model']} is right on {words.percent(loose['accuracy'])} with {HELD_OUT[LOOSE]}, and on "
-    text += f"{words.percent(best['accuracy'])} with {HELD_OUT[used[-1]]}: {_lost(best['difference'])}"
+    text = f"{best['model']} is right on {words.percent(loose['accuracy'])} with {held_out(LOOSE)}, and on "
+    text += f"{words.percent(best['accuracy'])} with {held_out(used[-1])}: {_lost(best['difference'])}"
     spread = words.points_interval(best["difference_low"], best["difference_high"])
     text += f" (interval {spread} points)." if spread else "."
     if len(strict) > 1:
@@ -134,7 +133,7 @@ def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
         text += f" The strict test set has {words.plural(best['units'], 'group')}: the loss is known only roughly."
     tone = "bad" if best["difference_high"] < 0 else "warn"
     strictest, cohort = used[-1], own["cohort"].iloc[0]
-    action = f"Quote the accuracy with {HELD_OUT[strictest]} ({strictest} split) as the main result of {cohort}."
+    action = f"Quote the accuracy with {held_out(strictest)} ({strictest} split) as the main result of {cohort}."
     yield Finding(tone, f"Accuracy depends on the split: {where}", text, "leakage", action if tone == "bad" else "")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-from leukoflow.config.splits import Splits
+from leukoflow.config.splits import Division
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.quality.split import ROLES, group_names, labelled, make_split
@@ -30,7 +30,7 @@ def sizes(split: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_published_hold_out_is_reproduced():
-    split = make_split(cohort(), SUBTYPES, "image", Splits())
+    split = make_split(cohort(), SUBTYPES, Division(groups="image"))
     assert split["role"].value_counts().to_dict() == {"train": 2604, "validation": 326, "test": 326}
     tested = sizes(split).loc[(0, "test")].tolist()
     assert tested == [50, 99, 96, 81]
@@ -39,7 +39,7 @@ def test_published_hold_out_is_reproduced():
 
 
 def test_five_folds_test_each_image_once_in_equal_parts():
-    split = make_split(cohort(), SUBTYPES, "image", Splits(folds=5))
+    split = make_split(cohort(), SUBTYPES, Division(groups="image", folds=5))
     tested = split[split["role"] == "test"]
     assert tested["image_id"].is_unique and len(tested) == 3256
     assert np.ptp(sizes(split).xs("test", level="role").to_numpy(), axis=0).max() <= 1
@@ -50,22 +50,22 @@ def test_five_folds_test_each_image_once_in_equal_parts():
 def test_the_order_of_the_table_does_not_matter_but_is_kept():
     table = cohort((30, 40), 3)
     shuffled = table.sample(frac=1, random_state=1)
-    first = make_split(table, ("a", "b"), "acquisition", Splits(folds=3))
-    second = make_split(shuffled, ("a", "b"), "acquisition", Splits(folds=3))
+    first = make_split(table, ("a", "b"), Division(groups="acquisition", folds=3))
+    second = make_split(shuffled, ("a", "b"), Division(groups="acquisition", folds=3))
     assert list(second["image_id"][:70]) == list(shuffled["image_id"])
     keys = ["fold", "image_id"]
     pd.testing.assert_frame_equal(*(each.sort_values(keys, ignore_index=True) for each in (first, second)))
 
 
 def test_the_seed_changes_the_division():
-    first, second = (make_split(cohort(), SUBTYPES, "image", Splits(seed=seed)) for seed in (1, 2))
+    first, second = (make_split(cohort(), SUBTYPES, Division(groups="image", seed=seed)) for seed in (1, 2))
     assert 0.05 < (first["role"] != second["role"]).mean() < 0.5
 
 
 @pytest.mark.parametrize("folds", [3, 5])
 def test_grouped_folds_are_as_balanced_as_scikit_learns(folds):
     table = cohort((504, 985, 963, 804), 40)
-    split = make_split(table, SUBTYPES, "acquisition", Splits(folds=folds))
+    split = make_split(table, SUBTYPES, Division(groups="acquisition", folds=folds))
     ours = sizes(split).xs("test", level="role").to_numpy()
     reference = [
         np.bincount(table["y"].iloc[test], minlength=4)
@@ -76,47 +76,47 @@ def test_grouped_folds_are_as_balanced_as_scikit_learns(folds):
 
 
 def test_grouped_hold_out_is_close_to_the_fractions():
-    split = make_split(cohort(size=12), SUBTYPES, "acquisition", Splits())
+    split = make_split(cohort(size=12), SUBTYPES, Division(groups="acquisition"))
     shares = sizes(split).to_numpy() / np.array(PUBLISHED)
     assert shares == pytest.approx(np.array([[0.1] * 4, [0.8] * 4, [0.1] * 4]), abs=0.025)
 
 
 def test_few_large_groups_leave_no_role_without_a_class():
-    split = make_split(cohort((30, 60), 10), ("a", "b"), "patient", Splits())
+    split = make_split(cohort((30, 60), 10), ("a", "b"), Division(groups="patient"))
     assert (sizes(split).to_numpy() >= 10).all()
 
 
 def test_groups_of_several_classes_are_spread():
     table = cohort((40, 40))
     table["patient"] = [f"p{number % 5}" for number in range(80)]
-    split = make_split(table, ("a", "b"), "patient", Splits(folds=5, validation=0.2))
+    split = make_split(table, ("a", "b"), Division(groups="patient", folds=5, validation=0.2))
     assert (sizes(split).to_numpy() >= 8).all()
 
 
 @pytest.mark.parametrize(("groups", "folds"), [(2, 1), (4, 5), (3, 2)])
 def test_too_few_groups_are_named(groups, folds):
     table = cohort((100, groups * 10), 10)
-    with pytest.raises(LeukoFlowError, match=rf"class 'Pro' has {groups} groups under protocol 'patient'.*add images"):
-        make_split(table, ("Pre", "Pro"), "patient", Splits(folds=folds))
+    with pytest.raises(LeukoFlowError, match=rf"class 'Pro' has {groups} groups by 'patient'.*add images"):
+        make_split(table, ("Pre", "Pro"), Division(groups="patient", folds=folds))
 
 
 def test_a_class_without_images_is_named():
     with pytest.raises(LeukoFlowError, match="class 'c' has 0 groups"):
-        make_split(cohort((30, 30)), ("a", "b", "c"), "image", Splits())
+        make_split(cohort((30, 30)), ("a", "b", "c"), Division(groups="image"))
 
 
 def test_an_image_listed_twice_is_refused():
     table = cohort((30, 30))
     with pytest.raises(LeukoFlowError, match="image-00003: twice"):
-        make_split(pd.concat([table, table.iloc[[3]]]), ("a", "b"), "image", Splits())
+        make_split(pd.concat([table, table.iloc[[3]]]), ("a", "b"), Division(groups="image"))
 
 
 def test_unknown_patients_are_counted_and_named():
     table = cohort((30, 30))
     table.loc[[4, 7], "patient"] = None
     with pytest.raises(LeukoFlowError, match=r"'patient': 2 of 60 images have no patient.*image-00004"):
-        make_split(table, ("a", "b"), "patient", Splits())
-    make_split(table, ("a", "b"), "acquisition", Splits())
+        make_split(table, ("a", "b"), Division(groups="patient"))
+    make_split(table, ("a", "b"), Division(groups="acquisition"))
 
 
 def test_duplicates_join_clusters_and_patients():
@@ -169,9 +169,9 @@ def tables(draw):
 def test_invariants(table, protocol, folds):
     classes = tuple("abcd"[: table["y"].max() + 1])
     try:
-        split = make_split(table, classes, protocol, Splits(folds=folds))
+        split = make_split(table, classes, Division(groups=protocol, folds=folds))
     except LeukoFlowError as error:
-        assert "groups under protocol" in str(error)
+        assert "groups by" in str(error)
         return
     once = split.groupby("fold")["image_id"].agg(["size", "nunique"])
     assert (once == len(table)).all(axis=None) and len(once) == folds
