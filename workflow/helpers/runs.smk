@@ -37,7 +37,9 @@ def task_settings(wildcards):
 
 def split_settings(wildcards):
     task, division = STUDY.tasks[wildcards.task], STUDY.division(wildcards.protocol)
-    return f'{{"task":{task.model_dump_json()},"division":{division.model_dump_json()}}}'
+    return (
+        f'{{"task":{task.model_dump_json()},"division":{division.model_dump_json()}}}'
+    )
 
 
 def dropped_option(wildcards):

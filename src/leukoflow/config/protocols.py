@@ -120,19 +120,21 @@ def division_of(name: str, own: Mapping[str, Division], splits: Splits) -> Divis
     return own.get(name, ready().get(name))
 
 
-def leak_twins(own: Mapping[str, Division], names: Iterable[str], splits: Splits) -> dict[str, str]:
-    """For each protocol with leaks among the names, another of them that differs in its leaks alone and has fewer: none
-    if there is such, else a part of them. A protocol without such a twin has no entry."""
-    found: dict[str, str] = {}
+def leak_twins(own: Mapping[str, Division], names: Iterable[str], splits: Splits) -> dict[str, list[str]]:
+    """For each protocol with leaks, those of the names that differ from it in their leaks alone and have fewer of them.
+
+    The first has the fewest leaks, and of equal ones it is the one whose name begins alike.
+    """
+    found: dict[str, list[str]] = {}
     divisions = {name: division for name in in_order(names) if (division := division_of(name, own, splits))}
     for name, division in divisions.items():
         others = [
-            (len(other.leaks), twin)
+            (len(other.leaks), root_of(twin) != root_of(name), twin)
             for twin, other in divisions.items()
             if set(other.leaks) < set(division.leaks) and other == division.model_copy(update={"leaks": other.leaks})
         ]
         if others:
-            found[name] = min(others)[1]
+            found[name] = [twin for *_, twin in sorted(others)]
     return found
 
 

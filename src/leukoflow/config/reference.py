@@ -37,7 +37,8 @@ _READY_PROTOCOLS = """## Ready protocols
 
 How each published system divided its images, from `src/leukoflow/config/protocols.yaml`. An experiment lists a name
 among its `protocols`; section `protocols` makes other forms of one: `hmscam_seed7: {entry: hmscam, seed: 7}`. Those
-whose names begin with `leaky_` have leaks on purpose. [docs/protocols.md](../docs/protocols.md) says where each is from.
+whose names begin with `leaky_` have leaks on purpose. [docs/protocols.md](../docs/protocols.md) has their
+sources.
 
 | protocol | keys |
 | --- | --- |"""

@@ -162,13 +162,15 @@ class Plan:
         for run in self.runs_in(pair):
             by_protocol.setdefault(run.protocol, set()).add(run.model)
         found: dict[str, dict[str, Any]] = {}
-        for protocol, twin in leak_twins(self.study.protocols, by_protocol, self.study.splits).items():
-            other = self.study.division(twin).leaks
-            leaks = [leak for leak in self.study.division(protocol).leaks if leak not in other]
-            both = sorted(by_protocol[protocol] & by_protocol[twin])
-            models = [name for name in both if any(touches(leak, self.study.models[name]) for leak in leaks)]
-            if models:
-                found[protocol] = {"against": twin, "leaks": leaks, "models": models}
+        for protocol, twins in leak_twins(self.study.protocols, by_protocol, self.study.splits).items():
+            for twin in twins:
+                other = self.study.division(twin).leaks
+                leaks = [leak for leak in self.study.division(protocol).leaks if leak not in other]
+                both = sorted(by_protocol[protocol] & by_protocol[twin])
+                models = [name for name in both if any(touches(leak, self.study.models[name]) for leak in leaks)]
+                if models:
+                    found[protocol] = {"against": twin, "leaks": leaks, "models": models}
+                    break
         return found
 
     def leak_runs(self, pair: Panel) -> list[Run]:
