@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import hypergeom
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+from leukoflow.config.protocols import ready
 from leukoflow.config.splits import Division
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.quality.split import ROLES, group_names, labelled, make_split
+from leukoflow.quality.split import ROLES, file_blocks, group_names, labelled, make_split
 
 SUBTYPES = ("Benign", "Early", "Pre", "Pro")
 PUBLISHED = (504, 985, 963, 804)
@@ -165,9 +167,12 @@ def tables(draw):
 
 
 @settings(max_examples=40, deadline=None)
-@given(tables(), st.sampled_from(["image", "duplicate", "acquisition", "patient"]), st.sampled_from([1, 2, 3, 5]))
+@given(
+    tables(), st.sampled_from(["image", "duplicate", "blocks", "acquisition", "patient"]), st.sampled_from([1, 2, 3, 5])
+)
 def test_invariants(table, protocol, folds):
     classes = tuple("abcd"[: table["y"].max() + 1])
+    table = table.assign(blocks=file_blocks(table["image_id"].to_list(), 25))
     try:
         split = make_split(table, classes, Division(groups=protocol, folds=folds))
     except LeukoFlowError as error:
@@ -185,3 +190,82 @@ def test_invariants(table, protocol, folds):
     assert len(present) == folds * len(ROLES) and (present == len(classes)).all()
     labels = table.set_index("image_id")["y"]
     assert (split["image_id"].map(labels) == split["y"]).all()
+
+
+def role(split: pd.DataFrame, name: str, fold: int = 0) -> set[str]:
+    return set(split.loc[(split["role"] == name) & (split["fold"] == fold), "image_id"])
+
+
+def test_as_many_test_images_of_each_class_and_a_tenth_of_the_rest():
+    split = make_split(cohort(), SUBTYPES, ready()["vgg19_mhsa"])
+    counts = sizes(split)
+    assert counts.loc[(0, "test")].tolist() == [100, 100, 100, 100]
+    left = np.array(PUBLISHED) - 100
+    validation = counts.loc[(0, "validation")].to_numpy()
+    assert validation.sum() == round(left.sum() / 10) and np.abs(validation - left / 10).max() < 1
+    with pytest.raises(LeukoFlowError, match="a class has 30 images, too few for 29"):
+        make_split(cohort((60, 30)), ("a", "b"), Division(test_images=29))
+
+
+def test_without_stratification_roles_have_their_sizes_and_classes_fall_as_they_may():
+    counts = [sizes(make_split(cohort(), SUBTYPES, Division(test=0.2, stratified=False, seed=s))) for s in range(30)]
+    assert {each.loc[(0, "test")].sum() for each in counts} == {651}
+    benign = np.array([each.loc[(0, "test"), 0] for each in counts])
+    # As of balls drawn from an urn: 504 of 3,256, 651 drawn.
+    expected = hypergeom(3256, 504, 651)
+    assert abs(benign.mean() - expected.mean()) < 4 * expected.std() / np.sqrt(30)
+    assert 0.5 < benign.std() / expected.std() < 1.6
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+def test_the_test_images_are_the_validation_images_too(folds):
+    honest = make_split(cohort((40, 60)), ("a", "b"), Division(folds=folds, test=0.2))
+    leaky = make_split(cohort((40, 60)), ("a", "b"), Division(folds=folds, test=0.2, leaks=["validation_as_test"]))
+    for fold in range(folds):
+        assert role(leaky, "validation", fold) == role(leaky, "test", fold) == role(honest, "test", fold)
+        assert role(leaky, "train", fold) == role(honest, "train", fold)
+    assert not leaky.duplicated(["fold", "role", "image_id"]).any()
+
+
+def test_without_validation_images_the_rest_is_trained_on_and_the_same_are_tested():
+    published, apart = (make_split(cohort(), SUBTYPES, ready()[name]) for name in ("leaky_hmscam", "hmscam"))
+    assert len(role(published, "train")) == 2605 and role(published, "test") == role(apart, "test")
+    assert role(published, "train") == role(apart, "train") | role(apart, "validation")
+
+
+@pytest.mark.parametrize(
+    ("leak", "copied"),
+    [("augmented_before_split", ["validation", "test"]), ("augmented_before_validation", ["validation"])],
+)
+def test_copies_of_held_out_images_are_trained_on(leak, copied):
+    honest = make_split(cohort((40, 60)), ("a", "b"), Division())
+    leaky = make_split(cohort((40, 60)), ("a", "b"), Division(leaks=[leak]))
+    assert role(leaky, "test") == role(honest, "test") and role(leaky, "validation") == role(honest, "validation")
+    assert role(leaky, "train") == role(honest, "train").union(*(role(honest, name) for name in copied))
+
+
+def test_duplicates_are_dropped_from_training_alone():
+    table = cohort((40, 60))
+    # Every image has the next one for a copy.
+    table["duplicate_group"] = [f"d{number // 2}" for number in range(100)]
+    division = Division(folds=2, drop_duplicates=True)
+    split, whole = (make_split(table, ("a", "b"), each) for each in (division, Division(folds=2)))
+    group = dict(zip(table["image_id"], table["duplicate_group"], strict=True))
+    for fold in range(2):
+        held = role(whole, "test", fold) | role(whole, "validation", fold)
+        kept: dict[str, str] = {}
+        for image in sorted(role(whole, "train", fold)):
+            if group[image] not in {group[each] for each in held}:
+                kept.setdefault(group[image], image)
+        assert role(split, "train", fold) == set(kept.values()) and len(kept) < len(role(whole, "train", fold))
+        assert role(split, "test", fold) == role(whole, "test", fold)
+
+
+def test_blocks_of_file_numbers():
+    names = ["a/WBC-001.jpg", "a/WBC-025.jpg", "a/WBC-026.jpg", "b/WBC-001.jpg", "a/X2-7 (1).png", "a/none.jpg"]
+    assert file_blocks(names, 25) == ["a/WBC-1", "a/WBC-1", "a/WBC-26", "b/WBC-1", "a/X2-7 (1)", ""]
+    table = pd.DataFrame({"image_id": names[:4], "duplicate_group": ["1", "2", "3", "3"]})
+    # The copy joins the block of the other folder to the second block of this one.
+    assert group_names(table, "blocks").tolist() == ["a/WBC-1", "a/WBC-1", "a/WBC-26", "a/WBC-26"]
+    with pytest.raises(LeukoFlowError, match="1 of 1 images have no file number"):
+        group_names(pd.DataFrame({"image_id": names[5:], "duplicate_group": "1"}), "blocks")
