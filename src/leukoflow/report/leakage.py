@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from leukoflow.config.protocols import in_order
+from leukoflow.config.protocols import in_order, is_leaky
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
@@ -28,6 +28,29 @@ class Block:
     pictures: list[Picture]
     networks: bool
     """Whether a network was run here, and not the colour baseline alone."""
+
+
+def leak_findings(study: Study, table: pd.DataFrame) -> list[Finding]:
+    """That some protocols have leaks on purpose, and what these are worth by table `leaks`; nothing without such."""
+    names = in_order(name for each in study.experiments.values() for name in each.protocols if is_leaky(name))
+    if not names:
+        return []
+    one = len(names) == 1
+    text = (
+        f"{words.listed(names)} {'divides' if one else 'divide'} as papers did, with leaks made on purpose. Whatever "
+    )
+    text += f"stands under {'this name' if one else 'these names'}, in any table or figure, is too good. "
+    worth = table[table["metric"] == "accuracy"]
+    for leaks, part in worth.groupby("leaks", sort=False):
+        row = part.sort_values("difference").iloc[-1]
+        limits = words.points_interval(row["low"], row["high"])
+        over = f", the most of {words.plural(len(part), 'comparison')}" if len(part) > 1 else ""
+        text += f"{leaks}: {words.points(row['difference'])} points of accuracy ({row['model']}, {row['protocol']}"
+        text += f"{'; interval ' + limits if limits else '; no answer differs'}{over}). "
+    if worth.empty:
+        text += "No run without them is there to measure them against."
+    action = f"Do not quote results of {words.listed(names, 'or')}; quote those of the same division without leaks."
+    return [Finding("bad", "Leaks made on purpose", text.strip(), "leakage", action)]
 
 
 def leakage_section(

@@ -16,13 +16,14 @@ from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding, findings, gravest_first
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 from leukoflow.report.headlines import Headline, baselines_alone, headlines, held_out, rows_of
-from leukoflow.report.leakage import leakage_findings
+from leukoflow.report.leakage import leak_findings, leakage_findings
 from leukoflow.report.published import published_findings
 from leukoflow.report.shortcuts import shortcut_findings
 
 FINDERS: tuple[Callable[[Study, Mapping[str, pd.DataFrame]], list[Finding]], ...] = (
     lambda study, tables: shortcut_findings(tables),
     lambda study, tables: leakage_findings(study, tables["leakage"]),
+    lambda study, tables: leak_findings(study, tables["leaks"]),
     alike_findings,
     findings,
     cell_findings,
