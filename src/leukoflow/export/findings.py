@@ -46,7 +46,7 @@ def findings(
     ]
     parts = [shortcut, *rest] if grave or not len(shortcuts) else [*rest, shortcut]
     if is_leaky(run.protocol):
-        parts.append(f"Its split, {run.protocol}, has leaks made on purpose: its figures are better than the model is.")
+        parts.insert(0, f"Its split, {run.protocol}, has leaks made on purpose: it is worse than its figures say.")
     parts.append(HELD_OUT[groups_of(run.protocol)])
     parts += list(_few(found))
     if confidence.threshold is None:

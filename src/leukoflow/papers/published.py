@@ -129,7 +129,7 @@ def _ours(
             column, factor = COSTS[number.metric]
             row["reproduced"] = factor * float(costs.get(column, np.nan))
             return row | _said(study, paper, number, row, board, facts)
-        own = _own_protocol(paper, board)
+        own = own_protocol(paper, board)
         others = [name for name in board["protocol"] if name != own and not is_leaky(name)]
         same, strict = board[board["protocol"] == own], board[board["protocol"].isin(others)]
         for part, protocol, (value, low, high), unseen in (
@@ -151,13 +151,13 @@ def _said(
     if all(np.isnan(row.get(each, np.nan)) for each in ("reproduced", "strictest")):
         return {"reason": UNMEASURED}
     protocols = list(board["protocol"])
-    place = {"task": str(board.iloc[0]["task"]), "protocol": _own_protocol(paper, board) or str(protocols[-1])}
+    place = {"task": str(board.iloc[0]["task"]), "protocol": own_protocol(paper, board) or str(protocols[-1])}
     found = compare(study, paper, number, {**row, **place}, facts)
     said = {"differences": "; ".join(found.differences), "unsaid": ", ".join(found.unsaid)}
     return {"comparable": found.grade, "reason": "", **said}
 
 
-def _own_protocol(paper: Paper, board: pd.DataFrame) -> str:
+def own_protocol(paper: Paper, board: pd.DataFrame) -> str:
     """The protocol of a board that is the paper's: its own with its leaks, its own without, or images divided at
     random; empty if it has none of these."""
     known = set(board["protocol"])
