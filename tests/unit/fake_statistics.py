@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from leukoflow.steps import gather_tables, leakage, statistics
+from leukoflow.steps import gather_tables, leakage, leaks, statistics
 
 SETTINGS = '{"resamples": 200}'
 
@@ -29,6 +29,9 @@ def make_statistics(root: Path, runs: list[str], classes: tuple[str, ...]) -> No
     outputs = ["--output", str(main / "statistics.csv"), "--ranks", str(main / "ranks.csv")]
     statistics.main([*statistics_arguments(runs, classes), *outputs])
     leakage.main([*leakage_arguments(root, runs), "--output", str(pair / "leakage.csv")])
-    for folder, names in ((main, ("statistics", "ranks")), (pair, ("leakage",))):
+    none = root / "parts/leaks/demo.subtype"
+    asked = ["--settings", SETTINGS, *runs[:2], "--pairs", "{}", "--classes", "4"]
+    leaks.main([*asked, "--output", str(none / "leaks.csv")])
+    for folder, names in ((main, ("statistics", "ranks")), (pair, ("leakage",)), (none, ("leaks",))):
         tables = [str(root / f"tables/{name}.csv") for name in names]
         gather_tables.main(["--parts", str(folder.parent), "--of", folder.name, "--outputs", *tables])

@@ -54,6 +54,11 @@ def features_settings(wildcards):
     return f'{{"name":"{wildcards.features}","features":{features}}}'
 
 
+def on_all_option(wildcards):
+    leaks = STUDY.division(wildcards.protocol).leaks
+    return "--on-all" if "fitted_on_all" in leaks else ""
+
+
 def stack_gpu(wildcards):
     """A GPU where there is a fusion stack."""
     features = STUDY.features[wildcards.features]

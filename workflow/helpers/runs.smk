@@ -76,8 +76,15 @@ def task_settings(wildcards):
 
 
 def split_settings(wildcards):
-    task, splits = STUDY.tasks[wildcards.task], STUDY.splits
-    return f'{{"task":{task.model_dump_json()},"splits":{splits.model_dump_json()}}}'
+    task, division = STUDY.tasks[wildcards.task], STUDY.division(wildcards.protocol)
+    return (
+        f'{{"task":{task.model_dump_json()},"division":{division.model_dump_json()}}}'
+    )
+
+
+def dropped_option(wildcards):
+    dropped = STUDY.division(wildcards.protocol).drop_duplicates
+    return "--dropped" if dropped else ""
 
 
 def all_tasks(wildcards):

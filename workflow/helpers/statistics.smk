@@ -24,6 +24,22 @@ def runs_of_task(wildcards):
     ]
 
 
+def leak_runs(wildcards):
+    return PLAN.leak_runs((wildcards.cohort, wildcards.task))
+
+
+def leak_predictions(wildcards):
+    return own_predictions(leak_runs(wildcards))
+
+
+def leak_names(wildcards):
+    return words_of(leak_runs(wildcards))
+
+
+def leak_pairs(wildcards):
+    return json.dumps(PLAN.leak_pairs((wildcards.cohort, wildcards.task)))
+
+
 def task_predictions(wildcards):
     return all_predictions(runs_of_task(wildcards))
 

@@ -108,6 +108,27 @@ rule assess:
         " --runs results/{wildcards.study}/runs {params.targets} --output {params.folder} 2> {log}"
 
 
+rule leaks:
+    input:
+        leak_predictions,
+    output:
+        "results/{study}/parts/leaks/{cohort}.{task}/leaks.csv",
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.leaks"),
+        settings=evaluation_settings(),
+        names=leak_names,
+        pairs=leak_pairs,
+        classes=lambda wildcards: len(STUDY.tasks[wildcards.task].classes),
+    message:
+        "Measuring what leaks made on purpose are worth on {wildcards.cohort}, {wildcards.task}"
+    shell:
+        "python -m leukoflow.steps.leaks --settings {params.settings:q} --runs results/{wildcards.study}/runs"
+        " --of {params.names} --pairs {params.pairs:q} --classes {params.classes} --output {output} 2> {log}"
+
+
 rule leakage:
     input:
         predictions=task_predictions,

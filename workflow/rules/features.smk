@@ -113,6 +113,7 @@ rule fit_features:
         code=code_of("steps.fit_features"),
         settings=features_settings,
         classes=class_names,
+        on_all=on_all_option,
         resume="results/{study}/.resume/selection.{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}",
     message:
         "Scaling and ranking features {wildcards.features} of {wildcards.cohort}, view {wildcards.view},"
@@ -120,7 +121,7 @@ rule fit_features:
     shell:
         "python -m leukoflow.steps.fit_features --settings {params.settings:q} --classes {params.classes:q}"
         " --matrix {input.matrix} --split {input.split} --fold {wildcards.fold} --seed {wildcards.seed}"
-        " --code {params.code} --resume {params.resume} --threads {threads} --stack {output.stack}"
+        " {params.on_all} --code {params.code} --resume {params.resume} --threads {threads} --stack {output.stack}"
         " --scaler {output.scaler} --ranking {output.ranking} --stability {output.stability}"
         " --description {output.description} 2> {log}"
 

@@ -62,9 +62,10 @@ rule audit_split:
         runtime=grows(30),
     params:
         code=code_of("steps.audit_split"),
+        dropped=dropped_option,
     message:
         "Auditing the {wildcards.protocol} split of {wildcards.cohort} for {wildcards.task}"
     shell:
-        "python -m leukoflow.steps.audit_split --protocol {wildcards.protocol} --cohort {wildcards.cohort}"
+        "python -m leukoflow.steps.audit_split --protocol {wildcards.protocol} {params.dropped} --cohort {wildcards.cohort}"
         " --split {input.split} --manifest {input.manifest} --groups {input.groups}"
         " --duplicates {input.duplicates} --output {output} 2> {log}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.runs import is_baseline
 from leukoflow.stats.bootstrap import newcombe_interval, wilson_interval
 from leukoflow.stats.shares import intervals, stratum
@@ -61,7 +61,8 @@ def protocols(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) ->
     rows = []
     loose: dict[str, dict[str, Any]] = {}
     models = _in_order({model for model, _ in tallies})
-    for protocol in get_args(Protocol):
+    # The one that others are compared with goes first.
+    for protocol in sorted(in_order(name for _, name in tallies), key=lambda name: name != LOOSE):
         here = [model for model in models if (model, protocol) in tallies]
         if not here:
             continue
@@ -84,7 +85,7 @@ def copies(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) -> pd
     copies times that of `copies`. Models and protocols without a copy have no rows.
     """
     rows: list[dict[str, Any]] = []
-    for protocol in get_args(Protocol):
+    for protocol in in_order(name for _, name in tallies):
         models = _in_order({model for model, each in tallies if each == protocol})
         models = [model for model in models if tallies[model, protocol].table["seen"].sum()]
         if not models:
@@ -99,7 +100,7 @@ def copies(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) -> pd
         found = intervals({0: stratum(units, tops, bottoms)}, settings, pairs)
         described = _described(found, units, bottoms, settings)
         for place, model in enumerate(models):
-            facts = {"model": model, "protocol": protocol, "runs": tallies[model, protocol].runs}
+            facts: dict[str, Any] = {"model": model, "protocol": protocol, "runs": tallies[model, protocol].runs}
             every, seen, rest = (facts | row for row in described[3 * place : 3 * place + 3])
             seen |= _gain(seen, rest, *(float(limits[3 * len(models) + place]) for limits in found[1:]))
             share = float(bottoms[3 * place + 1].sum() / bottoms[3 * place].sum())

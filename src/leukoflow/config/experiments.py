@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from leukoflow.config.base import Name, Section
-from leukoflow.config.splits import Protocol
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Check = Literal["robustness", "explain", "novelty"]
@@ -20,8 +19,11 @@ class Experiment(Section):
     """Task predicted."""
     views: tuple[Name, ...] = Field(("plain",), min_length=1)
     """Views."""
-    protocols: tuple[Protocol, ...] = Field(("image",), min_length=1)
-    """Split protocols."""
+    protocols: tuple[Name, ...] = Field(("image",), min_length=1)
+    """Split protocols: `image`, `duplicate`, `blocks`, `acquisition` and `patient`, which section `splits` describes, a
+    [ready protocol](#ready-protocols), or an entry of section `protocols`."""
+    checked_under: Name | None = None
+    """The one of these protocols whose models are put through the checks; without this key the strictest."""
     models: tuple[Name, ...] = Field(min_length=1)
     """Models, by their names in section `models`. `colour_histogram` comes first in every table."""
     recipe: Name | None = None
@@ -37,5 +39,5 @@ class Experiment(Section):
     external: tuple[Name, ...] = ()
     """Cohorts that the trained models are tested on besides."""
     checks: tuple[Check, ...] = ("robustness", "explain", "novelty")
-    """What models trained under the strictest of the protocols are put through beyond prediction: `robustness` changed
-    images and other stains, `explain` where they look, `novelty` whether they notice images of another kind."""
+    """What models trained under `checked_under` are put through beyond prediction: `robustness` changed images and
+    other stains, `explain` where they look, `novelty` whether they notice images of another kind."""

@@ -9,19 +9,20 @@ from pydantic import ValidationError
 
 from leukoflow.config.cohorts import unset
 from leukoflow.config.errors import explain
+from leukoflow.config.protocols import with_ready
 from leukoflow.config.ready import with_entries
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 
 
 def parse_study(config: Mapping[str, Any], source: str = "config") -> Study:
-    """Validate a config mapping, with its ready entries written out (`ready.with_entries`) and without optional cohorts
-    that are not there (`absent.without_absent`).
+    """Validate a config mapping, with its ready entries written out (`ready.with_entries`, `protocols.with_ready`) and
+    without optional cohorts that are not there (`without_absent`).
 
     Raises LeukoFlowError: which key, what is wrong, the nearest right key.
     """
     try:
-        return Study.model_validate(without_absent(with_entries(config, source)))
+        return Study.model_validate(without_absent(with_ready(with_entries(config, source), source)))
     except ValidationError as error:
         raise LeukoFlowError(f"{source}: {explain(error, Study)}") from error
 

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterable
 from itertools import product
-from typing import get_args
 
 from leukoflow.config.experiments import Check
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import strictest
 from leukoflow.config.study import Study, exportable
 from leukoflow.core.runs import Run
 
@@ -25,9 +24,13 @@ def drawn_view(study: Study, run: Run) -> str:
 def runs_of(study: Study, experiment: str) -> list[Run]:
     """Every run of one experiment: view x protocol x model x fold x seed, in the config's order."""
     asked = study.experiments[experiment]
-    folds = range(study.splits.folds)
-    axes = product(asked.views, asked.protocols, asked.models, folds, asked.seeds)
-    return [Run(asked.cohort, asked.task, *axis) for axis in axes]
+    folds = {protocol: range(study.division(protocol).folds) for protocol in asked.protocols}
+    axes = product(asked.views, asked.protocols, asked.models)
+    return [
+        Run(asked.cohort, asked.task, *axis, fold, seed)
+        for axis in axes
+        for fold, seed in product(folds[axis[1]], asked.seeds)
+    ]
 
 
 def all_runs(study: Study) -> dict[Run, list[str]]:
@@ -41,28 +44,26 @@ def all_runs(study: Study) -> dict[Run, list[str]]:
 
 
 def checked_runs(study: Study, check: Check) -> list[Run]:
-    """The runs under the strictest protocol of every experiment with this check, once."""
-    strictness = get_args(Protocol)
+    """The runs of every experiment with this check, once: under the protocol that it is checked under."""
     found: dict[Run, None] = {}
     for name, experiment in study.experiments.items():
         if check in experiment.checks:
-            strictest = max(experiment.protocols, key=strictness.index)
-            found |= dict.fromkeys(run for run in runs_of(study, name) if run.protocol == strictest)
+            under = experiment.checked_under or strictest(experiment.protocols)
+            found |= dict.fromkeys(run for run in runs_of(study, name) if run.protocol == under)
     return list(found)
 
 
 def exported_runs(study: Study) -> dict[str, Run]:
     """The run that each exported model is taken from: under the strictest protocol of the first experiment with it, on
     that experiment's first view of whole pictures, first fold and seed."""
-    strictness = get_args(Protocol)
     found: dict[str, Run] = {}
     for name, experiment in study.experiments.items():
         views = [view for view in experiment.views if study.views[view].kind != "cells"]
         able = [model for model in experiment.models if views and not exportable(study, model)]
         wanted = able[:1] if study.export.models is None else [each for each in able if each in study.export.models]
-        strictest = max(experiment.protocols, key=strictness.index)
+        under = strictest(experiment.protocols)
         for run in runs_of(study, name):
-            if run.model in wanted and (run.view, run.protocol) == (views[0], strictest):
+            if run.model in wanted and (run.view, run.protocol) == (views[0], under):
                 found.setdefault(run.model, run)
     return found
 

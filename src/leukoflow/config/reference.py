@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from leukoflow.config.errors import members
+from leukoflow.config.protocols import ready
 from leukoflow.config.ready import entries
 from leukoflow.config.study import Study
 from leukoflow.core.files import write_text
@@ -32,6 +33,15 @@ A key given with `entry` replaces the entry's value as a whole, nested keys incl
 
 | entry | kind | images | citation |
 | --- | --- | --- | --- |"""
+_READY_PROTOCOLS = """## Ready protocols
+
+How each published system divided its images, from `src/leukoflow/config/protocols.yaml`. An experiment lists a name
+among its `protocols`; section `protocols` makes other forms of one: `hmscam_seed7: {entry: hmscam, seed: 7}`. Those
+whose names begin with `leaky_` have leaks on purpose. [docs/protocols.md](../docs/protocols.md) has their
+sources.
+
+| protocol | keys |
+| --- | --- |"""
 _LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
@@ -42,6 +52,9 @@ def schema() -> str:
     ((pattern, described),) = made["properties"]["cohorts"]["patternProperties"].items()
     either = {"anyOf": [{"$ref": "#/$defs/ReadyCohort"}, described]}
     made["properties"]["cohorts"]["patternProperties"][pattern] = either
+    ((pattern, described),) = made["properties"]["protocols"]["patternProperties"].items()
+    either = {"anyOf": [_ready_protocol(made["$defs"]), described]}
+    made["properties"]["protocols"]["patternProperties"][pattern] = either
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -56,6 +69,13 @@ def _ready_cohort(sections: dict[str, Any]) -> dict[str, Any]:
     return made | {"properties": keys, "required": ["entry"], "additionalProperties": False}
 
 
+def _ready_protocol(sections: dict[str, Any]) -> dict[str, Any]:
+    """Schema of a protocol that names a ready one."""
+    keys: dict[str, Any] = {"entry": {"description": "Name of a ready protocol.", "enum": list(ready())}}
+    keys |= {key: {"$ref": f"#/$defs/Division/properties/{key}"} for key in sections["Division"]["properties"]}
+    return {"type": "object", "properties": keys, "required": ["entry"], "additionalProperties": False}
+
+
 def page() -> str:
     """The reference page, Markdown: every section and key with its type, range, default and meaning."""
     parts = [
@@ -68,7 +88,7 @@ def page() -> str:
     ]
     for section in _sections(Study, []):
         parts += _section(section)
-    return "\n".join([*parts, *_ready_entries()])
+    return "\n".join([*parts, *_ready_entries(), *_ready_protocols()])
 
 
 def _sections(model: type[BaseModel], seen: list[type[BaseModel]]) -> list[type[BaseModel]]:
@@ -94,6 +114,14 @@ def _section(model: type[BaseModel]) -> list[str]:
 def _ready_entries() -> list[str]:
     rows = [(f"`{name}`", each["kind"], f"{each['images']:,}", each["citation"]) for name, each in entries().items()]
     return [*_READY.splitlines(), *("| " + " | ".join(row) + " |" for row in rows), ""]
+
+
+def _ready_protocols() -> list[str]:
+    rows = []
+    for name, division in ready().items():
+        keys = division.model_dump(mode="json", exclude_unset=True)
+        rows.append(f"| `{name}` | `{json.dumps(keys)[1:-1]}` |")
+    return [*_READY_PROTOCOLS.splitlines(), *rows, ""]
 
 
 def _type(annotation: Any) -> str:

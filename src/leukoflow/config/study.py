@@ -12,9 +12,10 @@ from leukoflow.config.experiments import Experiment
 from leukoflow.config.export import Export
 from leukoflow.config.features import Features
 from leukoflow.config.models import Model
+from leukoflow.config.protocols import PLAIN, division_of, misnamed, ready
 from leukoflow.config.quality import Quality
 from leukoflow.config.segmentation import Segmentation
-from leukoflow.config.splits import Splits
+from leukoflow.config.splits import Division, Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
 from leukoflow.config.variants import with_recipe, with_shares
@@ -38,6 +39,9 @@ class Study(Section):
     """Duplicates and acquisition clusters."""
     splits: Splits = Splits()
     """Division into roles."""
+    protocols: dict[Name, Division] = {}
+    """Divisions besides, by name; `{entry: NAME}` takes a [ready protocol](#ready-protocols), and keys given with it
+    replace those of the entry."""
     segmentation: Segmentation = Segmentation()
     """White cells: found, told apart, measured."""
     views: dict[Name, View] = Field(min_length=1)
@@ -70,6 +74,36 @@ class Study(Section):
             if isinstance(experiment, dict) and isinstance(experiment.get("models"), (list, tuple)):
                 experiments[name] = with_shares(with_recipe(experiment, models, recipes), models)
         return {**given, "models": models, "experiments": experiments}
+
+    def division(self, protocol: str) -> Division:
+        """How a protocol of an experiment divides images."""
+        found = division_of(protocol, self.protocols, self.splits)
+        if found is None:  # what is validated has none
+            raise ValueError(f"{protocol!r} is no protocol{nearest(protocol, (*PLAIN, *ready(), *self.protocols))}")
+        return found
+
+    @model_validator(mode="after")
+    def _protocols_exist(self) -> "Study":
+        for name, division in self.protocols.items():
+            if problem := misnamed(name, division):
+                raise ValueError(problem)
+        known = dict.fromkeys((*PLAIN, *self.protocols, *ready()))
+        for name, experiment in self.experiments.items():
+            where = f"experiments.{name}"
+            _known(f"{where}.protocols", experiment.protocols, known, "protocols")
+            under = experiment.checked_under
+            if under is not None and under not in experiment.protocols:
+                hint = nearest(under, experiment.protocols)
+                raise ValueError(f"{where}.checked_under: {under!r} is not one of its protocols{hint}")
+            for protocol in experiment.protocols:
+                copied = [each for each in self.division(protocol).leaks if each.startswith("augmented")]
+                reads = [each for each in experiment.models if each in self.models and self.models[each].features]
+                if copied and reads:
+                    raise ValueError(
+                        f"{where}.protocols: {protocol} trains on changed copies of pictures, and {reads[0]} reads "
+                        "features; list it in an experiment of its own"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _references_exist(self) -> "Study":

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from leukoflow.config.protocols import groups_of, is_leaky
 from leukoflow.core.runs import BASELINE, Run
 from leukoflow.export.facts import of_run, results
 from leukoflow.runtime.schema import Confidence, Result
@@ -16,6 +17,8 @@ HELD_OUT = {
     "image": "Training and test images were divided at random, so images of one patient or slide can be in both.",
     "duplicate": "Only near-duplicates were kept together when images were divided; images of one patient can be in "
     "training and test.",
+    "blocks": "Patients are not known in this cohort: blocks of file numbers, each of which may be of one slide, "
+    "were held out in their place.",
     "acquisition": "Patients are not known in this cohort: whole acquisitions (clusters by stain and background) were "
     "held out in their place.",
     "patient": "Whole patients were held out.",
@@ -42,7 +45,9 @@ def findings(
         *_elsewhere(run, tables["scores"], found),
     ]
     parts = [shortcut, *rest] if grave or not len(shortcuts) else [*rest, shortcut]
-    parts.append(HELD_OUT[run.protocol])
+    if is_leaky(run.protocol):
+        parts.insert(0, f"Its split, {run.protocol}, has leaks made on purpose: it is worse than its figures say.")
+    parts.append(HELD_OUT[groups_of(run.protocol)])
     parts += list(_few(found))
     if confidence.threshold is None:
         parts.append(

@@ -1,6 +1,6 @@
 """Differences to an experiment's reference model, with intervals, and as published."""
 
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
-from leukoflow.figures.style import INK, MUTED, PROTOCOLS, RULE, Drawn, empty
+from leukoflow.figures.style import INK, MUTED, RULE, Drawn, empty, line_style, protocol_style
 
 BLOCK = ["cohort", "task", "view", "protocol"]
 COLUMNS = [
@@ -56,7 +56,7 @@ def comparison_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 def _panel(axes: Axes, part: pd.DataFrame) -> None:
     axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
     for place, row in enumerate(part.to_dict("records")):
-        colour, marker = PROTOCOLS[row["protocol"]]
+        colour, marker = protocol_style(row["protocol"])
         low, high, value = (100 * row[name] for name in ("low", "high", "difference"))
         axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot(value, place, marker, color=colour, markersize=6, markeredgecolor="white", markeredgewidth=0.6)
@@ -73,11 +73,8 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
 
 
 def _handles(table: pd.DataFrame) -> list[Line2D]:
-    used = [name for name in get_args(Protocol) if name in set(table["protocol"])]
-    handles = [
-        Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], label=f"{name} split, measured")
-        for name in used
-    ]
+    used = in_order(table["protocol"])
+    handles = [Line2D([], [], **line_style(name), label=f"{name} split, measured") for name in used]
     if table["published_difference"].notna().any():
         handles.append(Line2D([], [], linestyle="none", label="as published", **PUBLISHED))
     return handles

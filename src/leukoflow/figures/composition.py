@@ -1,11 +1,9 @@
 """How the roles of a split are made up of classes."""
 
-from typing import get_args
-
 import pandas as pd
 from matplotlib.figure import Figure
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.config.tasks import task_of
 from leukoflow.core.inputs import Inputs
 from leukoflow.figures.style import Drawn, class_colour, legend_columns, panels
@@ -18,7 +16,7 @@ def composition_chart(table: pd.DataFrame, classes: tuple[str, ...]) -> Figure:
 
     `table`: protocol, fold, class and images in each role.
     """
-    protocols = [name for name in get_args(Protocol) if name in set(table["protocol"])]
+    protocols = in_order(table["protocol"])
     figure, grid = panels(len(protocols), 2, 4.1, 1.5)
     for axes, protocol in zip(grid, protocols, strict=True):
         own = table[table["protocol"] == protocol]

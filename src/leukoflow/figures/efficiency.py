@@ -1,7 +1,7 @@
 """Accuracy against what it costs, and images a second by batch size."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
 from leukoflow.figures.style import INK, MUTED, PALETTE, Drawn, empty
@@ -27,8 +27,7 @@ _HALO = [withStroke(linewidth=2.2, foreground="white")]
 
 def strictest(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the strictest protocol that there is."""
-    order = table["protocol"].map({name: place for place, name in enumerate(get_args(Protocol))})
-    return table[order == order.max()]
+    return table[table["protocol"].isin(in_order(table["protocol"])[-1:])]
 
 
 def front(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:

@@ -1,7 +1,7 @@
 """How many features it takes: accuracy against their number."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,10 @@ from matplotlib.lines import Line2D
 
 from leukoflow.config.families import families
 from leukoflow.config.models import Model
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.style import PROTOCOLS, Drawn, empty, panels, wrap
+from leukoflow.figures.style import Drawn, empty, line_style, panels, protocol_style, wrap
 
 BASELINE_STYLE = (0, (3, 2))
 
@@ -46,11 +46,8 @@ def feature_count_chart(board: pd.DataFrame, models: Mapping[str, Model]) -> tup
         axes.yaxis.set_major_formatter("{x:.0%}")
     figure.supxlabel("Number of features k", fontsize=9)
     figure.supylabel("Accuracy", fontsize=9)
-    used = [each for each in get_args(Protocol) if each in set(table["protocol"])]
-    handles = [
-        Line2D([], [], color=PROTOCOLS[each][0], marker=PROTOCOLS[each][1], markersize=4.5, label=f"{each} split")
-        for each in used
-    ]
+    used = in_order(table["protocol"])
+    handles = [Line2D([], [], **line_style(each), markersize=4.5, label=f"{each} split") for each in used]
     if len(baseline):
         handles.append(Line2D([], [], color="#5B6472", linestyle=BASELINE_STYLE, linewidth=1, label="colour baseline"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
@@ -59,7 +56,7 @@ def feature_count_chart(board: pd.DataFrame, models: Mapping[str, Model]) -> tup
 
 def _panel(axes: Axes, part: pd.DataFrame, baseline: pd.Series) -> None:
     for protocol, line in part.groupby("protocol", sort=False):
-        colour, marker = PROTOCOLS[str(protocol)]
+        colour, marker = protocol_style(str(protocol))
         axes.plot(line["k"], line["accuracy"], color=colour, marker=marker, markersize=4.5)
         axes.fill_between(line["k"], line["low"], line["high"], color=colour, alpha=0.14, linewidth=0)
         if protocol in baseline:

@@ -1,7 +1,5 @@
 """Accuracy of every model with its interval, protocols side by side, against the colour baseline."""
 
-from typing import get_args
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.style import PROTOCOLS, RULE, Drawn
+from leukoflow.figures.style import RULE, Drawn, line_style, protocol_style
 
 OWN = "own"
 """What stands for a recipe where a model is trained by its own."""
@@ -25,7 +23,7 @@ def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     Whiskers are the intervals that the table shows; a broken line is the baseline under the protocol of its colour.
     """
     blocks = leaderboards(table)
-    used = [name for name in get_args(Protocol) if name in set(table["protocol"])]
+    used = in_order(table["protocol"])
     heights = [0.55 + part["model"].nunique() * (0.16 + 0.13 * len(used)) for _, part in blocks]
     figure = Figure(figsize=(8.2, sum(heights) + 0.75), layout="constrained")
     grid = figure.subplots(len(blocks), 1, squeeze=False, sharex=True, height_ratios=heights).ravel()
@@ -39,9 +37,7 @@ def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     ticks = grid[-1].get_xticks()
     ticks = ticks[(ticks >= start) & (ticks <= 1 + 1e-9)]
     grid[-1].set_xticks(ticks, [f"{tick:.0%}" for tick in ticks])
-    handles = [
-        Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], label=f"{name} split") for name in used
-    ]
+    handles = [Line2D([], [], **line_style(name), label=f"{name} split") for name in used]
     if any(map(is_baseline, table["model"])):
         handles.append(Line2D([], [], color="#5B6472", linestyle=(0, (3, 2)), linewidth=1, label="colour baseline"))
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
@@ -84,7 +80,7 @@ def _panel(axes: Axes, part: pd.DataFrame, used: list[str]) -> None:
     step = 0.7 / max(len(used), 1)
     for _, row in part.iterrows():
         place = models.index(row["model"]) + (used.index(row["protocol"]) - (len(used) - 1) / 2) * step
-        colour, marker = PROTOCOLS[row["protocol"]]
+        colour, marker = protocol_style(row["protocol"])
         axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot(
             row["accuracy"], place, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6

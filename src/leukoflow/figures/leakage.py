@@ -1,17 +1,15 @@
 """What leaks are worth: accuracy by split, the difference to images divided at random, copies apart from the rest."""
 
-from typing import get_args
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.style import INK, MUTED, PROTOCOLS, RULE, Drawn, empty
+from leukoflow.figures.style import INK, MUTED, RULE, Drawn, empty, line_style, protocol_style
 
 LOOSE = "image"
 COPIES, REST = "#D55E00", "#0072B2"
@@ -26,7 +24,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """
     own = table[table["target"] == table["cohort"]]
     every = own[own["part"] == "all"]
-    used = [name for name in get_args(Protocol) if name in set(every["protocol"])]
+    used = in_order(every["protocol"])
     if len(used) < 2:
         return empty("Only one split was made: there is nothing to compare."), own
     apart = own[(own["part"] != "all") & (own["protocol"] == LOOSE)]
@@ -37,7 +35,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
     for place, protocol in enumerate(used):
         shift = (place - (len(used) - 1) / 2) * 0.72 / max(len(used), 2)
-        colour, marker = PROTOCOLS[protocol]
+        colour, marker = protocol_style(protocol)
         part = every[every["protocol"] == protocol]
         _points(axes[0], part, models, shift, colour, marker, ("accuracy", "low", "high"))
         names = ("difference", "difference_low", "difference_high")
@@ -47,9 +45,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
             part = apart[apart["part"] == name]
             _points(axes[2], part, models, shift, colour, marker, ("accuracy", "low", "high"))
     _frame(axes, models, apart)
-    handles = [
-        Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], label=f"{name} split") for name in used
-    ]
+    handles = [Line2D([], [], **line_style(name), label=f"{name} split") for name in used]
     if len(apart):
         handles.append(Line2D([], [], color=COPIES, marker="s", linestyle="none", label="copy was learnt from"))
         handles.append(Line2D([], [], color=REST, marker="o", linestyle="none", label="no copy"))

@@ -1,7 +1,7 @@
 """Learning curves: accuracy and loss by epoch, a column for each model."""
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.files import read_table
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import Run
-from leukoflow.figures.style import INK, PROTOCOLS, Drawn, empty, wrap
+from leukoflow.figures.style import INK, Drawn, empty, protocol_style, wrap
 
 COLUMNS = 5
 ROLES: dict[str, Literal["--", "-"]] = {"train": "--", "validation": "-"}
@@ -47,8 +47,8 @@ def learning_curves(histories: Mapping[Run, pd.DataFrame]) -> tuple[Figure, pd.D
         if column == 0:
             upper.set_ylabel("Accuracy")
             lower.set_ylabel("Loss")
-    used = [name for name in get_args(Protocol) if name in set(table["protocol"])]
-    handles = [Line2D([], [], color=PROTOCOLS[name][0], label=f"{name} split") for name in used]
+    used = in_order(table["protocol"])
+    handles = [Line2D([], [], color=protocol_style(name)[0], label=f"{name} split") for name in used]
     handles += [Line2D([], [], color=INK, linestyle=style, label=role) for role, style in ROLES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 * columns))
     return figure, table
@@ -74,7 +74,7 @@ def _panel(axes: Axes, part: pd.DataFrame) -> None:
     axes.set_visible(True)
     axes.grid(axis="y")
     for (protocol, role), line in part.groupby(["protocol", "role"]):
-        colour, style = PROTOCOLS[str(protocol)][0], ROLES[str(role)]
+        colour, style = protocol_style(str(protocol))[0], ROLES[str(role)]
         axes.plot(line["epoch"] + 1, line["mean"], color=colour, linestyle=style, linewidth=1.4)
         if role == "validation" and (line["runs"] > 1).any():
             axes.fill_between(line["epoch"] + 1, line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)

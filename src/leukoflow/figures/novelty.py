@@ -1,14 +1,12 @@
 """How well images of another kind are noticed, and what the gate on image quality refuses."""
 
-from typing import get_args
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import strictest
 from leukoflow.core.files import read_table
 from leukoflow.core.inputs import Inputs
 from leukoflow.figures.abstention import look, models_of
@@ -91,8 +89,7 @@ def gate_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
     `table` holds the gate's rows of one cohort and task; shown are those of the strictest split, first fold.
     """
-    strictest = max(table["protocol"], key=get_args(Protocol).index)
-    part = table[(table["protocol"] == strictest) & (table["fold"] == table["fold"].min())]
+    part = table[(table["protocol"] == strictest(table["protocol"])) & (table["fold"] == table["fold"].min())]
     part = part.assign(measure=part["measure"].fillna(""))
     kinds = list(dict.fromkeys(zip(part["role"], part["kind"], strict=True)))
     names = [f"{kind}, {role}" if role in ("train", "validation", "test") else kind for role, kind in kinds]

@@ -1,7 +1,6 @@
 """Values with intervals beside what a paper prints: models by metric, and classes by model."""
 
 from collections.abc import Mapping, Sequence
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.figures.comparison import PUBLISHED
-from leukoflow.figures.style import PROTOCOLS, RULE, empty, wrap
+from leukoflow.figures.style import RULE, empty, line_style, protocol_style, wrap
 
 METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "macro_auc": "Macro AUC", "mcc": "MCC"}
 COLUMNS = ["panel", "row", "protocol", "value", "low", "high", "published"]
@@ -74,7 +73,7 @@ def points_chart(table: pd.DataFrame, one_scale: bool = False) -> tuple[Figure, 
     if table.empty:
         return empty("No run has these numbers."), table
     names, rows = list(dict.fromkeys(table["panel"])), list(dict.fromkeys(table["row"]))
-    used = [name for name in get_args(Protocol) if name in set(table["protocol"])]
+    used = in_order(table["protocol"])
     bands = -(-len(names) // PER_ROW)
     height = 0.75 + len(rows) * (0.2 + 0.13 * len(used))
     figure = Figure(figsize=(2.4 * min(len(names), PER_ROW) + 1.6, bands * height + 0.5), layout="constrained")
@@ -85,9 +84,7 @@ def points_chart(table: pd.DataFrame, one_scale: bool = False) -> tuple[Figure, 
         part = table[table["panel"] == name]
         _panel(axes, part, rows, used, float((table if one_scale else part)[["value", "low", "published"]].min().min()))
         axes.set_title(wrap(name, 24))
-    handles = [
-        Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], label=f"{name} split") for name in used
-    ]
+    handles = [Line2D([], [], **line_style(name), label=f"{name} split") for name in used]
     if table["published"].notna().any():
         handles.append(Line2D([], [], linestyle="none", label="as published", **PUBLISHED))
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
@@ -99,7 +96,7 @@ def _panel(axes: Axes, part: pd.DataFrame, rows: Sequence[str], used: Sequence[s
     for row in part.to_dict("records"):
         middle = rows.index(row["row"])
         place = middle + (used.index(row["protocol"]) - (len(used) - 1) / 2) * step
-        colour, marker = PROTOCOLS[row["protocol"]]
+        colour, marker = protocol_style(row["protocol"])
         axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot(
             row["value"], place, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6

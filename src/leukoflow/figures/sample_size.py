@@ -1,7 +1,6 @@
 """Accuracy against the number of training images."""
 
 from collections.abc import Sequence
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
-from leukoflow.figures.style import MUTED, PALETTE, PROTOCOLS, Drawn, empty, panels, wrap
+from leukoflow.figures.style import MUTED, PALETTE, Drawn, empty, line_style, panels, protocol_style, wrap
 
 
 def sample_size_chart(table: pd.DataFrame, metrics: Sequence[str] = ("accuracy", "f1")) -> tuple[Figure, pd.DataFrame]:
@@ -35,11 +34,8 @@ def sample_size_chart(table: pd.DataFrame, metrics: Sequence[str] = ("accuracy",
         axes.tick_params(labelbottom=True)
     figure.supxlabel("Training images", fontsize=9)
     figure.supylabel("On the same test images", fontsize=9)
-    used = [name for name in get_args(Protocol) if name in set(table["protocol"])]
-    handles = [
-        Line2D([], [], color=PROTOCOLS[name][0], marker=PROTOCOLS[name][1], markersize=4.5, label=f"{name} split")
-        for name in used
-    ]
+    used = in_order(table["protocol"])
+    handles = [Line2D([], [], **line_style(name), markersize=4.5, label=f"{name} split") for name in used]
     if "f1" in metrics:
         handles.append(Line2D([], [], color=MUTED, linestyle=":", label="macro F1"))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
@@ -80,7 +76,7 @@ def class_sizes_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 def _panel(axes: Axes, part: pd.DataFrame) -> None:
     for protocol, lines in part.groupby("protocol", sort=False):
-        colour, marker = PROTOCOLS[str(protocol)]
+        colour, marker = protocol_style(str(protocol))
         line = lines[lines["metric"] == "accuracy"].sort_values("train_images")
         axes.fill_between(line["train_images"], line["low"], line["high"], color=colour, alpha=0.14, linewidth=0)
         axes.errorbar(

@@ -2,8 +2,10 @@
 
 import math
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.colors
@@ -15,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from leukoflow.config.protocols import is_leaky, root_of
 from leukoflow.core.files import atomic, write_table
 from leukoflow.core.names import shown
 
@@ -26,12 +29,14 @@ MOST_LINES = 3
 # Okabe and Ito's colours, which readers with any common colour vision can tell apart; yellow is left out, being too
 # pale on white. Classes take them in the task's order, the same in every figure.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#6B6B6B")
-PROTOCOLS = {
+_PROTOCOLS = {
     "image": ("#56B4E9", "o"),
     "duplicate": ("#E69F00", "s"),
+    "blocks": ("#009E73", "v"),
     "acquisition": ("#D55E00", "D"),
     "patient": ("#7A5195", "^"),
 }
+_MARKERS = "phP<>*8H"
 INK, MUTED, RULE = "#1F2430", "#5B6472", "#D5DAE1"
 SHADES = matplotlib.colors.LinearSegmentedColormap.from_list("shades", ["#FFFFFF", "#CFE3F1", "#4F97C6", "#084A7D"])
 
@@ -75,6 +80,21 @@ matplotlib.rcParams.update(
 def class_colour(index: int) -> str:
     """Colour of the class at this place in the task; it repeats after eight."""
     return PALETTE[index % len(PALETTE)]
+
+
+def protocol_style(name: str) -> tuple[str, str]:
+    """Colour and marker of a protocol, the same in every figure. A cross is a protocol with leaks made on purpose."""
+    if name in _PROTOCOLS:
+        return _PROTOCOLS[name]
+    # A protocol and its twin with leaks share a colour.
+    place = zlib.crc32(root_of(name).encode())
+    marker = "X" if is_leaky(name) else _MARKERS[zlib.crc32(name.encode()) % len(_MARKERS)]
+    return PALETTE[place % len(PALETTE)], marker
+
+
+def line_style(protocol: str) -> dict[str, Any]:
+    """Colour and marker of a protocol as arguments of a line."""
+    return dict(zip(("color", "marker"), protocol_style(protocol), strict=True))
 
 
 def wrap(name: str, width: int = 18) -> str:

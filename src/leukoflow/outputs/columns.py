@@ -8,7 +8,9 @@ PLACE = {
     "cohort": "cohort that the model was trained on, or that the row describes",
     "task": "entry of section `tasks`: the classes that are told apart",
     "view": "entry of section `views`: how images are shown to the model",
-    "protocol": "how the cohort was split: `image`, `duplicate`, `acquisition` or `patient` says what stays together",
+    "protocol": "how the cohort was split: `image`, `duplicate`, `blocks`, `acquisition` or `patient` says what stays "
+    "together; others are ready protocols or entries of section `protocols`, and one that begins with `leaky_` has "
+    "leaks on purpose: its figures are too high",
     "model": "entry of section `models`; `MODEL_from_TASK` if its answers for TASK were joined to fewer classes",
     "features": "entry of section `features`",
     "fold": "number of the fold, from 0",
@@ -205,6 +207,15 @@ COLUMNS = {
     "critical_difference": "difference of mean ranks that Nemenyi's test can tell apart",
     "p_friedman": "p-value of Friedman's test over all models",
     "least_blocks": "fewest blocks in which any two models could be told apart",
+    # leaks
+    "leaks.leaks": "leaks that the protocol has and the other has not",
+    "leaks.against": "protocol that it is compared with: the same division with fewer leaks",
+    "leaks.metric": "`accuracy` or `macro_f1`",
+    "leaks.units": "groups, or single images, that are drawn",
+    "leaks.with_leak": "metric with the leaks",
+    "leaks.without": "metric without them",
+    "leaks.difference": "metric with the leaks less that without",
+    "leaks.interval": "what `low` and `high` are made by: draws of `groups` or `images`; empty if no answer differs",
     # leakage
     "leakage.part": "`all` images, `copies` (a run was trained on a copy of the image) or the `rest`",
     "leakage.units": "groups, or single images, that are drawn",

@@ -6,10 +6,12 @@ A panel is a tuple of names: (), (experiment,), (cohort, task), (cohort, task, v
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
+from typing import Any
 
 from leukoflow.config.families import families, shares_of
 from leukoflow.config.plan import all_runs, checked_runs, drawn_view
+from leukoflow.config.protocols import leak_twins, touches
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_count
@@ -74,7 +76,8 @@ class Plan:
         """Experiments with three models or more in two blocks (view, protocol, fold, seed) or more."""
         found: list[Panel] = []
         for name, asked in self.study.experiments.items():
-            blocks = len(asked.views) * len(asked.protocols) * self.study.splits.folds * len(asked.seeds)
+            folds = sum(self.study.division(protocol).folds for protocol in asked.protocols)
+            blocks = len(asked.views) * folds * len(asked.seeds)
             if len(asked.models) > 2 and blocks > 1:
                 found.append((name,))
         return found
@@ -151,6 +154,32 @@ class Plan:
     def counted_views(self) -> list[Panel]:
         """Views on which models differ in their number of features alone."""
         return [view for view in self.network_views if self.counted(view)]
+
+    def leak_pairs(self, pair: Panel) -> dict[str, dict[str, Any]]:
+        """By protocol with leaks of a cohort and task: the protocol that it is compared with (`against`), the leaks
+        that this has not (`leaks`), and the models that were run under both and that these can touch (`models`)."""
+        by_protocol: dict[str, set[str]] = {}
+        for run in self.runs_in(pair):
+            by_protocol.setdefault(run.protocol, set()).add(run.model)
+        found: dict[str, dict[str, Any]] = {}
+        for protocol, twins in leak_twins(self.study.protocols, by_protocol, self.study.splits).items():
+            for twin in twins:
+                other = self.study.division(twin).leaks
+                leaks = [leak for leak in self.study.division(protocol).leaks if leak not in other]
+                both = sorted(by_protocol[protocol] & by_protocol[twin])
+                models = [name for name in both if any(touches(leak, self.study.models[name]) for leak in leaks)]
+                if models:
+                    found[protocol] = {"against": twin, "leaks": leaks, "models": models}
+                    break
+        return found
+
+    def leak_runs(self, pair: Panel) -> list[Run]:
+        """Runs of a cohort and task that are compared for what leaks are worth, with leaks and without."""
+        pairs = self.leak_pairs(pair)
+        wanted = set()
+        for leaky, asked in pairs.items():
+            wanted |= set(product((leaky, asked["against"]), asked["models"]))
+        return [run for run in self.runs_in(pair) if (run.protocol, run.model) in wanted]
 
     @cached_property
     def shared_runs(self) -> list[Run]:

@@ -95,6 +95,7 @@ PARTS_OF: dict[str, Callable[[Plan], Sequence[Panel]]] = {
     "shortcuts": lambda plan: plan.main_panels,
     "statistics": lambda plan: plan.tested,
     "leakage": lambda plan: plan.trained,
+    "leaks": lambda plan: plan.trained,
     "assessment": lambda plan: plan.main_panels,
     # Without such a run, the first panel or experiment gives a table without rows.
     "robustness": lambda plan: plan.robustness_panels or plan.panels[:1],
@@ -215,6 +216,11 @@ TABLES = (
         "leakage", "leakage", "leakage", "audits.leakage.COLUMNS",
         "A model under one split, on one target: accuracy on all images, on copies of images that it was trained on or "
         "on the rest; and its difference to images split at random, or to the rest.",
+    ),
+    TableSpec(
+        "leaks", "leaks", "leakage", "audits.leaks.COLUMNS",
+        "A model under a protocol with a leak made on purpose (`leaky_...`) against the same division without it: a "
+        "metric with the leak and without, on the same test images, and the difference with its interval.", shown=True,
     ),
     TableSpec(
         "calibration", "assessment", "assessment", "stats.assess.COLUMNS",

@@ -102,7 +102,7 @@ def compare(study: Study, paper: Paper, number: Number, row: Mapping[str, Any], 
     _hold_split(found, study, paper, number, row, facts)
     _hold_training(found, paper.conditions, model)
     if paper.backbones:
-        _hold_features(found, study, paper, model)
+        _hold_features(found, study, paper, model, row["protocol"])
     return found
 
 
@@ -154,13 +154,16 @@ def _hold_split(
     found: Comparison, study: Study, paper: Paper, number: Number, row: Mapping[str, Any], facts: Facts
 ) -> None:
     """How the images were divided, and which ones are reported on."""
-    said, splits = paper.conditions, study.splits
-    found.hold("divided at random", row["protocol"], said.split)
+    said, splits = paper.conditions, study.division(row["protocol"])
+    found.hold("divided at random", splits.groups, said.split)
     if splits.folds > 1:
         found.hold("divisions", f"{splits.folds} folds", "one")
-    found.hold("classes kept in proportion", True, said.stratified)
-    found.hold("share of validation images", splits.validation, said.validation)
-    found.hold("epoch chosen on", "other images", said.epoch_chosen_on)
+    found.hold("classes kept in proportion", splits.stratified and splits.test_images is None, said.stratified)
+    reported = "validation_as_test" in splits.leaks
+    found.hold("share of validation images", 0 if reported else splits.validation, said.validation)
+    found.hold("epoch chosen on", "the images reported" if reported else "other images", said.epoch_chosen_on)
+    if copied := [leak for leak in splits.leaks if leak.startswith("augmented")]:
+        found.differences.append(f"changed copies of held-out images trained on ({', '.join(copied)})")
     if number.target:
         outside = facts.of_cohort(row["target"], "images")
         _hold_count(found, "test images", outside, paper.datasets[number.target].images)
@@ -202,7 +205,7 @@ def _hold_training(found: Comparison, said: Conditions, model: Model) -> None:
     found.hold("augmentation", _listed(ours), theirs)
 
 
-def _hold_features(found: Comparison, study: Study, paper: Paper, model: Model) -> None:
+def _hold_features(found: Comparison, study: Study, paper: Paper, model: Model, protocol: str) -> None:
     """The networks whose features a model reads, and which images scaling and choice saw."""
     entry = study.features.get(model.features or "")
     names = (
@@ -212,7 +215,8 @@ def _hold_features(found: Comparison, study: Study, paper: Paper, model: Model) 
     )
     found.hold("features of", " and ".join(names), " and ".join(sorted(paper.backbones)))
     if paper.conditions.features_fitted_on is not None:
-        found.hold("features fitted on", "training images", paper.conditions.features_fitted_on)
+        fitted = "all images" if "fitted_on_all" in study.division(protocol).leaks else "training images"
+        found.hold("features fitted on", fitted, paper.conditions.features_fitted_on)
 
 
 def _cell(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:

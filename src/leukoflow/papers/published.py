@@ -1,15 +1,15 @@
 """What the papers publish beside what a study reproduces: under the same protocol, and under the strictest it has."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from leukoflow.config import published_checks as checks
 from leukoflow.config.models import METRICS, Model
+from leukoflow.config.protocols import LEAKY, in_order, is_leaky
 from leukoflow.config.published import Number, Paper
-from leukoflow.config.splits import Protocol
 from leukoflow.config.study import Study
 from leukoflow.papers import plausible
 from leukoflow.papers.checks import POSSIBLE, VERDICTS
@@ -18,7 +18,7 @@ from leukoflow.stats.bootstrap import wilson_interval
 from leukoflow.stats.curves import MACRO, MICRO
 
 SAME = "image"
-"""The protocol of every paper: images divided at random."""
+"""What every paper divided: images at random."""
 COSTS = {
     "parameters": ("parameters", 1.0),
     "training_seconds": ("seconds", 1.0),
@@ -69,7 +69,8 @@ def reproduction(
     `tables` are the study's leaderboard, external, scores, efficiency and cohorts, and, where it has them, calibration,
     discrimination, errors, robustness and sample_size; `checked` is the table of checks; `facts` are what the runs
     really were.
-    `reproduced` is under the paper's protocol (images divided at random), `strictest` under the strictest other one;
+    `reproduced` is under the paper's protocol (the ready one of its name, with its leaks if that was run, or images
+    divided at random), `strictest` under the strictest other one without leaks;
     both with their intervals. `comparable` is one of `comparable.GRADES`, `differences` are what about the run is not
     as published, `unsaid` the conditions that the paper does not say. `reason` says why a number has no counterpart.
     `verdict` is the gravest of the number's checks.
@@ -136,7 +137,9 @@ def _ours(
             column, factor = COSTS[number.metric]
             row["reproduced"] = factor * float(costs.get(column, np.nan))
             return row | _said(study, paper, number, row, board, facts)
-        same, strict = board[board["protocol"] == SAME], board[board["protocol"] != SAME]
+        own = own_protocol(paper, board)
+        others = [name for name in board["protocol"] if name != own and not is_leaky(name)]
+        same, strict = board[board["protocol"] == own], board[board["protocol"].isin(others)]
         for part, protocol, (value, low, high), unseen in (
             (same, "protocol", ("reproduced", "low", "high"), False),
             (strict[-1:], "strictest_protocol", ("strictest", "strictest_low", "strictest_high"), True),
@@ -156,10 +159,17 @@ def _said(
     if all(np.isnan(row.get(each, np.nan)) for each in ("reproduced", "strictest")):
         return {"reason": UNMEASURED}
     protocols = list(board["protocol"])
-    place = {"task": str(board.iloc[0]["task"]), "protocol": SAME if SAME in protocols else str(protocols[-1])}
+    place = {"task": str(board.iloc[0]["task"]), "protocol": own_protocol(paper, board) or str(protocols[-1])}
     found = compare(study, paper, number, {**row, **place}, facts)
     said = {"differences": "; ".join(found.differences), "unsaid": ", ".join(found.unsaid)}
     return {"comparable": found.grade, "reason": "", **said}
+
+
+def own_protocol(paper: Paper, board: pd.DataFrame) -> str:
+    """The protocol of a board that is the paper's: its own with its leaks, its own without, or images divided at
+    random; empty if it has none of these."""
+    known = set(board["protocol"])
+    return next((name for name in (f"{LEAKY}{paper.paper}", paper.paper, SAME) if name in known), "")
 
 
 def counterparts(study: Study, number: Number) -> list[str]:
@@ -200,7 +210,6 @@ def _place(
         rows = rows[[_is_dataset(study, paper, number.target, str(name)) for name in rows["target"]]]
     if rows.empty:
         return None
-    order = {name: place for place, name in enumerate(get_args(Protocol))}
     blocks = []
     for place, (key, part) in enumerate(rows.groupby(["cohort", "view"], sort=False)):
         cohort, view = map(str, key)
@@ -208,7 +217,7 @@ def _place(
         alike = kind in paper.conditions.same_views
         blocks.append((not own, not alike, kind != "plain", -part["protocol"].nunique(), place, part))
     board = min(blocks, key=lambda each: each[:5])[-1]
-    board = board.sort_values("protocol", key=lambda names: names.map(order), kind="stable")
+    board = board.sort_values("protocol", key=lambda names: names.map(in_order(names).index), kind="stable")
     costs = tables["efficiency"]
     first = board.iloc[0]
     for name in ("cohort", "task", "view", "model"):

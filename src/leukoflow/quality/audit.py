@@ -11,14 +11,15 @@ from typing import Any
 
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import groups_of, is_leaky
+from leukoflow.config.splits import Groups
 from leukoflow.core.names import alike, told_apart
 from leukoflow.quality.split import ROLES
 
 EXAMPLES = 50
 """Most pairs or faults named in a report, for each check."""
-_GROUPED: tuple[Protocol, ...] = ("duplicate", "acquisition", "patient")
-_PROMISED: dict[str, tuple[Protocol, ...]] = {
+_GROUPED: tuple[Groups, ...] = ("duplicate", "blocks", "acquisition", "patient")
+_PROMISED: dict[str, tuple[Groups, ...]] = {
     "group": ("image", *_GROUPED),
     "sha256": _GROUPED,
     "duplicate_group": _GROUPED,
@@ -26,7 +27,8 @@ _PROMISED: dict[str, tuple[Protocol, ...]] = {
     "acquisition": ("acquisition",),
     "patient": ("patient",),
 }
-"""For each way in which two images may be related, the protocols that keep such images in one role."""
+"""For each way in which two images may be related, what is kept together by protocols that promise that such images are
+in one role. A protocol with leaks promises nothing but that every image has one label and every class every role."""
 _NAMED = ("patient", "slide")
 """Columns whose values are looked at for names that look alike."""
 LABELS = "label"
@@ -64,9 +66,9 @@ class Finding:
 
 
 def audit(
-    split: pd.DataFrame, images: pd.DataFrame, duplicates: pd.DataFrame, protocol: Protocol
+    split: pd.DataFrame, images: pd.DataFrame, duplicates: pd.DataFrame, protocol: str, dropped: bool = False
 ) -> tuple[Finding, ...]:
-    """Check one split.
+    """Check one split; `dropped` says that its protocol removes duplicates from training.
 
     split: image_id, y, label, group, fold, role. images: one row for each image of the cohort: image_id, and any of
     sha256, duplicate_group, acquisition, patient, slide (nullable; images with null are related to none). duplicates:
@@ -77,7 +79,7 @@ def audit(
     placed = split[["image_id", "group", "fold", "role"]].merge(
         images[["image_id", *dict.fromkeys([*known, *named])]].drop_duplicates("image_id"), on="image_id", how="left"
     )
-    findings = [_structure(split, images)]
+    findings = [_structure(split, images, is_leaky(protocol), dropped)]
     findings += [_shared(placed, column, protocol) for column in ("group", *known)]
     findings.append(_listed(placed, duplicates, protocol))
     findings.append(_contrary(split, duplicates))
@@ -85,7 +87,7 @@ def audit(
     return tuple(findings)
 
 
-def summary(split: pd.DataFrame, findings: tuple[Finding, ...], cohort: str, protocol: Protocol) -> dict[str, Any]:
+def summary(split: pd.DataFrame, findings: tuple[Finding, ...], cohort: str, protocol: str) -> dict[str, Any]:
     """The report as plain values for JSON: sizes of roles, and every finding."""
     sizes = split.groupby(["fold", "role", "label"], sort=True)
     counts = sizes.agg(images=("image_id", "size"), groups=("group", "nunique")).reset_index()
@@ -117,7 +119,7 @@ def summary(split: pd.DataFrame, findings: tuple[Finding, ...], cohort: str, pro
     }
 
 
-def _shared(placed: pd.DataFrame, column: str, protocol: Protocol) -> Finding:
+def _shared(placed: pd.DataFrame, column: str, protocol: str) -> Finding:
     """Images of one fold that share a value of `column` but not a role."""
     table = placed.dropna(subset=[column])
     keys = ["fold", column]
@@ -131,7 +133,7 @@ def _shared(placed: pd.DataFrame, column: str, protocol: Protocol) -> Finding:
     tests = tests[tests.set_index(keys).index.isin(trained.index)]
     return Finding(
         check=column,
-        promised=protocol in _PROMISED[column],
+        promised=_promises(protocol, column),
         count=pairs,
         tested=frozenset(zip(tests["fold"], tests["image_id"], strict=True)),
         examples=tuple(_examples(crossing, column)),
@@ -182,7 +184,7 @@ def _alike(placed: pd.DataFrame, column: str) -> Finding:
     return Finding(f"alike {column}", False, count, frozenset(tested), tuple(examples))
 
 
-def _listed(placed: pd.DataFrame, duplicates: pd.DataFrame, protocol: Protocol) -> Finding:
+def _listed(placed: pd.DataFrame, duplicates: pd.DataFrame, protocol: str) -> Finding:
     """Listed pairs of identical or nearly identical images in two roles of one fold."""
     roles = placed[["image_id", "fold", "role"]]
     pairs = duplicates[["image_a", "image_b", "kind"]]
@@ -197,7 +199,7 @@ def _listed(placed: pd.DataFrame, duplicates: pd.DataFrame, protocol: Protocol) 
         tested |= set(zip(touched["fold"], touched[f"image_{one}"], strict=True))
     named = pairs.head(EXAMPLES)[["fold", "image_a", "role_a", "image_b", "role_b", "kind"]]
     examples = tuple(_pair(*row) for row in named.itertuples(index=False, name=None))
-    return Finding("duplicate", protocol in _PROMISED["duplicate"], len(pairs), frozenset(tested), examples)
+    return Finding("duplicate", _promises(protocol, "duplicate"), len(pairs), frozenset(tested), examples)
 
 
 def _contrary(split: pd.DataFrame, duplicates: pd.DataFrame) -> Finding:
@@ -219,13 +221,21 @@ def _contrary(split: pd.DataFrame, duplicates: pd.DataFrame) -> Finding:
     return Finding(LABELS, False, len(once), frozenset(tested), examples)
 
 
-def _structure(split: pd.DataFrame, images: pd.DataFrame) -> Finding:
-    """Every image once in every fold, tested once over several folds, all classes in all roles, one label an image."""
-    faults = list(_structural_faults(split, images))
+def _promises(protocol: str, column: str) -> bool:
+    return not is_leaky(protocol) and groups_of(protocol) in _PROMISED[column]
+
+
+def _structure(split: pd.DataFrame, images: pd.DataFrame, leaky: bool, dropped: bool) -> Finding:
+    """Every image once in every fold, tested once over several folds, all classes in all roles, one label an image.
+
+    With leaks an image may be in several roles of a fold or in none; if copies are dropped it may be missing from a
+    fold that has a copy of it.
+    """
+    faults = list(_structural_faults(split, images, leaky, dropped))
     return Finding("structure", True, len(faults), frozenset(), tuple(faults[:EXAMPLES]))
 
 
-def _structural_faults(split: pd.DataFrame, images: pd.DataFrame) -> Iterator[str]:
+def _structural_faults(split: pd.DataFrame, images: pd.DataFrame, leaky: bool, dropped: bool) -> Iterator[str]:
     if split.empty:
         yield "the split is empty"
         return
@@ -235,12 +245,16 @@ def _structural_faults(split: pd.DataFrame, images: pd.DataFrame) -> Iterator[st
         if labels > 1:
             yield f"{image} has several labels"
     folds = sorted(split["fold"].unique())
+    once = ["image_id", "role"] if leaky else ["image_id"]
+    copies = images.set_index("image_id")["duplicate_group"].dropna().to_dict() if dropped else {}
     for fold in folds:
         part = split[split["fold"] == fold]
-        for image in part.loc[part["image_id"].duplicated(), "image_id"].unique():
+        for image in part.loc[part.duplicated(once), "image_id"].unique():
             yield f"fold {fold}: {image} is there more than once"
-        for image in sorted(set(split["image_id"]) - set(part["image_id"])):
-            yield f"fold {fold}: {image} is missing"
+        there = {copies.get(image) for image in part["image_id"]} - {None}
+        for image in sorted(set() if leaky else set(split["image_id"]) - set(part["image_id"])):
+            if copies.get(image) not in there:
+                yield f"fold {fold}: {image} is missing"
         for role in sorted(set(part["role"]) - set(ROLES)):
             yield f"fold {fold}: {role} is no role"
         for role in ROLES:

@@ -1,9 +1,11 @@
 """Division of a cohort into training, validation and test roles: stratified by class, and grouped.
 
-A group is what must stay together: an image alone under protocol `image`, otherwise near-duplicates, acquisition
-clusters or patients, the latter two joined with the near-duplicates.
+A group is what must stay together: an image alone, near-duplicates, blocks of file numbers, acquisition clusters or
+patients, the latter three joined with the near-duplicates. Leaks of published protocols are made here too, where a
+division asks for them: an image is then in two roles of a fold.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,12 +13,15 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from leukoflow.config.splits import Protocol, Splits
+from leukoflow.config.splits import Division, Groups
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.seeding import generator
 
 ROLES = ("train", "validation", "test")
+COPIED = {"augmented_before_split": ("validation", "test"), "augmented_before_validation": ("validation",)}
+"""For each leak by copies, the roles whose images have a changed copy in the training role."""
+_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
 
 
 def labelled(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
@@ -29,25 +34,47 @@ def labelled(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def group_names(table: pd.DataFrame, protocol: Protocol) -> np.ndarray:
-    """The group of each image under a protocol, object [n].
+def file_blocks(image_ids: Sequence[str], block: int) -> list[str]:
+    """For each image the block of its file number, named by series and first number; "" if its name has no number.
 
-    table: image_id, and duplicate_group, acquisition or patient as the protocol needs. Under `acquisition` and
-    `patient` whatever is linked by either kind of group is one group, named by the first of its clusters or patients.
-    Raises LeukoFlowError where an image's group is unknown.
+    The number is the last one of the name without its ending, and numbers 1 to `block` are the first block. Images
+    whose names differ in that number alone are one series.
     """
-    if protocol == "image":
+    found = []
+    for name in image_ids:
+        match = _NUMBERED.fullmatch(name[: name.rfind(".")] if "." in name.rpartition("/")[2] else name)
+        if match is None:
+            found.append("")
+            continue
+        series, number, rest = match.groups()
+        found.append(f"{series}{max(int(number) - 1, 0) // block * block + 1}{rest}")
+    return found
+
+
+def group_names(table: pd.DataFrame, groups: Groups, block: int = 25) -> np.ndarray:
+    """The group of each image, object [n].
+
+    table: image_id, and duplicate_group, acquisition or patient as `groups` needs. With `blocks`, `acquisition` and
+    `patient` whatever is linked by either kind of group is one group, named by the first of its blocks, clusters or
+    patients. Raises LeukoFlowError where an image's group is unknown.
+    """
+    if groups == "image":
         return table["image_id"].to_numpy(object)
-    for column in {"duplicate_group", protocol if protocol != "duplicate" else "duplicate_group"}:
+    if groups == "blocks":
+        table = table.assign(blocks=file_blocks(table["image_id"].astype(str).to_list(), block)).replace(
+            {"blocks": ""}, None
+        )
+    for column in {"duplicate_group", groups if groups != "duplicate" else "duplicate_group"}:
         unknown = table["image_id"][table[column].isna()]
         if len(unknown):
+            what, where = (column, "name it in the cohort's table or") if column != "blocks" else ("file number", "")
             raise LeukoFlowError(
-                f"protocol {protocol!r}: {len(unknown)} of {len(table)} images have no {column} "
-                f"(the first is {unknown.iloc[0]}); name it in the cohort's table or use another protocol"
+                f"groups {groups!r}: {len(unknown)} of {len(table)} images have no {what} "
+                f"(the first is {unknown.iloc[0]}); {where} use another protocol".replace("  ", " ")
             )
-    if protocol == "duplicate":
+    if groups == "duplicate":
         return table["duplicate_group"].to_numpy(object)
-    first, names = pd.factorize(table[protocol], sort=True)
+    first, names = pd.factorize(table[groups], sort=True)
     second, others = pd.factorize(table["duplicate_group"])
     nodes = len(names) + len(others)
     links = coo_array((np.ones(len(table)), (first, len(names) + second)), shape=(nodes, nodes))
@@ -57,18 +84,23 @@ def group_names(table: pd.DataFrame, protocol: Protocol) -> np.ndarray:
     return np.asarray(names, object)[representative[component[first]]]
 
 
-def make_split(table: pd.DataFrame, classes: Sequence[str], protocol: Protocol, splits: Splits) -> pd.DataFrame:
+def make_split(table: pd.DataFrame, classes: Sequence[str], division: Division) -> pd.DataFrame:
     """Divide images into roles, once for a hold-out (`folds` = 1), else so that each is tested in one of the folds.
 
-    table: image_id, y (index into `classes`), and the columns that the protocol groups by. Returns image_id, y, label,
-    group, fold (from 0), role, in the table's order within each fold. The same table (in any order), protocol and
-    seed give the same roles. Each class is in each role; LeukoFlowError where it has too few groups for that.
+    table: image_id, y (index into `classes`), and the columns that the division groups by (duplicate_group too where
+    it drops duplicates). Returns image_id, y, label, group, fold (from 0), role, in the table's order within each fold.
+    The same table (in any order), groups, shares and seed give the same roles, whatever the leaks. Each class is in
+    each role; LeukoFlowError where it has too few groups for that.
+
+    Every image is in each fold once, with these exceptions: dropped duplicates are not there; with
+    `validation_as_test` the test images are in the validation role as well, and those that were to be in it are not
+    there; images that are trained on as changed copies (`COPIED`) are in the training role as well.
     """
     table = table.reset_index(drop=True).sort_values("image_id", kind="stable")
     repeated = table["image_id"][table["image_id"].duplicated()]
     if len(repeated):
         raise LeukoFlowError(f"{repeated.iloc[0]}: twice in the manifest; rerun the manifest")
-    names = group_names(table, protocol)
+    names = group_names(table, division.groups, division.block)
     group, _ = pd.factorize(names, sort=True)
     y = table["y"].to_numpy(np.int64)
     counts = np.zeros((group.max(initial=-1) + 1, len(classes)), np.int64)
@@ -77,30 +109,60 @@ def make_split(table: pd.DataFrame, classes: Sequence[str], protocol: Protocol, 
     frame = pd.DataFrame({"image_id": table["image_id"], "y": y, "label": [classes[k] for k in y], "group": names})
     folds = [
         frame.assign(fold=fold, role=np.array(ROLES, object)[roles[group]]).sort_index()
-        for fold, roles in enumerate(_roles(counts, classes, protocol, splits))
+        for fold, roles in enumerate(_roles(counts, classes, division))
     ]
-    return pd.concat(folds, ignore_index=True)
+    if division.drop_duplicates:
+        copies = table.set_index("image_id")["duplicate_group"]
+        folds = [_without_copies(each, copies) for each in folds]
+    return pd.concat([_leaking(each, division) for each in folds], ignore_index=True)
 
 
-def _roles(counts: np.ndarray, classes: Sequence[str], protocol: Protocol, splits: Splits) -> list[np.ndarray]:
+def _without_copies(split: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """One fold without training images that are duplicates of a held-out image, or of another training image but the
+    first by name; `groups`: the duplicate group of each image."""
+    group = split["image_id"].map(groups)
+    learnt = split["role"] == "train"
+    first = split[learnt].assign(group=group).sort_values("image_id").drop_duplicates("group")["image_id"]
+    kept = split["image_id"].isin(first) & ~group.isin(set(group[~learnt]))
+    return split[~learnt | kept]
+
+
+def _leaking(split: pd.DataFrame, division: Division) -> pd.DataFrame:
+    """One fold with the leaks that are images in two roles."""
+    if "validation_as_test" in division.leaks:
+        split = split[split["role"] != "validation"]
+        split = pd.concat([split, split[split["role"] == "test"].assign(role="validation")])
+    roles = {role for leak in division.leaks for role in COPIED.get(leak, ())}
+    copies = split[split["role"].isin(roles)].drop_duplicates("image_id").assign(role="train")
+    return pd.concat([split, copies])
+
+
+def _roles(counts: np.ndarray, classes: Sequence[str], division: Division) -> list[np.ndarray]:
     """Role of each group (index into ROLES, int [G]) in each fold; counts: images by group and class, [G, K]."""
-    need = max(len(ROLES), splits.folds) if splits.folds != 2 else 4
+    groups, splits = division.groups, division
+    need = max(len(ROLES) - (not splits.validation), splits.folds) if splits.folds != 2 else 4
     available = (counts > 0).sum(axis=0)
-    more = "raise quality.clusters_per_class where slides are not known, " if protocol == "acquisition" else ""
+    more = "raise quality.clusters_per_class where slides are not known, " if groups == "acquisition" else ""
+    if not division.stratified:
+        more += "or divide stratified by class, "
 
     def divide(members: np.ndarray, fractions: Sequence[float], *stream: str | int) -> np.ndarray:
-        rng = generator(splits.seed, "split", protocol, *stream)
-        parts = _assign(counts[members], np.array(fractions), rng)
+        rng = generator(splits.seed, "split", groups, *stream)
+        own = counts[members] if division.stratified else counts[members].sum(axis=1, keepdims=True)
+        parts = _assign(own, _wanted(own, np.array(fractions), division), rng)
         for label, name in enumerate(classes):
             if available[label] < need or set(parts[counts[members, label] > 0]) != set(range(len(fractions))):
                 raise LeukoFlowError(
-                    f"class {name!r} has {available[label]} groups under protocol {protocol!r}, which cannot be put "
+                    f"class {name!r} has {available[label]} groups by {groups!r}, which cannot be put "
                     f"into every role of every fold (at least {need} groups are needed, more where groups hold "
                     f"several classes); {more}use fewer folds or another protocol, or add images"
                 )
         return parts
 
     everything = np.arange(len(counts))
+    if splits.folds == 1 and not splits.validation:
+        parts = divide(everything, (1 - splits.test, splits.test), "hold-out")
+        return [np.where(parts == 1, ROLES.index("test"), ROLES.index("train"))]
     if splits.folds == 1:
         return [divide(everything, (1 - splits.validation - splits.test, splits.validation, splits.test), "hold-out")]
     tested = divide(everything, [1 / splits.folds] * splits.folds, "folds", splits.folds)
@@ -109,24 +171,39 @@ def _roles(counts: np.ndarray, classes: Sequence[str], protocol: Protocol, split
     for fold in range(splits.folds):
         roles = np.full(len(counts), ROLES.index("test"))
         members = np.flatnonzero(tested != fold)
-        roles[members] = divide(members, (1 - share, share), "validation", splits.folds, fold)
+        roles[members] = 0 if not share else divide(members, (1 - share, share), "validation", splits.folds, fold)
         folds.append(roles)
     return folds
 
 
-def _assign(counts: np.ndarray, fractions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Part of each group, int [G], such that every part holds its fraction of every class as nearly as can be.
+def _wanted(counts: np.ndarray, fractions: np.ndarray, division: Division) -> np.ndarray:
+    """Images of each class in each part, whole numbers [P, K]; the test images are the last part."""
+    totals = counts.sum(axis=0)
+    if division.test_images is None:
+        return _quotas(totals, fractions)
+    number = division.test_images
+    if (totals - number < len(fractions) - 1).any():
+        raise LeukoFlowError(
+            f"test_images: a class has {totals.min()} images, too few for {number} of them to be tested; "
+            "lower this number, or use another protocol"
+        )
+    validation = [1 - division.validation, division.validation][: len(fractions) - 1]
+    return np.concatenate([_quotas(totals - number, np.array(validation)), np.full((1, len(totals)), number)])
 
-    counts: images by group and class, [G, K]. Groups of several images go first, the largest first, each where the
-    chi-squared distance to the quotas shrinks most; single images then fill the quotas up.
+
+def _assign(counts: np.ndarray, quotas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Part of each group, int [G], such that every part holds its quota of every class as nearly as can be.
+
+    counts: images by group and class, [G, K]; quotas [P, K]. Groups of several images go first, the largest
+    first, each where the chi-squared distance to the quotas shrinks most; single images then fill the quotas up.
     """
-    quotas = _quotas(counts.sum(axis=0), fractions)
     parts = np.full(len(counts), -1)
     sizes = counts.sum(axis=1)
     order = rng.permutation(len(counts))
     order = order[np.argsort(-sizes[order], kind="stable")]
     held = np.zeros(quotas.shape)
     weight = 1 / np.maximum(quotas, 1)
+    whole = quotas.sum(axis=1) / quotas.sum()
     for index in order[sizes[order] > 1]:
         change = ((2 * (held - quotas) + counts[index]) * counts[index] * weight).sum(axis=1)
         parts[index] = np.argmin(change)
@@ -134,9 +211,9 @@ def _assign(counts: np.ndarray, fractions: np.ndarray, rng: np.random.Generator)
     for label in range(counts.shape[1]):
         single = order[(sizes[order] == 1) & (counts[order, label] == 1)]
         room = np.maximum(quotas[:, label] - held[:, label], 0)
-        dealt = _quotas(np.array([len(single)]), room / room.sum() if room.any() else fractions)[:, 0]
-        parts[single] = np.repeat(np.arange(len(fractions)), dealt)
-    _fill_empty(counts, parts, len(fractions))
+        dealt = _quotas(np.array([len(single)]), room / room.sum() if room.any() else whole)[:, 0]
+        parts[single] = np.repeat(np.arange(len(quotas)), dealt)
+    _fill_empty(counts, parts, len(quotas))
     return parts
 
 

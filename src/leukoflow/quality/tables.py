@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import strictness
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.exposure import bits_filled, implausible
@@ -187,25 +187,25 @@ def audit(
     """One row for each split (cohort, task, protocol) and fold: images in each role, and what test shares with them.
 
     Leaks are counted from the learnt roles (train and validation) to the test role: `duplicate_pairs` and the test
-    images in them, `acquisitions` on both sides and the test images of those, `patients` likewise (empty where a
-    cohort names none). `test_with_alike_patient` and `test_with_alike_slide` are test images whose patient or slide has
-    another name than one trained on, but one that looks alike; `alike` gives some of these names. Counted again from
-    the tables, whatever the protocol promises.
+    images in them (and those that are in a learnt role themselves), `acquisitions` on both sides and the test images of
+    those, `patients` likewise (empty where a cohort names none). `test_with_alike_patient` and `test_with_alike_slide`
+    are test images whose patient or slide has another name than one trained on, but one that looks alike; `alike` gives
+    some of these names. Counted again from the tables, whatever the protocol promises.
     """
     rows = []
-    strictness = get_args(Protocol)
-    for cohort, task, protocol in sorted(splits, key=lambda key: (key[0], key[1], strictness.index(key[2]))):
+    for cohort, task, protocol in sorted(splits, key=lambda key: (key[0], key[1], strictness(key[2]))):
         split = splits[cohort, task, protocol]
         labels = _provenance(cohort, groups, manifests)
         within = duplicates[(duplicates["cohort_a"] == cohort) & (duplicates["cohort_b"] == cohort)]
         for fold, part in split.groupby("fold"):
-            role = part.set_index("image_id")["role"]
+            # Sets, for a protocol with leaks has images in two roles.
+            learnt, tested = (set(part.loc[part["role"].isin(names), "image_id"]) for names in (LEARNT, ["test"]))
             row: dict[str, Any] = {"cohort": cohort, "task": task, "protocol": protocol, "fold": fold}
-            row |= {name: int((role == name).sum()) for name in (*LEARNT, "test")}
-            row |= {"groups": part["group"].nunique(), **_leaking_pairs(within, role)}
+            row |= {name: int((part["role"] == name).sum()) for name in (*LEARNT, "test")}
+            row |= {"groups": part["group"].nunique(), **_leaking_pairs(within, learnt, tested)}
             for column in ("acquisition", "patient"):
-                row |= _shared(labels.get(column), role, column)
-            rows.append(row | _alike(labels, role))
+                row |= _shared(labels.get(column), learnt, tested, column)
+            rows.append(row | _alike(labels, learnt, tested))
     return pd.DataFrame(rows, columns=AUDIT_COLUMNS)
 
 
@@ -215,17 +215,17 @@ def _provenance(cohort: str, groups: pd.DataFrame, manifests: Mapping[str, pd.Da
     return {"acquisition": own, "patient": manifest["patient"], "slide": manifest["slide"]}
 
 
-def _alike(origins: Mapping[str, pd.Series], role: pd.Series) -> dict[str, Any]:
+def _alike(origins: Mapping[str, pd.Series], learnt_from: set[str], tested_on: set[str]) -> dict[str, Any]:
     """Test images whose patient or slide looks like another one that was learnt from, and such names in words."""
     row: dict[str, Any] = {}
     examples: list[str] = []
     for column in ("patient", "slide"):
-        known = origins[column].reindex(role.index).dropna()
+        known = origins[column].reindex(sorted(learnt_from | tested_on)).dropna()
         if known.empty:
             row[f"test_with_alike_{column}"] = np.nan
             continue
-        learnt = set(known[role.reindex(known.index).isin(LEARNT)])
-        test = known[role.reindex(known.index) == "test"]
+        learnt = set(known[known.index.isin(learnt_from)])
+        test = known[known.index.isin(tested_on)]
         tested = set(test)
         touched: set[str] = set()
         for names in alike(known.unique()):
@@ -236,19 +236,21 @@ def _alike(origins: Mapping[str, pd.Series], role: pd.Series) -> dict[str, Any]:
     return row | {"alike": "; ".join(examples[:NAMED])}
 
 
-def _leaking_pairs(pairs: pd.DataFrame, role: pd.Series) -> dict[str, int]:
-    a, b = pairs["image_a"].map(role), pairs["image_b"].map(role)
-    out, back = a.isin(LEARNT) & (b == "test"), b.isin(LEARNT) & (a == "test")
-    touched = set(pairs.loc[out, "image_b"]) | set(pairs.loc[back, "image_a"])
+def _leaking_pairs(pairs: pd.DataFrame, learnt: set[str], tested: set[str]) -> dict[str, int]:
+    a, b = pairs["image_a"], pairs["image_b"]
+    out, back = a.isin(learnt) & b.isin(tested), b.isin(learnt) & a.isin(tested)
+    touched = set(pairs.loc[out, "image_b"]) | set(pairs.loc[back, "image_a"]) | (learnt & tested)
     return {"duplicate_pairs": int((out | back).sum()), "test_with_duplicate": len(touched)}
 
 
-def _shared(origin: pd.Series | None, role: pd.Series, column: str) -> dict[str, float]:
-    known = origin.reindex(role.index).dropna() if origin is not None else pd.Series(dtype=object)
+def _shared(origin: pd.Series | None, learnt_from: set[str], tested_on: set[str], column: str) -> dict[str, float]:
+    known = pd.Series(dtype=object)
+    if origin is not None:
+        known = origin.reindex(sorted(learnt_from | tested_on)).dropna()
     if known.empty:
         return {f"shared_{column}s": np.nan, f"test_with_{column}": np.nan}
-    learnt = set(known[role.reindex(known.index).isin(LEARNT)])
-    test = known[role.reindex(known.index) == "test"]
+    learnt = set(known[known.index.isin(learnt_from)])
+    test = known[known.index.isin(tested_on)]
     shared = test[test.isin(learnt)]
     return {f"shared_{column}s": shared.nunique(), f"test_with_{column}": len(shared)}
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import strictest
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
@@ -295,11 +295,6 @@ def _strictest(study: Study, experiment: str, table: pd.DataFrame) -> pd.DataFra
     rows = rows_of(asked, table) if len(table) else table
     rows = rows[rows["view"] == asked.views[0]] if len(rows) else rows
     return rows[rows["protocol"] == strictest(rows["protocol"])] if len(rows) else rows
-
-
-def strictest(protocols: pd.Series) -> str:
-    """The strictest of the protocols of a table."""
-    return max(protocols, key=get_args(Protocol).index)
 
 
 def _networks(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from leukoflow.config.protocols import groups_of
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.report.headlines import best_of, rows_of
@@ -116,7 +117,7 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
         images = words.plural(test, "test image")
         if parts:
             text = f"Of {images}, {words.listed(parts)}. Such a split rewards recognising the picture or the slide."
-            tone = "bad" if duplicate or patient > 0 or protocol == "image" else "warn"
+            tone = "bad" if duplicate or patient > 0 or groups_of(protocol) == "image" else "warn"
             action = (
                 f"Do not quote results of the {protocol} split of {cohort} as the main result: its test images are "
             )

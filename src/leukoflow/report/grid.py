@@ -2,11 +2,11 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order, root_of
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 
@@ -88,7 +88,7 @@ def grid(caption: str, columns: Sequence[str], rows: Sequence[Row], table: str =
         return Grid(caption, tuple(columns), tuple(rows), numeric, table)
     name = best.removeprefix("-")
     place, split = columns.index(name), columns.index("Split") if "Split" in columns else None
-    strict = list(reversed(get_args(Protocol)))
+    strict = [] if split is None else in_order(filter(root_of, (row.cells[split].text for row in rows)))[::-1]
 
     def rank(row: Row) -> tuple[int, bool, float]:
         key, protocol = row.cells[place].key, row.cells[split].text if split is not None else ""

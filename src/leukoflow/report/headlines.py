@@ -2,23 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import pandas as pd
 
 from leukoflow.config.experiments import Experiment
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import groups_of, in_order, is_leaky
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 
 FEW_IMAGES, FEW_GROUPS = 100, 20
-HELD_OUT = {
+_HELD_OUT = {
     "image": "images divided at random",
     "duplicate": "near-duplicates kept together",
+    "blocks": "whole blocks of file numbers held out",
     "acquisition": "whole acquisitions held out",
     "patient": "whole patients held out",
 }
+
+
+def held_out(protocol: str) -> str:
+    """How images were divided under a protocol, in words; its name if it is not one that section `splits` describes."""
+    groups = groups_of(protocol)
+    leaks = ", with leaks made on purpose" if is_leaky(protocol) else ""
+    return f"{_HELD_OUT[groups]}{leaks}" + ("" if protocol == groups else f" ({protocol})")
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def baselines_alone(study: Study, leaderboard: pd.DataFrame) -> list[Alone]:
 def _parts(study: Study, leaderboard: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for name, experiment in study.experiments.items():
         rows = rows_of(experiment, leaderboard)
-        for protocol in reversed(get_args(Protocol)):
+        for protocol in reversed(in_order(rows["protocol"])):
             for view in experiment.views:
                 part = rows[(rows["protocol"] == protocol) & (rows["view"] == view)]
                 if len(part):
@@ -125,7 +132,7 @@ def _headline(name: str, part: pd.DataFrame) -> Headline:
         first["task"],
         first["view"],
         first["protocol"],
-        HELD_OUT.get(first["protocol"], first["protocol"]),
+        held_out(first["protocol"]),
         tuple(_bar(row, start) for row in shown),
         verdict,
         tone,

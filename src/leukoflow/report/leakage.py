@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order, is_leaky
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding
 from leukoflow.report.grid import Cell, Grid, Row, grid, number, records
-from leukoflow.report.headlines import FEW_GROUPS, HELD_OUT
+from leukoflow.report.headlines import FEW_GROUPS, held_out
 
 LOOSE = "image"
 PLACE = ["cohort", "task", "view"]
@@ -29,6 +28,29 @@ class Block:
     pictures: list[Picture]
     networks: bool
     """Whether a network was run here, and not the colour baseline alone."""
+
+
+def leak_findings(study: Study, table: pd.DataFrame) -> list[Finding]:
+    """That some protocols have leaks on purpose, and what these are worth by table `leaks`; nothing without such."""
+    names = in_order(name for each in study.experiments.values() for name in each.protocols if is_leaky(name))
+    if not names:
+        return []
+    one = len(names) == 1
+    text = (
+        f"{words.listed(names)} {'divides' if one else 'divide'} as papers did, with leaks made on purpose. Whatever "
+    )
+    text += f"stands under {'this name' if one else 'these names'}, in any table or figure, is too good. "
+    worth = table[table["metric"] == "accuracy"]
+    for leaks, part in worth.groupby("leaks", sort=False):
+        row = part.sort_values("difference").iloc[-1]
+        limits = words.points_interval(row["low"], row["high"])
+        over = f", the most of {words.plural(len(part), 'comparison')}" if len(part) > 1 else ""
+        text += f"{leaks}: {words.points(row['difference'])} points of accuracy ({row['model']}, {row['protocol']}"
+        text += f"{'; interval ' + limits if limits else '; no answer differs'}{over}). "
+    if worth.empty:
+        text += "No run without them is there to measure them against."
+    action = f"Do not quote results of {words.listed(names, 'or')}; quote those of the same division without leaks."
+    return [Finding("bad", "Leaks made on purpose", text.strip(), "leakage", action)]
 
 
 def leakage_section(
@@ -118,14 +140,14 @@ def leakage_findings(study: Study, table: pd.DataFrame) -> list[Finding]:
 
 def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     every = own[own["part"] == "all"]
-    used = [name for name in get_args(Protocol) if name in set(every["protocol"])]
+    used = in_order(every["protocol"])
     strict = every[(every["protocol"] == used[-1]) & every["difference"].notna()] if used else every[:0]
     best = _best(strict)
     if best is None or best["difference"] > -0.005:
         return
     loose = every[(every["protocol"] == LOOSE) & (every["model"] == best["model"])].iloc[0]
-    text = f"{best['model']} is right on {words.percent(loose['accuracy'])} with {HELD_OUT[LOOSE]}, and on "
-    text += f"{words.percent(best['accuracy'])} with {HELD_OUT[used[-1]]}: {_lost(best['difference'])}"
+    text = f"{best['model']} is right on {words.percent(loose['accuracy'])} with {held_out(LOOSE)}, and on "
+    text += f"{words.percent(best['accuracy'])} with {held_out(used[-1])}: {_lost(best['difference'])}"
     spread = words.points_interval(best["difference_low"], best["difference_high"])
     text += f" (interval {spread} points)." if spread else "."
     if len(strict) > 1:
@@ -134,7 +156,7 @@ def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
         text += f" The strict test set has {words.plural(best['units'], 'group')}: the loss is known only roughly."
     tone = "bad" if best["difference_high"] < 0 else "warn"
     strictest, cohort = used[-1], own["cohort"].iloc[0]
-    action = f"Quote the accuracy with {HELD_OUT[strictest]} ({strictest} split) as the main result of {cohort}."
+    action = f"Quote the accuracy with {held_out(strictest)} ({strictest} split) as the main result of {cohort}."
     yield Finding(tone, f"Accuracy depends on the split: {where}", text, "leakage", action if tone == "bad" else "")
 
 

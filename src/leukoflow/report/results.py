@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.config.study import Study
 from leukoflow.report import grid
 from leukoflow.report.comparison import comparison
@@ -88,7 +88,7 @@ def details_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
         ]
         classes = rows_of(experiment, tables["class_report"])
         parts = []
-        for protocol in reversed(get_args(Protocol)):
+        for protocol in reversed(in_order(rows["protocol"])):
             for view in experiment.views:
                 here = rows[(rows["protocol"] == protocol) & (rows["view"] == view)]
                 if len(here):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from leukoflow.config.protocols import in_order
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.core.runs import is_baseline
@@ -14,14 +15,15 @@ from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.embed import Picture
 from leukoflow.report.findings import Finding, findings, gravest_first
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
-from leukoflow.report.headlines import HELD_OUT, Headline, baselines_alone, headlines, rows_of
-from leukoflow.report.leakage import leakage_findings
+from leukoflow.report.headlines import Headline, baselines_alone, headlines, held_out, rows_of
+from leukoflow.report.leakage import leak_findings, leakage_findings
 from leukoflow.report.published import published_findings
 from leukoflow.report.shortcuts import shortcut_findings
 
 FINDERS: tuple[Callable[[Study, Mapping[str, pd.DataFrame]], list[Finding]], ...] = (
     lambda study, tables: shortcut_findings(tables),
     lambda study, tables: leakage_findings(study, tables["leakage"]),
+    lambda study, tables: leak_findings(study, tables["leaks"]),
     alike_findings,
     findings,
     cell_findings,
@@ -136,13 +138,13 @@ def _question(study: Study, cohort: str, task: str) -> str:
     who = words.plural(len(networks), "model") if networks else ""
     if len(networks) < len(models):
         who = f"{who} and the colour baseline" if who else "the colour baseline"
-    splits = [name for name in HELD_OUT if any(name in each.protocols for each in own)]
+    splits = in_order(name for each in own for name in each.protocols)
     text = (
         f"How well do {who} tell {words.listed(study.tasks[task].classes)} apart in images of {cohort} (task {task})? "
     )
     if who == "the colour baseline":
         text = text.replace("How well do", "How well does", 1)
-    text += f"Tested with {words.listed(HELD_OUT[name] for name in splits)}"
+    text += f"Tested with {words.listed(held_out(name) for name in splits)}"
     outside = list(dict.fromkeys(name for each in own for name in each.external))
     return f"{text}, and on images of {words.listed(outside)}." if outside else f"{text}."
 

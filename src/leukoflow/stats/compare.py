@@ -6,14 +6,13 @@ no measured one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import strictness
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import Run, is_baseline
@@ -81,12 +80,11 @@ def compare(
     `published` holds accuracies as published by model. LeukoFlowError where a model and the reference were not tested
     on the same images in the same runs.
     """
-    order = {name: place for place, name in enumerate(get_args(Protocol))}
     views = list(dict.fromkeys((run.cohort, run.task, run.view) for run in runs))
-    cells = sorted({(views.index((run.cohort, run.task, run.view)), order[run.protocol]) for run in runs})
+    cells = sorted({(views.index((run.cohort, run.task, run.view)), strictness(run.protocol)) for run in runs})
     tables = []
     for view, protocol in cells:
-        place = (*views[view], get_args(Protocol)[protocol])
+        place = (*views[view], protocol[-1])
         here = {run: each for run, each in runs.items() if (run.cohort, run.task, run.view, run.protocol) == place}
         rows = _cell(reference, here, settings)
         if len(rows):

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import strictness
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.stats import delong, ranks
 from leukoflow.stats.compare import corrected_t, holm, mcnemar
@@ -84,9 +84,8 @@ def statistics(
     models on coarser tasks, for the comparison of tasks. Models are compared with the reference where there is one,
     and all at once. p_holm is adjusted within a view, protocol and test, and for tests of one run within it.
     """
-    order = {name: place for place, name in enumerate(get_args(Protocol))}
     cells: dict[tuple[str, str], dict[str, dict[tuple[int, int], Outcome]]] = {}
-    for run in sorted(outcomes, key=lambda run: (run.view, order[run.protocol], not is_baseline(run.model), run)):
+    for run in sorted(outcomes, key=lambda run: (run.view, strictness(run.protocol), not is_baseline(run.model), run)):
         models = cells.setdefault((run.view, run.protocol), {})
         models.setdefault(run.model, {})[run.fold, run.seed] = outcomes[run]
     rows: list[dict[str, Any]] = []

@@ -1,12 +1,12 @@
 """Tables of a study's runs: leaderboard, external cohorts. The colour baseline comes first everywhere."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from leukoflow.config.splits import Protocol
+from leukoflow.config.protocols import in_order
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.inputs import Inputs
@@ -47,7 +47,7 @@ EXTERNAL_COLUMNS = [
 
 def blocks_first(table: pd.DataFrame, by: list[str], falling: str) -> pd.DataFrame:
     """Sort by block (protocols from loose to strict); in each, the baseline, then by a falling column."""
-    order = {name: position for position, name in enumerate(get_args(Protocol))}
+    order = {name: position for position, name in enumerate(in_order(table["protocol"]))}
     keys = table.assign(
         _protocol=table["protocol"].map(order), _first=~table["model"].map(is_baseline), _falling=-table[falling]
     )

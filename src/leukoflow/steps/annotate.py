@@ -14,7 +14,7 @@ from leukoflow.cells.labels import fit_map, write_maps
 from leukoflow.cells.masks import MaskError, decode_mask, in_terms_of, infer_codes
 from leukoflow.config.base import Section
 from leukoflow.config.masks import Masks
-from leukoflow.config.splits import Protocol, Splits
+from leukoflow.config.splits import Division, Groups, Splits
 from leukoflow.config.views import Chain
 from leukoflow.core.content import row_of, write_record
 from leukoflow.core.errors import LeukoFlowError
@@ -178,8 +178,8 @@ def _masked(args: argparse.Namespace) -> pd.DataFrame:
 
 def _with_roles(table: pd.DataFrame, splits: Splits) -> pd.DataFrame:
     """Roles with patients, where they are known, and near-duplicates kept together."""
-    protocol: Protocol = "patient" if table["patient"].notna().all() else "duplicate"
-    roles = make_split(table.assign(y=0), ["cell"], protocol, splits)
+    groups: Groups = "patient" if table["patient"].notna().all() else "duplicate"
+    roles = make_split(table.assign(y=0), ["cell"], Division.model_validate({"groups": groups, **splits.model_dump()}))
     return table.merge(roles[["image_id", "group", "role"]], on="image_id", validate="one_to_one")
 
 

@@ -1,9 +1,7 @@
 """Check a split for leaks: fail where its protocol promises that there are none, report them where it does not."""
 
 import logging
-from typing import get_args
 
-from leukoflow.config.splits import Protocol
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_json
 from leukoflow.core.step import parser, run
@@ -15,7 +13,8 @@ NAMED = 5
 
 def main(argv: list[str] | None) -> int | None:
     arguments = parser(__doc__)
-    arguments.add_argument("--protocol", choices=get_args(Protocol), required=True)
+    arguments.add_argument("--protocol", required=True, help="its name")
+    arguments.add_argument("--dropped", action="store_true", help="whether copies are removed from training")
     arguments.add_argument("--cohort", required=True)
     arguments.add_argument("--split", required=True)
     arguments.add_argument("--manifest", required=True)
@@ -33,7 +32,7 @@ def main(argv: list[str] | None) -> int | None:
     pairs = read_table(options.duplicates)
     pairs = pairs[(pairs["cohort_a"] == cohort) & (pairs["cohort_b"] == cohort)]
 
-    findings = audit(split, images, pairs, options.protocol)
+    findings = audit(split, images, pairs, options.protocol, options.dropped)
     for finding in findings:
         log.info("%s: %d found, %d test images touched", finding.check, finding.count, finding.test_images)
         if finding.check.startswith("alike") and finding.count:

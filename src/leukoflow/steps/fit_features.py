@@ -1,6 +1,7 @@
 """Fit the fusion stack, scale and rank features, on the training role of a split alone.
 
-The validation role stops the training of the stack and takes no other part; the test role takes none.
+The validation role stops the training of the stack and takes no other part; the test role takes none. A protocol with
+the leak `fitted_on_all` has features scaled and ranked on the images of all roles; the stack is trained as ever.
 """
 
 import hashlib
@@ -52,6 +53,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--fold", type=int, required=True)
     arguments.add_argument("--seed", type=int, required=True)
+    arguments.add_argument("--on-all", action="store_true", help="scale and rank on all roles: a leak, to measure it")
     arguments.add_argument("--code", default="", help="fingerprint of the code; a checkpoint of other code is not used")
     arguments.add_argument("--resume", type=Path, required=True, help="folder for checkpoints of the stack")
     arguments.add_argument("--threads", type=int, default=1)
@@ -67,7 +69,9 @@ def main(argv: list[str] | None) -> None:
     selection = features.selection
     matrix, facts = open_matrix(args.matrix)
     split = read_table(args.split)
-    train = batches.examples_of(matrix, split, args.fold, "train")
+    # An image that is in two roles counts once.
+    used = split.drop_duplicates(["fold", "image_id"]).assign(role="train") if args.on_all else split
+    train = batches.examples_of(matrix, used, args.fold, "train")
     stack, training = _stack(features, facts, matrix, split, args)
     reduce = reducer(facts, stack, best_device())
     x = np.concatenate([reduce(matrix.gather(train.rows[each])) for each in blocks_of(len(train))])
@@ -143,6 +147,7 @@ def _description(
         }
     described |= entry.selection.model_dump(mode="json", include={"scaling", "method"})
     extracted = hashlib.sha256(args.matrix.read_bytes()).hexdigest()
+    described["fitted_on"] = "all images" if args.on_all else "training images"
     return {**described, "train_rows": rows, "matrix": extracted, "names": names}
 
 

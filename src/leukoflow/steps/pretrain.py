@@ -16,6 +16,7 @@ from leukoflow.core.step import parser, run, settings
 from leukoflow.images.shards import open_view
 from leukoflow.models import pretrained, registry
 from leukoflow.training import batches, checkpoint, self_supervised
+from leukoflow.training.copies import with_copies
 from leukoflow.training.share import with_share
 
 
@@ -44,7 +45,8 @@ def main(argv: list[str] | None) -> None:
     spec = registry.spec(model.architecture)
     trunk = pretrained.trunk_of(spec, where)
     split = with_share(read_table(args.split), args.fold, model.training.share, args.seed)
-    train = batches.examples_of(open_view(args.view), split, args.fold, "train")
+    view = open_view(args.view)
+    train = with_copies(batches.examples_of(view, split, args.fold, "train"), view, split, args.fold)
     # The same random weights as those that training without this step starts from; the head is thrown away.
     torch.manual_seed(stream_seed(args.seed, "weights"))
     network = registry.build(spec.name, 2, model.size, **model.options)

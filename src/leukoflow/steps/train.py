@@ -26,6 +26,7 @@ from leukoflow.models.pretrained import Start
 from leukoflow.models.spec import ModelSpec
 from leukoflow.training import batches, checkpoint, recipe
 from leukoflow.training.batches import Examples
+from leukoflow.training.copies import with_copies
 from leukoflow.training.predictions import held_out, predictions
 from leukoflow.training.recipe import Fitted
 from leukoflow.training.share import with_share
@@ -63,6 +64,7 @@ def main(argv: list[str] | None) -> None:
     data, options, facts = _source(args, spec)
     split = with_share(read_table(args.split), args.fold, model_settings.training.share, args.seed)
     roles = {role: batches.examples_of(data, split, args.fold, role) for role in ("train", "validation")}
+    roles["train"] = with_copies(roles["train"], data, split, args.fold)
     torch.manual_seed(stream_seed(args.seed, "weights"))
     model = registry.build(spec.name, len(args.classes), model_settings.size, **options)
     begin = pretrained.start if model_settings.self_supervised is None else pretrained.go_on

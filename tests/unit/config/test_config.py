@@ -161,7 +161,7 @@ def test_the_demo_is_the_default_study() -> None:
         ("models.neurallnet.published.subtype", {"kappa": -1.1}, r"published: kappa must lie in -1 to 1, not -1\.1"),
         ("models.neurallnet.published", {"subtipe": {"kappa": 1}}, r"published: 'subtipe' is not in section tasks"),
         ("experiments.subtype.external", ["demo"], r"external: demo is the training cohort itself"),
-        ("experiments.subtype.protocols", ["slide"], r"protocols\.0: .*'image', 'duplicate'"),
+        ("experiments.subtype.protocols", ["hmscan"], r"protocols: 'hmscan' is not .*did you mean 'hmscam'\?"),
         ("splits", {"test": 0.6, "validation": 0.5}, r"splits: .*nothing to train on"),
         ("evaluation.resamples", 1e9, r"evaluation\.resamples: .*100000"),
     ],

@@ -1,6 +1,7 @@
 """What a card says of other cohorts, from rows as step score writes them."""
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -47,3 +48,13 @@ def test_copies_in_another_cohort_are_told(scores: pd.DataFrame) -> None:
     without = scores[scores["subset"] == "all"]
     said = " ".join(findings(RUN, {**tables, "scores": without}, results(RUN, without), confidence))
     assert "copy" not in said
+
+
+def test_leaks_made_on_purpose_are_told_before_all_else(scores: pd.DataFrame) -> None:
+    leaky = replace(RUN, protocol="leaky_hmscam")
+    empty = pd.DataFrame({name: [] for name in RUN.columns()})
+    tables = {"scores": scores.assign(protocol="leaky_hmscam"), "shortcut_audit": empty, "audit": empty}
+    confidence = Confidence(threshold=0.5, accuracy=0.95)
+    first, *rest = findings(leaky, tables, results(leaky, tables["scores"]), confidence)
+    assert first == "Its split, leaky_hmscam, has leaks made on purpose: it is worse than its figures say."
+    assert any(each.startswith("Training and test images were divided at random") for each in rest)

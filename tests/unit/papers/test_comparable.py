@@ -14,6 +14,7 @@ from leukoflow.config.load import load_study, parse_study
 from leukoflow.config.published import Paper, papers
 from leukoflow.config.study import Study
 from leukoflow.papers.comparable import GRADES, Comparison, Facts, compare, scalings_of
+from leukoflow.papers.published import own_protocol
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGENET = PRESETS["imagenet"].model_dump()
@@ -251,3 +252,33 @@ def test_the_study_of_the_papers_as_it_stands_is_not_comparable() -> None:
 
 def test_every_grade_is_defined_once() -> None:
     assert set(GRADES) == {"yes", "unclear", "no"}
+
+
+def under(protocol: str) -> Facts:
+    """The same facts of a run under another protocol."""
+    found = facts()
+    models = {(*cell[:3], protocol, cell[4]): each for cell, each in found.models.items()}
+    return Facts(models, {(*cell[:2], protocol): each for cell, each in found.splits.items()}, found.cohorts)
+
+
+def test_a_protocol_with_the_papers_leak_is_as_published_and_its_twin_is_not() -> None:
+    of = paper(validation=0, epoch_chosen_on="the images reported")
+    assert compared(found=under("leaky_hmscam"), of=of, protocol="leaky_hmscam").differences == []
+    assert compared(found=under("hmscam"), of=of, protocol="hmscam").differences == [
+        "share of validation images: 0.08 (published: 0)",
+        "epoch chosen on: other images (published: the images reported)",
+    ]
+    copied = compared(found=under("leaky_vgg19_mhsa_expanded"), protocol="leaky_vgg19_mhsa_expanded").differences
+    assert "changed copies of held-out images trained on (augmented_before_validation)" in copied
+    assert "classes kept in proportion: no (published: yes)" in copied
+
+
+def test_the_papersown_protocol_is_taken_where_it_was_run() -> None:
+    of = paper().model_copy(update={"paper": "hmscam"})
+    for names, own in (
+        (["image", "hmscam", "leaky_hmscam", "five_folds"], "leaky_hmscam"),
+        (["image", "hmscam", "five_folds"], "hmscam"),
+        (["image", "five_folds"], "image"),
+        (["five_folds"], ""),
+    ):
+        assert own_protocol(of, pd.DataFrame({"protocol": names})) == own

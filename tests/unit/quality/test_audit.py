@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leukoflow.config.splits import Splits
+from leukoflow.config.splits import Division
 from leukoflow.quality.audit import EXAMPLES, Finding, audit, summary
 from leukoflow.quality.split import make_split
 
@@ -45,14 +45,14 @@ def by_check(findings: tuple[Finding, ...]) -> dict[str, Finding]:
 @pytest.mark.parametrize("folds", [1, 4])
 def test_our_own_splits_keep_their_promise(protocol, folds):
     table = images()
-    split = make_split(table, ("a", "b"), protocol, Splits(folds=folds))
+    split = make_split(table, ("a", "b"), Division(groups=protocol, folds=folds))
     assert not any(finding.broken for finding in audit(split, table, pairs_of(table), protocol))
 
 
 def leaky(column: str) -> tuple[pd.DataFrame, pd.DataFrame, str, str]:
     """A patient-wise split where one test image now shares a value of `column` with one training image."""
     table = images()
-    split = make_split(table, ("a", "b"), "patient", Splits())
+    split = make_split(table, ("a", "b"), Division(groups="patient"))
     train, test = (split.loc[split["role"] == role, "image_id"].iloc[0] for role in ("train", "test"))
     values = table.set_index("image_id")[column].astype(object)
     values[[train, test]] = "shared"
@@ -73,7 +73,7 @@ def test_a_planted_leak_is_found_and_named(column, protocol):
 @pytest.mark.parametrize("swap", [False, True])
 def test_a_listed_pair_is_found_whichever_way_round(swap):
     table = images()
-    split = make_split(table, ("a", "b"), "patient", Splits())
+    split = make_split(table, ("a", "b"), Division(groups="patient"))
     train, test = (split.loc[split["role"] == role, "image_id"].iloc[0] for role in ("train", "test"))
     pair = (test, train) if swap else (train, test)
     finding = by_check(audit(split, table, pd.DataFrame([(*pair, "near")], columns=NO_PAIRS.columns), "patient"))[
@@ -115,7 +115,7 @@ def test_validation_counts_too_but_not_as_training():
 
 def test_a_group_in_two_roles_is_found_under_every_protocol():
     table = images()
-    split = make_split(table, ("a", "b"), "patient", Splits())
+    split = make_split(table, ("a", "b"), Division(groups="patient"))
     split.loc[split["group"] == split["group"][0], "role"] = ["train", "train", "test", "train"]
     for protocol in PROTOCOLS:
         assert by_check(audit(split, table, NO_PAIRS, protocol))["group"].broken
@@ -158,14 +158,14 @@ def broken_structure(change: str, split: pd.DataFrame) -> pd.DataFrame:
 )
 def test_structural_faults_break_every_protocol(change):
     table = images()
-    split = make_split(table, ("a", "b"), "image", Splits(folds=3))
+    split = make_split(table, ("a", "b"), Division(groups="image", folds=3))
     finding = audit(broken_structure(change, split), table, NO_PAIRS, "image")[0]
     assert finding.broken and any(change in example for example in finding.examples)
 
 
 def test_the_summary_counts_roles_and_touched_test_images():
     table = images()
-    split = make_split(table, ("a", "b"), "image", Splits())
+    split = make_split(table, ("a", "b"), Division(groups="image"))
     report = summary(split, audit(split, table, pairs_of(table), "image"), "demo", "image")
     assert report["kept"] and report["images"] == 120 and report["folds"] == 1
     assert sum(row["images"] for row in report["counts"]) == 120
@@ -217,7 +217,7 @@ def test_an_example_shows_what_the_eye_does_not_see():
 def test_any_image_moved_to_another_role_is_caught(data):
     """A patient-wise split of patients with several images breaks as soon as one image moves."""
     table = images(48)
-    split = make_split(table, ("a", "b"), "patient", Splits(folds=data.draw(st.sampled_from([1, 3]))))
+    split = make_split(table, ("a", "b"), Division(groups="patient", folds=data.draw(st.sampled_from([1, 3]))))
     row = data.draw(st.integers(0, len(split) - 1))
     role = data.draw(st.sampled_from(sorted({"train", "validation", "test"} - {split["role"][row]})))
     split.loc[row, "role"] = role

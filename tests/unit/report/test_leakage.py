@@ -1,8 +1,10 @@
 import pandas as pd
 import pytest
 from fake_study import finished_study
+from jinja2 import Environment, PackageLoader
 
-from leukoflow.report.leakage import leakage_findings, leakage_section
+from leukoflow.report.grid import Cell, Row, grid
+from leukoflow.report.leakage import leak_findings, leakage_findings, leakage_section
 from leukoflow.report.statistics import statistics_section
 
 
@@ -75,3 +77,33 @@ def test_tests_against_the_reference_stand_in_one_table(fake):
     [row] = [row for row in shown if (row["Model"], row["Split"], row["Metric"]) == ("neurallnet", "image", "accuracy")]
     assert row["Wilson"] == f"{100 * wilson['low']:.1f}\N{EN DASH}{100 * wilson['high']:.1f}\N{NO-BREAK SPACE}%"
     assert statistics_section(fake.study, {"statistics": table[:0]}, []) is None
+
+
+def test_leaks_made_on_purpose_are_told_and_marked(fake):
+    def studied(protocols):
+        experiment = fake.study.experiments["main"].model_copy(update={"protocols": protocols})
+        return fake.study.model_copy(update={"experiments": {"main": experiment}})
+
+    rows = [
+        ("net", "leaky_hmscam", "validation_as_test", 0.012, 0.001, 0.02),
+        ("other", "leaky_hmscam", "validation_as_test", 0.031, 0.011, 0.05),
+        ("net", "leaky_image_b", "fitted_on_all", 0.0, None, None),
+    ]
+    columns = ["model", "protocol", "leaks", "difference", "low", "high"]
+    table = pd.DataFrame(rows, columns=columns).assign(metric="accuracy")
+    (found,) = leak_findings(studied(("leaky_hmscam", "leaky_image_b", "image")), table)
+    assert found.tone == "bad" and found.text.startswith("leaky_hmscam and leaky_image_b divide as papers did")
+    told = "+3.1 points of accuracy (other, leaky_hmscam; interval +1.1 to +5.0, the most of 2 comparisons)"
+    assert f"validation_as_test: {told}" in found.text and "(net, leaky_image_b; no answer differs)" in found.text
+    assert "Do not quote results of leaky_hmscam or leaky_image_b" in found.action
+    assert leak_findings(studied(("image",)), table[:0]) == []
+    (alone,) = leak_findings(studied(("leaky_hmscam",)), table[:0])
+    assert "leaky_hmscam divides" in alone.text and "No run without them" in alone.text
+
+
+def test_a_table_marks_protocols_with_leaks_wherever_they_stand():
+    macros = Environment(loader=PackageLoader("leukoflow.report", "templates")).get_template("macros.html.j2").module
+    rows = [Row((Cell(name), Cell("1")), False) for name in ("leaky_hmscam", "hmscam")]
+    page = str(macros.table(grid("Some.", ("Split", "n"), rows)))
+    assert page.count("leaks on purpose") == 1
+    assert 'leaky_hmscam <span class="chip">leaks on purpose</span>' in page

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from leukoflow.config.splits import Splits
+from leukoflow.config.splits import Division
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, write_table
 from leukoflow.quality.split import make_split
@@ -40,7 +40,7 @@ def run(folder: Path, protocol: str) -> dict:
 @pytest.mark.parametrize("patients", [True, False])
 def test_leaks_under_image_are_reported(tmp_path, patients):
     table = write_cohort(tmp_path, patients)
-    split = make_split(table, ("a", "b"), "image", Splits())
+    split = make_split(table, ("a", "b"), Division(groups="image"))
     split.loc[split["image_id"].isin(["i00", "i59"]), "role"] = ["train", "test"]
     write_table(tmp_path / "split.parquet", split)
     report = run(tmp_path, "image")
@@ -53,7 +53,7 @@ def test_leaks_under_image_are_reported(tmp_path, patients):
 
 def test_a_broken_promise_fails_in_one_line_and_writes_nothing(tmp_path):
     table = write_cohort(tmp_path)
-    split = make_split(table, ("a", "b"), "patient", Splits())
+    split = make_split(table, ("a", "b"), Division(groups="patient"))
     split["role"] = ["train"] * 20 + ["validation"] * 20 + ["test"] * 20
     write_table(tmp_path / "split.parquet", split)
     with pytest.raises(LeukoFlowError) as failure:
@@ -68,7 +68,7 @@ def test_a_broken_promise_fails_in_one_line_and_writes_nothing(tmp_path):
 
 def test_at_most_five_pairs_are_named(tmp_path):
     table = write_cohort(tmp_path)
-    split = make_split(table, ("a", "b"), "patient", Splits())
+    split = make_split(table, ("a", "b"), Division(groups="patient"))
     split["role"] = ["train", "validation", "test"] * 20
     write_table(tmp_path / "split.parquet", split)
     with pytest.raises(LeukoFlowError) as failure:

@@ -56,7 +56,7 @@ def divide(path: Path, y: np.ndarray) -> Path:
     return path
 
 
-def fitted(folder: Path, matrix: Path, split: Path, entry: dict, seed: int = 1) -> Path:
+def fitted(folder: Path, matrix: Path, split: Path, entry: dict, seed: int = 1, more: tuple[str, ...] = ()) -> Path:
     settings = json.dumps({"name": "some", "features": entry})
     fit_features.main(
         [
@@ -65,6 +65,7 @@ def fitted(folder: Path, matrix: Path, split: Path, entry: dict, seed: int = 1) 
             *("--stack", str(folder / FILES[0]), "--scaler", str(folder / FILES[1])),
             *("--ranking", str(folder / FILES[2]), "--stability", str(folder / FILES[3])),
             *("--description", str(folder / "features.json")),
+            *more,
         ]
     )
     return folder
@@ -306,3 +307,24 @@ def test_cells_of_an_image_are_averaged_and_images_without_get_the_class_shares(
     assert (found[with_cells].argmax(1) == table.loc[with_cells, "y"]).all()
     logits = np.stack(table["logits"])
     np.testing.assert_allclose(np.exp(logits), found, rtol=1e-4)
+
+
+@pytest.mark.parametrize("on_all", [False, True])
+def test_the_leak_fits_scaling_and_ranking_on_all_rows(tmp_path: Path, on_all: bool) -> None:
+    """With it the scaler is that of all rows, those of an image in two roles once; without it that of training rows."""
+    x, y = drawn(90, 3)
+    x[np.arange(90) // 3 % 5 == 4] += 4  # the test images are of another kind
+    facts = {"kind": "morphology", "names": [f"feature_{each}" for each in range(80)]}
+    matrix, split = put(tmp_path / "m", x, facts), divide(tmp_path / "split.parquet", y)
+    roles = read_table(split)
+    twice = roles[roles["role"] == "test"].assign(role="validation")
+    write_table(split, pd.concat([roles[roles["role"] != "validation"], twice]))
+    entry = {**MORPHOLOGY, "selection": {"scaling": "zscore", "features": 40, "stability": 0}}
+    folder = fitted(tmp_path / "s", matrix, split, entry, more=("--on-all",) if on_all else ())
+    used = roles["role"].isin(["train", "test"]) if on_all else roles["role"] == "train"
+    made, _ = load_scaler(folder / FILES[1])
+    wanted = fit(x[used.to_numpy()], "zscore")
+    assert apply(made, x[:5]) == pytest.approx(apply(wanted, x[:5]), abs=1e-5)
+    said = read_json(folder / "features.json")
+    assert said["train_rows"] == used.sum()
+    assert said["fitted_on"] == ("all images" if on_all else "training images")

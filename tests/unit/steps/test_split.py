@@ -10,7 +10,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.steps.split import main
 
-SETTINGS = {"task": {"classes": ["Benign", "Pro"]}, "splits": {"folds": 1, "seed": 3}}
+SETTINGS = {"task": {"classes": ["Benign", "Pro"]}, "division": {"seed": 3}}
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def cohort(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, protocol: str = "acquisition", settings: dict = SETTINGS, cohort: str = "home") -> pd.DataFrame:
+    settings = {**settings, "division": {**settings["division"], "groups": protocol}}
     arguments = ["--settings", json.dumps(settings), "--protocol", protocol, "--cohort", cohort]
     arguments += ["--manifest", str(folder / "manifest.parquet"), "--groups", str(folder / "groups.parquet")]
     assert not main([*arguments, "--output", str(folder / "split.parquet")])
@@ -61,7 +62,7 @@ def test_too_few_images_name_the_class_and_the_cohort(cohort):
     manifest = read_table(cohort / "manifest.parquet")
     few = manifest[manifest["label"].ne("Benign") | (manifest["image_id"] == "i00")]
     write_table(cohort / "manifest.parquet", few)
-    with pytest.raises(LeukoFlowError, match=r"^cohort 'home': class 'Benign' has 1 groups under protocol 'image'"):
+    with pytest.raises(LeukoFlowError, match=r"^cohort 'home', protocol 'image': class 'Benign' has 1 groups by"):
         run(cohort, "image")
     assert not (cohort / "split.parquet").exists()
 
@@ -73,5 +74,5 @@ def test_images_without_a_group_are_named(cohort):
 
 def test_too_few_groups_leave_no_output(cohort):
     with pytest.raises(LeukoFlowError, match="has 10 groups"):
-        run(cohort, settings={**SETTINGS, "splits": {"folds": 12}})
+        run(cohort, settings={**SETTINGS, "division": {"folds": 12}})
     assert not (cohort / "split.parquet").exists()
