@@ -11,14 +11,19 @@ RANKED = 2000
 """Most features of a ranking that tables list and maps are made of, the first by rank."""
 
 
+Method = Literal["mid", "miq", "fcq", "anova", "chi2", "lasso", "pca", "importance", "random", "none"]
+
+
 class Selection(Section):
     """Scaling and ranking; both are fitted on the training role alone."""
 
     scaling: Literal["zscore", "robust"] = "zscore"
     """`zscore`: mean 0, standard deviation 1, clipped at 3; `robust`: median 0, quartiles 1 apart."""
-    method: Literal["mid", "miq", "fcq", "anova", "chi2", "lasso", "pca"] = "fcq"
+    method: Method = "fcq"
     """mRMR by difference (`mid`) or quotient (`miq`) of mutual information on discretised features, or by F statistic
-    over correlation (`fcq`); or, to compare with, ANOVA F, chi-squared, LASSO, principal components."""
+    over correlation (`fcq`); or, to compare with, ANOVA F, chi-squared, LASSO, principal components, `importance` (mean
+    absolute SHAP values of a linear softmax), `random` (drawn by the run's seed), `none` (in the order in which they
+    are extracted)."""
     features: int = Field(2000, ge=1)
     """How many features are ranked; fewer where there are fewer."""
     backend: Literal["leukoflow", "pymrmr"] = "leukoflow"

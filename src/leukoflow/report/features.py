@@ -20,6 +20,9 @@ RANKINGS = {
     "chi2": "chi-squared",
     "lasso": "LASSO",
     "pca": "principal components",
+    "importance": "importance in a linear softmax",
+    "random": "drawn at random",
+    "none": "not ranked",
 }
 STACKS = {
     "none": "none (pooled features)",
