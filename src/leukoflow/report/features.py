@@ -72,7 +72,8 @@ def entries(study: Study, names: Sequence[str]) -> Grid:
             weights = words.listed(dict.fromkeys(_short(network.weights) for network in entry.backbones))
             networks = words.listed([network.name for network in entry.backbones])
             cells = [Cell(name, chip="random weights" if random else ""), Cell(networks), Cell(weights)]
-            cells.append(Cell(STACKS[entry.stack]))
+            idle = entry.stack != "none" and not entry.attention
+            cells.append(Cell(STACKS[entry.stack] + (", without attention" if idle else "")))
         else:
             cells = [Cell(name), Cell("none: cell morphology, by image"), Cell(words.NONE), Cell(words.NONE)]
         rows.append(Row((*cells, Cell(scaling), Cell(ranked))))
