@@ -1,9 +1,9 @@
 """What the sweeps and ablations of a study compare: which runs are variants of which."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from leukoflow.config.changes import VIEW
+from leukoflow.config.models import Variant
 from leukoflow.config.plan import runs_of
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run, is_baseline
@@ -43,11 +43,11 @@ def _runs(study: Study, experiment: str, view: str, protocol: str, model: str) -
     return tuple(run for run in runs_of(study, experiment) if (run.view, run.protocol, run.model) == wanted)
 
 
-def swept(study: Study) -> dict[str, dict[str, tuple[str, dict[str, Any]]]]:
-    """By experiment with a sweep, its variants: the model that each is made of, and the values of its keys."""
-    found: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {}
+def swept(study: Study) -> dict[str, dict[str, Variant]]:
+    """By experiment with a sweep, its variants by name."""
+    found: dict[str, dict[str, Variant]] = {}
     for name, experiment in study.experiments.items():
         variants = {each: study.models[each].variant for each in experiment.models} if experiment.sweep else {}
-        made = {each: (variant.of, variant.values) for each, variant in variants.items() if variant is not None}
+        made = {each: variant for each, variant in variants.items() if variant is not None}
         found |= {name: made} if made else {}
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -53,11 +54,11 @@ def paired(first: Runs, second: Runs, settings: Evaluation) -> tuple[dict[str, D
     values = np.mean([_values(each, np.ones((each.units, 1)))[:, 0] for each in folds], axis=0)
     drawn = np.mean(
         [
-            resample(lambda counts, fold=each: _values(fold, counts), each.units, settings.resamples, settings.seed, place)
+            resample(partial(_values, each), each.units, settings.resamples, settings.seed, place)
             for place, each in enumerate(folds)
         ],
         axis=0,
-    )  # fmt: skip
+    )
     low, high = interval(settings, drawn, values, lambda: [_left_out(each) for each in folds])
     closed = ~(high - low > 1e-9)
     low[closed] = high[closed] = np.nan
@@ -84,9 +85,7 @@ def _fold(fold: int, first: Runs, second: Runs, kind: str) -> _Fold:
 
 def _values(fold: _Fold, counts: np.ndarray) -> np.ndarray:
     """Metrics of the first, of the second and their differences [3 * metrics, R]; counts [units, R]."""
-    sides = [
-        np.mean([from_sums(each, sums @ counts)[_ROWS] for each, sums in side], axis=0) for side in fold.sums
-    ]
+    sides = [np.mean([from_sums(each, sums @ counts)[_ROWS] for each, sums in side], axis=0) for side in fold.sums]
     return np.concatenate([*sides, sides[0] - sides[1]])
 
 

@@ -33,8 +33,12 @@ def sweeps_table(inputs: Inputs) -> pd.DataFrame:
         for (view, protocol), runs in by_place.items():
             means = pd.DataFrame([measured(read_table(files[run])) for run in runs]).mean()
             place = (each["experiment"], runs[0].cohort, runs[0].task, view, protocol, each["of"])
-            row: dict[str, Any] = dict(zip(KEYS, place, strict=True)) | means.to_dict()
-            rows.append(row | {"variant": each["variant"], "values": json.dumps(each["values"]), "runs": len(runs)})
+            row: dict[str, Any] = dict(zip(KEYS, place, strict=True))
+            rows.append(
+                row
+                | {str(name): value for name, value in means.items()}
+                | {"variant": each["variant"], "values": json.dumps(each["values"]), "runs": len(runs)}
+            )
     return with_choice(pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "chosen"]))[COLUMNS]
 
 

@@ -24,7 +24,10 @@ def given(experiment: str = "features", **more: object) -> dict:
 def test_a_sweep_puts_a_variant_in_place_of_a_model_for_each_combination() -> None:
     rates, optimisers = [0.01, 0.00001], ["adam", "rmsprop"]
     study = parse_study(
-        given(models=["colour_histogram", "neurallnet"], sweep={"training.learning_rate": rates, "training.optimiser": optimisers})
+        given(
+            models=["colour_histogram", "neurallnet"],
+            sweep={"training.learning_rate": rates, "training.optimiser": optimisers},
+        )
     )
     listed = study.experiments["features"].models
     assert listed == (
@@ -67,7 +70,11 @@ def test_an_ablation_trains_beside_the_model_and_on_views_in_an_experiment_of_it
         "hybridcn_nas_32_one_trunk",
     )
     made = study.experiments["features_without_masks"]
-    assert (made.views, made.models, made.part_of) == (("normalised",), ("colour_histogram", "hybridcn_nas_32"), "features")
+    assert (made.views, made.models, made.part_of) == (
+        ("normalised",),
+        ("colour_histogram", "hybridcn_nas_32"),
+        "features",
+    )
     assert (made.protocols, made.checks, made.reference) == (own.protocols, (), None)
     assert study.features[study.models["hybridcn_nas_32_without_attention"].features].attention is False
     trunk = study.features[study.models["hybridcn_nas_32_one_trunk"].features]
@@ -79,7 +86,12 @@ def test_an_ablation_trains_beside_the_model_and_on_views_in_an_experiment_of_it
     "more",
     [
         {"sweep": {"training.learning_rate": [0.1, 0.2], "features.selection.method": ["fcq", "mid"]}},
-        {"ablation": {"no_attention": {"features.attention": False, "view": "normalised"}, "slow": {"training.epochs": 9}}},
+        {
+            "ablation": {
+                "no_attention": {"features.attention": False, "view": "normalised"},
+                "slow": {"training.epochs": 9},
+            }
+        },
     ],
 )
 def test_a_resolved_study_is_resolved_to_itself(more: dict) -> None:
@@ -99,12 +111,18 @@ def test_names_say_the_values() -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"sweep": {"training.learning_rat": [1]}}, "experiments.features.sweep: 'training.learning_rat'.*learning_rate"),
+        (
+            {"sweep": {"training.learning_rat": [1]}},
+            "experiments.features.sweep: 'training.learning_rat'.*learning_rate",
+        ),
         ({"sweep": {"trainin.epochs": [1]}}, "'trainin.epochs'.*'training'"),
         ({"sweep": {"architecture": ["a"]}}, "no key that can be changed"),
         ({"sweep": {"training.epochs": 3}}, "must be a list of values"),
         ({"sweep": {"training.epochs": []}}, "must be a list of values"),
-        ({"sweep": {"training.epochs": [*range(1, 9)], "training.batch_size": [*range(2, 11)]}}, "8 x 9 = 72 combinations"),
+        (
+            {"sweep": {"training.epochs": [*range(1, 9)], "training.batch_size": [*range(2, 11)]}},
+            "8 x 9 = 72 combinations",
+        ),
         ({"sweep": {"training.epochs": [2, 2]}}, "one name"),
         ({"sweep": {"training.epochs": [0]}}, r"models.hybridcn_nas_32_epochs_0.training.epochs"),
         ({"sweep": {"training.epochs": [2]}, "shares": [0.5]}, "sweep and shares cannot go together"),

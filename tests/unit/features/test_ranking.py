@@ -75,7 +75,7 @@ def test_lasso_finds_what_makes_the_label_and_does_not_care_how_rows_lie() -> No
 
 
 def shapley(logits, row: np.ndarray, others: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """Shapley values [D, K] of a row by their definition: over all coalitions, absent features taken from the others."""
+    """Shapley values [D, K] of a row by definition: over all coalitions, absent features taken from the others."""
     width = len(row)
 
     def value(present: tuple[int, ...]) -> np.ndarray:

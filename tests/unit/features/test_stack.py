@@ -83,7 +83,9 @@ def test_without_attention_the_stack_takes_means_whatever_it_learns() -> None:
     assert count(stack.attention) == 0 and not any("attention" in name for name in stack.state_dict())
     x = torch.randn(5, 40 * 9)
     means = pooled(x, (16, 24), 3)
-    torch.testing.assert_close(stack(x), by_hand(stack.state_dict(), means[:, :16], means[:, 16:]), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        stack(x), by_hand(stack.state_dict(), means[:, :16], means[:, 16:]), rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("channels", [(16,), (24,)])

@@ -29,7 +29,9 @@ def predictions(run: Run) -> pd.DataFrame:
     right = 50 if run.view == "normalised" else RIGHT[run.model]
     y = np.arange(80) % 4
     answer = np.where(np.arange(80) < right, y, (y + 1) % 4)
-    table = pd.DataFrame({"image_id": [f"i{each:02d}" for each in range(80)], "group": [f"g{each // 2}" for each in range(80)]})
+    table = pd.DataFrame(
+        {"image_id": [f"i{each:02d}" for each in range(80)], "group": [f"g{each // 2}" for each in range(80)]}
+    )
     table = table.assign(role="test", y=y, perturbation="none", probabilities=list(np.eye(4)[answer]))
     held = table.assign(role="validation", image_id="v" + table["image_id"], probabilities=list(np.eye(4)[y]))
     # Rows lie otherwise in every file.
@@ -76,5 +78,6 @@ def test_a_study_without_them_has_neither() -> None:
 
 def test_the_variants_of_a_sweep() -> None:
     found = swept(study(sweep={"training.epochs": [1, 3]}))["features"]
-    assert found["hybridcn_nas_32_epochs_3"] == ("hybridcn_nas_32", {"training.epochs": 3})
+    last = found["hybridcn_nas_32_epochs_3"]
+    assert (last.of, last.values) == ("hybridcn_nas_32", {"training.epochs": 3})
     assert len(found) == 2

@@ -33,7 +33,10 @@ def test_values_and_difference_as_scikit_learn_has_them() -> None:
     second = {key: answered(labels(key[0]), 0.6, 20 + place) for place, key in enumerate(runs)}
     found, kind = paired(first, second, Evaluation(resamples=200))
     for name, metric in (("accuracy", accuracy_score), ("f1", lambda y, p: f1_score(y, p, average="macro"))):
-        mine, theirs = (np.mean([metric(each.y, each.probabilities.argmax(1)) for each in side.values()]) for side in (first, second))
+        mine, theirs = (
+            np.mean([metric(each.y, each.probabilities.argmax(1)) for each in side.values()])
+            for side in (first, second)
+        )
         assert (found[name].first, found[name].second) == pytest.approx((mine, theirs))
         assert found[name].difference == pytest.approx(mine - theirs)
         assert found[name].low < mine - theirs < found[name].high

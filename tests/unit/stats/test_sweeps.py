@@ -21,7 +21,9 @@ def predictions(seed: int, right: dict[str, float], n: int = 60) -> pd.DataFrame
         p[hit, y[hit]] += 2
         p /= p.sum(1, keepdims=True)
         ids = [f"{role}{place}" for place in range(n)]
-        parts.append(pd.DataFrame({"image_id": ids, "role": role, "y": y, "perturbation": "none", "probabilities": list(p)}))
+        parts.append(
+            pd.DataFrame({"image_id": ids, "role": role, "y": y, "perturbation": "none", "probabilities": list(p)})
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -51,7 +53,9 @@ def test_the_best_on_validation_is_chosen_whatever_it_does_on_test(tmp_path) -> 
             write_table(file, predictions(10 * place + seed, {"validation": validation, "test": test}))
             files.append(file)
             names.append(run.name)
-        entries.append({"experiment": "e", "variant": f"m_rate_{place}", "of": "m", "values": {"r": place}, "runs": names})
+        entries.append(
+            {"experiment": "e", "variant": f"m_rate_{place}", "of": "m", "values": {"r": place}, "runs": names}
+        )
     table = sweeps_table(Inputs({"predictions": files}, {"swept": entries}))
     assert table["chosen"].tolist() == [False, True, False]
     assert table["accuracy"].idxmin() == 1 and table["runs"].tolist() == [2, 2, 2]
@@ -61,7 +65,7 @@ def test_the_best_on_validation_is_chosen_whatever_it_does_on_test(tmp_path) -> 
 def test_ties_go_to_the_lower_loss_then_to_the_first_and_each_place_has_its_own_choice() -> None:
     rows = [("a", 0.9, 0.5), ("a", 0.9, 0.3), ("a", 0.9, 0.3), ("b", 0.1, 9.0), ("a", 0.8, 0.1)]
     table = pd.DataFrame(
-        [{**dict.fromkeys(KEYS, "x"), "model": m, "validation_accuracy": a, "validation_loss": l} for m, a, l in rows]
+        [{**dict.fromkeys(KEYS, "x"), "model": m, "validation_accuracy": a, "validation_loss": b} for m, a, b in rows]
     )
     found = with_choice(table)
     assert found["model"].tolist() == ["a", "a", "a", "a", "b"]
