@@ -427,6 +427,8 @@ def score_arguments(root: Path, panel: str, tasks: dict, output: Path) -> list[s
 TABLE_INPUTS = {
     "scores": "tables/scores.csv",
     "models": "runs/*/model.json",
+    "predictions": "runs/*/predictions/*.parquet",
+    "leaderboard": "tables/leaderboard.csv",
     "comparisons": "comparisons/*.csv",
     "splits": "splits/*.parquet",
     "manifests": "cohorts/*/manifest.parquet",
