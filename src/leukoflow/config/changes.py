@@ -170,6 +170,8 @@ def _entry(where: str, of: Any, name: str, values: Given, features: Given) -> st
     changed = features[of]
     for key, value in values.items():
         changed = _with(changed, key.split("."), value)
+    if changed == features[of]:  # these are its values
+        return of
     if features.setdefault(made, changed) != changed and not _resolved(features[made], changed):
         raise ValueError(f"{where}: there is an entry {made} in section features already; rename it")
     return made

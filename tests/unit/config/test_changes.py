@@ -55,6 +55,12 @@ def test_a_sweep_of_features_makes_entries_that_variants_share() -> None:
     assert study.features["hybrid"].selection.method == "mid"
 
 
+def test_an_entry_that_has_the_values_already_is_read_itself() -> None:
+    study = parse_study(given(models=["hybridcn_nas_32"], sweep={"features.selection.method": ["mid", "fcq"]}))
+    read = [study.models[name].features for name in study.experiments["features"].models]
+    assert read == ["hybrid", "hybrid_method_fcq"]
+
+
 def test_an_ablation_trains_beside_the_model_and_on_views_in_an_experiment_of_its_own() -> None:
     ablation = {
         "without_attention": {"features.attention": False},
