@@ -428,6 +428,8 @@ def score_arguments(root: Path, panel: str, tasks: dict, output: Path) -> list[s
 TABLE_INPUTS = {
     **{name: f"tables/{name}.csv" for name in SPECS},
     "models": "runs/*/model.json",
+    "predictions": "runs/*/predictions/*.parquet",
+    "leaderboard": "tables/leaderboard.csv",
     "comparisons": "comparisons/*.csv",
     "splits": "splits/*.parquet",
     "manifests": "cohorts/*/manifest.parquet",

@@ -62,8 +62,10 @@ def stain_of_run_option(wildcards):
 
 
 def model_settings(wildcards):
-    # What a paper publishes trains nothing, so that a figure put right trains nothing anew.
-    return STUDY.models[wildcards.model].model_dump_json(exclude={"published"})
+    # What a paper publishes, and what made the model, trains nothing: a change of these trains nothing anew.
+    return STUDY.models[wildcards.model].model_dump_json(
+        exclude={"published", "variant"}
+    )
 
 
 def devices(wildcards):

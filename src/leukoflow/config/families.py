@@ -1,8 +1,10 @@
-"""Models that differ in one thing alone: the number of their features, or the share of the images they learn from."""
+"""Models that differ in one thing alone: the number of their features, how these are chosen, or the share of the images
+they learn from."""
 
 import re
 from collections.abc import Mapping
 
+from leukoflow.config.features import Features, Selection
 from leukoflow.config.models import Model
 
 
@@ -24,6 +26,33 @@ def families(models: Mapping[str, Model]) -> dict[str, tuple[str, int]]:
     for family, count in known.values():
         numbers.setdefault(family, set()).add(count)
     return {name: found for name, found in known.items() if len(numbers[found[0]]) > 1}
+
+
+def selections_of(
+    models: Mapping[str, Model], features: Mapping[str, Features]
+) -> dict[str, tuple[str, Selection, int | None]]:
+    """Family, ranking and number of features (`options.features`; None for that of the size) of each model that differs
+    from another one in how its features are chosen: in the method, or in the method and the number.
+
+    A family is called by its first model.
+    """
+    alike: dict[str, dict[str, tuple[Selection, int | None]]] = {}
+    for name, model in models.items():
+        if model.features is None or model.features not in features:
+            continue
+        entry = features[model.features]
+        count = model.options.get("features")
+        options = {key: value for key, value in model.options.items() if key != "features"}
+        changed = model.model_copy(update={"features": None, "options": options, "published": {}, "variant": None})
+        method = entry.selection.model_copy(update={"method": "none"})
+        key = changed.model_dump_json() + entry.model_copy(update={"selection": method}).model_dump_json()
+        alike.setdefault(key, {})[name] = (entry.selection, count if isinstance(count, int) else None)
+    found: dict[str, tuple[str, Selection, int | None]] = {}
+    for family in alike.values():
+        if len({selection.method for selection, _ in family.values()}) > 1:
+            first = next(iter(family))
+            found |= {name: (first, *chosen) for name, chosen in family.items()}
+    return found
 
 
 def shares_of(models: Mapping[str, Model]) -> dict[str, tuple[str, float]]:

@@ -11,14 +11,19 @@ RANKED = 2000
 """Most features of a ranking that tables list and maps are made of, the first by rank."""
 
 
+Method = Literal["mid", "miq", "fcq", "anova", "chi2", "lasso", "pca", "importance", "random", "none"]
+
+
 class Selection(Section):
     """Scaling and ranking; both are fitted on the training role alone."""
 
     scaling: Literal["zscore", "robust"] = "zscore"
     """`zscore`: mean 0, standard deviation 1, clipped at 3; `robust`: median 0, quartiles 1 apart."""
-    method: Literal["mid", "miq", "fcq", "anova", "chi2", "lasso", "pca"] = "fcq"
+    method: Method = "fcq"
     """mRMR by difference (`mid`) or quotient (`miq`) of mutual information on discretised features, or by F statistic
-    over correlation (`fcq`); or, to compare with, ANOVA F, chi-squared, LASSO, principal components."""
+    over correlation (`fcq`); or, to compare with, ANOVA F, chi-squared, LASSO, principal components, `importance` (mean
+    absolute SHAP values of a linear softmax), `random` (drawn by the run's seed), `none` (in the order in which they
+    are extracted)."""
     features: int = Field(2000, ge=1)
     """How many features are ranked; fewer where there are fewer."""
     backend: Literal["leukoflow", "pymrmr"] = "leukoflow"
@@ -41,12 +46,12 @@ class Backbone(Section):
 
 
 class DeepFeatures(Section):
-    """Features of two frozen networks, and the fusion stack of HybridCN-NAS on top of them."""
+    """Features of two frozen networks, or of one, and the fusion stack of HybridCN-NAS on top of them."""
 
     kind: Literal["deep"]
     """Features of networks."""
-    backbones: tuple[Backbone, Backbone]
-    """The two networks; the published ones are convnext_large and nasnetalarge."""
+    backbones: tuple[Backbone, ...] = Field(min_length=1, max_length=2)
+    """The two networks, or one alone; the published ones are convnext_large and nasnetalarge."""
     grid: int = Field(2, ge=1, le=16)
     """Positions kept along each side of a feature map, among which the stack attends; 1 for the pooled features, 7 for
     the published maps. A row of features takes grid x grid x channels numbers."""
@@ -55,6 +60,8 @@ class DeepFeatures(Section):
     pooled features themselves."""
     stack_size: Literal["paper", "small"] = "paper"
     """`paper`: 2,048 features; `small`: 256."""
+    attention: bool = True
+    """Whether the stack attends among positions; without, their mean is all that it takes."""
     stack_epochs: int = Field(30, ge=1)
     """Epochs in which the stack of `as_described` is trained (Adam, 1e-3, batches of 64)."""
     batch_size: int = Field(16, ge=1)
@@ -66,10 +73,10 @@ class DeepFeatures(Section):
 
     @model_validator(mode="after")
     def _attention_needs_positions(self) -> "DeepFeatures":
-        if self.stack == "as_described" and self.grid < 2:
+        if self.stack == "as_described" and self.attention and self.grid < 2:
             raise ValueError(
                 "grid: 1 leaves the attention of stack as_described one position, and over one position attention is a "
-                "linear map; set grid to 2 or more, or stack to as_coded or none"
+                "linear map; set grid to 2 or more, attention to false, or stack to as_coded or none"
             )
         return self
 

@@ -1,5 +1,7 @@
 """Section `models`: architectures and how each is trained."""
 
+from typing import Any
+
 from pydantic import Field, field_validator, model_validator
 
 from leukoflow.config.base import Name, Section, Sha256, Weights
@@ -34,6 +36,15 @@ class Partner(Section):
         return self
 
 
+class Variant(Section):
+    """What a sweep or an ablation made a model of."""
+
+    of: Name
+    """The model that was changed."""
+    values: dict[str, Any]
+    """Values by key."""
+
+
 class Model(Section):
     """An architecture with its size, options and training recipe."""
 
@@ -66,6 +77,8 @@ class Model(Section):
     """Training recipe."""
     recipe: Name | None = None
     """Entry of section `recipes` that `training` was taken from; set where an experiment trains its models alike."""
+    variant: Variant | None = None
+    """Set where the sweep or ablation of an experiment made this model of another."""
     published: dict[Name, dict[str, float]] = {}
     """Figures that the paper gives for this very model, by task, as shares: any of `accuracy`, `balanced_accuracy`,
     `macro_f1`, `macro_auc`, `mcc`, `kappa`, `macro_precision`, `macro_specificity`, `ovr_accuracy`,

@@ -139,6 +139,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(f"`{part}`" for part in parts)
     if hasattr(annotation, "__metadata__"):
         return _type(annotation.__origin__)
+    if annotation is Any:
+        return "a value of the key"
     if annotation is type(None):
         return "nothing"
     return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}[annotation.__name__]

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, model_validator
 
 from leukoflow.config.base import Name, Section
+from leukoflow.config.changes import check_alone, with_ablation, with_sweep
 from leukoflow.config.cohorts import Cohort
 from leukoflow.config.errors import nearest
 from leukoflow.config.evaluation import Evaluation
@@ -63,17 +64,22 @@ class Study(Section):
     @classmethod
     def _with_twins(cls, given: Any) -> Any:
         """Models of an experiment with a recipe get twins that are trained by it, `MODEL_RECIPE`; of one with shares,
-        twins that are trained on those shares of the images, `MODEL_share25`."""
+        twins that are trained on those shares of the images, `MODEL_share25`; with a sweep or an ablation, variants."""
         if not isinstance(given, dict):
             return given
-        parts: list[Any] = [given.get(name, {}) for name in ("models", "recipes", "experiments")]
+        parts: list[Any] = [given.get(name, {}) for name in ("models", "recipes", "experiments", "features")]
         if not all(isinstance(part, dict) for part in parts):
             return given
-        models, recipes, experiments = dict(parts[0]), parts[1], dict(parts[2])
+        models, recipes, experiments, features = dict(parts[0]), parts[1], {}, dict(parts[3])
         for name, experiment in parts[2].items():
-            if isinstance(experiment, dict) and isinstance(experiment.get("models"), (list, tuple)):
-                experiments[name] = with_shares(with_recipe(experiment, models, recipes), models)
-        return {**given, "models": models, "experiments": experiments}
+            if not isinstance(experiment, dict) or not isinstance(experiment.get("models"), (list, tuple)):
+                experiments[name] = experiment
+                continue
+            check_alone(name, experiment)
+            whole = with_sweep(name, with_recipe(experiment, models, recipes), models, features)
+            for part, made in with_ablation(name, whole, models, features, parts[2]):
+                experiments[part] = with_shares(made, models)
+        return {**given, "models": models, "experiments": experiments, "features": features}
 
     def division(self, protocol: str) -> Division:
         """How a protocol of an experiment divides images."""

@@ -13,13 +13,15 @@ class Schedule(Section):
 
     kind: Literal["constant", "exponential", "cosine", "plateau"] = "constant"
     """`exponential`: lr * 10^(-epoch / decade); `cosine`: to zero at the last epoch; `plateau`: times `factor` after
-    `patience` epochs without a better validation loss."""
+    `patience` epochs without a better loss (`plateau_of`)."""
     decade: float = Field(20.0, gt=0)
     """Epochs in which `exponential` falls tenfold."""
     factor: float = Field(0.1, gt=0, lt=1)
     """Factor of `plateau`."""
     patience: int = Field(5, ge=0)
     """Epochs that `plateau` waits."""
+    plateau_of: Literal["validation", "train"] = "validation"
+    """Whose loss `plateau` looks at."""
     warmup: int = Field(0, ge=0)
     """First epochs over which the rate rises: times (epoch + 1) / (warmup + 1)."""
 
@@ -102,8 +104,8 @@ class Training(Section):
     """Most epochs."""
     batch_size: int = Field(16, ge=2)
     """Images in a batch."""
-    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
-    """Optimiser (`sgd` with momentum 0.9)."""
+    optimiser: Literal["adam", "adamw", "sgd", "rmsprop", "adamax"] = "adam"
+    """Optimiser (`sgd` with momentum 0.9; the others with PyTorch's defaults)."""
     learning_rate: float = Field(1e-3, gt=0)
     """Learning rate of new layers at the first epoch."""
     backbone_learning_rate: float | None = Field(None, gt=0)

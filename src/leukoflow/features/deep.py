@@ -81,8 +81,8 @@ def load_network(backbone: Backbone, file: Path | None, seed: int) -> Network:
     return Network(model, backbone.name, channels, backbone.weights or "random", digest, wanted)
 
 
-def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Network, Network]:
-    """Both networks of an entry; the files belong, in their order, to those that have weights.
+def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Network, ...]:
+    """The networks of an entry; the files belong, in their order, to those that have weights.
 
     Raises LeukoFlowError where there are more or fewer files, and as `load_network`.
     """
@@ -90,11 +90,10 @@ def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Networ
     if len(files) != wanted:
         raise LeukoFlowError(f"--weights: {len(files)} files for {wanted} networks with weights; give one for each")
     left = iter(files)
-    first, second = (
+    return tuple(
         load_network(backbone, next(left) if backbone.weights else None, features.seed)
         for backbone in features.backbones
     )
-    return first, second
 
 
 class Extractor(nn.Module):
@@ -105,7 +104,7 @@ class Extractor(nn.Module):
     g x g.
     """
 
-    def __init__(self, networks: tuple[Network, Network], grid: int) -> None:
+    def __init__(self, networks: tuple[Network, ...], grid: int) -> None:
         super().__init__()
         self.scalings = nn.ModuleList(Standardise(network.name).set(network.inputs.scaling) for network in networks)
         self.models = nn.ModuleList(network.model for network in networks)

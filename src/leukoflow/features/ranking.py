@@ -5,17 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import chi2
-from sklearn.linear_model import LassoCV
+from sklearn.linear_model import LassoCV, LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from leukoflow.config.features import Selection
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.seeding import generator
 from leukoflow.features import pymrmr_backend
 from leukoflow.features.discretise import three_states
 from leukoflow.features.mrmr import by_correlation, by_information, difference, quotient
 from leukoflow.features.relevance import f_statistic, standardise
 
 _COLUMNS = 512
+_ITERATIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def rank(x: np.ndarray, y: np.ndarray, selection: Selection, seed: int) -> Ranki
       the public code of HybridCN-NAS does; its five folds are drawn by `seed` and stratified, so that it does not
       matter whether rows are sorted. Features without a coefficient follow in the order of their columns, at score 0.
     - `pca`: by share of variance; at most n components.
+    - `importance`: by `softmax_importance`. `random`: drawn by `seed`. `none`: in the order of the columns. The last
+      two have the score 0 throughout.
 
     Ties go to the lower column; constant features come last. There are min(selection.features, D) features in the
     ranking. Raises LeukoFlowError for missing or infinite values, fewer than two classes, or too few rows.
@@ -70,11 +74,30 @@ def rank(x: np.ndarray, y: np.ndarray, selection: Selection, seed: int) -> Ranki
         order, scores = _highest(f_statistic(standardise(inner), labels), k)
     elif selection.method == "chi2":
         order, scores = _highest(chi2(inner - inner.min(axis=0), labels)[0], k)
+    elif selection.method == "importance":
+        order, scores = _highest(softmax_importance(inner, labels), k)
+    elif selection.method == "random":
+        order, scores = generator(seed, "random features").permutation(len(varying))[:k], np.zeros(k)
+    elif selection.method == "none":
+        order, scores = np.arange(k), np.zeros(k)
     else:
         folds = list(StratifiedKFold(5, shuffle=True, random_state=seed).split(inner, labels))
         fitted = LassoCV(cv=folds).fit(inner.astype(np.float64), y)
         order, scores = _highest(np.abs(fitted.coef_), k)
     return _with_constants(varying[order], scores, x.shape[1], selection.features)
+
+
+def softmax_importance(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mean absolute SHAP value [D] of features x [n, D] in a linear softmax for labels int [n], over rows and classes.
+
+    SHAP values of a linear model are w (x - mean x), features taken for independent (Lundberg and Lee 2017, arXiv
+    1705.07874, corollary 1), so that the mean is |w| times the mean absolute deviation. The softmax has an L2 penalty
+    (C = 1), which makes its weights unique.
+    """
+    values = x.astype(np.float64)
+    fitted = LogisticRegression(max_iter=_ITERATIONS).fit(values, labels)
+    spread = np.abs(values - values.mean(axis=0)).mean(axis=0)
+    return np.asarray(np.abs(fitted.coef_).mean(axis=0) * spread)
 
 
 def rank_discrete(codes: np.ndarray, y: np.ndarray, selection: Selection) -> Ranking:

@@ -64,5 +64,5 @@ def load_transform(stack: Path, scaler: Path, facts: Mapping[str, Any], device: 
     """All that `fit_features` fitted; facts: the selection's `features.json`."""
     layer = None
     if facts["kind"] == "deep" and facts["stack"] != "none":
-        layer = load_stack(stack, channels_of(facts), int(facts["grid"]), facts["stack_size"])
+        layer = load_stack(stack, channels_of(facts), int(facts["grid"]), facts["stack_size"], facts["attention"])
     return Transform(reducer(facts, layer, device), *load_scaler(scaler), stack=layer)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.features import Selection
-from leukoflow.core.seeding import generator
+from leukoflow.core.seeding import generator, stream_seed
 from leukoflow.features.ranking import rank
 from leukoflow.features.scaling import apply, fit
 
@@ -51,11 +51,12 @@ def stability(
 
     x float [n, D] are features before scaling: every ranking has its own scaler (integers, for `mid` and `miq`, are
     not scaled). Returns k, pair ("0-1": the parts left out), jaccard, kuncheva, for the sizes that do not exceed the
-    ranking. Empty for fewer than two parts, and for `pca`, which chooses no features.
+    ranking. `random` is drawn anew for every part. Empty for fewer than two parts, and for `pca` and `none`, which
+    choose no features.
     """
     columns = ["k", "pair", "jaccard", "kuncheva"]
     kinds: dict[str, str] = {"k": "int64", "pair": "str", "jaccard": "float64", "kuncheva": "float64"}
-    if selection.stability < 2 or selection.method == "pca":
+    if selection.stability < 2 or selection.method in ("pca", "none"):
         return pd.DataFrame(columns=columns).astype(kinds)
     part = parts(y, selection.stability, seed)
     orders = []
@@ -64,7 +65,8 @@ def stability(
         kept = x[rows]
         if np.issubdtype(x.dtype, np.floating):
             kept = apply(fit(kept, selection.scaling), kept)
-        orders.append(rank(kept, y[rows], selection, seed).order)
+        own = stream_seed(seed, "part", out) if selection.method == "random" else seed
+        orders.append(rank(kept, y[rows], selection, own).order)
     table = [
         (k, f"{a}-{b}", jaccard(orders[a][:k], orders[b][:k]), kuncheva(orders[a][:k], orders[b][:k], x.shape[1]))
         for k in sizes

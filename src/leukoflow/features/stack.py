@@ -24,24 +24,24 @@ WIDTHS = {"paper": (1024, 2048, 1536, 2048), "small": (128, 256, 128, 256)}
 
 
 class Stack(nn.Module):
-    """Maps of two networks, side by side in one row, to fused features.
+    """Maps of two networks (or of one), side by side in one row, to fused features.
 
     Input float32 [B, g * g * (C1 + C2)], both maps in the order channel, row, column; output float32 [B, F], F 2,048
     or 256. Each map: self-attention over its g x g positions, mean over them, FC, ReLU, BN. Both: projected to equal
-    widths, side by side, twice (FC, ReLU, LN). Last, FC, ReLU, BN, FC, ReLU, BN.
+    widths, side by side, twice (FC, ReLU, LN). Last, FC, ReLU, BN, FC, ReLU, BN. Of one network alone the layers
+    between are half as wide, as nothing lies beside it. Without `attention` the maps are averaged as they are.
     """
 
-    def __init__(self, channels: tuple[int, int], grid: int, size: str = "paper") -> None:
+    def __init__(self, channels: tuple[int, ...], grid: int, size: str = "paper", attention: bool = True) -> None:
         super().__init__()
-        first, second, each, out = WIDTHS[size]
+        *most, each, out = WIDTHS[size]
+        widths = most[: len(channels)]
         self.channels = channels
         self.grid = grid
-        self.attention = nn.ModuleList(PositionAttention(count) for count in channels)
-        self.reduce = nn.ModuleList(
-            _dense(count, width) for count, width in zip(channels, (first, second), strict=True)
-        )
-        self.project = nn.ModuleList(nn.Linear(width, each) for width in (first, second))
-        both = 2 * each
+        self.attention = nn.ModuleList(PositionAttention(count) if attention else nn.Identity() for count in channels)
+        self.reduce = nn.ModuleList(_dense(count, width) for count, width in zip(channels, widths, strict=True))
+        self.project = nn.ModuleList(nn.Linear(width, each) for width in widths)
+        both = len(channels) * each
         self.fuse = nn.Sequential(
             *(nn.Sequential(nn.Linear(both, both), nn.ReLU(), nn.LayerNorm(both)) for _ in range(2))
         )
@@ -78,14 +78,16 @@ def _dense(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), BatchNorm1d(outputs))
 
 
-def random_stack(channels: tuple[int, int], grid: int, size: str, seed: int) -> Stack:
+def random_stack(channels: tuple[int, ...], grid: int, size: str, seed: int, attention: bool = True) -> Stack:
     """The stack as coded: random weights that depend on the seed alone, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Stack(channels, grid, size).eval()
+        return Stack(channels, grid, size, attention).eval()
 
 
-def load_stack(path: str | Path, channels: tuple[int, int], grid: int, size: str) -> Stack | None:
+def load_stack(
+    path: str | Path, channels: tuple[int, ...], grid: int, size: str, attention: bool = True
+) -> Stack | None:
     """The stack of a file, in evaluation mode; None where the file holds no tensors (there is no stack).
 
     Raises LeukoFlowError where the file is damaged, holds NaN or infinity, or is of another stack.
@@ -95,15 +97,15 @@ def load_stack(path: str | Path, channels: tuple[int, int], grid: int, size: str
         if not tensors:
             return None
         with torch.device("meta"):
-            stack = Stack(channels, grid, size)
+            stack = Stack(channels, grid, size, attention)
         stack.load_state_dict(tensors, assign=True)
     except (SafetensorError, OSError, RuntimeError) as error:
         raise LeukoFlowError(f"{path}: cannot be loaded as fusion stack ({error}); delete it and run again") from error
     return stack.eval()
 
 
-def pooled(x: Tensor, channels: tuple[int, int], grid: int) -> Tensor:
-    """Rows of both maps [B, g * g * (C1 + C2)] to the mean over positions [B, C1 + C2]: what there is without stack."""
+def pooled(x: Tensor, channels: tuple[int, ...], grid: int) -> Tensor:
+    """Rows of all maps [B, g * g * (C1 + C2)] to the mean over positions [B, C1 + C2]: what there is without stack."""
     parts = x.split([count * grid * grid for count in channels], dim=1)
     return torch.cat([part.unflatten(1, (-1, grid * grid)).mean(dim=2) for part in parts], dim=1)
 
@@ -137,7 +139,6 @@ def reducer(facts: Mapping[str, Any], stack: Stack | None, device: torch.device)
     return reduce
 
 
-def channels_of(facts: Mapping[str, Any]) -> tuple[int, int]:
-    """Channels of both networks."""
-    first, second = (int(each["channels"]) for each in facts["networks"])
-    return first, second
+def channels_of(facts: Mapping[str, Any]) -> tuple[int, ...]:
+    """Channels of each network."""
+    return tuple(int(each["channels"]) for each in facts["networks"])

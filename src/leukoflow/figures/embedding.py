@@ -96,7 +96,12 @@ def _others(code: np.ndarray) -> np.ndarray:
 
 
 def tsne(matrix: np.ndarray, seed: int = 0) -> np.ndarray:
-    """t-SNE (van der Maaten and Hinton 2008) of float32 [n, D], from its principal components: float64 [n, 2]."""
+    """t-SNE (van der Maaten and Hinton 2008) of float32 [n, D], from its principal components: float64 [n, 2].
+
+    Images that are all alike lie at one point.
+    """
+    if len(matrix) and (matrix == matrix[0]).all():  # scikit-learn's t-SNE would crash the process
+        return np.zeros((len(matrix), 2))
     components = min(COMPONENTS, *matrix.shape)
     reduced = PCA(components, svd_solver="full").fit_transform(matrix.astype(np.float64))
     if len(matrix) < 5 or components < 2:

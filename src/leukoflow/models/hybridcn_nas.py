@@ -14,9 +14,13 @@ from torch.nn.functional import pad
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models.layers.attention import TokenBlock
+from leukoflow.models.layers.sequences import AttentionBiLSTM, AttentionCNN, HierarchicalCNN, NumberTokens
 from leukoflow.models.spec import ModelSpec
 
 HEADS = 8
+COMPARED = ("attention_bilstm", "attention_cnn", "hierarchical_cnn", "number_tokens")
+"""Classifiers that it is compared with."""
+KNOWN = ("tokens", "simple", "complex", *COMPARED)
 
 SPEC = ModelSpec(
     name="hybridcn_nas",
@@ -44,9 +48,11 @@ def build(
     """Build a classifier of feature rows.
 
     features: how many of the best ranked features are wanted; inputs: how many there are (training says it).
-    classifier: `tokens` (attention over a sequence of pieces), `simple` or `complex` (both as coded).
+    classifier: `tokens` (attention over a sequence of pieces), `simple` or `complex` (both as coded); or what these are
+    compared with: `attention_bilstm`, `attention_cnn`, `hierarchical_cnn`, `number_tokens` (layers.sequences).
     attention, ffn, dropout: switched off by the ablations; hidden: width of the layers (by default 128 of `tokens`,
-    512 of `simple` and `complex`); tokens, blocks: length of the sequence and number of attention blocks of `tokens`.
+    512 of `simple` and `complex`, 32 of those compared); tokens: length of the sequence of `tokens`, and pieces of
+    `hierarchical_cnn`; blocks: number of attention blocks of `tokens`.
     Raises LeukoFlowError for an unknown classifier, or an option that it does not have.
     """
     count = features if inputs is None else inputs
@@ -61,6 +67,10 @@ def build(
                 "map; raise options tokens and features to 2 or more, or set attention to false"
             )
         return TokenClassifier(count, num_classes, tokens, hidden or 128, blocks, attention, ffn, 0.1 * dropout)
+    if classifier in COMPARED:
+        if (blocks, attention, ffn, dropout) != (1, True, True, True):
+            raise LeukoFlowError(f"models: {classifier!r} of hybridcn_nas has no parts to switch off, and no blocks")
+        return _compared(classifier, count, num_classes, hidden or 32, tokens)
     if (tokens, blocks) != (20, 1):
         raise LeukoFlowError(f"models: tokens and blocks are options of classifier 'tokens', not of {classifier!r}")
     if classifier == "complex":
@@ -69,7 +79,18 @@ def build(
         if not ffn:
             raise LeukoFlowError("models: ffn is an option of classifiers 'tokens' and 'complex', not of 'simple'")
         return SimpleClassifier(count, num_classes, hidden or 512, attention, 0.1 * dropout)
-    raise LeukoFlowError(f"models: hybridcn_nas has no classifier {classifier!r}; known: tokens, simple, complex")
+    raise LeukoFlowError(f"models: hybridcn_nas has no classifier {classifier!r}; known: {', '.join(KNOWN)}")
+
+
+def _compared(classifier: str, inputs: int, num_classes: int, hidden: int, tokens: int) -> nn.Module:
+    """What HybridCN-NAS is compared with, on the same features."""
+    if classifier == "attention_bilstm":
+        return AttentionBiLSTM(num_classes, hidden)
+    if classifier == "attention_cnn":
+        return AttentionCNN(num_classes, hidden)
+    if classifier == "hierarchical_cnn":
+        return HierarchicalCNN(inputs, num_classes, tokens, hidden)
+    return NumberTokens(inputs, num_classes)
 
 
 class TokenClassifier(nn.Module):

@@ -19,7 +19,8 @@ class ModelSpec:
         name: registered name, and the name of its file.
         title: name for people.
         source: paper and DOI, or where it comes from.
-        fitting: `gradient` (trained by epochs) or `direct` (has `fit(images, y, seed)`, called once).
+        fitting: `gradient` (trained by epochs) or `direct` (has `fit(images, y, seed)`, called once; one that reads
+            features has `fit(features, y, seed, validation)`).
         reads: `images`, or `features`, scaled and ranked before.
         sizes: options of each size; `paper` is the published one.
         input_size: side in pixels (or number of features) that `paper` was published with.

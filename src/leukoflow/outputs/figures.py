@@ -334,6 +334,22 @@ FIGURES = (
         _counted,
     ),
     FigureSpec(
+        "selection_methods", lambda plan: plan.chosen_views, "selection_methods.draw_selection_methods",
+        _tables("selection_methods", "leaderboard"), "features",
+        "Accuracy on {0}, {2} view, by the method that chose the features and by their number, with 95 % intervals; "
+        "the broken line is the colour baseline.",
+    ),
+    FigureSpec(
+        "ablation", lambda plan: plan.ablated_experiments, "ablation.draw_ablation", _tables("ablation"), "variants",
+        "What each part is worth in experiment {0}: accuracy and macro F1 without it less those of the whole, on the "
+        "same test images, with 95 % intervals. Left of the line the part helps.",
+    ),
+    FigureSpec(
+        "sweep", lambda plan: plan.swept_experiments, "sweep.draw_sweep", _tables("sweeps"), "variants",
+        "Accuracy on validation images by value of each key in experiment {0}: all variants, their best at each value, "
+        "and the chosen one (star).",
+    ),
+    FigureSpec(
         "shortcuts", lambda plan: plan.main_panels, "shortcuts.draw_shortcuts",
         _tables("shortcut_audit", "probes", "leaderboard"), "shortcuts",
         "Shortcut audit on {0}, {2} view, {3} split: models as they are and in other stains, on other views, "

@@ -9,8 +9,10 @@ from functools import cached_property
 from itertools import combinations, product
 from typing import Any
 
-from leukoflow.config.families import families, shares_of
-from leukoflow.config.plan import all_runs, checked_runs, drawn_view
+from leukoflow.config.compared import Ablated, ablated, swept
+from leukoflow.config.families import families, selections_of, shares_of
+from leukoflow.config.models import Variant
+from leukoflow.config.plan import all_runs, checked_runs, drawn_view, runs_of
 from leukoflow.config.protocols import leak_twins, touches
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run, is_baseline
@@ -182,6 +184,42 @@ class Plan:
         return [run for run in self.runs_in(pair) if (run.protocol, run.model) in wanted]
 
     @cached_property
+    def chosen(self) -> dict[str, tuple[str, str, int | None]]:
+        """Family, method and number of features of models that differ in how their features are chosen."""
+        used = {name: self.study.models[name] for name in dict.fromkeys(run.model for run in self.runs)}
+        found = selections_of(used, self.study.features)
+        return {name: (family, selection.method, count) for name, (family, selection, count) in found.items()}
+
+    @cached_property
+    def chosen_views(self) -> list[Panel]:
+        """Views of those models."""
+        return [view for view in self.network_views if any(run.model in self.chosen for run in self.runs_in(view))]
+
+    @cached_property
+    def ablated(self) -> list[Ablated]:
+        """What ablations compare."""
+        return ablated(self.study)
+
+    @cached_property
+    def ablated_experiments(self) -> list[Panel]:
+        """Experiments with an ablation."""
+        return [(name,) for name in dict.fromkeys(each.experiment for each in self.ablated)]
+
+    @cached_property
+    def swept(self) -> list[tuple[str, str, Variant, list[Run]]]:
+        """Experiment, name, base and values, and runs of each variant of a sweep."""
+        return [
+            (name, model, variant, [run for run in runs_of(self.study, name) if run.model == model])
+            for name, variants in swept(self.study).items()
+            for model, variant in variants.items()
+        ]
+
+    @cached_property
+    def swept_experiments(self) -> list[Panel]:
+        """Experiments with a sweep."""
+        return [(name,) for name in dict.fromkeys(name for name, *_ in self.swept)]
+
+    @cached_property
     def shared_runs(self) -> list[Run]:
         """Runs of models that are trained on several shares of the images."""
         return [run for run in self.runs if run.model in self._shares]
@@ -313,6 +351,10 @@ class Plan:
     def run_files(self, runs: Iterable[Run], *names: str) -> list[str]:
         """Files of runs."""
         return [f"{self.results}/runs/{run.name}/{name}" for run in runs for name in names]
+
+    def predictions(self, runs: Iterable[Run]) -> list[str]:
+        """Predictions of runs on their own cohorts."""
+        return [f"{self.results}/runs/{run.name}/predictions/{run.cohort}.parquet" for run in runs]
 
     def selection_files(self, selections: Iterable[Run], *names: str) -> list[str]:
         """Files of selections."""

@@ -5,6 +5,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Which model is best?": {
         "leaderboards": "Leaderboards",
         "statistics": "Statistics",
+        "variants": "Ablations and sweeps",
         "details": "Results in detail",
     },
     "Can the accuracy be believed?": {
@@ -32,6 +33,7 @@ TITLES = {name: title for sections in GROUPS.values() for name, title in section
 QUESTIONS = {
     "leaderboards": "Every model under every split, the colour baseline first.",
     "statistics": "Which differences between models are more than chance?",
+    "variants": "What is each part worth, and which settings are best on validation images?",
     "details": "Learning curves, confusion matrices, ROC curves, and results by class.",
     "shortcuts": "Could colour, background, focus or compression explain the accuracies?",
     "leakage": "How much accuracy is lost under stricter splits and without copies?",

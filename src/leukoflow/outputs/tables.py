@@ -84,6 +84,39 @@ def _comparisons(plan: Plan) -> Files:
     return {"comparisons": [f"{plan.results}/comparisons/{name}.csv" for (name,) in plan.compared]}
 
 
+def _ablated(plan: Plan) -> Files:
+    runs = dict.fromkeys(run for each in plan.ablated for run in each.runs)
+    return {"predictions": plan.predictions(runs)}
+
+
+def _ablations(plan: Plan) -> dict[str, Any]:
+    shared = {"resamples", "interval", "confidence", "seed"}
+    listed = [
+        {"experiment": each.experiment, "of": each.of, "entry": each.entry, "runs": [run.name for run in each.runs]}
+        for each in plan.ablated
+    ]
+    tasks = {name: task.model_dump(mode="json") for name, task in plan.study.tasks.items()}
+    return {
+        "ablated": listed,
+        "evaluation": plan.study.evaluation.model_dump(mode="json", include=shared),
+        "tasks": tasks,
+    }
+
+
+def _swept(plan: Plan) -> Files:
+    runs = dict.fromkeys(run for *_, some in plan.swept for run in some)
+    return {"predictions": plan.predictions(runs)}
+
+
+def _sweeps(plan: Plan) -> dict[str, Any]:
+    listed = [
+        {"experiment": name, "variant": model, "of": variant.of, "values": variant.values,
+         "runs": [run.name for run in runs]}
+        for name, model, variant, runs in plan.swept
+    ]  # fmt: skip
+    return {"swept": listed}
+
+
 def _nothing_explained(plan: Plan) -> Sequence[Panel]:
     # A study that explains nothing has a table without rows.
     return list(plan.explained) or [("nothing",)]
@@ -172,6 +205,25 @@ TABLES = (
         "A model of an experiment against the experiment's reference: paired difference in accuracy on the same test "
         "images, interval, p-values, and the difference as published.",
         "stats.compare.comparisons_table", _comparisons,
+    ),
+    TableSpec(
+        "ablation", "table", "variants", "stats.ablation.COLUMNS",
+        "A model as it is (`whole`), or without one part of it or of the chain of its pictures: accuracy and macro F1, "
+        "and paired differences to the whole on the same test images, with intervals.",
+        "stats.ablation.ablation_table", _ablated, _ablations,
+    ),
+    TableSpec(
+        "sweeps", "table", "variants", "stats.sweeps.COLUMNS",
+        "A variant of a sweep: its accuracy and loss on validation images, by which one is chosen, and what it does on "
+        "test images. Numbers on test images of those that are not chosen are no result: they chose nothing.",
+        "stats.sweeps.sweeps_table", _swept, _sweeps,
+    ),
+    TableSpec(
+        "selection_methods", "table", "features", "stats.selections.COLUMNS",
+        "A model on features chosen by one method: accuracy with its interval, macro F1 and macro AUC on test images, "
+        "as in the leaderboard.",
+        "stats.selections.selection_methods_table", lambda plan: {"leaderboard": [plan.table("leaderboard")]},
+        lambda plan: {"chosen": plan.chosen},
     ),
     TableSpec(
         "segmentation", "cell_tables", "cells", "cells.tables.COLUMNS",

@@ -11,7 +11,7 @@ from leukoflow.core import words
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
-FAMILIES = ("feature_count", "selection", "embedding")
+FAMILIES = ("selection_methods", "feature_count", "selection", "embedding")
 RANKINGS = {
     "mid": "mRMR (information, difference)",
     "miq": "mRMR (information, quotient)",
@@ -20,6 +20,9 @@ RANKINGS = {
     "chi2": "chi-squared",
     "lasso": "LASSO",
     "pca": "principal components",
+    "importance": "importance in a linear softmax",
+    "random": "drawn at random",
+    "none": "not ranked",
 }
 STACKS = {
     "none": "none (pooled features)",
@@ -51,7 +54,7 @@ def features_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures:
     shown = sorted(
         (picture for picture in pictures if picture.family in FAMILIES), key=lambda each: FAMILIES.index(each.family)
     )
-    found = (stability_grid(stability), neighbours_grid(neighbours))
+    found = (methods_grid(tables["selection_methods"]), stability_grid(stability), neighbours_grid(neighbours))
     grids = tuple(each for each in found if each is not None)
     return Features(entries(study, used), grids, tuple(shown))
 
@@ -69,7 +72,8 @@ def entries(study: Study, names: Sequence[str]) -> Grid:
             weights = words.listed(dict.fromkeys(_short(network.weights) for network in entry.backbones))
             networks = words.listed([network.name for network in entry.backbones])
             cells = [Cell(name, chip="random weights" if random else ""), Cell(networks), Cell(weights)]
-            cells.append(Cell(STACKS[entry.stack]))
+            idle = entry.stack != "none" and not entry.attention
+            cells.append(Cell(STACKS[entry.stack] + (", without attention" if idle else "")))
         else:
             cells = [Cell(name), Cell("none: cell morphology, by image"), Cell(words.NONE), Cell(words.NONE)]
         rows.append(Row((*cells, Cell(scaling), Cell(ranked))))
@@ -81,6 +85,29 @@ def _short(weights: str | None) -> str:
     """Weights as the table names them; a revision by its first digits."""
     name, at, revision = (weights or "random").partition("@")
     return name + at + revision[:8]
+
+
+def methods_grid(table: pd.DataFrame) -> Grid | None:
+    """What models do on features chosen by each method, by number of features; None where there is one method."""
+    if table.empty:
+        return None
+    counts = sorted(table["k"].dropna().unique())
+    rows = []
+    keys = ["family", "cohort", "view", "protocol", "method"]
+    for place, part in table.groupby(keys, sort=False):
+        *where, method = map(str, place)
+        cells = [Cell(each) for each in where] + [Cell(RANKINGS[method])]
+        for k in counts or [None]:
+            own = part if k is None else part[part["k"] == k]
+            cells.append(Cell(words.NONE) if own.empty else _accuracy(own.iloc[0]))
+        rows.append(Row(tuple(cells)))
+    columns = ["Model", "Cohort", "View", "Split", "Chosen by"]
+    columns += [f"{words.count(k)} features" for k in counts] or ["Accuracy"]
+    return grid("Accuracy on test images by method and number of features.", columns, rows, "selection_methods")
+
+
+def _accuracy(row: pd.Series) -> Cell:
+    return number(row["accuracy"], words.percent(row["accuracy"]), words.interval(row["low"], row["high"]))
 
 
 PLACE = ["features", "cohort", "view", "protocol"]

@@ -32,6 +32,7 @@ from leukoflow.report.robustness import robustness_section
 from leukoflow.report.shortcuts import shortcuts_section
 from leukoflow.report.statistics import statistics_section
 from leukoflow.report.summary import summary_section, tally
+from leukoflow.report.variants import variants_section
 
 Builder = Callable[[Study, Mapping[str, pd.DataFrame], Sequence[Picture]], Any]
 SECTIONS: dict[str, Builder] = {
@@ -46,6 +47,7 @@ SECTIONS: dict[str, Builder] = {
     "abstention": abstention_section,
     "statistics": statistics_section,
     "published": published_section,
+    "variants": variants_section,
     "details": details_section,
     "cells": cells_section,
     "features": features_section,

@@ -19,6 +19,7 @@ from leukoflow.report.headlines import Headline, baselines_alone, headlines, hel
 from leukoflow.report.leakage import leak_findings, leakage_findings
 from leukoflow.report.published import published_findings
 from leukoflow.report.shortcuts import shortcut_findings
+from leukoflow.report.variants import without_unchosen
 
 FINDERS: tuple[Callable[[Study, Mapping[str, pd.DataFrame]], list[Finding]], ...] = (
     lambda study, tables: shortcut_findings(tables),
@@ -38,7 +39,7 @@ MOST_CARDS, MOST_PROBLEMS, MOST_STEPS = 6, 6, 6
 def summary_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> dict[str, Any]:
     """Questions, cards, findings by tone, and steps."""
     found = gravest_first([each for finder in FINDERS for each in finder(study, tables)])
-    cards = headlines(study, tables["leaderboard"])
+    cards = headlines(study, without_unchosen(tables["leaderboard"], tables["sweeps"]))
     leading = _leading(cards)
     problems = [each for each in found if each.tone == "bad"]
     steps = next_steps(study, cards, found)

@@ -102,9 +102,9 @@ def _stack(
         return None, {}
     channels, size = channels_of(facts), features.stack_size
     if features.stack == "as_coded":
-        return random_stack(channels, features.grid, size, features.seed), {}
+        return random_stack(channels, features.grid, size, features.seed, features.attention), {}
     torch.manual_seed(stream_seed(args.seed, "stack"))
-    model = StackClassifier(Stack(channels, features.grid, size), len(args.classes))
+    model = StackClassifier(Stack(channels, features.grid, size, features.attention), len(args.classes))
     fitted = _fit_stack(model, matrix, split, features.stack_epochs, args)
     model.load_state_dict(fitted.weights)
     best = fitted.history[fitted.best_epoch]
@@ -142,6 +142,7 @@ def _description(
             "grid": facts["grid"],
             "stack": entry.stack,
             "stack_size": entry.stack_size,
+            "attention": entry.attention,
             "stack_training": training,
             "parameters": sum(network["parameters"] for network in networks) + stacked,
         }

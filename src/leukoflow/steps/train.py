@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from leukoflow.config.models import Model
 from leukoflow.config.training import Augmentation
@@ -73,7 +73,7 @@ def main(argv: list[str] | None) -> None:
     parameters = sum(each.numel() for each in model.parameters() if each.requires_grad)
     started = time.perf_counter()
     if spec.fitting == "direct":
-        result = _fit_directly(model, roles["train"], args.seed)
+        result = _fit_directly(model, spec, roles, args.seed)
     else:
         result = _fit_by_epochs(model, spec, start, frozen, roles, args)
     model.load_state_dict(result.weights)
@@ -231,16 +231,26 @@ def _fit_by_epochs(
     )
 
 
-def _fit_directly(model: nn.Module, train: Examples, seed: int) -> Fitted:
-    """Fit a model that is no network: features of all training images, then one call."""
-    order = batches.in_order(len(train), 64)
-    with torch.inference_mode():
-        features = [
-            model.features(inference.to_input(images, torch.device("cpu")))  # type: ignore[operator]
-            for images, *_ in progress(batches.load(train, order), len(order), "batch")
-        ]
-    model.fit(torch.cat(features), torch.from_numpy(train.y), seed)  # type: ignore[operator]
+def _fit_directly(model: nn.Module, spec: ModelSpec, roles: dict[str, Examples], seed: int) -> Fitted:
+    """Fit a model that is no network: features of all training images, then one call. One that reads features stops by
+    those of the validation role."""
+    x, y = _features(model, roles["train"])
+    if spec.reads == "features":
+        model.fit(x, y, seed, _features(model, roles["validation"]))  # type: ignore[operator]
+    else:
+        model.fit(x, y, seed)  # type: ignore[operator]
     return Fitted(dict(model.state_dict()), (), 0, torch.device("cpu"))
+
+
+def _features(model: nn.Module, examples: Examples) -> tuple[Tensor, Tensor]:
+    """What a model that is no network makes of rows, and their classes."""
+    order = batches.in_order(len(examples), 64)
+    with torch.inference_mode():
+        found = [
+            model.features(inference.to_input(images, torch.device("cpu")))  # type: ignore[operator]
+            for images, *_ in progress(batches.load(examples, order), len(order), "batch")
+        ]
+    return torch.cat(found), torch.from_numpy(examples.y)
 
 
 def _digest(args: Any) -> str:

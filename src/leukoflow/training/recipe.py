@@ -2,7 +2,7 @@
 alone, so that a resumed run needs no state of its own for them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,15 @@ from leukoflow.config.training import Schedule, Stage, Training
 
 ADAMW_DECAY = 0.01
 """Weight decay of AdamW where a recipe names none: PyTorch's default, and that of Loshchilov and Hutter's own code."""
+
+
+KINDS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "adamax": torch.optim.Adamax,
+}
+"""Optimisers with PyTorch's defaults."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ def rate_factor(schedule: Schedule, epochs: int, history: Sequence[Epoch]) -> fl
     if schedule.kind == "cosine":
         return (1 + math.cos(math.pi * epoch / epochs)) / 2
     if schedule.kind == "plateau":
-        return schedule.factor ** _plateaus([each.validation_loss for each in history], schedule.patience)
+        losses = [each.train_loss if schedule.plateau_of == "train" else each.validation_loss for each in history]
+        return schedule.factor ** _plateaus(losses, schedule.patience)
     return 1.0
 
 
@@ -128,5 +138,4 @@ def optimiser(model: nn.Module, backbone: tuple[str, ...], training: Training) -
         decay = ADAMW_DECAY if training.optimiser == "adamw" else 0.0
     if training.optimiser == "sgd":
         return torch.optim.SGD(listed, momentum=0.9, weight_decay=decay)
-    kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
-    return kind(listed, weight_decay=decay)
+    return KINDS[training.optimiser](listed, weight_decay=decay)

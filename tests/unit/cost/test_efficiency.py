@@ -210,7 +210,7 @@ KINDS = {"hybridcn_nas": {"name": "hybrid", "kind": "deep", "stack": "as_describ
 def select(folder: Path) -> dict:
     """A selection of 25 features of a fusion stack, as step fit_features writes it."""
     networks = load_networks(HYBRID, [])
-    facts = {"kind": "deep", "grid": 2, "stack": "as_described", "stack_size": "small"}
+    facts = {"kind": "deep", "grid": 2, "stack": "as_described", "stack_size": "small", "attention": True}
     facts["networks"] = [network.facts() for network in networks]
     stack = random_stack(tuple(network.channels for network in networks), 2, "small", 1)
     names = names_of(facts, stack)

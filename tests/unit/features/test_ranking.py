@@ -1,15 +1,20 @@
 """Rankings by other methods, and what all rankings promise."""
 
+from itertools import combinations
+from math import factorial
+from typing import get_args
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest, chi2, f_classif
+from sklearn.linear_model import LogisticRegression
 
-from leukoflow.config.features import Selection
+from leukoflow.config.features import Method, Selection
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.features.ranking import rank, rank_discrete
+from leukoflow.features.ranking import rank, rank_discrete, softmax_importance
 
-METHODS = ["mid", "miq", "fcq", "anova", "chi2", "lasso", "pca"]
+METHODS = list(get_args(Method))
 
 
 def sample(seed: int = 0, n: int = 200, width: int = 25) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +74,52 @@ def test_lasso_finds_what_makes_the_label_and_does_not_care_how_rows_lie() -> No
         assert (np.diff(found.scores) <= 0).all() and (np.diff(zeros) > 0).all()
 
 
+def shapley(logits, row: np.ndarray, others: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """Shapley values [D, K] of a row by definition: over all coalitions, absent features taken from the others."""
+    width = len(row)
+
+    def value(present: tuple[int, ...]) -> np.ndarray:
+        mixed = others.copy()
+        mixed[:, list(present)] = row[list(present)]
+        return logits(mixed).mean(axis=0)
+
+    found = []
+    for each in range(width):
+        rest = [place for place in range(width) if place != each]
+        total: np.ndarray | float = 0.0
+        for size in range(width):
+            weight = factorial(size) * factorial(width - size - 1) / factorial(width)
+            for present in combinations(rest, size):
+                total = total + weight * (value((*present, each)) - value(present))
+        found.append(total)
+    return np.array(found)
+
+
+def test_importance_is_the_mean_absolute_shapley_value_of_a_linear_softmax() -> None:
+    x, y = sample(8, n=60, width=6)
+    x = x[:, [0, 1, 2, 5]]
+    x[:, 0] += 5  # the place of a feature must not matter
+    values = x.astype(np.float64)
+    fitted = LogisticRegression(max_iter=1000).fit(values, y)
+    expected = np.mean([np.abs(shapley(fitted.decision_function, row, values)) for row in values], axis=(0, 2))
+    np.testing.assert_allclose(softmax_importance(x, y), expected, rtol=1e-6)
+    found = rank(x, y, Selection(method="importance"), 0)
+    assert found.order.tolist() == np.argsort(-expected).tolist()
+
+
+def test_features_at_random_depend_on_the_seed_alone_and_every_one_is_as_likely() -> None:
+    x, y = sample(9, width=12)
+    drawn = [rank(x, y, Selection(method="random", features=3), seed).order for seed in range(600)]
+    np.testing.assert_array_equal(drawn[7], rank(x[::-1], y[::-1], Selection(method="random", features=3), 7).order)
+    counts = np.bincount(np.concatenate(drawn), minlength=12)  # 150 each; sd 10.6
+    assert counts.min() > 110 and counts.max() < 190
+
+
+def test_without_a_ranking_features_keep_their_order() -> None:
+    x, y = sample(10)
+    assert rank(x, y, Selection(method="none"), 0).order.tolist() == list(range(25))
+
+
 def test_principal_components() -> None:
     x, y = sample(5)
     found = rank(x, y, Selection(method="pca", features=6), 0)
@@ -101,6 +152,6 @@ def test_what_cannot_be_ranked_is_refused(method: str) -> None:
 
 def test_only_information_ranks_states() -> None:
     x, y = sample(7)
-    for method in ("fcq", "anova", "chi2", "lasso", "pca"):
+    for method in set(METHODS) - {"mid", "miq"}:
         with pytest.raises(LeukoFlowError, match="mid or miq"):
             rank_discrete((x > 0).astype(int), y, Selection(method=method))

@@ -78,3 +78,10 @@ def test_nothing_to_compare() -> None:
         table = stability(x, y, selection, 0)
         assert len(table) == 0 and list(table.columns) == ["k", "pair", "jaccard", "kuncheva"]
     assert stability(x, y, Selection(features=7), 0, sizes=()).empty
+
+
+def test_features_at_random_agree_as_chance_does() -> None:
+    x, y = sample(1.0, width=400)
+    table = stability(x, y, Selection(method="random", stability=5), 3, sizes=(100,))
+    assert len(table) == 10 and abs(table["kuncheva"].mean()) < 0.1
+    assert stability(x, y, Selection(method="none"), 3).empty

@@ -46,7 +46,7 @@ def test_the_counts_are_those_of_the_list() -> None:
     assert count(stack.attention[1]) == listed["sa4032"] and count(stack.attention[0]) == listed["sa1536"]
 
 
-def by_hand(state: dict[str, torch.Tensor], first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+def by_hand(state: dict[str, torch.Tensor], *means: torch.Tensor) -> torch.Tensor:
     """The stack without any attention, written out from its tensors: means [B, C1], [B, C2] to [B, F]."""
 
     def dense(name: str, x: torch.Tensor) -> torch.Tensor:
@@ -55,7 +55,7 @@ def by_hand(state: dict[str, torch.Tensor], first: torch.Tensor, second: torch.T
         return batch_norm(x, mean, variance, state[f"{name}.2.weight"], state[f"{name}.2.bias"])
 
     halves = []
-    for number, x in enumerate((first, second)):
+    for number, x in enumerate(means):
         x = dense(f"reduce.{number}", x)
         halves.append(linear(x, state[f"project.{number}.weight"], state[f"project.{number}.bias"]))
     x = torch.cat(halves, 1)
@@ -76,6 +76,31 @@ def test_as_coded_the_attention_is_the_identity(grid: int) -> None:
     means = first.reshape(5, 16, -1).mean(2), second.reshape(5, 24, -1).mean(2)
     torch.testing.assert_close(stack(x), by_hand(stack.state_dict(), *means), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(pooled(x, (16, 24), grid), torch.cat(means, 1))
+
+
+def test_without_attention_the_stack_takes_means_whatever_it_learns() -> None:
+    stack = random_stack((16, 24), 3, "small", 42, attention=False)
+    assert count(stack.attention) == 0 and not any("attention" in name for name in stack.state_dict())
+    x = torch.randn(5, 40 * 9)
+    means = pooled(x, (16, 24), 3)
+    torch.testing.assert_close(
+        stack(x), by_hand(stack.state_dict(), means[:, :16], means[:, 16:]), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("channels", [(16,), (24,)])
+def test_the_stack_of_one_network_alone(channels: tuple[int, ...], tmp_path: Path) -> None:
+    stack = random_stack(channels, 2, "small", 42)
+    x = torch.randn(5, channels[0] * 4)
+    means = pooled(x, channels, 2)
+    torch.testing.assert_close(stack(x), by_hand(stack.state_dict(), means), rtol=1e-5, atol=1e-6)
+    assert stack(x).shape == (5, 256)
+    file = tmp_path / "stack.safetensors"
+    save_tensors(file, stack.state_dict())
+    again = load_stack(file, channels, 2, "small")
+    assert again is not None and torch.equal(again(x), stack(x))
+    facts = {"kind": "deep", "grid": 2, "networks": [{"name": "one", "channels": channels[0]}]}
+    assert names_of(facts, None)[-1] == f"1_one_{channels[0] - 1:04d}"
 
 
 def test_attention_weighs_positions_once_gamma_is_not_zero() -> None:

@@ -104,3 +104,7 @@ def test_a_row_for_each_entry_a_column_for_each_group(slides):
     assert table.groupby("features")["image_id"].nunique().tolist() == [48, 48] and set(table["class"]) == {"x", "y"}
     assert agreement[agreement["features"] == "two"]["group"].tolist() == ["class", "cluster", "patient"]
     assert f"{agreement['share'].iloc[0]:.0%} share the class" in figure.axes[0].get_xlabel()
+
+
+def test_images_that_are_all_alike_lie_at_one_point():
+    assert not tsne(np.full((40, 6), 0.3, np.float32)).any()

@@ -57,6 +57,29 @@ def test_plateau_equals_pytorchs(seed: int) -> None:
     assert ours == pytest.approx(expected)
 
 
+def test_plateau_of_the_training_loss_does_not_look_at_validation() -> None:
+    falling = np.linspace(1, 0.1, 12)
+    epochs = [recipe.Epoch(i, 0.5, 0, loss, 0, 0, 0, 0) for i, loss in enumerate(falling)]
+    schedule = Schedule(kind="plateau", factor=0.1, patience=5, plateau_of="train")
+    assert [recipe.rate_factor(schedule, 12, epochs[:n]) for n in (0, 6, 7, 12)] == pytest.approx([1, 1, 0.1, 0.1])
+    assert recipe.rate_factor(schedule.model_copy(update={"plateau_of": "validation"}), 12, epochs) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    # First steps from a zero state with gradient g: g / (sqrt((1 - 0.99) g^2) + eps) is 10; Adamax: g / (|g| + eps).
+    [("rmsprop", 10), ("adamax", 1), ("adam", 1), ("adamw", 1)],
+)
+def test_the_first_step_of_each_optimiser_is_that_of_its_rule(name: str, step: float) -> None:
+    model = torch.nn.Linear(3, 1, bias=False)
+    before = model.weight.detach().clone()
+    optimiser = recipe.optimiser(model, (), Training(optimiser=name, learning_rate=0.01, weight_decay=0))
+    model.weight.grad = torch.tensor([[0.5, -2.0, 3.0]])
+    optimiser.step()
+    moved = (model.weight - before).detach()
+    torch.testing.assert_close(moved, -0.01 * step * torch.tensor([[1.0, -1, 1]]), rtol=1e-4, atol=1e-6)
+
+
 def test_stopping_waits_for_patience_and_ties_go_to_the_earlier_epoch() -> None:
     by_accuracy = Training(epochs=10, patience=2, monitor="accuracy")
     assert not recipe.finished(by_accuracy, [])
@@ -145,6 +168,8 @@ def test_backbone_has_its_own_rate() -> None:
         ({"optimiser": "adamw", "weight_decay": 0.004}, 0.004),
         ({"optimiser": "adam"}, 0),
         ({"optimiser": "sgd"}, 0),
+        ({"optimiser": "rmsprop"}, 0),
+        ({"optimiser": "adamax"}, 0),
     ],
 )
 def test_adamw_without_a_word_has_the_customary_decay(given: dict, decay: float) -> None:

@@ -1,0 +1,53 @@
+"""What the sweeps and ablations of a study compare: which runs are variants of which."""
+
+from dataclasses import dataclass
+
+from leukoflow.config.changes import VIEW
+from leukoflow.config.models import Variant
+from leukoflow.config.plan import runs_of
+from leukoflow.config.study import Study
+from leukoflow.core.runs import Run, is_baseline
+
+
+@dataclass(frozen=True)
+class Ablated:
+    """A model as it is, or with one thing left out or changed, on one cohort, task and protocol."""
+
+    experiment: str
+    of: str
+    """The model as it is."""
+    entry: str
+    """Name in the experiment's `ablation`; empty for the model as it is."""
+    runs: tuple[Run, ...]
+    """By fold and seed."""
+
+
+def ablated(study: Study) -> list[Ablated]:
+    """Every model of an experiment with an ablation, as it is on the first view, and then its variants in order."""
+    found = []
+    for name, experiment in study.experiments.items():
+        bases = [each for each in experiment.models if not is_baseline(each) and study.models[each].variant is None]
+        for protocol in experiment.protocols:
+            for of in bases if experiment.ablation else ():
+                found.append(Ablated(name, of, "", _runs(study, name, experiment.views[0], protocol, of)))
+                for entry, changes in experiment.ablation.items():
+                    model = of if set(changes) == {VIEW} else f"{of}_{entry}"
+                    place = f"{name}_{entry}" if VIEW in changes else name
+                    view = study.experiments[place].views[0]
+                    found.append(Ablated(name, of, entry, _runs(study, place, view, protocol, model)))
+    return found
+
+
+def _runs(study: Study, experiment: str, view: str, protocol: str, model: str) -> tuple[Run, ...]:
+    wanted = (view, protocol, model)
+    return tuple(run for run in runs_of(study, experiment) if (run.view, run.protocol, run.model) == wanted)
+
+
+def swept(study: Study) -> dict[str, dict[str, Variant]]:
+    """By experiment with a sweep, its variants by name."""
+    found: dict[str, dict[str, Variant]] = {}
+    for name, experiment in study.experiments.items():
+        variants = {each: study.models[each].variant for each in experiment.models} if experiment.sweep else {}
+        made = {each: variant for each, variant in variants.items() if variant is not None}
+        found |= {name: made} if made else {}
+    return found

@@ -1,0 +1,67 @@
+"""Accuracy on validation images by the values of a sweep."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from leukoflow.core.inputs import Inputs
+from leukoflow.figures.style import MUTED, PALETTE, Drawn, empty, wrap
+
+PLACE = ["view", "protocol", "model"]
+
+
+def sweep_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """A row for each model, view and protocol, a panel for each key: validation accuracy of every variant by the key's
+    value, and the best at each value as a line. `table` holds the rows of one experiment."""
+    if table.empty:
+        return empty("Nothing was swept."), table
+    values = [json.loads(each) for each in table["values"]]
+    keys = list(dict.fromkeys(key for each in values for key in each))
+    places = list(dict.fromkeys(table[PLACE].itertuples(index=False, name=None)))
+    figure = Figure(figsize=(max(4.4, 3.1 * len(keys)), 2.5 * len(places) + 0.5), layout="constrained")
+    grid = figure.subplots(len(places), len(keys), squeeze=False, sharey="row")
+    for row, place in zip(grid, places, strict=True):
+        here = (table[PLACE] == list(place)).all(axis=1).to_numpy()
+        for axes, key in zip(row, keys, strict=True):
+            own = [each[key] for each, kept in zip(values, here, strict=True) if kept]
+            _panel(axes, key, own, table[here])
+        row[0].set_ylabel(wrap(f"{place[2]}, {place[0]} view, {place[1]} split", 34), fontsize=7.5)
+    figure.supylabel("Accuracy on validation images", fontsize=9)
+    handles = [
+        Line2D([], [], linestyle="none", marker="o", color=PALETTE[5], markersize=4, label="variant"),
+        Line2D([], [], color=PALETTE[0], label="best at the value"),
+        Line2D([], [], linestyle="none", marker="*", color=PALETTE[1], markersize=9, label="chosen"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure, table.reset_index(drop=True)
+
+
+def _panel(axes: Axes, key: str, own: list[Any], rows: pd.DataFrame) -> None:
+    texts = [_text(each) for each in own]
+    named = list(dict.fromkeys(texts))
+    x = np.array([named.index(each) for each in texts])
+    y = rows["validation_accuracy"].to_numpy(float)
+    axes.plot(x, y, "o", color=PALETTE[5], markersize=4)
+    best = [y[x == place].max() for place in range(len(named))]
+    axes.plot(range(len(named)), best, color=PALETTE[0], linewidth=1.2)
+    chosen = rows["chosen"].to_numpy(bool)
+    axes.plot(x[chosen], y[chosen], "*", color=PALETTE[1], markersize=9, zorder=3)
+    axes.set_xticks(range(len(named)), [wrap(each, 12) for each in named], fontsize=7 if len(named) > 4 else 8)
+    axes.set_xlim(-0.4, len(named) - 0.6)
+    axes.set_xlabel(wrap(key, 30), color=MUTED)
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.grid(axis="y")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def draw_sweep(inputs: Inputs) -> Drawn:
+    """Validation accuracy by value in an experiment, from the table `sweeps`."""
+    return sweep_chart(inputs.rows("sweeps", ("experiment",)))

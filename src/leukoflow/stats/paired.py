@@ -1,0 +1,97 @@
+"""Accuracy and macro F1 of two sets of runs on the same test images, and their difference with its interval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from leukoflow.config.evaluation import Evaluation
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.stats.bootstrap import MOST_LEFT_OUT, interval, resample, sums_by_unit
+from leukoflow.stats.metrics import WHOLE, Design, design, from_sums
+from leukoflow.stats.samples import Sample
+
+METRICS = ("accuracy", "f1")
+"""Measures compared; without a class, F1 is the mean over classes."""
+_ROWS = [WHOLE.index(name) for name in METRICS]
+Runs = Mapping[tuple[int, int], Sample]
+"""Test images as each run answered them, by fold and seed, in one order."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric: its values, mean over runs, and the first less the second with limits (NaN if there are none)."""
+
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """One fold: for the runs of both sides, sums by unit."""
+
+    sums: tuple[list[tuple[Design, np.ndarray]], list[tuple[Design, np.ndarray]]]
+    units: int
+
+
+def paired(first: Runs, second: Runs, settings: Evaluation) -> tuple[dict[str, Difference], str]:
+    """Differences by metric, and what is drawn for their intervals: `groups`, or `images` if no fold has several.
+
+    Seeds of a fold share its images and are averaged; folds are drawn each for itself. Raises LeukoFlowError if both
+    sides were not tested on the same images in the same runs.
+    """
+    if first.keys() != second.keys():
+        raise LeukoFlowError(f"runs {sorted(first)} and {sorted(second)} are not the same folds and seeds; train again")
+    for key in first:
+        if not np.array_equal(first[key].y, second[key].y) or list(first[key].groups) != list(second[key].groups):
+            raise LeukoFlowError(f"fold {key[0]}, seed {key[1]}: tested on other images than its pair; predict again")
+    kind = "groups" if all(each.number_of_groups > 1 for each in first.values()) else "images"
+    folds = [_fold(fold, first, second, kind) for fold in sorted({fold for fold, _ in first})]
+    values = np.mean([_values(each, np.ones((each.units, 1)))[:, 0] for each in folds], axis=0)
+    drawn = np.mean(
+        [
+            resample(partial(_values, each), each.units, settings.resamples, settings.seed, place)
+            for place, each in enumerate(folds)
+        ],
+        axis=0,
+    )
+    low, high = interval(settings, drawn, values, lambda: [_left_out(each) for each in folds])
+    closed = ~(high - low > 1e-9)
+    low[closed] = high[closed] = np.nan
+    count = len(METRICS)
+    rows = [values[place::count] for place in range(count)]
+    limits = [(low[2 * count + place], high[2 * count + place]) for place in range(count)]
+    return {
+        name: Difference(*map(float, row), *map(float, ends))
+        for name, row, ends in zip(METRICS, rows, limits, strict=True)
+    }, kind
+
+
+def _fold(fold: int, first: Runs, second: Runs, kind: str) -> _Fold:
+    keys = [key for key in first if key[0] == fold]
+    sample = first[keys[0]]
+    units = sample.group_numbers if kind == "groups" else np.arange(len(sample.y))
+
+    def sums(runs: Runs) -> list[tuple[Design, np.ndarray]]:
+        designs = [design(runs[key].y, runs[key].probabilities) for key in keys]
+        return [(each, sums_by_unit(each.matrix, units)) for each in designs]
+
+    return _Fold((sums(first), sums(second)), int(units.max()) + 1)
+
+
+def _values(fold: _Fold, counts: np.ndarray) -> np.ndarray:
+    """Metrics of the first, of the second and their differences [3 * metrics, R]; counts [units, R]."""
+    sides = [np.mean([from_sums(each, sums @ counts)[_ROWS] for each, sums in side], axis=0) for side in fold.sums]
+    return np.concatenate([*sides, sides[0] - sides[1]])
+
+
+def _left_out(fold: _Fold) -> np.ndarray:
+    """The same with each unit left out in turn; of more than `MOST_LEFT_OUT` units, several at once."""
+    parts: Sequence[int] | np.ndarray = np.arange(fold.units) % MOST_LEFT_OUT
+    kept = np.ones((fold.units, min(fold.units, MOST_LEFT_OUT)))
+    kept[np.arange(fold.units), parts] = 0
+    return _values(fold, kept)
