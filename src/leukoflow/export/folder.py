@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from leukoflow.cells.segmenter import load_segmenter
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
-from leukoflow.export.gradient import inputs_of, tail
+from leukoflow.export.gradient import inputs_of, outputs_of, tail
 from leukoflow.export.network import Exported
 from leukoflow.export.onnx import write_int8, write_onnx
 from leukoflow.models.inference import save_tensors, to_input
@@ -43,10 +43,11 @@ def write_networks(folder: Path, model: nn.Module, calibration: np.ndarray) -> E
     write_onnx(folder / FILES["model"], exported, (images,), ["images"], exported.outputs)
     one, label = images[:1], torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
-        _, _, *maps = exported(one)
-    heat = tail(copy.deepcopy(model), one, maps[0])
-    names = inputs_of(heat)
-    write_onnx(folder / FILES["heat"], heat, (maps[0], label, one)[: len(names)], names, ["heat"])
+        found = dict(zip(exported.outputs, exported(one), strict=True))
+    maps = [found[name] for name in exported.maps]
+    heat = tail(copy.deepcopy(model), one, maps)
+    names = inputs_of(heat, exported.maps)
+    write_onnx(folder / FILES["heat"], heat, (*maps, label, one)[: len(names)], names, outputs_of(model))
     write_int8(folder / FILES["int8"], folder / FILES["model"], calibration, exported.spiking)
     return exported
 
