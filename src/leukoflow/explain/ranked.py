@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from leukoflow.explain.heat import recorded
-from leukoflow.models.hybridcn_nas import ComplexClassifier, SimpleClassifier, TokenClassifier
+from leukoflow.models.hybridcn_nas import ComplexClassifier, OneToken, SimpleClassifier, TokenClassifier
 
 OVER_TOKENS = (
     "Attention of the classifier's last block, mean over heads and tokens: a token's attention is divided among its "
@@ -44,6 +44,7 @@ def attended(classifier: nn.Module, features: Tensor) -> Tensor:
         whole = weights[-1].mean(dim=1)[:, :, None] * _shares(padded, classifier.embed.weight)
         return whole.flatten(1)[:, : features.shape[1]]
     if isinstance(classifier, SimpleClassifier):
+        assert isinstance(classifier.attention, OneToken)
         return _shares(features, _one_token(classifier.attention.attention, features.shape[1]))
     assert isinstance(classifier, ComplexClassifier)
     first = classifier.embed[0]
@@ -59,8 +60,10 @@ def _one_token(attention: nn.MultiheadAttention, width: int) -> Tensor:
 
 def _shares(values: Tensor, weight: Tensor) -> Tensor:
     """Shares of values [..., k] in a linear layer [D, k]; equal ones where all are 0."""
-    size = values.abs() * weight.norm(dim=0) + 1e-12
-    return size / size.sum(dim=-1, keepdim=True)
+    size = values.abs() * weight.norm(dim=0)
+    total = size.sum(dim=-1, keepdim=True)
+    some = total > 0
+    return torch.where(some, size / torch.where(some, total, 1.0), 1 / size.shape[-1])
 
 
 def effects(classifier: nn.Module, features: Tensor, classes: Tensor) -> Tensor:

@@ -82,7 +82,13 @@ class Exported(nn.Module):
         # Several vectors of an image (time steps, two trunks with one head) are averaged, as their logits are.
         features = torch.stack(read).mean(dim=0)
         attention = seen.maps(x) if self.attention else {}
-        return (logits, features, *(torch.cat(each) for each in maps), *(attention[name] for name in self.attention), *ranked)
+        return (
+            logits,
+            features,
+            *(torch.cat(each) for each in maps),
+            *(attention[name] for name in self.attention),
+            *ranked,
+        )
 
 
 def numbered(name: str, count: int) -> tuple[str, ...]:
