@@ -32,8 +32,8 @@ class ModelSpec:
             [B, C, h, w] (a spiking network's time steps along the first axis) or tokens [B, T, D]. Of trunks side by
             side, such a layer of each.
         attends: attribute path of what attends to positions: a block of attention among tokens or a sequence of such
-            blocks, an `nn.Sigmoid` that puts out a gate [B, 1, h, w], or `PositionAttention` for each trunk. Where it is None in a network built without
-            it, there is none.
+            blocks, an `nn.Sigmoid` that puts out a gate [B, 1, h, w], or `PositionAttention` for each trunk. Where it
+            is None in a network built without it, there is none.
         modules: attribute path of a row of modules of attention that can be compared, each with a method `weights`.
     """
 
