@@ -19,7 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from leukoflow.runtime.answers import Answer, Cell, Neighbour, Reason
+from leukoflow.runtime.answers import Answer, Cell, HeatMap, Neighbour, RankedFeature, Reason
 from leukoflow.runtime.schema import Export, Range
 from leukoflow.serve import app as serve_app
 from leukoflow.serve.connections import PunctualProtocol
@@ -70,6 +70,23 @@ class FakeModel:
             classes=CLASSES,
             findings=FINDINGS,
             quality={"exposure": Range(low=0.2, high=0.9, words="mean brightness")},
+            attention="Weights of a fake." if name == "colours" else "",
+        )
+
+    def _maps(self, warmth: np.ndarray) -> tuple[HeatMap, ...]:
+        """One map; of `colours` also one that is hot elsewhere."""
+        first = HeatMap("gradcam", "Grad-CAM", "Where the last maps weigh in.", warmth)
+        other = HeatMap("attention", "Spatial gate", "A gate over positions.", warmth[:, ::-1].copy())
+        return (first, other) if self.facts.name == "colours" else (first,)
+
+    def _ranked(self) -> tuple[RankedFeature, ...]:
+        """Features of `colours`, the one with the most attention first."""
+        if self.facts.name != "colours":
+            return ()
+        weights = (0.4, 0.25, 0.1)
+        return tuple(
+            RankedFeature(f"1_convnext_atto_{n:04d}", n + 3, 1.5 - n, weight, 0.2 * n - 0.1)
+            for n, weight in enumerate(weights)
         )
 
     def answer(self, image: np.ndarray, *, cells: bool, heat: bool, neighbours: int) -> Answer:
@@ -105,7 +122,8 @@ class FakeModel:
             novelty=3.2,
             novelty_limit=float("inf"),
             cells=found if cells and not flat else (),
-            heat=warmth if heat else None,
+            maps=self._maps(warmth) if heat else (),
+            ranked=self._ranked() if heat else (),
             neighbours=tuple(Neighbour(CLASSES[n % 4], 0.1 * (n + 1), example) for n in range(neighbours)),
             milliseconds={"network": 1000 * self.seconds},
         )

@@ -1,4 +1,4 @@
-# Which runs are explained: networks that see whole pictures, of the first fold and seed.
+# Which runs are explained: networks that see whole pictures, or read features of such, of the first fold and seed.
 
 EXPLAINED = {".".join(panel): runs for panel, runs in PLAN.explained.items()}
 # A study in which nothing is explained has a table of no rows.

@@ -46,6 +46,23 @@ def segmenter_to_export(wildcards):
     return [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"] if UNET else []
 
 
+def features_to_export(wildcards):
+    """What makes features of pictures, where the model reads features."""
+    return picture_features(EXPORTED[wildcards.exported])
+
+
+def backbones_to_export(wildcards):
+    return picture_weights(EXPORTED[wildcards.exported])
+
+
+def backbones_to_export_content(wildcards):
+    return picture_weights_content(EXPORTED[wildcards.exported])
+
+
+def features_to_export_option(wildcards):
+    return picture_features_option(EXPORTED[wildcards.exported])
+
+
 def export_options(wildcards):
     run = EXPORTED[wildcards.exported]
     pictures = STUDY.export.pictures

@@ -60,6 +60,28 @@ def measured_features(wildcards):
     return files + sorted(weights)
 
 
+def profiled_views(wildcards):
+    """The views of the runs that are measured, and how their cells are found, as JSON."""
+    names = sorted({run.view for run in profiled(wildcards)})
+    views = {name: STUDY.views[name].model_dump(mode="json") for name in names}
+    segmentation = STUDY.segmentation.model_dump(mode="json")
+    return json.dumps({"views": views, "segmentation": segmentation})
+
+
+def profiled_segmenter(wildcards):
+    """What finds cells, where a view of whole pictures needs them."""
+    views = [STUDY.views[run.view] for run in profiled(wildcards)]
+    if not any(view.needs_cells and view.kind != "cells" for view in views):
+        return []
+    folder = f"{RESULTS}/segmenters/all"
+    return [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"]
+
+
+def profiled_segmenter_option(wildcards):
+    files = profiled_segmenter(wildcards)
+    return f"--segmenter {' '.join(files)}" if files else ""
+
+
 def feature_sources(wildcards):
     entries = deep_features_of(measured(wildcards))
     weights = {

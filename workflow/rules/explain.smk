@@ -4,6 +4,8 @@
 rule explain:
     input:
         label_maps,
+        features=picture_features,
+        backbones=picture_weights,
         view=own_view,
         weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
@@ -22,13 +24,16 @@ rule explain:
         settings=STUDY.evaluation.explain.model_dump_json(),
         run=run_name,
         cells=label_maps_option,
+        features=picture_features_option,
+        start=picture_weights_content,
     message:
         "Explaining {wildcards.model} on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split,"
         " fold {wildcards.fold}"
     shell:
         "python -m leukoflow.steps.explain --settings {params.settings:q} --run {params.run}"
         " --weights {input.weights} --description {input.description} --view {input.view}"
-        " --predictions {input.predictions} {params.cells} --threads {threads}"
+        " --predictions {input.predictions} {params.cells} {params.features} --backbones {input.backbones:q}"
+        " --threads {threads}"
         " --output {output.table} --heat {output.heat} 2> {log}"
 
 

@@ -4,6 +4,8 @@
 rule export:
     input:
         segmenter_to_export,
+        features=features_to_export,
+        backbones=backbones_to_export,
         weights=of_exported("runs/{run.name}/weights.safetensors"),
         description=of_exported("runs/{run.name}/model.json"),
         novelty=of_exported("runs/{run.name}/novelty.safetensors"),
@@ -24,12 +26,14 @@ rule export:
         settings=export_settings,
         run=name_of_exported,
         options=export_options,
+        features=features_to_export_option,
+        start=backbones_to_export_content,
     message:
         "Exporting {wildcards.exported}"
     shell:
         "python -m leukoflow.steps.export --settings {params.settings:q} --run {params.run}"
         " --weights {input.weights} --description {input.description} --novelty {input.novelty} --view {input.view}"
-        " --split {input.split} {params.options} --threads {threads}"
+        " {params.features} --backbones {input.backbones:q} --split {input.split} {params.options} --threads {threads}"
         " --folder results/{wildcards.study}/export/{wildcards.exported} --costs {output.costs} 2> {log}"
 
 

@@ -7,6 +7,7 @@ rule profile:
         histories=profiled_files("history.csv"),
         weights=profiled_weights,
         features=measured_features,
+        segmenter=profiled_segmenter,
     output:
         collect(
             "results/{{study}}/parts/profile/{{task}}.{{side}}/{table}.csv",
@@ -25,9 +26,11 @@ rule profile:
         settings=STUDY.evaluation.profile.model_dump_json(),
         runs=profiled_names,
         features=feature_sources,
+        views=profiled_views,
+        segmenter=profiled_segmenter_option,
     message:
         "Measuring the networks of {wildcards.task} on images of {wildcards.side} pixels"
     shell:
         "python -m leukoflow.steps.profile --settings {params.settings:q} --runs results/{wildcards.study}/runs --of {params.runs}"
         " --side {wildcards.side} --features {params.features:q} --selections results/{wildcards.study}/selections"
-        " --output results/{wildcards.study}/parts/profile/{wildcards.task}.{wildcards.side} 2> {log}"
+        " --views {params.views:q} {params.segmenter} --output results/{wildcards.study}/parts/profile/{wildcards.task}.{wildcards.side} 2> {log}"

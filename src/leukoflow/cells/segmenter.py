@@ -87,8 +87,15 @@ class CellFinder:
             yield separate(parts, *diameters(picture, self.given.cell_um))
 
 
-def load_finder(given: Segmentation, weights: Path, description: Path, size: int) -> CellFinder:
-    """What finds cells by the segmenter that `segmenter.json` describes. LeukoFlowError as `load_segmenter`."""
+def load_finder(
+    given: Segmentation, weights: Path, description: Path, size: int, device: str | None = None
+) -> CellFinder:
+    """What finds cells by the segmenter that `segmenter.json` describes, on the best device or the named one.
+
+    LeukoFlowError as `load_segmenter`.
+    """
     facts = read_json(description)
-    unet = facts["method"] == "unet"
-    return CellFinder(given, size, load_segmenter(facts, weights) if unet else thresholds_of(facts["thresholds"]))
+    if facts["method"] != "unet":
+        return CellFinder(given, size, thresholds_of(facts["thresholds"]))
+    network = load_segmenter(facts, weights)
+    return CellFinder(given, size, network.to(device) if device else network)

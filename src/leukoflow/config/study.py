@@ -148,8 +148,12 @@ def exportable(study: Study, model: str) -> str:
     known = {name for experiment in study.experiments.values() for name in experiment.models}
     if model not in known:
         return f"{model!r} is a model of no experiment{nearest(model, known)}"
-    if study.models[model].features:
-        return f"{model} reads features of other networks and cannot be exported; name networks that read pictures"
+    features = study.features.get(study.models[model].features or "")
+    if features is not None and features.kind == "morphology":
+        return (
+            f"{model} reads the morphology of segmented cells, which is measured and no network, and cannot be "
+            "exported; name networks, or models on features of networks"
+        )
     if is_baseline(study.models[model].architecture):
         return f"{model} is the colour baseline, no network, and cannot be exported; name networks"
     views = [

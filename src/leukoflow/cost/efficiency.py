@@ -3,6 +3,7 @@ network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ PRUNING_COLUMNS = [
 ENERGY_COLUMNS = [*RUN_COLUMNS, "spiking", *energy.COLUMNS]
 COLUMNS = [
     *CELL, "runs", *TEXT, "input_size", "parameters", "trainable", "buffers", "bytes", "macs", "latency_p50_ms",
-    "latency_p95_ms", "latency_processor_ms", "images_per_second", "batch", "peak_memory_mb", "gpu",
+    "latency_p95_ms", "latency_processor_ms", "chain_ms", "images_per_second", "batch", "peak_memory_mb", "gpu",
     "gpu_latency_p50_ms", "gpu_latency_p95_ms", "gpu_images_per_second", "gpu_batch", "gpu_peak_memory_mb",
     "energy_uj", "load", "epochs", "best_epoch", "seconds", "training_images_per_second", "firing_rate_low",
     "firing_rate_high", "classifier_inputs", "classifier_parameters", "classifier_bytes", "classifier_macs",
@@ -90,7 +91,10 @@ def energies(models: Mapping[Run, Mapping[str, Any]], measured: Mapping[Run, Mea
 
 
 def efficiency(
-    models: Mapping[Run, Mapping[str, Any]], histories: Mapping[Run, pd.DataFrame], measured: Mapping[Run, Measured]
+    models: Mapping[Run, Mapping[str, Any]],
+    histories: Mapping[Run, pd.DataFrame],
+    measured: Mapping[Run, Measured],
+    chains: Mapping[str, float] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """`COLUMNS`, a row for each model on its data: size, operations, time, memory, energy; means over runs of what
     differs between them (training time, speed of training, epochs, energy, firing rates).
@@ -98,7 +102,8 @@ def efficiency(
     `images_per_second` is the best over batch sizes, with `batch` the size; latency and memory are of one image. Costs
     are of the whole way from a picture. Of a model that reads features this takes in the networks, the fusion stack,
     the scaler and the columns chosen, and `classifier_...` are of its classifier alone; where that way was not
-    measured, as with features of cells, the costs are empty.
+    measured, as with features of cells, the costs are empty. What comes before a network is on none of these accounts
+    but `chain_ms`: by view, the milliseconds of making what the network reads of one decoded picture (`chains`).
     """
     if not models:
         raise LeukoFlowError("profile: no run was given; name at least one")
@@ -113,6 +118,7 @@ def efficiency(
     of_rows = [by_network[each] for each in means[NETWORK].itertuples(index=False, name=None)]
     means = means.join(pd.DataFrame([_costs(row) for row in of_rows], index=means.index))
     _take_the_whole_way(means, of_rows)
+    means["chain_ms"] = means["view"].map(dict(chains)).astype(float)
     counts = ("parameters", "trainable", "buffers", "bytes", "macs", "batch", "gpu_batch", "classifier_inputs")
     for name in (*counts, "classifier_parameters", "classifier_bytes", "classifier_macs"):
         means[name] = means[name].astype(float).round().astype("Int64")

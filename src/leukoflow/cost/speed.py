@@ -53,6 +53,11 @@ def measure(
         yield dict(zip(COLUMNS, [*row, os.getloadavg()[0]], strict=True)) | each_pass
 
 
+def median_ms(answer: Callable[[], Any], settings: Profile) -> float:
+    """Median milliseconds, by the clock, of what is done for one image."""
+    return 1000 * float(np.median([seconds for seconds, _ in _times(answer, 1, settings)]))
+
+
 def _times(answer: Callable[[], Any], batch: int, settings: Profile) -> list[tuple[float, float]]:
     """Seconds of each measured pass: by the clock, and of the processor."""
     least = LEAST_PASSES if batch > 1 else min(LEAST_BATCHES, settings.runs)

@@ -1,8 +1,10 @@
 """Where a network looks: Grad-CAM for a class, attention, and attention rollout, for many images at a time.
 
-A network says in its `ModelSpec` which layer's maps Grad-CAM weighs and what attends to positions.
+A network says in its `ModelSpec` which layers' maps Grad-CAM weighs and what attends to positions.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from typing import Any
 
@@ -12,10 +14,21 @@ from torch.nn.functional import interpolate, multi_head_attention_forward, scale
 from torch.overrides import TorchFunctionMode
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models.layers.attention import PositionAttention
 from leukoflow.models.spec import ModelSpec
 
-METHODS = {"gradcam": "Grad-CAM", "attention": "Attention", "rollout": "Attention rollout"}
+METHODS = {
+    "gradcam": "Grad-CAM",
+    "gradcam_1": "Grad-CAM, first trunk",
+    "gradcam_2": "Grad-CAM, second trunk",
+    "attention": "Attention",
+    "rollout": "Attention rollout",
+    "stack_1": "Self-attention of the stack, first trunk",
+    "stack_2": "Self-attention of the stack, second trunk",
+}
 """Names of the methods for people."""
+OF_A_CLASS = ("gradcam", "gradcam_1", "gradcam_2")
+"""Methods whose maps depend on the class that is explained."""
 _PROBE_SIDE = 96
 """Side of the blank image by which a network's blocks of attention are counted."""
 _ROUNDING = 1e-6
@@ -26,42 +39,64 @@ def heat(model: nn.Module, images: Tensor, classes: Tensor, method: str = "gradc
     """Heat maps float32 [n, H, W] in [0, 1] (least and most of each map; a map without any heat is all 0).
 
     images: float32 [n, 3, H, W] in [0, 1] on the model's device; classes: int64 [n], the class that each map is to
-    explain. The model, made by `models.registry.build`, is in evaluation mode and stays as it is.
+    explain. The model, made by `models.registry.build` or from pictures on, is in evaluation mode and stays as it is.
 
     `gradcam` (Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74): ReLU(sum_c w_c A_c) over the target layer's maps A,
     with w_c the mean over positions of the gradient of the class's logit to A_c. Of a spiking network, maps and
     gradients are averaged over the time steps before, the gradient being the neurons' surrogate (Hassan et al. 2026,
-    doi 10.1177/20552076261466149). `attention`: the last block's attention, mean over heads: from the class token, or,
-    where the mean over tokens is what is classified, the mean over tokens; or a network's own gate over positions.
-    `rollout` (Abnar and Zuidema 2020, doi 10.18653/v1/2020.acl-main.385): the product over blocks of (A + 1) / 2. These
-    two show where a network gathers from, whichever the class.
+    doi 10.1177/20552076261466149). Where two trunks stand side by side, `gradcam_1` and `gradcam_2` are the maps of
+    each, and `gradcam` is their sum over the picture, each times its number of positions: in that unit both say how
+    much of the logit lies where, so that the trunk that weighs more in the answer weighs more in the map.
+
+    The others show where a network gathers from, whichever the class. `attention`: the last block's attention, mean
+    over heads: from the class token, or, where the mean over tokens is what is classified, the mean over tokens; or a
+    network's own gate over positions. `rollout` (Abnar and Zuidema 2020, doi 10.18653/v1/2020.acl-main.385): the
+    product over blocks of (A + 1) / 2. `stack_1`, `stack_2`: what the positions of each trunk's maps give to all
+    others in the self-attention of a fusion stack, mean over these.
 
     LeukoFlowError for a method that `methods` does not name.
     """
-    attends = _attends(model)
-    if method == "gradcam" and spec_of(model).target:
+    size = images.shape[2:]
+    if method in OF_A_CLASS and method in (targets := gradcam_methods(model)):
         maps = _gradcam(model, images, classes)
-    elif method == "attention" and isinstance(attends, nn.Sigmoid):
-        maps = _gate(attends, model, images)
-    elif method in ("attention", "rollout") and (weights := _attention(attends, model, images)):
-        maps = _positions(weights, images, rollout=method == "rollout")
+        whole = both(maps, size) if method == "gradcam" else enlarged(maps[targets.index(method) - 1], size)
+    elif method not in OF_A_CLASS and method in (found := attention_maps(model, images)):
+        whole = enlarged(found[method], size)
     else:
         known = ", ".join(methods(model)) or "none"
         raise LeukoFlowError(f"explain: {spec_of(model).name} has no method {method!r}; known: {known}")
-    whole = interpolate(maps.float()[:, None], size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     return stretched(whole)
 
 
 def methods(model: nn.Module) -> tuple[str, ...]:
     """The methods that a network allows, Grad-CAM first."""
-    found = ("gradcam",) if spec_of(model).target else ()
-    attends = _attends(model)
-    if isinstance(attends, nn.Sigmoid):
-        return (*found, "attention")
+    return gradcam_methods(model) + attention_methods(model)
+
+
+def attention_methods(model: nn.Module) -> tuple[str, ...]:
+    """Those that do not depend on a class."""
+    layers = _layers(_attends(model))
+    if layers and all(isinstance(layer, PositionAttention) for layer in layers):
+        return tuple(f"stack_{place}" for place in range(1, len(layers) + 1))
+    # How many blocks there are is not seen before they run: some are used twice, some are left out.
     device = next(model.parameters()).device
-    blocks = len(_attention(attends, model, torch.zeros(1, 3, _PROBE_SIDE, _PROBE_SIDE, device=device)))
-    # With one block, rollout is its attention.
-    return (*found, *("attention", "rollout")[:blocks])
+    return tuple(attention_maps(model, torch.zeros(1, 3, _PROBE_SIDE, _PROBE_SIDE, device=device)))
+
+
+def gradcam_methods(model: nn.Module) -> tuple[str, ...]:
+    """Those of Grad-CAM: of several trunks all together, then of each."""
+    count = len(spec_of(model).targets)
+    return ("gradcam", *(f"gradcam_{place}" for place in range(1, count + 1)))[: count + 1 if count > 1 else count]
+
+
+def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Maps [n, h, w] over a picture of this size: float32 [n, H, W]."""
+    return interpolate(maps.float()[:, None], size=tuple(size), mode="bilinear", align_corners=False)[:, 0]
+
+
+def both(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+    """Grad-CAM of several trunks over a picture, added in the unit of the logit: [n, H, W]."""
+    return torch.stack([each.shape[1] * each.shape[2] * enlarged(each, size) for each in maps]).sum(dim=0)
 
 
 def stretched(maps: Tensor) -> Tensor:
@@ -77,15 +112,28 @@ def spec_of(model: nn.Module) -> ModelSpec:
     return found
 
 
-def _attends(model: nn.Module) -> nn.Module | None:
+def target_layers(model: nn.Module) -> list[nn.Module]:
+    """The layers whose maps Grad-CAM weighs."""
+    return [attrgetter(path)(model) for path in spec_of(model).targets]
+
+
+def _attends(model: nn.Module) -> Any:
     path = spec_of(model).attends
     return attrgetter(path)(model) if path else None
 
 
-def _gradcam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
-    """[n, h, w], before it is enlarged.
+def _layers(attends: Any) -> list[nn.Module]:
+    """What attends, one after the other."""
+    if attends is None:
+        return []
+    return list(attends) if isinstance(attends, (nn.Sequential, nn.ModuleList)) else [attends]
 
-    The layer's maps start the graph: nothing is kept of the layers before it, which are most of the network.
+
+def _gradcam(model: nn.Module, images: Tensor, classes: Tensor) -> list[Tensor]:
+    """Of each target layer [n, h, w], before it is enlarged.
+
+    The layers' maps start the graph: nothing is kept of the layers before them, which are most of the network. A second
+    trunk that runs behind the first one's maps is frozen.
     """
     kept: list[Tensor] = []
 
@@ -94,16 +142,15 @@ def _gradcam(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
         torch.set_grad_enabled(True)
         return kept[-1].clone()  # what follows may write into it
 
-    handle = attrgetter(spec_of(model).target)(model).register_forward_hook(start)
-    try:
+    with ExitStack() as hooks:
+        for layer in target_layers(model):
+            hooks.callback(layer.register_forward_hook(start).remove)
         with torch.inference_mode(False), torch.no_grad():
             logits = model(images)
             with torch.enable_grad():
                 score = logits.gather(1, classes[:, None]).sum()
-            (gradient,) = torch.autograd.grad(score, kept[0])
-    finally:
-        handle.remove()
-    return weighed(kept[0].detach(), gradient, images)
+            gradients = torch.autograd.grad(score, kept)
+    return [weighed(maps.detach(), gradient, images) for maps, gradient in zip(kept, gradients, strict=True)]
 
 
 def weighed(maps: Tensor, gradient: Tensor, images: Tensor) -> Tensor:
@@ -130,28 +177,70 @@ def _raster(tokens: int, images: Tensor) -> tuple[int, int, int]:
     return height, width, tokens - height * width
 
 
-def _gate(gate: nn.Module, model: nn.Module, images: Tensor) -> Tensor:
-    """A gate over positions [n, h, w]."""
-    kept: list[Tensor] = []
-    handle = gate.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
-    try:
-        with torch.inference_mode():
-            model(images)
-    finally:
-        handle.remove()
-    return kept[0].mean(dim=1)
-
-
-def _attention(attends: nn.Module | None, model: nn.Module, images: Tensor) -> list[Tensor]:
-    """Attention of each block in turn, mean over heads: [n, T, T] each, rows sum to 1. Empty where nothing attends."""
-    if attends is None or isinstance(attends, nn.Sigmoid):
-        return []
-    blocks = len(attends) if isinstance(attends, (nn.Sequential, nn.ModuleList)) else 1
-    recorder = _Recorder()
-    with torch.inference_mode(), recorder:
+def attention_maps(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """Maps [n, h, w] of the methods that do not depend on a class, by name; none where nothing attends."""
+    with torch.inference_mode(), watched(model) as seen:
         model(images)
-    # A second trunk may use the same blocks again; the first one's are shown.
-    return recorder.weights[:blocks]
+    return seen.maps(images)
+
+
+class Seen:
+    """What attends to positions while a network runs."""
+
+    def __init__(self) -> None:
+        self.gates: list[Tensor] = []
+        """A gate over positions [n, 1, h, w]."""
+        self.blocks: list[Tensor] = []
+        """Attention of each block in turn, mean over heads: [n, T, T] each, rows sum to 1."""
+        self.stacks: list[tuple[Tensor, tuple[int, int]]] = []
+        """Self-attention among the positions of each trunk [n, P, P], and how many rows and columns these are."""
+
+    def maps(self, images: Tensor) -> dict[str, Tensor]:
+        """See `attention_maps`."""
+        found = {"attention": self.gates[0].mean(dim=1)} if self.gates else {}
+        if self.blocks:
+            found["attention"] = _positions(self.blocks, images, rollout=False)
+        if len(self.blocks) > 1:  # of one block, rollout is its attention
+            found["rollout"] = _positions(self.blocks, images, rollout=True)
+        for place, (weights, size) in enumerate(self.stacks, start=1):
+            found[f"stack_{place}"] = weights.mean(dim=1).unflatten(1, size)
+        return found
+
+
+@contextmanager
+def watched(model: nn.Module) -> Iterator[Seen]:
+    """While the context lasts, what a network's `spec.attends` names is kept, whoever runs the network."""
+    seen, attends = Seen(), _attends(model)
+    layers = _layers(attends)
+
+    def gate(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        seen.gates.append(output)
+
+    def stack(module: nn.Module, inputs: tuple[Tensor], _output: Tensor) -> None:
+        assert isinstance(module, PositionAttention)
+        seen.stacks.append((module.weights(inputs[0]), (inputs[0].shape[2], inputs[0].shape[3])))
+
+    with ExitStack() as hooks:
+        for layer in layers:
+            if isinstance(layer, nn.Sigmoid):
+                hooks.callback(layer.register_forward_hook(gate).remove)
+            elif isinstance(layer, PositionAttention):
+                hooks.callback(layer.register_forward_hook(stack).remove)
+        if not layers or isinstance(layers[0], (nn.Sigmoid, PositionAttention)):
+            yield seen
+        else:
+            weights = hooks.enter_context(recorded())
+            yield seen
+            # A second trunk may use the same blocks again; the first one's are shown.
+            seen.blocks = weights[: len(layers)]
+
+
+@contextmanager
+def recorded() -> Iterator[list[Tensor]]:
+    """The weights of every attention that is computed while the context lasts, mean over heads: [n, T, T] each."""
+    recorder = _Recorder()
+    with recorder:
+        yield recorder.weights
 
 
 class _Recorder(TorchFunctionMode):

@@ -71,6 +71,8 @@ def card(facts: Export, study: Study) -> str:
         "\n".join(f"- {each}" for each in _held_back(facts)),
         "## Forms of the network",
         "\n".join(_costs(facts)),
+        "## How it explains itself",
+        "\n".join(f"- {each}" for each in _explains(facts)),
         "## Limits",
         "\n".join(f"- {each}" for each in _limits(facts)),
         "## Use",
@@ -152,7 +154,13 @@ def _costs(facts: Export) -> Iterator[str]:
             f"{each.accuracy:.1%} of {each.images} | {each.same:.1%} | {each.within:.1%} | "
             f"{each.largest_difference:.2g} |"
         )
-    if any(each.form == "exact" for each in facts.costs):
+    exact = any(each.form == "exact" for each in facts.costs)
+    if exact and facts.ranked:
+        yield (
+            "\nThe time of a picture is that of the whole network: both trunks, fusion stack, scaling, choice of "
+            "features, classifier. Scaling enlarges what rounding leaves of the trunks' maps; 64 bits show by how much."
+        )
+    elif exact:
         yield (
             "\nA spiking neuron fires or does not: where rounding tips one that was at its threshold, its spike is "
             "seen in the logits. 64 bits show on how many pictures PyTorch's own rounding does so; ONNX Runtime rounds "
@@ -160,11 +168,22 @@ def _costs(facts: Export) -> Iterator[str]:
         )
 
 
+def _explains(facts: Export) -> Iterator[str]:
+    for each in facts.maps:
+        yield f"{literal(each.title)}: {literal(each.text)}"
+    if facts.ranked:
+        attends = literal(facts.attention) if facts.attention else "Its classifier attends to none of them."
+        yield (
+            f"Ranked features: {len(facts.ranked)} are read, {literal(facts.ranked[0])} first. An answer lists ten, by "
+            f"attention or else by effect (gradient times value, on the logit of the named class). {attends}"
+        )
+
+
 def _limits(facts: Export) -> Iterator[str]:
     yield "It knows no other class than those above: any other cell or disease gets one of these names, or is refused."
     yield "Refusing what is unlike the training images misses much that is: an answer is no proof that it knows."
     yield "Probabilities and sets hold for images like those of validation: one laboratory, stain and microscope."
-    yield "Heat (Grad-CAM) shows where the network's last maps weigh in, not that it reasons as a person would."
+    yield "A map shows where the network's maps weigh in, or where it gathers from, not that it reasons as a person."
     how = "a network trained on masks" if facts.segmenter.method == "unet" else "thresholds"
     yield f"White cells are found by {how}; outlines are estimates, and sizes go by the red cells of the same picture."
 

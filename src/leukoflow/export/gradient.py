@@ -4,9 +4,10 @@ It takes the maps that the exported network gives and a class, and gives the hea
 that no program that answers needs automatic differentiation.
 """
 
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._decomp import core_aten_decompositions, decomposition_table
@@ -15,7 +16,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.explain.heat import spec_of, weighed
+from leukoflow.explain.heat import spec_of, target_layers, weighed
+from leukoflow.export.network import numbered
 from leukoflow.models.layers.lif import LIF
 
 
@@ -40,48 +42,71 @@ class Surrogate(nn.Module):
         return torch.cat(fired)
 
 
-def tail(model: nn.Module, images: Tensor, maps: Tensor) -> GraphModule:
-    """The module that gives heat float32 [1, h, w], not yet stretched, of `maps`, as the exported network gives them of
-    one picture, `label` int64 [1] and, where what follows looks past the maps (skip connections), the picture `images`
-    uint8 [1, H, W, 3]: its placeholders are what it takes.
+def tail(model: nn.Module, images: Tensor, maps: Sequence[Tensor]) -> GraphModule:
+    """The module that gives heat float32 [1, h, w], not yet stretched, of the maps of each layer that Grad-CAM weighs,
+    as the exported network gives them of one picture, `label` int64 [1] and, where what follows looks past the maps
+    (skip connections), the picture `images` uint8 [1, H, W, 3]: its placeholders are what it takes. Of a classifier of
+    ranked features also what each does to the logit (`explain.ranked.effects`), float32 [1, k].
 
     model: is changed; images, maps: an example. LeukoFlowError where the architecture names no layer for Grad-CAM.
     """
     spec = spec_of(model)
-    if not spec.target:
+    if not spec.targets:
         raise LeukoFlowError(f"export: {spec.name} names no layer for Grad-CAM (target of its ModelSpec); name one")
     for name, layer in list(model.named_modules()):
         if isinstance(layer, LIF):
             model.set_submodule(name, Surrogate(layer))
-    target = attrgetter(spec.target)(model)
+    targets, chosen = target_layers(model), getattr(model, "chosen", None)
 
-    def score(maps: Tensor, label: Tensor, x: Tensor) -> Tensor:
-        handle = target.register_forward_hook(lambda *_: maps.clone())
+    def score(given: list[Tensor], change: Tensor, label: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        ranked: list[Tensor] = []
+
+        def changed(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+            ranked.append(output)
+            return output + change
+
+        handles = [
+            layer.register_forward_hook(lambda *_, each=each: each.clone())
+            for layer, each in zip(targets, given, strict=True)
+        ]
+        handles += [] if chosen is None else [chosen.register_forward_hook(changed)]
         try:
             logits = model(x)
         finally:
-            handle.remove()
-        return (logits * (torch.arange(logits.shape[1]) == label)).sum()
+            for handle in handles:
+                handle.remove()
+        return (logits * (torch.arange(logits.shape[1]) == label)).sum(), ranked
 
-    def heat(maps: Tensor, label: Tensor, images: Tensor) -> Tensor:
+    def heat(*given: Tensor) -> tuple[Tensor, ...]:
+        *layers, label, images = given
         x = images.permute(0, 3, 1, 2).float() / 255
-        return weighed(maps, torch.func.grad(score)(maps, label, x), x)
+        gradients, ranked = torch.func.grad(score, argnums=(0, 1), has_aux=True)(
+            list(layers), torch.zeros(1, 1 if chosen is None else len(chosen.columns)), label, x
+        )
+        found = [weighed(each, gradient, x) for each, gradient in zip(layers, gradients[0], strict=True)]
+        return (*found, *(each * gradients[1] for each in ranked))
 
     table: Any = core_aten_decompositions() | _BACKWARD
     with sdpa_kernel(SDPBackend.MATH):  # in operators that have a gradient of their own
         trace = make_fx(torch.func.functionalize(heat), decomposition_table=table)
-        traced = trace(maps, torch.zeros(1, dtype=torch.int64), images)
+        traced = trace(*maps, torch.zeros(1, dtype=torch.int64), images)
     traced.graph.eliminate_dead_code()
-    (picture,) = (node for node in traced.graph.nodes if node.op == "placeholder" and node.name.startswith("images"))
+    *_, picture = (node for node in traced.graph.nodes if node.op == "placeholder")
     if not picture.users:
         traced.graph.erase_node(picture)
     traced.recompile()
     return traced
 
 
-def inputs_of(traced: GraphModule) -> list[str]:
-    """Names of what a tail takes, in order: `maps`, `label`, perhaps `images`."""
-    return ["maps", "label", "images"][: sum(node.op == "placeholder" for node in traced.graph.nodes)]
+def inputs_of(traced: GraphModule, maps: Sequence[str] = ("maps",)) -> list[str]:
+    """Names of what a tail takes, in order: the maps, `label`, perhaps `images`."""
+    return [*maps, "label", "images"][: sum(node.op == "placeholder" for node in traced.graph.nodes)]
+
+
+def outputs_of(model: nn.Module) -> list[str]:
+    """Names of what a tail gives, in order: `heat` (of two trunks `heat_1` and `heat_2`), perhaps `effects`."""
+    effects = [] if getattr(model, "chosen", None) is None else ["effects"]
+    return [*numbered("heat", len(spec_of(model).targets)), *effects]
 
 
 def _convolution_backward(
@@ -112,11 +137,11 @@ def _pool_backward(gradient: Tensor, x: Tensor) -> Tensor:
 
 def _pooling(full: int, part: int) -> Tensor:
     """Means over the parts of an axis: float32 [part, full]."""
-    found = torch.zeros(part, full)
+    found = np.zeros((part, full), np.float32)  # of NumPy, so that its making is not traced
     for row in range(part):
         first, end = row * full // part, -(-(row + 1) * full // part)
         found[row, first:end] = 1 / (end - first)
-    return found
+    return torch.from_numpy(found)
 
 
 _BACKWARD = {op: rule for op, rule in decomposition_table.items() if "backward" in str(op)} | {

@@ -1,24 +1,27 @@
-"""A trained network as it is exported: from bytes of a picture to logits, features, and the maps that heat weighs."""
+"""A trained network as it is exported: from bytes of a picture to logits, features, and what explains them."""
 
 import copy
-from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.explain.heat import spec_of
+from leukoflow.explain.heat import attention_methods, spec_of, target_layers, watched
+from leukoflow.explain.ranked import attended, attention_says
 from leukoflow.export.spiking import fold_norms, over_steps
 from leukoflow.models.layers.lif import LIF
 from leukoflow.models.penultimate import last_linear
 
-OUTPUTS = ("logits", "features", "maps")
 Found = tuple[Tensor, ...]
 
 
 class Exported(nn.Module):
-    """uint8 [N, H, W, 3], RGB, to logits float32 [N, K], features float32 [N, D] that the last linear layer reads, and,
-    where the architecture names a layer for Grad-CAM, its maps as they come.
+    """uint8 [N, H, W, 3], RGB, to what `outputs` names, in that order.
+
+    `logits` float32 [N, K]; `features` float32 [N, D] that the last linear layer reads; `maps` of the layer that
+    Grad-CAM weighs, as they come (of two trunks `maps_1` and `maps_2`); the maps of each method that does not depend on
+    a class, by its name (`explain.heat`), float32 [N, h, w]; and of a classifier of ranked features `ranked`, these as
+    it reads them [N, k], and `attended`, its attention to them [N, k], where it attends.
 
     Of a spiking network the time steps are written out one after the other. The model given stays as it is. Raises
     LeukoFlowError for one that is no network of pictures.
@@ -32,14 +35,24 @@ class Exported(nn.Module):
             raise LeukoFlowError(f"export: {spec.name} {what} and cannot be exported; name networks that read pictures")
         self.model = copy.deepcopy(model).eval()
         self.spiking = any(isinstance(layer, LIF) for layer in self.model.modules())
-        self.target = attrgetter(spec.target)(self.model) if spec.target else None
+        self.targets = target_layers(self.model)
         if self.spiking:
-            fold_norms(self.model, self.target)
+            fold_norms(self.model, self.targets[0] if self.targets else None)
+        self.attention = attention_methods(self.model)
+        self.chosen: nn.Module | None = getattr(self.model, "chosen", None)
+        self.classifier: nn.Module | None = getattr(self.model, "classifier", None) if self.chosen else None
+        self.attends = self.classifier is not None and bool(attention_says(self.classifier))
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Names of the maps that Grad-CAM weighs."""
+        return numbered("maps", len(self.targets))
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of what comes out."""
-        return OUTPUTS if self.target is not None else OUTPUTS[:2]
+        ranked = ("ranked", "attended")[: bool(self.chosen) + self.attends]
+        return ("logits", "features", *self.maps, *self.attention, *ranked)
 
     def forward(self, images: Tensor) -> Found:
         """See the class."""
@@ -51,15 +64,33 @@ class Exported(nn.Module):
         if last is None:
             raise LeukoFlowError(f"export: {type(self.model).__name__} has no linear layer; it cannot be exported")
         read: list[Tensor] = []
-        maps: list[Tensor] = []
+        ranked: list[Tensor] = []
+        maps: list[list[Tensor]] = [[] for _ in self.targets]
         handles = [last.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))]
-        if self.target is not None:
-            handles.append(self.target.register_forward_hook(lambda _, inputs, output: maps.append(output)))
+        for target, kept in zip(self.targets, maps, strict=True):
+            handles.append(target.register_forward_hook(lambda _, inputs, output, kept=kept: kept.append(output)))
+        if self.chosen is not None:
+            handles.append(self.chosen.register_forward_hook(lambda _, inputs, output: ranked.append(output)))
         try:
-            logits = over_steps(self.model, x) if self.spiking else self.model(x)
+            with watched(self.model) as seen:
+                logits = over_steps(self.model, x) if self.spiking else self.model(x)
         finally:
             for handle in handles:
                 handle.remove()
+        if self.attends and self.classifier is not None:
+            ranked.append(attended(self.classifier, ranked[0]))
         # Several vectors of an image (time steps, two trunks with one head) are averaged, as their logits are.
         features = torch.stack(read).mean(dim=0)
-        return (logits, features, *([torch.cat(maps)] if maps else []))
+        attention = seen.maps(x) if self.attention else {}
+        return (
+            logits,
+            features,
+            *(torch.cat(each) for each in maps),
+            *(attention[name] for name in self.attention),
+            *ranked,
+        )
+
+
+def numbered(name: str, count: int) -> tuple[str, ...]:
+    """Names of one thing, or of several."""
+    return (name,) if count == 1 else tuple(f"{name}_{place}" for place in range(1, count + 1))

@@ -108,16 +108,19 @@ class Extractor(nn.Module):
         super().__init__()
         self.scalings = nn.ModuleList(Standardise(network.name).set(network.inputs.scaling) for network in networks)
         self.models = nn.ModuleList(network.model for network in networks)
+        # Through these go the last maps, so that whoever explains finds them in the same place in any network.
+        self.last = nn.ModuleList(nn.Identity() for _ in networks)
         self.networks = networks
         self.grid = grid
 
     def forward(self, images: Tensor) -> Tensor:
         """Images to rows."""
-        rows = zip(self.models, self.networks, self.scalings, strict=True)
-        return torch.cat([self._pooled(model, network, scaling(images)) for model, network, scaling in rows], dim=1)
+        rows = zip(self.models, self.networks, self.scalings, self.last, strict=True)
+        found = [self._pooled(model, network, scaling(images), last) for model, network, scaling, last in rows]
+        return torch.cat(found, dim=1)
 
-    def _pooled(self, model: nn.Module, network: Network, x: Tensor) -> Tensor:
-        maps = model.forward_features(x)  # type: ignore[operator]
+    def _pooled(self, model: nn.Module, network: Network, x: Tensor, last: nn.Module) -> Tensor:
+        maps = last(model.forward_features(x))  # type: ignore[operator]
         if maps.ndim != 4 or maps.shape[1] != network.channels:
             raise LeukoFlowError(
                 f"features: {network.name} has no feature maps (channels first); name a convolutional one"
@@ -128,7 +131,9 @@ class Extractor(nn.Module):
                 f"features: maps of {network.name} are {found}, less than grid {self.grid}; lower grid, or give the "
                 "view a larger size"
             )
-        return adaptive_avg_pool2d(maps.float(), self.grid).flatten(1)
+        if self.grid == 1:  # the same numbers, in an operator that has a gradient in other formats
+            return maps.mean(dim=(2, 3))
+        return adaptive_avg_pool2d(maps, self.grid).flatten(1)
 
 
 def rows_done(folder: Path) -> int:

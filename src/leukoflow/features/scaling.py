@@ -87,7 +87,7 @@ def apply(scaler: Scaler, x: np.ndarray) -> np.ndarray:
     if x.ndim != 2 or x.shape[1] != len(scaler.centre):
         raise LeukoFlowError(f"the scaler was fitted on {len(scaler.centre)} features, not on {x.shape[1:]}; fit again")
     result = np.empty(x.shape, np.float32)
-    inverse = np.divide(1, scaler.scale, out=np.zeros_like(scaler.scale), where=scaler.scale > 0)
+    inverse = inverse_of(scaler)
     rows = max(1, _CHUNK_BYTES // (8 * max(1, x.shape[1])))
     for start in range(0, len(x), rows):
         values = np.array(x[start : start + rows], np.float64)
@@ -100,3 +100,8 @@ def apply(scaler: Scaler, x: np.ndarray) -> np.ndarray:
         np.clip(values, -scaler.clip, scaler.clip, out=values)
         result[start : start + rows] = values
     return result
+
+
+def inverse_of(scaler: Scaler) -> np.ndarray:
+    """What centred values are multiplied by, float64 [D]: 0 for features that are constant."""
+    return np.divide(1, scaler.scale, out=np.zeros_like(scaler.scale), where=scaler.scale > 0)

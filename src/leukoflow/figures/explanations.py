@@ -24,7 +24,9 @@ from leukoflow.figures.pictures import load, shards_in
 from leukoflow.figures.style import INK, MUTED, Drawn, class_colour, empty, wrap
 
 METHODS = {
-    "gradcam": "Grad-CAM", "attention": "attention", "rollout": "attention rollout",
+    "gradcam": "Grad-CAM", "gradcam_1": "Grad-CAM, first trunk", "gradcam_2": "Grad-CAM, second trunk",
+    "attention": "attention", "rollout": "attention rollout",
+    "stack_1": "self-attention, first trunk", "stack_2": "self-attention, second trunk",
     "uniform": "uniform", "centre": "centre", "edges": "edges (Sobel)",
 }  # fmt: skip
 HEAT = matplotlib.colormaps["viridis"]
@@ -131,7 +133,7 @@ def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
 
 
 def _row_name(axes: Axes, name: str, method: str) -> None:
-    text = f"{wrap(name, 16)}\n{method}" if method else name
+    text = f"{wrap(name, 16)}\n{wrap(method, 18)}" if method else name
     axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6, fontsize=7.5, color=INK)
 
 
@@ -194,7 +196,11 @@ PANELS = {
     "rank_edges": ("Likeness to\nthe picture's edges", 0.0),
 }
 """Title of each panel, and the value that says nothing."""
-COLOURS = {"gradcam": ("#0072B2", "o"), "attention": ("#D55E00", "s"), "rollout": ("#009E73", "D")}
+COLOURS = {
+    "gradcam": ("#0072B2", "o"), "gradcam_1": ("#56B4E9", "<"), "gradcam_2": ("#56B4E9", ">"),
+    "attention": ("#D55E00", "s"), "rollout": ("#009E73", "D"),
+    "stack_1": ("#CC79A7", "p"), "stack_2": ("#CC79A7", "P"),
+}  # fmt: skip
 REFERENCE_MAPS = {"centre": ("^", "centre, knows no network"), "edges": ("v", "edges, know no network")}
 
 

@@ -30,10 +30,11 @@ class ModelSpec:
         partner: prefixes of the parameters of a second trunk, which an option adds; it has weights of its own.
         frozen: prefixes of the parameters that the paper leaves as they were pretrained.
         target: attribute path of the layer whose maps Grad-CAM weighs, such as `trunk.layer4`; what it puts out is
-            [B, C, h, w] (a spiking network's time steps along the first axis) or tokens [B, T, D].
+            [B, C, h, w] (a spiking network's time steps along the first axis) or tokens [B, T, D]. Of trunks side by
+            side, such a layer of each.
         attends: attribute path of what attends to positions: a block of attention among tokens or a sequence of such
-            blocks, or an `nn.Sigmoid` that puts out a gate [B, 1, h, w]. Where it is None in a network built without
-            it, there is none.
+            blocks, an `nn.Sigmoid` that puts out a gate [B, 1, h, w], or `PositionAttention` for each trunk. Where it
+            is None in a network built without it, there is none.
         modules: attribute path of a row of modules of attention that can be compared, each with a method `weights`.
     """
 
@@ -48,9 +49,14 @@ class ModelSpec:
     backbone: tuple[str, ...] = ()
     partner: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
-    target: str = ""
+    target: str | tuple[str, ...] = ""
     attends: str = ""
     modules: str = ""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The layers of `target`; none, one, or one of each trunk."""
+        return tuple(filter(None, (self.target,))) if isinstance(self.target, str) else self.target
 
     def __deepcopy__(self, memo: dict) -> "ModelSpec":
         """Nothing in it changes: copies of a model share it."""

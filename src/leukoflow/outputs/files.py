@@ -273,7 +273,7 @@ FILES = (
     FileSpec("export/MODEL/LICENCES.md", "card", "Licences of code, weights and images."),
     FileSpec("export/MODEL/model.onnx", "export", "The network; it takes the bytes of a picture."),
     FileSpec("export/MODEL/model_int8.onnx", "export", "The same in 8-bit integers."),
-    FileSpec("export/MODEL/heat.onnx", "export", "The network's heat map (Grad-CAM)."),
+    FileSpec("export/MODEL/heat.onnx", "export", "Grad-CAM by its gradient; effects of ranked features."),
     FileSpec("export/MODEL/segmenter.onnx", "export", "The segmenter of white cells, if it is a U-Net."),
     FileSpec("export/MODEL/weights.safetensors", "export", "Weights as in PyTorch."),
     FileSpec("export/MODEL/novelty.safetensors", "export", "What new images are compared with."),

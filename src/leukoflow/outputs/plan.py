@@ -247,9 +247,7 @@ class Plan:
     @cached_property
     def robustness_runs(self) -> list[Run]:
         """Runs that are tested on changed images; features of cells would need these segmented again."""
-        kinds = {name: feature.kind for name, feature in self.study.features.items()}
-        checked = checked_runs(self.study, "robustness")
-        return [run for run in checked if kinds.get(self.study.models[run.model].features or "") != "morphology"]
+        return [run for run in checked_runs(self.study, "robustness") if not self._morphology(run)]
 
     @cached_property
     def robustness_panels(self) -> list[Panel]:
@@ -269,17 +267,22 @@ class Plan:
 
     @cached_property
     def explained(self) -> dict[Panel, list[Run]]:
-        """By panel, the first run (fold, then seed) of each network that sees whole pictures."""
+        """By panel, the first run (fold, then seed) of each network that sees whole pictures, or features of them."""
         first: dict[Panel, Run] = {}
         for run in checked_runs(self.study, "explain"):
             model = self.study.models[run.model]
-            cells = self.study.views[run.view].kind == "cells"
-            if not (is_baseline(model.architecture) or model.features or cells):
+            cells = self.study.views[run.view].kind == "cells" or self._morphology(run)
+            if not (is_baseline(model.architecture) or cells):
                 first.setdefault((*panel_of(run), run.model), run)
         panels: dict[Panel, list[Run]] = {}
         for run in first.values():
             panels.setdefault(panel_of(run), []).append(run)
         return panels
+
+    def _morphology(self, run: Run) -> bool:
+        """Whether a run's model reads features of cells."""
+        name = self.study.models[run.model].features
+        return name is not None and self.study.features[name].kind == "morphology"
 
     @cached_property
     def planted(self) -> dict[str, float]:

@@ -351,7 +351,8 @@ TABLES = (
     TableSpec(
         "efficiency", "profile", "efficiency", "cost.efficiency.COLUMNS",
         "A model on one cohort, task, view and protocol: size, operations, time, memory, energy and training, from "
-        "the picture to the answer.",
+        "what a network reads to the answer: of a model on features both networks, the fusion stack, the scaling, the "
+        "choice and the classifier. The time of the view's operations before is `chain_ms`.",
     ),
     TableSpec(
         "accuracy_and_cost", "table", "efficiency", "cost.accuracy.COLUMNS",

@@ -13,7 +13,9 @@ from leukoflow.report.grid import Cell, Grid, Row, grid, number, records
 FAMILIES = ("explain", "explain_scores")
 PANEL = ["cohort", "task", "view", "protocol"]
 METHODS = {
-    "gradcam": "Grad-CAM", "attention": "Attention", "rollout": "Attention rollout",
+    "gradcam": "Grad-CAM", "gradcam_1": "Grad-CAM, first trunk", "gradcam_2": "Grad-CAM, second trunk",
+    "attention": "Attention", "rollout": "Attention rollout",
+    "stack_1": "Self-attention, first trunk", "stack_2": "Self-attention, second trunk",
     "uniform": "(uniform)", "centre": "(centre)", "edges": "(edges)",
 }  # fmt: skip
 ALIKE = 0.5

@@ -45,6 +45,36 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
+class HeatMap:
+    """A map over the image."""
+
+    name: str
+    """Of its method, as `export.json` has it."""
+    title: str
+    """What it is."""
+    text: str
+    """What it shows and how it is made."""
+    values: np.ndarray
+    """float32 [h, w] in [0, 1] over the image as read (any h and w)."""
+
+
+@dataclass(frozen=True)
+class RankedFeature:
+    """A feature that the classifier reads."""
+
+    name: str
+    """As in the ranking."""
+    rank: int
+    """Its place there, from 1."""
+    value: float
+    """Scaled."""
+    attention: float | None
+    """Its weight among all features, 0 to 1; None where the classifier attends to none."""
+    effect: float
+    """What it does to the logit of the likeliest class, to first order: gradient times value."""
+
+
+@dataclass(frozen=True)
 class Answer:
     """What is known of one image."""
 
@@ -68,12 +98,20 @@ class Answer:
     """Above this it is too strange; infinite where no limit could be derived."""
     cells: tuple[Cell, ...]
     """White cells, from top to bottom; empty where they were not asked for."""
-    heat: np.ndarray | None
-    """Where the model looked, float32 [h, w] in [0, 1] over the image as read (any h and w); None where not asked."""
+    maps: tuple[HeatMap, ...]
+    """Where the model looked, Grad-CAM first; empty where not asked for."""
+    ranked: tuple[RankedFeature, ...]
+    """The features that it attends to most, or, where it attends to none, that do most to the answer; the first ten.
+    Empty where not asked for, or the model reads no ranked features."""
     neighbours: tuple[Neighbour, ...]
     """Nearest first; empty where not asked for or the artefact holds none."""
     milliseconds: Mapping[str, float]
     """Time spent on each part."""
+
+    @property
+    def heat(self) -> np.ndarray | None:
+        """The first map: Grad-CAM, float32 [h, w] in [0, 1]; None where not asked for."""
+        return self.maps[0].values if self.maps else None
 
     @property
     def abstains(self) -> bool:

@@ -1,20 +1,69 @@
-"""Where an exported model looked: Grad-CAM by its exported gradient."""
+"""Where an exported model looked: Grad-CAM by its exported gradient, and the maps that the network gives itself."""
+
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 import onnxruntime
 
 from leukoflow.core.geometry import Box
+from leukoflow.runtime.answers import HeatMap, RankedFeature
+from leukoflow.runtime.schema import Export, MapKind
+
+LISTED = 10
+"""Ranked features in an answer."""
+Arrays = Mapping[str, np.ndarray]
 
 
-def gradcam(network: onnxruntime.InferenceSession, picture: np.ndarray, maps: np.ndarray, label: int) -> np.ndarray:
-    """Grad-CAM float32 [h, w] for a class, not yet stretched: the network's tail and its gradient, as exported.
+def gradient(network: onnxruntime.InferenceSession, picture: np.ndarray, found: Arrays, label: int) -> Arrays:
+    """What the tail of a network and its gradient give for a class, by name: `heat` [1, h, w] of each trunk, not yet
+    stretched, and of a classifier of ranked features their `effects` [1, k].
 
-    picture: uint8 [S, S, 3], which the tail takes where it looks past the maps.
+    picture: uint8 [S, S, 3], which the tail takes where it looks past the maps; found: what the network gave.
     """
-    known = {"maps": maps, "label": np.array([label], np.int64), "images": picture[None]}
-    (heat,) = network.run(None, {each.name: known[each.name] for each in network.get_inputs()})
-    return np.asarray(heat[0])
+    known = {**found, "label": np.array([label], np.int64), "images": picture[None]}
+    given = {each.name: known[each.name] for each in network.get_inputs()}
+    names = [each.name for each in network.get_outputs()]
+    return dict(zip(names, network.run(None, given), strict=True))
+
+
+def heat_maps(kinds: Sequence[MapKind], made: Arrays, found: Arrays, content: Box, size: int) -> tuple[HeatMap, ...]:
+    """Every kind of map over the image that a rendition of this size was made of; content: where it lies in it.
+
+    made: as `gradient` gives it; found: what the network gave.
+    """
+    trunks = [each[0] for name, each in made.items() if name.startswith("heat")]
+    whole = {f"gradcam_{place}": _enlarged(each, size) for place, each in enumerate(trunks, start=1)}
+    # In the unit of the logit: each map times its number of positions.
+    whole["gradcam"] = np.sum([each.size * _enlarged(each, size) for each in trunks], axis=0)
+    return tuple(
+        HeatMap(
+            kind.name,
+            kind.title,
+            kind.text,
+            over_image(whole[kind.name] if kind.name in whole else found[kind.name][0], content, size),
+        )
+        for kind in kinds
+    )
+
+
+def ranked_features(facts: Export, made: Arrays, found: Arrays) -> tuple[RankedFeature, ...]:
+    """The features that a classifier of ranked features attends to most; see `Answer.ranked`."""
+    if not facts.ranked:
+        return ()
+    values, effects = found["ranked"][0], made["effects"][0]
+    weights = found["attended"][0] if "attended" in found else None
+    first = np.argsort(-(np.abs(effects) if weights is None else weights), kind="stable")[:LISTED]
+    return tuple(
+        RankedFeature(
+            facts.ranked[column],
+            int(column) + 1,
+            float(values[column]),
+            None if weights is None else float(weights[column]),
+            float(effects[column]),
+        )
+        for column in first
+    )
 
 
 def over_image(heat: np.ndarray, content: Box, size: int) -> np.ndarray:
@@ -24,8 +73,12 @@ def over_image(heat: np.ndarray, content: Box, size: int) -> np.ndarray:
     cut off. A map without any heat is 0.
     """
     x0, y0, x1, y1 = content
-    whole = cv2.resize(heat.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)[y0:y1, x0:x1]
+    whole = _enlarged(heat, size)[y0:y1, x0:x1]
     low, high = float(whole.min()), float(whole.max())
     if high - low <= 1e-6 * max(abs(high), abs(low)):
         return np.zeros_like(whole)
     return (whole - low) / (high - low)
+
+
+def _enlarged(heat: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray(cv2.resize(heat.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR))

@@ -17,9 +17,9 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.finite import check_finite
 from leukoflow.images.views import render_view
-from leukoflow.runtime.answers import Answer, Cell, Neighbour, Point, Reason
+from leukoflow.runtime.answers import Answer, Cell, HeatMap, Neighbour, Point, RankedFeature, Reason
 from leukoflow.runtime.cells import found_cells, label_map
-from leukoflow.runtime.heat import gradcam, over_image
+from leukoflow.runtime.heat import gradient, heat_maps, ranked_features
 from leukoflow.runtime.pictures import measured
 from leukoflow.runtime.schema import FILES, VERSION, Export, Role
 from leukoflow.runtime.sessions import session
@@ -89,6 +89,7 @@ class Model:
         self.facts = facts
         network: Role = "int8" if "int8" in data else "model"
         self._network = session(data[network], FILES[network], threads)
+        self._outputs = [each.name for each in self._network.get_outputs()]
         self._heat = session(data["heat"], FILES["heat"], threads)
         self._segmenter = session(data["segmenter"], FILES["segmenter"], threads) if "segmenter" in data else None
         kept = _tensors(data["novelty"], "novelty")
@@ -99,7 +100,8 @@ class Model:
     def answer(self, image: np.ndarray, *, cells: bool = False, heat: bool = False, neighbours: int = 0) -> Answer:
         """What the model says of an image, uint8 [H, W, 3] RGB, as `runtime.images.read_image` gives it.
 
-        cells: also outline the white cells; heat: also where it looked; neighbours: so many of the training images
+        cells: also outline the white cells; heat: also where it looked, and of a classifier of ranked features which
+        of these it attended to; neighbours: so many of the training images
         that are nearest to it, where the artefact holds any. LeukoFlowError where the image is not uint8 RGB.
         """
         facts, spent, read = self.facts, _Spent(), image.shape[:2]
@@ -114,7 +116,9 @@ class Model:
         with spent.on("picture"):
             shown = render_view(picture, facts.view, labels)
         with spent.on("network"):
-            logits, features, maps = self._network.run(None, {"images": shown[None]})
+            given = self._network.run(None, {"images": shown[None]})
+        found_by_name = dict(zip(self._outputs, given, strict=True))
+        logits, features = found_by_name["logits"], found_by_name["features"]
         shares = _softmax(logits[0] / facts.temperature)
         best = int(np.argmax(shares))
         with spent.on("novelty"):
@@ -124,13 +128,15 @@ class Model:
         if cells and labels is not None:
             with spent.on("cells"):
                 found = found_cells(picture, labels, read)
-        warmth = None
+        maps: tuple[HeatMap, ...] = ()
+        ranked: tuple[RankedFeature, ...] = ()
         if heat:
             with spent.on("heat"):
-                coarse = gradcam(self._heat, shown, maps, best)
                 view = facts.view
                 square = picture.rendition(view.size, view.fit, view.bar)
-                warmth = over_image(coarse, square.content, view.size)
+                made = gradient(self._heat, shown, found_by_name, best)
+                maps = heat_maps(facts.maps, made, found_by_name, square.content, view.size)
+                ranked = ranked_features(facts, made, found_by_name)
         return Answer(
             classes=facts.classes,
             probabilities=tuple(shares.tolist()),
@@ -142,7 +148,8 @@ class Model:
             novelty=strangeness,
             novelty_limit=math.inf if facts.novelty.threshold is None else facts.novelty.threshold,
             cells=found,
-            heat=warmth,
+            maps=maps,
+            ranked=ranked,
             neighbours=self._neighbours(features[0], neighbours),
             milliseconds=spent.milliseconds,
         )

@@ -1,4 +1,4 @@
-"""A picture with its cells outlined and the heat laid over it, the answer written below."""
+"""A picture with its cells outlined and the first map (Grad-CAM) laid over it, the answer written below."""
 
 import hashlib
 from pathlib import Path
@@ -61,6 +61,7 @@ def _warm(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
 def _text(answer: Answer, width: int) -> np.ndarray:
     """The answer in words on white: uint8 [h, width, 3]. OpenCV's font knows plain letters only."""
     lines = [f"{answer.label}: {answer.confidence:.0%}" + ("   HELD BACK" if answer.abstains else "")]
+    lines += [f"right: {each.title}" for each in answer.maps[:1]]
     lines += [f"cannot be ruled out: {', '.join(answer.conformal) or 'none'}"]
     lines += [reason.text for reason in answer.reasons]
     lines += ["research use only, no medical device"]

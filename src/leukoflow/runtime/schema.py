@@ -7,7 +7,7 @@ from pydantic import Field
 from leukoflow.config.base import Section, Sha256
 from leukoflow.config.views import Chain, View
 
-VERSION = 1
+VERSION = 2
 """Of the format."""
 Role = Literal["model", "int8", "heat", "segmenter", "weights", "novelty", "examples"]
 FILES: dict[Role, str] = {
@@ -103,6 +103,17 @@ class Segmenter(Section):
     """Operations on the picture before they are looked for in it."""
 
 
+class MapKind(Section):
+    """A map over the picture that the model explains itself by."""
+
+    name: str
+    """Its method, as `explain.heat` calls it."""
+    title: str
+    """What it is, for people."""
+    text: str
+    """What it shows and how it is made, in sentences."""
+
+
 class Result(Section):
     """A figure of the model on a test role or another cohort."""
 
@@ -128,7 +139,8 @@ class Cost(Section):
     """What a form of the model costs and how well it does on held-out images."""
 
     form: Literal["torch", "exact", "onnx", "int8"]
-    """PyTorch, PyTorch in 64 bits (of spiking networks alone), ONNX Runtime, or ONNX Runtime with 8-bit integers."""
+    """PyTorch, PyTorch in 64 bits (of networks whose rounding is seen in the logits), ONNX Runtime, or ONNX
+    Runtime with 8-bit integers."""
     bytes: int
     """Size of its file."""
     milliseconds: float
@@ -199,8 +211,13 @@ class Export(Section):
     """The gate on image quality: accepted values of each measure."""
     novelty: Novelty
     """Images of another kind."""
-    heat: Literal["gradcam"] = "gradcam"
-    """How heat is made: Grad-CAM (Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74) by the exported gradient."""
+    maps: tuple[MapKind, ...]
+    """Maps over the picture, Grad-CAM (Selvaraju et al. 2017, doi 10.1109/ICCV.2017.74) first: it is made by the
+    exported gradient, of two trunks for each and for both; the others by the network itself, whichever the class."""
+    ranked: tuple[str, ...] = ()
+    """Names of the ranked features that its classifier reads, the best first; none of other networks."""
+    attention: str = ""
+    """What the weights of its attention to ranked features are, in sentences; empty where it attends to none."""
     segmenter: Segmenter
     """White cells."""
     costs: tuple[Cost, ...]

@@ -131,7 +131,9 @@ async def answer(
     request: Request,
     name: str,
     cells: Annotated[bool, Query(description="Find white cells and measure them")] = False,
-    heat: Annotated[bool, Query(description="Where the model looked")] = False,
+    heat: Annotated[
+        bool, Query(description="Where the model looked, and which ranked features it attended to")
+    ] = False,
     neighbours: Annotated[int, Query(ge=0, le=MOST_NEIGHBOURS, description="Training images nearest to it")] = 0,
     picture: Annotated[bool, Query(description="Send the image back, as it was read")] = False,
 ) -> Response:
@@ -183,7 +185,7 @@ def answer_image(name: str, served: ServedModel, data: bytes, max_pixels: int, a
     image = read_image(data, max_pixels, served.model.facts.bits)
     found = served.model.answer(image, cells=asked.cells, heat=asked.heat, neighbours=asked.neighbours)
     shown = preview(image) if asked.picture else None
-    result = result_of(name, found, (image.shape[1], image.shape[0]), served.model.facts.measures, asked.cells, shown)
+    result = result_of(name, found, (image.shape[1], image.shape[0]), served.model.facts, asked.cells, shown)
     return result.model_dump_json().encode(), "abstained" if found.abstains else "answered"
 
 

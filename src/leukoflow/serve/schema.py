@@ -5,6 +5,7 @@ import math
 from pydantic import BaseModel, ConfigDict, Field
 
 from leukoflow.runtime.answers import Answer, Cell
+from leukoflow.runtime.schema import Export
 from leukoflow.serve.pictures import heat_overlay, thumbnail
 from leukoflow.serve.words import NOTICE, conformal_sentence, headline
 
@@ -115,6 +116,25 @@ class Example(_Shape):
     thumbnail: str = Field(description="JPEG as a data address")
 
 
+class MapShown(_Shape):
+    """A map over the image, of where the model looked."""
+
+    name: str
+    title: str = Field(description="What it is")
+    text: str = Field(description="What it shows and how it is made")
+    heat: str = Field(description="PNG to lay over the image as a data address")
+
+
+class RankedShown(_Shape):
+    """A ranked feature that the classifier reads."""
+
+    name: str
+    rank: int = Field(description="Place in the ranking, from 1")
+    value: float | None = Field(description="Scaled as the classifier reads it")
+    attention: float | None = Field(description="Weight among all features, 0 to 1; null where it attends to none")
+    effect: float | None = Field(description="On the logit of the class named, to first order: gradient times value")
+
+
 class Result(_Shape):
     """What a model says of one image."""
 
@@ -130,7 +150,10 @@ class Result(_Shape):
     quality: list[Measure]
     novelty: Novelty
     cells: list[CellFound] | None = Field(description="null where not asked for")
-    heat: str | None = Field(description="PNG to lay over the image as a data address; null where not asked for")
+    heat: str | None = Field(description="Grad-CAM, the first of `maps`; null where not asked for")
+    maps: list[MapShown] = Field(description="Where the model looked; empty where not asked for")
+    ranked: list[RankedShown] = Field(description="Ten features of a classifier of ranked features; of others empty")
+    attention: str = Field(description="What the weights of its attention to ranked features are")
     neighbours: list[Example]
     picture: str | None = Field(description="The image as read, JPEG as a data address; null where not asked for")
     milliseconds: dict[str, float] = Field(description="Time of each stage")
@@ -138,9 +161,11 @@ class Result(_Shape):
 
 
 def result_of(
-    model: str, answer: Answer, size: tuple[int, int], measures: dict[str, str], cells: bool, picture: str | None
+    model: str, answer: Answer, size: tuple[int, int], facts: Export, cells: bool, picture: str | None
 ) -> Result:
-    """A model's answer for an image of `size` (width, height). `measures`: words for each measure of quality."""
+    """A model's answer for an image of `size` (width, height)."""
+    measures = facts.measures
+    maps = [MapShown(name=e.name, title=e.title, text=e.text, heat=heat_overlay(e.values)) for e in answer.maps]
     return Result(
         model=model,
         width=size[0],
@@ -161,7 +186,19 @@ def result_of(
             within=answer.novelty <= answer.novelty_limit,
         ),
         cells=[_cell(number, cell) for number, cell in enumerate(answer.cells, start=1)] if cells else None,
-        heat=None if answer.heat is None else heat_overlay(answer.heat),
+        heat=maps[0].heat if maps else None,
+        maps=maps,
+        ranked=[
+            RankedShown(
+                name=each.name,
+                rank=each.rank,
+                value=_finite(each.value),
+                attention=each.attention if each.attention is None else _finite(each.attention),
+                effect=_finite(each.effect),
+            )
+            for each in answer.ranked
+        ],
+        attention=facts.attention if answer.ranked else "",
         neighbours=[
             Example(label=neighbour.label, distance=neighbour.distance, thumbnail=thumbnail(neighbour.thumbnail))
             for neighbour in answer.neighbours

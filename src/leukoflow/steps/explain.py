@@ -4,8 +4,10 @@ Each image is explained for the class that the network predicts. Reference maps,
 added to its own methods. Rows of the heat, uint8 [n, h, w], are those of the table.
 """
 
+import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from leukoflow.cells.labels import labels_by_id
 from leukoflow.config.explain import Explain
+from leukoflow.config.features import DeepFeatures
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, read_json, read_table, write_table
 from leukoflow.core.runs import Run, parse_run
@@ -41,6 +44,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
     arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
     arguments.add_argument("--predictions", type=Path, required=True, help="the run's, of its own cohort")
+    arguments.add_argument("--features", type=settings(DeepFeatures), help="entry of section features that it reads")
+    arguments.add_argument("--selection", type=Path, help="folder of the run's scaled and ranked features")
+    arguments.add_argument("--backbones", nargs="*", type=Path, default=[], help="weights of the entry's networks")
     arguments.add_argument("--cells", type=Path, help="folder of the cohort's label maps, where the study has them")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="table (Parquet)")
@@ -56,12 +62,25 @@ def main(argv: list[str] | None = None) -> None:
     if args.cells:
         by_id = labels_by_id(sorted(args.cells.glob("*.npy")), list(chosen["image_id"]))
         labels = np.stack([by_id[each] for each in chosen["image_id"]])
-    model = inference.load_model(description, args.weights).to(inference.best_device())
+    model = _model(args, description)
     table, maps = explained(model, chosen, pictures, labels, args.settings, args.run)
     with atomic(args.heat) as temporary:
         np.save(temporary, maps)
     write_table(args.output, table)
     log.info("%d images by %s", len(chosen), ", ".join(dict.fromkeys(table["method"])))
+
+
+def _model(args: argparse.Namespace, description: dict[str, Any]) -> nn.Module:
+    """The run's model; one that reads features with what makes them of pictures in front."""
+    device = inference.best_device()
+    model = inference.load_model(description, args.weights).to(device)
+    if args.features is None:
+        return model
+    # Imported here because networks that read pictures do without it, and it takes seconds.
+    from leukoflow.features.pictures import from_pictures
+
+    inputs = int(description["options"]["inputs"])
+    return from_pictures(model, inputs, args.features, args.backbones, args.selection, device)
 
 
 def explained(

@@ -5,6 +5,7 @@ images, and the gradient for heat; beside them weights, what novelty is told by,
 shown. `step card` adds what a reader and a program must know of them.
 """
 
+import argparse
 import logging
 import shutil
 from pathlib import Path
@@ -12,14 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from leukoflow.config.export import Export
+from leukoflow.config.features import DeepFeatures
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, read_json, read_table, write_json
 from leukoflow.core.runs import parse_run
 from leukoflow.core.seeding import generator
 from leukoflow.core.step import parser, run, settings
 from leukoflow.export import folder as files
+from leukoflow.export.maps import explained
+from leukoflow.features.pictures import FromPictures, from_pictures
 from leukoflow.images.shards import Shards, open_view
 from leukoflow.models import inference
 from leukoflow.runtime.schema import FILES
@@ -34,6 +39,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
     arguments.add_argument("--weights", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
+    arguments.add_argument("--features", type=settings(DeepFeatures), help="entry of section features that it reads")
+    arguments.add_argument("--selection", type=Path, help="folder of the run's scaled and ranked features")
+    arguments.add_argument("--backbones", nargs="*", type=Path, default=[], help="weights of the entry's networks")
     arguments.add_argument("--view", type=Path, required=True, help="summary of the view (view.json)")
     arguments.add_argument("--split", type=Path, required=True)
     arguments.add_argument("--novelty", type=Path, required=True, help="what new images are compared with")
@@ -47,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
 
     torch.set_num_threads(args.threads)
     asked: Export = args.settings
-    model = inference.load_model(read_json(args.description), args.weights)
+    model = _model(args)
     view, split = open_view(args.view), read_table(args.split)
     split = split[split["fold"] == args.run.fold]
     train, test = split[split["role"] == "train"], split[split["role"] == "test"]
@@ -55,7 +63,10 @@ def main(argv: list[str] | None = None) -> None:
         raise LeukoFlowError(f"{args.split}: fold {args.run.fold} has no training or no test images")
     calibration, _ = _pictures(view, _drawn(train, asked.calibration, asked.seed, "calibration"))
     args.folder.mkdir(parents=True, exist_ok=True)
-    _copy(args.weights, args.folder / FILES["weights"])
+    if isinstance(model, FromPictures):
+        inference.save_tensors(args.folder / FILES["weights"], model.used_state())
+    else:
+        _copy(args.weights, args.folder / FILES["weights"])
     exported = files.write_networks(args.folder, model, calibration)
     log.info("networks written")
     found = files.costs(args.folder, model, *_pictures(view, _drawn(test, asked.compared, asked.seed, "compared")))
@@ -67,7 +78,24 @@ def main(argv: list[str] | None = None) -> None:
     files.write_examples(args.folder, exported, *_pictures(view, shown))
     for each in found:
         log.info("%s: accuracy %.3f, %.1f ms", each.form, each.accuracy, each.milliseconds)
-    write_json(args.costs, {"costs": [each.model_dump() for each in found], "examples": len(shown)})
+    facts = {"parameters": sum(each.numel() for each in _parameters(model)), **explained(model)}
+    write_json(args.costs, {"costs": [each.model_dump() for each in found], "examples": len(shown), **facts})
+
+
+def _model(args: argparse.Namespace) -> nn.Module:
+    """The run's model; one that reads features with what makes them of pictures in front."""
+    description = read_json(args.description)
+    model = inference.load_model(description, args.weights)
+    if args.features is None:
+        return model
+    inputs = int(description["options"]["inputs"])
+    return from_pictures(model, inputs, args.features, args.backbones, args.selection, torch.device("cpu"))
+
+
+def _parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Those that take part in an answer."""
+    used = model.used_state() if isinstance(model, FromPictures) else None
+    return [each for name, each in model.named_parameters() if used is None or name in used]
 
 
 def _pictures(view: Shards, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

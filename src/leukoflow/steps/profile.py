@@ -1,8 +1,9 @@
 """Measure what the networks of runs cost: size, operations, time, memory, energy.
 
 Of each model on a view the first run given is measured, networks that are alike once. A model that reads features of
-networks is measured from the picture on: networks, fusion stack, scaling, choice, classifier. Files under --outputs are
-written by their names: efficiency, energy, layers, speed, passes, pruning (CSV).
+networks is measured from the picture on: networks, fusion stack, scaling, choice, classifier. What a view does to a
+picture before is timed by view. Files under --outputs are written by their names: efficiency, energy, layers, speed,
+passes, pruning (CSV).
 """
 
 import json
@@ -13,20 +14,31 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from torch import nn
 
+from leukoflow.cohorts import synthetic
 from leukoflow.config.base import Section
+from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.features import DeepFeatures
 from leukoflow.config.profile import Profile
+from leukoflow.config.segmentation import Segmentation
+from leukoflow.config.views import STANDARD, View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.picture import Picture, Raster
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.cost import efficiency
 from leukoflow.cost.profile import Measured, Way, measure_run
+from leukoflow.cost.speed import median_ms
+from leukoflow.images.views import render_view
 
 log = logging.getLogger(__name__)
+PICTURE = 224
+"""Side of the picture that views are timed on, pixels."""
 NAMES = ("efficiency", "energy", "layers", "speed", "passes", "pruning")
 
 
@@ -37,6 +49,15 @@ class Sources(Section):
     """Entries of section features, by name."""
     weights: dict[str, tuple[Path, ...]] = {}
     """Files of weights of each entry's networks that have any."""
+
+
+class Views(Section):
+    """What comes before the networks."""
+
+    views: dict[str, View] = {}
+    """Entries of section views, by name."""
+    segmentation: Segmentation = Segmentation()
+    """How cells are found where a view needs them."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +81,20 @@ def main(argv: list[str] | None = None) -> None:
     text = "features of networks that the models read, and files of their weights, as JSON"
     arguments.add_argument("--features", type=settings(Sources), default=Sources(), help=text)
     arguments.add_argument("--selections", type=Path, default=Path(), help="folder of scaled and ranked features")
+    text = "views that the runs are on, and section segmentation, as JSON"
+    arguments.add_argument("--views", type=settings(Views), default=Views(), help=text)
+    arguments.add_argument("--segmenter", nargs=2, type=Path, metavar=("WEIGHTS", "DESCRIPTION"), help="finds cells")
     arguments.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = arguments.parse_args(argv)
     models = {each: read_json(args.runs / each.name / "model.json") for each in args.of}
     histories = {each: read_table(args.runs / each.name / "history.csv") for each in args.of}
     making = Making(args.features, args.selections, args.side)
     measured = _measured(args.runs, models, args.settings, making)
+    chains = chain_times(args.views, args.segmenter, args.settings)
     made = {
-        "efficiency": efficiency.efficiency(models, histories, measured),
+        "efficiency": efficiency.efficiency(
+            models, histories, measured, _chains(args.views, args.segmenter, args.settings)
+        ),
         "energy": efficiency.energies(models, measured),
         "layers": efficiency.layers(measured),
         "speed": efficiency.speeds(measured),
@@ -94,6 +121,36 @@ def _measured(
             known[alike] = measure_run(folder / each.name, models[each], settings, _way(each, models[each], making))
         found[each] = known[alike]
     return found
+
+
+def chain_times(given: Views, segmenter: list[Path] | None, settings: Profile) -> dict[str, float]:
+    """Milliseconds of making what a network reads of one decoded picture, by view; none of views of single cells.
+
+    The picture is a drawn smear, the same for all. Raises LeukoFlowError where a view needs cells and no segmenter is
+    given.
+    """
+    # Imported here because only this needs it.
+    from leukoflow.cells.segmenter import load_finder
+
+    cohort = SyntheticCohort(kind="synthetic", images=4, patients=4, size=PICTURE)
+    image = synthetic.draw(cohort, next(synthetic.rows(synthetic.plan(cohort)))).image
+    size = given.segmentation.size
+    finder = load_finder(given.segmentation, segmenter[0], segmenter[1], size, "cpu") if segmenter else None
+
+    def rendered(view: View) -> np.ndarray:
+        picture, labels = Picture(Raster(image)), None
+        if view.needs_cells:
+            if finder is None:
+                raise LeukoFlowError("profile: a view needs cells, and --segmenter is not given; name its files")
+            (labels,) = finder.label_maps([picture.rendition(size)])
+        return render_view(picture, view, labels)
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    # Any reference stain takes as long as the one that a run's view is brought to.
+    views = {name: view if view.target == "given" else view.brought_to(*STANDARD) for name, view in given.views.items()}
+    whole = {name: view for name, view in views.items() if view.kind != "cells"}
+    return {name: median_ms(partial(rendered, view), settings) for name, view in whole.items()}
 
 
 def _way(run: Run, facts: Mapping[str, Any], making: Making) -> Way | None:

@@ -21,9 +21,13 @@ class PositionAttention(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, C, H, W] to the same shape."""
-        query, key, value = (layer(maps).flatten(2) for layer in (self.query, self.key, self.value))
-        weights = (query.transpose(1, 2) @ key).softmax(dim=-1)
-        return maps + self.gamma * (value @ weights.transpose(1, 2)).unflatten(2, maps.shape[2:])
+        value = self.value(maps).flatten(2)
+        return maps + self.gamma * (value @ self.weights(maps).transpose(1, 2)).unflatten(2, maps.shape[2:])
+
+    def weights(self, maps: Tensor) -> Tensor:
+        """How much each position (row) takes from each other (column), rows with sum 1: [B, H * W, H * W]."""
+        query, key = (layer(maps).flatten(2) for layer in (self.query, self.key))
+        return (query.transpose(1, 2) @ key).softmax(dim=-1)
 
 
 class TokenBlock(nn.Module):

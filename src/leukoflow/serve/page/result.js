@@ -89,6 +89,20 @@ function neighbours(result) {
       h("b", {}, each.label), h("span", { class: "note" }, `distance ${number(each.distance)}`)))));
 }
 
+// Features of networks that the classifier reads, by attention or else by effect.
+function ranked(result) {
+  if (!result.ranked.length) return null;
+  const attends = result.ranked[0].attention !== null;
+  const order = attends ? "The ten with the most attention. " : "The ten with the largest effect. ";
+  const effect = `Effect: on the logit of ${result.label}, to first order (gradient times value).`;
+  const cell = (value, show = number) => h("td", { class: "number" }, value === null ? "–" : show(value));
+  const row = (each) => h("tr", {}, h("th", { scope: "row" }, each.name), cell(each.rank), cell(each.value),
+    attends && cell(each.attention, (value) => `${number(100 * value)} %`), cell(each.effect));
+  return section("Ranked features", `${order}${result.attention} ${effect}`,
+    table("Ranked features by name", ["Feature", "Rank", "Value, scaled", attends && "Attention", "Effect"].filter(Boolean),
+      result.ranked.map(row)));
+}
+
 function mark(element, cell, on) {
   element.closest("article").querySelector(`g[data-cell="${cell}"]`)?.classList.toggle("marked", on);
 }
@@ -122,7 +136,7 @@ function times(result) {
 export function article(result, title, live) {
   return h("article", {}, h("h2", {}, title),
     h("div", { class: "front" }, verdict(result), viewer(result, live)),
-    quality(result), neighbours(result), h("div", { class: "white-cells" }, cells(result, live)), times(result));
+    quality(result), ranked(result), neighbours(result), h("div", { class: "white-cells" }, cells(result, live)), times(result));
 }
 
 // What came after the rest into a live article: nothing else moves, and what has the focus keeps it.

@@ -24,7 +24,7 @@ const marks = ({ cells, width, height }) =>
 function picture(result, layers, label) {
   const { width, height } = result;
   const place = { width, height, preserveAspectRatio: "none" };
-  const heat = layers.heat && result.heat ? svg("image", { ...place, class: "heat", href: result.heat }) : null;
+  const heat = layers.map ? svg("image", { ...place, class: "heat", href: layers.map.heat }) : null;
   const cells = layers.cells ? svg("g", { class: "cells" }, marks(result)) : null;
   heat?.setAttribute("opacity", AT_FIRST);
   return svg(
@@ -58,15 +58,16 @@ export function outline(figure, result) {
   figure.querySelector("figcaption").replaceChildren(...[legend(result)].flat());
 }
 
-// With switches for a page, or as two still pictures for a report.
+// With switches for a page, or as still pictures for a report: the cells, then each map by its name.
 export function viewer(result, live) {
   if (!live) {
     return h("div", { class: "stills" },
       h("figure", {}, picture(result, { cells: true }, described(result)), h("figcaption", {}, legend(result))),
-      result.heat && h("figure", {}, picture(result, { heat: true }, "The image under the heat overlay"),
-        h("figcaption", {}, "Bright where the model looked.")));
+      result.maps.map((map) => h("figure", {}, picture(result, { map }, `The image under the map ${map.title}`),
+        h("figcaption", {}, h("b", {}, map.title), `. Bright where it is highest. ${map.text}`))));
   }
-  const shown = picture(result, { cells: true, heat: true }, described(result));
+  const [first] = result.maps;
+  const shown = picture(result, { cells: true, map: first }, described(result));
   const cells = shown.querySelector(".cells");
   const heat = shown.querySelector(".heat");
   const output = h("output", { for: "heat" }, `${100 * AT_FIRST}\u00a0%`);
@@ -74,12 +75,24 @@ export function viewer(result, live) {
     heat.setAttribute("opacity", event.target.value / 100);
     output.textContent = `${event.target.value}\u00a0%`;
   };
+  const text = h("p", { class: "note", id: "map-text", role: "status" }, first?.text);
+  const change = (event) => {
+    const map = result.maps.find((each) => each.name === event.target.value);
+    heat.setAttribute("href", map.heat);
+    text.textContent = map.text;
+  };
+  const named = result.maps.length > 1
+    ? [h("label", { for: "map" }, "Map"), h("select", { id: "map", onchange: change },
+      result.maps.map((each) => h("option", { value: each.name }, each.title)))]
+    : h("span", {}, first?.title);
   const toggle = (event) => cells.classList.toggle("hidden", !event.target.checked);
   return h("figure", { class: "viewer" }, shown,
     h("figcaption", {}, legend(result)),
     h("div", { class: "switches" },
       h("label", {}, h("input", { type: "checkbox", checked: true, id: "cells", onchange: toggle }), " Outlines"),
+      heat && named,
       heat && h("label", { for: "heat" }, "Where the model looked"),
       heat && h("input", { type: "range", id: "heat", min: 0, max: 100, step: 5, value: 100 * AT_FIRST, oninput: slide }),
-      heat && output));
+      heat && output),
+    heat && text);
 }
