@@ -1,6 +1,6 @@
 """Accuracy and macro F1 of two sets of runs on the same test images, and their difference with its interval."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.stats.bootstrap import MOST_LEFT_OUT, interval, resample, sums_by_unit
+from leukoflow.stats.bootstrap import interval, replicates, sums_by_unit
 from leukoflow.stats.metrics import WHOLE, Design, design, from_sums
 from leukoflow.stats.samples import Sample
 
@@ -51,15 +51,15 @@ def paired(first: Runs, second: Runs, settings: Evaluation) -> tuple[dict[str, D
             raise LeukoFlowError(f"fold {key[0]}, seed {key[1]}: tested on other images than its pair; predict again")
     kind = "groups" if all(each.number_of_groups > 1 for each in first.values()) else "images"
     folds = [_fold(fold, first, second, kind) for fold in sorted({fold for fold, _ in first})]
-    values = np.mean([_values(each, np.ones((each.units, 1)))[:, 0] for each in folds], axis=0)
-    drawn = np.mean(
-        [
-            resample(partial(_values, each), each.units, settings.resamples, settings.seed, place)
-            for place, each in enumerate(folds)
-        ],
-        axis=0,
-    )
-    low, high = interval(settings, drawn, values, lambda: [_left_out(each) for each in folds])
+    parts = [
+        replicates(partial(_values, each), each.units, settings, place, rows=sum(len(side) for side in each.sums))
+        for place, each in enumerate(folds)
+    ]
+    drawn = 1 + settings.resamples
+    without = [each[:, drawn:] for each in parts]
+    columns = np.concatenate([np.mean([each[:, :drawn] for each in parts], axis=0), *without], axis=1)
+    values = columns[:, 0]
+    low, high = interval(settings, columns, [each.shape[1] for each in without])
     closed = ~(high - low > 1e-9)
     low[closed] = high[closed] = np.nan
     count = len(METRICS)
@@ -87,11 +87,3 @@ def _values(fold: _Fold, counts: np.ndarray) -> np.ndarray:
     """Metrics of the first, of the second and their differences [3 * metrics, R]; counts [units, R]."""
     sides = [np.mean([from_sums(each, sums @ counts)[_ROWS] for each, sums in side], axis=0) for side in fold.sums]
     return np.concatenate([*sides, sides[0] - sides[1]])
-
-
-def _left_out(fold: _Fold) -> np.ndarray:
-    """The same with each unit left out in turn; of more than `MOST_LEFT_OUT` units, several at once."""
-    parts: Sequence[int] | np.ndarray = np.arange(fold.units) % MOST_LEFT_OUT
-    kept = np.ones((fold.units, min(fold.units, MOST_LEFT_OUT)))
-    kept[np.arange(fold.units), parts] = 0
-    return _values(fold, kept)

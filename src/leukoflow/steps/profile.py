@@ -92,9 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     measured = _measured(args.runs, models, args.settings, making)
     chains = chain_times(args.views, args.segmenter, args.settings)
     made = {
-        "efficiency": efficiency.efficiency(
-            models, histories, measured, _chains(args.views, args.segmenter, args.settings)
-        ),
+        "efficiency": efficiency.efficiency(models, histories, measured, chains),
         "energy": efficiency.energies(models, measured),
         "layers": efficiency.layers(measured),
         "speed": efficiency.speeds(measured),
