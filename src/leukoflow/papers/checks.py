@@ -314,3 +314,62 @@ def _(check: checks.Bound, paper: Paper) -> Outcome:
     )
     how = f"Printed as {check.value:g}; {check.because}."
     return Outcome(f"{check.value:g}", limits, POSSIBLE if inside else IMPOSSIBLE, how)
+
+
+@outcome.register
+def _(check: checks.Rate, paper: Paper) -> Outcome:
+    found = {"false positive rate": check.negative, "false negative rate": check.positive}
+    rates = {name: wrong / total for name, (wrong, total) in found.items()}
+    given = percent(check.value, max(check.digits - 2, 0))
+    how = "; ".join(f"{name} {found[name][0]} / {found[name][1]} = {percent(rate)}" for name, rate in rates.items())
+    other = next(name for name in rates if name != check.named)
+    computed = f"{percent(rates[check.named])} ({check.named})"
+    if plausible.agrees(rates[check.named], check.value, check.digits):
+        return Outcome(given, computed, POSSIBLE, f"{how}, as printed.")
+    swapped = plausible.agrees(rates[other], check.value, check.digits)
+    how += f". The {given} counted among the {check.named}s " + (f"is the {other}." if swapped else "is neither.")
+    return Outcome(given, computed, CONTRADICTION, how)
+
+
+@outcome.register
+def _(check: checks.Outdone, paper: Paper) -> Outcome:
+    number = paper.number(check.number)
+    higher = [each for each in paper.literature if each.task == check.task and each.accuracy > number.value]
+    listed = ", ".join(f"{each.work} {percent(each.accuracy)}" for each in higher)
+    computed = f"{len(higher)} cited accuracies are higher" if higher else "no cited accuracy is higher"
+    how = f'"{check.quote}"; the paper itself cites, for the same task, {listed or "nothing above it"}.'
+    how += " They are of other images, so neither order is shown." if higher else ""
+    return Outcome(printed(number), computed, ODD if higher else POSSIBLE, how)
+
+
+@outcome.register
+def _(check: checks.Mix, paper: Paper) -> Outcome:
+    number = paper.number(check.number)
+    counts = paper.datasets[number.dataset].counts
+    low, high = plausible.accuracy_in_mix(list(counts.values()), check.each, len(counts) * check.each - check.right)
+    shares = ", ".join(f"{name} {percent(count / sum(counts.values()), 1)}" for name, count in counts.items())
+    how = f"Each class is {percent(1 / len(counts), 1)} of the test images; of the dataset {shares}. In the dataset's "
+    how += f"proportions the same recalls give {percent(low)} to {percent(high)}, by the classes that the errors fall "
+    how += "to, which is not printed. Precision and predictive values of such a test hold for no laboratory's mix."
+    return Outcome(printed(number), f"{percent(low)} to {percent(high)}", ODD if high > low else POSSIBLE, how)
+
+
+@outcome.register
+def _(check: checks.Angle, paper: Paper) -> Outcome:
+    radians, turns = np.degrees(check.factor), 360 * check.factor
+    how = (
+        f"{check.factor:g} radians are {radians:.0f} degrees, as the text says; {check.library} counts the same factor "
+    )
+    how += f"in full turns, and turns by up to {turns:.0f} degrees."
+    if abs(turns - check.degrees) < 0.5:
+        return Outcome(f"{check.degrees:g} degrees", f"{turns:.0f} degrees", POSSIBLE, how)
+    if abs(radians - check.degrees) < 0.5:
+        return Outcome(f"{check.degrees:g} degrees", f"{turns:.0f} degrees in the library", ODD, how)
+    how = f"{check.factor:g} is {radians:.0f} degrees in radians and {turns:.0f} in full turns, neither of them as printed."
+    return Outcome(f"{check.degrees:g} degrees", f"{radians:.0f} or {turns:.0f} degrees", CONTRADICTION, how)
+
+
+@outcome.register
+def _(check: checks.Quoted, paper: Paper) -> Outcome:
+    verdict = CONTRADICTION if check.certain else ODD
+    return Outcome(f'"{check.quote}"', check.fact, verdict, f"{check.because}.")
