@@ -365,7 +365,7 @@ def _(check: checks.Angle, paper: Paper) -> Outcome:
         return Outcome(f"{check.degrees:g} degrees", f"{turns:.0f} degrees", POSSIBLE, how)
     if abs(radians - check.degrees) < 0.5:
         return Outcome(f"{check.degrees:g} degrees", f"{turns:.0f} degrees in the library", ODD, how)
-    how = f"{check.factor:g} is {radians:.0f} degrees in radians and {turns:.0f} in full turns, neither of them as printed."
+    how = f"{check.factor:g} is {radians:.0f} degrees in radians and {turns:.0f} in full turns, neither as printed."
     return Outcome(f"{check.degrees:g} degrees", f"{radians:.0f} or {turns:.0f} degrees", CONTRADICTION, how)
 
 
