@@ -26,7 +26,7 @@ from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_slice
 from leukoflow.outputs.plan import Plan
 from leukoflow.outputs.tables import SPECS, TableSpec, tables_of
-from leukoflow.steps import cell_tables, compare, gather_tables, score
+from leukoflow.steps import cell_tables, compare, components, gather_tables, score
 from leukoflow.steps import table as table_step
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
@@ -481,6 +481,9 @@ def finished_study(root: Path) -> FakeStudy:
     fake_explanations(root, fake.runs())
     for spec in late:
         make_table(fake, spec)
+    named = [f"{run.model}.{run.task}.{run.view}" for run in Plan(fake.study, {}).architectures.values()]
+    arguments = ["--study", str(root / "study.json"), "--models", *named]
+    components.main([*arguments, "--output", str(root / "tables/components.csv")])
     return fake
 
 

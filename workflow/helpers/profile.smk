@@ -101,3 +101,10 @@ def profile_code(wildcards):
     )
     files = sorted({module_name(name).removeprefix("leukoflow.") for name in names})
     return code_of("steps.profile", *files)
+
+
+def components_code():
+    """Fingerprint of the step together with all architectures that it lists."""
+    names = {STUDY.models[name].architecture for name in PLAN.architectures}
+    files = sorted({module_name(name).removeprefix("leukoflow.") for name in names})
+    return code_of("steps.components", *files)

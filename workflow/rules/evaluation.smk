@@ -14,7 +14,7 @@ rule score:
         runtime=grows(120),
     params:
         code=code_of("steps.score"),
-        settings=evaluation_settings(),
+        settings=evaluation_settings("stratified"),
         tasks=all_tasks,
         targets=panel_targets,
     message:

@@ -17,6 +17,7 @@ from leukoflow.core.runs import Run
 
 PANEL = ("cohort", "task", "view", "protocol")
 PARTS = {
+    "architecture": ("model",),
     "samples": PANEL[:2],
     "stages": PANEL[:2],
     "feature_count": PANEL[:3],
@@ -235,7 +236,7 @@ def _copies(place: _Place, names: Sequence[str]) -> tuple[list[Shown], str]:
     for run in place.runs:
         name = name_of(family, run)
         if name in names and name not in found:
-            tail = [getattr(run, part) for part in PARTS[family] if part in ("view", "protocol")]
+            tail = [getattr(run, part) for part in PARTS[family] if part not in ("cohort", "task")]
             alike = tuple(each for each in place.runs if name_of(family, each) == name)
             found[name] = place.shown("_".join([place.start, *tail]), source=name, runs=alike)
     return list(found.values()), "" if found else NOT_DRAWN

@@ -231,9 +231,70 @@ class Bound(_Check):
     because: str
 
 
+class Rate(_Check):
+    """A rate of errors against what its name means."""
+
+    kind: Literal["rate"]
+    value: Share
+    digits: int = 3
+    named: Literal["false positive rate", "false negative rate"]
+    """What the paper counts it among."""
+    negative: tuple[int, int]
+    """Images of the negative class called positive, and all of that class."""
+    positive: tuple[int, int]
+    """Images of the positive class called negative, and all of that class."""
+
+
+class Outdone(_Check):
+    """A claim to outperform, against accuracies of the same task that the paper itself cites."""
+
+    kind: Literal["outdone"]
+    number: Name
+    quote: str
+    """The claim."""
+    task: str
+    """Task of the entries of `literature` that it is held against."""
+
+
+class Mix(_Check):
+    """An accuracy on a balanced test set against the dataset's own proportions of classes."""
+
+    kind: Literal["mix"]
+    number: Name
+    right: int = Field(ge=0)
+    each: int = Field(ge=1)
+    """Test images of each class."""
+
+
+class Angle(_Check):
+    """A factor of rotation against the unit that the library gives it."""
+
+    kind: Literal["angle"]
+    factor: float = Field(gt=0)
+    degrees: float = Field(gt=0)
+    """The angle that the text gives."""
+    library: str
+    """Whose layer counts it in full turns."""
+
+
+class Quoted(_Check):
+    """Two places that cannot both hold, or a place and a fact, where there is nothing to calculate."""
+
+    kind: Literal["quoted"]
+    quote: str
+    """What the place says, in its words."""
+    fact: str
+    """What is against it."""
+    because: str
+    """Where the fact is from, and what follows."""
+    certain: bool = True
+    """Whether one of the two is wrong; else they can both hold in some way."""
+
+
 Check = Annotated[
     WholeImages | Counts | SplitSize | Confidence | TopBin | Uncertainty | Kappa | Mcc | OneVsRest | Auc | Anova
-    | RunInterval | Interval | Versus | Same | Mean | Part | Blocks | Duration | Bound,
+    | RunInterval | Interval | Versus | Same | Mean | Part | Blocks | Duration | Bound | Rate | Outdone | Mix | Angle
+    | Quoted,
     Field(discriminator="kind"),
 ]  # fmt: skip
 """Any of them, told by its `kind`."""

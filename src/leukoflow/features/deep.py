@@ -23,13 +23,13 @@ from leukoflow.models.inputs import Found
 from leukoflow.models.layers.backbones import Standardise, trunk
 
 # What timm keeps behind the last feature map; it plays no part here.
-_BEHIND = ("head.", "conv_head.", "norm_head.")
+BEHIND = ("head", "conv_head", "norm_head")
 _FLUSHED = 8  # batches between two records of progress
 
 
 def is_used(name: str) -> bool:
     """Whether a tensor of a network, by its name, plays a part before the last feature map."""
-    return not name.startswith(_BEHIND)
+    return name.partition(".")[0] not in BEHIND
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class FigureSpec:
     """`{0}`, `{1}`, ... stand for the parts of the panel; "95 %" becomes the study's level of confidence."""
     settings: Callable[[Plan, Panel], dict[str, Any]] = _nothing
     """What else it depends on; the panel is added."""
+    part: str = ""
+    """Name of the one part of its panels, if that is not an experiment."""
     shown: bool = False
     """Whether the report shows it as it is, below its section."""
 
@@ -49,7 +51,12 @@ def figures_of(plan: Plan) -> dict[str, tuple[FigureSpec, Panel]]:
 
 def settings_of(plan: Plan, spec: FigureSpec, panel: Panel) -> dict[str, Any]:
     """What a figure depends on besides its files: the panel's parts by name, and what its entry adds."""
-    return {"panel": dict(zip(PARTS[len(panel)], panel, strict=True)), **spec.settings(plan, panel)}
+    return {"panel": dict(zip(parts_of(spec, panel), panel, strict=True)), **spec.settings(plan, panel)}
+
+
+def parts_of(spec: FigureSpec, panel: Panel) -> tuple[str, ...]:
+    """Names of the parts of a figure's panel."""
+    return (spec.part,) if spec.part else PARTS[len(panel)]
 
 
 def caption_of(name: str, confidence: float) -> str:
@@ -213,6 +220,13 @@ FIGURES = (
         "comparison", lambda plan: plan.compared, "comparison.draw_comparison", _comparisons, "leaderboards",
         "Models of experiment {0} against its reference: difference in accuracy on the same test images with "
         "95 % intervals, and p-values adjusted for the number of models. Hollow: the difference as published.",
+    ),
+    FigureSpec(
+        "architecture", lambda plan: [(model,) for model in plan.architectures], "architecture.draw_architecture",
+        _tables("components"), "methods",
+        "Components of {0} as it is built, for one picture: what each gives (channels x height x width, or tokens x "
+        "width) and its parameters. Small ones join the outputs of others.",
+        part="model", shown=True,
     ),
     FigureSpec(
         "views", lambda plan: plan.trained, "samples.draw_views", _views, "views",

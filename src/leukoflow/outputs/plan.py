@@ -12,8 +12,10 @@ from typing import Any
 from leukoflow.config.compared import Ablated, ablated, swept
 from leukoflow.config.families import families, selections_of, shares_of
 from leukoflow.config.models import Variant
+from leukoflow.config.paper_figures import main_models
 from leukoflow.config.plan import all_runs, checked_runs, drawn_view, runs_of
 from leukoflow.config.protocols import leak_twins, touches
+from leukoflow.config.published import papers
 from leukoflow.config.study import Study
 from leukoflow.core.runs import Run, is_baseline
 from leukoflow.core.shards import shard_count
@@ -283,6 +285,19 @@ class Plan:
         """Whether a run's model reads features of cells."""
         name = self.study.models[run.model].features
         return name is not None and self.study.features[name].kind == "morphology"
+
+    @cached_property
+    def architectures(self) -> dict[str, Run]:
+        """For each architecture of networks, the model that stands for it with its first run: for a paper's, the one
+        with the options and recipe that are published."""
+        found = {}
+        for name in dict.fromkeys(self.study.models[run.model].architecture for run in self.runs):
+            runs = [run for run in self.runs if self.study.models[run.model].architecture == name]
+            own = next((paper for paper in papers().values() if name in paper.architectures), None)
+            model = main_models(self.study, own, runs)[0] if own else runs[0].model
+            if not is_baseline(name):
+                found[model] = next(run for run in runs if run.model == model)
+        return found
 
     @cached_property
     def planted(self) -> dict[str, float]:

@@ -12,9 +12,9 @@ from leukoflow.config.load import load_study
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_text
 from leukoflow.outputs.columns import COLUMNS, ENDINGS, PLACE, STARTS
-from leukoflow.outputs.figures import FIGURES, FigureSpec
+from leukoflow.outputs.figures import FIGURES, FigureSpec, parts_of
 from leukoflow.outputs.files import FILES, FileSpec
-from leukoflow.outputs.plan import PARTS, Plan
+from leukoflow.outputs.plan import Plan
 from leukoflow.outputs.sections import TITLES
 from leukoflow.outputs.tables import PARTS_OF, TABLES, TableSpec, tables_of
 
@@ -132,7 +132,7 @@ def file_of(spec: FigureSpec) -> str:
     drawn = next((panel for plan in _plans() for panel in spec.panels(plan)), None)
     if drawn is None:
         raise LeukoFlowError(f"figure {spec.name}: no study in workflow/studies draws it; let one do so")
-    return ".".join((spec.name, *(part.upper() for part in PARTS[len(drawn)])))
+    return ".".join((spec.name, *(part.upper() for part in parts_of(spec, tuple(drawn)))))
 
 
 def _sources(spec: FigureSpec) -> list[str]:

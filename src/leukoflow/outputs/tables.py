@@ -361,6 +361,11 @@ TABLES = (
         lambda plan: {name: [plan.table(name)] for name in ("leaderboard", "efficiency")},
     ),
     TableSpec(
+        "components", "components", "methods", "steps.components.COLUMNS",
+        "A component of a network as it is built, in the order of running: shapes of what it takes and gives, which "
+        "components that comes from, and its parameters. One network stands for each architecture.",
+    ),
+    TableSpec(
         "energy", "profile", "efficiency", "cost.efficiency.ENERGY_COLUMNS",
         "A run: energy of the arithmetic for one image by counted operations, also as a spiking network and without "
         "spikes.",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from leukoflow.config import published_checks as checks
 from leukoflow.config.published import Number, Paper
+from leukoflow.core.words import percent
 from leukoflow.papers import plausible
 from leukoflow.stats.bootstrap import wilson_interval
 
@@ -38,11 +39,6 @@ def outcome(check: object, paper: Paper) -> Outcome:
     raise TypeError(f"{type(check).__name__} is no check")
 
 
-def percent(share: float, digits: int = 2) -> str:
-    """A share in percent, so that a printed one with `digits` + 2 decimals loses nothing."""
-    return f"{100 * share:.{digits}f} %"
-
-
 def printed(number: Number) -> str:
     """A published share in percent, with the decimals that it was printed with."""
     return percent(number.value, max(number.digits - 2, 0))
@@ -53,13 +49,13 @@ def _(check: checks.WholeImages, paper: Paper) -> Outcome:
     number = paper.number(check.number)
     found = plausible.possible_counts(number.value, check.images, number.digits)
     if found:
-        text = f"{found[0]} / {check.images} = {percent(found[0] / check.images)}"
+        text = f"{found[0]} / {check.images} = {percent(found[0] / check.images, 2)}"
         return Outcome(printed(number), text, POSSIBLE, f"{text}, as printed.")
     below, above = plausible.nearest_shares(number.value, check.images)
-    text = f"{percent(below)} or {percent(above)}"
+    text = f"{percent(below, 2)} or {percent(above, 2)}"
     how = f"{number.value:g} x {check.images} = {number.value * check.images:.2f}, which is no whole number of images; "
-    how += f"the nearest are {round(below * check.images)} / {check.images} = {percent(below)} and "
-    how += f"{round(above * check.images)} / {check.images} = {percent(above)}."
+    how += f"the nearest are {round(below * check.images)} / {check.images} = {percent(below, 2)} and "
+    how += f"{round(above * check.images)} / {check.images} = {percent(above, 2)}."
     return Outcome(printed(number), text, IMPOSSIBLE, how)
 
 
@@ -69,10 +65,10 @@ def _(check: checks.Counts, paper: Paper) -> Outcome:
     value, digits = (number.value, number.digits) if number else (check.value or 0.0, check.digits)
     right, total = (sum(count[place] for count in check.counts.values()) for place in (0, 1))
     low, high = wilson_interval(right, total, 0.95)
-    share, given = percent(right / total), percent(value, max(digits - 2, 0))
+    share, given = percent(right / total, 2), percent(value, max(digits - 2, 0))
     parts = " + ".join(str(count[0]) for count in check.counts.values())
     how = f"({parts}) / {total} = {share}" if len(check.counts) > 1 else f"{right} / {total} = {share}"
-    how += f" (Wilson 95 %: {percent(low)} to {percent(high)})"
+    how += f" (Wilson 95 %: {percent(low, 2)} to {percent(high, 2)})"
     if plausible.agrees(right / total, value, digits):
         return Outcome(given, share, POSSIBLE, f"{how}, as printed.")
     return Outcome(given, share, CONTRADICTION, f"{how}, not {given}.")
@@ -94,7 +90,7 @@ def _(check: checks.Kappa, paper: Paper) -> Outcome:
     low = plausible.kappa_range(accuracy.value - half, check.counts)[0]
     high = plausible.kappa_range(accuracy.value + half, check.counts)[1]
     room = plausible.half_unit(kappa.digits)
-    how = f"At an accuracy of {percent(accuracy.value)} and these class counts, kappa lies between {low:.4f} and "
+    how = f"At an accuracy of {percent(accuracy.value, 2)} and these class counts, kappa lies between {low:.4f} and "
     how += f"{high:.4f}, whichever classes the errors fall to."
     inside = low - room <= kappa.value <= high + room
     verdict = POSSIBLE if inside else IMPOSSIBLE
@@ -128,9 +124,9 @@ def _(check: checks.OneVsRest, paper: Paper) -> Outcome:
         return Outcome(printed(number), "no number of errors", IMPOSSIBLE, how)
     errors = found[0]
     mean = plausible.one_vs_rest_accuracy(1 - errors / check.images, check.classes)
-    computed = f"{check.images - errors} / {check.images} = {percent(1 - errors / check.images)} right"
+    computed = f"{check.images - errors} / {check.images} = {percent(1 - errors / check.images, 2)} right"
     how = f"An error counts against two classes of {check.classes}: 1 - 2 x {errors} / ({check.classes} x "
-    how += f"{check.images}) = {percent(mean)}. So it is a mean of one-versus-rest accuracies, and {computed}."
+    how += f"{check.images}) = {percent(mean, 2)}. So it is a mean of one-versus-rest accuracies, and {computed}."
     return Outcome(printed(number), computed, ODD, how)
 
 
@@ -314,3 +310,62 @@ def _(check: checks.Bound, paper: Paper) -> Outcome:
     )
     how = f"Printed as {check.value:g}; {check.because}."
     return Outcome(f"{check.value:g}", limits, POSSIBLE if inside else IMPOSSIBLE, how)
+
+
+@outcome.register
+def _(check: checks.Rate, paper: Paper) -> Outcome:
+    found = {"false positive rate": check.negative, "false negative rate": check.positive}
+    rates = {name: wrong / total for name, (wrong, total) in found.items()}
+    given = percent(check.value, max(check.digits - 2, 0))
+    how = "; ".join(f"{name} {found[name][0]} / {found[name][1]} = {percent(rate, 2)}" for name, rate in rates.items())
+    other = next(name for name in rates if name != check.named)
+    computed = f"{percent(rates[check.named], 2)} ({check.named})"
+    if plausible.agrees(rates[check.named], check.value, check.digits):
+        return Outcome(given, computed, POSSIBLE, f"{how}, as printed.")
+    swapped = plausible.agrees(rates[other], check.value, check.digits)
+    how += f". The {given} counted among the {check.named}s " + (f"is the {other}." if swapped else "is neither.")
+    return Outcome(given, computed, CONTRADICTION, how)
+
+
+@outcome.register
+def _(check: checks.Outdone, paper: Paper) -> Outcome:
+    number = paper.number(check.number)
+    higher = [each for each in paper.literature if each.task == check.task and each.accuracy > number.value]
+    listed = ", ".join(f"{each.work} {percent(each.accuracy, 2)}" for each in higher)
+    computed = f"{len(higher)} cited accuracies are higher" if higher else "no cited accuracy is higher"
+    how = f'"{check.quote}"; the paper itself cites, for the same task, {listed or "nothing above it"}.'
+    how += " They are of other images, so neither order is shown." if higher else ""
+    return Outcome(printed(number), computed, ODD if higher else POSSIBLE, how)
+
+
+@outcome.register
+def _(check: checks.Mix, paper: Paper) -> Outcome:
+    number = paper.number(check.number)
+    counts = paper.datasets[number.dataset].counts
+    low, high = plausible.accuracy_in_mix(list(counts.values()), check.each, len(counts) * check.each - check.right)
+    shares = ", ".join(f"{name} {percent(count / sum(counts.values()), 1)}" for name, count in counts.items())
+    how = f"Each class is {percent(1 / len(counts), 1)} of the test images; of the dataset {shares}. In the dataset's "
+    how += f"proportions the same recalls give {percent(low, 2)} to {percent(high, 2)}, by the classes that the errors "
+    how += "fall to, which is not printed. Precision and predictive values of such a test hold for no laboratory's mix."
+    return Outcome(printed(number), f"{percent(low, 2)} to {percent(high, 2)}", ODD if high > low else POSSIBLE, how)
+
+
+@outcome.register
+def _(check: checks.Angle, paper: Paper) -> Outcome:
+    radians, turns = np.degrees(check.factor), 360 * check.factor
+    how = (
+        f"{check.factor:g} radians are {radians:.0f} degrees, as the text says; {check.library} counts the same factor "
+    )
+    how += f"in full turns, and turns by up to {turns:.0f} degrees."
+    if abs(turns - check.degrees) < 0.5:
+        return Outcome(f"{check.degrees:g} degrees", f"{turns:.0f} degrees", POSSIBLE, how)
+    if abs(radians - check.degrees) < 0.5:
+        return Outcome(f"{check.degrees:g} degrees", f"{turns:.0f} degrees in the library", ODD, how)
+    how = f"{check.factor:g} is {radians:.0f} degrees in radians and {turns:.0f} in full turns, neither as printed."
+    return Outcome(f"{check.degrees:g} degrees", f"{radians:.0f} or {turns:.0f} degrees", CONTRADICTION, how)
+
+
+@outcome.register
+def _(check: checks.Quoted, paper: Paper) -> Outcome:
+    verdict = CONTRADICTION if check.certain else ODD
+    return Outcome(f'"{check.quote}"', check.fact, verdict, f"{check.because}.")

@@ -35,7 +35,11 @@ def literature(papers: Mapping[str, Paper], reproduced: pd.DataFrame) -> pd.Data
         known = {number.key: number for number in paper.numbers if number.of_test_images and not number.label}
         for row in own[own["number"].isin(known)].to_dict("records"):
             place = {"task": row["task"], "images": row["dataset"], "note": row["note"]}
-            said = {"source": PUBLISHED, "whose": row["what"].partition(", ")[2] or row["what"], "where": row["where"]}
+            said = {
+                "source": PUBLISHED,
+                "whose": row["what"].removeprefix("accuracy").lstrip(", "),
+                "where": row["where"],
+            }
             said |= {"protocol": row["published_protocol"], "accuracy": row["published"]}
             rows.append(facts | place | said | {"low": row["published_low"], "high": row["published_high"]})
             rows += [facts | {"task": row["task"]} | each for each in _measured(row)]

@@ -39,6 +39,22 @@ def nearest_shares(share: float, images: int) -> tuple[float, float]:
     return below / images, min(below + 1, images) / images
 
 
+def accuracy_in_mix(counts: Sequence[int], each: int, errors: int) -> tuple[float, float]:
+    """Least and greatest accuracy in the proportions of `counts`, of recalls measured on `each` images a class.
+
+    `errors` of all test images are wrong, at most `each` of a class; which class they are of is not known.
+    """
+    shares = sorted((count / sum(counts) for count in counts), reverse=True)
+    found = []
+    for order in (shares, shares[::-1]):
+        left, lost = errors, 0.0
+        for share in order:
+            wrong = min(left, each)
+            lost, left = lost + share * wrong / each, left - wrong
+        found.append(1 - lost)
+    return found[0], found[1]
+
+
 def mean_confidence(accuracy: float, right: float, wrong: float) -> float:
     """Mean confidence from those of the right and of the wrong answers."""
     return accuracy * right + (1 - accuracy) * wrong

@@ -133,7 +133,7 @@ def accuracy_grid(table: pd.DataFrame) -> Grid:
     """What is right, and what it takes, of each model under each split."""
     rows = []
     for row in table.to_dict("records"):
-        cells = [Cell(row["model"]), Cell(row["task"]), Cell(row["view"]), Cell(row["protocol"])]
+        cells = [Cell(row["model"], note=f"{row['task']}, {row['view']} view"), Cell(row["protocol"])]
         limits = words.interval(row["low"], row["high"])
         cells += [number(row["accuracy"], words.percent(row["accuracy"]), limits)]
         cells += [number(row["macro_f1"], words.decimal(row["macro_f1"])), _count(row["parameters"])]
@@ -141,8 +141,8 @@ def accuracy_grid(table: pd.DataFrame) -> Grid:
         cells += [_said(row["latency_p50_ms"], milliseconds), _said(row["energy_uj"], microjoules)]
         cells += [_said(row["seconds"], words.duration)]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
-    columns = ["Model", "Task", "View", "Split", "Accuracy", "Macro F1", "Parameters", "Weights", "MACs", "Latency"]
-    columns += ["Energy", "Training"]
+    columns = ["Model", "Split", "Accuracy", "Macro F1", "Parameters", "Weights", "MACs", "Latency", "Energy"]
+    columns.append("Training")
     return grid("Accuracy and cost together.", columns, rows, "accuracy_and_cost", best="Accuracy")
 
 

@@ -21,8 +21,8 @@ VERDICTS = {
 }
 TABLE, CHECKS, FIGURES, LITERATURE = "published_vs_reproduced", "published_checks", "paper_figures", "literature"
 SOURCES = {
-    "cited": "printed of another work; not measured here",
-    "published": "printed in the paper; not measured here",
+    "cited": "cited, not measured",
+    "published": "published, not measured",
     "measured": "measured here",
 }
 """Words of the sources of table `literature`."""
@@ -200,14 +200,15 @@ def cited(table: pd.DataFrame) -> Grid | None:
     rows = []
     for row in table.to_dict("records"):
         source = str(row["source"])
-        cells = [Cell(row["system"]), Cell(row["whose"], note=_said(row["where"])), Cell(SOURCES[source])]
-        cells += [_text(row["task"]), Cell(_said(row["images"]) or words.NONE, note=_said(row["protocol"]), long=True)]
+        cells = [Cell(row["system"]), Cell(row["whose"], note=_said(row["where"]), long=True)]
         limits = words.interval(row["low"], row["high"])
         cells.append(number(row["accuracy"], words.percent(row["accuracy"], 1 if source == "measured" else 2), limits))
+        cells += [Cell(SOURCES[source]), _text(row["task"])]
+        cells.append(Cell(_said(row["images"]) or words.NONE, note=_said(row["protocol"]), long=True))
         cells.append(number(row["parameters"], words.count(row["parameters"])))
         cells.append(Cell(_said(row["note"]) if source == "cited" else "", long=True))
         rows.append(Row(tuple(cells), source == "measured"))
-    columns = ["Paper", "Whose", "Source", "Task", "Images and split", "Accuracy", "Parameters", "Note"]
+    columns = ["Paper", "Whose", "Accuracy", "Source", "Task", "Images and split", "Parameters", "Note"]
     caption = "Accuracies as the papers tabulate them: of other works, their own, and ours."
     return grid(caption, columns, rows, LITERATURE) if rows else None
 

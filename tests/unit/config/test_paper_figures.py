@@ -129,6 +129,7 @@ def fake(paper: Paper, cohort: str = "") -> Study:
 def everything(study: Study) -> list[str]:
     """Names of every figure that a study could have, and of some that no place has."""
     axes = {"cohort": study.cohorts, "task": study.tasks, "view": study.views, "protocol": ("image", "acquisition")}
+    axes["model"] = study.models
     names = [
         ".".join([family, *place]) for family, parts in PARTS.items() for place in product(*(axes[p] for p in parts))
     ]

@@ -1,17 +1,18 @@
 """Every check of the papers comes to what the worked numbers say."""
 
+from dataclasses import asdict
 from typing import get_args
 
 import pytest
 
 from leukoflow.config import published_checks as checks
 from leukoflow.config.published import papers
-from leukoflow.papers.checks import COLUMNS, VERDICTS, check_table, outcome
+from leukoflow.papers.checks import COLUMNS, VERDICTS, Outcome, check_table, outcome
 
 
 @pytest.fixture(scope="module")
 def table():
-    return check_table(papers())
+    return check_table(papers()).replace("\N{NO-BREAK SPACE}", " ", regex=True)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,13 @@ def table():
         ("cnn_vit", "feed-forward part of 256", "contradiction", "294,260,104"),
         ("cnn_vit", "training time", "contradiction", "67 min 31 s"),
         ("cnn_vit", "smallest class share", "contradiction", "7.13 %"),
+        ("hmscam", "counts among false positives", "contradiction", "0.89 % (false positive rate)"),
+        ("hmscam", "claim to outperform", "odd", "2 cited accuracies are higher"),
+        ("vgg19_mhsa", "100 test images of each class", "odd", "99.09 % to 99.53 %"),
+        ("vgg19_mhsa", "kind of smear", "contradiction", "peripheral blood"),
+        ("cnn_vit", "largest rotation", "odd", "144 degrees"),
+        ("cnn_vit", "scaling of the input", "odd", "0 to 255"),
+        ("cnn_vit", "what the classes are", "contradiction", "normal cells"),
         ("neurallnet", "accuracy on 326", "possible", "320 / 326"),
         ("neurallnet", "interval of the accuracy", "possible", "0.9604 to 0.9915"),
         ("neurallnet", "recall of Pre", "odd", "0.9615 to 1.0000"),
@@ -91,3 +99,45 @@ def test_numbers_put_right_are_found_possible() -> None:
     assert outcome(size.model_copy(update={"images": 651}), paper).verdict == "possible"
     with pytest.raises(TypeError, match="is no check"):
         outcome("words", paper)
+
+
+def changed(paper: str, kind: str, **changes: object):
+    """The verdict and result of a paper's check with other numbers."""
+    check = next(each for each in papers()[paper].checks if each.kind == kind)
+    return plain(outcome(check.model_copy(update=changes), papers()[paper]))
+
+
+def plain(found: Outcome) -> Outcome:
+    """With ordinary spaces in front of percent signs."""
+    texts = {name: str(text).replace("\N{NO-BREAK SPACE}", " ") for name, text in asdict(found).items()}
+    return Outcome(**texts)
+
+
+def test_a_rate_is_told_by_its_name() -> None:
+    assert changed("hmscam", "rate", named="false negative rate").verdict == "possible"
+    assert changed("hmscam", "rate", value=0.009).verdict == "possible"
+    swapped = changed("hmscam", "rate")
+    assert "is the false negative rate" in swapped.arithmetic and "12 / 550 = 2.18 %" in swapped.arithmetic
+    neither = changed("hmscam", "rate", value=0.5)
+    assert neither.verdict == "contradiction" and "is neither" in neither.arithmetic
+
+
+def test_works_below_a_number_do_not_outdo_it() -> None:
+    paper = papers()["hmscam"]
+    best = paper.number("accuracy_binary").model_copy(update={"value": 0.999})
+    numbers = tuple(best if each.key == best.key else each for each in paper.numbers)
+    check = next(each for each in paper.checks if each.kind == "outdone")
+    assert outcome(check, paper.model_copy(update={"numbers": numbers})).verdict == "possible"
+    said = plain(outcome(check, paper))
+    assert "Genovese et al. 99.73 %" in said.arithmetic and "AlexNet" not in said.arithmetic
+
+
+def test_an_angle_in_the_unit_of_the_library_agrees() -> None:
+    assert changed("cnn_vit", "angle", degrees=144).verdict == "possible"
+    assert changed("cnn_vit", "angle", degrees=40).verdict == "contradiction"
+    assert changed("cnn_vit", "angle", factor=0.1, degrees=6).computed == "36 degrees in the library"
+
+
+def test_a_test_set_in_the_proportions_of_the_dataset_says_what_it_seems() -> None:
+    without = changed("vgg19_mhsa", "mix", right=400)
+    assert (without.verdict, without.computed) == ("possible", "100.00 % to 100.00 %")

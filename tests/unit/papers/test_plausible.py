@@ -147,3 +147,14 @@ def test_parameters_of_the_published_totals() -> None:
     trunk, head = 23_587_712, 16_392
     assert trunk + 2 * plausible.Block(2048, 8, 2048, 8192).parameters + head == 359_287_688
     assert trunk + 2 * plausible.Block(2048, 8, 2048, 256).parameters + head == 294_260_104
+
+
+def test_accuracy_in_another_mix_lies_between_errors_of_the_rarest_and_of_the_commonest_class() -> None:
+    counts, each, errors = (512, 979, 955, 796), 5, 4
+    found = []
+    for wrong in itertools.product(range(each + 1), repeat=4):
+        if sum(wrong) == errors:
+            recalls = [1 - one / each for one in wrong]
+            found.append(np.average(recalls, weights=counts))
+    assert plausible.accuracy_in_mix(counts, each, errors) == pytest.approx((min(found), max(found)))
+    assert plausible.accuracy_in_mix((1, 1), 3, 6) == pytest.approx((0, 0))

@@ -1,0 +1,84 @@
+"""List the components of built networks: shapes, parameters, and which feeds which (CSV).
+
+Each network is built as the study trains it, without weights, and one picture passes it; a classifier of deep features
+is shown from the picture on.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+
+from leukoflow.config.features import DeepFeatures
+from leukoflow.config.study import Study
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, write_table
+from leukoflow.core.step import parser, progress, run
+from leukoflow.cost.components import Component, components
+from leukoflow.models import registry
+
+COLUMNS = [
+    "model", "architecture", "size", "step", "part", "component", "kind", "sources", "takes", "gives", "calls",
+    "parameters", "share", "pseudocode",
+]  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
+    arguments.add_argument("--models", nargs="*", default=[], help="models, as MODEL.TASK.VIEW")
+    arguments.add_argument("--output", type=Path, required=True, help="table to write (CSV)")
+    args = arguments.parse_args(argv)
+    study = Study.model_validate(read_json(args.study))
+    rows = []
+    for each in progress(args.models, len(args.models), "model"):
+        model, task, view = each.split(".")
+        rows += _rows(model, study, _built(study, model, task, view))
+    write_table(args.output, pd.DataFrame(rows, columns=COLUMNS))
+
+
+def _built(study: Study, name: str, task: str, view: str) -> list[Component]:
+    """The components of one model, built without weights."""
+    settings, side = study.models[name], study.views[view].size
+    features = study.features[settings.features] if settings.features else None
+    spec = registry.spec(settings.architecture)
+    with torch.device("meta"):
+        model: nn.Module = registry.build(
+            settings.architecture, len(study.tasks[task].classes), settings.size, **settings.options
+        )
+        if spec.reads == "images":
+            return components(model, torch.empty(1, 3, side, side))
+        wanted = {**spec.sizes[settings.size], **settings.options}.get("features")
+        if not isinstance(wanted, int):
+            raise LeukoFlowError(f"components: {name} does not say how many features it reads")
+        if not isinstance(features, DeepFeatures):
+            return components(model, torch.empty(1, wanted))
+        # Imported here because networks that read pictures do without it, and it takes seconds.
+        from leukoflow.features.outline import Outline
+
+        return components(Outline(features, model, wanted), torch.empty(1, 3, side, side))
+
+
+def _rows(name: str, study: Study, found: list[Component]) -> list[dict[str, object]]:
+    whole = sum(each.parameters for each in found)
+    model = study.models[name]
+    facts = {"model": name, "architecture": model.architecture, "size": model.size}
+    return [
+        facts | {
+            "step": step, "part": each.name.split(".")[0].split(" ")[0], "component": each.name, "kind": each.kind,
+            "sources": "; ".join(each.sources), "takes": _said(each.takes), "gives": _said(each.gives),
+            "calls": each.calls, "parameters": each.parameters, "share": each.parameters / max(whole, 1),
+            "pseudocode": f"{each.name} = {each.kind or each.name}({', '.join(each.sources)})",
+        }
+        for step, each in enumerate(found)
+    ]  # fmt: skip
+
+
+def _said(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,74 @@
+"""Diagrams: every component has a box with its numbers, and no box or line lies on another box."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.patches import FancyBboxPatch
+
+from leukoflow.cost.components import components
+from leukoflow.figures.architecture import WIDTH, architecture_chart
+from leukoflow.models import registry
+from leukoflow.steps.components import COLUMNS
+
+
+def table(name: str) -> pd.DataFrame:
+    with torch.device("meta"):
+        found = components(registry.build(name, 4), torch.empty(1, 3, 224, 224))
+    rows = [
+        (name, name, "paper", step, each.name.split(".")[0].split(" ")[0], each.name, each.kind,
+         "; ".join(each.sources) or None, "", " x ".join(map(str, each.gives)), 1, each.parameters, 0.0, "")
+        for step, each in enumerate(found)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["resnet50_hmscam", "vgg19_mhsa", "neurallnet", "resnet50_vit"])
+def test_boxes_hold_what_the_table_says_and_overlap_nothing(name: str) -> None:
+    given = table(name)
+    figure, same = architecture_chart(given)
+    assert same is given
+    (axes,) = figure.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert f"{given['parameters'].sum():,} parameters" in texts
+    for part, size in given.groupby("part")["parameters"].sum().items():
+        assert not size or f"{part}: {size:,}" in texts
+    boxes = [
+        patch.get_bbox() for patch in axes.patches
+        if isinstance(patch, FancyBboxPatch) and patch.get_width() == pytest.approx(WIDTH)
+    ]  # fmt: skip
+    placed = given[given["sources"].notna() | (given["component"] == "input")]
+    assert len(boxes) == len(placed)
+    for place, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[place + 1 :])
+    for line in axes.lines:
+        x, y = line.get_data()
+        for box in boxes:
+            for start in range(len(x) - 1):
+                ends = [np.linspace(each[start], each[start + 1], 41)[1:-1] for each in (x, y)]
+                assert not any(box.contains(*point) for point in zip(*ends, strict=True)), (name, x, y)
+    edges = sum(len(str(each).split("; ")) for each in given["sources"].dropna())
+    assert len(axes.lines) == edges
+
+
+@pytest.mark.parametrize("name", ["resnet50_hmscam", "resnet50_vit", "neurallnet"])
+def test_text_fits_its_box_and_the_page(name: str) -> None:
+    figure, _ = architecture_chart(table(name))
+    figure.set_dpi(130)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (axes,) = figure.axes
+    page = figure.bbox
+    inch = axes.transData.transform((WIDTH, 0))[0] - axes.transData.transform((0, 0))[0]
+    for text in axes.texts:
+        extent = text.get_window_extent(canvas.get_renderer())
+        assert page.x0 <= extent.x0 and extent.x1 <= page.x1 and page.y0 <= extent.y0 and extent.y1 <= page.y1
+        if text.get_fontsize() < 8:
+            assert extent.width < inch, text.get_text()
+
+
+def test_no_network_says_so() -> None:
+    figure, _ = architecture_chart(pd.DataFrame(columns=COLUMNS))
+    assert "no such network" in figure.texts[0].get_text()

@@ -1,0 +1,28 @@
+# The components of built networks; nothing is trained or measured for it.
+
+
+rule components:
+    input:
+        study="results/{study}/study.json",
+    output:
+        report(
+            collect(
+                "results/{{study}}/tables/{table}.csv", table=tables_of("components")
+            ),
+            caption="../report/tables.rst",
+            category="Tables",
+        ),
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(20),
+    params:
+        code=components_code(),
+        models=[
+            f"{run.model}.{run.task}.{run.view}" for run in PLAN.architectures.values()
+        ],
+    message:
+        "Listing the components of the networks"
+    shell:
+        "python -m leukoflow.steps.components --study {input.study} --models {params.models} --output {output} 2> {log}"
