@@ -14,7 +14,7 @@ from leukoflow.config.models import Model
 from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.style import Drawn, empty, line_style, panels, protocol_style, wrap
+from leukoflow.figures.style import Drawn, empty, legend_columns, line_style, panels, protocol_style, wrap
 
 BASELINE_STYLE = (0, (3, 2))
 
@@ -50,7 +50,7 @@ def feature_count_chart(board: pd.DataFrame, models: Mapping[str, Model]) -> tup
     handles = [Line2D([], [], **line_style(each), markersize=4.5, label=f"{each} split") for each in used]
     if len(baseline):
         handles.append(Line2D([], [], color="#5B6472", linestyle=BASELINE_STYLE, linewidth=1, label="colour baseline"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper center", ncols=legend_columns(handles, figure, 6))
     return figure, table
 
 

@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.style import RULE, Drawn, line_style, protocol_style
+from leukoflow.figures.style import RULE, Drawn, legend_columns, line_style, protocol_style
 
 OWN = "own"
 """What stands for a recipe where a model is trained by its own."""
@@ -40,7 +40,7 @@ def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     handles = [Line2D([], [], **line_style(name), label=f"{name} split") for name in used]
     if any(map(is_baseline, table["model"])):
         handles.append(Line2D([], [], color="#5B6472", linestyle=(0, (3, 2)), linewidth=1, label="colour baseline"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper right", ncols=legend_columns(handles, figure, 6))
     columns = [
         "cohort",
         "task",

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.style import INK, MUTED, RULE, Drawn, empty, line_style, protocol_style
+from leukoflow.figures.style import INK, MUTED, RULE, Drawn, empty, legend_columns, line_style, protocol_style
 
 LOOSE = "image"
 COPIES, REST = "#D55E00", "#0072B2"
@@ -49,7 +49,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     if len(apart):
         handles.append(Line2D([], [], color=COPIES, marker="s", linestyle="none", label="copy was learnt from"))
         handles.append(Line2D([], [], color=REST, marker="o", linestyle="none", label="no copy"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper right", ncols=legend_columns(handles, figure, 6))
     return figure, own
 
 

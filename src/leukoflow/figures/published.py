@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from leukoflow.config.protocols import in_order
 from leukoflow.figures.comparison import PUBLISHED
-from leukoflow.figures.style import RULE, empty, line_style, protocol_style, wrap
+from leukoflow.figures.style import RULE, empty, legend_columns, line_style, protocol_style, wrap
 
 METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "macro_auc": "Macro AUC", "mcc": "MCC"}
 COLUMNS = ["panel", "row", "protocol", "value", "low", "high", "published"]
@@ -87,7 +87,7 @@ def points_chart(table: pd.DataFrame, one_scale: bool = False) -> tuple[Figure, 
     handles = [Line2D([], [], **line_style(name), label=f"{name} split") for name in used]
     if table["published"].notna().any():
         handles.append(Line2D([], [], linestyle="none", label="as published", **PUBLISHED))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper right", ncols=legend_columns(handles, figure, 6))
     return figure, table
 
 

@@ -10,7 +10,17 @@ from matplotlib.lines import Line2D
 
 from leukoflow.config.protocols import in_order
 from leukoflow.core.inputs import Inputs
-from leukoflow.figures.style import MUTED, PALETTE, Drawn, empty, line_style, panels, protocol_style, wrap
+from leukoflow.figures.style import (
+    MUTED,
+    PALETTE,
+    Drawn,
+    empty,
+    legend_columns,
+    line_style,
+    panels,
+    protocol_style,
+    wrap,
+)
 
 
 def sample_size_chart(table: pd.DataFrame, metrics: Sequence[str] = ("accuracy", "f1")) -> tuple[Figure, pd.DataFrame]:
@@ -38,7 +48,7 @@ def sample_size_chart(table: pd.DataFrame, metrics: Sequence[str] = ("accuracy",
     handles = [Line2D([], [], **line_style(name), markersize=4.5, label=f"{name} split") for name in used]
     if "f1" in metrics:
         handles.append(Line2D([], [], color=MUTED, linestyle=":", label="macro F1"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper center", ncols=legend_columns(handles, figure, 6))
     return figure, table
 
 

@@ -177,6 +177,11 @@ class Plan:
                     break
         return found
 
+    @cached_property
+    def leaky(self) -> list[Panel]:
+        """Cohort and task of the panels in which protocols with leaks stand beside their twins."""
+        return [pair for pair in self.trained if self.leak_pairs(pair)]
+
     def leak_runs(self, pair: Panel) -> list[Run]:
         """Runs of a cohort and task that are compared for what leaks are worth, with leaks and without."""
         pairs = self.leak_pairs(pair)

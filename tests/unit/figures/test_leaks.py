@@ -1,0 +1,36 @@
+"""What leaks are worth, read from the axes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leukoflow.figures.leaks import leaks_chart
+
+ROWS = [
+    ("accuracy", 0.02, 0.01, 0.04, "one", "leaky_hmscam"),
+    ("macro_f1", 0.03, -0.01, 0.05, "one", "leaky_hmscam"),
+    ("accuracy", 0.0, np.nan, np.nan, "two", "leaky_hmscam"),
+    ("macro_f1", 0.0, np.nan, np.nan, "two", "leaky_hmscam"),
+]
+TABLE = pd.DataFrame(ROWS, columns=["metric", "difference", "low", "high", "model", "protocol"])
+TABLE = TABLE.assign(view="plain", leaks="validation_as_test")
+
+
+def test_points_and_limits_are_those_of_the_table() -> None:
+    figure, behind = leaks_chart(TABLE)
+    accuracy, f1 = figure.axes
+    names = [text.get_text() for text in accuracy.get_yticklabels()]
+    assert names == ["validation_as_test\nleaky_hmscam: one", "validation_as_test\nleaky_hmscam: two"]
+    for axes, limits, value in ((accuracy, [1, 4], 2), (f1, [-1, 5], 3)):
+        bars = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() == "None"]
+        marks = [line for line in axes.lines if line.get_marker() == "X"]
+        # The line at 0 is among those without a mark.
+        assert list(bars[0].get_xdata()) == pytest.approx(limits) and len(bars) == 2
+        assert [line.get_xdata()[0] for line in marks] == pytest.approx([value, 0])
+        assert [line.get_fillstyle() for line in marks] == ["full", "none"]
+    assert behind.equals(TABLE)
+
+
+def test_nothing_to_show_is_said() -> None:
+    figure, _ = leaks_chart(TABLE[:0])
+    assert "No protocol with leaks" in figure.texts[0].get_text() or figure.axes
