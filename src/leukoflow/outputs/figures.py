@@ -154,6 +154,15 @@ def _selections(plan: Plan, panel: Panel) -> Files:
     }
 
 
+def _boxes(plan: Plan, panel: Panel) -> Files:
+    first = {each.model: each for each in reversed(plan.selections_in(panel))}
+    chosen = [first[name] for name in sorted(first)]
+    return {
+        "boxes": plan.selection_files(chosen, "boxes.csv"),
+        "descriptions": plan.selection_files(chosen, "features.json"),
+    }
+
+
 def matrices_of(plan: Plan, panel: Panel) -> Files:
     """Scaled features of the cohort itself, of each entry's first fold and seed, and what describes them."""
     first = {each.model: each for each in reversed(plan.selections_in(panel))}
@@ -300,6 +309,11 @@ FIGURES = (
         "selection", lambda plan: plan.selected_panels, "selection.draw_selection", _selections, "features",
         "Leading features on {0}, {2} view, {3} split, with the score at which each was chosen, and how far "
         "the choice agrees between parts of the training images (range over pairs shaded).",
+    ),
+    FigureSpec(
+        "scaling", lambda plan: plan.selected_panels, "scaling.draw_scaling", _boxes, "features",
+        "Leading features on {0}, {2} view, {3} split, over the training images before and after scaling: quartiles, "
+        "median and extremes.",
     ),
     FigureSpec(
         "embedding", lambda plan: plan.selected_panels, "embedding.draw_embedding", matrices_of, "features",
