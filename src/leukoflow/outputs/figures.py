@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from leukoflow.outputs.plan import PARTS, Panel, Plan
+from leukoflow.config.plan import runs_of
+from leukoflow.outputs.plan import PARTS, Panel, Plan, panel_of
 from leukoflow.outputs.tables import Files
 
 
@@ -163,6 +164,15 @@ def _boxes(plan: Plan, panel: Panel) -> Files:
     }
 
 
+def _experiment_curves(plan: Plan, panel: Panel) -> Files:
+    panels = dict.fromkeys(panel_of(run) for run in runs_of(plan.study, panel[0]))
+    return {"curves": [plan.part("assessment", each, "curves") for each in panels if each in plan.main_panels]}
+
+
+def _experiment_models(plan: Plan, panel: Panel) -> dict[str, Any]:
+    return {"models": list(plan.study.experiments[panel[0]].models)}
+
+
 def matrices_of(plan: Plan, panel: Panel) -> Files:
     """Scaled features of the cohort itself, of each entry's first fold and seed, and what describes them."""
     first = {each.model: each for each in reversed(plan.selections_in(panel))}
@@ -245,6 +255,12 @@ FIGURES = (
         "ROC curves on {0}, {2} view, {3} split: each class against the rest, with bands that hold 95 % of "
         "resamples over groups of images. Insets enlarge the corner.",
         _task,
+    ),
+    FigureSpec(
+        "roc_models", lambda plan: plan.reading, "roc_models.draw_roc_models", _experiment_curves, "details",
+        "ROC curves of the models of experiment {0}, macro averages over classes; the colour baseline is broken. Those "
+        "of the largest areas are in colours.",
+        _experiment_models, shown=True,
     ),
     FigureSpec(
         "pr", lambda plan: plan.network_panels, "curves.draw_pr", _parts("assessment", "curves"), "details",

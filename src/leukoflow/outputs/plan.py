@@ -155,6 +155,16 @@ class Plan:
         return [view for view in self.network_views if self.counted(view)]
 
     @cached_property
+    def reading(self) -> list[Panel]:
+        """Experiments in which several models read features."""
+        models = self.study.models
+        return [
+            (name,)
+            for name, experiment in self.study.experiments.items()
+            if sum(models[model].features is not None for model in experiment.models) > 1
+        ]
+
+    @cached_property
     def chosen(self) -> dict[str, tuple[str, str, int | None]]:
         """Family, method and number of features of models that differ in how their features are chosen."""
         used = {name: self.study.models[name] for name in dict.fromkeys(run.model for run in self.runs)}
