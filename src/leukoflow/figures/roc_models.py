@@ -1,5 +1,7 @@
 """ROC curves of all models of an experiment in one panel: the macro average over classes."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -30,7 +32,7 @@ def roc_models_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         handles = []
         for name in reversed(areas.index):
             line = part[part["model"] == name]
-            style = {"color": MUTED, "linewidth": 0.6}
+            style: dict[str, Any] = {"color": MUTED, "linewidth": 0.6}
             if is_baseline(str(name)):
                 style = {"color": INK, "linewidth": 1.2, "linestyle": (0, (3, 2))}
             elif name in leading:
