@@ -125,9 +125,9 @@ def _fields(plan: Plan, panel: Panel) -> Files:
 
 
 def _stages(plan: Plan, panel: Panel) -> Files:
-    normalised = [plan.view_file(panel[0], plan.normalised)] if plan.normalised else []
+    normalised, processed = ([plan.view_file(panel[0], name)] if name else [] for name in plan.staged)
     images = [f"{plan.results}/cells/{panel[0]}/images.parquet"]
-    return _fields(plan, panel) | {"images": images, "normalised": normalised}
+    return _fields(plan, panel) | {"images": images, "normalised": normalised, "processed": processed}
 
 
 def _archive(plan: Plan, panel: Panel) -> Files:
@@ -289,7 +289,8 @@ FIGURES = (
     ),
     FigureSpec(
         "stages", lambda plan: plan.cell_pairs, "stages.draw_stages", _stages, "cells",
-        "From picture to white cells in {0}: an image of each class with a typical number of cells. "
+        "From picture to white cells in {0}: an image of each class with a typical number of cells, and what a chain "
+        "of operations leaves of it, if the study has one. "
         "A broken line goes around cells that the edge cuts.",
         _task,
     ),

@@ -283,10 +283,11 @@ class Plan:
         return [self.plain, *(name for name in others if name != self.plain)]
 
     @cached_property
-    def normalised(self) -> str | None:
-        """The first view with normalised stain."""
-        views = self.study.views.items()
-        return next((name for name, view in views if "reinhard" in {step.do for step in view.chain}), None)
+    def staged(self) -> tuple[str | None, str | None]:
+        """The first view of whole fields with normalised stain, and the first other one after several operations."""
+        chains = {name: [step.do for step in self.study.views[name].chain] for name in self.whole_views}
+        stain = next((name for name, steps in chains.items() if "reinhard" in steps and "cells" not in steps), None)
+        return stain, next((name for name, steps in chains.items() if len(steps) > 1 and name != stain), None)
 
     def has_modules(self, run: Run) -> bool:
         """Whether a run's network has modules of attention that are compared."""
