@@ -173,8 +173,12 @@ class Plan:
 
     @cached_property
     def chosen_views(self) -> list[Panel]:
-        """Views of those models."""
-        return [view for view in self.network_views if any(run.model in self.chosen for run in self.runs_in(view))]
+        """Views on which several methods are compared."""
+        found = []
+        for view in self.network_views:
+            used = {self.chosen[run.model][:2] for run in self.runs_in(view) if run.model in self.chosen}
+            found += [view] if len(used) > len({family for family, _ in used}) else []
+        return found
 
     @cached_property
     def ablated(self) -> list[Ablated]:
