@@ -364,10 +364,13 @@ class FakeStudy:
             folder = self.root / "selections" / run.name
             write_table(folder / "scaled" / "demo.parquet", manifest[["image_id"]])
             np.save(folder / "scaled" / "demo.npy", rows.astype(np.float32))
-            write_json(folder / "features.json", {"kind": name, "names": names})
+            write_json(folder / "features.json", {"kind": name, "names": names, "scaling": "zscore"})
             order, score = random.permutation(12), np.sort(random.gamma(2, 1, 12))[::-1]
             ranking = {"position": range(12), "feature": [names[place] for place in order], "score": score}
             write_table(folder / "ranking.csv", pd.DataFrame(ranking))
+            boxes = [(f"{name}_00", stage, -2, -1, 0, 1, 2) for stage in ("before", "after")]
+            columns = ["feature", "stage", "least", "q1", "median", "q3", "greatest"]
+            write_table(folder / "boxes.csv", pd.DataFrame(boxes, columns=columns))
             pairs = [(k, pair, 0.5, 0.4) for k in (5, 10) for pair in ("0-1", "0-2", "1-2")]
             write_table(folder / "stability.csv", pd.DataFrame(pairs, columns=["k", "pair", "jaccard", "kuncheva"]))
             neighbours = [("class", 120, 10, 0.3, 0.24), ("cluster", 110, 10, 0.7 if name == "hybrid" else 0.1, 0.1)]

@@ -102,6 +102,7 @@ rule fit_features:
         scaler="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaler.safetensors",
         ranking="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/ranking.csv",
         stability="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/stability.csv",
+        boxes="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/boxes.csv",
         description="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/features.json",
     conda:
         "../../envs/torch.yaml"

@@ -76,7 +76,7 @@ class DeepFeatures(Section):
         if self.stack == "as_described" and self.attention and self.grid < 2:
             raise ValueError(
                 "grid: 1 leaves the attention of stack as_described one position, and over one position attention is a "
-                "linear map; set grid to 2 or more, attention to false, or stack to as_coded or none"
+                "linear map; set grid to 2 or more, or stack to as_coded or none, or attention to false"
             )
         return self
 

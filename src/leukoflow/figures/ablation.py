@@ -34,7 +34,7 @@ def ablation_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
             axes.hlines(rows, own[low], own[high], color=colour, linewidth=1.4)
             axes.plot(own[value], rows, marker, color=colour, markersize=4.5)
         axes.axvline(0, color=MUTED, linewidth=0.8)
-        axes.set_yticks(range(len(own)), [wrap(each, 30) for each in own["part"]])
+        axes.set_yticks(range(len(own)), [wrap(each.replace("_", " "), 30) for each in own["part"]])
         axes.set_ylim(len(own) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:+.3g}" if share else "0")
@@ -49,7 +49,7 @@ def ablation_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         Line2D([], [], color=colour, marker=marker, markersize=4.5, label=name)
         for name, (*_, colour, marker) in MEASURES.items()
     ]
-    figure.legend(handles=handles, loc="outside lower right", ncols=2)
+    figure.legend(handles=handles, loc="outside upper right", ncols=2)
     return figure, table.reset_index(drop=True)
 
 

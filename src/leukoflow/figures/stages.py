@@ -1,4 +1,4 @@
-"""From a picture to its white cells: original, normalised, parts, single cells."""
+"""From a picture to its white cells: original, normalised, parts, single cells, and what a chain leaves of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from leukoflow.figures.samples import by_class
 from leukoflow.figures.style import Drawn, class_colour, empty, wrap
 
 PARTS = {"background": "#F3F4F7", "cytoplasm": "#8CC4E8", "nucleus": "#5B2A86"}
-TITLES = ("original", "normalised", "cytoplasm and nucleus", "single cells")
+TITLES = ("original", "normalised", "cytoplasm and nucleus", "single cells", "processed")
 # Light colours that stand out from purple cells and from a pale ground in a dark rim.
 SINGLE = ("#FFE45C", "#5CE1E6", "#FF9B71", "#B5F36B", "#FFB3E6", "#FFFFFF", "#7FB2FF", "#FFC857")
 
@@ -32,6 +32,8 @@ class Stages:
     """The picture and its cells."""
     normalised: np.ndarray | None
     """The picture with its stain normalised, uint8 [V, V, 3]; None where the study has no such view."""
+    processed: np.ndarray | None = None
+    """The picture after a longer chain of operations, as a network sees it; None where the study has no such view."""
 
 
 def typical(images: pd.DataFrame, ids: pd.Series) -> str | None:
@@ -63,8 +65,11 @@ def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFra
     columns = ["class", "image_id", "cells", "cut_cells"]
     if not shown:
         return empty("No image of these classes was segmented."), pd.DataFrame(columns=columns)
-    normalised = all(each.normalised is not None for each in shown.values())
-    titles = [title for title in TITLES if normalised or title != "normalised"]
+    missing = {
+        name for name in ("normalised", "processed") if any(getattr(each, name) is None for each in shown.values())
+    }
+    titles = [title for title in TITLES if title not in missing]
+    outlined = titles.index("single cells")
     side = 2.1 if len(shown) <= 5 else 1.5
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     figure = Figure(figsize=(len(titles) * side + 1.1, len(shown) * side + 0.65), layout=layout)
@@ -72,12 +77,12 @@ def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFra
     rows = []
     for row, (name, each) in enumerate(shown.items()):
         field, size = each.field, len(each.field.labels)
-        pictures = [field.picture, each.normalised, parts_picture(field.labels), field.picture]
+        pictures = [field.picture, each.normalised, parts_picture(field.labels), field.picture, each.processed]
         kept = [picture for picture, title in zip(pictures, TITLES, strict=True) if title in titles]
         for axes, picture in zip(grid[row], kept, strict=True):
             assert picture is not None
             place_picture(axes, picture, size)
-        cells = outline_cells(grid[row, -1], field, SINGLE, 1.0)
+        cells = outline_cells(grid[row, outlined], field, SINGLE, 1.0)
         colour = class_colour(list(stages).index(name))
         grid[row, 0].set_ylabel(
             f"{wrap(name, 14)}\n{cells} cell{'' if cells == 1 else 's'}", rotation=0, ha="right", va="center",
@@ -92,8 +97,8 @@ def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFra
 
 
 def draw_stages(inputs: Inputs) -> Drawn:
-    """From picture to cells, from `manifest`, the plain `view`, the `normalised` one if there is one, the tables
-    `cells` and `images` of a cohort and the label maps beside them."""
+    """From picture to cells, from `manifest`, the plain `view`, the `normalised` and the `processed` one if
+    there are such, the tables `cells` and `images` of a cohort and the label maps beside them."""
     cells = inputs.path("cells")
     images = inputs.table("images", ["image_id", "cells"])
     groups = by_class(inputs.table("manifest"), task_of(inputs))
@@ -101,12 +106,19 @@ def draw_stages(inputs: Inputs) -> Drawn:
     wanted = [image for image in chosen.values() if image is not None]
     labels = labels_by_id(shards_in(cells.parent), wanted)
     plain = load(shards_in(inputs.path("view").parent), wanted)
-    normalised: dict[str, np.ndarray] = {}
-    for path in inputs.paths("normalised"):
-        normalised = load(shards_in(path.parent), wanted)
+    other: dict[str, dict[str, np.ndarray]] = {"normalised": {}, "processed": {}}
+    for name in other:
+        for path in inputs.paths(name):
+            other[name] = load(shards_in(path.parent), wanted)
     cut = cut_cells(cells, wanted)
     stages = {
-        name: Stages(Field(image, plain[image], labels[image], cut[image]), normalised.get(image)) if image else None
+        name: Stages(
+            Field(image, plain[image], labels[image], cut[image]),
+            other["normalised"].get(image),
+            other["processed"].get(image),
+        )
+        if image
+        else None
         for name, image in chosen.items()
     }
     return stage_chart(stages)

@@ -30,7 +30,7 @@ def sweep_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         for axes, key in zip(row, keys, strict=True):
             own = [each[key] for each, kept in zip(values, here, strict=True) if kept]
             _panel(axes, key, own, table[here])
-        row[0].set_ylabel(wrap(f"{place[2]}, {place[0]} view, {place[1]} split", 34), fontsize=7.5)
+        row[0].set_title(f"{wrap(place[2], 34)}\n{place[0]} view, {place[1]} split", fontsize=8.5)
     figure.supylabel("Accuracy on validation images", fontsize=9)
     handles = [
         Line2D([], [], linestyle="none", marker="o", color=PALETTE[5], markersize=4, label="variant"),
@@ -54,7 +54,7 @@ def _panel(axes: Axes, key: str, own: list[Any], rows: pd.DataFrame) -> None:
     axes.set_xticks(range(len(named)), [wrap(each, 12) for each in named], fontsize=7 if len(named) > 4 else 8)
     axes.set_xlim(-0.4, len(named) - 0.6)
     axes.set_xlabel(wrap(key, 30), color=MUTED)
-    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:.1%}")
     axes.grid(axis="y")
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from leukoflow.outputs.plan import PARTS, Panel, Plan
+from leukoflow.config.plan import runs_of
+from leukoflow.outputs.plan import PARTS, Panel, Plan, panel_of
 from leukoflow.outputs.tables import Files
 
 
@@ -131,10 +132,11 @@ def _fields(plan: Plan, panel: Panel) -> Files:
 
 
 def _stages(plan: Plan, panel: Panel) -> Files:
-    name = plan.normalised(panel[0])
-    normalised = [plan.view_file(panel[0], name)] if name else []
+    normalised, processed = (
+        [plan.view_file(panel[0], name)] if name else [] for name in plan.staged(panel[0])
+    )
     images = [f"{plan.results}/cells/{panel[0]}/images.parquet"]
-    return _fields(plan, panel) | {"images": images, "normalised": normalised}
+    return _fields(plan, panel) | {"images": images, "normalised": normalised, "processed": processed}
 
 
 def _archive(plan: Plan, panel: Panel) -> Files:
@@ -160,6 +162,24 @@ def _selections(plan: Plan, panel: Panel) -> Files:
         "rankings": plan.selection_files(chosen, "ranking.csv"),
         "stabilities": plan.selection_files(chosen, "stability.csv"),
     }
+
+
+def _boxes(plan: Plan, panel: Panel) -> Files:
+    first = {each.model: each for each in reversed(plan.selections_in(panel))}
+    chosen = [first[name] for name in sorted(first)]
+    return {
+        "boxes": plan.selection_files(chosen, "boxes.csv"),
+        "descriptions": plan.selection_files(chosen, "features.json"),
+    }
+
+
+def _experiment_curves(plan: Plan, panel: Panel) -> Files:
+    panels = dict.fromkeys(panel_of(run) for run in runs_of(plan.study, panel[0]))
+    return {"curves": [plan.part("assessment", each, "curves") for each in panels if each in plan.main_panels]}
+
+
+def _experiment_models(plan: Plan, panel: Panel) -> dict[str, Any]:
+    return {"models": list(plan.study.experiments[panel[0]].models)}
 
 
 def matrices_of(plan: Plan, panel: Panel) -> Files:
@@ -253,6 +273,12 @@ FIGURES = (
         _task,
     ),
     FigureSpec(
+        "roc_models", lambda plan: plan.reading, "roc_models.draw_roc_models", _experiment_curves, "details",
+        "ROC curves of the models of experiment {0}, macro averages over classes; the colour baseline is broken. Those "
+        "of the largest areas are in colours.",
+        _experiment_models, shown=True,
+    ),
+    FigureSpec(
         "pr", lambda plan: plan.network_panels, "curves.draw_pr", _parts("assessment", "curves"), "details",
         "Precision-recall curves on {0}, {2} view, {3} split: each class against the rest, with such bands.",
         _task,
@@ -279,7 +305,8 @@ FIGURES = (
     ),
     FigureSpec(
         "stages", lambda plan: plan.cell_pairs, "stages.draw_stages", _stages, "cells",
-        "From picture to white cells in {0}: an image of each class with a typical number of cells. "
+        "From picture to white cells in {0}: an image of each class with a typical number of cells, and what a chain "
+        "of operations leaves of it, if the study has one. "
         "A broken line goes around cells that the edge cuts.",
         _task,
     ),
@@ -315,6 +342,11 @@ FIGURES = (
         "selection", lambda plan: plan.selected_panels, "selection.draw_selection", _selections, "features",
         "Leading features on {0}, {2} view, {3} split, with the score at which each was chosen, and how far "
         "the choice agrees between parts of the training images (range over pairs shaded).",
+    ),
+    FigureSpec(
+        "scaling", lambda plan: plan.selected_panels, "scaling.draw_scaling", _boxes, "features",
+        "Leading features on {0}, {2} view, {3} split, over the training images before and after scaling: quartiles, "
+        "median and extremes.",
     ),
     FigureSpec(
         "embedding", lambda plan: plan.selected_panels, "embedding.draw_embedding", matrices_of, "features",

@@ -193,6 +193,10 @@ FILES = (
         "Agreement of two rankings, each made without another part of the training images.",
         "k pair jaccard kuncheva",
     ),
+    FileSpec(
+        "selections/SELECTION/boxes.csv", "fit_features",
+        "A leading feature over the training images, before or after scaling.", "features.boxes.COLUMNS",
+    ),
     FileSpec("selections/SELECTION/features.json", "fit_features", "What was fitted: networks, stack, method, names."),
     FileSpec(
         "selections/SELECTION/scaled/COHORT.npy", "transform_features",

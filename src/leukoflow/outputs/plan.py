@@ -191,6 +191,16 @@ class Plan:
         return [run for run in self.runs_in(pair) if (run.protocol, run.model) in wanted]
 
     @cached_property
+    def reading(self) -> list[Panel]:
+        """Experiments in which several models read features."""
+        models = self.study.models
+        return [
+            (name,)
+            for name, experiment in self.study.experiments.items()
+            if sum(models[model].features is not None for model in experiment.models) > 1
+        ]
+
+    @cached_property
     def chosen(self) -> dict[str, tuple[str, str, int | None]]:
         """Family, method and number of features of models that differ in how their features are chosen."""
         used = {name: self.study.models[name] for name in dict.fromkeys(run.model for run in self.runs)}
@@ -199,8 +209,12 @@ class Plan:
 
     @cached_property
     def chosen_views(self) -> list[Panel]:
-        """Views of those models."""
-        return [view for view in self.network_views if any(run.model in self.chosen for run in self.runs_in(view))]
+        """Views on which several methods are compared."""
+        found = []
+        for view in self.network_views:
+            used = {self.chosen[run.model][:2] for run in self.runs_in(view) if run.model in self.chosen}
+            found += [view] if len(used) > len({family for family, _ in used}) else []
+        return found
 
     @cached_property
     def ablated(self) -> list[Ablated]:
@@ -323,12 +337,12 @@ class Plan:
         others = [name for name, view in self.study.views.items() if view.kind != "cells" and self._has(cohort, name)]
         return [self.plain, *(name for name in others if name != self.plain)]
 
-    def normalised(self, cohort: str) -> str | None:
-        """The first view with normalised stain that a cohort has."""
-        for name, view in self.study.views.items():
-            if "reinhard" in {step.do for step in view.chain} and self._has(cohort, name):
-                return name
-        return None
+    def staged(self, cohort: str) -> tuple[str | None, str | None]:
+        """Of a cohort's views of whole fields, the first with normalised stain, and the first other one after several
+        operations."""
+        chains = {name: [step.do for step in self.study.views[name].chain] for name in self.whole_views(cohort)}
+        stain = next((name for name, steps in chains.items() if "reinhard" in steps and "cells" not in steps), None)
+        return stain, next((name for name, steps in chains.items() if len(steps) > 1 and name != stain), None)
 
     def has_modules(self, run: Run) -> bool:
         """Whether a run's network has modules of attention that are compared."""

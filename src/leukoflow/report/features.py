@@ -11,7 +11,7 @@ from leukoflow.core import words
 from leukoflow.report.embed import Picture
 from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
-FAMILIES = ("selection_methods", "feature_count", "selection", "embedding")
+FAMILIES = ("selection_methods", "feature_count", "selection", "scaling", "embedding")
 RANKINGS = {
     "mid": "mRMR (information, difference)",
     "miq": "mRMR (information, quotient)",

@@ -20,6 +20,8 @@ def selection_methods_table(inputs: Inputs) -> pd.DataFrame:
     }
     table = board.assign(**named)[COLUMNS]
     order = ["cohort", "task", "view", "protocol", "family"]
+    # Where a model was trained on features of one method alone, there is nothing to compare.
+    table = table[table.groupby(order)["method"].transform("nunique") > 1]
     methods = list(dict.fromkeys(method for _, method, _ in chosen.values()))
     place = table["method"].map(methods.index) if len(table) else table["k"]
     return table.assign(_method=place).sort_values([*order, "_method", "k"], kind="stable", ignore_index=True)[COLUMNS]

@@ -21,6 +21,7 @@ from leukoflow.core.files import read_table, write_json, write_table
 from leukoflow.core.seeding import stream_seed
 from leukoflow.core.step import parser, run, settings, texts
 from leukoflow.features import scaling
+from leukoflow.features.boxes import boxes
 from leukoflow.features.matrix import Matrix, blocks_of, open_matrix
 from leukoflow.features.ranking import rank
 from leukoflow.features.selection import save_scaler
@@ -59,7 +60,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--stack", type=Path, required=True, help="safetensors, empty where there is no stack")
     arguments.add_argument("--scaler", type=Path, required=True)
-    arguments.add_argument("--ranking", type=Path, required=True)
+    arguments.add_argument("--ranking", type=Path, required=True, help="CSV; boxes.csv is written beside it")
     arguments.add_argument("--stability", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="features.json")
     args = arguments.parse_args(argv)
@@ -82,6 +83,9 @@ def main(argv: list[str] | None) -> None:
     steady = stability(x, train.y, selection, args.seed)
 
     names = names_of(facts, stack)
+    # Components are mixtures of all features; of these the first stand for the others.
+    shown = ranked.order if ranked.projection is None else np.arange(x.shape[1])
+    write_table(args.ranking.with_name("boxes.csv"), boxes(x, scaled, names, shown))
     if ranked.projection is not None:
         names = [f"component_{each:04d}" for each in range(ranked.projection.shape[1])]
     save_tensors(args.stack, {} if stack is None else stack.state_dict())

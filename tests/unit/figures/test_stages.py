@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.collections import PolyCollection
 
+from leukoflow.config.load import parse_study
 from leukoflow.figures.contact import Field, archive_sheet, contact_sheet, cut_cells, kept_by, kept_cells, outlines
 from leukoflow.figures.stages import PARTS, Stages, parts_picture, stage_chart, typical
+from leukoflow.outputs.plan import Plan
 
 
 @pytest.fixture
@@ -87,12 +92,32 @@ def test_what_the_archive_leaves_out_is_dark_at_any_size(labels):
     assert picture[3, 3].tolist() == [200] * 3 and picture[9, 0].max() < 60
 
 
-@pytest.mark.parametrize(("normalised", "columns"), [(True, 4), (False, 3)])
-def test_stages_leave_out_what_the_study_has_not(labels, normalised, columns):
-    picture = np.full((10, 10, 3), 90, np.uint8) if normalised else None
-    figure, table = stage_chart({"x": Stages(field(labels), picture), "y": None})
-    assert len(figure.axes) == columns and table.values.tolist() == [["x", "a", 3, 0]]
-    assert len(drawn(figure.axes[-1])) == 3 and not drawn(figure.axes[0])
+@pytest.mark.parametrize(
+    ("normalised", "processed", "titles"),
+    [
+        (True, False, ["original", "normalised", "cytoplasm and nucleus", "single cells"]),
+        (False, False, ["original", "cytoplasm and nucleus", "single cells"]),
+        (False, True, ["original", "cytoplasm and nucleus", "single cells", "processed"]),
+    ],
+)
+def test_stages_leave_out_what_the_study_has_not(labels, normalised, processed, titles):
+    picture = np.full((10, 10, 3), 90, np.uint8)
+    stages = Stages(field(labels), picture if normalised else None, picture + 20 if processed else None)
+    figure, table = stage_chart({"x": stages, "y": None})
+    assert [axes.get_title() for axes in figure.axes] == titles and table.values.tolist() == [["x", "a", 3, 0]]
+    outlined = titles.index("single cells")
+    assert [len(drawn(axes)) for axes in figure.axes] == [3 if place == outlined else 0 for place in range(len(titles))]
+    if processed:
+        assert (figure.axes[-1].images[0].get_array() == 110).all()
+
+
+def test_the_stages_of_a_study_are_its_normalised_view_and_its_longer_chain():
+    given = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
+    plan = Plan(parse_study(given), {})
+    assert plan.staged == ("normalised", "phase_one")
+    del given["views"]["phase_one"]
+    given["experiments"]["shortcuts"]["views"] = ["normalised"]
+    assert Plan(parse_study(given), {}).staged == ("normalised", None)
 
 
 def test_cut_cells_are_read_for_each_image(tmp_path):

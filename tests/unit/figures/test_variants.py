@@ -60,7 +60,7 @@ def test_an_ablation_shows_both_differences_of_every_part() -> None:
     axes = figure.axes[0]
     points = {line.get_marker(): line.get_xdata().tolist() for line in axes.lines if line.get_marker() in ("o", "s")}
     assert points == {"o": [-0.1, 0.02], "s": [-0.15, 0.01]}
-    assert [each.get_text() for each in axes.get_yticklabels()] == ["without_masks", "without_stain"]
+    assert [each.get_text() for each in axes.get_yticklabels()] == ["without masks", "without stain"]
     spans = [segment[:, 0].tolist() for each in axes.collections for segment in each.get_segments() if len(segment)]
     assert [-0.15, -0.05] in spans and [-0.2, -0.02] in spans
 
