@@ -31,6 +31,8 @@ PARTS = {
     "explain": PANEL,
     "mutual_information": PANEL,
     "frobenius": PANEL,
+    "information_images": PANEL,
+    "frobenius_images": PANEL,
     "robustness": PANEL,
 }
 """What the names of the study's figures say after the family's: `roc.COHORT.TASK.VIEW.PROTOCOL`."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from leukoflow.outputs.plan import PARTS, Panel, Plan
+from leukoflow.outputs.plan import PARTS, Panel, Plan, panel_of
 from leukoflow.outputs.tables import Files
 
 
@@ -140,6 +140,11 @@ def _morphology(plan: Plan, panel: Panel) -> Files:
 
 def _gallery(plan: Plan, panel: Panel) -> Files:
     return _morphology(plan, panel) | {"files": [f"{plan.results}/cohorts/{panel[0]}/files.parquet"]}
+
+
+def _module_images(plan: Plan, panel: Panel) -> Files:
+    runs = [run for run in plan.robustness_runs if plan.has_modules(run) and panel_of(run) == panel]
+    return {"images": plan.run_files(runs, "module_images.parquet")}
 
 
 def _histories(plan: Plan, panel: Panel) -> Files:
@@ -368,6 +373,19 @@ FIGURES = (
         "robustness",
         "How far attention shifts on changed test images (Frobenius norm of the difference over that of the "
         "unchanged), by module, on {0}, {2} view, {3} split: median and quartiles over images.",
+    ),
+    FigureSpec(
+        "information_images", lambda plan: plan.module_panels, "module_images.draw_information_images", _module_images,
+        "robustness",
+        "Mutual information of the maps behind all modules between single test images of {0}, {2} view, {3} split, and "
+        "the same changed, mean over levels: by frequencies alone (above) and less that of random pairs (below).",
+    ),
+    FigureSpec(
+        "frobenius_images", lambda plan: plan.module_panels, "module_images.draw_frobenius_images", _module_images,
+        "robustness",
+        "How far attention between positions changes on single test images of {0}, {2} view, {3} split, mean over "
+        "levels, with its running mean and straight trend (broken), which are of no order but that of names; and the "
+        "information left in the maps behind all modules, by kind of change.",
     ),
     FigureSpec(
         "risk_coverage", lambda plan: plan.main_panels, "abstention.draw_risk_coverage",
