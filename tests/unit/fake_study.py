@@ -427,6 +427,7 @@ def score_arguments(root: Path, panel: str, tasks: dict, output: Path) -> list[s
 
 TABLE_INPUTS = {
     "histories": "runs/*/history.csv",
+    "exports": "parts/export/*.json",
     "scores": "tables/scores.csv",
     "models": "runs/*/model.json",
     "comparisons": "comparisons/*.csv",

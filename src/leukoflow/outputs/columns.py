@@ -255,6 +255,15 @@ COLUMNS = {
     "specificity": "share of the other images that are not called, 0 to 1",
     "prevalence": "assumed share of the class, 0 to 1",
     "prevalence.share": "share of the class among these images, 0 to 1",
+    # formats
+    "form": "`torch`; `exact`, PyTorch in 64 bits, of spiking networks; `onnx`; `int8`, ONNX with 8-bit integers",
+    "formats.bytes": "size of its file, bytes",
+    "bytes_share": "that as a share of the size of PyTorch's",
+    "latency_ms": "median time of one image on one thread, ms",
+    "formats.images": "held-out images that it was run over",
+    "accuracy_lost": "accuracy of PyTorch less that of this form",
+    "formats.same": "share of the images for which it names the same class as PyTorch, 0 to 1",
+    "largest_difference": "largest difference of a logit from PyTorch's",
     # readings
     "reading": "what is counted",
     "nl_share": "inner channels of the non-local block as a share of all",
