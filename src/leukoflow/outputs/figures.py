@@ -110,6 +110,16 @@ def _views(plan: Plan, panel: Panel) -> Files:
     return _manifest(plan, panel) | {"views": [plan.view_file(panel[0], name) for name in plan.whole_views]}
 
 
+def _chain(plan: Plan, panel: Panel) -> Files:
+    files = {"files": [f"{plan.results}/cohorts/{panel[0]}/files.parquet"]}
+    labels = plan.label_maps(panel[0]) if plan.study.views[panel[2]].needs_cells else []
+    return _manifest(plan, panel) | files | {"labels": labels}
+
+
+def _chain_settings(plan: Plan, panel: Panel) -> dict[str, Any]:
+    return _pixels(plan, panel) | {"view": plan.study.views[panel[2]].model_dump(mode="json")}
+
+
 def _duplicates(plan: Plan, panel: Panel) -> Files:
     views = [plan.view_file(name, plan.plain) for name in plan.roots]
     return {"duplicates": [f"{plan.results}/quality/duplicates.parquet"], "views": views}
@@ -222,6 +232,12 @@ FIGURES = (
         "views", lambda plan: plan.trained, "samples.draw_views", _views, "views",
         "One image of each class in {0}, in every view that a network may be given.",
         _task,
+    ),
+    FigureSpec(
+        "chain", lambda plan: plan.chained, "chains.draw_chain", _chain, "views",
+        "View {2} step by step on an image of each class of {0}, with the time of one image up to each step, on one "
+        "thread.",
+        _chain_settings, shown=True,
     ),
     FigureSpec(
         "samples", lambda plan: plan.shown, "samples.draw_samples", _samples, "cohorts",

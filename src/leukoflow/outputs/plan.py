@@ -235,6 +235,12 @@ class Plan:
         return [self.plain, *(name for name in others if name != self.plain)]
 
     @cached_property
+    def chained(self) -> list[Panel]:
+        """Cohort, task and view of the views of whole pictures that are chains, normalised ones included."""
+        kinds = ("chain", "normalised")
+        return sorted({panel[:3] for panel in self.panels if self.study.views[panel[2]].kind in kinds})
+
+    @cached_property
     def normalised(self) -> str | None:
         """The first view with normalised stain."""
         views = self.study.views.items()
