@@ -21,6 +21,7 @@ PARTS = {
     "stages": PANEL[:2],
     "feature_count": PANEL[:3],
     "throughput": PANEL[:3],
+    "latency": PANEL[:3],
     "pareto": PANEL[:3],
     "sample_size": PANEL[:3],
     "roc": PANEL,
