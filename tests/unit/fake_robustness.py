@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from leukoflow.audits.modules import rows_of, table_of
+from leukoflow.audits.modules import MEASURES, rows_of, table_of
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, parse_run
 from leukoflow.steps import gather_tables, remedies, robustness, sample_size
@@ -33,9 +33,9 @@ def module_rows(run: Run) -> pd.DataFrame:
     """modules.csv of a run."""
     found = []
     for module, name, level in product(("MultiScaleChannelAttention", "DynamicRecalibration"), CHANGES, (0, 1)):
-        measured = np.full((4, 5), 0.5) - 0.1 * level
+        measured = np.full((4, len(MEASURES)), 0.5) - 0.1 * level
         found += rows_of(module, name, CHANGES[name][level], measured)
-        found += rows_of(module, "none", np.nan, np.ones((4, 5))) if name == "jpeg" and level else []
+        found += rows_of(module, "none", np.nan, np.ones((4, len(MEASURES)))) if name == "jpeg" and level else []
     return table_of(found, run.columns())
 
 

@@ -430,6 +430,8 @@ def score_arguments(root: Path, panel: str, tasks: dict, output: Path) -> list[s
 
 TABLE_INPUTS = {
     **{name: f"tables/{name}.csv" for name in SPECS},
+    "histories": "runs/*/history.csv",
+    "exports": "parts/export/*.json",
     "models": "runs/*/model.json",
     "predictions": "runs/*/predictions/*.parquet",
     "leaderboard": "tables/leaderboard.csv",

@@ -51,7 +51,8 @@ rule modules:
         description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
     output:
-        "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/modules.csv",
+        table="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/modules.csv",
+        images="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/module_images.parquet",
     conda:
         "../../envs/torch.yaml"
     resources:
@@ -69,7 +70,8 @@ rule modules:
     shell:
         "python -m leukoflow.steps.modules --settings {params.settings:q} --run {params.run}"
         " --weights {input.weights} --description {input.description} --view {input.view}"
-        " --files {input.files} {params.rendering} --split {input.split} --threads {threads} --output {output} 2> {log}"
+        " --files {input.files} {params.rendering} --split {input.split} --threads {threads}"
+        " --output {output.table} --images-output {output.images} 2> {log}"
 
 
 rule robustness:

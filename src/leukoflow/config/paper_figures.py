@@ -22,6 +22,7 @@ PARTS = {
     "stages": PANEL[:2],
     "feature_count": PANEL[:3],
     "throughput": PANEL[:3],
+    "latency": PANEL[:3],
     "pareto": PANEL[:3],
     "sample_size": PANEL[:3],
     "roc": PANEL,
@@ -32,6 +33,8 @@ PARTS = {
     "explain": PANEL,
     "mutual_information": PANEL,
     "frobenius": PANEL,
+    "information_images": PANEL,
+    "frobenius_images": PANEL,
     "robustness": PANEL,
 }
 """What the names of the study's figures say after the family's: `roc.COHORT.TASK.VIEW.PROTOCOL`."""

@@ -27,21 +27,20 @@ def latency_chart(passes: pd.DataFrame, published: Mapping[str, Mapping[str, flo
     places.sort(key=lambda place: (place[0] != "cpu", not is_baseline(place[1]), place[1]))
     if not places:
         return empty("No network was measured here."), passes
-    figure, grid = panels(len(places), 4, 2.7, 2.1)
+    figure, grid = panels(len(places), 4, 2.9, 2.5)
     for axes, (device, model) in zip(grid, places, strict=True):
         own = passes[(passes["device"] == device) & (passes["model"] == model)]["ms"].to_numpy(float)
         said = published.get(model, {}).get(PUBLISHED[device == "cpu"])
         _panel(axes, own, said)
         where = "one thread" if device == "cpu" else device
         axes.set(title=f"{wrap(model, 26)}\n{where}")
-    figure.supxlabel("Time for one image (ms)", fontsize=9)
     figure.supylabel("Passes", fontsize=9)
     handles = [
         Line2D([], [], color=INK, label="median"),
         Line2D([], [], color=INK, linestyle="--", label="95th percentile"),
         Line2D([], [], color=PALETTE[1], linestyle=":", label="as published"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside upper left", ncols=3)
     return figure, passes.reset_index(drop=True)
 
 
@@ -52,13 +51,13 @@ def _panel(axes: Axes, times: np.ndarray, published: float | None) -> None:
     median, late = np.quantile(times, [0.5, 0.95])
     axes.axvline(median, color=INK, linewidth=1.2)
     axes.axvline(late, color=INK, linewidth=1.2, linestyle="--")
-    text = f"n = {len(times)}\np50 {median:.3g} ms\np95 {late:.3g} ms\nmax {times.max():.3g} ms"
+    text = f"Time for one image (ms), n = {len(times)}\np50 {median:.3g}, p95 {late:.3g}, max {times.max():.3g}"
     if published is not None:
-        text += f"\npublished {published:g} ms"
+        text += f", published {published:g}"
         low, high = axes.get_xlim()
         if low <= published <= high:
             axes.axvline(published, color=PALETTE[1], linewidth=1.4, linestyle=":")
-    axes.text(0.97, 0.96, text, transform=axes.transAxes, ha="right", va="top", fontsize=7)
+    axes.set_xlabel(text, fontsize=7.5)
     axes.locator_params(axis="x", nbins=4)
 
 

@@ -13,6 +13,7 @@ from leukoflow.figures.comparison import PUBLISHED
 from leukoflow.figures.style import RULE, empty, legend_columns, line_style, protocol_style, wrap
 
 METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "macro_auc": "Macro AUC", "mcc": "MCC"}
+TIME = "Training, minutes"
 COLUMNS = ["panel", "row", "protocol", "value", "low", "high", "published"]
 PER_ROW = 4
 
@@ -35,6 +36,12 @@ def metric_points(
             known = published.get((row["model"], name), np.nan)
             rows.append((title, row["model"], row["protocol"], row[name], low, high, known))
     return _ordered(pd.DataFrame(rows, columns=COLUMNS), list(METRICS.values()), models)
+
+
+def time_points(minutes: Mapping[tuple[str, str], float], models: Sequence[str]) -> pd.DataFrame:
+    """`COLUMNS` with one panel, the minutes that training took by model and protocol, without limits."""
+    rows = [(TIME, model, protocol, value, np.nan, np.nan, np.nan) for (model, protocol), value in minutes.items()]
+    return _ordered(pd.DataFrame(rows, columns=COLUMNS), [TIME], models)
 
 
 def class_points(
@@ -102,7 +109,9 @@ def _panel(axes: Axes, part: pd.DataFrame, rows: Sequence[str], used: Sequence[s
             row["value"], place, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
         )
         axes.plot(row["published"], middle, zorder=3, **PUBLISHED)
-    axes.set_xlim(least - 0.06 * (1.02 - least), 1.02)
+    most = 1.02 if part["panel"].iloc[0] != TIME else 1.08 * float(part["value"].max())
+    least = least if most == 1.02 else 0.0
+    axes.set_xlim(least - 0.06 * (most - least), most)
     axes.set_yticks(range(len(rows)), [wrap(name, 26) for name in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)

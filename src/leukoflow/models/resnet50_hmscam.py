@@ -96,6 +96,7 @@ class ResNetHMSCAM(nn.Module):
         self.trunk = backbone
         self.attention = nn.Sequential(*modules)
         self.residual = residual
+        self.fused = nn.Identity()
         self.hidden = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU()) if hidden else None
         self.head = nn.Linear(hidden or channels, num_classes)
 
@@ -104,7 +105,8 @@ class ResNetHMSCAM(nn.Module):
         maps = self.maps(x)
         if len(self.attention):
             attended = self.attention(maps)
-            maps = maps + attended if self.residual else attended
+            # The paper's F3, behind a layer that does nothing, so that it can be looked at.
+            maps = self.fused(maps + attended if self.residual else attended)
         pooled = maps.mean(dim=(2, 3))
         return self.head(pooled if self.hidden is None else self.hidden(pooled))
 

@@ -36,6 +36,7 @@ class ModelSpec:
             blocks, an `nn.Sigmoid` that puts out a gate [B, 1, h, w], or `PositionAttention` for each trunk. Where it
             is None in a network built without it, there is none.
         modules: attribute path of a row of modules of attention that can be compared, each with a method `weights`.
+            What they make of the maps passes an `nn.Identity` named `fused`.
     """
 
     name: str

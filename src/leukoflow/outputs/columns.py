@@ -303,9 +303,18 @@ COLUMNS = {
     "specificity": "share of the other images that are not called, 0 to 1",
     "prevalence": "assumed share of the class, 0 to 1",
     "prevalence.share": "share of the class among these images, 0 to 1",
+    # formats
+    "form": "`torch`; `exact`, PyTorch in 64 bits, of spiking networks; `onnx`; `int8`, ONNX with 8-bit integers",
+    "formats.bytes": "size of its file, bytes",
+    "bytes_share": "that as a share of the size of PyTorch's",
+    "latency_ms": "median time of one image on one thread, ms",
+    "formats.images": "held-out images that it was run over",
+    "accuracy_lost": "accuracy of PyTorch less that of this form",
+    "formats.same": "share of the images for which it names the same class as PyTorch, 0 to 1",
+    "largest_difference": "largest difference of a logit from PyTorch's",
     # readings
     "reading": "what is counted",
-    "nl_width": "inner width of the non-local block as a share of its channels",
+    "nl_share": "inner channels of the non-local block as a share of all",
     "reductions": "reductions of the two channel gates",
     "reduction_dar": "reduction of the recalibrating gate",
     "trunk": "parameters of ResNet50 that are counted",
@@ -389,7 +398,15 @@ COLUMNS = {
     "lost), all 0 to 1 but the last (-1 to 1)",
     "module": "name of the module",
     "modules.measure": "`information` (shared by the feature maps, nats), `shared` (of the possible, 0 to 1), `norm` "
-    "of the unchanged attention, `difference` (Frobenius distance), `relative` (that over the norm)",
+    "of the unchanged attention, `difference` (Frobenius distance), `relative` (that over the norm), `plain` "
+    "(information by frequencies alone, not corrected by random pairs, nats)",
+    "runs/module_images.information": "mutual information of the maps of the unchanged and the changed image, less "
+    "that of random pairs, nats",
+    "runs/module_images.shared": "that as a share of the largest possible, 0 to 1",
+    "runs/module_images.norm": "Frobenius norm of the attention of the unchanged image",
+    "runs/module_images.difference": "Frobenius norm of the difference between both attentions",
+    "runs/module_images.relative": "that over the norm",
+    "runs/module_images.plain": "the information by frequencies alone, nats",
     "modules.value": "median over images",
     "modules.low": "lower quartile over images",
     "modules.high": "upper quartile over images",

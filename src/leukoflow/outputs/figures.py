@@ -118,6 +118,16 @@ def _views(plan: Plan, panel: Panel) -> Files:
     return _manifest(plan, panel) | {"views": [plan.view_file(panel[0], name) for name in plan.whole_views(panel[0])]}
 
 
+def _chain(plan: Plan, panel: Panel) -> Files:
+    files = {"files": [f"{plan.results}/cohorts/{panel[0]}/files.parquet"]}
+    labels = plan.label_maps(panel[0]) if plan.study.views[panel[2]].needs_cells else []
+    return _manifest(plan, panel) | files | {"labels": labels, "stains": plan.stains(panel[0], panel[2])}
+
+
+def _chain_settings(plan: Plan, panel: Panel) -> dict[str, Any]:
+    return _pixels(plan, panel) | {"view": plan.study.views[panel[2]].model_dump(mode="json")}
+
+
 def _duplicates(plan: Plan, panel: Panel) -> Files:
     views = [plan.view_file(name, plan.plain) for name in plan.roots]
     return {"duplicates": [f"{plan.results}/quality/duplicates.parquet"], "views": views}
@@ -132,9 +142,7 @@ def _fields(plan: Plan, panel: Panel) -> Files:
 
 
 def _stages(plan: Plan, panel: Panel) -> Files:
-    normalised, processed = (
-        [plan.view_file(panel[0], name)] if name else [] for name in plan.staged(panel[0])
-    )
+    normalised, processed = ([plan.view_file(panel[0], name)] if name else [] for name in plan.staged(panel[0]))
     images = [f"{plan.results}/cells/{panel[0]}/images.parquet"]
     return _fields(plan, panel) | {"images": images, "normalised": normalised, "processed": processed}
 
@@ -150,6 +158,11 @@ def _morphology(plan: Plan, panel: Panel) -> Files:
 
 def _gallery(plan: Plan, panel: Panel) -> Files:
     return _morphology(plan, panel) | {"files": [f"{plan.results}/cohorts/{panel[0]}/files.parquet"]}
+
+
+def _module_images(plan: Plan, panel: Panel) -> Files:
+    runs = [run for run in plan.robustness_runs if plan.has_modules(run) and panel_of(run) == panel]
+    return {"images": plan.run_files(runs, "module_images.parquet")}
 
 
 def _histories(plan: Plan, panel: Panel) -> Files:
@@ -252,6 +265,12 @@ FIGURES = (
         "views", lambda plan: plan.trained, "samples.draw_views", _views, "views",
         "One image of each class in {0}, in every view that a network may be given.",
         _task,
+    ),
+    FigureSpec(
+        "chain", lambda plan: plan.chained, "chains.draw_chain", _chain, "views",
+        "View {2} step by step on an image of each class of {0}, with the time of one image up to each step, on one "
+        "thread.",
+        _chain_settings, shown=True,
     ),
     FigureSpec(
         "samples", lambda plan: plan.shown, "samples.draw_samples", _samples, "cohorts",
@@ -431,6 +450,19 @@ FIGURES = (
         "robustness",
         "How far attention shifts on changed test images (Frobenius norm of the difference over that of the "
         "unchanged), by module, on {0}, {2} view, {3} split: median and quartiles over images.",
+    ),
+    FigureSpec(
+        "information_images", lambda plan: plan.module_panels, "module_images.draw_information_images", _module_images,
+        "robustness",
+        "Mutual information of the maps behind all modules between single test images of {0}, {2} view, {3} split, and "
+        "the same changed, mean over levels: by frequencies alone (above) and less that of random pairs (below).",
+    ),
+    FigureSpec(
+        "frobenius_images", lambda plan: plan.module_panels, "module_images.draw_frobenius_images", _module_images,
+        "robustness",
+        "How far attention between positions changes on single test images of {0}, {2} view, {3} split, mean over "
+        "levels, with its running mean and straight trend (broken), which are of no order but that of names; and the "
+        "information left in the maps behind all modules, by kind of change.",
     ),
     FigureSpec(
         "risk_coverage", lambda plan: plan.main_panels, "abstention.draw_risk_coverage",

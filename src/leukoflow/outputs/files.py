@@ -235,6 +235,10 @@ FILES = (
     ),
     FileSpec("runs/RUN/modules.csv", "modules", "Rows of `tables/modules.csv`."),
     FileSpec(
+        "runs/RUN/module_images.parquet", "modules", "A module of attention on one test image under one change.",
+        "audits.modules.IMAGE_COLUMNS",
+    ),
+    FileSpec(
         "runs/RUN/novelty.parquet", "novelty", "A score of strangeness of an image.",
         "image_id group role kind score value",
     ),

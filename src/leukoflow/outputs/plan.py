@@ -344,6 +344,12 @@ class Plan:
         stain = next((name for name, steps in chains.items() if "reinhard" in steps and "cells" not in steps), None)
         return stain, next((name for name, steps in chains.items() if len(steps) > 1 and name != stain), None)
 
+    @cached_property
+    def chained(self) -> list[Panel]:
+        """Cohort, task and view of the views of whole pictures that are chains, normalised ones included."""
+        kinds = ("chain", "normalised")
+        return sorted({panel[:3] for panel in self.panels if self.study.views[panel[2]].kind in kinds})
+
     def has_modules(self, run: Run) -> bool:
         """Whether a run's network has modules of attention that are compared."""
         return has_modules(self.study.models[run.model].architecture)
@@ -369,6 +375,14 @@ class Plan:
     def run_view(self, cohort: str, run: Run) -> str:
         """Summary of the view in which a run sees a cohort."""
         return f"{self.results}/views/{cohort}.{drawn_view(self.study, run)}/view.json"
+
+    def stains(self, cohort: str, view: str) -> list[str]:
+        """The stain that a cohort's view is brought to, if that has to be found; of one that is fitted in every fold, that
+        of the first run."""
+        target, run = self.study.views[view].target, self._first_run(cohort, view)
+        if target == "given" or run is None:
+            return []
+        return [f"{self.results}/stains/{run.stain if target == 'training' else view}.json"]
 
     def _has(self, cohort: str, view: str) -> bool:
         """Whether a view can be made of a cohort: one whose stain is fitted in a fold needs a run."""

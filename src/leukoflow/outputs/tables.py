@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from leukoflow.config.plan import exported_runs
 from leukoflow.outputs.plan import Panel, Plan
 
 Files = dict[str, list[str]]
@@ -115,6 +116,10 @@ def _sweeps(plan: Plan) -> dict[str, Any]:
         for name, model, variant, runs in plan.swept
     ]  # fmt: skip
     return {"swept": listed}
+
+
+def _exports(plan: Plan) -> Files:
+    return {"exports": [f"{plan.results}/parts/export/{name}.json" for name in exported_runs(plan.study)]}
 
 
 def _nothing_explained(plan: Plan) -> Sequence[Panel]:
@@ -377,6 +382,12 @@ TABLES = (
     TableSpec(
         "speed", "profile", "efficiency", "cost.efficiency.SPEED_COLUMNS",
         "A network on one device and batch size: times of passes, images a second, memory.",
+    ),
+    TableSpec(
+        "formats", "table", "efficiency", "cost.formats.COLUMNS",
+        "An exported model in one form (PyTorch, ONNX, ONNX with 8-bit integers): its size, time and accuracy, and how "
+        "far it agrees with PyTorch.",
+        "cost.formats.formats_table", _exports, shown=True,
     ),
     TableSpec(
         "passes", "profile", "efficiency", "cost.efficiency.PASS_COLUMNS",

@@ -16,7 +16,7 @@ HALF_UNIT = 50_000
 STEM_TO_LAYER3, LAYER4 = 8_543_296, 14_964_736
 """Parameters of ResNet50's trunk."""
 PARTS = ["trunk", "msca", "non_local", "spatial", "dar", "head"]
-COLUMNS = ["reading", "nl_width", "reductions", "reduction_dar", *PARTS, "counted", "off", "agrees"]
+COLUMNS = ["reading", "nl_share", "reductions", "reduction_dar", *PARTS, "counted", "off", "agrees"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def readings() -> pd.DataFrame:
         rows.append(
             {
                 "reading": each.what,
-                "nl_width": 1 / each.nl_share,
+                "nl_share": 1 / each.nl_share,
                 "reductions": " ".join(map(str, each.reductions)),
                 "reduction_dar": each.reduction_dar,
                 **parts,

@@ -31,7 +31,10 @@ MODULES = {
     "MultiScaleChannelAttention": "MSCA",
     "ContextualSpatialAttention": "CSA",
     "DynamicRecalibration": "DAR",
+    "SpatialGate": "gate over positions",
+    "F3": "F3, behind all",
 }
+MODULE_FIGURES = ("mutual_information", "frobenius", "information_images", "frobenius_images")
 SUMMARIES = {"light": "Light and stain", "sharpness": "Sharpness and noise", "place": "Place", "all": "All changes"}
 KINDS = {"none": "Unchanged", **SUMMARIES}
 BREAKS, HOLDS = 0.10, 0.05
@@ -104,7 +107,7 @@ def robustness_section(
         published(study, table),
         remedies,
         modules_grid(tables["modules"]),
-        tuple(picture for picture in pictures if picture.family in ("mutual_information", "frobenius")),
+        tuple(picture for picture in pictures if picture.family in MODULE_FIGURES),
         sizes_grid(sizes),
         shown,
         tuple(left),
@@ -250,6 +253,9 @@ def modules_grid(table: pd.DataFrame) -> Grid | None:
             cells.append(number(clean, words.decimal(clean, 2)))
         for family in present:
             shared, relative = values["shared", family], values["relative", family]
+            if shared.isna().all():
+                cells.append(Cell(words.NONE, f"shift {relative.max():.2f}"))
+                continue
             cells.append(number(shared.min(), words.percent(shared.min(), 0), f"shift {relative[shared.idxmin()]:.2f}"))
         rows.append(Row(tuple(cells)))
     columns = ["Network", "On", "Module", "Information, unchanged (nats)", "Norm of attention"]

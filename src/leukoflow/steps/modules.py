@@ -1,18 +1,22 @@
 """Compare the modules of attention of a trained network on changed test images with those on the unchanged ones.
 
-For networks whose `ModelSpec` names a row of modules with a method `weights`.
+For networks whose `ModelSpec` names a row of modules with a method `weights`. Besides the modules, the gate over
+positions within one of them is compared (SpatialGate), and what all of them make of the maps (F3), each of which is its
+own attention. Medians and quartiles go into one table, the values of single images into another.
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from leukoflow.audits.changed import add_view, changed_pictures
-from leukoflow.audits.modules import compared, rows_of, table_of
+from leukoflow.audits.modules import compared, images_of, rows_of, table_of
 from leukoflow.config.robustness import Robustness
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
@@ -40,6 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--split", type=Path, required=True, help="the cohort's split")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="modules (CSV)")
+    arguments.add_argument("--images-output", type=Path, required=True, help="values of single images (Parquet)")
     args = arguments.parse_args(argv)
 
     torch.set_num_threads(args.threads)
@@ -58,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     blocks = model.get_submodule(name) if name else None
     if not isinstance(blocks, nn.Sequential):
         raise LeukoFlowError(f"{args.description}: this network has no modules of attention to compare")
+    shown = pictures.data.image_ids[pictures.rows[:count]].astype(str)
     unchanged, *changes = changes_of(robustness)
 
     def under(change: Change) -> Found:
@@ -66,26 +72,33 @@ def main(argv: list[str] | None = None) -> None:
 
     clean = under(unchanged)
     found: list[dict[str, object]] = []
+    singles = []
     for change in progress([unchanged, *changes], len(changes) + 1, "change"):
         for name, (maps, attention) in under(change).items():
-            found += rows_of(
-                name, change.family, change.level, compared(clean[name][0], maps, clean[name][1], attention)
-            )
+            measured = compared(clean[name][0], maps, clean[name][1], attention)
+            found += rows_of(name, change.family, change.level, measured)
+            singles.append(images_of(name, change.family, change.level, shown, measured, args.run.columns()))
+    write_table(args.images_output, pd.concat(singles, ignore_index=True))
     write_table(args.output, table_of(found, args.run.columns()))
     log.info("%d images, %d modules, changed in %d ways", count, len(clean), len(changes))
 
 
 @torch.inference_mode()
 def modules_of(model: nn.Module, blocks: nn.Sequential, images: np.ndarray, device: torch.device) -> Found:
-    """What each module, by the name of its class, makes of images uint8 [n, H, W, 3], and its attention."""
-    caught: dict[str, tuple[list[Tensor], list[Tensor]]] = {type(block).__name__: ([], []) for block in blocks}
+    """What each module, by the name of its class, makes of images uint8 [n, H, W, 3], and its attention; then the gate
+    over positions, where there is one, and the maps behind all modules."""
+    watched = {type(block).__name__: block for block in blocks}
+    gate = getattr(model, "gate", None)
+    watched |= {} if gate is None else {"SpatialGate": gate}
+    watched["F3"] = model.get_submodule("fused")
+    caught: dict[str, tuple[list[Tensor], list[Tensor]]] = {name: ([], []) for name in watched}
 
-    def catch(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        maps, attention = caught[type(module).__name__]
-        maps.append(output.float().cpu())
-        attention.append(module.weights(inputs[0]).float().cpu())  # type: ignore[operator]
+    def catch(name: str, module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        weigh = getattr(module, "weights", None)
+        caught[name][0].append(output.float().cpu())
+        caught[name][1].append((output if weigh is None else weigh(inputs[0])).float().cpu())
 
-    hooks = [block.register_forward_hook(catch) for block in blocks]
+    hooks = [module.register_forward_hook(partial(catch, name)) for name, module in watched.items()]
     try:
         for start in range(0, len(images), 16):
             model(inference.to_input(torch.from_numpy(np.ascontiguousarray(images[start : start + 16])), device))

@@ -16,7 +16,7 @@ from leukoflow.core.files import atomic, read_json, read_table, write_table
 from leukoflow.core.step import parser, progress, run
 from leukoflow.figures.confusion import confusion_matrices
 from leukoflow.figures.learning import learning_curves
-from leukoflow.figures.published import class_points, metric_points, points_chart
+from leukoflow.figures.published import class_points, metric_points, points_chart, time_points
 from leukoflow.figures.robustness import robustness_chart
 from leukoflow.figures.sample_size import class_sizes_chart, sample_size_chart
 from leukoflow.figures.style import save
@@ -123,9 +123,22 @@ def _points(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.Dat
         and (not number.label or number.metric == "f1")
     }  # fmt: skip
     if not by_class:
-        return points_chart(metric_points(table, models, published))
+        points = metric_points(table, models, published)
+        if shown.figure.family == "ablation":
+            points = pd.concat([points, time_points(_minutes(shown, args), models)], ignore_index=True)
+        return points_chart(points)
     table = table.assign(**{"class": table["class"].fillna("")})  # CSV reads an empty text as missing
     return points_chart(class_points(table, models, published), one_scale=True)
+
+
+def _minutes(shown: Shown, args: Namespace) -> dict[tuple[str, str], float]:
+    """Minutes of training by model and protocol, means over runs; none of a model without epochs."""
+    spent: dict[tuple[str, str], list[float]] = {}
+    for each in shown.runs:
+        seconds = read_table(args.runs / each.name / "history.csv")["seconds"]
+        if len(seconds):
+            spent.setdefault((each.model, each.protocol), []).append(float(seconds.sum()) / 60)
+    return {place: sum(found) / len(found) for place, found in spent.items()}
 
 
 if __name__ == "__main__":

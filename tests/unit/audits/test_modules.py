@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from leukoflow.audits.modules import MEASURES, compared, mutual_information, rows_of
+from leukoflow.audits.modules import MEASURES, compared, estimates, mutual_information, rows_of
 
 
 def pairs(correlation: float, count: int = 200_000) -> tuple[np.ndarray, np.ndarray]:
@@ -40,5 +40,11 @@ def test_measures_of_images() -> None:
     assert same[:, 1] == pytest.approx(1) and (same[:, 3] == 0).all() and same[:, 2] == pytest.approx(3)
     changed = compared(maps, other, attention, attention + 2)
     assert changed[:, 1].max() < 0.01 and changed[:, 3] == pytest.approx(6) and changed[:, 4] == pytest.approx(2)
-    rows = rows_of("Gate", "jpeg", 50.0, np.arange(15.0).reshape(3, 5))
-    assert [row["measure"] for row in rows] == list(MEASURES) and rows[1]["value"] == 6 and rows[1]["low"] == 3.5
+    rows = rows_of("Gate", "jpeg", 50.0, np.arange(18.0).reshape(3, 6))
+    assert [row["measure"] for row in rows] == list(MEASURES) and rows[1]["value"] == 7 and rows[1]["low"] == 4
+
+
+def test_the_plain_estimate_is_scikit_learns_and_too_large_for_unrelated_values() -> None:
+    first, second = np.random.default_rng(4).integers(0, 64, (2, 3000))
+    plain, corrected = estimates(first, second)
+    assert plain == pytest.approx(mutual_info_score(first, second)) and plain > 0.5 > 0.05 > corrected

@@ -328,7 +328,7 @@ def test_a_partner_needs_its_option_and_digests_their_weights() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("imagnet", r"input should be 'weights', .*'caffe' \(given: 'imagnet'\)"),
+        ("imagnet", r"input should be 'weights', .*'caffe', 'keras' or 'keras_unit' \(given: 'imagnet'\)"),
         ({"mean": [0, 0, 0], "sd": [1, 1, 0]}, None),
         ({"mean": [0, 0, 0]}, None),
     ],

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from leukoflow.figures.published import COLUMNS, class_points, metric_points, points_chart
+from leukoflow.figures.published import COLUMNS, class_points, metric_points, points_chart, time_points
 
 NAMES = ("accuracy", "macro_f1", "macro_auc", "mcc")
 
@@ -29,6 +29,18 @@ def test_models_by_metric_in_the_order_asked_for() -> None:
     assert tuple(known.loc[("Accuracy", "a", "image"), ["low", "high"]]) == (0.5, 0.9)
     assert tuple(known.loc[("MCC", "a", "image"), ["low", "high"]]) == (0.1, 0.95)
     assert tuple(known.loc[("MCC", "b", "image"), ["low", "high"]]) == (0.2, 0.99)
+
+
+def test_minutes_have_a_panel_and_an_axis_of_their_own() -> None:
+    times = time_points({("b", "image"): 6.5, ("a", "image"): 2.0}, ["a", "b"])
+    assert times[["row", "value"]].values.tolist() == [["a", 2.0], ["b", 6.5]] and times["low"].isna().all()
+    figure, _ = points_chart(pd.concat([metric_points(board(), ["a", "b"], {}), times], ignore_index=True))
+    shown = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_visible()}
+    assert shown["Accuracy"].get_xlim()[1] == 1.02 and 6.5 < shown["Training, minutes"].get_xlim()[1] < 8
+    assert sorted(line.get_xdata()[0] for line in shown["Training, minutes"].lines if line.get_marker() == "o") == [
+        2,
+        6.5,
+    ]
 
 
 def scores() -> pd.DataFrame:

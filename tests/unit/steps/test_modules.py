@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from leukoflow.audits.modules import COLUMNS
+from leukoflow.audits.modules import COLUMNS, IMAGE_COLUMNS, MEASURES
 from leukoflow.config.robustness import Robustness
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_json, write_table
@@ -36,22 +36,62 @@ def prepared(root: Path, architecture: str) -> list[str]:
     )
     named = {"settings": settings.model_dump_json(), "run": RUN, "weights": root / "weights.safetensors"}
     named |= {"description": root / "model.json", "view": root / "view.json", "split": root / "split.parquet"}
-    return [
-        text for name, value in (named | {"output": root / "modules.csv"}).items() for text in (f"--{name}", str(value))
-    ]
+    return [text for name, value in (named | outputs(root)).items() for text in (f"--{name}", str(value))]
+
+
+def outputs(root: Path) -> dict[str, Path]:
+    return {"output": root / "modules.csv", "images-output": root / "module_images.parquet"}
 
 
 def test_modules_differ_more_the_stronger_the_change(tmp_path: Path) -> None:
     modules.main(prepared(tmp_path, "resnet50_hmscam"))
     table = pd.read_csv(tmp_path / "modules.csv")
     assert list(table.columns) == COLUMNS and set(table["images"]) == {6} and set(table["model"]) == {"net"}
-    assert set(table["module"]) == {"MultiScaleChannelAttention", "ContextualSpatialAttention", "DynamicRecalibration"}
-    for _, part in table.groupby("module"):
+    blocks = {"MultiScaleChannelAttention", "ContextualSpatialAttention", "DynamicRecalibration"}
+    assert set(table["module"]) == {*blocks, "SpatialGate", "F3"}
+    for name, part in table.groupby("module"):
+        if name == "SpatialGate":  # of four positions here, too few for information
+            continue
         value = part.set_index(["measure", "perturbation", "level"])["value"].sort_index()
         assert value["shared", "none"].item() == 1 and value["difference", "none"].item() == 0
         for measure, sign in (("shared", -1), ("difference", 1)):
             mild, strong = value[measure, "brightness", 0.1], value[measure, "brightness", 0.5]
             assert sign * (strong - mild) > 0, measure
+
+
+def test_values_of_single_images_are_kept(tmp_path: Path) -> None:
+    modules.main(prepared(tmp_path, "resnet50_hmscam"))
+    table, images = pd.read_csv(tmp_path / "modules.csv"), pd.read_parquet(tmp_path / "module_images.parquet")
+    assert list(images.columns) == IMAGE_COLUMNS and images["image_id"].nunique() == 6
+    tests = {f"{place:02d}.png" for place in range(4, 12)}
+    assert set(images["image_id"]) < tests
+    keys = ["module", "perturbation", "level"]
+    long = images.melt([*keys, "image_id"], list(MEASURES), "measure")
+    medians = long.groupby([*keys, "measure"], dropna=False)["value"].median()
+    printed = table.set_index([*keys, "measure"])["value"]
+    pd.testing.assert_series_equal(medians.sort_index(), printed.sort_index(), check_names=False)
+    own = images[images["module"] == "F3"]
+    assert (own["plain"] >= own["information"]).all()
+
+
+def test_the_gate_and_f3_are_what_the_network_computes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = registry.build("resnet50_hmscam", 4, "small").eval()
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    found = modules.modules_of(model, model.attention, images, torch.device("cpu"))
+    x = inference.to_input(torch.from_numpy(images), torch.device("cpu"))
+    with torch.inference_mode():
+        maps = model.maps(x)
+        f3 = maps + model.attention(maps)
+        context = model.attention[1]
+        given = model.attention[0](maps)
+        value = context.value(given).flatten(2) @ context.weights(given).transpose(1, 2)
+        before = given + context.out(value.unflatten(2, given.shape[2:]))
+        torch.testing.assert_close(torch.from_numpy(found["F3"][0]), f3)
+        gate = torch.from_numpy(found["SpatialGate"][1])
+        torch.testing.assert_close(before * gate, context(given))
+        torch.testing.assert_close(model.head(f3.mean(dim=(2, 3))), model(x))
+    assert gate.shape == (3, 1, 2, 2)
 
 
 def test_attention_is_what_the_modules_multiply_by() -> None:
