@@ -35,6 +35,7 @@ from leukoflow.cost import efficiency
 from leukoflow.cost.profile import Measured, Way, measure_run
 from leukoflow.cost.speed import median_ms
 from leukoflow.images.views import render_view, to_segment
+from leukoflow.quality.measure import measure
 
 log = logging.getLogger(__name__)
 PICTURE = 224
@@ -92,9 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     measured = _measured(args.runs, models, args.settings, making)
     chains = chain_times(args.views, args.segmenter, args.settings)
     made = {
-        "efficiency": efficiency.efficiency(
-            models, histories, measured, _chains(args.views, args.segmenter, args.settings)
-        ),
+        "efficiency": efficiency.efficiency(models, histories, measured, chains),
         "energy": efficiency.energies(models, measured),
         "layers": efficiency.layers(measured),
         "speed": efficiency.speeds(measured),
@@ -134,6 +133,7 @@ def chain_times(given: Views, segmenter: list[Path] | None, settings: Profile) -
 
     cohort = SyntheticCohort(kind="synthetic", images=4, patients=4, size=PICTURE)
     image = synthetic.draw(cohort, next(synthetic.rows(synthetic.plan(cohort)))).image
+    known = measure(image, with_scale=True).picture
     asked, finds = given.segmentation, None
     if segmenter:
         description = read_json(segmenter[1])
@@ -143,7 +143,7 @@ def chain_times(given: Views, segmenter: list[Path] | None, settings: Profile) -
         )
 
     def rendered(view: View) -> np.ndarray:
-        picture, labels = Picture(Raster(image)), None
+        picture, labels = Picture(Raster(image), known.bar, known.um_per_pixel, known.scale_known), None
         if view.needs_cells:
             if finds is None:
                 raise LeukoFlowError("profile: a view needs cells, and --segmenter is not given; name its files")
