@@ -136,6 +136,8 @@ def test_ranked_features_are_listed_by_name_with_their_attention(opened: Opened,
     page.locator("article").wait_for()
     assert page.get_by_role("table", name="Ranked features by name").count() == 0 and page.locator("#map").count() == 0
     assert "Grad-CAM" in page.locator(".switches").inner_text()
+    numbers = page.get_by_role("table", name="Numbers of what goes on in the network").get_by_role("row")
+    assert numbers.nth(1).inner_text().split() == ["stem", "0.25", "Firing", "rate"]
 
 
 def test_the_answer_does_not_wait_for_the_cells_and_nothing_moves_when_they_come(

@@ -56,6 +56,12 @@ def test_attention_comes_out_of_the_exported_network(name: str, tmp_path: Path) 
     assert every == (("attention", "rollout") if name == "customcnn_vit" else ("attention",))
     for method, maps in attention_maps(model, x).items():
         assert maps.std() > 0 and np.abs(found[method] - maps.numpy()).max() < 1e-5
+    if name == "resnet50_hmscam":
+        gates = {type(each).__name__: each.weights(model.maps(x)).detach() for each in list(model.attention)[:1]}
+        (gate,) = gates.values()  # of MSCA, which reads the trunk's maps themselves
+        assert list(explained(model)["inside"])[:2] == ["MSCA, mean", "MSCA, spread"]
+        wanted = torch.stack([gate.mean(dim=1), gate.std(dim=1, correction=0)], dim=1).numpy()
+        assert np.abs(found["inside"][:, :2] - wanted).max() < 1e-5 and found["inside"].shape == (2, 4)
     titles = {each["name"]: each["title"] for each in explained(model)["maps"]}
     assert titles["gradcam"] == "Grad-CAM" and list(titles) == ["gradcam", *every]
     assert titles["attention"] == ("Spatial gate of HMSCAM" if name == "resnet50_hmscam" else "Attention, last block")
