@@ -92,6 +92,54 @@ def test_outlines_lie_on_the_cells_and_the_slider_moves_the_heat(opened: Opened,
     assert "marked" in page.locator('g[data-cell="2"]').get_attribute("class")
 
 
+def test_maps_are_chosen_by_name_with_the_keyboard(opened: Opened, smears: list[str]) -> None:
+    """The second map of the fake is hot on the other side; its name and what it is are said with it."""
+    page = opened()
+    upload(page, smears[0])
+    outlined(page)
+    assert page.locator("#map option").all_inner_texts() == ["Grad-CAM", "Spatial gate"]
+    assert page.locator("#map-text").inner_text() == "Where the last maps weigh in."
+    middles = [hottest(page)]
+    page.locator("#map").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#map-text").inner_text() == "A gate over positions."
+    middles.append(hottest(page))
+    assert middles == [pytest.approx(0.3, abs=0.1), pytest.approx(0.7, abs=0.1)]
+
+
+def hottest(page: Any) -> float:
+    """How far to the right the map that is shown is hottest, 0 to 1."""
+    return page.evaluate(
+        """async () => { const picture = new Image();
+            picture.src = document.querySelector(".heat").getAttribute("href");
+            await picture.decode();
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [picture.width, picture.height];
+            const pen = canvas.getContext("2d");
+            pen.drawImage(picture, 0, 0);
+            const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+            let best = 0;
+            for (let at = 3; at < data.length; at += 4) if (data[at] > data[best * 4 + 3]) best = (at - 3) / 4;
+            return (best % canvas.width) / (canvas.width - 1); }"""
+    )
+
+
+def test_ranked_features_are_listed_by_name_with_their_attention(opened: Opened, smears: list[str]) -> None:
+    page = opened()
+    upload(page, smears[0])
+    outlined(page)
+    rows = page.get_by_role("table", name="Ranked features by name").get_by_role("row").all_inner_texts()
+    assert len(rows) == 4 and "Attention" in rows[0]
+    assert rows[1].split() == ["1_convnext_atto_0000", "3", "1.5", "40", "%", "-0.1"]
+    page.locator("#model").select_option("sharp")
+    page.get_by_text("1 of 1 images done").first.wait_for()
+    page.locator("article").wait_for()
+    assert page.get_by_role("table", name="Ranked features by name").count() == 0 and page.locator("#map").count() == 0
+    assert "Grad-CAM" in page.locator(".switches").inner_text()
+    numbers = page.get_by_role("table", name="Numbers of what goes on in the network").get_by_role("row")
+    assert numbers.nth(1).inner_text().split() == ["stem", "0.25", "Firing", "rate"]
+
+
 def test_the_answer_does_not_wait_for_the_cells_and_nothing_moves_when_they_come(
     opened: Opened, smears: list[str]
 ) -> None:
@@ -250,7 +298,20 @@ def test_everything_is_reached_by_keyboard(opened: Opened, smears: list[str]) ->
             )
         )
     assert not [each for each in met if each.startswith("unseen")], met
-    wanted = ["Skip to the ", "model", "files", "reference", "report", "print", "clear", "cells", "heat", "1", "2"]
+    wanted = [
+        "Skip to the ",
+        "model",
+        "files",
+        "reference",
+        "report",
+        "print",
+        "clear",
+        "cells",
+        "map",
+        "heat",
+        "1",
+        "2",
+    ]
     places = [met.index(each) for each in wanted]
     assert places == sorted(places)
     page.locator("#heat").focus()
@@ -281,7 +342,9 @@ def test_the_report_is_one_file_that_needs_nothing_else(opened: Opened, smears: 
     shown.on("console", lambda line: faults.append(line.text))
     shown.goto(file.as_uri())
     assert shown.title() == "LeukoFlow report: A 12/<b>7</b>"
-    assert shown.locator("article").count() == 2 and shown.locator(".stills svg.field").count() == 4
+    assert shown.locator("article").count() == 2 and shown.locator(".stills svg.field").count() == 6
+    assert "Spatial gate. Bright where it is highest. A gate over positions." in shown.locator("main").inner_text()
+    assert shown.get_by_role("table", name="Ranked features by name").count() == 2
     assert "must not guide the care of a patient" in shown.locator(".notice").inner_text()
     assert FINDINGS[-1] in shown.locator("main").inner_text()
     assert "broken.jpg" in shown.locator("main").inner_text()

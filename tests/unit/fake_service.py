@@ -71,6 +71,7 @@ class FakeModel:
             findings=FINDINGS,
             quality={"exposure": Range(low=0.2, high=0.9, words="mean brightness")},
             attention="Weights of a fake." if name == "colours" else "",
+            inside={"stem": "Firing rate"} if name == "sharp" else {},
         )
 
     def _maps(self, warmth: np.ndarray) -> tuple[HeatMap, ...]:
@@ -124,6 +125,7 @@ class FakeModel:
             cells=found if cells and not flat else (),
             maps=self._maps(warmth) if heat else (),
             ranked=self._ranked() if heat else (),
+            inside={"stem": 0.25} if heat and self.facts.inside else {},
             neighbours=tuple(Neighbour(CLASSES[n % 4], 0.1 * (n + 1), example) for n in range(neighbours)),
             milliseconds={"network": 1000 * self.seconds},
         )

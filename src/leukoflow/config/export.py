@@ -11,8 +11,9 @@ class Export(Section):
     """Which models are exported: each from its run under the strictest protocol, first fold and seed."""
 
     models: tuple[Name, ...] | None = None
-    """Networks that read pictures, by their names in the experiments (`resnet50_modern` where a recipe trains
-    `resnet50`); without this key the first such network of each experiment. An empty list exports none."""
+    """Networks that read pictures, or features of networks (HybridCN-NAS), by their names in the experiments
+    (`resnet50_modern` if a recipe trains `resnet50`); without this key the first of each experiment. An empty list
+    exports none."""
     calibration: int = Field(128, ge=8, le=10_000)
     """Training images, drawn by the seed, whose ranges the 8-bit network is set by."""
     compared: int = Field(200, ge=8, le=100_000)

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from leukoflow.explain.heat import METHODS, attention_methods, gradcam_methods, spec_of, target_layers
+from leukoflow.explain.inside import inside_says
 from leukoflow.explain.ranked import attention_says
 from leukoflow.models.resnet50_hmscam import ResNetHMSCAM
 from leukoflow.runtime.schema import MapKind
@@ -14,13 +15,14 @@ WHICHEVER = "Whichever the class."
 
 
 def explained(model: nn.Module) -> dict[str, Any]:
-    """What `runtime.schema.Export` has of a model's explanations: `maps`, `ranked`, `attention`."""
+    """What `runtime.schema.Export` has of a model's explanations: `maps`, `ranked`, `attention`, `inside`."""
     kinds = [_gradcam(model, name) for name in gradcam_methods(model)]
     kinds += [_attention(model, name) for name in attention_methods(model)]
     classifier = getattr(model, "classifier", None)
     ranked = list(getattr(model, "names", []))
     says = attention_says(classifier) if ranked and isinstance(classifier, nn.Module) else ""
-    return {"maps": [each.model_dump() for each in kinds], "ranked": ranked, "attention": says}
+    maps = [each.model_dump() for each in kinds]
+    return {"maps": maps, "ranked": ranked, "attention": says, "inside": inside_says(model)}
 
 
 def _gradcam(model: nn.Module, name: str) -> MapKind:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.explain.heat import attention_methods, spec_of, target_layers, watched
+from leukoflow.explain.inside import channel_gates, inside_says
 from leukoflow.explain.ranked import attended, attention_says
 from leukoflow.export.spiking import fold_norms, over_steps
 from leukoflow.models.layers.lif import LIF
@@ -21,7 +22,8 @@ class Exported(nn.Module):
     `logits` float32 [N, K]; `features` float32 [N, D] that the last linear layer reads; `maps` of the layer that
     Grad-CAM weighs, as they come (of two trunks `maps_1` and `maps_2`); the maps of each method that does not depend on
     a class, by its name (`explain.heat`), float32 [N, h, w]; and of a classifier of ranked features `ranked`, these as
-    it reads them [N, k], and `attended`, its attention to them [N, k], where it attends.
+    it reads them [N, k], and `attended`, its attention to them [N, k], where it attends. Of networks with numbers of
+    what goes on in them (`explain.inside`) these, `inside` [N, m].
 
     Of a spiking network the time steps are written out one after the other. The model given stays as it is. Raises
     LeukoFlowError for one that is no network of pictures.
@@ -39,6 +41,7 @@ class Exported(nn.Module):
         if self.spiking:
             fold_norms(self.model, self.targets[0] if self.targets else None)
         self.attention = attention_methods(self.model)
+        self.inside = bool(inside_says(self.model))
         self.chosen: nn.Module | None = getattr(self.model, "chosen", None)
         self.classifier: nn.Module | None = getattr(self.model, "classifier", None) if self.chosen else None
         self.attends = self.classifier is not None and bool(attention_says(self.classifier))
@@ -52,7 +55,7 @@ class Exported(nn.Module):
     def outputs(self) -> tuple[str, ...]:
         """Names of what comes out."""
         ranked = ("ranked", "attended")[: bool(self.chosen) + self.attends]
-        return ("logits", "features", *self.maps, *self.attention, *ranked)
+        return ("logits", "features", *self.maps, *self.attention, *ranked, *("inside",)[: self.inside])
 
     def forward(self, images: Tensor) -> Found:
         """See the class."""
@@ -72,8 +75,8 @@ class Exported(nn.Module):
         if self.chosen is not None:
             handles.append(self.chosen.register_forward_hook(lambda _, inputs, output: ranked.append(output)))
         try:
-            with watched(self.model) as seen:
-                logits = over_steps(self.model, x) if self.spiking else self.model(x)
+            with watched(self.model) as seen, channel_gates(self.model) as numbers:
+                logits = over_steps(self.model, x, numbers) if self.spiking else self.model(x)
         finally:
             for handle in handles:
                 handle.remove()
@@ -88,6 +91,7 @@ class Exported(nn.Module):
             *(torch.cat(each) for each in maps),
             *(attention[name] for name in self.attention),
             *ranked,
+            *([torch.stack(numbers, dim=1)] if self.inside else []),
         )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.explain.inside import rates
 from leukoflow.models.layers.lif import LIF
 from leukoflow.models.layers.squeeze_excitation import SqueezeExcitation
 from leukoflow.models.neurallnet import NeurALLNet
@@ -26,14 +27,17 @@ STEEP = 2.0**60
 """Slope of the step: between two neighbouring numbers it goes from 0 to 1."""
 
 
-def over_steps(network: nn.Module, x: Tensor) -> Tensor:
-    """Logits float32 [N, K] of pictures float32 [N, 3, H, W], layer by layer, each at one time step after the other."""
+def over_steps(network: nn.Module, x: Tensor, fired: list[Tensor] | None = None) -> Tensor:
+    """Logits float32 [N, K] of pictures float32 [N, 3, H, W], layer by layer, each at one time step after the other.
+
+    fired: takes the firing rate [N] of each spiking layer, in order.
+    """
     if not isinstance(network, NeurALLNet):
         raise LeukoFlowError(f"export: {type(network).__name__} spikes, and its time steps cannot be written out")
     steps = [x]
     for block in (network.stem, *network.stages, network.refinement):
-        steps = _through(block, steps)
-    steps = _through(network.head, [step.mean(dim=(2, 3)) for step in steps])
+        steps = _through(block, steps, fired)
+    steps = _through(network.head, [step.mean(dim=(2, 3)) for step in steps], fired)
     return torch.stack([network.classifier(step) for step in steps]).mean(dim=0)
 
 
@@ -49,7 +53,7 @@ def fold_norms(network: nn.Module, keep: nn.Module | None) -> None:
                 block[place], block[place + 1] = fuse_linear_bn_eval(layer, norm), nn.Identity()
 
 
-def _through(block: nn.Module, steps: list[Tensor]) -> list[Tensor]:
+def _through(block: nn.Module, steps: list[Tensor], fired: list[Tensor] | None = None) -> list[Tensor]:
     """What a sequence of layers makes of the maps of each time step; one map stands for all where it is constant."""
     layers = list(block.children())
     scales: list[Tensor] | None = None
@@ -59,6 +63,8 @@ def _through(block: nn.Module, steps: list[Tensor]) -> list[Tensor]:
         elif isinstance(layer, LIF):
             steps = constant_spikes(layer, steps[0]) if layer.constant else spikes(layer, steps, scales)
             scales = None
+            if fired is not None:
+                fired.append(rates(steps))
         else:
             steps = [layer(step) for step in steps]
     return steps

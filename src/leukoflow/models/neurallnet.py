@@ -138,13 +138,18 @@ class NeurALLNet(nn.Module):
         return self._firing_rates if self.spiking else None
 
     def _firing_rates(self) -> dict[str, float]:
+        return {name: float(layer.firing_rate) for name, layer in self._layers()}  # type: ignore[arg-type]
+
+    def layer_names(self) -> list[str]:
+        """Names of the spiking layers, in the order of running."""
+        return [name for name, _ in self._layers()]
+
+    def _layers(self) -> list[tuple[str, LIF]]:
         names = ["stem", *(f"stage{number}" for number in range(1, len(self.stages) + 1)), "refinement", "head"]
-        found = {}
+        found = []
         for name, block in zip(names, (self.stem, *self.stages, self.refinement, self.head), strict=True):
             layers = [layer for layer in block.modules() if isinstance(layer, LIF)]
-            for layer in layers:
-                place = name if layer is layers[-1] else f"{name} depthwise"
-                found[place] = float(layer.firing_rate)  # type: ignore[arg-type]
+            found += [(name if layer is layers[-1] else f"{name} depthwise", layer) for layer in layers]
         return found
 
 

@@ -429,8 +429,8 @@ COLUMNS = {
     "latency_p95_ms": "95th percentile of that time, ms",
     "latency_processor_ms": "median time of the processor for one image, without waiting, ms",
     "efficiency.chain_ms": "median time, on one thread, of making what the network reads of one decoded picture (a "
-    "drawn smear of 224 x 224), ms: its fit and the view's operations, with finding the cells if they need them; no part of "
-    "the latency; empty for views of single cells",
+    "drawn smear of 224 x 224), ms: its fit and the view's operations, with finding the cells if they need them; no "
+    "part of the latency; empty for views of single cells",
     "images_per_second": "images a second",
     "efficiency.images_per_second": "images a second on one processor thread, at the best batch size",
     "batch": "images in a batch",

@@ -377,7 +377,7 @@ class Plan:
         return f"{self.results}/views/{cohort}.{drawn_view(self.study, run)}/view.json"
 
     def stains(self, cohort: str, view: str) -> list[str]:
-        """The stain that a cohort's view is brought to, if that has to be found; of one that is fitted in every fold, that
+        """The stain that a cohort's view is brought to, if that is found; of one that is fitted in every fold, that
         of the first run."""
         target, run = self.study.views[view].target, self._first_run(cohort, view)
         if target == "given" or run is None:

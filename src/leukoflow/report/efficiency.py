@@ -123,8 +123,8 @@ def cost_grid(table: pd.DataFrame) -> Grid:
     columns += ["GPU latency", "GPU images/s, best batch", "GPU memory"] if gpu else []
     caption = (
         "What one image costs, network by network: of a model on features both networks, the fusion stack, the "
-        "scaling, the choice and the classifier. View before: time of the view's operations on a picture, cells found if they "
-        "need them; no part of the latency."
+        "scaling, the choice and the classifier. View before: time of the view's operations on a picture, cells found "
+        "if they need them; no part of the latency."
     )
     return grid(caption, columns, rows, "efficiency", best="-Latency")
 

@@ -103,6 +103,8 @@ class Answer:
     ranked: tuple[RankedFeature, ...]
     """The features that it attends to most, or, where it attends to none, that do most to the answer; the first ten.
     Empty where not asked for, or the model reads no ranked features."""
+    inside: Mapping[str, float]
+    """Numbers of what goes on in the network, by the names of `export.json`; empty where it has none, or not asked."""
     neighbours: tuple[Neighbour, ...]
     """Nearest first; empty where not asked for or the artefact holds none."""
     milliseconds: Mapping[str, float]

@@ -130,6 +130,7 @@ class Model:
                 found = found_cells(picture, labels, read)
         maps: tuple[HeatMap, ...] = ()
         ranked: tuple[RankedFeature, ...] = ()
+        inside = heat and bool(facts.inside)
         if heat:
             with spent.on("heat"):
                 view = facts.view
@@ -150,6 +151,7 @@ class Model:
             cells=found,
             maps=maps,
             ranked=ranked,
+            inside=dict(zip(facts.inside, found_by_name["inside"][0].tolist(), strict=True)) if inside else {},
             neighbours=self._neighbours(features[0], neighbours),
             milliseconds=spent.milliseconds,
         )

@@ -218,6 +218,8 @@ class Export(Section):
     """Names of the ranked features that its classifier reads, the best first; none of other networks."""
     attention: str = ""
     """What the weights of its attention to ranked features are, in sentences; empty where it attends to none."""
+    inside: dict[str, str] = {}
+    """Numbers of what goes on in the network while it answers (channel gates, firing rates), and what they are."""
     segmenter: Segmenter
     """White cells."""
     costs: tuple[Cost, ...]

@@ -135,6 +135,14 @@ class RankedShown(_Shape):
     effect: float | None = Field(description="On the logit of the class named, to first order: gradient times value")
 
 
+class InsideShown(_Shape):
+    """A number of what goes on in the network."""
+
+    name: str
+    meaning: str
+    value: float | None
+
+
 class Result(_Shape):
     """What a model says of one image."""
 
@@ -153,6 +161,7 @@ class Result(_Shape):
     heat: str | None = Field(description="Grad-CAM, the first of `maps`; null where not asked for")
     maps: list[MapShown] = Field(description="Where the model looked; empty where not asked for")
     ranked: list[RankedShown] = Field(description="Ten features of a classifier of ranked features; of others empty")
+    inside: list[InsideShown] = Field(description="Channel gates or firing rates; of other networks empty")
     attention: str = Field(description="What the weights of its attention to ranked features are")
     neighbours: list[Example]
     picture: str | None = Field(description="The image as read, JPEG as a data address; null where not asked for")
@@ -197,6 +206,10 @@ def result_of(
                 effect=_finite(each.effect),
             )
             for each in answer.ranked
+        ],
+        inside=[
+            InsideShown(name=name, meaning=facts.inside[name], value=_finite(value))
+            for name, value in answer.inside.items()
         ],
         attention=facts.attention if answer.ranked else "",
         neighbours=[

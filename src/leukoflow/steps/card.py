@@ -65,6 +65,7 @@ def main(argv: list[str] | None = None) -> None:
         maps=made["maps"],
         ranked=made["ranked"],
         attention=made["attention"],
+        inside=made["inside"],
         costs=made["costs"],
         results=found,
         findings=findings(of, tables, found, calibrated["confidence"]),

@@ -35,6 +35,7 @@ from leukoflow.cost import efficiency
 from leukoflow.cost.profile import Measured, Way, measure_run
 from leukoflow.cost.speed import median_ms
 from leukoflow.images.views import render_view
+from leukoflow.quality.measure import measure
 
 log = logging.getLogger(__name__)
 PICTURE = 224
@@ -132,11 +133,12 @@ def chain_times(given: Views, segmenter: list[Path] | None, settings: Profile) -
 
     cohort = SyntheticCohort(kind="synthetic", images=4, patients=4, size=PICTURE)
     image = synthetic.draw(cohort, next(synthetic.rows(synthetic.plan(cohort)))).image
+    known = measure(image, with_scale=True).picture
     size = given.segmentation.size
     finder = load_finder(given.segmentation, segmenter[0], segmenter[1], size, "cpu") if segmenter else None
 
     def rendered(view: View) -> np.ndarray:
-        picture, labels = Picture(Raster(image)), None
+        picture, labels = Picture(Raster(image), known.bar, known.um_per_pixel, known.scale_known), None
         if view.needs_cells:
             if finder is None:
                 raise LeukoFlowError("profile: a view needs cells, and --segmenter is not given; name its files")

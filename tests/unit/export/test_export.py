@@ -80,6 +80,14 @@ def test_onnx_gives_what_pytorch_gives(made: Made) -> None:
     assert np.abs(found["features"] - features.numpy()).max() <= TOLERANCE
 
 
+def test_firing_rates_are_those_of_the_network(made: Made, model: Model) -> None:
+    image = made.images[3]
+    answer = model.answer(image, heat=True)
+    torch_answer(made, image)
+    assert answer.inside == pytest.approx(made.model.firing_rates(), abs=1e-4) and len(answer.inside) > 3
+    assert max(answer.inside.values()) > 0.01 and model.answer(image).inside == {}
+
+
 def test_heat_is_grad_cam(made: Made, model: Model) -> None:
     image = made.images[3]
     answer = model.answer(image, heat=True)

@@ -184,25 +184,28 @@ def test_attention_over_one_token_is_the_linear_map_that_is_shown() -> None:
     assert (torch.corrcoef(torch.stack([found.flatten(), (sizes / sizes.sum(1, keepdim=True)).flatten()]))[0, 1]) > 0.98
 
 
-def test_a_token_that_is_attended_to_hands_its_weight_to_its_features() -> None:
-    """Keys by which one token is looked at alone: its features have all the weight, those that are 0 none."""
+def test_a_tokens_attention_is_divided_among_its_features() -> None:
+    """By PyTorch's own weights of the block, and by what each feature adds to its token's embedding."""
     torch.manual_seed(0)
     head = registry.build("hybridcn_nas", 4, "small", inputs=20, tokens=5).eval()
     assert isinstance(head, TokenClassifier)
     x = torch.randn(2, 20)
     x[:, 9] = 0
-    attention = head.blocks[0].attention
+    x[1, 12:16] = 0
+    block = head.blocks[0]
     with torch.no_grad():
-        seen = head.blocks[0].attention_norm(head.embed(x.unflatten(1, (5, 4))) + head.positions)
-        width = seen.shape[2]
-        weights, bias = attention.in_proj_weight, attention.in_proj_bias
-        weights[:width], bias[:width] = 0, 0
-        # All queries are alike, and point to where token 2 of the first picture lies.
-        bias[:width] = 400 * seen[0, 2] / seen[0, 2].norm()
-        weights[width : 2 * width], bias[width : 2 * width] = torch.eye(width), 0
-    found = attended(head, x)[0]
-    assert found[8:12].sum() > 0.99 and found[9] < 1e-6 and found[[8, 10, 11]].min() > 1e-3
-    assert found.sum() == pytest.approx(1, abs=1e-5)
+        block.attention.in_proj_weight.mul_(6)  # so that tokens are not attended to alike
+        tokens = x.unflatten(1, (5, 4))
+        seen = block.attention_norm(head.embed(tokens) + head.positions)
+        (_, weights), nothing = block.attention(seen, seen, seen, need_weights=True), head.embed(torch.zeros(4))
+        alone = torch.stack([(head.embed(torch.diag(each)) - nothing).norm(dim=1) for each in tokens.flatten(0, 1)])
+        found = attended(head, x).unflatten(1, (5, 4))
+    received = weights.mean(dim=1)
+    assert received.std(dim=1).min() > 0.01
+    assert torch.allclose(found.sum(dim=2), received, atol=1e-5)
+    shares = alone / alone.sum(dim=1, keepdim=True)
+    shares[8] = 0.25  # token 3 of the second picture is 0
+    assert torch.allclose(found, received[:, :, None] * shares.unflatten(0, (2, 5)), atol=1e-5) and found[0, 2, 1] == 0
 
 
 def test_what_no_network_gives_is_said_not_to_be_exported() -> None:

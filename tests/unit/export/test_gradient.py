@@ -1,15 +1,21 @@
 """Heat as a network of its own, against automatic differentiation."""
 
 import copy
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from leukoflow.explain.heat import heat, stretched
+from leukoflow.explain.heat import attention_maps, attention_methods, heat, stretched
+from leukoflow.export.folder import TOLERANCE
 from leukoflow.export.gradient import _pool_backward, inputs_of, tail
+from leukoflow.export.maps import explained
 from leukoflow.export.network import Exported
+from leukoflow.export.onnx import write_onnx
 from leukoflow.models import registry
+from leukoflow.runtime.sessions import session
 
 SIDE = 64
 
@@ -31,6 +37,34 @@ def test_the_tail_gives_grad_cam(name: str, looks_past: bool) -> None:
     wanted = heat(model, pictures[1:].permute(0, 3, 1, 2).float() / 255, label)
     whole = interpolate(found[:, None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
     assert wanted.max() == 1 and (stretched(whole) - wanted).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["resnet50_hmscam", "vgg19_mhsa", "customcnn_vit"])
+def test_attention_comes_out_of_the_exported_network(name: str, tmp_path: Path) -> None:
+    """A gate, one block, two blocks: ONNX Runtime's maps are those by which a study explains, and have names."""
+    torch.manual_seed(0)
+    model = registry.build(name, 4, "small").eval()
+    pictures = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
+    exported = Exported(model)
+    write_onnx(tmp_path / "model.onnx", exported, (pictures,), ["images"], exported.outputs)
+    given = session((tmp_path / "model.onnx").read_bytes(), "").run(None, {"images": pictures.numpy()})
+    found = dict(zip(exported.outputs, given, strict=True))
+    x = pictures.permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        assert np.abs(found["logits"] - model(x).numpy()).max() <= TOLERANCE
+    every = attention_methods(model)
+    assert every == (("attention", "rollout") if name == "customcnn_vit" else ("attention",))
+    for method, maps in attention_maps(model, x).items():
+        assert maps.std() > 0 and np.abs(found[method] - maps.numpy()).max() < 1e-5
+    if name == "resnet50_hmscam":
+        gates = {type(each).__name__: each.weights(model.maps(x)).detach() for each in list(model.attention)[:1]}
+        (gate,) = gates.values()  # of MSCA, which reads the trunk's maps themselves
+        assert list(explained(model)["inside"])[:2] == ["MSCA, mean", "MSCA, spread"]
+        wanted = torch.stack([gate.mean(dim=1), gate.std(dim=1, correction=0)], dim=1).numpy()
+        assert np.abs(found["inside"][:, :2] - wanted).max() < 1e-5 and found["inside"].shape == (2, 4)
+    titles = {each["name"]: each["title"] for each in explained(model)["maps"]}
+    assert titles["gradcam"] == "Grad-CAM" and list(titles) == ["gradcam", *every]
+    assert titles["attention"] == ("Spatial gate of HMSCAM" if name == "resnet50_hmscam" else "Attention, last block")
 
 
 def test_pooling_goes_back_as_autograd_says() -> None:

@@ -103,6 +103,15 @@ function ranked(result) {
       result.ranked.map(row)));
 }
 
+// Channel gates or firing rates.
+function inside(result) {
+  if (!result.inside.length) return null;
+  const row = (each) => h("tr", {}, h("th", { scope: "row" }, each.name),
+    h("td", { class: "number" }, number(each.value)), h("td", {}, each.meaning));
+  return section("Inside the network", null, table("Numbers of what goes on in the network", ["Part", "Value", "What it is"],
+    result.inside.map(row)));
+}
+
 function mark(element, cell, on) {
   element.closest("article").querySelector(`g[data-cell="${cell}"]`)?.classList.toggle("marked", on);
 }
@@ -136,7 +145,7 @@ function times(result) {
 export function article(result, title, live) {
   return h("article", {}, h("h2", {}, title),
     h("div", { class: "front" }, verdict(result), viewer(result, live)),
-    quality(result), ranked(result), neighbours(result), h("div", { class: "white-cells" }, cells(result, live)), times(result));
+    quality(result), ranked(result), inside(result), neighbours(result), h("div", { class: "white-cells" }, cells(result, live)), times(result));
 }
 
 // What came after the rest into a live article: nothing else moves, and what has the focus keeps it.

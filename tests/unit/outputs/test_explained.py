@@ -1,0 +1,33 @@
+"""Models on features of networks among those that are explained and exported; those on cells' morphology not."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leukoflow.config.plan import exported_runs
+from leukoflow.config.study import Study
+from leukoflow.outputs.plan import Plan
+
+SMOKE = Path(__file__).resolve().parents[3] / "workflow/studies/smoke.yaml"
+
+
+def smoke(**changes: Any) -> Study:
+    """The smoke study, its experiment on features changed."""
+    given = yaml.safe_load(SMOKE.read_text())
+    given["experiments"]["features"] |= changes
+    return Study.model_validate(given)
+
+
+def test_of_an_experiment_on_features_the_first_network_is_exported() -> None:
+    found = exported_runs(smoke())
+    assert found["hybridcn_nas_32"].view == "plain" and "morphology" not in found and "colour_histogram" not in found
+    on_chain = exported_runs(smoke(views=["phase_one"]))
+    assert on_chain["hybridcn_nas_32"].view == "phase_one"
+
+
+def test_networks_behind_features_are_explained() -> None:
+    study = smoke(checks=["explain"])
+    runs = Plan(study, {}).explained["demo", "subtype", "plain", "image"]
+    assert {"hybridcn_nas_32", "hybridcn_nas_64"} <= {run.model for run in runs}
+    assert not {"morphology", "colour_histogram"} & {run.model for run in runs}
