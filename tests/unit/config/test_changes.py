@@ -156,3 +156,15 @@ def test_names_that_exist_are_not_taken() -> None:
     study["experiments"]["features_less"] = study["experiments"]["shortcuts"]
     with pytest.raises(LeukoFlowError, match="an experiment features_less already"):
         parse_study(study)
+
+
+def test_models_trained_alike_are_swept_from_their_recipe_on() -> None:
+    config = given(
+        "subtype", recipe="modern", reference=None, sweep={"training.loss": [{"kind": "focal", "gamma": 0.5}]}
+    )
+    config["recipes"] = {"modern": {"epochs": 3}}
+    study = parse_study(config)
+    assert study.experiments["subtype"].models[1] == "neurallnet_modern_loss_kind_focal_gamma_0_5"
+    variant = study.models["neurallnet_modern_loss_kind_focal_gamma_0_5"]
+    assert (variant.training.epochs, variant.training.loss.gamma, variant.recipe) == (3, 0.5, "modern")
+    assert parse_study(json.loads(study.model_dump_json())) == study
