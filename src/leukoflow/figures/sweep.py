@@ -13,6 +13,8 @@ from leukoflow.core.inputs import Inputs
 from leukoflow.figures.style import MUTED, PALETTE, Drawn, empty, wrap
 
 PLACE = ["view", "protocol", "model"]
+CROWDED = 36
+"""Characters of a panel's values, with their gaps, that do not fit side by side."""
 
 
 def sweep_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
@@ -51,7 +53,8 @@ def _panel(axes: Axes, key: str, own: list[Any], rows: pd.DataFrame) -> None:
     axes.plot(range(len(named)), best, color=PALETTE[0], linewidth=1.2)
     chosen = rows["chosen"].to_numpy(bool)
     axes.plot(x[chosen], y[chosen], "*", color=PALETTE[1], markersize=9, zorder=3)
-    axes.set_xticks(range(len(named)), [wrap(each, 12) for each in named], fontsize=7 if len(named) > 4 else 8)
+    crowded = sum(len(each) + 2 for each in named) > CROWDED
+    axes.set_xticks(range(len(named)), [wrap(each, 12) for each in named], rotation=90 if crowded else 0)
     axes.set_xlim(-0.4, len(named) - 0.6)
     axes.set_xlabel(wrap(key, 30), color=MUTED)
     axes.yaxis.set_major_formatter("{x:.1%}")

@@ -176,8 +176,8 @@ def counterparts(study: Study, number: Number) -> list[str]:
     """Models of the study that correspond to a number, the best first.
 
     Exact ones have its architecture and options, and among them the one with published figures of its own and its own
-    recipe comes first; none learnt from a share of the images. Where other options may stand in (`loose`), models
-    follow that have the same options with other values, the nearest first.
+    recipe comes first, variants of sweeps and ablations last; none learnt from a share of the images. Where other
+    options may stand in (`loose`), models follow that have the same options with other values, the nearest first.
     """
     found = []
     for place, (name, model) in enumerate(study.models.items()):
@@ -185,8 +185,17 @@ def counterparts(study: Study, number: Number) -> list[str]:
             continue
         exact = model.options == number.options
         if exact or (number.loose and set(model.options) == set(number.options)):
+            changed = model.variant is not None
             found.append(
-                (not exact, _distance(model, number), model.recipe is not None, not model.published, place, name)
+                (
+                    not exact,
+                    _distance(model, number),
+                    changed,
+                    model.recipe is not None,
+                    not model.published,
+                    place,
+                    name,
+                )
             )
     return [each[-1] for each in sorted(found)]
 

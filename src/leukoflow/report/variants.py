@@ -59,9 +59,8 @@ def ablation_grid(table: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells)))
     columns = ["Model", "Part", "View", "Split", "Accuracy", "Macro F1", "Accuracy less whole, points"]
     columns.append("Macro F1 less whole, points")
-    first = table.iloc[0]
     over = next((each for each in table["resampling"] if isinstance(each, str) and each), "images")
-    caption = f"On the same {words.plural(first['images'], 'test image')}; a part that helps has a difference below 0. "
+    caption = "Differences are on the same test images; a part that helps has one below 0. "
     return grid(caption + f"Small figures are intervals over {over}.", columns, rows, "ablation")
 
 

@@ -10,7 +10,9 @@ import yaml
 from leukoflow.config.changes import label
 from leukoflow.config.load import parse_study
 from leukoflow.config.plan import runs_of
+from leukoflow.config.published import papers
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.papers.published import counterparts
 
 SMOKE = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
 
@@ -156,3 +158,25 @@ def test_names_that_exist_are_not_taken() -> None:
     study["experiments"]["features_less"] = study["experiments"]["shortcuts"]
     with pytest.raises(LeukoFlowError, match="an experiment features_less already"):
         parse_study(study)
+
+
+def test_models_trained_alike_are_swept_from_their_recipe_on() -> None:
+    config = given(
+        "subtype", recipe="modern", reference=None, sweep={"training.loss": [{"kind": "focal", "gamma": 0.5}]}
+    )
+    config["recipes"] = {"modern": {"epochs": 3}}
+    study = parse_study(config)
+    assert study.experiments["subtype"].models[1] == "neurallnet_modern_loss_kind_focal_gamma_0_5"
+    variant = study.models["neurallnet_modern_loss_kind_focal_gamma_0_5"]
+    assert (variant.training.epochs, variant.training.loss.gamma, variant.recipe) == (3, 0.5, "modern")
+    assert parse_study(json.loads(study.model_dump_json())) == study
+
+
+def test_a_variant_stands_for_a_published_number_after_the_model_itself() -> None:
+    number = next(each for each in papers()["hybridcn_nas"].numbers if each.key == "accuracy")
+    config = given(models=["a"], sweep={"training.epochs": [4]})
+    config["models"]["a"] = {**config["models"]["hybridcn_nas_32"], "options": {"features": 2000}}
+    config["experiments"]["whole"] = {**config["experiments"]["features"], "models": ["z"], "sweep": {}}
+    study = parse_study(config | {"models": config["models"] | {"z": {**config["models"]["a"], "recipe": "modern"}}})
+    found = [name for name in counterparts(study, number) if study.models[name].options == {"features": 2000}]
+    assert found == ["a", "z", "a_epochs_4"]

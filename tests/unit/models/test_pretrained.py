@@ -172,7 +172,7 @@ def test_the_source_is_told_and_files_and_keys_belong_together(tmp_path: Path) -
 
 def test_architectures_without_a_trunk_say_so() -> None:
     without = set(registry.names()) - set(WITH_TRUNK)
-    assert without == {"colour_histogram", "hybridcn_nas"}
+    assert without == {"colour_histogram", "hybridcn_nas", "gradient_boosting"}
     for name in without:
         with pytest.raises(LeukoFlowError, match=rf"models.x.weights: {name} has no trunk.*remove this key"):
             pretrained.trunk_of(registry.spec(name), "models.x.weights")
