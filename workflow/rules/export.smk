@@ -47,6 +47,8 @@ rule card:
         description=of_exported("runs/{run.name}/model.json"),
         thresholds=of_exported("runs/{run.name}/thresholds.json"),
         predictions=of_exported("runs/{run.name}/predictions/{run.cohort}.parquet"),
+        quality=of_exported("cohorts/{run.cohort}/quality.parquet"),
+        manifest=of_exported("cohorts/{run.cohort}/manifest.parquet"),
         gate=of_exported("gates/{run.cohort}.{run.task}.{run.protocol}.json"),
         segmenter="results/{study}/segmenters/all/segmenter.json",
         stain=stain_of_exported,
@@ -75,5 +77,6 @@ rule card:
     shell:
         "python -m leukoflow.steps.card --study {input.study} --run {params.run} --description {input.description}"
         " --predictions {input.predictions} --thresholds {input.thresholds} --gate {input.gate}"
-        " --segmenter {input.segmenter} --tables results/{wildcards.study}/tables --costs {input.costs}"
-        " {params.stain} --folder results/{wildcards.study}/export/{wildcards.exported} 2> {log}"
+        " --quality {input.quality} --manifest {input.manifest} --segmenter {input.segmenter}"
+        " --tables results/{wildcards.study}/tables --costs {input.costs} {params.stain}"
+        " --folder results/{wildcards.study}/export/{wildcards.exported} 2> {log}"

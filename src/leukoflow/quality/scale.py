@@ -127,6 +127,54 @@ def settle(table: "pd.DataFrame") -> "pd.DataFrame":
     return settled.assign(um_per_pixel=np.where(kept, own, usual), scale_source=np.where(kept, "own", "cohort"))
 
 
+@dataclass(frozen=True)
+class Usual:
+    """The scale of a cohort's images."""
+
+    um: float
+    """Micrometres to a pixel, or to the longer side of an image."""
+    of_side: bool
+    """Whether to the longer side."""
+    given: bool = False
+    """Whether the config gives it, and no image is asked."""
+
+    def um_per_pixel(self, width: int, height: int) -> float:
+        """Of an image of this size."""
+        return self.um / max(width, height) if self.of_side else self.um
+
+    def settled(self, own: float, sure: bool, width: int, height: int) -> float:
+        """Micrometres to a pixel of an image, as `settle` has them: its own if it is sure and near the cohort's."""
+        usual = self.um_per_pixel(width, height)
+        near = sure and not self.given and abs(np.log(own / usual)) <= np.log(NEAR)
+        return own if near else usual
+
+
+def usual_of(settled: "pd.DataFrame") -> Usual | None:
+    """The scale of a cohort, from the scales of its images; None where all are assumed.
+
+    settled: `um_per_pixel`, `scale_source`, `scale_confidence`, `width`, `height`, as `settle` or the config has them.
+    """
+    own, from_cohort = (settled[settled["scale_source"] == source] for source in ("own", "cohort"))
+    given = settled[settled["scale_source"] == "given"]
+    if len(given):
+        return Usual(float(given["um_per_pixel"].iloc[0]), of_side=False, given=True)
+    if own.empty:
+        return None
+    found = []
+    for of_side in (False, True):
+        values, others = (
+            part["um_per_pixel"].to_numpy(float)
+            * (part[["width", "height"]].max(axis=1).to_numpy(float) if of_side else 1.0)
+            for part in (own, from_cohort)
+        )
+        confidence = own["scale_confidence"].to_numpy(float)
+        usual = float(np.median(others)) if len(others) else _weighted_median(values, confidence)
+        apart = float(np.average(np.abs(np.log(values / usual)), weights=confidence))
+        found.append((apart, of_side, usual))
+    _, of_side, usual = min(found)
+    return Usual(usual, of_side)
+
+
 def assumed_um_per_pixel(width: int, height: int) -> float:
     """Scale to assume where no image of a cohort shows its own: the longer side spans 72 micrometres.
 

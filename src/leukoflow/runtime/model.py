@@ -17,6 +17,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.finite import check_finite
 from leukoflow.images.views import render_view
+from leukoflow.quality.scale import Usual
 from leukoflow.runtime.answers import Answer, Cell, HeatMap, Neighbour, Point, RankedFeature, Reason
 from leukoflow.runtime.cells import found_cells, label_map
 from leukoflow.runtime.heat import gradient, heat_maps, ranked_features
@@ -87,6 +88,7 @@ class Model:
 
     def __init__(self, facts: Export, data: Mapping[Role, bytes], threads: int) -> None:
         self.facts = facts
+        self._usual = Usual(**facts.scale.model_dump()) if facts.scale else None
         network: Role = "int8" if "int8" in data else "model"
         self._network = session(data[network], FILES[network], threads)
         self._outputs = [each.name for each in self._network.get_outputs()]
@@ -107,7 +109,7 @@ class Model:
         facts, spent, read = self.facts, _Spent(), image.shape[:2]
         with spent.on("quality"):
             segmented = cells or facts.view.needs_cells
-            known = measured(image, facts.aspect, with_scale=segmented)
+            known = measured(image, facts.aspect, segmented, self._usual)
             values, picture = known.columns(), known.picture
         labels = None
         if segmented:

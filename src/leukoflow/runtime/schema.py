@@ -86,6 +86,17 @@ class Rule(Section):
     """Of k-means."""
 
 
+class CohortScale(Section):
+    """The scale of the training files, which a picture gets that does not show its own; see `quality.scale.Usual`."""
+
+    um: float = Field(gt=0)
+    """Micrometres to a pixel, or to the longer side."""
+    of_side: bool
+    """Whether to the longer side."""
+    given: bool = False
+    """Whether the config gave it: then no picture's own counts."""
+
+
 class Segmenter(Section):
     """How white cells are found."""
 
@@ -193,6 +204,8 @@ class Export(Section):
     stretched to it."""
     bits: int | None = Field(None, ge=8, le=16)
     """Bits that the camera of the training files filled in samples of 16; none: as a file states, or all."""
+    scale: CohortScale | None = None
+    """Scale of the training files; none if no image showed one."""
     max_pixels: int = Field(gt=0)
     """Larger images are refused before they are decoded."""
     files: dict[Role, File]

@@ -1,6 +1,7 @@
 """Write what must be known of an exported model: its facts (export.json), its card and its licence notes."""
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 
 import leukoflow
@@ -13,7 +14,8 @@ from leukoflow.export import facts
 from leukoflow.export.card import card, licence_notes, licences
 from leukoflow.export.findings import findings
 from leukoflow.images.stain import fitted
-from leukoflow.runtime.schema import FILES, Export, File, Role, Rule, Segmenter
+from leukoflow.quality.scale import usual_of
+from leukoflow.runtime.schema import FILES, CohortScale, Export, File, Role, Rule, Segmenter
 
 TABLES = ("scores", "shortcut_audit", "audit")
 
@@ -29,6 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--gate", type=Path, required=True, help="limits of quality (JSON)")
     arguments.add_argument("--segmenter", type=Path, required=True, help="segmenter.json")
     arguments.add_argument("--stain", type=Path, help="stain of the view's target (JSON), if it was found")
+    arguments.add_argument("--quality", type=Path, help="of the run's cohort, for the scale of its images")
+    arguments.add_argument("--manifest", type=Path, help="the same cohort's")
     arguments.add_argument("--tables", type=Path, required=True, help="folder of the tables")
     arguments.add_argument("--costs", type=Path, required=True, help="what step export says of each form (JSON)")
     arguments.add_argument("--folder", type=Path, required=True, help="folder of the exported model")
@@ -57,6 +61,7 @@ def main(argv: list[str] | None = None) -> None:
         view=fitted(study.views[of.view], args.stain),
         aspect=getattr(cohort, "aspect", None),
         bits=getattr(cohort, "bits", None),
+        scale=_scale(args.quality, args.manifest),
         max_pixels=getattr(cohort, "max_pixels", MAX_PIXELS),
         files=_files(args.folder),
         quality=facts.gate(read_json(args.gate), of.fold),
@@ -80,6 +85,16 @@ def main(argv: list[str] | None = None) -> None:
 
 MAX_PIXELS = 100_000_000
 """Of cohorts that name no limit."""
+
+
+def _scale(quality: Path | None, manifest: Path | None) -> CohortScale | None:
+    """The scale of the cohort's images, if its files are given."""
+    if quality is None or manifest is None:
+        return None
+    sizes = read_table(manifest, ["image_id", "width", "height"])
+    settled = read_table(quality, ["image_id", "um_per_pixel", "scale_confidence", "scale_source"])
+    found = usual_of(settled.merge(sizes, on="image_id"))
+    return None if found is None else CohortScale(**asdict(found))
 
 
 def _files(folder: Path) -> dict[Role, File]:

@@ -26,14 +26,15 @@ def test_the_tail_gives_grad_cam(name: str, looks_past: bool) -> None:
     model = registry.build(name, 4, "small").eval()
     pictures = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
     exported = Exported(model)
+    place = exported.outputs.index("maps")
     with torch.no_grad():
-        (*_, example), (*_, maps) = exported(pictures[:1]), exported(pictures[1:])
-    network = tail(copy.deepcopy(model), pictures[:1], example)
+        example, maps = (exported(each)[place] for each in (pictures[:1], pictures[1:]))
+    network = tail(copy.deepcopy(model), pictures[:1], [example])
     names = inputs_of(network)
     assert names == ["maps", "label", "images"][: 2 + looks_past]
     label = torch.tensor([2])
     with torch.no_grad():
-        found = network(*(maps, label, pictures[1:])[: len(names)])
+        (found,) = network(*(maps, label, pictures[1:])[: len(names)])
     wanted = heat(model, pictures[1:].permute(0, 3, 1, 2).float() / 255, label)
     whole = interpolate(found[:, None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
     assert wanted.max() == 1 and (stretched(whole) - wanted).abs().max() < 1e-4

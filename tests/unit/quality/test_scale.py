@@ -15,7 +15,16 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.foreground import foreground_mask, stained_mask
 from leukoflow.core.picture import Raster
 from leukoflow.quality.measure import measure
-from leukoflow.quality.scale import CONFIDENT, Scale, assumed_um_per_pixel, red_cell_scale, red_cells, settle, summarise
+from leukoflow.quality.scale import (
+    CONFIDENT,
+    Scale,
+    assumed_um_per_pixel,
+    red_cell_scale,
+    red_cells,
+    settle,
+    summarise,
+    usual_of,
+)
 
 GROUND, RED, PALE, WHITE = (240, 238, 230), (200, 165, 160), (228, 212, 206), (120, 70, 160)
 REAL = os.environ.get("LEUKOFLOW_DATA")
@@ -206,3 +215,23 @@ def test_a_picture_of_foreground_alone_has_no_red_cells() -> None:
     whole = np.ones((224, 224), bool)
     found, diameters = red_cells(image, whole, stained_mask(image, whole))
     assert found.shape == (0, 2) and diameters.shape == (0,)
+
+
+@pytest.mark.parametrize("of_side", [False, True])
+def test_a_cohorts_scale_gives_each_image_what_it_was_settled_on(of_side: bool) -> None:
+    """Images of several sizes, one that shows no cells, one whose own scale is beyond belief."""
+    random = np.random.default_rng(3)
+    width = np.array([200, 400, 800, 400, 200, 800, 400, 600])
+    own = (72 / width if of_side else np.full(8, 0.3)) * random.uniform(0.97, 1.03, 8)
+    own[2], own[3] = np.nan, own[3] * 3
+    confidence = np.where(np.isnan(own), 0, 0.9)
+    table = pd.DataFrame({"um_per_pixel": own, "scale_confidence": confidence, "width": width, "height": width // 2})
+    settled = settle(table)
+    usual = usual_of(settled)
+    assert usual is not None and usual.of_side == of_side and list(settled["scale_source"])[2:4] == ["cohort"] * 2
+    sure = confidence >= CONFIDENT
+    again = [usual.settled(*each) for each in zip(own, sure, width, width // 2, strict=True)]
+    assert np.allclose(again, settled["um_per_pixel"], rtol=1e-12)
+    given = usual_of(settled.assign(um_per_pixel=0.25, scale_source="given"))
+    assert given is not None and given.settled(0.3, True, 400, 200) == 0.25
+    assert usual_of(settled.assign(scale_source="assumed")) is None

@@ -82,8 +82,8 @@ export function viewer(result, live) {
     text.textContent = map.text;
   };
   const named = result.maps.length > 1
-    ? [h("label", { for: "map" }, "Map"), h("select", { id: "map", onchange: change },
-      result.maps.map((each) => h("option", { value: each.name }, each.title)))]
+    ? h("span", { class: "choice" }, h("label", { for: "map" }, "Map"), h("select", { id: "map", onchange: change },
+      result.maps.map((each) => h("option", { value: each.name }, each.title))))
     : h("span", {}, first?.title);
   const toggle = (event) => cells.classList.toggle("hidden", !event.target.checked);
   return h("figure", { class: "viewer" }, shown,
