@@ -549,7 +549,7 @@ COLUMNS = {
     "calls": "how often it runs for one picture",
     "components.parameters": "its parameters; all rows together are the network's",
     "components.share": "its share of the network's parameters, 0 to 1",
-    "pseudocode": "the step as a line of code",
+    "pseudocode": "the step as a line of code; empty if it is none",
     "literature.source": "`cited` (another work, as the paper prints it), `published` (the paper's own) or `measured` "
     "(in this study)",
     "whose": "work that is cited, what the paper tests, or model of this study",

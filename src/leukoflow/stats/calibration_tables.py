@@ -34,7 +34,7 @@ def calibration_rows(
     """`CALIBRATION` of one run, sample and calibrator: a row for the whole (class ""), and one for each class.
 
     Of the whole, *observed* is accuracy and *predicted* mean confidence; of a class, its share and mean probability.
-    Intervals are percentiles of resamples, the calibrator being held fixed. Resampling adds noise once more to errors
+    Intervals are of resamples, the calibrator being held fixed. Resampling adds noise once more to errors
     that are sums of absolute differences, so those of the *ece* are moved back by their mean excess. *ece_chance* is
     the ECE to expect of true probabilities in as many images. A calibrator that was not fitted has its note alone.
     """

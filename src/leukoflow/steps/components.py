@@ -70,10 +70,18 @@ def _rows(name: str, study: Study, found: list[Component]) -> list[dict[str, obj
             "step": step, "part": each.name.split(".")[0].split(" ")[0], "component": each.name, "kind": each.kind,
             "sources": "; ".join(each.sources), "takes": _said(each.takes), "gives": _said(each.gives),
             "calls": each.calls, "parameters": each.parameters, "share": each.parameters / max(whole, 1),
-            "pseudocode": f"{each.name} = {each.kind or each.name}({', '.join(each.sources)})",
+            "pseudocode": _line(each),
         }
         for step, each in enumerate(found)
     ]  # fmt: skip
+
+
+def _line(component: Component) -> str:
+    """The step as a line of code; nothing for the input and for parameters that are no step."""
+    given = ", ".join(component.sources)
+    if not given:
+        return ""
+    return f"{component.name} = {component.kind}({given})" if component.kind else f"{component.name} = {given}"
 
 
 def _said(shape: tuple[int, ...]) -> str:

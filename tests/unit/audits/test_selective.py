@@ -4,6 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
 from leukoflow.audits.selective import least_confidence, measures, ranked, selective
 from leukoflow.config.evaluation import Evaluation
@@ -98,3 +99,27 @@ def test_rows_have_values_and_limits_of_groups() -> None:
     perfect = selective(sample(confidence, np.ones(300, bool)), {0.9: 0.5}, asked)[1]
     row = next(row for row in perfect if row[:2] == ("accuracy at coverage", 1.0))
     assert row[5] == "wilson" and 0.98 < row[3] < 1 and row[4] == 1
+
+
+def test_bca_limits_of_accuracy_and_of_the_area_are_scipys() -> None:
+    random = np.random.default_rng(11)
+    confidence, right = 0.5 + random.random(250) / 2, random.random(250) < 0.85
+    asked = Evaluation(resamples=5000, interval="bca")
+    rows = selective(sample(confidence, right), {0.9: 0.8}, asked)[1]
+    found = {(name, level): limits for name, level, _, *limits, _ in rows if name != "aurc"}
+    found["aurc", 0.0] = next(limits for name, _, _, *limits, _ in rows if name == "aurc")
+
+    def aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
+        # Equal confidences are the same image drawn again, and are right or wrong together.
+        return area(wrong[np.argsort(-confidence, kind="stable")])
+
+    for place, samples, statistic in (
+        (("accuracy at coverage", 1.0), (right * 1.0,), np.mean),
+        (("aurc", 0.0), (confidence, ~right * 1.0), aurc),
+    ):
+        expected = bootstrap(
+            samples, statistic, n_resamples=5000, method="BCa", paired=len(samples) > 1, rng=random,
+            vectorized=statistic is np.mean,
+        ).confidence_interval  # fmt: skip
+        low, high = found[place]
+        assert (low, high) == pytest.approx(tuple(expected), abs=0.07 * (high - low))
