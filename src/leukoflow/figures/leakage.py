@@ -18,9 +18,9 @@ COPIES, REST = "#D55E00", "#0072B2"
 def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """A row for each model, the colour baseline on top; whiskers are the intervals of the table.
 
-    `table` holds the leakage of one cohort, task and view. Left, accuracy under each protocol; in the middle, each
-    protocol less `image`; right, where there are copies, test images of split `image` that have a copy among the images
-    learnt from, and the others.
+    `table` holds the leakage of one cohort, task and view. Left, accuracy under each protocol; in the middle, if
+    `image` is among them, each protocol less `image`; right, where there are copies, test images of split `image` that
+    have a copy among the images learnt from, and the others.
     """
     own = table[table["target"] == table["cohort"]]
     every = own[own["part"] == "all"]
@@ -29,7 +29,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         return empty("Only one split was made: there is nothing to compare."), own
     apart = own[(own["part"] != "all") & (own["protocol"] == LOOSE)]
     models = _order(every, used)
-    columns = 3 if len(apart) else 2
+    columns = 1 + (LOOSE in used) + (len(apart) > 0)
     height = 1.25 + len(models) * (0.2 + 0.11 * len(used))
     figure = Figure(figsize=(3.0 * columns + 1.2, height), layout="constrained")
     axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
@@ -39,7 +39,8 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         part = every[every["protocol"] == protocol]
         _points(axes[0], part, models, shift, colour, marker, ("accuracy", "low", "high"))
         names = ("difference", "difference_low", "difference_high")
-        _points(axes[1], part.dropna(subset=["difference"]), models, shift, colour, marker, names)
+        if LOOSE in used:
+            _points(axes[1], part.dropna(subset=["difference"]), models, shift, colour, marker, names)
     for name, colour, marker, shift in (("copies", COPIES, "s", -0.15), ("rest", REST, "o", 0.15)):
         if len(apart):
             part = apart[apart["part"] == name]
@@ -70,7 +71,7 @@ def _points(
 
 
 def _frame(axes: np.ndarray, models: list[str], apart: pd.DataFrame) -> None:
-    titles = ["Accuracy, %", "Less than split image, points"]
+    titles = ["Accuracy, %", "Less than split image, points"][: len(axes)]
     if len(apart):
         images = [int(apart.loc[apart["part"] == name, "images"].max()) for name in ("copies", "rest")]
         titles.append(f"Split image: {images[0]} copies, {images[1]} others, %")
@@ -82,8 +83,11 @@ def _frame(axes: np.ndarray, models: list[str], apart: pd.DataFrame) -> None:
             each.axhline(edge - 0.5, color=RULE, linewidth=0.5)
     axes[0].set_yticks(range(len(models)), models)
     axes[0].set_ylim(len(models) - 0.5, -0.5)
-    axes[1].axvline(0, color=MUTED, linewidth=1, zorder=1)
-    axes[1].xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", "\N{MINUS SIGN}") if value else "0")
+    if len(axes) > 1:
+        axes[1].axvline(0, color=MUTED, linewidth=1, zorder=1)
+        axes[1].xaxis.set_major_formatter(
+            lambda value, _: f"{value:+g}".replace("-", "\N{MINUS SIGN}") if value else "0"
+        )
     for each in axes[[0, *range(2, len(axes))]]:
         each.set_xlim(right=101.5)
         each.axvline(100, color=INK, linewidth=0.4, zorder=0)

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from leukoflow.config.protocols import is_leaky, root_of
+from leukoflow.config.protocols import LEAKY, is_leaky
 from leukoflow.core.files import atomic, write_table
 from leukoflow.core.names import shown
 
@@ -86,8 +86,8 @@ def protocol_style(name: str) -> tuple[str, str]:
     """Colour and marker of a protocol, the same in every figure. A cross is a protocol with leaks made on purpose."""
     if name in _PROTOCOLS:
         return _PROTOCOLS[name]
-    # A protocol and its twin with leaks share a colour.
-    place = zlib.crc32(root_of(name).encode())
+    # A ready protocol and its form with leaks share a colour.
+    place = zlib.crc32(name.removeprefix(LEAKY).encode())
     marker = "X" if is_leaky(name) else _MARKERS[zlib.crc32(name.encode()) % len(_MARKERS)]
     return PALETTE[place % len(PALETTE)], marker
 

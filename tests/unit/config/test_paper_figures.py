@@ -18,11 +18,11 @@ STUDY = load_study(ROOT / "workflow/studies/paper.yaml")
 def test_a_whole_study_has_every_figure_that_is_drawn_for_a_paper() -> None:
     shown = paper_figures(STUDY, [])
     files = {each.file for each in shown if each.file}
-    assert {"neurallnet/3_confusion_image", "neurallnet/3_confusion_acquisition", "neurallnet/6_ablation"} <= files
+    assert {"neurallnet/3_confusion_neurallnet", "neurallnet/3_confusion_five_folds", "neurallnet/6_ablation"} <= files
     assert {
-        "hmscam/3_confusion_subtype_image",
-        "hmscam/3_confusion_binary_acquisition",
-        "cnn_vit/9_confusion_image",
+        "hmscam/3_confusion_subtype_leaky_hmscam",
+        "hmscam/3_confusion_binary_five_folds",
+        "cnn_vit/9_confusion_cnn_vit",
     } <= files
     assert "neurallnet/4_external_confusion_hosseini_image" in files and len(files) == len([e for e in shown if e.file])
     listed = {(each.paper.paper, each.figure.number, each.figure.what) for each in shown}
@@ -36,9 +36,9 @@ def test_a_whole_study_has_every_figure_that_is_drawn_for_a_paper() -> None:
 
 def test_only_the_models_that_stand_for_a_system_are_in_its_figures() -> None:
     shown = {each.file: each for each in paper_figures(STUDY, [])}
-    assert {run.model for run in shown["neurallnet/3_confusion_image"].runs} == {"neurallnet"}
-    assert {run.seed for run in shown["neurallnet/3_confusion_image"].runs} == {0, 1, 2, 3, 4}
-    confusion = shown["cnn_vit/9_confusion_image"]
+    assert {run.model for run in shown["neurallnet/3_confusion_neurallnet"].runs} == {"neurallnet"}
+    assert {run.seed for run in shown["neurallnet/3_confusion_neurallnet"].runs} == {0, 1, 2, 3, 4}
+    confusion = shown["cnn_vit/9_confusion_cnn_vit"]
     assert {run.cohort for run in confusion.runs} == {"pbc"} and confusion.differs == ""
     assert len({run.model for run in confusion.runs}) == 4
     models = {run.model for run in shown["neurallnet/6_ablation"].runs}
@@ -56,12 +56,17 @@ def test_the_main_model_has_the_published_options_and_recipe() -> None:
 
 
 def test_figures_of_the_study_are_copied_where_they_are_of_the_same_runs() -> None:
-    have = ["samples.taleqani.subtype", "samples.pbc.cell8", "embedding.taleqani.subtype.plain.image", "leaderboard"]
+    have = [
+        "samples.taleqani.subtype",
+        "samples.pbc.cell8",
+        "embedding.taleqani.subtype.plain.hybridcn_nas",
+        "leaderboard",
+    ]
     shown = {each.source: each for each in paper_figures(STUDY, have) if each.source}
     assert "leaderboard" not in shown and shown["samples.pbc.cell8"].file == "cnn_vit/2_samples"
-    assert shown["embedding.taleqani.subtype.plain.image"].file == "hybridcn_nas/E_embedding_plain_image"
-    curves = paper_figures(STUDY, ["roc.pbc.cell8.plain.image", "roc.taleqani.subtype.grey.image"])
-    assert [curve.file for curve in curves if curve.source] == ["cnn_vit/5_roc_plain_image"]
+    assert shown["embedding.taleqani.subtype.plain.hybridcn_nas"].file == "hybridcn_nas/E_embedding_plain_hybridcn_nas"
+    curves = paper_figures(STUDY, ["roc.pbc.cell8.plain.cnn_vit", "roc.taleqani.subtype.grey.image"])
+    assert [curve.file for curve in curves if curve.source] == ["cnn_vit/5_roc_plain_cnn_vit"]
     assert any(each.file == "hmscam/2_samples_subtype" for each in paper_figures(STUDY, have))
 
 
