@@ -325,7 +325,7 @@ COLUMNS = {
     "head": "parameters of the classifier",
     "readings.counted": "their sum",
     "off": "that less 18,100,000",
-    "readings.agrees": "whether it is printed as 18.1 million",
+    "readings.agrees": "whether it is printed as 18.1 million, `yes` or `no`",
     # dynamics
     "dynamics.epochs": "epochs trained",
     "minutes": "minutes of the training passes",

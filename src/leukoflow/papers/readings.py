@@ -80,7 +80,7 @@ def readings() -> pd.DataFrame:
                 **parts,
                 "counted": counted,
                 "off": counted - PRINTED,
-                "agrees": abs(counted - PRINTED) <= HALF_UNIT,
+                "agrees": "yes" if abs(counted - PRINTED) <= HALF_UNIT else "no",
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)

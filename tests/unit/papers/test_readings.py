@@ -39,7 +39,7 @@ def test_the_numbers_themselves() -> None:
     frozen = "what is trained if layers up to 3 are frozen, non-local block of C / 8"
     assert counted[frozen] == 18_128_045
     # No whole network has it; what agrees is the attachment alone, or what is trained.
-    assert set(table.index[table["agrees"]]) == {
+    assert set(table.index[table["agrees"] == "yes"]) == {
         "modules and classifier alone, four classes (the one taken here)",
         "modules and classifier alone, two classes",
         frozen,
