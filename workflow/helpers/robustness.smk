@@ -42,7 +42,9 @@ def rendering_option(wildcards):
     size = STUDY.segmentation.size_of(wildcards.cohort)
     segmentation = shlex.quote(segmentation_settings(wildcards))
     files = " ".join(segmenter_of_view(wildcards))
-    return f"{option} --segmentation {segmentation} --segmenter {files} --cell-size {size}"
+    return (
+        f"{option} --segmentation {segmentation} --segmenter {files} --cell-size {size}"
+    )
 
 
 def modules_rendering_option(wildcards):

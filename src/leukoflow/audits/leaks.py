@@ -26,9 +26,9 @@ def worth(
     """A row of each metric: with the leak, without, the difference, and its interval.
 
     `pairs` holds for each run with the leak its answers and those without: image_id, group, y, probabilities, of the
-    test images alone. Values are means over runs. For the interval the images are drawn, or their groups where these are
-    larger, and both sides meet the same ones; there is none where no answer differs. LeukoFlowError if the two sides
-    have other test images.
+    test images alone. Values are means over runs. For the interval images are drawn, or their groups if these are
+    larger, and both sides meet the same ones; there is none if no answer differs. LeukoFlowError if the two sides have
+    other test images.
     """
     first: dict[tuple[int, int], Sample] = {}
     second: dict[tuple[int, int], Sample] = {}
