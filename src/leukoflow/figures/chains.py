@@ -57,8 +57,8 @@ def chain_chart(
 
 def draw_chain(inputs: Inputs) -> Drawn:
     """The chain of a panel's view, setting `view`, on the image in the middle of each class, from the `manifest` and
-    the image `files` under the setting `root`; `labels` are label maps, for chains that need cells, and `stains` what is
-    found for the chain's target."""
+    the image `files` under the setting `root`; `labels` are label maps, for chains that need cells, and `stains` what
+    was found for the target of the chain."""
     stain = next(iter(inputs.paths("stains")), None)
     task, view = task_of(inputs), fitted(View.model_validate(inputs.settings["view"]), stain)
     groups = by_class(inputs.table("manifest"), task)

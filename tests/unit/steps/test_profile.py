@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from leukoflow.cells.segmenter import CellFinder
 from leukoflow.cells.threshold import Rule, Thresholds
 from leukoflow.config.profile import Profile
 from leukoflow.config.segmentation import Segmentation
@@ -51,7 +52,7 @@ def test_finding_cells_is_part_of_a_view_that_needs_them(monkeypatch: pytest.Mon
             yield np.full((64, 64), 1, np.uint8)
 
     monkeypatch.setattr("leukoflow.cells.segmenter.predicted_parts", parts)
-    monkeypatch.setattr("leukoflow.cells.threshold.thresholds_of", lambda rules: finds)
-    monkeypatch.setattr(profile, "read_json", lambda path: {"method": "threshold", "thresholds": {}})
+    finder = CellFinder(Segmentation(size=64), 64, finds)
+    monkeypatch.setattr("leukoflow.cells.segmenter.load_finder", lambda *given: finder)
     found = profile.chain_times(given, ["w", "d"], QUICK)
     assert found["chain"] > 30 and len(looked) == 6
