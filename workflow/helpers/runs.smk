@@ -103,6 +103,10 @@ def class_names(wildcards):
     return json.dumps(STUDY.tasks[wildcards.task].classes)
 
 
+def class_count(wildcards):
+    return len(STUDY.tasks[wildcards.task].classes)
+
+
 def architecture_code(step):
     """A params function: fingerprint of a step together with the run's architecture."""
 

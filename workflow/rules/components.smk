@@ -23,6 +23,6 @@ rule components:
             f"{run.model}.{run.task}.{run.view}" for run in PLAN.architectures.values()
         ],
     message:
-        "Listing the components of the networks"
+        "Measuring the networks' components"
     shell:
         "python -m leukoflow.steps.components --study {input.study} --models {params.models} --output {output} 2> {log}"

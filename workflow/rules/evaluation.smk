@@ -121,7 +121,7 @@ rule leaks:
         settings=evaluation_settings(),
         names=leak_names,
         pairs=leak_pairs,
-        classes=lambda wildcards: len(STUDY.tasks[wildcards.task].classes),
+        classes=class_count,
     message:
         "Measuring what leaks made on purpose are worth on {wildcards.cohort}, {wildcards.task}"
     shell:

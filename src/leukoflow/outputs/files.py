@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 VARYING = {
     "SHARD": r"(?:\d{3,}|masks)",
-    **dict.fromkeys(("COHORT", "TASK", "VIEW", "PROTOCOL", "PANEL", "EXPERIMENT", "RUN", "SELECTION"), "[^/]+"),
+    **dict.fromkeys(
+        ("COHORT", "TASK", "VIEW", "PROTOCOL", "PANEL", "EXPERIMENT", "RUN", "SELECTION", "STAIN"), "[^/]+"
+    ),
     **dict.fromkeys(("FEATURES", "SEGMENTER", "MODEL", "PAPER", "NUMBER", "CLASS", "IMAGE"), "[^/]+"),
 }
 """What stands for parts of paths that vary, and the pattern of what it stands for."""
@@ -154,9 +156,9 @@ FILES = (
         "image_id cells.aggregate.COUNTS cells.aggregate.feature_names",
     ),
     FileSpec(
-        "stains/COHORT.TASK.PROTOCOL.foldN.json", "fit_stain",
+        "stains/STAIN.json", "fit_stain",
         "Stain that a view with `target: training` is brought to: mean and standard deviation of L, a, b, and the "
-        "number of training images. Of a template image: `stains/VIEW.json`.",
+        "number of training images. STAIN is COHORT.TASK.PROTOCOL.foldN, or, of a template image, the view.",
     ),
     FileSpec(
         "views/COHORT.VIEW/SHARD.npy", "render",

@@ -38,7 +38,8 @@ def test_every_image_is_listed_once_by_the_label_of_its_nearest_folder(files: li
             except OSError:  # a file where there is a folder of the name already, or the other way round
                 continue
             every.add(path.as_posix())
-            hidden = any(part.startswith((".", "~$")) or part.endswith("~") for part in path.parts)
+            hidden = any(part.startswith(".") for part in path.parts)
+            hidden |= path.name.startswith("~$") or path.name.endswith("~")
             if path.name.lower().endswith(PICTURES) and not hidden:
                 expected[path.as_posix()] = label_of(folders)
         labels = {name: label for name, label in LABELS.items() if label in expected.values()}

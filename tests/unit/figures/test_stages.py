@@ -114,7 +114,7 @@ def test_stages_leave_out_what_the_study_has_not(labels, normalised, processed, 
 def test_the_stages_of_a_study_are_its_normalised_view_and_its_longer_chain():
     given = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
     plan = Plan(parse_study(given), {})
-    assert plan.staged == ("normalised", "phase_one")
+    assert plan.staged("demo") == ("normalised", "phase_one")
     del given["views"]["phase_one"]
     given["experiments"]["shortcuts"]["views"] = ["normalised"]
     assert Plan(parse_study(given), {}).staged == ("normalised", None)

@@ -8,7 +8,9 @@ from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import agreement, cells_section, how_found, overlap, single_cells
 from leukoflow.report.features import features_section
 
-NAMES = ("segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours")
+NAMES = (
+    "segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours", "selection_methods",
+)  # fmt: skip
 PERCENT = "\N{NO-BREAK SPACE}%"
 
 

@@ -29,7 +29,7 @@ def test_weighted_sampling_and_weighted_loss_work_together(monkeypatch, tmp_path
     examples = batches.Examples(Source(), np.arange(32), y)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16 * 16 * 3, 2))
     training = Training(epochs=20, batch_size=8, patience=20, weighted_loss=True, weighted_sampling=True)
-    loop.fit(model, (), examples, examples, 2, training, 1, tmp_path / "state.safetensors", ())
+    loop.fit(model, (), examples, examples, 2, training, 1, tmp_path / "state.safetensors")
     drawn = np.concatenate([truth for truth, _ in seen])
     assert len(drawn) == 20 * 32
     assert abs(drawn.mean() - 0.5) < 4 * 0.5 / np.sqrt(len(drawn))
