@@ -296,3 +296,11 @@ def test_an_unlocked_folder_is_left_alone_and_a_stale_lock_is_removed(tmp_path: 
     )
     assert done.returncode == 0, done.stderr
     assert not list(locks.glob("*"))
+
+
+def test_the_picture_of_the_rules_shows_what_the_demo_study_runs() -> None:
+    command = [sys.executable, "-m", "snakemake", "--rulegraph"]
+    printed = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True).stdout
+    labels = set(re.findall(r'label = "(\w+)', printed))
+    picture = (ROOT / "docs/rules.svg").read_text()
+    assert labels == set(re.findall(r"<text[^>]*>(\w+)</text>", picture)) and {"fit_stain", "train"} <= labels

@@ -117,7 +117,7 @@ def test_the_stages_of_a_study_are_its_normalised_view_and_its_longer_chain():
     assert plan.staged("demo") == ("normalised", "phase_one")
     del given["views"]["phase_one"]
     given["experiments"]["shortcuts"]["views"] = ["normalised"]
-    assert Plan(parse_study(given), {}).staged == ("normalised", None)
+    assert Plan(parse_study(given), {}).staged("demo") == ("normalised", None)
 
 
 def test_cut_cells_are_read_for_each_image(tmp_path):
