@@ -192,6 +192,14 @@ def test_a_mistyped_key_stops_with_one_line(fresh: Project) -> None:
     assert "Traceback" not in done.stdout
 
 
+def test_a_key_that_stands_twice_stops_with_one_line(fresh: Project) -> None:
+    lines = (fresh.folder / "tiny.yaml").read_text().splitlines()
+    (fresh.folder / "wrong.yaml").write_text("\n".join([*lines, f"study: {fresh.folder.name}", ""]))
+    done = fresh.snakemake("--dry-run", config="wrong.yaml")
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert f"wrong.yaml, line {len(lines) + 1}: study stands twice in its section; keep one" in done.stdout
+
+
 def test_a_missing_folder_or_variable_stops_with_one_line(fresh: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     config = yaml.safe_load((fresh.folder / "tiny.yaml").read_text())
     monkeypatch.delenv("NOWHERE", raising=False)

@@ -23,7 +23,7 @@ shell.prefix(
 
 from leukoflow.cohorts.roots import local_root, resolve_root
 from leukoflow.cohorts.watch import ACCOUNT, LISTING, MASKS, Cohort, keep, marks
-from leukoflow.config.load import parse_study
+from leukoflow.config.load import parse_study, refuse_repeated
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.config.paper_figures import paper_figures
 from leukoflow.config.plan import (
@@ -53,6 +53,8 @@ def stop_with_one_line(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+for file in workflow.configfiles:
+    stop_with_one_line(refuse_repeated, file)
 STUDY = stop_with_one_line(parse_study, config)
 RESULTS = f"results/{STUDY.study}"
 USED_COHORTS = sorted(

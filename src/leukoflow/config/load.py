@@ -27,8 +27,37 @@ def parse_study(config: Mapping[str, Any], source: str = "config") -> Study:
         raise LeukoFlowError(f"{source}: {explain(error, Study)}") from error
 
 
+def refuse_repeated(path: str | Path) -> None:
+    """Raise LeukoFlowError if a mapping of a YAML file has a key twice: readers keep the last one and say nothing.
+
+    Files that are no YAML are left to who reads them.
+    """
+    try:
+        pending = [yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)]
+    except (OSError, ValueError, yaml.YAMLError):
+        return
+    while pending:
+        node = pending.pop()
+        if isinstance(node, yaml.SequenceNode):
+            pending += node.value
+        if isinstance(node, yaml.MappingNode):
+            known: set[tuple[str, str]] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
+                    if (key.tag, key.value) in known:
+                        raise LeukoFlowError(
+                            f"{path}, line {key.start_mark.line + 1}: {key.value} stands twice in its section; keep one"
+                        )
+                    known.add((key.tag, key.value))
+                pending.append(value)
+
+
+MERGE = "tag:yaml.org,2002:merge"
+
+
 def load_study(path: str | Path) -> Study:
     """Read and validate a study file (YAML)."""
+    refuse_repeated(path)
     try:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:

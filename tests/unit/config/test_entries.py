@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from leukoflow.config import ready
-from leukoflow.config.load import parse_study
+from leukoflow.config.load import load_study, parse_study, refuse_repeated
 from leukoflow.config.study import Study
 from leukoflow.core.errors import LeukoFlowError
 
@@ -29,6 +29,19 @@ def study(**cohort: Any) -> dict:
 
 def written_out(**cohort: Any) -> dict:
     return parse_study(study(**cohort)).model_dump(mode="json")["cohorts"]["extra"]
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    for path in STUDIES:
+        refuse_repeated(path)
+    given = (ROOT / "workflow/studies/smoke.yaml").read_text()
+    old = "    views: [plain]\n"
+    (tmp_path / "twice.yaml").write_text(given.replace(old, f"{old}    views: [normalised]\n", 1))
+    line = given[: given.index(old)].count("\n") + 2
+    with pytest.raises(LeukoFlowError, match=rf"twice.yaml, line {line}: views stands twice in its section"):
+        load_study(tmp_path / "twice.yaml")
+    (tmp_path / "merged.yaml").write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\nc: [{x: 1}, {x: 1}]\n")
+    refuse_repeated(tmp_path / "merged.yaml")
 
 
 @pytest.mark.parametrize("name", ready.entries())
