@@ -59,12 +59,14 @@ def test_figures_of_the_study_are_copied_where_they_are_of_the_same_runs() -> No
     have = [
         "samples.taleqani.subtype",
         "samples.pbc.cell8",
-        "embedding.taleqani.subtype.plain.hybridcn_nas",
+        "embedding.taleqani.subtype.hybridcn_nas.hybridcn_nas",
         "leaderboard",
     ]
     shown = {each.source: each for each in paper_figures(STUDY, have) if each.source}
     assert "leaderboard" not in shown and shown["samples.pbc.cell8"].file == "cnn_vit/2_samples"
-    assert shown["embedding.taleqani.subtype.plain.hybridcn_nas"].file == "hybridcn_nas/E_embedding_plain_hybridcn_nas"
+    # From normalised, segmented pictures, not from the plain ones of its control.
+    embedding = shown["embedding.taleqani.subtype.hybridcn_nas.hybridcn_nas"]
+    assert embedding.file == "hybridcn_nas/E_embedding_hybridcn_nas_hybridcn_nas"
     curves = paper_figures(STUDY, ["roc.pbc.cell8.plain.cnn_vit", "roc.taleqani.subtype.grey.image"])
     assert [curve.file for curve in curves if curve.source] == ["cnn_vit/5_roc_plain_cnn_vit"]
     assert any(each.file == "hmscam/2_samples_subtype" for each in paper_figures(STUDY, have))
@@ -74,7 +76,7 @@ def test_the_own_cohort_of_a_paper_comes_first_though_more_models_are_elsewhere(
     shown = [each for each in paper_figures(STUDY, []) if each.paper.paper == "vgg19_mhsa" and each.file]
     assert {run.cohort for each in shown for run in each.runs} == {"hosseini"}
     assert not any("another cohort" in each.differs for each in shown)
-    rest = {name: experiment for name, experiment in STUDY.experiments.items() if name != "mhsa_ablation"}
+    rest = {name: experiment for name, experiment in STUDY.experiments.items() if not name.startswith("mhsa_")}
     without = paper_figures(STUDY.model_copy(update={"experiments": rest}), [])
     for each in without:
         if each.paper.paper == "vgg19_mhsa" and each.file:
