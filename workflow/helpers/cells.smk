@@ -10,6 +10,10 @@ ARCHIVES = [
 SEGMENTERS = ["all"]
 if STUDY.segmentation.leave_one_out:
     SEGMENTERS += [f"without_{name}" for name in SOURCES]
+SEGMENTER_FILES = [
+    f"{RESULTS}/segmenters/all/{file}"
+    for file in ("weights.safetensors", "segmenter.json")
+]
 MASK_FILES = ("images.npy", "parts.npy", "labels.npy", "index.parquet")
 # Views that are rendered with the label maps.
 CELL_VIEWS = [name for name, view in STUDY.views.items() if view.needs_cells]

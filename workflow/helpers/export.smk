@@ -23,17 +23,13 @@ def of_exported(pattern):
     return path
 
 
-def view_of_exported(wildcards):
-    run = EXPORTED[wildcards.exported]
-    return f"{view_folder(run.cohort, drawn_view(STUDY, run))}/view.json"
+def by_exported(function):
+    """A function of the exported model's run, as one of wildcards."""
 
+    def answer(wildcards):
+        return function(EXPORTED[wildcards.exported])
 
-def stain_of_exported(wildcards):
-    return stain_of_run(EXPORTED[wildcards.exported])
-
-
-def stain_of_exported_option(wildcards):
-    return stain_option(stain_of_exported(wildcards))
+    return answer
 
 
 def name_of_exported(wildcards):
@@ -42,25 +38,7 @@ def name_of_exported(wildcards):
 
 def segmenter_to_export(wildcards):
     """Weights and description of the U-Net, where there is one."""
-    folder = f"{RESULTS}/segmenters/all"
-    return [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"] if UNET else []
-
-
-def features_to_export(wildcards):
-    """What makes features of pictures, where the model reads features."""
-    return picture_features(EXPORTED[wildcards.exported])
-
-
-def backbones_to_export(wildcards):
-    return picture_weights(EXPORTED[wildcards.exported])
-
-
-def backbones_to_export_content(wildcards):
-    return picture_weights_content(EXPORTED[wildcards.exported])
-
-
-def features_to_export_option(wildcards):
-    return picture_features_option(EXPORTED[wildcards.exported])
+    return SEGMENTER_FILES if UNET else []
 
 
 def export_options(wildcards):

@@ -73,8 +73,7 @@ def profiled_segmenter(wildcards):
     views = [STUDY.views[run.view] for run in profiled(wildcards)]
     if not any(view.needs_cells and view.kind != "cells" for view in views):
         return []
-    folder = f"{RESULTS}/segmenters/all"
-    return [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"]
+    return SEGMENTER_FILES
 
 
 def profiled_segmenter_option(wildcards):

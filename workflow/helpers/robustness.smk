@@ -20,13 +20,7 @@ def rendered_again(wildcards):
 
 def segmenter_of_view(wildcards):
     """What cells are looked for with in changed pictures."""
-    view = STUDY.views[wildcards.view]
-    folder = f"{RESULTS}/segmenters/all"
-    return (
-        [f"{folder}/weights.safetensors", f"{folder}/segmenter.json"]
-        if view.needs_cells
-        else []
-    )
+    return SEGMENTER_FILES if STUDY.views[wildcards.view].needs_cells else []
 
 
 def rendering_option(wildcards):

@@ -4,12 +4,12 @@
 rule export:
     input:
         segmenter_to_export,
-        features=features_to_export,
-        backbones=backbones_to_export,
+        features=by_exported(picture_features),
+        backbones=by_exported(picture_weights),
         weights=of_exported("runs/{run.name}/weights.safetensors"),
         description=of_exported("runs/{run.name}/model.json"),
         novelty=of_exported("runs/{run.name}/novelty.safetensors"),
-        view=view_of_exported,
+        view=by_exported(own_view),
         split=of_exported("splits/{run.cohort}.{run.task}.{run.protocol}.parquet"),
     output:
         files=collect(
@@ -26,8 +26,8 @@ rule export:
         settings=export_settings,
         run=name_of_exported,
         options=export_options,
-        features=features_to_export_option,
-        start=backbones_to_export_content,
+        features=by_exported(picture_features_option),
+        start=by_exported(picture_weights_content),
     message:
         "Exporting {wildcards.exported}"
     shell:
@@ -51,7 +51,7 @@ rule card:
         manifest=of_exported("cohorts/{run.cohort}/manifest.parquet"),
         gate=of_exported("gates/{run.cohort}.{run.task}.{run.protocol}.json"),
         segmenter="results/{study}/segmenters/all/segmenter.json",
-        stain=stain_of_exported,
+        stain=by_exported(stain_of_run),
         tables=collect(
             "results/{{study}}/tables/{table}.csv",
             table=["scores", "shortcut_audit", "audit"],
@@ -71,7 +71,7 @@ rule card:
     params:
         code=code_of("steps.card"),
         run=name_of_exported,
-        stain=stain_of_exported_option,
+        stain=by_exported(stain_of_run_option),
     message:
         "Writing the card of {wildcards.exported}"
     shell:

@@ -1,6 +1,7 @@
 """What a leak made on purpose is worth: a protocol with it against its twin without, on the same test images."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def leaks_table(
             cells.setdefault((run.view, run.protocol, run.model), []).append(run)
     for (view, protocol, model), runs in sorted(cells.items()):
         asked = pairs[protocol]
-        twins = [_twin(run, asked["against"]) for run in runs]
+        twins = [replace(run, protocol=asked["against"]) for run in runs]
         if missing := [twin.name for twin in twins if twin not in answers]:
             raise LeukoFlowError(f"{missing[0]}: no answers to compare with those of {protocol}; predict again")
         both = {run: (answers[run], answers[twin]) for run, twin in zip(runs, twins, strict=True)}
@@ -77,7 +78,3 @@ def leaks_table(
         place |= {"leaks": " + ".join(asked["leaks"]), "against": asked["against"]}
         rows += [place | row for row in worth(both, classes, settings)]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _twin(run: Run, protocol: str) -> Run:
-    return Run(run.cohort, run.task, run.view, protocol, run.model, run.fold, run.seed)

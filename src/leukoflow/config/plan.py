@@ -7,7 +7,7 @@ from itertools import product
 from leukoflow.config.experiments import Check
 from leukoflow.config.protocols import strictest
 from leukoflow.config.study import Study, exportable
-from leukoflow.core.runs import Run
+from leukoflow.core.runs import Run, fold_name
 
 _FOLD_AND_SEED = re.compile(r"(.*)\.fold(\d+)\.seed(\d+)(.*)")
 
@@ -18,7 +18,7 @@ def drawn_view(study: Study, run: Run) -> str:
     Whatever has cohort, task, view, protocol and fold may stand for a run.
     """
     fitted = study.views[run.view].target == "training"
-    return f"{run.view}~{run.cohort}.{run.task}.{run.protocol}.fold{run.fold}" if fitted else run.view
+    return f"{run.view}~{fold_name(run)}" if fitted else run.view
 
 
 def runs_of(study: Study, experiment: str) -> list[Run]:

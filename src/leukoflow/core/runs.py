@@ -36,11 +36,6 @@ class Run:
         """What the runs of one figure have in common, such as `demo.subtype.plain.image`."""
         return f"{self.cohort}.{self.task}.{self.view}.{self.protocol}"
 
-    @property
-    def stain(self) -> str:
-        """What the stain of training images is fitted in: `demo.subtype.image.fold0`."""
-        return f"{self.cohort}.{self.task}.{self.protocol}.fold{self.fold}"
-
     def collapsed_to(self, task: str) -> "Run":
         """The run's predictions as those of a coarser task, its classes joined; not the name of any folder."""
         return replace(self, task=task, model=f"{self.model}_from_{self.task}")
@@ -48,6 +43,14 @@ class Run:
     def columns(self) -> dict[str, str | int]:
         """The parts under the names of the table columns."""
         return asdict(self)
+
+
+def fold_name(run: Run) -> str:
+    """Name of what is fitted in a run's fold, such as `demo.subtype.image.fold0`.
+
+    Whatever has these parts may stand for a run.
+    """
+    return f"{run.cohort}.{run.task}.{run.protocol}.fold{run.fold}"
 
 
 def parse_run(name: str) -> Run:

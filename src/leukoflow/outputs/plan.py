@@ -17,7 +17,7 @@ from leukoflow.config.plan import all_runs, checked_runs, drawn_view, runs_of
 from leukoflow.config.protocols import leak_twins, touches
 from leukoflow.config.published import papers
 from leukoflow.config.study import Study
-from leukoflow.core.runs import Run, is_baseline
+from leukoflow.core.runs import Run, fold_name, is_baseline
 from leukoflow.core.shards import shard_count
 from leukoflow.models.registry import has_modules
 
@@ -382,7 +382,7 @@ class Plan:
         target, run = self.study.views[view].target, self._first_run(cohort, view)
         if target == "given" or run is None:
             return []
-        return [f"{self.results}/stains/{run.stain if target == 'training' else view}.json"]
+        return [f"{self.results}/stains/{fold_name(run) if target == 'training' else view}.json"]
 
     def _has(self, cohort: str, view: str) -> bool:
         """Whether a view can be made of a cohort: one whose stain is fitted in a fold needs a run."""
