@@ -1,4 +1,5 @@
-# What every job has unless it says otherwise: a log, a benchmark, one thread, the environment without deep learning.
+# What every job has unless it says otherwise: a log, a benchmark, one thread, the environment without deep learning, the
+# fingerprint of the step that its command calls.
 import re
 
 
@@ -20,3 +21,6 @@ for job in workflow.rules:
             job.benchmark = os.path.join("benchmarks", f"{job_path(job)}.tsv")
         if job.conda_env is None:
             job.conda_env = "../../envs/core.yaml"
+        step = re.search(r"leukoflow\.(steps\.\w+)", job.shellcmd or "")
+        if step and "code" not in job.params.keys():
+            job.set_params(code=code_of(step[1]))

@@ -95,13 +95,16 @@ def code_of(*modules):
     return fingerprint(*(f"leukoflow.{module}" for module in modules))
 
 
-def grows(base):
-    """A resource that grows with every attempt."""
+def needs(megabytes, minutes):
+    """Memory and time of a job; both grow with every attempt."""
 
-    def amount(wildcards, attempt):
-        return base * attempt
+    def memory(wildcards, attempt):
+        return megabytes * attempt
 
-    return amount
+    def time(wildcards, attempt):
+        return minutes * attempt
+
+    return {"mem_mb": memory, "runtime": time}
 
 
 def evaluation_settings(*names):

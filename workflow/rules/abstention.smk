@@ -17,8 +17,7 @@ rule novelty:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        **needs(3000, 60),
         gpu=1,
     params:
         code=architecture_code("novelty"),
@@ -51,10 +50,8 @@ rule abstain:
         ),
     priority: 10
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
-        code=code_of("steps.abstain"),
         settings=evaluation_settings("abstention", "novelty"),
         classes=class_names,
         names=panel_names,
@@ -86,10 +83,8 @@ rule gate:
         ),
     priority: 10
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
-        code=code_of("steps.gate"),
         settings=evaluation_settings("abstention", "novelty"),
         root=cohort_root,
         max_pixels=max_pixels,

@@ -16,10 +16,8 @@ rule annotate:
         record="results/{study}/.content/{cohort}.masks.parquet",
     priority: 20
     resources:
-        mem_mb=grows(2500),
-        runtime=grows(30),
+        **needs(2500, 30),
     params:
-        code=code_of("steps.annotate"),
         settings=annotation_settings,
         root=cohort_root,
         max_pixels=max_pixels,
@@ -45,11 +43,9 @@ rule train_segmenter:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(720),
+        **needs(4000, 720),
         gpu=segmenter_gpu(),
     params:
-        code=code_of("steps.train_segmenter"),
         settings=segmentation_settings,
         sources=learnt_folders,
         resume="results/{study}/.resume/segmenter.{segmenter}",
@@ -72,11 +68,9 @@ rule score_segmenter:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        **needs(3000, 60),
         gpu=segmenter_gpu(),
     params:
-        code=code_of("steps.score_segmenter"),
         settings=scoring_settings,
         folders=scored_folders,
     message:
@@ -99,11 +93,9 @@ rule segment:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(2500),
-        runtime=grows(120),
+        **needs(2500, 120),
         gpu=segmenter_gpu(),
     params:
-        code=code_of("steps.segment"),
         settings=segmentation_settings,
         size=segmented_size,
         root=cohort_root,
@@ -127,10 +119,8 @@ rule measure_cells:
     output:
         "results/{study}/cells/{cohort}/measured/{shard}.parquet",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
-        code=code_of("steps.measure_cells"),
         settings=segmentation_settings,
         root=cohort_root,
         max_pixels=max_pixels,
@@ -150,10 +140,7 @@ rule gather_cells:
         cells="results/{study}/cells/{cohort}/cells.parquet",
         images="results/{study}/cells/{cohort}/images.parquet",
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
-    params:
-        code=code_of("steps.gather_cells"),
+        **needs(3000, 60),
     message:
         "Gathering the white cells of {wildcards.cohort}"
     shell:

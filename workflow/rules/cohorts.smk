@@ -8,9 +8,9 @@ rule fetch:
         ),
         digest="resources/{cohort}/archive.sha256",
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(720),
+        **needs(1000, 720),
     params:
+        code="",  # A download stays, whatever becomes of the step.
         url=lookup_url,
         digest=archive_digest_option,
     message:
@@ -26,10 +26,8 @@ rule extract:
     output:
         "resources/{cohort}/contents.csv",
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(240),
+        **needs(1000, 240),
     params:
-        code=code_of("steps.extract"),
         settings=cohort_settings,
         folder=cohort_root,
     message:
@@ -46,10 +44,8 @@ rule list_images:
         listing="results/{study}/cohorts/{cohort}/listing.parquet",
         names="results/{study}/cohorts/{cohort}/names.csv",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
-        code=code_of("steps.list_images"),
         settings=cohort_settings,
         root=cohort_root,
         contents=contents_option,
@@ -68,10 +64,8 @@ rule account_files:
         left_out="results/{study}/cohorts/{cohort}/left_out.parquet",
         warnings="results/{study}/cohorts/{cohort}/warnings.csv",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
-        code=code_of("steps.list_images"),
         settings=cohort_settings,
         root=cohort_root,
         contents=contents_option,
@@ -89,10 +83,8 @@ rule synthesise:
     wildcard_constraints:
         cohort=any_of(SYNTHETIC),
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(30),
+        **needs(1000, 30),
     params:
-        code=code_of("steps.synthesise"),
         settings=cohort_settings,
         root=cohort_root,
         shard=shard_number,
@@ -113,10 +105,8 @@ rule measure:
         thumbnails="results/{study}/cohorts/{cohort}/thumbnails/{shard}.npy",
         record="results/{study}/.content/{cohort}.{shard}.parquet",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(2000, 30),
     params:
-        code=code_of("steps.measure"),
         root=cohort_root,
         whole=is_whole,
         shard=shard_number,
@@ -141,10 +131,8 @@ rule manifest:
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
         files="results/{study}/cohorts/{cohort}/files.parquet",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(2000, 30),
     params:
-        code=code_of("steps.manifest"),
         scale=cohort_option("um_per_pixel"),
         aspect=cohort_option("aspect"),
         bits=cohort_option("bits"),
@@ -162,10 +150,8 @@ rule rejects:
     output:
         "results/{study}/cohorts/{cohort}/rejects.csv",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(2000, 30),
     params:
-        code=code_of("steps.manifest"),
         left_out=left_out_option,
     message:
         "Gathering the rejected files of {wildcards.cohort}"

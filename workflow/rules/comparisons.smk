@@ -8,10 +8,8 @@ rule compare:
     output:
         "results/{study}/comparisons/{experiment}.csv",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(2000, 30),
     params:
-        code=code_of("steps.compare"),
         settings=evaluation_settings(),
         names=experiment_names,
         reference=reference_of,
@@ -33,10 +31,8 @@ rule statistics:
         tests="results/{study}/parts/statistics/{experiment}/statistics.csv",
         ranks="results/{study}/parts/statistics/{experiment}/ranks.csv",
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        **needs(3000, 60),
     params:
-        code=code_of("steps.statistics"),
         settings=evaluation_settings(),
         reference=reference_option,
         tasks=all_tasks,
@@ -58,10 +54,8 @@ rule remedies:
     wildcard_constraints:
         experiment=any_of(STUDY.experiments),
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        **needs(3000, 60),
     params:
-        code=code_of("steps.remedies"),
         settings=evaluation_settings(),
         reference=view_and_reference,
         runs=names_held_to_reference,
@@ -84,10 +78,8 @@ rule sample_size:
             category="Tables",
         ),
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
+        **needs(1500, 30),
     params:
-        code=code_of("steps.sample_size"),
         models=models_on_shares(),
         runs=[run.name for run in SHARED_RUNS],
     message:

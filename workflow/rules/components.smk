@@ -15,8 +15,7 @@ rule components:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(20),
+        **needs(2000, 20),
     params:
         code=components_code(),
         models=[

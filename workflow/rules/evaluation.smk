@@ -10,10 +10,8 @@ rule score:
         scores="results/{study}/parts/scores/{cohort}.{task}.{view}.{protocol}/scores.csv",
         confusion="results/{study}/parts/scores/{cohort}.{task}.{view}.{protocol}/confusion.csv",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(120),
+        **needs(2000, 120),
     params:
-        code=code_of("steps.score"),
         settings=evaluation_settings("stratified"),
         tasks=all_tasks,
         targets=panel_targets,
@@ -29,10 +27,8 @@ rule study:
     output:
         "results/{study}/study.json",
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
+        **needs(500, 10),
     params:
-        code=code_of("steps.study"),
         settings=whole_study,
     message:
         "Writing the resolved config"
@@ -70,10 +66,8 @@ rule cell_tables:
             category="Tables",
         ),
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        **needs(3000, 60),
     params:
-        code=code_of("steps.cell_tables"),
         names=selection_names,
     message:
         "Gathering the tables of cells and features"
@@ -92,10 +86,8 @@ rule assess:
             table=(*tables_of("assessment"), "curves"),
         ),
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(120),
+        **needs(2000, 120),
     params:
-        code=code_of("steps.assess"),
         settings=evaluation_settings("assessment"),
         task=task_settings,
         targets=panel_targets,
@@ -114,10 +106,8 @@ rule leaks:
     output:
         "results/{study}/parts/leaks/{cohort}.{task}/leaks.csv",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
-        code=code_of("steps.leaks"),
         settings=evaluation_settings(),
         names=leak_names,
         pairs=leak_pairs,
@@ -137,10 +127,8 @@ rule leakage:
     output:
         "results/{study}/parts/leakage/{cohort}.{task}/leakage.csv",
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        **needs(3000, 60),
     params:
-        code=code_of("steps.leakage"),
         settings=evaluation_settings(),
         names=task_names,
         targets=task_targets,

@@ -16,8 +16,7 @@ rule explain:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(120),
+        **needs(3000, 120),
         gpu=1,
     params:
         code=architecture_code("explain"),
@@ -45,10 +44,8 @@ rule explanations:
     wildcard_constraints:
         panel=any_of(EXPLAIN_PARTS),
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
+        **needs(1500, 30),
     params:
-        code=code_of("steps.explanations"),
         settings=evaluation_settings("explain"),
         runs=runs_of_part,
     message:

@@ -19,8 +19,7 @@ rule export:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
+        **needs(4000, 60),
     params:
         code=exporting_code,
         settings=export_settings,
@@ -66,10 +65,8 @@ rule card:
         ),
         licences="results/{study}/export/{exported}/LICENCES.md",
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
+        **needs(1500, 30),
     params:
-        code=code_of("steps.card"),
         run=name_of_exported,
         stain=by_exported(stain_of_run_option),
     message:

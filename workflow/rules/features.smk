@@ -12,9 +12,9 @@ rule fetch_weights:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(120),
+        **needs(1000, 120),
     params:
+        code="",  # A download stays, whatever becomes of the step.
         source=weights_source,
         digest=weights_digest_option,
     message:
@@ -38,11 +38,9 @@ rule deep_features:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(6000),
-        runtime=grows(240),
+        **needs(6000, 240),
         gpu=1,
     params:
-        code=code_of("steps.deep_features"),
         settings=extraction_settings,
         start=features_weights_content,
         resume="results/{study}/.resume/features.{cohort}.{view}.{features}.{shard}",
@@ -62,10 +60,7 @@ rule gather_features:
     wildcard_constraints:
         features=any_of(DEEP),
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
-    params:
-        code=code_of("steps.gather_features"),
+        **needs(500, 10),
     message:
         "Summing up features {wildcards.features} of {wildcards.cohort}, view {wildcards.view}"
     shell:
@@ -82,10 +77,7 @@ rule morphology_features:
     wildcard_constraints:
         features=any_of(MORPHOLOGY),
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
-    params:
-        code=code_of("steps.morphology_features"),
+        **needs(2000, 30),
     message:
         "Gathering the cell morphology of {wildcards.cohort}"
     shell:
@@ -107,11 +99,9 @@ rule fit_features:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(8000),
-        runtime=grows(240),
+        **needs(8000, 240),
         gpu=stack_gpu,
     params:
-        code=code_of("steps.fit_features"),
         settings=features_settings,
         classes=class_names,
         on_all=on_all_option,
@@ -139,11 +129,8 @@ rule transform_features:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(4000, 120),
         gpu=stack_gpu,
-    params:
-        code=code_of("steps.transform_features"),
     message:
         "Scaling features {wildcards.features} of {wildcards.target}, fitted on {wildcards.cohort}"
     shell:
@@ -158,10 +145,8 @@ rule neighbours:
     output:
         "results/{study}/neighbours/{cohort}.{task}.{view}.{protocol}.csv",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
-        code=code_of("steps.neighbours"),
         settings=task_settings,
     message:
         "Measuring what neighbours among the features of {wildcards.cohort} share, {wildcards.protocol} split"

@@ -14,8 +14,7 @@ rule figure:
         svg="results/{study}/figures/{figure}.svg",
         table="results/{study}/figures/{figure}.csv",
     resources:
-        mem_mb=grows(2500),
-        runtime=grows(60),
+        **needs(2500, 60),
     params:
         code=figure_code,
         draw=figure_function,

@@ -14,10 +14,8 @@ rule group_images:
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(4000, 120),
     params:
-        code=code_of("steps.group_images"),
         settings=STUDY.quality.model_dump_json(),
         cohorts=group_images_options,
     message:
@@ -36,10 +34,8 @@ rule split:
     # Before all that takes long: a cohort that cannot be divided stops the study here.
     priority: 20
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(2000, 30),
     params:
-        code=code_of("steps.split"),
         settings=split_settings,
     message:
         "Splitting {wildcards.cohort} for {wildcards.task} by {wildcards.protocol}"
@@ -58,10 +54,8 @@ rule audit_split:
     output:
         "results/{study}/splits/{cohort}.{task}.{protocol}.audit.json",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(2000, 30),
     params:
-        code=code_of("steps.audit_split"),
         dropped=dropped_option,
     message:
         "Auditing the {wildcards.protocol} split of {wildcards.cohort} for {wildcards.task}"

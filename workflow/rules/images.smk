@@ -8,10 +8,7 @@ rule fit_stain:
     output:
         "results/{study}/stains/{cohort}.{task}.{protocol}.fold{fold}.json",
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(10),
-    params:
-        code=code_of("steps.fit_stain"),
+        **needs(1000, 10),
     message:
         "Fitting the stain of {wildcards.cohort}, {wildcards.protocol} split, fold {wildcards.fold}"
     shell:
@@ -25,10 +22,7 @@ rule template_stain:
     output:
         "results/{study}/stains/{view}.json",
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(10),
-    params:
-        code=code_of("steps.fit_stain"),
+        **needs(1000, 10),
     message:
         "Measuring the template image of view {wildcards.view}"
     shell:
@@ -44,10 +38,8 @@ rule render:
         images="results/{study}/views/{cohort}.{view}/{shard}.npy",
         index="results/{study}/views/{cohort}.{view}/{shard}.parquet",
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
+        **needs(1500, 30),
     params:
-        code=code_of("steps.render"),
         settings=view_settings,
         root=cohort_root,
         max_pixels=max_pixels,
@@ -71,10 +63,7 @@ rule gather_view:
     output:
         "results/{study}/views/{cohort}.{view}/view.json",
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
-    params:
-        code=code_of("steps.gather_view"),
+        **needs(500, 10),
     message:
         "Summing up view {wildcards.view} of {wildcards.cohort}"
     shell:

@@ -18,8 +18,7 @@ rule profile:
     # Latency is that of one thread.
     threads: 1
     resources:
-        mem_mb=grows(6000),
-        runtime=grows(180),
+        **needs(6000, 180),
         gpu=1,
     params:
         code=profile_code,

@@ -21,10 +21,8 @@ rule published:
             category="Tables",
         ),
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(20),
+        **needs(1500, 20),
     params:
-        code=code_of("steps.published"),
         papers=papers_digest(),
         runs=all_names,
     message:
@@ -50,10 +48,8 @@ rule paper_figures:
         ),
         table="results/{study}/tables/paper_figures.csv",
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(2000, 30),
     params:
-        code=code_of("steps.paper_figures"),
         papers=papers_digest(),
         have=ASKED,
     message:

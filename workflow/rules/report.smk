@@ -18,10 +18,8 @@ rule report:
         ),
     threads: 2
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(30),
+        **needs(1500, 30),
     params:
-        code=code_of("steps.report"),
         template=template_digest(),
     message:
         "Writing the report"
@@ -38,10 +36,8 @@ rule provenance:
     output:
         "results/{study}/provenance.json",
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(120),
+        **needs(1000, 120),
     params:
-        code=code_of("steps.provenance"),
         benchmarks="benchmarks/{study}",
     message:
         "Recording where the results are from"

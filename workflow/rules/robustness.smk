@@ -19,8 +19,7 @@ rule predict_changed:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(240),
+        **needs(3000, 240),
         gpu=1,
     params:
         code=architecture_code("predict_changed"),
@@ -56,8 +55,7 @@ rule modules:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(120),
+        **needs(3000, 120),
         gpu=1,
     params:
         code=architecture_code("modules"),
@@ -82,10 +80,8 @@ rule robustness:
         robustness="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
         modules="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/modules.csv",
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        **needs(3000, 60),
     params:
-        code=code_of("steps.robustness"),
         settings=evaluation_settings(),
         runs=names_of_checked,
         modules=names_with_modules,

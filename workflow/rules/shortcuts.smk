@@ -11,10 +11,8 @@ rule probe:
         table="results/{study}/parts/probes/{cohort}.{task}/probes.csv",
         answers="results/{study}/parts/probes/{cohort}.{task}/answers.parquet",
     resources:
-        mem_mb=grows(2500),
-        runtime=grows(60),
+        **needs(2500, 60),
     params:
-        code=code_of("steps.probe"),
         settings=evaluation_settings("shortcuts"),
         root=cohort_root,
     message:
@@ -37,10 +35,8 @@ rule audit_shortcuts:
             table=tables_of("shortcuts"),
         ),
     resources:
-        mem_mb=grows(2500),
-        runtime=grows(60),
+        **needs(2500, 60),
     params:
-        code=code_of("steps.audit_shortcuts"),
         settings=evaluation_settings("shortcuts"),
         classes=class_names,
         runs=panel_names,

@@ -14,8 +14,7 @@ rule table:
     wildcard_constraints:
         table=any_of(tables_of("table")),
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        **needs(2000, 30),
     params:
         code=table_code,
         make=table_function,
@@ -46,10 +45,8 @@ for kind in PARTS_OF:
                 category="Tables",
             ),
         resources:
-            mem_mb=grows(2000),
-            runtime=grows(30),
+            **needs(2000, 30),
         params:
-            code=code_of("steps.gather_tables"),
             kind=kind,
             panels=panels_of_kind(kind),
         message:

@@ -16,8 +16,7 @@ rule pretrain:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(720),
+        **needs(3000, 720),
         gpu=1,
     params:
         code=architecture_code("pretrain"),
@@ -54,8 +53,7 @@ rule train:
         "../../envs/torch.yaml"
     threads: devices
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(720),
+        **needs(3000, 720),
         gpu=devices,
     params:
         code=architecture_code("train"),
@@ -91,8 +89,7 @@ rule predict:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(2500),
-        runtime=grows(120),
+        **needs(2500, 120),
         gpu=1,
     params:
         code=architecture_code("predict"),
