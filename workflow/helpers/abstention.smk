@@ -1,7 +1,7 @@
 # Abstention, novelty and the gate: which panels and cohorts, and what they read.
 from leukoflow.config.plan import checked_runs
 
-NOVELTY_RUNS = {run.name for run in checked_runs(STUDY, "novelty")}
+NOVELTY_RUNS = set(checked_runs(STUDY, "novelty"))
 
 
 def targets_of_panel(wildcards):
@@ -14,15 +14,8 @@ def predictions_of_panel(wildcards):
     return all_predictions(runs_in_panel(wildcards))
 
 
-def novelty_names(wildcards):
-    names = [run.name for run in runs_in_panel(wildcards)]
-    return [name for name in names if name in NOVELTY_RUNS]
-
-
-def novelty_files(wildcards):
-    return [
-        f"{RESULTS}/runs/{name}/novelty.parquet" for name in novelty_names(wildcards)
-    ]
+def novelty_runs(wildcards):
+    return [run for run in runs_in_panel(wildcards) if run in NOVELTY_RUNS]
 
 
 def inputs_of_targets(wildcards):

@@ -103,8 +103,3 @@ def labels_of_view(wildcards):
     if wildcards.view.partition("~")[0] not in CELL_VIEWS:
         return []
     return [f"{RESULTS}/cells/{wildcards.cohort}/{wildcards.shard}.npy"]
-
-
-def labels_option(wildcards):
-    files = labels_of_view(wildcards)
-    return f"--labels {files[0]}" if files else ""

@@ -87,22 +87,18 @@ def shard_mark(wildcards):
     return kept_marks(wildcards.cohort).get(wildcards.shard, "")
 
 
+def pinned_or_recorded(pinned, file):
+    """sha256 that a download must have: the pinned one, or the one recorded beside the file when it was fetched."""
+    return pinned or Path(f"{file}.sha256").read_text().split()[0]
+
+
 def expected_digest(wildcards):
-    """sha256 that a downloaded archive must have: the pinned one, or the one recorded when it was fetched."""
     pinned = STUDY.cohorts[wildcards.cohort].sha256
-    if pinned:
-        return pinned
-    with open(f"resources/{wildcards.cohort}/archive.sha256") as stream:
-        return stream.read().split()[0]
+    return pinned_or_recorded(pinned, f"resources/{wildcards.cohort}/archive")
 
 
 def lookup_url(wildcards):
     return STUDY.cohorts[wildcards.cohort].url
-
-
-def contents_option(wildcards):
-    files = download_contents(wildcards)
-    return f"--contents {files[0]}" if files else ""
 
 
 def archive_digest_option(wildcards):
@@ -147,11 +143,6 @@ def left_out_file(wildcards):
     if wildcards.cohort in SYNTHETIC:
         return []
     return [f"{RESULTS}/cohorts/{wildcards.cohort}/left_out.parquet"]
-
-
-def left_out_option(wildcards):
-    files = left_out_file(wildcards)
-    return f"--left-out {files[0]}" if files else ""
 
 
 def is_whole(wildcards):

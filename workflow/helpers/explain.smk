@@ -23,9 +23,5 @@ def label_maps_option(wildcards):
     return f"--cells {RESULTS}/cells/{wildcards.cohort}"
 
 
-def tables_of_part(wildcards):
-    return PLAN.run_files(explanations_of(wildcards.panel), "explain.parquet")
-
-
 def runs_of_part(wildcards):
-    return [run.name for run in explanations_of(wildcards.panel)]
+    return explanations_of(wildcards.panel)

@@ -56,8 +56,3 @@ def export_options(wildcards):
 def export_settings(wildcards):
     """Which models are exported changes none of them."""
     return STUDY.export.model_dump_json(exclude={"models"})
-
-
-def exporting_code(wildcards):
-    architecture = STUDY.models[wildcards.exported].architecture
-    return code_of("steps.export", module_name(architecture).removeprefix("leukoflow."))

@@ -19,33 +19,16 @@ def runs_in_panel(wildcards):
     return [run for run in RUNS if [getattr(run, key) for key in keys] == panel]
 
 
-# Functions, for in plain params Snakemake would take the braces for wildcards.
-def all_names(wildcards):
-    return words_of(RUNS)
+def all_runs(wildcards):
+    return RUNS
 
 
-def selection_names(wildcards):
-    return words_of(SELECTIONS)
+def all_selections(wildcards):
+    return SELECTIONS
 
 
-def panel_names(wildcards):
-    return words_of(runs_in_panel(wildcards))
-
-
-def panel_predictions(wildcards):
-    return own_predictions(runs_in_panel(wildcards))
-
-
-def experiment_predictions(wildcards):
-    return own_predictions(runs_of(STUDY, wildcards.experiment))
-
-
-def experiment_names(wildcards):
-    return words_of(runs_of(STUDY, wildcards.experiment))
-
-
-def experiment_models(wildcards):
-    return PLAN.run_files(runs_of(STUDY, wildcards.experiment), "model.json")
+def runs_of_experiment(wildcards):
+    return runs_of(STUDY, wildcards.experiment)
 
 
 def reference_of(wildcards):
@@ -72,11 +55,6 @@ def cell_files(name):
     return [f"{RESULTS}/cells/{cohort}/{name}" for cohort in CELL_COHORTS]
 
 
-def template_digest():
-    """Digest of the report's templates, which are no Python and so in no fingerprint."""
-    return tree_digest(os.path.join(SOURCE, "leukoflow", "report", "templates"))
-
-
 FIGURES = figures_of(PLAN)
 FIGURE_FILES = [f"{RESULTS}/figures/{name}.png" for name in FIGURES]
 
@@ -88,6 +66,12 @@ def named_words(files):
         for name, paths in files.items()
         if paths
     )
+
+
+def in_report(tables):
+    """Tables as outputs that Snakemake's own report shows."""
+    files = [f"results/{{study}}/tables/{name}.csv" for name in tables]
+    return report(files, caption="../report/tables.rst", category="Tables")
 
 
 def table_inputs(wildcards):

@@ -12,27 +12,12 @@ def profiled(wildcards):
     ]
 
 
-def profiled_names(wildcards):
-    return words_of(profiled(wildcards))
-
-
-def profiled_files(name):
-    def files(wildcards):
-        return PLAN.run_files(profiled(wildcards), name)
-
-    return files
-
-
 def measured(wildcards):
     """The first run of each model on each view, which is the one that is measured."""
     first = {}
     for run in profiled(wildcards):
         first.setdefault((run.view, run.model), run)
     return list(first.values())
-
-
-def profiled_weights(wildcards):
-    return PLAN.run_files(measured(wildcards), "weights.safetensors")
 
 
 def deep_features_of(runs):
@@ -76,11 +61,6 @@ def profiled_segmenter(wildcards):
     return SEGMENTER_FILES
 
 
-def profiled_segmenter_option(wildcards):
-    files = profiled_segmenter(wildcards)
-    return f"--segmenter {' '.join(files)}" if files else ""
-
-
 def feature_sources(wildcards):
     entries = deep_features_of(measured(wildcards))
     weights = {
@@ -94,16 +74,4 @@ def feature_sources(wildcards):
 
 
 def profile_code(wildcards):
-    """Fingerprint of the step together with all architectures that it measures."""
-    names = sorted(
-        {STUDY.models[run.model].architecture for run in profiled(wildcards)}
-    )
-    files = sorted({module_name(name).removeprefix("leukoflow.") for name in names})
-    return code_of("steps.profile", *files)
-
-
-def components_code():
-    """Fingerprint of the step together with all architectures that it lists."""
-    names = {STUDY.models[name].architecture for name in PLAN.architectures}
-    files = sorted({module_name(name).removeprefix("leukoflow.") for name in names})
-    return code_of("steps.components", *files)
+    return code_with("profile", [run.model for run in profiled(wildcards)])

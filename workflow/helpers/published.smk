@@ -1,11 +1,6 @@
 # What the papers publish, beside what is reproduced.
 
 
-def papers_digest():
-    """Digest of the papers' numbers, which are no Python and so in no fingerprint."""
-    return tree_digest(os.path.join(SOURCE, "leukoflow", "config", "papers"))
-
-
 FURTHER_TABLES = [
     f"{RESULTS}/tables/{name}.csv"
     for name in ("calibration", "discrimination", "errors", "robustness", "sample_size")

@@ -54,27 +54,8 @@ def checked_of(wildcards):
     return [run for run in ROBUSTNESS_RUNS if panel_of(run) == place]
 
 
-def checked_files(name):
-    def files(wildcards):
-        return PLAN.run_files(checked_of(wildcards), name)
-
-    return files
-
-
 def with_modules(wildcards):
     return [run for run in checked_of(wildcards) if PLAN.has_modules(run)]
-
-
-def module_files(wildcards):
-    return PLAN.run_files(with_modules(wildcards), "modules.csv")
-
-
-def names_with_modules(wildcards):
-    return words_of(with_modules(wildcards))
-
-
-def names_of_checked(wildcards):
-    return words_of(checked_of(wildcards))
 
 
 # Models that are trained on several shares of the images.
@@ -120,14 +101,6 @@ def runs_held_to_reference(wildcards):
         return []
     known = set(ROBUSTNESS_RUNS)
     return [run for run in runs_of(STUDY, wildcards.experiment) if run in known]
-
-
-def held_to_reference(wildcards):
-    return PLAN.run_files(runs_held_to_reference(wildcards), "changed.parquet")
-
-
-def names_held_to_reference(wildcards):
-    return [run.name for run in runs_held_to_reference(wildcards)]
 
 
 def view_and_reference(wildcards):

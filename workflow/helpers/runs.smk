@@ -17,6 +17,33 @@ def all_predictions(runs):
     ]
 
 
+def words(runs):
+    """A params function: names of the runs that a function of the wildcards gives."""
+
+    def names(wildcards):
+        return words_of(runs(wildcards))
+
+    return names
+
+
+def tested(runs):
+    """An input function: predictions of those runs on their own cohorts."""
+
+    def files(wildcards):
+        return own_predictions(runs(wildcards))
+
+    return files
+
+
+def files_of(runs, name):
+    """An input function: a file of each of those runs."""
+
+    def files(wildcards):
+        return PLAN.run_files(runs(wildcards), name)
+
+    return files
+
+
 def view_settings(wildcards):
     return STUDY.views[wildcards.view.partition("~")[0]].model_dump_json()
 
@@ -40,6 +67,9 @@ def stain_of_run(wildcards):
     return stain_of_view(drawn_view(STUDY, wildcards))
 
 
+stain_of_run_option = option("--stain", stain_of_run)
+
+
 def template(wildcards):
     file = STUDY.views[wildcards.view].target
     if not os.path.isfile(file):
@@ -47,18 +77,6 @@ def template(wildcards):
             f"views.{wildcards.view}: the template image {file} is missing; set target of reinhard to an image file"
         )
     return file
-
-
-def stain_option(files):
-    return f"--stain {files[0]}" if files else ""
-
-
-def stain_rendered_option(wildcards):
-    return stain_option(stain(wildcards))
-
-
-def stain_of_run_option(wildcards):
-    return stain_option(stain_of_run(wildcards))
 
 
 def model_settings(wildcards):
@@ -103,15 +121,17 @@ def class_names(wildcards):
     return json.dumps(STUDY.tasks[wildcards.task].classes)
 
 
-def class_count(wildcards):
-    return len(STUDY.tasks[wildcards.task].classes)
+def code_with(step, models):
+    """Fingerprint of a step together with the architectures of models."""
+    files = {module_name(STUDY.models[name].architecture) for name in models}
+    files = sorted(file.removeprefix("leukoflow.") for file in files)
+    return code_of(f"steps.{step}", *files)
 
 
-def architecture_code(step):
-    """A params function: fingerprint of a step together with the run's architecture."""
+def architecture_code(step, model="model"):
+    """A params function: fingerprint of a step together with the architecture of the model that a wildcard names."""
 
     def code(wildcards):
-        file = module_name(STUDY.models[wildcards.model].architecture)
-        return code_of(f"steps.{step}", file.removeprefix("leukoflow."))
+        return code_with(step, [wildcards[model]])
 
     return code

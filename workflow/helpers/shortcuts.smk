@@ -1,12 +1,6 @@
-# The shortcut audit: which panels it covers, and from what.
+# The shortcut audit: which panels it covers.
 
 
-def probed_splits(wildcards):
-    """Splits of every protocol that the cohort's audited panels use."""
-    w = wildcards
-    protocols = sorted(
-        {panel[3] for panel in MAIN_PANELS if panel[:2] == (w.cohort, w.task)}
-    )
-    return [
-        f"{RESULTS}/splits/{w.cohort}.{w.task}.{each}.parquet" for each in protocols
-    ]
+def audited_runs(wildcards):
+    """Runs of the cohort's audited panels."""
+    return [run for run in runs_of_task(wildcards) if panel_of(run) in MAIN_PANELS]

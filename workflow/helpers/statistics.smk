@@ -1,14 +1,14 @@
 # What is measured of probabilities, tested between models, and where leaks are measured.
 
 
+def partner_runs(wildcards):
+    return partners_of(STUDY, wildcards.experiment)
+
+
 def partner_predictions(wildcards):
     """Predictions of the experiment's models as trained for tasks of fewer classes."""
-    runs = partners_of(STUDY, wildcards.experiment)
+    runs = partner_runs(wildcards)
     return PLAN.run_files(runs, "model.json") + own_predictions(runs)
-
-
-def partner_names(wildcards):
-    return words_of(partners_of(STUDY, wildcards.experiment))
 
 
 def reference_option(wildcards):
@@ -28,14 +28,6 @@ def leak_runs(wildcards):
     return PLAN.leak_runs((wildcards.cohort, wildcards.task))
 
 
-def leak_predictions(wildcards):
-    return own_predictions(leak_runs(wildcards))
-
-
-def leak_names(wildcards):
-    return words_of(leak_runs(wildcards))
-
-
 def leak_pairs(wildcards):
     return json.dumps(PLAN.leak_pairs((wildcards.cohort, wildcards.task)))
 
@@ -44,20 +36,21 @@ def task_predictions(wildcards):
     return all_predictions(runs_of_task(wildcards))
 
 
-def task_names(wildcards):
-    return words_of(runs_of_task(wildcards))
-
-
 def task_targets(wildcards):
     """External cohorts that some run of a cohort and task is tested on."""
     targets = {each for run in runs_of_task(wildcards) for each in RUNS[run]}
     return sorted(targets - {wildcards.cohort})
 
 
-def task_splits(wildcards):
-    protocols = sorted({run.protocol for run in runs_of_task(wildcards)})
-    start = f"{RESULTS}/splits/{wildcards.cohort}.{wildcards.task}"
-    return [f"{start}.{protocol}.parquet" for protocol in protocols]
+def task_splits(runs):
+    """An input function: the splits of every protocol of those runs."""
+
+    def files(wildcards):
+        start = f"{RESULTS}/splits/{wildcards.cohort}.{wildcards.task}"
+        protocols = sorted({run.protocol for run in runs(wildcards)})
+        return [f"{start}.{protocol}.parquet" for protocol in protocols]
+
+    return files
 
 
 def panel_targets(wildcards):

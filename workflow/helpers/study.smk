@@ -95,6 +95,11 @@ def code_of(*modules):
     return fingerprint(*(f"leukoflow.{module}" for module in modules))
 
 
+def data_digest(*folders):
+    """Digest of a folder of the package that holds no Python, and so is in no fingerprint."""
+    return tree_digest(os.path.join(SOURCE, "leukoflow", *folders))
+
+
 def needs(megabytes, minutes):
     """Memory and time of a job; both grow with every attempt."""
 
@@ -105,6 +110,16 @@ def needs(megabytes, minutes):
         return minutes * attempt
 
     return {"mem_mb": memory, "runtime": time}
+
+
+def option(name, files):
+    """A params function: files as the step's option of that name, if there are any."""
+
+    def words(wildcards):
+        known = files(wildcards)
+        return f"{name} {' '.join(known)}" if known else ""
+
+    return words
 
 
 def evaluation_settings(*names):

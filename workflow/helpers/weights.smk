@@ -74,12 +74,9 @@ def weights_source(wildcards):
 
 
 def weights_digest(wildcards):
-    """sha256 that downloaded weights must have: the pinned one, or the one recorded when they were fetched."""
     pinned = HUB[wildcards.weights].sha256
-    if pinned:
-        return pinned
-    with open(f"resources/weights/{wildcards.weights}.safetensors.sha256") as stream:
-        return stream.read().split()[0]
+    file = f"resources/weights/{wildcards.weights}.safetensors"
+    return pinned_or_recorded(pinned, file)
 
 
 def weights_digest_option(wildcards):

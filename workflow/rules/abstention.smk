@@ -40,7 +40,7 @@ rule novelty:
 rule abstain:
     input:
         predictions=predictions_of_panel,
-        novelty=novelty_files,
+        novelty=files_of(novelty_runs, "novelty.parquet"),
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
         duplicates="results/{study}/quality/duplicates.parquet",
     output:
@@ -54,9 +54,9 @@ rule abstain:
     params:
         settings=evaluation_settings("abstention", "novelty"),
         classes=class_names,
-        names=panel_names,
+        names=words(runs_in_panel),
         targets=targets_of_panel,
-        novelty=novelty_names,
+        novelty=words(novelty_runs),
     message:
         "Holding answers back on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
     shell:
@@ -88,7 +88,7 @@ rule gate:
         settings=evaluation_settings("abstention", "novelty"),
         root=cohort_root,
         max_pixels=max_pixels,
-        names=panel_names,
+        names=words(runs_in_panel),
         targets=targets_of_panel,
     message:
         "Deriving the gate on image quality of {wildcards.cohort}, {wildcards.protocol} split"

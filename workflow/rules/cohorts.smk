@@ -48,7 +48,7 @@ rule list_images:
     params:
         settings=cohort_settings,
         root=cohort_root,
-        contents=contents_option,
+        contents=option("--contents", download_contents),
         mark=mark_of(LISTING),
     message:
         "Listing the images of {wildcards.cohort}"
@@ -68,7 +68,7 @@ rule account_files:
     params:
         settings=cohort_settings,
         root=cohort_root,
-        contents=contents_option,
+        contents=option("--contents", download_contents),
         mark=mark_of(ACCOUNT),
     message:
         "Accounting for the other files of {wildcards.cohort}"
@@ -152,7 +152,7 @@ rule rejects:
     resources:
         **needs(2000, 30),
     params:
-        left_out=left_out_option,
+        left_out=option("--left-out", left_out_file),
     message:
         "Gathering the rejected files of {wildcards.cohort}"
     shell:

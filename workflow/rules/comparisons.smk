@@ -3,15 +3,15 @@
 
 rule compare:
     input:
-        predictions=experiment_predictions,
-        models=experiment_models,
+        predictions=tested(runs_of_experiment),
+        models=files_of(runs_of_experiment, "model.json"),
     output:
         "results/{study}/comparisons/{experiment}.csv",
     resources:
         **needs(2000, 30),
     params:
         settings=evaluation_settings(),
-        names=experiment_names,
+        names=words(runs_of_experiment),
         reference=reference_of,
         published=published_accuracies,
     message:
@@ -24,8 +24,8 @@ rule compare:
 
 rule statistics:
     input:
-        predictions=experiment_predictions,
-        models=experiment_models,
+        predictions=tested(runs_of_experiment),
+        models=files_of(runs_of_experiment, "model.json"),
         partners=partner_predictions,
     output:
         tests="results/{study}/parts/statistics/{experiment}/statistics.csv",
@@ -36,8 +36,8 @@ rule statistics:
         settings=evaluation_settings(),
         reference=reference_option,
         tasks=all_tasks,
-        names=experiment_names,
-        partners=partner_names,
+        names=words(runs_of_experiment),
+        partners=words(partner_runs),
     message:
         "Testing the models of {wildcards.experiment}"
     shell:
@@ -48,7 +48,7 @@ rule statistics:
 
 rule remedies:
     input:
-        held_to_reference,
+        files_of(runs_held_to_reference, "changed.parquet"),
     output:
         "results/{study}/parts/remedies/{experiment}/remedies.csv",
     wildcard_constraints:
@@ -58,7 +58,7 @@ rule remedies:
     params:
         settings=evaluation_settings(),
         reference=view_and_reference,
-        runs=names_held_to_reference,
+        runs=words(runs_held_to_reference),
     message:
         "Measuring what remedies of {wildcards.experiment} gain"
     shell:
@@ -72,11 +72,7 @@ rule sample_size:
         scores="results/{study}/tables/scores.csv",
         models=[f"{RESULTS}/runs/{run.name}/model.json" for run in SHARED_RUNS],
     output:
-        report(
-            "results/{study}/tables/sample_size.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
+        in_report(["sample_size"]),
     resources:
         **needs(1500, 30),
     params:

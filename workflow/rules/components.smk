@@ -5,19 +5,13 @@ rule components:
     input:
         study="results/{study}/study.json",
     output:
-        report(
-            collect(
-                "results/{{study}}/tables/{table}.csv", table=tables_of("components")
-            ),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
+        in_report(tables_of("components")),
     conda:
         "../../envs/torch.yaml"
     resources:
         **needs(2000, 20),
     params:
-        code=components_code(),
+        code=code_with("components", PLAN.architectures),
         models=[
             f"{run.model}.{run.task}.{run.view}" for run in PLAN.architectures.values()
         ],

@@ -58,17 +58,11 @@ rule cell_tables:
             f"{RESULTS}/neighbours/{'.'.join(panel)}.csv" for panel in SELECTED_PANELS
         ],
     output:
-        report(
-            collect(
-                "results/{{study}}/tables/{table}.csv", table=tables_of("cell_tables")
-            ),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
+        in_report(tables_of("cell_tables")),
     resources:
         **needs(3000, 60),
     params:
-        names=selection_names,
+        names=words(all_selections),
     message:
         "Gathering the tables of cells and features"
     shell:
@@ -102,27 +96,27 @@ rule assess:
 
 rule leaks:
     input:
-        leak_predictions,
+        tested(leak_runs),
     output:
         "results/{study}/parts/leaks/{cohort}.{task}/leaks.csv",
     resources:
         **needs(2000, 60),
     params:
         settings=evaluation_settings(),
-        names=leak_names,
+        names=words(leak_runs),
         pairs=leak_pairs,
-        classes=class_count,
+        classes=class_names,
     message:
         "Measuring what leaks made on purpose are worth on {wildcards.cohort}, {wildcards.task}"
     shell:
         "python -m leukoflow.steps.leaks --settings {params.settings:q} --runs results/{wildcards.study}/runs"
-        " --of {params.names} --pairs {params.pairs:q} --classes {params.classes} --output {output} 2> {log}"
+        " --of {params.names} --pairs {params.pairs:q} --classes {params.classes:q} --output {output} 2> {log}"
 
 
 rule leakage:
     input:
         predictions=task_predictions,
-        splits=task_splits,
+        splits=task_splits(runs_of_task),
         duplicates="results/{study}/quality/duplicates.parquet",
     output:
         "results/{study}/parts/leakage/{cohort}.{task}/leakage.csv",
@@ -130,7 +124,7 @@ rule leakage:
         **needs(3000, 60),
     params:
         settings=evaluation_settings(),
-        names=task_names,
+        names=words(runs_of_task),
         targets=task_targets,
     message:
         "Measuring what leaks are worth on {wildcards.cohort}, {wildcards.task}"

@@ -38,7 +38,7 @@ rule explain:
 
 rule explanations:
     input:
-        tables_of_part,
+        files_of(runs_of_part, "explain.parquet"),
     output:
         "results/{study}/parts/explanations/{panel}/explanations.csv",
     wildcard_constraints:
@@ -47,7 +47,7 @@ rule explanations:
         **needs(1500, 30),
     params:
         settings=evaluation_settings("explain"),
-        runs=runs_of_part,
+        runs=words(runs_of_part),
     message:
         "Judging the explanations of {wildcards.panel}"
     shell:

@@ -21,7 +21,7 @@ rule export:
     resources:
         **needs(4000, 60),
     params:
-        code=exporting_code,
+        code=architecture_code("export", "exported"),
         settings=export_settings,
         run=name_of_exported,
         options=export_options,

@@ -45,8 +45,8 @@ rule render:
         max_pixels=max_pixels,
         shard=shard_number,
         shards=cohort_shards,
-        labels=labels_option,
-        stain=stain_rendered_option,
+        labels=option("--labels", labels_of_view),
+        stain=option("--stain", stain),
     message:
         "Rendering view {wildcards.view} of {wildcards.cohort}, shard {wildcards.shard}"
     shell:

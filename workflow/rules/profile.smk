@@ -3,9 +3,9 @@
 
 rule profile:
     input:
-        descriptions=profiled_files("model.json"),
-        histories=profiled_files("history.csv"),
-        weights=profiled_weights,
+        descriptions=files_of(profiled, "model.json"),
+        histories=files_of(profiled, "history.csv"),
+        weights=files_of(measured, "weights.safetensors"),
         features=measured_features,
         segmenter=profiled_segmenter,
     output:
@@ -23,10 +23,10 @@ rule profile:
     params:
         code=profile_code,
         settings=STUDY.evaluation.profile.model_dump_json(),
-        runs=profiled_names,
+        runs=words(profiled),
         features=feature_sources,
         views=profiled_views,
-        segmenter=profiled_segmenter_option,
+        segmenter=option("--segmenter", profiled_segmenter),
     message:
         "Measuring the networks of {wildcards.task} on images of {wildcards.side} pixels"
     shell:

@@ -13,18 +13,12 @@ rule published:
         models=PLAN.run_files(RUNS, "model.json"),
         splits=SPLITS,
     output:
-        report(
-            collect(
-                "results/{{study}}/tables/{table}.csv", table=tables_of("published")
-            ),
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
+        in_report(tables_of("published")),
     resources:
         **needs(1500, 20),
     params:
-        papers=papers_digest(),
-        runs=all_names,
+        papers=data_digest("config", "papers"),
+        runs=words(all_runs),
     message:
         "Holding the papers' numbers against the measured ones"
     shell:
@@ -50,7 +44,7 @@ rule paper_figures:
     resources:
         **needs(2000, 30),
     params:
-        papers=papers_digest(),
+        papers=data_digest("config", "papers"),
         have=ASKED,
     message:
         "Drawing what the papers' figures show"

@@ -20,7 +20,7 @@ rule report:
     resources:
         **needs(1500, 30),
     params:
-        template=template_digest(),
+        template=data_digest("report", "templates"),
     message:
         "Writing the report"
     shell:

@@ -74,8 +74,8 @@ rule modules:
 
 rule robustness:
     input:
-        predictions=checked_files("changed.parquet"),
-        modules=module_files,
+        predictions=files_of(checked_of, "changed.parquet"),
+        modules=files_of(with_modules, "modules.csv"),
     output:
         robustness="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/robustness.csv",
         modules="results/{study}/parts/robustness/{cohort}.{task}.{view}.{protocol}/modules.csv",
@@ -83,8 +83,8 @@ rule robustness:
         **needs(3000, 60),
     params:
         settings=evaluation_settings(),
-        runs=names_of_checked,
-        modules=names_with_modules,
+        runs=words(checked_of),
+        modules=words(with_modules),
     message:
         "Measuring robustness on {wildcards.cohort}, view {wildcards.view}, {wildcards.protocol} split"
     shell:

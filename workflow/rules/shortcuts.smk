@@ -6,7 +6,7 @@ rule probe:
         view=f"results/{{study}}/views/{{cohort}}.{PLAN.plain}/view.json",
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
-        splits=probed_splits,
+        splits=task_splits(audited_runs),
     output:
         table="results/{study}/parts/probes/{cohort}.{task}/probes.csv",
         answers="results/{study}/parts/probes/{cohort}.{task}/answers.parquet",
@@ -27,8 +27,8 @@ rule probe:
 rule audit_shortcuts:
     input:
         answers="results/{study}/parts/probes/{cohort}.{task}/answers.parquet",
-        predictions=panel_predictions,
-        changed=checked_files("changed.parquet"),
+        predictions=tested(runs_in_panel),
+        changed=files_of(checked_of, "changed.parquet"),
     output:
         collect(
             "results/{{study}}/parts/shortcuts/{{cohort}}.{{task}}.{{view}}.{{protocol}}/{table}.csv",
@@ -39,8 +39,8 @@ rule audit_shortcuts:
     params:
         settings=evaluation_settings("shortcuts"),
         classes=class_names,
-        runs=panel_names,
-        changed=names_of_checked,
+        runs=words(runs_in_panel),
+        changed=words(checked_of),
         output="results/{study}/parts/shortcuts/{cohort}.{task}.{view}.{protocol}",
     message:
         "Auditing shortcuts on {wildcards.cohort}, {wildcards.view} view, {wildcards.protocol} split"

@@ -6,11 +6,7 @@ rule table:
     input:
         table_inputs,
     output:
-        report(
-            "results/{study}/tables/{table}.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
+        in_report(["{table}"]),
     wildcard_constraints:
         table=any_of(tables_of("table")),
     resources:
@@ -39,11 +35,7 @@ for kind in PARTS_OF:
                 table=tables_of(kind),
             ),
         output:
-            report(
-                expand("results/{{study}}/tables/{table}.csv", table=tables_of(kind)),
-                caption="../report/tables.rst",
-                category="Tables",
-            ),
+            in_report(tables_of(kind)),
         resources:
             **needs(2000, 30),
         params:

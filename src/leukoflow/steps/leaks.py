@@ -20,14 +20,14 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--runs", type=Path, required=True, help="folder of the study's runs")
     arguments.add_argument("--of", nargs="*", type=parse_run, default=[], help="runs with leaks and without")
     arguments.add_argument("--pairs", type=json.loads, required=True, help="by protocol: against, leaks, models (JSON)")
-    arguments.add_argument("--classes", type=int, required=True, help="number of classes of the task")
+    arguments.add_argument("--classes", type=json.loads, required=True, help="names of the task's classes, as JSON")
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
     args = arguments.parse_args(argv)
     answers = {}
     for each in progress(args.of, len(args.of), "run"):
         path = args.runs / each.name / "predictions" / f"{each.cohort}.parquet"
         answers[each] = tested(each, read_table(path, READ))
-    write_table(args.output, leaks_table(answers, args.pairs, args.classes, args.settings))
+    write_table(args.output, leaks_table(answers, args.pairs, len(args.classes), args.settings))
 
 
 if __name__ == "__main__":
