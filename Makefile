@@ -9,7 +9,7 @@ $(error $(CURDIR): a folder with a colon in its name cannot be in PATH; rename i
 endif
 # Programs are called as modules: the scripts that pip writes do not start from a folder with a dollar sign in its name.
 
-.PHONY: run test test-slow test-slurm compare bench lint docs clean
+.PHONY: run test test-slow test-gpu test-slurm compare bench lint docs clean
 
 run: .venv/ready
 	python workflow/unlock_stale.py
@@ -18,10 +18,14 @@ run: .venv/ready
 
 # A process for each core; one thread each, or they would fight for the cores.
 test: .venv/ready
-	OMP_NUM_THREADS=1 python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 8 --dist loadfile
 
 test-slow: .venv/ready
 	python -m pytest -m slow
+
+# On a machine with a CUDA device; elsewhere its tests skip themselves.
+test-gpu: .venv/ready
+	python -m pytest -m gpu -v tests/gpu
 
 # On a SLURM that is brought up for it, as root (apt install slurm-wlm slurmdbd mariadb-server munge).
 test-slurm: .venv/ready
