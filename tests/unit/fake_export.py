@@ -57,13 +57,13 @@ def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 
 
     size, steps: of the network; side: of what it sees; drawn: of the images, pixels.
     """
-    given = View(kind="plain", size=side)
-    study = Study.model_validate(STUDY | {"views": {"plain": given.model_dump()}})
+    plain = View(kind="plain", size=side)
+    study = Study.model_validate(STUDY | {"views": {"plain": plain.model_dump()}})
     run = Run("demo", "subtype", "plain", "patient", "neurallnet", 0, 42)
     images, split = drawn_smears(0.5, images=48, patients=12, size=drawn)
     write_json(root / "study.json", study.model_dump(mode="json"))
     split["role"] = np.resize(["train", "train", "validation", "test"], len(split))
-    view = _view(root, images, split, given)
+    view = _view(root, images, split, plain)
     model = _model(root, view, size, steps)
     features, logits = collect(
         model, torch.from_numpy(view.gather(np.arange(len(view)))).split(16), torch.device("cpu")
@@ -74,7 +74,7 @@ def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 
     train = (split["role"] == "train").to_numpy()
     reference = novelty.refer(features.numpy()[train], split["y"].to_numpy()[train], 3)
     inference.save_tensors(
-        root / "novelty.safetensors", {name: torch.from_numpy(each) for name, each in reference.tensors().items()}
+        root / "novelty.safetensors", {name: torch.from_numpy(tensor) for name, tensor in reference.tensors().items()}
     )
     scores = novelty.mahalanobis(reference, features.numpy())
     write_json(
@@ -92,10 +92,10 @@ def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 
     return Made(root / "neurallnet", run, images, split, view, model, reference)
 
 
-def _view(root: Path, images: list[np.ndarray], split: pd.DataFrame, given: View) -> Shards:
+def _view(root: Path, images: list[np.ndarray], split: pd.DataFrame, plain: View) -> Shards:
     (root / "view").mkdir(parents=True)
-    pictures = (render_view(Picture(Raster(image)), given) for image in images)
-    digest = write_shard(root / "view/000.npy", pictures, len(images), given.size)
+    pictures = (render_view(Picture(Raster(image)), plain) for image in images)
+    digest = write_shard(root / "view/000.npy", pictures, len(images), plain.size)
     write_table(root / "view/000.parquet", split[["image_id"]].assign(shard_digest=digest))
     write_json(root / "view/view.json", {"images": len(images), "shards": [{"name": "000"}]})
     return open_view(root / "view/view.json")
@@ -133,15 +133,15 @@ def _segmenter(root: Path, image: np.ndarray) -> None:
 def _tables(root: Path, run: Run) -> None:
     row = {**run.columns(), "target": "demo", "role": "test", "subset": "all", "n": 12, "groups": 4, "class": None}
     rows = [
-        row | {"metric": "accuracy", "value": 0.5, "low": 0.25, "high": 0.75, "resampling": each}
-        for each in ("images", "groups")
+        row | {"metric": "accuracy", "value": 0.5, "low": 0.25, "high": 0.75, "resampling": resampling}
+        for resampling in ("images", "groups")
     ]
     rows[0] |= {"low": 0.4, "high": 0.6}
     rows.append(rows[1] | {"model": "colour_histogram", "value": 0.75})
     write_table(root / "tables/scores.csv", pd.DataFrame(rows))
-    place = {name: run.columns()[name] for name in ("cohort", "task", "protocol", "fold")}
+    fold = {name: run.columns()[name] for name in ("cohort", "task", "protocol", "fold")}
     shared = {"test": 12, "test_with_duplicate": 2, "test_with_acquisition": 0, "test_with_patient": 0}
-    write_table(root / "tables/audit.csv", pd.DataFrame([place | shared]))
+    write_table(root / "tables/audit.csv", pd.DataFrame([fold | shared]))
     audit = {name: run.columns()[name] for name in ("cohort", "task", "view", "protocol", "model")}
     write_table(
         root / "tables/shortcut_audit.csv", pd.DataFrame([audit | {"level": "explained", "verdict": "All by colours."}])

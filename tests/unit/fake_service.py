@@ -102,7 +102,7 @@ class FakeModel:
         reasons = [Reason("quality", "Poor or unusual picture: it has one colour only.")] if flat else []
         ordered = np.sort(shares)[::-1]
         kept = [name for name, share in zip(CLASSES, shares, strict=True) if share >= ordered[1]]
-        found = tuple(
+        white_cells = tuple(
             Cell(_circle(x * width, 0.5 * height, 0.12 * width), _circle(x * width, 0.5 * height, 0.06 * width), facts)
             for x, facts in (
                 (0.3, {"area_um2": 113.1, "nucleus_share": 0.25, "x": 0.3 * width, "y": 0.5 * height}),
@@ -122,7 +122,7 @@ class FakeModel:
             quality={"exposure": (exposure, 0.2, 0.9)},
             novelty=3.2,
             novelty_limit=float("inf"),
-            cells=found if cells and not flat else (),
+            cells=white_cells if cells and not flat else (),
             maps=self._maps(warmth) if heat else (),
             ranked=self._ranked() if heat else (),
             inside={"stem": 0.25} if heat and self.facts.inside else {},
@@ -138,7 +138,7 @@ def _circle(x: float, y: float, radius: float) -> tuple[tuple[float, float], ...
 
 def served_by_name(*models: FakeModel) -> dict[str, ServedModel]:
     """Models by name."""
-    return {each.facts.name: ServedModel(each, CARD) for each in models or (FakeModel(), FakeModel("sharp", 3.0))}
+    return {model.facts.name: ServedModel(model, CARD) for model in models or (FakeModel(), FakeModel("sharp", 3.0))}
 
 
 def app(*models: FakeModel, **settings: Any) -> FastAPI:
@@ -214,9 +214,9 @@ def process(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         try:
             assert running.stdout
             line = running.stdout.readline()
-            found = re.search(r"http://\S+", line)
-            assert found, line + (running.stderr.read() if running.stderr else "")
-            yield running, found.group()
+            match = re.search(r"http://\S+", line)
+            assert match, line + (running.stderr.read() if running.stderr else "")
+            yield running, match.group()
         finally:
             if running.poll() is None:
                 running.kill()

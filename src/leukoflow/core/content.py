@@ -40,12 +40,12 @@ def stamp(path: str | Path) -> str:
     The time of the last change cannot be set by programs, so copies that keep their times are noticed as well.
     """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return MISSING
-    if abs(time.time_ns() - found.st_ctime_ns) < _SETTLED_NS:
+    if abs(time.time_ns() - status.st_ctime_ns) < _SETTLED_NS:
         return UNSETTLED
-    return f"{found.st_size}.{found.st_ino}.{found.st_mtime_ns}.{found.st_ctime_ns}"
+    return f"{status.st_size}.{status.st_ino}.{status.st_mtime_ns}.{status.st_ctime_ns}"
 
 
 def digest(path: str | Path) -> str:
@@ -86,11 +86,11 @@ def changes(records: Sequence[Path], root: str | Path) -> list[str]:
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         seen = list(pool.map(lambda record: _seen(record, root), records))
-        suspects = [path for each in seen if each is not None for path in each.suspects]
+        suspects = [path for state in seen if state is not None for path in state.suspects]
         if len(suspects) > _MANY:
             log.warning("%s: the times of %d files differ from when they were read; reading them", root, len(suspects))
         contents = dict(zip(suspects, pool.map(lambda path: digest(f"{root}/{path}"), suspects), strict=True))
-    return [f"no record, {time.time_ns()}" if each is None else _settle(each, contents) for each in seen]
+    return [f"no record, {time.time_ns()}" if state is None else _settle(state, contents) for state in seen]
 
 
 @dataclass(frozen=True)

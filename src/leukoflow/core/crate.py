@@ -72,7 +72,7 @@ def _crate(results: Path, source: Path, record: Mapping[str, Any], kept: list[st
         "endTime": record["finished"],
         "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
     }
-    cohorts = [_cohort(crate, name, each) for name, each in record["cohorts"].items()]
+    cohorts = [_cohort(crate, name, facts) for name, facts in record["cohorts"].items()]
     identifier = f"#run-{record['config_sha256'][:12]}"
     action = crate.add_action(workflow, identifier, [study, *cohorts], list(files.values()), run)
     crate.root_dataset["mentions"] = [action]

@@ -19,11 +19,11 @@ def implausible(quality: pd.DataFrame) -> pd.Series:
     lightness = quality[["foreground_L_mean", "background_L_mean"]].astype(float).to_numpy()
     deviation = quality[["foreground_L_sd", "background_L_sd"]].astype(float).to_numpy()
     spread = (lightness + 1.3 * deviation).max(1) - (lightness - 1.3 * deviation).min(1)
-    found = pd.Series(None, quality.index, dtype="object")
-    found[spread < LEAST_SPREAD] = FLAT
-    found[lightness.min(1) > MOST_LIGHT] = WHITE
-    found[lightness.max(1) < LEAST_LIGHT] = BLACK
-    return found
+    faults = pd.Series(None, quality.index, dtype="object")
+    faults[spread < LEAST_SPREAD] = FLAT
+    faults[lightness.min(1) > MOST_LIGHT] = WHITE
+    faults[lightness.max(1) < LEAST_LIGHT] = BLACK
+    return faults
 
 
 def bits_filled(quality: pd.DataFrame) -> int | None:

@@ -129,7 +129,7 @@ def write_table(path: str | Path, table: "pd.DataFrame") -> None:
         if Path(path).suffix == ".csv":
             # Left as it is, a carriage return in a file's name would end the row for most readers.
             texts = (table[name] for name in table.columns if table[name].dtype.kind not in "biufc")
-            returns = any(each.astype("string").str.contains("\r", regex=False).any() for each in texts)
+            returns = any(column.astype("string").str.contains("\r", regex=False).any() for column in texts)
             table.to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL)
         else:
             table.to_parquet(temporary, index=False, compression="zstd")

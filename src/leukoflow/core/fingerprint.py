@@ -51,12 +51,12 @@ def use_memory(path: Path) -> None:
     known = _read_memory(path)
     _memory.update(known)
     _facts.cache_clear()
-    found = {}
+    modules = {}
     for file in sorted(ROOT.rglob("*.py")):
         text = file.read_text(encoding="utf-8")
-        found[_key(text)] = _read(text, str(file))
-    if found != known:
-        write_json(path, found)
+        modules[_key(text)] = _read(text, str(file))
+    if modules != known:
+        write_json(path, modules)
 
 
 _memory: dict[str, dict[str, Any]] = {}
@@ -125,10 +125,10 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
     """All statements below a node. Expressions hold none, and are most of a tree."""
     for name in ("body", "orelse", "handlers", "finalbody", "cases"):
         held = getattr(node, name, None)
-        for each in held if isinstance(held, list) else ():  # a lambda's body is an expression
-            if isinstance(each, ast.stmt):
-                yield each
-            yield from _statements(each)
+        for child in held if isinstance(held, list) else ():  # a lambda's body is an expression
+            if isinstance(child, ast.stmt):
+                yield child
+            yield from _statements(child)
 
 
 def _names(tree: ast.Module) -> Iterator[str]:
@@ -145,9 +145,9 @@ def _names(tree: ast.Module) -> Iterator[str]:
 @cache
 def _imports(module: str) -> frozenset[str]:
     """Package modules that the module imports itself; a package on the way to a module counts as imported."""
-    found: set[str] = set()
+    imported: set[str] = set()
     for name in _facts(module)["imports"]:
         parts = name.split(".")
         prefixes = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
-        found.update(prefix for prefix in prefixes if _path(prefix) is not None)
-    return frozenset(found)
+        imported.update(prefix for prefix in prefixes if _path(prefix) is not None)
+    return frozenset(imported)

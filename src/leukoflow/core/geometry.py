@@ -23,9 +23,9 @@ def local_background(image: np.ndarray, background: np.ndarray, colour: np.ndarr
     mask = background.astype(np.uint8)
     weight, total = (
         cv2.GaussianBlur(
-            cv2.resize(each.astype(np.float32), small, interpolation=cv2.INTER_AREA), (0, 0), reach / shrink / 2
+            cv2.resize(array.astype(np.float32), small, interpolation=cv2.INTER_AREA), (0, 0), reach / shrink / 2
         )
-        for each in (mask, cv2.bitwise_and(image, image, mask=mask))
+        for array in (mask, cv2.bitwise_and(image, image, mask=mask))
     )
     # The small constant lets the field fade to the given colour far from any background.
     field = (total + 1e-3 * colour) / (weight[..., None] + 1e-3)

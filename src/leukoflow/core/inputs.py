@@ -74,7 +74,7 @@ def function_below(package: str, name: str) -> Callable[[Inputs], Any]:
     """The function MODULE.FUNCTION of a package; LeukoFlowError if it has none."""
     module, _, function = name.rpartition(".")
     try:
-        found: Callable[[Inputs], Any] = getattr(import_module(f"{package}.{module}"), function)
+        member: Callable[[Inputs], Any] = getattr(import_module(f"{package}.{module}"), function)
     except (ModuleNotFoundError, AttributeError, ValueError) as error:
         raise LeukoFlowError(f"{name}: {package} has no such function") from error
-    return found
+    return member

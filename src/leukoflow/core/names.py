@@ -72,8 +72,8 @@ def skeleton(text: str) -> str:
         text = unicodedata.normalize("NFKD", text)
         text = _DASHES.sub("-", _MARKS.sub("", text).translate(_GREEK_CYRILLIC))
         text = "".join(str(unicodedata.digit(sign, sign)) for sign in text)
-    if text[:1].isdigit() and (found := _NUMBER.fullmatch(text)):
-        return f"{found[1]}.{found[2]}" if found[2] else found[1]
+    if text[:1].isdigit() and (match := _NUMBER.fullmatch(text)):
+        return f"{match[1]}.{match[2]}" if match[2] else match[1]
     folded = _ROUND.sub("0", text)
     folded = _UPRIGHT.sub("1", folded).casefold()
     kept = _ZEROS.sub("", _DROPPED.sub("", _BETWEEN.sub(".", folded)))
@@ -121,10 +121,10 @@ class Disk:
         if path not in self._folders:
             folder, _, name = path.rpartition("/")
             parent = self.find(folder)
-            found = None if parent is None else self._entry(parent, name)
-            if found is None or not (self.root / found).is_dir():
-                return found
-            self._folders[path] = found
+            entry = None if parent is None else self._entry(parent, name)
+            if entry is None or not (self.root / entry).is_dir():
+                return entry
+            self._folders[path] = entry
         return self._folders[path]
 
     def _entry(self, folder: str, name: str) -> str | None:
@@ -132,8 +132,8 @@ class Disk:
             names: dict[str, list[str]] = {}
             self._names[folder] = names
             try:
-                for each in os.listdir(self.root / folder):
-                    names.setdefault(plain(each), []).append(each)
+                for entry in os.listdir(self.root / folder):
+                    names.setdefault(plain(entry), []).append(entry)
             except OSError:
                 pass  # what cannot be listed is told when it is read
         same = self._names[folder].get(plain(name), [])

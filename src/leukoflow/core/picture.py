@@ -32,8 +32,8 @@ class _Once(Generic[T]):
         self.find, self.__doc__ = find, find.__doc__
 
     def __get__(self, instance: Any, owner: type) -> T:
-        found = vars(instance)[self.find.__name__] = self.find(instance)
-        return found
+        value = vars(instance)[self.find.__name__] = self.find(instance)
+        return value
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,10 +69,10 @@ def verify(results: Path) -> list[Difference]:
     if not (results / NAME).is_file():
         raise LeukoFlowError(f"{results}: holds no {NAME}; name the results folder of a finished study")
     recorded = read_json(results / NAME)["files"]
-    found = digests(results)
-    kinds = dict.fromkeys(recorded.keys() - found.keys(), "missing")
-    kinds |= dict.fromkeys(found.keys() - recorded.keys(), "added")
-    kinds |= {path: "changed" for path in found.keys() & recorded.keys() if found[path] != recorded[path]}
+    current = digests(results)
+    kinds = dict.fromkeys(recorded.keys() - current.keys(), "missing")
+    kinds |= dict.fromkeys(current.keys() - recorded.keys(), "added")
+    kinds |= {path: "changed" for path in current.keys() & recorded.keys() if current[path] != recorded[path]}
     return [Difference(path, kinds[path]) for path in sorted(kinds)]
 
 
@@ -94,8 +94,8 @@ def digests(results: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder by relative path; the record itself and what jobs resume from left out."""
     paths = sorted(_files(results))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found = pool.map(_sha256, (results / path for path in paths))
-        return dict(zip(paths, found, strict=True))
+        hashes = pool.map(_sha256, (results / path for path in paths))
+        return dict(zip(paths, hashes, strict=True))
 
 
 def cohort_digests(results: Path) -> dict[str, dict[str, Any]]:
@@ -132,8 +132,12 @@ def machine() -> dict[str, Any]:
 
 def packages() -> dict[str, str]:
     """Version of Python and of every installed distribution."""
-    found = {each.metadata["Name"]: each.version for each in distributions() if each.metadata["Name"]}
-    return {"Python": platform.python_version(), **dict(sorted(found.items(), key=lambda item: item[0].lower()))}
+    versions = {
+        distribution.metadata["Name"]: distribution.version
+        for distribution in distributions()
+        if distribution.metadata["Name"]
+    }
+    return {"Python": platform.python_version(), **dict(sorted(versions.items(), key=lambda item: item[0].lower()))}
 
 
 def job_seconds(benchmarks: Path) -> dict[str, float]:

@@ -57,9 +57,9 @@ class Rows:
         if not self.many:
             rows = self.rows_of(image_ids)
             return rows, np.arange(len(rows))
-        found = [self._rows.get(name, []) for name in image_ids]
-        owner = np.repeat(np.arange(len(found)), [len(each) for each in found])
-        return np.array([row for each in found for row in each], np.int64), owner
+        by_image = [self._rows.get(name, []) for name in image_ids]
+        owner = np.repeat(np.arange(len(by_image)), [len(rows) for rows in by_image])
+        return np.array([row for rows in by_image for row in rows], np.int64), owner
 
     def by_file(self, rows: Sequence[int] | np.ndarray) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
         """Each file that holds some of these rows, which of them (positions), and where they lie in it.

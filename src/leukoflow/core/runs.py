@@ -79,11 +79,11 @@ def add_runs_on(arguments: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def runs_on(given: argparse.Namespace) -> list[tuple[Run, list[Path]]]:
+def runs_on(args: argparse.Namespace) -> list[tuple[Run, list[Path]]]:
     """Every run named by the options, with the files of its predictions, its own cohort's first."""
     return [
-        (parse_run(name), [given.runs / name / "predictions" / f"{target}.parquet" for target in targets.split(",")])
-        for targets, *names in given.on
+        (parse_run(name), [args.runs / name / "predictions" / f"{target}.parquet" for target in targets.split(",")])
+        for targets, *names in args.on
         for name in names
     ]
 

@@ -88,7 +88,7 @@ def size(amount: float) -> str:
 def energy(joules: float) -> str:
     """Joules in the unit that a reader would choose: `310 µJ`, `4.20 mJ`."""
     names = ("nJ", "\N{GREEK SMALL LETTER MU}J", "mJ", "J")
-    return _scaled(joules, tuple((name, 10.0 ** (3 * place - 9)) for place, name in enumerate(names)))
+    return _scaled(joules, tuple((name, 10.0 ** (3 * power - 9)) for power, name in enumerate(names)))
 
 
 def operations(number: float) -> str:

@@ -68,13 +68,13 @@ def card(facts: Export, study: Study) -> str:
         "## Results",
         "\n".join(_results(facts)),
         "## When it does not answer",
-        "\n".join(f"- {each}" for each in _held_back(facts)),
+        "\n".join(f"- {sentence}" for sentence in _held_back(facts)),
         "## Forms of the network",
         "\n".join(_costs(facts)),
         "## How it explains itself",
-        "\n".join(f"- {each}" for each in _explains(facts)),
+        "\n".join(f"- {sentence}" for sentence in _explains(facts)),
         "## Limits",
-        "\n".join(f"- {each}" for each in _limits(facts)),
+        "\n".join(f"- {sentence}" for sentence in _limits(facts)),
         "## Use",
         f"```sh\nleukoflow predict IMAGES --model {_folder(facts)} --output answers.csv\n"
         f"leukoflow serve {_folder(facts)}\n```",
@@ -100,16 +100,19 @@ def _data(facts: Export, study: Study) -> str:
 def _results(facts: Export) -> Iterator[str]:
     yield "| images | figure | value | 95 % interval | images | groups |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for each in facts.results:
-        place = "test images" if each.role == "test" else f"other source: {each.target}"
-        interval = "" if each.low is None or each.high is None else f"{each.low:.3f} to {each.high:.3f}"
-        yield (f"| {place} | {TITLES[each.metric]} | {each.value:.3f} | {interval} | {each.images} | {each.groups} |")
+    for result in facts.results:
+        source = "test images" if result.role == "test" else f"other source: {result.target}"
+        interval = "" if result.low is None or result.high is None else f"{result.low:.3f} to {result.high:.3f}"
+        yield (
+            f"| {source} | {TITLES[result.metric]} | {result.value:.3f} | {interval} | "
+            f"{result.images} | {result.groups} |"
+        )
 
 
 def _held_back(facts: Export) -> Iterator[str]:
     yield (
         "Poor or unusual picture: one of these is beyond what training images show: "
-        + ", ".join(each.words for each in facts.quality.values())
+        + ", ".join(measure.words for measure in facts.quality.values())
         + "."
     )
     limit = facts.novelty.threshold
@@ -148,13 +151,13 @@ def _held_back(facts: Export) -> Iterator[str]:
 def _costs(facts: Export) -> Iterator[str]:
     yield "| form | file | a picture, one thread | right, held out | as PyTorch | logits to 1e-4 | largest difference |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for each in facts.costs:
+    for cost in facts.costs:
         yield (
-            f"| {FORMS[each.form]} | {each.bytes / 1e6:.1f} MB | {each.milliseconds:.1f} ms | "
-            f"{each.accuracy:.1%} of {each.images} | {each.same:.1%} | {each.within:.1%} | "
-            f"{each.largest_difference:.2g} |"
+            f"| {FORMS[cost.form]} | {cost.bytes / 1e6:.1f} MB | {cost.milliseconds:.1f} ms | "
+            f"{cost.accuracy:.1%} of {cost.images} | {cost.same:.1%} | {cost.within:.1%} | "
+            f"{cost.largest_difference:.2g} |"
         )
-    exact = any(each.form == "exact" for each in facts.costs)
+    exact = any(cost.form == "exact" for cost in facts.costs)
     if exact and facts.ranked:
         yield (
             "\nThe time of a picture is that of the whole network: both trunks, fusion stack, scaling, choice of "
@@ -169,8 +172,8 @@ def _costs(facts: Export) -> Iterator[str]:
 
 
 def _explains(facts: Export) -> Iterator[str]:
-    for each in facts.maps:
-        yield f"{literal(each.title)}: {literal(each.text)}"
+    for kind in facts.maps:
+        yield f"{literal(kind.title)}: {literal(kind.text)}"
     if facts.ranked:
         attends = literal(facts.attention) if facts.attention else "Its classifier attends to none of them."
         yield (
@@ -209,4 +212,4 @@ def _terms(cohort: Any) -> str:
 
 def licence_notes(facts: Export) -> str:
     """The licence notes, Markdown."""
-    return "# Licences\n\n" + "\n".join(f"- {literal(each)}" for each in facts.licences) + "\n"
+    return "# Licences\n\n" + "\n".join(f"- {literal(note)}" for note in facts.licences) + "\n"

@@ -48,12 +48,13 @@ def calibrated(run: Run, predictions: pd.DataFrame, classes: Sequence[str], aske
 
 def gate(limits: Mapping[str, Any], fold: int) -> dict[str, Range]:
     """Accepted values of each measure of quality, from the gate's JSON."""
-    found = next((each for each in limits["folds"] if each["fold"] == fold), None)
-    if found is None:
+    entry = next((entry for entry in limits["folds"] if entry["fold"] == fold), None)
+    if entry is None:
         raise LeukoFlowError(f"gate of {limits['cohort']}: has no limits of fold {fold}; run step gate again")
     words = limits["measures"]
     return {
-        name: Range(low=each["low"], high=each["high"], words=words[name]) for name, each in found["limits"].items()
+        name: Range(low=bounds["low"], high=bounds["high"], words=words[name])
+        for name, bounds in entry["limits"].items()
     }
 
 

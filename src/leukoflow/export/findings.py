@@ -33,22 +33,22 @@ GRAVE = ("explained", "no skill")
 
 
 def findings(
-    run: Run, tables: Mapping[str, pd.DataFrame], found: Sequence[Result], confidence: Confidence
+    run: Run, tables: Mapping[str, pd.DataFrame], run_results: Sequence[Result], confidence: Confidence
 ) -> tuple[str, ...]:
     """Sentences on a run: `shortcut_audit`, `audit` and `scores` are looked at."""
     shortcuts = of_run(run, tables["shortcut_audit"])
     grave = len(shortcuts) and shortcuts.iloc[0]["level"] in GRAVE
     shortcut = f"Shortcut audit: {shortcuts.iloc[0]['verdict']}" if len(shortcuts) else _UNAUDITED
     rest = [
-        *_baseline(run, tables["scores"], found),
+        *_baseline(run, tables["scores"], run_results),
         *_shared(run, tables["audit"]),
-        *_elsewhere(run, tables["scores"], found),
+        *_elsewhere(run, tables["scores"], run_results),
     ]
     parts = [shortcut, *rest] if grave or not len(shortcuts) else [*rest, shortcut]
     if is_leaky(run.protocol):
         parts.insert(0, f"Its split, {run.protocol}, has leaks made on purpose: it is worse than its figures say.")
     parts.append(HELD_OUT[groups_of(run.protocol)])
-    parts += list(_few(found))
+    parts += list(_few(run_results))
     if confidence.threshold is None:
         parts.append(
             f"No level of certainty reached an accuracy of {confidence.accuracy:.0%} on validation images, so answers "
@@ -60,15 +60,15 @@ def findings(
 _UNAUDITED = "It was not audited for shortcuts: nothing is known of what else than cells its answers rest on."
 
 
-def _baseline(run: Run, scores: pd.DataFrame, found: Sequence[Result]) -> Iterator[str]:
+def _baseline(run: Run, scores: pd.DataFrame, run_results: Sequence[Result]) -> Iterator[str]:
     """A colour histogram on the same test images, where one was trained."""
     other = accuracy_of(results(replace(run, model=BASELINE), scores), "test")
-    own = accuracy_of(found, "test")
-    if other is not None and own is not None:
-        than = "no less than this network" if other.value >= own.value else "this network"
+    accuracy = accuracy_of(run_results, "test")
+    if other is not None and accuracy is not None:
+        than = "no less than this network" if other.value >= accuracy.value else "this network"
         yield (
             f"A colour histogram, which sees no cell's shape, is right on {with_interval(other)} of the same test "
-            f"images; {than}: {with_interval(own)}."
+            f"images; {than}: {with_interval(accuracy)}."
         )
 
 
@@ -80,16 +80,15 @@ def _shared(run: Run, audit: pd.DataFrame) -> Iterator[str]:
             yield f"{int(count)} of {int(rows.iloc[0]['test'])} test images {words}."
 
 
-def _elsewhere(run: Run, scores: pd.DataFrame, found: Sequence[Result]) -> Iterator[str]:
+def _elsewhere(run: Run, scores: pd.DataFrame, run_results: Sequence[Result]) -> Iterator[str]:
     """Other cohorts, with and without the images that copy what it learnt from."""
-    external = [each for each in found if each.role == "external" and each.metric == "accuracy"]
-    clean = {each.target: each for each in results(run, scores, UNSEEN) if each.metric == "accuracy"}
-    for each in external:
-        other = clean.get(each.target)
-        copies = each.images - other.images if other else 0
-        text = (
-            f"On images of another source ({each.target}, {each.images} images) it is right on {with_interval(each)}."
-        )
+    external = [result for result in run_results if result.role == "external" and result.metric == "accuracy"]
+    clean = {result.target: result for result in results(run, scores, UNSEEN) if result.metric == "accuracy"}
+    for result in external:
+        other = clean.get(result.target)
+        copies = result.images - other.images if other else 0
+        text = f"On images of another source ({result.target}, {result.images} images) it is right on "
+        text += f"{with_interval(result)}."
         if other and copies:
             text += f" {copies} of them copy training images; on the {other.images} without: {with_interval(other)}."
         yield text
@@ -97,20 +96,21 @@ def _elsewhere(run: Run, scores: pd.DataFrame, found: Sequence[Result]) -> Itera
         yield "It was not tested on images of any other source."
 
 
-def _few(found: Sequence[Result]) -> Iterator[str]:
-    own = accuracy_of(found, "test")
-    if own is not None and own.groups < FEW_GROUPS and own.groups < own.images:
-        yield f"Its {own.images} test images are of {own.groups} groups only; every figure on them is uncertain."
+def _few(run_results: Sequence[Result]) -> Iterator[str]:
+    accuracy = accuracy_of(run_results, "test")
+    if accuracy is not None and accuracy.groups < FEW_GROUPS and accuracy.groups < accuracy.images:
+        text = f"Its {accuracy.images} test images are of {accuracy.groups} groups only; "
+        yield text + "every figure on them is uncertain."
 
 
-def accuracy_of(found: Sequence[Result], role: str) -> Result | None:
+def accuracy_of(run_results: Sequence[Result], role: str) -> Result | None:
     """The accuracy in a role; None where there is none."""
-    return next((each for each in found if each.role == role and each.metric == "accuracy"), None)
+    return next((result for result in run_results if result.role == role and result.metric == "accuracy"), None)
 
 
-def with_interval(each: Result) -> str:
+def with_interval(result: Result) -> str:
     """A share with its interval, such as `91.2 % (87.7 to 94.3)`."""
-    text = f"{100 * each.value:.1f} %"
-    if each.low is None or each.high is None or math.isnan(each.low):
+    text = f"{100 * result.value:.1f} %"
+    if result.low is None or result.high is None or math.isnan(result.low):
         return text
-    return f"{text} ({100 * each.low:.1f} to {100 * each.high:.1f})"
+    return f"{text} ({100 * result.low:.1f} to {100 * result.high:.1f})"

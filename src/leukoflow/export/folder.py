@@ -45,8 +45,8 @@ def write_networks(folder: Path, model: nn.Module, calibration: np.ndarray) -> E
     write_onnx(folder / FILES["model"], exported, (images,), ["images"], exported.outputs)
     one, label = images[:1], torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
-        found = dict(zip(exported.outputs, exported(one), strict=True))
-    maps = [found[name] for name in exported.maps]
+        outputs = dict(zip(exported.outputs, exported(one), strict=True))
+    maps = [outputs[name] for name in exported.maps]
     heat = tail(copy.deepcopy(model), one, maps)
     names = inputs_of(heat, exported.maps)
     write_onnx(folder / FILES["heat"], heat, (*maps, label, one)[: len(names)], names, outputs_of(model))
@@ -67,16 +67,16 @@ def costs(folder: Path, model: nn.Module, images: np.ndarray, y: np.ndarray) -> 
         forms["exact"] = weights, _by_torch(copy.deepcopy(model).double())
     forms |= {form: (folder / FILES[role], _by_onnx(folder / FILES[role])) for form, role in ONNX_FORMS.items()}
     truth = _over(forms["torch"][1], images)
-    found = {
+    by_form = {
         form: _cost(form, path, logits, truth if form == "torch" else _over(logits, images), truth, images, y)
         for form, (path, logits) in forms.items()
     }
     _check(
-        found["onnx"],
-        1 - found["exact"].within if spiking else None,
-        found["exact"].largest_difference if scaled else 0.0,
+        by_form["onnx"],
+        1 - by_form["exact"].within if spiking else None,
+        by_form["exact"].largest_difference if scaled else 0.0,
     )
-    return tuple(found.values())
+    return tuple(by_form.values())
 
 
 def _by_torch(model: nn.Module) -> Logits:
@@ -100,7 +100,7 @@ def _over(logits: Logits, images: np.ndarray) -> np.ndarray:
 
 
 def _cost(
-    form: str, path: Path, logits: Logits, found: np.ndarray, truth: np.ndarray, images: np.ndarray, y: np.ndarray
+    form: str, path: Path, logits: Logits, outputs: np.ndarray, truth: np.ndarray, images: np.ndarray, y: np.ndarray
 ) -> Cost:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -115,10 +115,10 @@ def _cost(
         bytes=path.stat().st_size,
         milliseconds=1000 * float(np.median(spent)),
         images=len(images),
-        accuracy=float((found.argmax(1) == y).mean()),
-        largest_difference=float(np.abs(found - truth).max()),
-        within=float((np.abs(found - truth).max(axis=1) <= TOLERANCE).mean()),
-        same=float((found.argmax(1) == truth.argmax(1)).mean()),
+        accuracy=float((outputs.argmax(1) == y).mean()),
+        largest_difference=float(np.abs(outputs - truth).max()),
+        within=float((np.abs(outputs - truth).max(axis=1) <= TOLERANCE).mean()),
+        same=float((outputs.argmax(1) == truth.argmax(1)).mean()),
     )
 
 
@@ -173,8 +173,8 @@ def write_examples(folder: Path, exported: Exported, images: np.ndarray, y: np.n
     features, pictures = [], []
     for image in images:
         with torch.inference_mode():
-            found = exported(torch.from_numpy(image[None]))[1][0].double().numpy()
-        features.append(found / max(float(np.linalg.norm(found)), 1e-12))
+            vector = exported(torch.from_numpy(image[None]))[1][0].double().numpy()
+        features.append(vector / max(float(np.linalg.norm(vector)), 1e-12))
         side = min(THUMBNAIL, len(image))
         small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
         pictures.append(cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])[1])

@@ -58,7 +58,7 @@ def tail(model: nn.Module, images: Tensor, maps: Sequence[Tensor]) -> GraphModul
             model.set_submodule(name, Surrogate(layer))
     targets, chosen = target_layers(model), getattr(model, "chosen", None)
 
-    def score(given: list[Tensor], change: Tensor, label: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def score(layer_maps: list[Tensor], change: Tensor, label: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         ranked: list[Tensor] = []
 
         def changed(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
@@ -66,8 +66,8 @@ def tail(model: nn.Module, images: Tensor, maps: Sequence[Tensor]) -> GraphModul
             return output + change
 
         handles = [
-            layer.register_forward_hook(lambda *_, each=each: each.clone())
-            for layer, each in zip(targets, given, strict=True)
+            layer.register_forward_hook(lambda *_, layer_map=layer_map: layer_map.clone())
+            for layer, layer_map in zip(targets, layer_maps, strict=True)
         ]
         handles += [] if chosen is None else [chosen.register_forward_hook(changed)]
         try:
@@ -77,14 +77,14 @@ def tail(model: nn.Module, images: Tensor, maps: Sequence[Tensor]) -> GraphModul
                 handle.remove()
         return (logits * (torch.arange(logits.shape[1]) == label)).sum(), ranked
 
-    def heat(*given: Tensor) -> tuple[Tensor, ...]:
-        *layers, label, images = given
+    def heat(*tensors: Tensor) -> tuple[Tensor, ...]:
+        *layers, label, images = tensors
         x = images.permute(0, 3, 1, 2).float() / 255
         gradients, ranked = torch.func.grad(score, argnums=(0, 1), has_aux=True)(
             list(layers), torch.zeros(1, 1 if chosen is None else len(chosen.columns)), label, x
         )
-        found = [weighed(each, gradient, x) for each, gradient in zip(layers, gradients[0], strict=True)]
-        return (*found, *(each * gradients[1] for each in ranked))
+        weighted = [weighed(layer, gradient, x) for layer, gradient in zip(layers, gradients[0], strict=True)]
+        return (*weighted, *(features * gradients[1] for features in ranked))
 
     table: Any = core_aten_decompositions() | _BACKWARD
     with sdpa_kernel(SDPBackend.MATH):  # in operators that have a gradient of their own
@@ -125,8 +125,8 @@ def _convolution_backward(
     """The gradient to the input alone, as the transposed convolution that it is."""
     sizes = zip(x.shape[2:], gradient.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
     rest = [full - ((part - 1) * s - 2 * p + d * (k - 1) + 1) for full, part, k, s, p, d in sizes]
-    found = torch.ops.aten.convolution(gradient, weight, None, stride, padding, dilation, True, rest, groups)
-    return found, None, None
+    input_gradient = torch.ops.aten.convolution(gradient, weight, None, stride, padding, dilation, True, rest, groups)
+    return input_gradient, None, None
 
 
 def _pool_backward(gradient: Tensor, x: Tensor) -> Tensor:
@@ -137,11 +137,11 @@ def _pool_backward(gradient: Tensor, x: Tensor) -> Tensor:
 
 def _pooling(full: int, part: int) -> Tensor:
     """Means over the parts of an axis: float32 [part, full]."""
-    found = np.zeros((part, full), np.float32)  # of NumPy, so that its making is not traced
+    weights = np.zeros((part, full), np.float32)  # of NumPy, so that its making is not traced
     for row in range(part):
         first, end = row * full // part, -(-(row + 1) * full // part)
-        found[row, first:end] = 1 / (end - first)
-    return torch.from_numpy(found)
+        weights[row, first:end] = 1 / (end - first)
+    return torch.from_numpy(weights)
 
 
 _BACKWARD = {op: rule for op, rule in decomposition_table.items() if "backward" in str(op)} | {

@@ -21,7 +21,7 @@ def explained(model: nn.Module) -> dict[str, Any]:
     classifier = getattr(model, "classifier", None)
     ranked = list(getattr(model, "names", []))
     says = attention_says(classifier) if ranked and isinstance(classifier, nn.Module) else ""
-    maps = [each.model_dump() for each in kinds]
+    maps = [kind.model_dump() for kind in kinds]
     return {"maps": maps, "ranked": ranked, "attention": says, "inside": inside_says(model)}
 
 
@@ -42,9 +42,9 @@ def _gradcam(model: nn.Module, name: str) -> MapKind:
 
 def _attention(model: nn.Module, name: str) -> MapKind:
     if name.startswith("stack"):
-        place = int(name[-1]) - 1
+        index = int(name[-1]) - 1
         layers: Any = attrgetter(spec_of(model).attends)(model)
-        trunk, layer = _trunks(model)[place], layers[place]
+        trunk, layer = _trunks(model)[index], layers[index]
         gamma = float(layer.gamma)
         does = "it does nothing to the answer" if gamma == 0 else "its result is added to the map"
         text = (
@@ -69,5 +69,5 @@ def _attention(model: nn.Module, name: str) -> MapKind:
 
 
 def _trunks(model: nn.Module) -> list[str]:
-    found: Any = getattr(model, "trunks", [])
-    return list(found)
+    trunks: Any = getattr(model, "trunks", [])
+    return list(trunks)

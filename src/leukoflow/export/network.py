@@ -88,7 +88,7 @@ class Exported(nn.Module):
         return (
             logits,
             features,
-            *(torch.cat(each) for each in maps),
+            *(torch.cat(kept) for kept in maps),
             *(attention[name] for name in self.attention),
             *ranked,
             *([torch.stack(numbers, dim=1)] if self.inside else []),
@@ -97,4 +97,4 @@ class Exported(nn.Module):
 
 def numbered(name: str, count: int) -> tuple[str, ...]:
     """Names of one thing, or of several."""
-    return (name,) if count == 1 else tuple(f"{name}_{place}" for place in range(1, count + 1))
+    return (name,) if count == 1 else tuple(f"{name}_{number}" for number in range(1, count + 1))

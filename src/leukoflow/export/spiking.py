@@ -43,14 +43,14 @@ def over_steps(network: nn.Module, x: Tensor, fired: list[Tensor] | None = None)
 
 def fold_norms(network: nn.Module, keep: nn.Module | None) -> None:
     """Fold batch norms into the layers before them, once for all time steps; but for the layer whose maps are kept."""
-    for block in (each for each in network.modules() if isinstance(each, nn.Sequential)):
-        for place, (layer, norm) in enumerate(pairwise(list(block))):
+    for block in (module for module in network.modules() if isinstance(module, nn.Sequential)):
+        for index, (layer, norm) in enumerate(pairwise(list(block))):
             if layer is keep:
                 continue
             if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                block[place], block[place + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
+                block[index], block[index + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
             elif isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
-                block[place], block[place + 1] = fuse_linear_bn_eval(layer, norm), nn.Identity()
+                block[index], block[index + 1] = fuse_linear_bn_eval(layer, norm), nn.Identity()
 
 
 def _through(block: nn.Module, steps: list[Tensor], fired: list[Tensor] | None = None) -> list[Tensor]:
@@ -93,7 +93,7 @@ def constant_spikes(neurons: LIF, current: Tensor) -> list[Tensor]:
     periods = range(1, neurons.steps + 1)
     # By step k at the latest; what first fires at k is what does so by k and not by k - 1.
     by = [_reached(1 / (1 - (1 - 1 / tau) ** k), current, below=False) for k in periods]
-    found = []
+    spikes = []
     for step in periods:
         weights = np.zeros(neurons.steps, int)
         for k in periods:
@@ -101,14 +101,14 @@ def constant_spikes(neurons: LIF, current: Tensor) -> list[Tensor]:
                 weights[k - 1] += 1
                 if k > 1:
                     weights[k - 2] -= 1
-        plus, minus = ([each for each, weight in zip(by, weights, strict=True) if weight == sign] for sign in (1, -1))
+        plus, minus = ([term for term, weight in zip(by, weights, strict=True) if weight == sign] for sign in (1, -1))
         total = plus[0]
-        for each in plus[1:]:
-            total = total + each
-        for each in minus:
-            total = total - each
-        found.append(total)
-    return found
+        for term in plus[1:]:
+            total = total + term
+        for term in minus:
+            total = total - term
+        spikes.append(total)
+    return spikes
 
 
 def _reached(threshold: float, x: Tensor, below: bool) -> Tensor:

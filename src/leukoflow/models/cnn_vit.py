@@ -122,7 +122,7 @@ def build(
         )
         for _ in range(1 if shared_blocks else blocks)
     ]
-    least = max(LEAST_SIDE[each] for each in (backbone, partner) if each)
+    least = max(LEAST_SIDE[name] for name in (backbone, partner) if name)
     scalings = [_scaling(backbone, "trunk"), _scaling(partner, "partner")]
     shared = made * (blocks if shared_blocks else 1)
     return CNNViT(num_classes, scalings, layers, second, tokens, shared, fusion, dropout, least)
@@ -147,7 +147,7 @@ def _layers(backbone: str, width: float) -> tuple[nn.Module, int]:
 def custom_cnn(width: float = 1.0) -> nn.Module:
     """Four times 3x3 convolution, ReLU and 2x2 maximum: 388,416 parameters at width 1."""
     layers: list[nn.Module] = []
-    widths = [3, *(round(each * width) for each in CUSTOM)]
+    widths = [3, *(round(channels * width) for channels in CUSTOM)]
     for inputs, outputs in pairwise(widths):
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*layers)

@@ -70,7 +70,7 @@ class ColourHistogram(nn.Module):
             self.trees, max_samples=_LARGEST_SAMPLE if len(y) > _LARGEST_SAMPLE else None, random_state=seed, n_jobs=-1
         )
         forest.fit(features.numpy(), y.numpy())
-        trees = [each.tree_ for each in forest.estimators_]
+        trees = [tree.tree_ for tree in forest.estimators_]
         nodes = max(tree.node_count for tree in trees)
         # A leaf leads to itself, so that every walk can take the same number of steps.
         branches = np.tile(np.arange(nodes)[:, None], (len(trees), 1, 2))
@@ -91,8 +91,8 @@ class ColourHistogram(nn.Module):
         node = torch.zeros(len(features), len(self.feature), dtype=torch.int64, device=features.device)
         tree = torch.arange(len(self.feature), device=features.device)
         while True:
-            given = features.double().gather(1, self.feature[tree, node])
-            following = self.branches[tree, node, (given > self.threshold[tree, node]).long()]
+            values = features.double().gather(1, self.feature[tree, node])
+            following = self.branches[tree, node, (values > self.threshold[tree, node]).long()]
             if torch.equal(following, node):
                 return self.value[tree, node].mean(dim=1)
             node = following

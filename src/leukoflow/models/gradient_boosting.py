@@ -97,9 +97,9 @@ class GradientBoosting(nn.Module):
 
     def _take(self, model: Mapping[str, Any], rounds: int) -> None:
         """Keep the trees of the first rounds of a model in xgboost's JSON form."""
-        given = model["learner"]["gradient_booster"]["model"]
-        owner = np.array(given["tree_info"], np.int64)
-        trees = given["trees"][: rounds * self.num_classes]
+        booster = model["learner"]["gradient_booster"]["model"]
+        owner = np.array(booster["tree_info"], np.int64)
+        trees = booster["trees"][: rounds * self.num_classes]
         nodes = max(len(tree["left_children"]) for tree in trees)
         # A leaf leads to itself, so that every walk can take the same number of steps.
         branches = np.tile(np.arange(nodes)[:, None], (len(trees), 1, 2))
@@ -122,8 +122,8 @@ class GradientBoosting(nn.Module):
         node = torch.zeros(len(x), len(self.feature), dtype=torch.int64, device=x.device)
         tree = torch.arange(len(self.feature), device=x.device)
         while True:
-            given = x.gather(1, self.feature[tree, node])
-            following = self.branches[tree, node, (given >= self.threshold[tree, node]).long()]
+            values = x.gather(1, self.feature[tree, node])
+            following = self.branches[tree, node, (values >= self.threshold[tree, node]).long()]
             if torch.equal(following, node):
                 break
             node = following

@@ -42,7 +42,7 @@ class Found:
 
 def parts(model: nn.Module) -> dict[str, Standardise]:
     """The layers of a model that scale its input, by part; none in networks that take pictures as they are."""
-    return {each.part: each for each in model.modules() if isinstance(each, Standardise)}
+    return {layer.part: layer for layer in model.modules() if isinstance(layer, Standardise)}
 
 
 def find(entry: Entry, network: str, part: str, file: Path | None, key: str) -> Found:
@@ -96,17 +96,17 @@ def set_inputs(
     layers = parts(model)
     entries: dict[str, tuple[Entry, Path | None, str]] = {"trunk": (entry, file, f"models.{name}.input_scaling")}
     entries["partner"] = (entry.partner or Partner(), partner, f"models.{name}.partner.input_scaling")
-    for part, (given, _, key) in entries.items():
-        if part not in layers and given.input_scaling != OF_WEIGHTS:
+    for part, (part_entry, _, key) in entries.items():
+        if part not in layers and part_entry.input_scaling != OF_WEIGHTS:
             raise LeukoFlowError(
                 f"{key}: this part of {entry.architecture} takes pictures in [0, 1] as they are; remove this key"
             )
     facts = {}
     for part, layer in layers.items():
-        given, weights, key = entries[part]
-        found = find(given, layer.network, part, weights, key)
-        layer.set(found.scaling)
-        facts[part] = found.facts()
+        part_entry, weights, key = entries[part]
+        choice = find(part_entry, layer.network, part, weights, key)
+        layer.set(choice.scaling)
+        facts[part] = choice.facts()
     return facts
 
 
@@ -115,8 +115,8 @@ def restore(model: nn.Module, facts: Mapping[str, Mapping[str, Any]], where: str
     layers = parts(model)
     if facts and set(facts) != set(layers):
         raise LeukoFlowError(f"{where}: the scaling of the input in model.json is of another network; train again")
-    for part, each in facts.items():
-        layers[part].set(_read(each, "", where).scaling)
+    for part, part_facts in facts.items():
+        layers[part].set(_read(part_facts, "", where).scaling)
 
 
 def facts_of(file: Path) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class NeurALLNet(nn.Module):
     @property
     def last_pointwise(self) -> nn.Module:
         """The last convolution, of the refinement block where there is one: currents of all steps."""
-        return [each for each in self.modules() if isinstance(each, nn.Conv2d)][-1]
+        return [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][-1]
 
     @property
     def firing_rates(self) -> Callable[[], dict[str, float]] | None:
@@ -146,11 +146,11 @@ class NeurALLNet(nn.Module):
 
     def _layers(self) -> list[tuple[str, LIF]]:
         names = ["stem", *(f"stage{number}" for number in range(1, len(self.stages) + 1)), "refinement", "head"]
-        found = []
+        neurons = []
         for name, block in zip(names, (self.stem, *self.stages, self.refinement, self.head), strict=True):
             layers = [layer for layer in block.modules() if isinstance(layer, LIF)]
-            found += [(name if layer is layers[-1] else f"{name} depthwise", layer) for layer in layers]
-        return found
+            neurons += [(name if layer is layers[-1] else f"{name} depthwise", layer) for layer in layers]
+        return neurons
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class _Parts:
 def _scale_weights(block: nn.Sequential, scale: float, mean_square: float) -> None:
     """Where no batch norm does it, currents are scaled by the weights: the last layer's to `scale`, the others' to 1,
     from inputs of this mean square."""
-    layers = [each for each in block if isinstance(each, (nn.Conv2d, nn.Linear))]
+    layers = [layer for layer in block if isinstance(layer, (nn.Conv2d, nn.Linear))]
     for layer in layers:
         wanted = scale if layer is layers[-1] else 1.0
         nn.init.normal_(layer.weight, std=wanted / math.sqrt(mean_square * layer.weight[0].numel()))

@@ -12,7 +12,7 @@ from leukoflow.models.inference import to_input
 
 def last_linear(model: nn.Module) -> nn.Linear | None:
     """The last linear layer registered, which makes the logits; None for a model that is no network."""
-    layers = [each for each in model.modules() if isinstance(each, nn.Linear)]
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     return layers[-1] if layers else None
 
 
@@ -43,7 +43,7 @@ def features_and_logits(model: nn.Module, images: Tensor) -> tuple[Tensor, Tenso
         return model.features(images).float(), model(images).float()  # type: ignore[operator]
     with _listening(layer) as heard:
         logits = model(images)
-    read = torch.cat([each.float() for each in heard])
+    read = torch.cat([tensor.float() for tensor in heard])
     return read.unflatten(0, (-1, len(images))).mean(dim=0), logits.float()
 
 
@@ -58,7 +58,7 @@ def collect(
     features, logits = [], []
     with torch.autocast(device.type, dtype, enabled=precision != "32-true"):
         for images in loaded:
-            found = features_and_logits(model, to_input(images, device))
-            features.append(found[0].cpu())
-            logits.append(found[1].cpu())
+            outputs = features_and_logits(model, to_input(images, device))
+            features.append(outputs[0].cpu())
+            logits.append(outputs[1].cpu())
     return torch.cat(features), torch.cat(logits)

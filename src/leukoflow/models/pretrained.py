@@ -62,7 +62,7 @@ def _started(
 ) -> Start:
     """The trunk is loaded; load the partner, where there is one, and set the scalings."""
     prefixes = tuple(
-        each for each in spec.partner if any(name.startswith(each) for name, _ in network.named_parameters())
+        prefix for prefix in spec.partner if any(name.startswith(prefix) for name, _ in network.named_parameters())
     )
     other = _load_named(network, entry.partner or Partner(), partner, f"models.{name}.partner", prefixes)
     loaded = (spec.backbone if file else ()) + (prefixes if partner else ())
@@ -123,18 +123,18 @@ def load(network: nn.Module, file: Path, trunk: tuple[str, ...] = ("",), sha256:
     wanted = trunk_tensors(network, trunk)
     # Several prefixes are LeukoFlow's own names only.
     prefix = "" if len(trunk) > 1 or any(name in tensors for name in wanted) else trunk[0]
-    found = {}
+    state = {}
     for name, value in wanted.items():
-        given = tensors.get(name.removeprefix(prefix))
-        if given is None:
+        tensor = tensors.get(name.removeprefix(prefix))
+        if tensor is None:
             if name.endswith(".num_batches_tracked"):  # a count that older files do not have
                 continue
             raise _misfit(file, f"there is no tensor for {name}")
-        if given.shape != value.shape:
-            raise _misfit(file, f"{name} is {_shape(given)} in the file, {_shape(value)} in the network")
-        found[name] = given
+        if tensor.shape != value.shape:
+            raise _misfit(file, f"{name} is {_shape(tensor)} in the file, {_shape(value)} in the network")
+        state[name] = tensor
     _check_rest(network, file, tensors, {name.removeprefix(prefix) for name in wanted}, prefix)
-    network.load_state_dict(found, strict=False)
+    network.load_state_dict(state, strict=False)
     return digest
 
 

@@ -27,8 +27,8 @@ _WITH_MODULES = ("resnet50_hmscam",)
 
 def names() -> tuple[str, ...]:
     """Registered names, sorted."""
-    found = {module.name for module in pkgutil.iter_modules(leukoflow.models.__path__)} - _NO_ARCHITECTURES
-    return tuple(sorted(name for module in found for name in _FAMILIES.get(module, (module,))))
+    modules = {module.name for module in pkgutil.iter_modules(leukoflow.models.__path__)} - _NO_ARCHITECTURES
+    return tuple(sorted(name for module in modules for name in _FAMILIES.get(module, (module,))))
 
 
 def module_name(name: str) -> str:
@@ -48,7 +48,7 @@ def spec(name: str) -> ModelSpec:
     """The frozen facts of an architecture."""
     module = _module(name)
     specs: tuple[ModelSpec, ...] = module.SPECS if hasattr(module, "SPECS") else (module.SPEC,)
-    return next(each for each in specs if each.name == name)
+    return next(spec for spec in specs if spec.name == name)
 
 
 def build(name: str, num_classes: int = 4, size: str = "paper", **options: Any) -> "nn.Module":

@@ -113,7 +113,7 @@ class ResNetHMSCAM(nn.Module):
     @property
     def gate(self) -> nn.Module | None:
         """What puts out the gate over positions; None without CSA."""
-        return next((each.gate for each in self.attention if isinstance(each, ContextualSpatialAttention)), None)
+        return next((module.gate for module in self.attention if isinstance(module, ContextualSpatialAttention)), None)
 
     def maps(self, x: Tensor) -> Tensor:
         """The trunk's maps."""
@@ -139,7 +139,7 @@ class MultiScaleChannelAttention(nn.Module):
     def weights(self, maps: Tensor) -> Tensor:
         """The gate of each channel, [B, C]."""
         pooled = maps.mean(dim=(2, 3))
-        return torch.stack([each(pooled) for each in self.gates]).sum(dim=0).sigmoid()
+        return torch.stack([gate(pooled) for gate in self.gates]).sum(dim=0).sigmoid()
 
 
 class ContextualSpatialAttention(nn.Module):

@@ -63,7 +63,7 @@ class VGG19MHSA(nn.Module):
         num_classes: int,
         features: nn.Module,
         attention: "TokenAttention | None",
-        place: str,
+        mhsa_at: str,
         channels: int,
         dropout: float,
     ) -> None:
@@ -71,17 +71,17 @@ class VGG19MHSA(nn.Module):
         self.standardise = Standardise("vgg19")
         self.features = features
         self.attention = attention
-        self.place = PLACES[place]
-        self.least_side = LEAST_SIDE[place]
+        self.split = PLACES[mhsa_at]
+        self.least_side = LEAST_SIDE[mhsa_at]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images to logits."""
-        maps = self.features[: self.place](self._input(x))  # type: ignore[index]
+        maps = self.features[: self.split](self._input(x))  # type: ignore[index]
         if self.attention is not None:
             maps = self.attention(maps)
-        maps = self.features[self.place :](maps)  # type: ignore[index]
+        maps = self.features[self.split :](maps)  # type: ignore[index]
         return self.head(self.dropout(maps.mean(dim=(2, 3))))
 
     def maps(self, x: Tensor) -> Tensor:

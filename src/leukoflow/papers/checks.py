@@ -47,9 +47,9 @@ def printed(number: Number) -> str:
 @outcome.register
 def _(check: checks.WholeImages, paper: Paper) -> Outcome:
     number = paper.number(check.number)
-    found = plausible.possible_counts(number.value, check.images, number.digits)
-    if found:
-        text = f"{found[0]} / {check.images} = {percent(found[0] / check.images, 2)}"
+    counts = plausible.possible_counts(number.value, check.images, number.digits)
+    if counts:
+        text = f"{counts[0]} / {check.images} = {percent(counts[0] / check.images, 2)}"
         return Outcome(printed(number), text, POSSIBLE, f"{text}, as printed.")
     below, above = plausible.nearest_shares(number.value, check.images)
     text = f"{percent(below, 2)} or {percent(above, 2)}"
@@ -63,24 +63,24 @@ def _(check: checks.WholeImages, paper: Paper) -> Outcome:
 def _(check: checks.Counts, paper: Paper) -> Outcome:
     number = paper.number(check.number) if check.number else None
     value, digits = (number.value, number.digits) if number else (check.value or 0.0, check.digits)
-    right, total = (sum(count[place] for count in check.counts.values()) for place in (0, 1))
+    right, total = (sum(count[index] for count in check.counts.values()) for index in (0, 1))
     low, high = wilson_interval(right, total, 0.95)
-    share, given = percent(right / total, 2), percent(value, max(digits - 2, 0))
+    share, published = percent(right / total, 2), percent(value, max(digits - 2, 0))
     parts = " + ".join(str(count[0]) for count in check.counts.values())
     how = f"({parts}) / {total} = {share}" if len(check.counts) > 1 else f"{right} / {total} = {share}"
     how += f" (Wilson 95 %: {percent(low, 2)} to {percent(high, 2)})"
     if plausible.agrees(right / total, value, digits):
-        return Outcome(given, share, POSSIBLE, f"{how}, as printed.")
-    return Outcome(given, share, CONTRADICTION, f"{how}, not {given}.")
+        return Outcome(published, share, POSSIBLE, f"{how}, as printed.")
+    return Outcome(published, share, CONTRADICTION, f"{how}, not {published}.")
 
 
 @outcome.register
 def _(check: checks.SplitSize, paper: Paper) -> Outcome:
     wanted = check.share * check.whole
     off = abs(check.images - wanted)
-    given, computed = f"{check.images} images", f"{wanted:.1f} images"
+    published, computed = f"{check.images} images", f"{wanted:.1f} images"
     how = f"{check.share:g} x {check.whole} = {wanted:.1f}; the matrix holds {check.images}."
-    return Outcome(given, computed, POSSIBLE if off < 1 else CONTRADICTION, how)
+    return Outcome(published, computed, POSSIBLE if off < 1 else CONTRADICTION, how)
 
 
 @outcome.register
@@ -112,17 +112,17 @@ def _(check: checks.Mcc, paper: Paper) -> Outcome:
 @outcome.register
 def _(check: checks.OneVsRest, paper: Paper) -> Outcome:
     number = paper.number(check.number)
-    found = [
+    fitting = [
         errors
         for errors in range(check.images + 1)
         if plausible.agrees(
             plausible.one_vs_rest_accuracy(1 - errors / check.images, check.classes), number.value, number.digits
         )
     ]
-    if not found:
+    if not fitting:
         how = f"No number of errors among {check.images} images gives it."
         return Outcome(printed(number), "no number of errors", IMPOSSIBLE, how)
-    errors = found[0]
+    errors = fitting[0]
     mean = plausible.one_vs_rest_accuracy(1 - errors / check.images, check.classes)
     computed = f"{check.images - errors} / {check.images} = {percent(1 - errors / check.images, 2)} right"
     how = f"An error counts against two classes of {check.classes}: 1 - 2 x {errors} / ({check.classes} x "
@@ -147,7 +147,7 @@ def _(check: checks.Interval, paper: Paper) -> Outcome:
     single = plausible.bootstrap_interval(check.right, check.total)
     low, high = wilson_interval(check.right, check.total, 0.95)
     exact = plausible.exact_interval(check.right, check.total)
-    given = f"{check.low:.{check.digits}f} to {check.high:.{check.digits}f}"
+    published = f"{check.low:.{check.digits}f} to {check.high:.{check.digits}f}"
     how = f"A bootstrap over {check.total} single images, {check.right} of them right, gives {single[0]:.4f} to "
     how += f"{single[1]:.4f}; Wilson's interval is {low:.4f} to {high:.4f}, Clopper and Pearson's {exact[0]:.4f} to "
     how += f"{exact[1]:.4f}. "
@@ -158,7 +158,7 @@ def _(check: checks.Interval, paper: Paper) -> Outcome:
     # A resampled limit may fall on the next image.
     near = all(abs(a - b) <= 1.5 / check.total for a, b in zip(single, (check.low, check.high), strict=True))
     computed = f"{low:.4f} to {high:.4f} (Wilson)"
-    return Outcome(given, computed, ODD if closed else POSSIBLE if near else CONTRADICTION, how)
+    return Outcome(published, computed, ODD if closed else POSSIBLE if near else CONTRADICTION, how)
 
 
 @outcome.register
@@ -177,11 +177,11 @@ def check_table(papers: Mapping[str, Paper]) -> pd.DataFrame:
     order = list(VERDICTS)
     rows = []
     for paper in papers.values():
-        found = [(check, outcome(check, paper)) for check in paper.checks]
-        for check, each in sorted(found, key=lambda pair: order.index(pair[1].verdict)):
+        pairs = [(check, outcome(check, paper)) for check in paper.checks]
+        for check, result in sorted(pairs, key=lambda pair: order.index(pair[1].verdict)):
             keys = " ".join(checks.named_by(check))
             row = (paper.paper, paper.system, keys, check.what, check.where)
-            rows.append((*row, each.published, each.computed, each.verdict, each.arithmetic))
+            rows.append((*row, result.published, result.computed, result.verdict, result.arithmetic))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -227,7 +227,7 @@ def _(check: checks.Uncertainty, paper: Paper) -> Outcome:
     most = plausible.MOST_BINARY_UNCERTAINTY
     how = f"It depends on the class shares alone. Of one event it is p (1 - p), at most {most:g}; with these class "
     how += f"counts it is {mean:.3f} as a mean over classes and 1 - sum p^2 = {total:.3f} as their sum."
-    right = any(plausible.agrees(each, check.value, check.digits) for each in (total, mean))
+    right = any(plausible.agrees(value, check.value, check.digits) for value in (total, mean))
     verdict = POSSIBLE if right or check.value <= most else IMPOSSIBLE
     return Outcome(f"{check.value:.{check.digits}f}", f"{mean:.3f} or {total:.3f}", verdict, how)
 
@@ -283,8 +283,8 @@ def _(check: checks.Part, paper: Paper) -> Outcome:
 def _(check: checks.Blocks, paper: Paper) -> Outcome:
     number = paper.number(check.number)
     described, fitting = (
-        check.trunk + check.blocks * plausible.Block(check.tokens, check.heads, *each).parameters + check.head
-        for each in (check.described, check.fitting)
+        check.trunk + check.blocks * plausible.Block(check.tokens, check.heads, *widths).parameters + check.head
+        for widths in (check.described, check.fitting)
     )
     how = f"The text's feed-forward part of {check.described[1]} gives {described:,} parameters; the printed "
     how += f"{number.value:,.0f} needs one of {check.fitting[1]:,}, and heads of {check.fitting[0]:,} dimensions "
@@ -314,24 +314,26 @@ def _(check: checks.Bound, paper: Paper) -> Outcome:
 
 @outcome.register
 def _(check: checks.Rate, paper: Paper) -> Outcome:
-    found = {"false positive rate": check.negative, "false negative rate": check.positive}
-    rates = {name: wrong / total for name, (wrong, total) in found.items()}
-    given = percent(check.value, max(check.digits - 2, 0))
-    how = "; ".join(f"{name} {found[name][0]} / {found[name][1]} = {percent(rate, 2)}" for name, rate in rates.items())
+    counts = {"false positive rate": check.negative, "false negative rate": check.positive}
+    rates = {name: wrong / total for name, (wrong, total) in counts.items()}
+    published = percent(check.value, max(check.digits - 2, 0))
+    how = "; ".join(
+        f"{name} {counts[name][0]} / {counts[name][1]} = {percent(rate, 2)}" for name, rate in rates.items()
+    )
     other = next(name for name in rates if name != check.named)
     computed = f"{percent(rates[check.named], 2)} ({check.named})"
     if plausible.agrees(rates[check.named], check.value, check.digits):
-        return Outcome(given, computed, POSSIBLE, f"{how}, as printed.")
+        return Outcome(published, computed, POSSIBLE, f"{how}, as printed.")
     swapped = plausible.agrees(rates[other], check.value, check.digits)
-    how += f". The {given} counted among the {check.named}s " + (f"is the {other}." if swapped else "is neither.")
-    return Outcome(given, computed, CONTRADICTION, how)
+    how += f". The {published} counted among the {check.named}s " + (f"is the {other}." if swapped else "is neither.")
+    return Outcome(published, computed, CONTRADICTION, how)
 
 
 @outcome.register
 def _(check: checks.Outdone, paper: Paper) -> Outcome:
     number = paper.number(check.number)
-    higher = [each for each in paper.literature if each.task == check.task and each.accuracy > number.value]
-    listed = ", ".join(f"{each.work} {percent(each.accuracy, 2)}" for each in higher)
+    higher = [cited for cited in paper.literature if cited.task == check.task and cited.accuracy > number.value]
+    listed = ", ".join(f"{cited.work} {percent(cited.accuracy, 2)}" for cited in higher)
     computed = f"{len(higher)} cited accuracies are higher" if higher else "no cited accuracy is higher"
     how = f'"{check.quote}"; the paper itself cites, for the same task, {listed or "nothing above it"}.'
     how += " They are of other images, so neither order is shown." if higher else ""

@@ -50,8 +50,8 @@ class Facts:
     def of_cohort(self, cohort: str, fact: str, label: str = "") -> float:
         """A fact of a cohort; NaN where it is not known."""
         table = self.cohorts
-        found = table[(table["cohort"] == cohort) & (table["fact"] == fact) & (table["label"] == label)]["measured"]
-        return float(found.iloc[0]) if len(found) else np.nan
+        measured = table[(table["cohort"] == cohort) & (table["fact"] == fact) & (table["label"] == label)]["measured"]
+        return float(measured.iloc[0]) if len(measured) else np.nan
 
     def bars(self, cohort: str) -> float:
         """Images with a scale bar."""
@@ -87,51 +87,51 @@ def compare(study: Study, paper: Paper, number: Number, row: Mapping[str, Any], 
     `row` has cohort, task, view, protocol and model of the run, target where it was tested on another cohort, and size
     as its model.json says.
     """
-    found, model = Comparison(), study.models[row["model"]]
-    found.hold("size", row["size"] or "paper", "paper")
-    found.hold("options", _listed(model.options), _listed(number.options))
+    comparison, model = Comparison(), study.models[row["model"]]
+    comparison.hold("size", row["size"] or "paper", "paper")
+    comparison.hold("options", _listed(model.options), _listed(number.options))
     if number.metric in COUNTED:
-        return found
+        return comparison
     if number.metric in (*TIMED, "training_seconds"):
-        found.differences.append("another machine")
-    found.hold("side of the pictures", study.views[row["view"]].size, paper.conditions.side)
+        comparison.differences.append("another machine")
+    comparison.hold("side of the pictures", study.views[row["view"]].size, paper.conditions.side)
     if number.metric in TIMED:  # whatever it has learnt
-        return found
-    _hold_pictures(found, study, paper, number, row, facts)
-    _hold_start(found, paper, number, model, facts.models.get(_cell(row), {}))
-    _hold_split(found, study, paper, number, row, facts)
-    _hold_training(found, paper.conditions, model)
+        return comparison
+    _hold_pictures(comparison, study, paper, number, row, facts)
+    _hold_start(comparison, paper, number, model, facts.models.get(_cell(row), {}))
+    _hold_split(comparison, study, paper, number, row, facts)
+    _hold_training(comparison, paper.conditions, model)
     if paper.backbones:
-        _hold_features(found, study, paper, model, row["protocol"])
-    return found
+        _hold_features(comparison, study, paper, model, row["protocol"])
+    return comparison
 
 
 def _hold_pictures(
-    found: Comparison, study: Study, paper: Paper, number: Number, row: Mapping[str, Any], facts: Facts
+    comparison: Comparison, study: Study, paper: Paper, number: Number, row: Mapping[str, Any], facts: Facts
 ) -> None:
     """Which images, and what was done to them."""
     cohort, said, view = row["cohort"], paper.conditions, study.views[row["view"]]
     dataset = paper.datasets[number.dataset]
-    own = paper.dataset_of(cohort, study.cohorts[cohort]) == number.dataset
-    found.hold("cohort", cohort, dataset.name, own)
-    if own:
-        _hold_count(found, "images in all", facts.of_cohort(cohort, "images"), dataset.images)
-    found.hold("pictures", view.kind, said.view, view.kind in said.same_views)
+    same_dataset = paper.dataset_of(cohort, study.cohorts[cohort]) == number.dataset
+    comparison.hold("cohort", cohort, dataset.name, same_dataset)
+    if same_dataset:
+        _hold_count(comparison, "images in all", facts.of_cohort(cohort, "images"), dataset.images)
+    comparison.hold("pictures", view.kind, said.view, view.kind in said.same_views)
     aspect = getattr(study.cohorts[cohort], "aspect", None) or facts.of_cohort(cohort, "median aspect")
     if not abs(aspect - 1) <= SQUARE:
-        found.hold("fit to a square", getattr(view, "fit", "letterbox"), said.fit)
+        comparison.hold("fit to a square", getattr(view, "fit", "letterbox"), said.fit)
     if facts.bars(cohort):
-        found.hold("scale bars", getattr(view, "scale_bar", "painted out"), said.scale_bar)
+        comparison.hold("scale bars", getattr(view, "scale_bar", "painted out"), said.scale_bar)
 
 
-def _hold_count(found: Comparison, what: str, images: float, theirs: int) -> None:
+def _hold_count(comparison: Comparison, what: str, images: float, theirs: int) -> None:
     if np.isnan(images):
-        found.unsaid.append(f"{what} (not recorded here)")
+        comparison.unsaid.append(f"{what} (not recorded here)")
     else:
-        found.hold(what, int(images), theirs)
+        comparison.hold(what, int(images), theirs)
 
 
-def _hold_start(found: Comparison, paper: Paper, number: Number, model: Model, facts: Mapping[str, Any]) -> None:
+def _hold_start(comparison: Comparison, paper: Paper, number: Number, model: Model, facts: Mapping[str, Any]) -> None:
     """Weights that the networks start from, and how their input is scaled."""
     said = paper.conditions
     texts = _weights_of(facts)
@@ -139,73 +139,73 @@ def _hold_start(found: Comparison, paper: Paper, number: Number, model: Model, f
     theirs = said.weights.get(number.architecture or "", NOT_SAID)
     if model.self_supervised is not None:
         kinds = ["self-trained"]
-    found.hold("weights at the start", " and ".join(kinds), theirs)
+    comparison.hold("weights at the start", " and ".join(kinds), theirs)
     if kinds == ["imagenet"] == [theirs]:
         sources = sorted({"timm" if text.startswith("hub:timm/") else text for text in texts})
-        found.hold("source of the weights", " and ".join(sources), said.library)
+        comparison.hold("source of the weights", " and ".join(sources), said.library)
     scalings = scalings_of(facts)
     if not scalings:
-        found.unsaid.append("scaling of the input (not recorded here)")
+        comparison.unsaid.append("scaling of the input (not recorded here)")
     else:
-        found.hold("scaling of the input", " and ".join(scalings), said.scaling)
+        comparison.hold("scaling of the input", " and ".join(scalings), said.scaling)
 
 
 def _hold_split(
-    found: Comparison, study: Study, paper: Paper, number: Number, row: Mapping[str, Any], facts: Facts
+    comparison: Comparison, study: Study, paper: Paper, number: Number, row: Mapping[str, Any], facts: Facts
 ) -> None:
     """How the images were divided, and which ones are reported on."""
     said, splits = paper.conditions, study.division(row["protocol"])
-    found.hold("divided at random", splits.groups, said.split)
+    comparison.hold("divided at random", splits.groups, said.split)
     if splits.folds > 1:
-        found.hold("divisions", f"{splits.folds} folds", "one")
-    found.hold("classes kept in proportion", splits.stratified and splits.test_images is None, said.stratified)
+        comparison.hold("divisions", f"{splits.folds} folds", "one")
+    comparison.hold("classes kept in proportion", splits.stratified and splits.test_images is None, said.stratified)
     reported = "validation_as_test" in splits.leaks
-    found.hold("share of validation images", 0 if reported else splits.validation, said.validation)
-    found.hold("epoch chosen on", "the images reported" if reported else "other images", said.epoch_chosen_on)
+    comparison.hold("share of validation images", 0 if reported else splits.validation, said.validation)
+    comparison.hold("epoch chosen on", "the images reported" if reported else "other images", said.epoch_chosen_on)
     if copied := [leak for leak in splits.leaks if leak.startswith("augmented")]:
-        found.differences.append(f"changed copies of held-out images trained on ({', '.join(copied)})")
+        comparison.differences.append(f"changed copies of held-out images trained on ({', '.join(copied)})")
     if number.target:
         outside = facts.of_cohort(row["target"], "images")
-        _hold_count(found, "test images", outside, paper.datasets[number.target].images)
+        _hold_count(comparison, "test images", outside, paper.datasets[number.target].images)
         return
     split = facts.splits.get((row["cohort"], row["task"], row["protocol"]))
     tests = said.tests.get(number.task or "")
     if split is None:
-        found.unsaid.append("test images (not recorded here)")
+        comparison.unsaid.append("test images (not recorded here)")
         return
     tested = split.loc[(split["role"] == "test") & (split["fold"] == split["fold"].min()), "label"].value_counts()
     count = int(tested.sum())
     if tests is None or tests.images == NOT_SAID:
-        found.hold("share of test images", round(count / max(1, split["image_id"].nunique()), 3), said.test)
+        comparison.hold("share of test images", round(count / max(1, split["image_id"].nunique()), 3), said.test)
         return
     wanted = int(tests.images)
-    found.hold("test images", count, wanted, abs(count - wanted) <= NEAR * wanted)
+    comparison.hold("test images", count, wanted, abs(count - wanted) <= NEAR * wanted)
     if not tests.counts:
-        found.unsaid.append("test images by class")
+        comparison.unsaid.append("test images by class")
         return
     ours = {label: int(tested.get(label, 0)) for label in tests.counts}
     mixed = any(abs(ours[label] / max(1, count) - tests.counts[label] / wanted) > MIXED for label in ours)
-    found.hold("test images by class", _listed(ours), _listed(tests.counts), not mixed)
+    comparison.hold("test images by class", _listed(ours), _listed(tests.counts), not mixed)
 
 
-def _hold_training(found: Comparison, said: Conditions, model: Model) -> None:
+def _hold_training(comparison: Comparison, said: Conditions, model: Model) -> None:
     training = model.training
     if (model.recipe or OWN) != OWN:
-        found.differences.append(f"recipe {model.recipe} (published: its own)")
+        comparison.differences.append(f"recipe {model.recipe} (published: its own)")
     ways = {"weights": training.weighted_loss, "sampling": training.weighted_sampling}
     balance = " and ".join(name for name, used in ways.items() if used) or "none"
-    found.hold("balance of the classes", balance, said.balance)
-    found.hold("loss", training.loss.kind, said.loss)
-    found.hold("optimiser", training.optimiser, said.optimiser)
-    found.hold("learning rate", training.learning_rate, said.learning_rate)
-    found.hold("images in a batch", training.batch_size, said.batch_size)
-    found.hold("most epochs", training.epochs, said.epochs)
+    comparison.hold("balance of the classes", balance, said.balance)
+    comparison.hold("loss", training.loss.kind, said.loss)
+    comparison.hold("optimiser", training.optimiser, said.optimiser)
+    comparison.hold("learning rate", training.learning_rate, said.learning_rate)
+    comparison.hold("images in a batch", training.batch_size, said.batch_size)
+    comparison.hold("most epochs", training.epochs, said.epochs)
     ours = training.augmentation.model_dump(exclude_defaults=True)
     theirs = NOT_SAID if said.augmentation == NOT_SAID else _listed(dict(said.augmentation))
-    found.hold("augmentation", _listed(ours), theirs)
+    comparison.hold("augmentation", _listed(ours), theirs)
 
 
-def _hold_features(found: Comparison, study: Study, paper: Paper, model: Model, protocol: str) -> None:
+def _hold_features(comparison: Comparison, study: Study, paper: Paper, model: Model, protocol: str) -> None:
     """The networks whose features a model reads, and which images scaling and choice saw."""
     entry = study.features.get(model.features or "")
     names = (
@@ -213,10 +213,10 @@ def _hold_features(found: Comparison, study: Study, paper: Paper, model: Model, 
         if isinstance(entry, DeepFeatures)
         else [str(model.features)]
     )
-    found.hold("features of", " and ".join(names), " and ".join(sorted(paper.backbones)))
+    comparison.hold("features of", " and ".join(names), " and ".join(sorted(paper.backbones)))
     if paper.conditions.features_fitted_on is not None:
         fitted = "all images" if "fitted_on_all" in study.division(protocol).leaks else "training images"
-        found.hold("features fitted on", fitted, paper.conditions.features_fitted_on)
+        comparison.hold("features fitted on", fitted, paper.conditions.features_fitted_on)
 
 
 def _cell(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
@@ -252,16 +252,18 @@ def scalings_of(facts: Mapping[str, Any]) -> list[str]:
     return [] if None in parts else sorted({_scaling_named(part) for part in parts})
 
 
-def _scaling_named(given: Mapping[str, Any]) -> str:
+def _scaling_named(scaling: Mapping[str, Any]) -> str:
     for name, preset in PRESETS.items():
-        close = np.allclose(given["mean"], preset.mean, atol=1e-4) and np.allclose(given["sd"], preset.sd, rtol=1e-3)
-        if close and given.get("channels", "rgb") == preset.channels:
+        close = np.allclose(scaling["mean"], preset.mean, atol=1e-4) and np.allclose(
+            scaling["sd"], preset.sd, rtol=1e-3
+        )
+        if close and scaling.get("channels", "rgb") == preset.channels:
             return name
-    return f"mean {_said(tuple(given['mean']))}, sd {_said(tuple(given['sd']))}"
+    return f"mean {_said(tuple(scaling['mean']))}, sd {_said(tuple(scaling['sd']))}"
 
 
-def _listed(given: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {_said(given[key])}" for key in sorted(given)) or "none"
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_said(values[key])}" for key in sorted(values)) or "none"
 
 
 def _said(value: object) -> str:

@@ -31,18 +31,18 @@ def literature(papers: Mapping[str, Paper], reproduced: pd.DataFrame) -> pd.Data
         for cited in paper.literature:
             row = facts | cited.model_dump(include={"where", "task", "images", "accuracy", "macro_f1", "parameters"})
             rows.append(row | {"source": CITED, "whose": cited.work, "megabytes": cited.megabytes, "note": cited.note})
-        own = reproduced[(reproduced["paper"] == paper.paper) & (reproduced["metric"] == "accuracy")]
+        accuracies = reproduced[(reproduced["paper"] == paper.paper) & (reproduced["metric"] == "accuracy")]
         known = {number.key: number for number in paper.numbers if number.of_test_images and not number.label}
-        for row in own[own["number"].isin(known)].to_dict("records"):
-            place = {"task": row["task"], "images": row["dataset"], "note": row["note"]}
+        for row in accuracies[accuracies["number"].isin(known)].to_dict("records"):
+            setting = {"task": row["task"], "images": row["dataset"], "note": row["note"]}
             said = {
                 "source": PUBLISHED,
                 "whose": row["what"].removeprefix("accuracy").lstrip(", "),
                 "where": row["where"],
             }
             said |= {"protocol": row["published_protocol"], "accuracy": row["published"]}
-            rows.append(facts | place | said | {"low": row["published_low"], "high": row["published_high"]})
-            rows += [facts | {"task": row["task"]} | each for each in _measured(row)]
+            rows.append(facts | setting | said | {"low": row["published_low"], "high": row["published_high"]})
+            rows += [facts | {"task": row["task"]} | measured for measured in _measured(row)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -39,20 +39,20 @@ def nearest_shares(share: float, images: int) -> tuple[float, float]:
     return below / images, min(below + 1, images) / images
 
 
-def accuracy_in_mix(counts: Sequence[int], each: int, errors: int) -> tuple[float, float]:
-    """Least and greatest accuracy in the proportions of `counts`, of recalls measured on `each` images a class.
+def accuracy_in_mix(counts: Sequence[int], per_class: int, errors: int) -> tuple[float, float]:
+    """Least and greatest accuracy in the proportions of `counts`, of recalls measured on `per_class` images a class.
 
-    `errors` of all test images are wrong, at most `each` of a class; which class they are of is not known.
+    `errors` of all test images are wrong, at most `per_class` of a class; which class they are of is not known.
     """
     shares = sorted((count / sum(counts) for count in counts), reverse=True)
-    found = []
+    accuracies = []
     for order in (shares, shares[::-1]):
         left, lost = errors, 0.0
         for share in order:
-            wrong = min(left, each)
-            lost, left = lost + share * wrong / each, left - wrong
-        found.append(1 - lost)
-    return found[0], found[1]
+            wrong = min(left, per_class)
+            lost, left = lost + share * wrong / per_class, left - wrong
+        accuracies.append(1 - lost)
+    return accuracies[0], accuracies[1]
 
 
 def mean_confidence(accuracy: float, right: float, wrong: float) -> float:
@@ -116,7 +116,7 @@ def least_auc(counts: Sequence[int], errors: int) -> float:
     its own class and above all positives of the one predicted: it takes 1/P of one area and 1/N of another.
     """
     total = sum(counts)
-    worst = max(1 / own + 1 / (total - other) for own, other in permutations(counts, 2))
+    worst = max(1 / count + 1 / (total - other) for count, other in permutations(counts, 2))
     return 1 - errors * worst / len(counts)
 
 
@@ -136,8 +136,8 @@ def t_half_width(deviation: float, runs: int, confidence: float = 0.95) -> float
 
 def exact_interval(right: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper and Pearson's interval (1934, doi 10.1093/biomet/26.4.404) of a proportion."""
-    found = stats.binomtest(right, total).proportion_ci(confidence, "exact")
-    return float(found.low), float(found.high)
+    interval = stats.binomtest(right, total).proportion_ci(confidence, "exact")
+    return float(interval.low), float(interval.high)
 
 
 def bootstrap_interval(right: int, total: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -98,22 +98,22 @@ def _published(paper: Paper, number: Number) -> dict[str, Any]:
         return row | {"published_low": number.low, "published_high": number.high, "published_interval": "as published"}
     for check in paper.checks:
         if isinstance(check, checks.WholeImages) and check.number == number.key:
-            found = plausible.possible_counts(number.value, check.images, number.digits)
-            if found:
-                low, high = wilson_interval(found[0], check.images, 0.95)
+            counts = plausible.possible_counts(number.value, check.images, number.digits)
+            if counts:
+                low, high = wilson_interval(counts[0], check.images, 0.95)
                 row |= {"published_low": low, "published_high": high, "published_interval": "Wilson"}
     return row
 
 
 def _verdict(paper: Paper, number: Number, checked: pd.DataFrame) -> dict[str, Any]:
-    own = checked[(checked["paper"] == paper.paper) & (checked["verdict"] != POSSIBLE)]
-    own = own[[number.key in str(keys).split() for keys in own["numbers"]]]
-    if own.empty:
+    failed = checked[(checked["paper"] == paper.paper) & (checked["verdict"] != POSSIBLE)]
+    failed = failed[[number.key in str(keys).split() for keys in failed["numbers"]]]
+    if failed.empty:
         return {"verdict": "", "note": number.note}
-    gravest = min(own["verdict"], key=list(VERDICTS).index)
+    gravest = min(failed["verdict"], key=list(VERDICTS).index)
     notes = [
         number.note,
-        *(f"{row['check'][0].upper()}{row['check'][1:]}: {row['arithmetic']}" for _, row in own.iterrows()),
+        *(f"{row['check'][0].upper()}{row['check'][1:]}: {row['arithmetic']}" for _, row in failed.iterrows()),
     ]
     return {"verdict": gravest, "note": " ".join(filter(None, notes))}
 
@@ -123,10 +123,10 @@ def _ours(
 ) -> dict[str, Any]:
     """What the study has of a number; empty where it ran nothing that corresponds."""
     for name in counterparts(study, number):
-        place = _place(study, paper, number, name, tables)
-        if place is None:
+        pair = _board_and_costs(study, paper, number, name, tables)
+        if pair is None:
             continue
-        board, costs = place
+        board, costs = pair
         first = board.iloc[0]
         row: dict[str, Any] = {key: str(first[key]) for key in ("cohort", "view", "model")}
         row["target"] = str(first["target"]) if number.target else ""
@@ -137,17 +137,17 @@ def _ours(
             column, factor = COSTS[number.metric]
             row["reproduced"] = factor * float(costs.get(column, np.nan))
             return row | _said(study, paper, number, row, board, facts)
-        own = own_protocol(paper, board)
-        others = [name for name in board["protocol"] if name != own and not is_leaky(name)]
-        same, strict = board[board["protocol"] == own], board[board["protocol"].isin(others)]
+        paper_protocol = own_protocol(paper, board)
+        others = [name for name in board["protocol"] if name != paper_protocol and not is_leaky(name)]
+        same, strict = board[board["protocol"] == paper_protocol], board[board["protocol"].isin(others)]
         for part, protocol, (value, low, high), unseen in (
             (same, "protocol", ("reproduced", "low", "high"), False),
             (strict[-1:], "strictest_protocol", ("strictest", "strictest_low", "strictest_high"), True),
         ):
             if len(part):
                 row[protocol] = str(part.iloc[0]["protocol"])
-                found = _measured(number, part.iloc[0], tables, unseen)
-                row |= dict(zip((value, low, high), found, strict=True))
+                measured = _measured(number, part.iloc[0], tables, unseen)
+                row |= dict(zip((value, low, high), measured, strict=True))
         return row | _said(study, paper, number, row, board, facts)
     return {}
 
@@ -156,13 +156,13 @@ def _said(
     study: Study, paper: Paper, number: Number, row: Mapping[str, Any], board: pd.DataFrame, facts: Facts
 ) -> dict[str, str]:
     """Whether a run is comparable, and why not: the one under the paper's protocol, where there is one."""
-    if all(np.isnan(row.get(each, np.nan)) for each in ("reproduced", "strictest")):
+    if all(np.isnan(row.get(name, np.nan)) for name in ("reproduced", "strictest")):
         return {"reason": UNMEASURED}
     protocols = list(board["protocol"])
-    place = {"task": str(board.iloc[0]["task"]), "protocol": own_protocol(paper, board) or str(protocols[-1])}
-    found = compare(study, paper, number, {**row, **place}, facts)
-    said = {"differences": "; ".join(found.differences), "unsaid": ", ".join(found.unsaid)}
-    return {"comparable": found.grade, "reason": "", **said}
+    setting = {"task": str(board.iloc[0]["task"]), "protocol": own_protocol(paper, board) or str(protocols[-1])}
+    comparison = compare(study, paper, number, {**row, **setting}, facts)
+    said = {"differences": "; ".join(comparison.differences), "unsaid": ", ".join(comparison.unsaid)}
+    return {"comparable": comparison.grade, "reason": "", **said}
 
 
 def own_protocol(paper: Paper, board: pd.DataFrame) -> str:
@@ -179,25 +179,25 @@ def counterparts(study: Study, number: Number) -> list[str]:
     recipe comes first, variants of sweeps and ablations last; none learnt from a share of the images. Where other
     options may stand in (`loose`), models follow that have the same options with other values, the nearest first.
     """
-    found = []
-    for place, (name, model) in enumerate(study.models.items()):
+    candidates = []
+    for index, (name, model) in enumerate(study.models.items()):
         if model.architecture != number.architecture or model.training.share < 1:
             continue
         exact = model.options == number.options
         if exact or (number.loose and set(model.options) == set(number.options)):
             changed = model.variant is not None
-            found.append(
+            candidates.append(
                 (
                     not exact,
                     _distance(model, number),
                     changed,
                     model.recipe is not None,
                     not model.published,
-                    place,
+                    index,
                     name,
                 )
             )
-    return [each[-1] for each in sorted(found)]
+    return [candidate[-1] for candidate in sorted(candidates)]
 
 
 def _distance(model: Model, number: Number) -> float:
@@ -205,7 +205,7 @@ def _distance(model: Model, number: Number) -> float:
     return sum(abs(a - b) if isinstance(a, (int, float)) and isinstance(b, (int, float)) else a != b for a, b in pairs)
 
 
-def _place(
+def _board_and_costs(
     study: Study, paper: Paper, number: Number, model: str, tables: Mapping[str, pd.DataFrame]
 ) -> tuple[pd.DataFrame, Mapping[Any, Any]] | None:
     """Rows of the leaderboard (of the external cohorts) for a model on one cohort and view, protocols from loose to
@@ -220,12 +220,12 @@ def _place(
     if rows.empty:
         return None
     blocks = []
-    for place, (key, part) in enumerate(rows.groupby(["cohort", "view"], sort=False)):
+    for index, (key, part) in enumerate(rows.groupby(["cohort", "view"], sort=False)):
         cohort, view = map(str, key)
-        own, kind = _is_dataset(study, paper, number.dataset, cohort), study.views[view].kind
+        same_dataset, kind = _is_dataset(study, paper, number.dataset, cohort), study.views[view].kind
         alike = kind in paper.conditions.same_views
-        blocks.append((not own, not alike, kind != "plain", -part["protocol"].nunique(), place, part))
-    board = min(blocks, key=lambda each: each[:5])[-1]
+        blocks.append((not same_dataset, not alike, kind != "plain", -part["protocol"].nunique(), index, part))
+    board = min(blocks, key=lambda block: block[:5])[-1]
     board = board.sort_values("protocol", key=lambda names: names.map(in_order(names).index), kind="stable")
     costs = tables["efficiency"]
     first = board.iloc[0]
@@ -267,11 +267,11 @@ def _measured(
         low, high = row[f"{start}low"], row[f"{start}high"]
     elif np.isnan(low):
         low, high = row[f"{start}{name}_low"], row[f"{start}{name}_high"]
-    found = float(row[f"{start}{name}"]), float(low), float(high)
+    figures = float(row[f"{start}{name}"]), float(low), float(high)
     if number.metric == "one_vs_rest_accuracy":
         classes = len(tables["scores"].loc[_runs(row, tables["scores"]), "class"].replace("", np.nan).dropna().unique())
-        found = tuple(plausible.one_vs_rest_accuracy(each, classes) for each in found)  # type: ignore[assignment]
-    return found
+        figures = tuple(plausible.one_vs_rest_accuracy(figure, classes) for figure in figures)  # type: ignore[assignment]
+    return figures
 
 
 def _of_rows(row: pd.Series, table: pd.DataFrame | None, **where: str | float | None) -> tuple[float, float, float]:
@@ -282,8 +282,8 @@ def _of_rows(row: pd.Series, table: pd.DataFrame | None, **where: str | float | 
     mask = pd.Series(True, table.index)
     for name, value in wanted.items():
         mask &= table[name] == value
-    own = table[mask]
-    return tuple(own[name].mean() for name in ("value", "low", "high"))  # type: ignore[return-value]
+    rows = table[mask]
+    return tuple(rows[name].mean() for name in ("value", "low", "high"))  # type: ignore[return-value]
 
 
 def _runs(row: pd.Series, scores: pd.DataFrame) -> pd.Series:
@@ -295,14 +295,14 @@ def _runs(row: pd.Series, scores: pd.DataFrame) -> pd.Series:
 
 
 def _of_class(number: Number, row: pd.Series, scores: pd.DataFrame) -> tuple[float, float, float]:
-    own = scores[_runs(row, scores)]
-    own = own[(own["metric"] == number.metric) & (own["class"] == number.label)]
+    rows = scores[_runs(row, scores)]
+    rows = rows[(rows["metric"] == number.metric) & (rows["class"] == number.label)]
     for kind in ("groups", "images", "wilson"):
-        part = own[own["resampling"] == kind]
+        part = rows[rows["resampling"] == kind]
         low, high = part["low"].mean(), part["high"].mean()
         if low < high:
             return float(part["value"].mean()), float(low), float(high)
-    return float(own["value"].mean()) if len(own) else np.nan, np.nan, np.nan
+    return float(rows["value"].mean()) if len(rows) else np.nan, np.nan, np.nan
 
 
 def assessed(number: Number, row: pd.Series, tables: Mapping[str, pd.DataFrame]) -> tuple[float, float, float]:
@@ -322,6 +322,6 @@ def assessed(number: Number, row: pd.Series, tables: Mapping[str, pd.DataFrame])
         mask &= table[key] == row[key]
     if calibrator:
         mask &= table["calibrator"] == calibrator
-    own = table[mask]
-    limits = [own[f"{column}_{end}"].mean() if f"{column}_{end}" in own else np.nan for end in ("low", "high")]
-    return float(own[column].mean()) if len(own) else np.nan, float(limits[0]), float(limits[1])
+    rows = table[mask]
+    limits = [rows[f"{column}_{end}"].mean() if f"{column}_{end}" in rows else np.nan for end in ("low", "high")]
+    return float(rows[column].mean()) if len(rows) else np.nan, float(limits[0]), float(limits[1])

@@ -38,7 +38,7 @@ class Reading:
         wide, inner = self.channels, self.channels // self.nl_share
         return {
             "trunk": self.trunk,
-            "msca": sum(_gate(wide, each) for each in self.reductions),
+            "msca": sum(_gate(wide, reduction) for reduction in self.reductions),
             "non_local": 3 * (wide * inner + inner) + inner * wide + wide,
             "spatial": sum(2 * side**2 + 1 for side in (3, 5, 7)),
             "dar": _gate(wide, self.reduction_dar),
@@ -68,15 +68,15 @@ READINGS = (
 def readings() -> pd.DataFrame:
     """`COLUMNS`: a row for each reading, parameters by component, and how far their sum is from the printed number."""
     rows = []
-    for each in READINGS:
-        parts = each.parts()
+    for reading in READINGS:
+        parts = reading.parts()
         counted = sum(parts.values())
         rows.append(
             {
-                "reading": each.what,
-                "nl_share": 1 / each.nl_share,
-                "reductions": " ".join(map(str, each.reductions)),
-                "reduction_dar": each.reduction_dar,
+                "reading": reading.what,
+                "nl_share": 1 / reading.nl_share,
+                "reductions": " ".join(map(str, reading.reductions)),
+                "reduction_dar": reading.reduction_dar,
                 **parts,
                 "counted": counted,
                 "off": counted - PRINTED,

@@ -61,7 +61,7 @@ def abstention_section(
     gates = [refused_grid(gate), limits_grid(gate), accuracy_grid(_means(accuracy))]
     return Abstention(
         tuple(told),
-        tuple(each for each in (cost_grid(abstention), elsewhere_grid(abstention)) if each),
+        tuple(table for table in (cost_grid(abstention), elsewhere_grid(abstention)) if table),
         (sets_grid(sets),),
         (novelty_grid(novelty),) if len(novelty) else (),
         tuple(gates),
@@ -74,9 +74,9 @@ def _means(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     names = ["target", "role", "subset", "kind", "score", "measure", "level", "method", "class"]
-    keys = [*PLACE, *(each for each in names if each in table)]
-    table = table.assign(**{each: table[each].fillna("") for each in ("class",) if each in table})
-    numbers = [each for each in table.select_dtypes("number") if each not in [*keys, "fold", "seed"]]
+    keys = [*PLACE, *(name for name in names if name in table)]
+    table = table.assign(**{name: table[name].fillna("") for name in ("class",) if name in table})
+    numbers = [column for column in table.select_dtypes("number") if column not in [*keys, "fold", "seed"]]
     made = table.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
     order = made.assign(network=[not is_baseline(name) for name in made["model"]])
     return order.sort_values([*PLACE[:4], "network"], kind="stable").drop(columns="network").reset_index(drop=True)
@@ -109,21 +109,21 @@ def _measures(part: Sequence[Mapping]) -> Callable[[str, float], Cell]:
 
 def cost_grid(table: pd.DataFrame) -> Grid:
     """Accuracy on the test images that a model is surest of, and how many it can answer at an accuracy."""
-    own = table[table["role"] == "test"]
-    coverages = sorted(own.loc[own["measure"] == "accuracy at coverage", "level"].unique(), reverse=True)
-    accuracies = sorted(own.loc[own["measure"] == "coverage at accuracy", "level"].unique())
+    test = table[table["role"] == "test"]
+    coverages = sorted(test.loc[test["measure"] == "accuracy at coverage", "level"].unique(), reverse=True)
+    accuracies = sorted(test.loc[test["measure"] == "coverage at accuracy", "level"].unique())
     rows = []
-    for part in records(own, *PLACE).values():
+    for part in records(test, *PLACE).values():
         row, measure = part[0], _measures(part)
-        cells = _start(row) + [measure("accuracy at coverage", each) for each in coverages]
-        cells += [measure("coverage at accuracy", each) for each in accuracies]
-        areas = {each["measure"]: each["value"] for each in part}
-        cells += [number(areas[each], words.decimal(areas[each])) for each in ("aurc", "excess aurc")]
+        cells = _start(row) + [measure("accuracy at coverage", level) for level in coverages]
+        cells += [measure("coverage at accuracy", level) for level in accuracies]
+        areas = {record["measure"]: record["value"] for record in part}
+        cells += [number(areas[name], words.decimal(areas[name])) for name in ("aurc", "excess aurc")]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = START + [
-        "Accuracy, all answered" if each == 1 else f"... surest {words.percent(each, 0)}" for each in coverages
+        "Accuracy, all answered" if level == 1 else f"... surest {words.percent(level, 0)}" for level in coverages
     ]
-    columns += [f"Answered at {words.percent(each, 0)} accuracy" for each in accuracies] + ["AURC", "Excess AURC"]
+    columns += [f"Answered at {words.percent(level, 0)} accuracy" for level in accuracies] + ["AURC", "Excess AURC"]
     caption = "Test images: accuracy when the least sure answers are held back. AURC is the mean error over all shares "
     caption += "answered, its excess that over a model which is always less sure where it is wrong."
     return grid(caption, columns, rows, best="-AURC")
@@ -161,7 +161,7 @@ def sets_grid(table: pd.DataFrame) -> Grid:
             number(row["level"], words.percent(row["level"], 0)),
         ]
         cells += [_share(row, "coverage"), _share(within, "coverage")]
-        cells += [number(each["size"], words.decimal(each["size"], 2)) for each in (row, within)]
+        cells += [number(record["size"], words.decimal(record["size"], 2)) for record in (row, within)]
         cells += [number(row[name], words.percent(row[name])) for name in ("single", "empty")]
         lowest = _few(classes.get(tuple(row[name] for name in (*PLACE, "target", "level"))))
         rows.append(Row((*cells, lowest), is_baseline(row["model"])))
@@ -196,15 +196,15 @@ def novelty_grid(table: pd.DataFrame) -> Grid:
         row = part[0]
         cells = [*_start(row), Cell(row["kind"] if row["role"] != "test" else f"{row['kind']}, test")]
         for name in used:
-            found = by_score.get(name)
-            known = found is not None and not words.missing(found["auroc"])
-            limits = f"{found['auroc_low']:.2f}{words.DASH}{found['auroc_high']:.2f}" if found and known else ""
+            record = by_score.get(name)
+            known = record is not None and not words.missing(record["auroc"])
+            limits = f"{record['auroc_low']:.2f}{words.DASH}{record['auroc_high']:.2f}" if record and known else ""
             cells.append(
-                number(found["auroc"], words.decimal(found["auroc"], 2), limits) if found else Cell(words.NONE)
+                number(record["auroc"], words.decimal(record["auroc"], 2), limits) if record else Cell(words.NONE)
             )
         for name in used:
-            found = by_score.get(name)
-            cells.append(_share(found, "refused", "refused_low", "refused_high") if found else Cell(words.NONE))
+            record = by_score.get(name)
+            cells.append(_share(record, "refused", "refused_low", "refused_high") if record else Cell(words.NONE))
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
     columns = [*START, "Images of", *(f"AUROC: {SCORES[name]}" for name in used)]
     caption = (
@@ -307,13 +307,13 @@ def _price(name: str, table: pd.DataFrame) -> Iterator[str]:
     if whole.empty:
         return
     best = whole.sort_values("value").iloc[-1]
-    own = table[(table["model"] == best["model"]) & (table["role"] == "test")]
-    fewer = own[(own["measure"] == COST) & (own["level"] < 1)].sort_values("level")
+    test = table[(table["model"] == best["model"]) & (table["role"] == "test")]
+    fewer = test[(test["measure"] == COST) & (test["level"] < 1)].sort_values("level")
     text = f"{name}: {best['model']} is right on {_with_limits(best)} of the test images when it answers all"
     if len(fewer):
         row = fewer.iloc[0]
         text += f", and on {_with_limits(row)} of the {words.percent(row['level'], 0)} it is surest of"
-    reached = own[own["measure"] == "coverage at accuracy"].sort_values("level")
+    reached = test[test["measure"] == "coverage at accuracy"].sort_values("level")
     for row in reached.head(1).to_dict("records"):
         text += f". To be right on {words.percent(row['level'], 0)} of its answers it must leave out "
         text += f"{words.percent(1 - row['value'])} of the images"
@@ -353,9 +353,9 @@ def _sets(name: str, table: pd.DataFrame) -> Iterator[str]:
         return
     level = table["level"].min()
     part = table[(table["class"] == "") & (table["method"] == "split") & (table["level"] == level)]
-    own, others = part[part["role"] == "test"], part[part["role"] == "external"]
+    test, others = part[part["role"] == "test"], part[part["role"] == "external"]
     text = f"{name}: sets of classes that are to hold the true one {words.percent(level, 0)} of the time hold it "
-    text += f"{_range(own['coverage'])} of the time on test images ({_sizes(own['size'])} "
+    text += f"{_range(test['coverage'])} of the time on test images ({_sizes(test['size'])} "
     text += "classes a set)"
     for target, rows in others.groupby("target", sort=False):
         text += f", and {_range(rows['coverage'])} on {target}"

@@ -52,7 +52,7 @@ def _in_cohorts(cohorts: pd.DataFrame) -> Iterator[Finding]:
             action = f"Correct the names in the table of labels of {name}, and run the study again."
             yield Finding("bad", f"Labels lost in {name}", text, "cohorts", action)
         for kind in KINDS:
-            names = [str(each) for each in by_fact.get(f"alike {kind}", nothing).index if each not in lost]
+            names = [str(label) for label in by_fact.get(f"alike {kind}", nothing).index if label not in lost]
             if names:
                 more = f", and {words.count(len(names) - SHOWN)} more" if len(names) > SHOWN else ""
                 text = f"Names differ {OVERLOOKED}: {'; '.join(names[:SHOWN])}{more}. "

@@ -41,25 +41,25 @@ def assessment_section(study: Study, tables: Mapping[str, pd.DataFrame], picture
     """The section's content: a panel for every combination with a network; None where there is none."""
     calibration = tables["calibration"]
     panels = []
-    for place, part in calibration[calibration["role"] == "test"].groupby(PLACE, sort=False):
+    for key, part in calibration[calibration["role"] == "test"].groupby(PLACE, sort=False):
         if all(is_baseline(name) for name in part["model"]):
             continue
-        own = {name: _at(table, place) for name, table in tables.items() if set(PLACE) <= set(table.columns)}
-        shown = [picture for picture in pictures if picture.parts == place and picture.family in FIGURES]
-        shown.sort(key=lambda each: FIGURES.index(each.family))
-        panels.append(_panel(place, own, shown))
+        panel_tables = {name: _at(table, key) for name, table in tables.items() if set(PLACE) <= set(table.columns)}
+        shown = [picture for picture in pictures if picture.parts == key and picture.family in FIGURES]
+        shown.sort(key=lambda picture: FIGURES.index(picture.family))
+        panels.append(_panel(key, panel_tables, shown))
     partial = words.percent(study.evaluation.assessment.partial, 0)
     return Content(panels, study.evaluation.assessment.bins, partial) if panels else None
 
 
-def _at(table: pd.DataFrame, place: tuple) -> pd.DataFrame:
+def _at(table: pd.DataFrame, key: tuple) -> pd.DataFrame:
     """The rows of one panel."""
-    here = (table[PLACE] == list(place)).all(axis=1)
+    here = (table[PLACE] == list(key)).all(axis=1)
     return table[here]
 
 
-def _panel(place: tuple, tables: Mapping[str, pd.DataFrame], pictures: list[Picture]) -> Panel:
-    cohort, task, view, protocol = place
+def _panel(key: tuple, tables: Mapping[str, pd.DataFrame], pictures: list[Picture]) -> Panel:
+    cohort, task, view, protocol = key
     calibration = tables["calibration"]
     whole = calibration[calibration["class"] == ""]
     test, outside = whole[whole["role"] == "test"], whole[whole["role"] == "external"]
@@ -79,7 +79,7 @@ def _panel(place: tuple, tables: Mapping[str, pd.DataFrame], pictures: list[Pict
 def means_by(table: pd.DataFrame, *keys: str) -> pd.DataFrame:
     """Means of all numbers over runs, the colour baseline first, otherwise in the table's order."""
     means = table.groupby([*keys], sort=False).mean(numeric_only=True).reset_index()
-    order = sorted(range(len(means)), key=lambda place: not is_baseline(str(means["model"].iloc[place])))
+    order = sorted(range(len(means)), key=lambda index: not is_baseline(str(means["model"].iloc[index])))
     return means.iloc[order].reset_index(drop=True)
 
 
@@ -141,14 +141,14 @@ def discrimination_grid(areas: pd.DataFrame, errors: pd.DataFrame) -> Grid:
     for row in means_by(errors, "model").to_dict("records"):
         name = row["model"]
         cells = [Cell(name), _ranged(macro[name], "auc"), _ranged(micro[name], "auc")]
-        cells += [_ranged(macro[name], each) for each in ("partial_auc", "ap")]
-        cells += [_ranged(row, each) for each in ("kappa", "mcc", "nmi")]
+        cells += [_ranged(macro[name], column) for column in ("partial_auc", "ap")]
+        cells += [_ranged(row, column) for column in ("kappa", "mcc", "nmi")]
         cells.append(number(row["errors"], words.decimal(row["errors"], 0)))
         most = f"of {row['error_entropy_most']:.2f}"
         cells.append(number(row["error_entropy"], words.decimal(row["error_entropy"], 2), most))
         first = pairs.get(name)
         cells.append(number(row["top3"], words.percent(row["top3"], 0), first if isinstance(first, str) else ""))
-        cells += [_shared(row, each) for each in ("confidence_right", "confidence_wrong")]
+        cells += [_shared(row, column) for column in ("confidence_right", "confidence_wrong")]
         cells.append(number(macro[name]["separation"], words.decimal(macro[name]["separation"])))
         rows.append(Row(tuple(cells), is_baseline(name)))
     columns = ["Model", "Macro AUC", "Micro AUC", "Partial AUC", "Macro AP", "Kappa", "MCC", "NMI", "Errors"]
@@ -178,10 +178,10 @@ def operating_grid(points: pd.DataFrame) -> Grid:
     rules = list(dict.fromkeys(points["rule"]))
     by_rule = {rule: means_by(points[points["rule"] == rule], "model", "class") for rule in rules}
     rows = []
-    for place, first in enumerate(by_rule[rules[0]].to_dict("records")):
+    for index, first in enumerate(by_rule[rules[0]].to_dict("records")):
         cells = [Cell(first["model"]), Cell(first["class"])]
         for table in by_rule.values():
-            row = table.iloc[place].to_dict()
+            row = table.iloc[index].to_dict()
             cells += [_shared(row, "sensitivity"), _shared(row, "specificity")]
         rows.append(Row(tuple(cells), is_baseline(first["model"])))
     titles = [rule.capitalize() if rule.startswith("Y") else f"{rule} wanted" for rule in rules]
@@ -194,9 +194,9 @@ def prevalence_grid(mixes: pd.DataFrame) -> Grid:
     levels = sorted(set(mixes["prevalence"]))
     by_level = {level: means_by(mixes[mixes["prevalence"] == level], "model", "class") for level in levels}
     rows = []
-    for place, first in enumerate(by_level[levels[0]].to_dict("records")):
+    for index, first in enumerate(by_level[levels[0]].to_dict("records")):
         cells = [Cell(first["model"]), Cell(first["class"]), number(first["share"], words.percent(first["share"], 0))]
-        cells += [_shared(table.iloc[place].to_dict(), "ppv") for table in by_level.values()]
+        cells += [_shared(table.iloc[index].to_dict(), "ppv") for table in by_level.values()]
         rows.append(Row(tuple(cells), is_baseline(first["model"])))
     columns = ["Model", "Class", "Share here", *(f"Right calls at {100 * level:g} %" for level in levels)]
     return grid("Positive predictive value in other mixes of classes.", columns, rows)
@@ -229,9 +229,9 @@ def precision_recall_grid(curve: pd.DataFrame) -> Grid:
         for measure, title in CURVE.items()
         for level in sorted(set(known.loc[known["measure"] == measure, "level"]))
     ]
-    places = dict.fromkeys(zip(known["model"], known["class"], strict=True))
+    pairs = dict.fromkeys(zip(known["model"], known["class"], strict=True))
     rows = []
-    for model, name in sorted(places, key=lambda place: not is_baseline(place[0])):
+    for model, name in sorted(pairs, key=lambda pair: not is_baseline(pair[0])):
         cells = [Cell(model), Cell(name)]
         for measure, level, _ in levels:
             value = float(values.get((model, name, measure, level), float("nan")))
@@ -322,8 +322,8 @@ def _temperature(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
 
 
 def _best(areas: pd.DataFrame, errors: pd.DataFrame) -> list[str]:
-    own = errors[[not is_baseline(name) for name in errors["model"]]]
-    means = _means(own)
+    networks = errors[[not is_baseline(name) for name in errors["model"]]]
+    means = _means(networks)
     name = str(means["accuracy"].idxmax())
     row = means.loc[name].to_dict()
     macro = areas[(areas["model"] == name) & (areas["class"] == "macro average")]["auc"].mean()

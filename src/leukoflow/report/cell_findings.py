@@ -22,35 +22,35 @@ FOLLOWS = 0.1
 def cell_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables masks, segmentation, cells, neighbours and selection."""
     segmentation, cells = tables["segmentation"], tables["cells"]
-    found = [*_masks(tables["masks"]), *_archives(segmentation), *_left_out(segmentation)]
-    found += [*_scale(cells), *_without(cells)]
-    return [*found, *_slides(tables["neighbours"]), *_random(study, tables["selection"])]
+    findings = [*_masks(tables["masks"]), *_archives(segmentation), *_left_out(segmentation)]
+    findings += [*_scale(cells), *_without(cells)]
+    return [*findings, *_slides(tables["neighbours"]), *_random(study, tables["selection"])]
 
 
 def _masks(masks: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for source, part in masks.fillna({"reason": ""}).groupby("source", sort=False):
         whole = part[part["reason"] == ""].set_index("fact")["masks"]
         if rejected := int(whole["rejected"]):
             reasons = part[(part["fact"] == "rejected") & (part["reason"] != "")].head(4)
-            each = [f"{row['reason']} ({words.count(row['masks'])})" for row in reasons.to_dict("records")]
+            phrases = [f"{row['reason']} ({words.count(row['masks'])})" for row in reasons.to_dict("records")]
             text = f"{words.count(rejected)} of {words.plural(rejected + whole['used'], 'mask')} could not be used: "
-            text += f"{words.listed(each)}. Each is named in masks/{source}/rejects.csv."
+            text += f"{words.listed(phrases)}. Each is named in masks/{source}/rejects.csv."
             action = f"Look at the masks named in masks/{source}/rejects.csv, and repair or replace them."
-            found.append(Finding("warn", f"Rejected masks of {source}", text, "cells", action))
+            findings.append(Finding("warn", f"Rejected masks of {source}", text, "cells", action))
         if empty := int(whole["without a cell"]):
             text = f"{words.count(empty)} of {words.plural(whole['used'], 'mask')} hold no cell. "
             text += "Check masks in the config if their images show cells."
-            found.append(Finding("warn", f"Masks of {source} without a cell", text, "cells"))
-    return found
+            findings.append(Finding("warn", f"Masks of {source} without a cell", text, "cells"))
+    return findings
 
 
 def _archives(segmentation: pd.DataFrame) -> list[Finding]:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     marked = segmentation[(segmentation["metric"] == "marked") & (segmentation["label"] != "")]
     marked = marked.dropna(subset=["value"])
     for (source, _), part in marked.groupby(["source", "segmenter"], sort=False):
-        if any(each.title.endswith(f" {source}") for each in found):
+        if any(finding.title.endswith(f" {source}") for finding in findings):
             continue  # the segmenter that was used comes first
         ordered = part.sort_values("value", kind="stable")
         shares = dict(zip(ordered["label"].astype(str), ordered["value"].astype(float), strict=True))
@@ -63,18 +63,18 @@ def _archives(segmentation: pd.DataFrame) -> list[Finding]:
         if few:
             text += f"They miss most cells of {words.listed(few)}: pictures cut out by them would give the class away. "
             text += "They are no ground truth, and nothing here learns from them."
-            found.append(
+            findings.append(
                 Finding("warn", f"Archive's masks miss most cells of {words.listed(few)} in {source}", text, "cells")
             )
         else:
-            found.append(
+            findings.append(
                 Finding("good", f"Archive's masks agree with the cells found in {source}", text.rstrip(), "cells")
             )
-    return found
+    return findings
 
 
 def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     dice = segmentation[(segmentation["kind"] == "expert") & (segmentation["metric"] == "dice")]
     dice = dice[dice["part"] == "cell"].dropna(subset=["value"])
     for source, part in dice.groupby("source", sort=False):
@@ -94,8 +94,8 @@ def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
         title = (
             "Cells of an unseen source are found less well" if tone == "warn" else "Cells of an unseen source are found"
         )
-        found.append(Finding(tone, f"{title}: {source}", f"{text}.", "cells"))
-    return found
+        findings.append(Finding(tone, f"{title}: {source}", f"{text}.", "cells"))
+    return findings
 
 
 def _with_limits(row: Mapping[Hashable, Any]) -> str:
@@ -105,7 +105,7 @@ def _with_limits(row: Mapping[Hashable, Any]) -> str:
 
 
 def _scale(cells: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for cohort, part in cells.groupby("cohort", sort=False):
         whole = facts_of(part[part["label"] == ""])
         if "um_per_pixel" not in whole:
@@ -113,11 +113,10 @@ def _scale(cells: pd.DataFrame) -> list[Finding]:
         scale = part[(part["feature"] == "um_per_pixel") & ~part["label"].isin(["", UNLABELLED])]
         medians = sorted((row["median"], row["label"]) for row in scale.dropna(subset=["median"]).to_dict("records"))
         if medians and medians[-1][0] > UNEVEN_SCALE * medians[0][0]:
-            each = [f"{value:.3f} in {label}" for value, label in medians]
-            text = (
-                f"Median micrometres a pixel: {words.listed(each)}. The size of a cell in pixels then tells the class; "
-            )
-            found.append(
+            phrases = [f"{value:.3f} in {label}" for value, label in medians]
+            text = f"Median micrometres a pixel: {words.listed(phrases)}. "
+            text += "The size of a cell in pixels then tells the class; "
+            findings.append(
                 Finding(
                     "warn", f"Scale goes with the class in {cohort}", f"{text}sizes here are in micrometres.", "cells"
                 )
@@ -128,12 +127,12 @@ def _scale(cells: pd.DataFrame) -> list[Finding]:
                 f"For {words.count(assumed)} of {words.plural(images, 'image')} too few red cells were seen to measure "
             )
             text += "the scale, and one is assumed: sizes in micrometres are as good as that."
-            found.append(Finding("warn", f"Assumed scale in {cohort}", text, "cells"))
-    return found
+            findings.append(Finding("warn", f"Assumed scale in {cohort}", text, "cells"))
+    return findings
 
 
 def _without(cells: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for cohort, part in cells[cells["label"] == ""].groupby("cohort", sort=False):
         whole = facts_of(part)
         none, images = whole["images_without_cells"]["images"], whole["cells_per_image"]["images"]
@@ -142,12 +141,12 @@ def _without(cells: pd.DataFrame) -> list[Finding]:
                 f"In {words.count(none)} of {words.plural(images, 'image')} ({words.percent(none / images)}) no white "
             )
             text += "cell was found. They have no morphology, and views of cells show nothing of them."
-            found.append(Finding("warn", f"Images without a white cell in {cohort}", text, "cells"))
-    return found
+            findings.append(Finding("warn", f"Images without a white cell in {cohort}", text, "cells"))
+    return findings
 
 
 def _slides(neighbours: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for (cohort, task, view, name), every in neighbours.groupby(["cohort", "task", "view", "features"], sort=False):
         part = every[every["protocol"] == every["protocol"].iloc[-1]]
         by_group: dict[str, Any] = {row["group"]: row for row in part.to_dict("records")}
@@ -165,12 +164,12 @@ def _slides(neighbours: pd.DataFrame) -> list[Finding]:
         if _way(slide) > max(_way(kind), FOLLOWS):
             title = f"Features cluster by slide rather than class: {where}"
             action = f"Judge models that read {name} on {cohort} by a split that holds whole slides or patients out."
-            found.append(Finding("bad", title, text, "features", action))
+            findings.append(Finding("bad", title, text, "features", action))
         elif _way(slide) > FOLLOWS:
-            found.append(Finding("warn", f"Features follow the slide besides the class: {where}", text, "features"))
+            findings.append(Finding("warn", f"Features follow the slide besides the class: {where}", text, "features"))
         else:
-            found.append(Finding("good", f"Features do not follow the slide: {where}", text, "features"))
-    return found
+            findings.append(Finding("good", f"Features do not follow the slide: {where}", text, "features"))
+    return findings
 
 
 def _way(row: Mapping[str, Any]) -> float:

@@ -64,11 +64,11 @@ def cells_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Se
     for name in study.cohorts:
         part = cells[cells["cohort"] == name]
         if len(part):
-            own = [picture for picture in pictures if picture.family in FAMILIES and picture.parts[:1] == (name,)]
-            own.sort(key=lambda each: FAMILIES.index(each.family))
-            cohorts.append(CohortCells(name, tuple(cohort_facts(part)), morphology(part), tuple(own)))
+            figures = [picture for picture in pictures if picture.family in FAMILIES and picture.parts[:1] == (name,)]
+            figures.sort(key=lambda picture: FAMILIES.index(picture.family))
+            cohorts.append(CohortCells(name, tuple(cohort_facts(part)), morphology(part), tuple(figures)))
     shown = tuple(picture for picture in pictures if picture.family == "segmentation")
-    return Cells(how_found(study), shown, tuple(each for each in grids if each is not None), tuple(cohorts))
+    return Cells(how_found(study), shown, tuple(grid for grid in grids if grid is not None), tuple(cohorts))
 
 
 def how_found(study: Study) -> str:
@@ -140,15 +140,15 @@ def overlap(segmentation: pd.DataFrame) -> Grid | None:
     kinds = [(name, within) for name in SEGMENTERS for within in (True, False)]
     kinds = [kind for kind in kinds if len(_of_kind(part, *kind))]
     rows = []
-    for (source, name), own in part.groupby(["source", "part"], sort=False):
-        cells = [_dice(_of_kind(own, *kind)) for kind in kinds]
+    for (source, name), group in part.groupby(["source", "part"], sort=False):
+        cells = [_dice(_of_kind(group, *kind)) for kind in kinds]
         rows.append(
             Row(
                 (
                     Cell(str(source)),
                     Cell(str(name)),
                     *cells,
-                    number(own["images"].max(), words.count(own["images"].max())),
+                    number(group["images"].max(), words.count(group["images"].max())),
                 )
             )
         )
@@ -223,8 +223,8 @@ def agreement(segmentation: pd.DataFrame) -> Grid | None:
     used = next(name for name in SEGMENTERS if name in set(part["segmenter"]))
     part = part[(part["segmenter"] == used) & (part["part"] == "cell")]
     rows = []
-    for (source, label), own in part.groupby(["source", "label"], sort=False):
-        values = {row["metric"]: row for _, row in own.iterrows()}
+    for (source, label), group in part.groupby(["source", "label"], sort=False):
+        values = {row["metric"]: row for _, row in group.iterrows()}
         dice = values.get("dice")
         marked = values.get("marked")
         cells = [Cell(str(source)), Cell(str(label) or "all")]
@@ -234,7 +234,7 @@ def agreement(segmentation: pd.DataFrame) -> Grid | None:
         else:
             limits = words.interval(marked["low"], marked["high"], 0)
             cells.append(number(marked["value"], words.percent(marked["value"], 0), limits))
-        cells.append(number(own["images"].max(), words.count(own["images"].max())))
+        cells.append(number(group["images"].max(), words.count(group["images"].max())))
         rows.append(Row(tuple(cells)))
     columns = ["Cohort", "Label", "Dice with the archive's mask", "Cells that the archive's mask keeps", "Images"]
     caption = "Agreement with the masks that an archive came with. No expert drew them: this is no measure of right."

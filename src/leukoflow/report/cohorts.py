@@ -36,14 +36,14 @@ def cohorts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
 
 
 def _cohorts(study: Study, table: pd.DataFrame, pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    found = []
+    entries = []
     for name, cohort in study.cohorts.items():
         facts = table[table["cohort"] == name]
         if facts.empty:
             continue
         whole = facts[facts["label"] == ""].set_index("fact")["measured"].to_dict()
         across = facts[(facts["fact"] == "images with a duplicate") & (facts["label"] != "")]
-        found.append(
+        entries.append(
             {
                 "name": name,
                 "kind": cohort.kind,
@@ -56,7 +56,7 @@ def _cohorts(study: Study, table: pd.DataFrame, pictures: Sequence[Picture]) -> 
                 ],
             }
         )
-    return found
+    return entries
 
 
 def _files(facts: pd.DataFrame) -> str:

@@ -72,7 +72,8 @@ def efficiency_section(study: Study, tables: Mapping[str, pd.DataFrame], picture
     networks = costs.drop_duplicates(NETWORK)
     spiking = tables["energy"][tables["energy"]["spiking"].astype(bool)]
     shown = sorted(
-        (picture for picture in pictures if picture.family in FAMILIES), key=lambda each: FAMILIES.index(each.family)
+        (picture for picture in pictures if picture.family in FAMILIES),
+        key=lambda picture: FAMILIES.index(picture.family),
     )
     reading = networks[networks["reads"] == "features"]
     whole = reading["parameters"].notna()
@@ -199,7 +200,7 @@ def energy_grid(spiking: pd.DataFrame) -> Grid:
 
 def verdicts(spiking: pd.DataFrame) -> tuple[str, ...]:
     """For each spiking network, its energy beside that of the same layers without spikes, run once."""
-    found = []
+    sentences = []
     for (_, view, model), part in spiking.groupby(NETWORK, sort=False):
         mean = part.mean(numeric_only=True)
         ratio, other = mean["energy_uj"] / mean["energy_twin_uj"], mean["energy_between_uj"] / mean["energy_twin_uj"]
@@ -210,19 +211,19 @@ def verdicts(spiking: pd.DataFrame) -> tuple[str, ...]:
         if part["between"].iloc[0] == "assumed":
             text += "; with neurons between depthwise and pointwise convolution, firing as often as the others, "
             text += f"it would take {_times(other)} that"
-        found.append(f"{text}.")
-    return tuple(found)
+        sentences.append(f"{text}.")
+    return tuple(sentences)
 
 
 def published_grid(study: Study, networks: pd.DataFrame) -> Grid | None:
     """Costs as papers give them beside those measured here; None where there are none."""
     rows = []
     for row in networks.to_dict("records"):
-        given = study.models[row["model"]].published.get(row["task"], {}) if row["model"] in study.models else {}
+        published = study.models[row["model"]].published.get(row["task"], {}) if row["model"] in study.models else {}
         for name, (title, column, said) in PUBLISHED.items():
-            if name in given:
+            if name in published:
                 cells = [Cell(row["model"]), Cell(row["task"]), Cell(row["view"]), Cell(title)]
-                rows.append(Row((*cells, _said(given[name], said), _said(row[column], said))))
+                rows.append(Row((*cells, _said(published[name], said), _said(row[column], said))))
     columns = ["Published model", "Task", "View", "Cost", "As published", "Measured here"]
     return grid("Costs as published, on the authors' machines, and here.", columns, rows) if rows else None
 

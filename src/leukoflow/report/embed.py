@@ -65,7 +65,7 @@ def picture(path: Path, confidence: float) -> Picture:
 def _rounded(drawing: bytes) -> bytes:
     """A drawing whose coordinates have two decimals, which are hundredths of a point; factors stay as they are."""
     places = re.compile(rb' (?:d|x|y|points)="[^"]*"')
-    return places.sub(lambda found: re.sub(rb"(\.\d\d)\d+", rb"\1", found.group()), drawing)
+    return places.sub(lambda match: re.sub(rb"(\.\d\d)\d+", rb"\1", match.group()), drawing)
 
 
 def _webp(path: Path, lossless: bool = False) -> bytes:

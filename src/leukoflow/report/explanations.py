@@ -59,24 +59,24 @@ def explanations_section(
         return None
     panels = []
     for key, part in table.groupby(PANEL, sort=False):
-        own = [picture for picture in pictures if picture.family in FAMILIES and picture.parts == tuple(key)]
-        own.sort(key=lambda each: FAMILIES.index(each.family))
+        figures = [picture for picture in pictures if picture.family in FAMILIES and picture.parts == tuple(key)]
+        figures.sort(key=lambda picture: FAMILIES.index(picture.family))
         most = part[part["score"] == "probability"].groupby("subset")["images"].max()
         title = f"{key[0]}, {key[1]}, {key[2]} view, {key[3]} split"
         whole = part[part["subset"] == "all"]
         counts = int(most["all"]), int(most.get("wrong", 0))
-        panels.append(Panel(title, *counts, tuple(own), readings(whole), networks(whole), reference_maps(whole)))
+        panels.append(Panel(title, *counts, tuple(figures), readings(whole), networks(whole), reference_maps(whole)))
     return Explanations(tuple(panels), bool(table.loc[table["score"] == "cells", "value"].notna().any()))
 
 
 def scores_of(part: pd.DataFrame) -> dict[tuple[str, str], Scores]:
     """Scores of each model and method, by name."""
-    found: dict[tuple[str, str], Scores] = {}
+    scores_by_map: dict[tuple[str, str], Scores] = {}
     for (model, method), rows in records(part, "model", "method").items():
-        found[str(model), str(method)] = {
+        scores_by_map[str(model), str(method)] = {
             row["score"]: {name: row[name] for name in ("value", "low", "high")} for row in rows
         }
-    return found
+    return scores_by_map
 
 
 def networks(part: pd.DataFrame) -> Grid:
@@ -100,21 +100,21 @@ def networks(part: pd.DataFrame) -> Grid:
 def readings(part: pd.DataFrame) -> dict[str, list[str]]:
     """What the scores say in words, and of which models and methods, in the table's order."""
     every = scores_of(part)
-    found: dict[str, list[str]] = {}
+    by_text: dict[str, list[str]] = {}
     for (model, method), scores in scores_of(part[~part["reference_map"].astype(bool)]).items():
         references = [every[model, name]["cells_ratio"]["value"] for name in ("centre", "edges")]
         text = reading(scores, max(references))
         if text != words.NONE:
-            found.setdefault(text, []).append(f"{model} ({METHODS[method]})")
-    return found
+            by_text.setdefault(text, []).append(f"{model} ({METHODS[method]})")
+    return by_text
 
 
 def reference_maps(part: pd.DataFrame) -> Grid:
     """The maps that know no network: shares of the first model's images, gains as means over models."""
     rows = []
     references = part[part["reference_map"].astype(bool)]
-    for method, own in references.groupby("method", sort=False):
-        means = own.groupby("score")["value"].mean()
+    for method, group in references.groupby("method", sort=False):
+        means = group.groupby("score")["value"].mean()
         texts = [words.percent(means["cells"]), *(_ratio(means[name]) for name in ("cells_ratio", "nuclei_ratio"))]
         texts += [_signed(words.decimal(means[name], 2)) for name in ("deletion_gain", "insertion_gain")]
         names = ("cells", "cells_ratio", "nuclei_ratio", "deletion_gain", "insertion_gain")

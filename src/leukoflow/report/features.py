@@ -52,10 +52,11 @@ def features_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures:
     if not used:
         return None
     shown = sorted(
-        (picture for picture in pictures if picture.family in FAMILIES), key=lambda each: FAMILIES.index(each.family)
+        (picture for picture in pictures if picture.family in FAMILIES),
+        key=lambda picture: FAMILIES.index(picture.family),
     )
-    found = (methods_grid(tables["selection_methods"]), stability_grid(stability), neighbours_grid(neighbours))
-    grids = tuple(each for each in found if each is not None)
+    optional = (methods_grid(tables["selection_methods"]), stability_grid(stability), neighbours_grid(neighbours))
+    grids = tuple(grid for grid in optional if grid is not None)
     return Features(entries(study, used), grids, tuple(shown))
 
 
@@ -94,12 +95,12 @@ def methods_grid(table: pd.DataFrame) -> Grid | None:
     counts = sorted(table["k"].dropna().unique())
     rows = []
     keys = ["family", "cohort", "view", "protocol", "method"]
-    for place, part in table.groupby(keys, sort=False):
-        *where, method = map(str, place)
-        cells = [Cell(each) for each in where] + [Cell(RANKINGS[method])]
+    for key, part in table.groupby(keys, sort=False):
+        *where, method = map(str, key)
+        cells = [Cell(name) for name in where] + [Cell(RANKINGS[method])]
         for k in counts or [None]:
-            own = part if k is None else part[part["k"] == k]
-            cells.append(Cell(words.NONE) if own.empty else _accuracy(own.iloc[0]))
+            subset = part if k is None else part[part["k"] == k]
+            cells.append(Cell(words.NONE) if subset.empty else _accuracy(subset.iloc[0]))
         rows.append(Row(tuple(cells)))
     columns = ["Model", "Cohort", "View", "Split", "Chosen by"]
     columns += [f"{words.count(k)} features" for k in counts] or ["Accuracy"]
@@ -119,18 +120,18 @@ def stability_grid(stability: pd.DataFrame) -> Grid | None:
     if stability.empty:
         return None
     means = stability.groupby([*PLACE, "k"], sort=False)[["jaccard", "kuncheva"]].mean()
-    found = {
+    overlaps = {
         key: {"jaccard": float(jaccard), "kuncheva": float(kuncheva)}
         for key, jaccard, kuncheva in zip(means.index, means["jaccard"], means["kuncheva"], strict=True)
     }
     counts = sorted(int(k) for k in stability["k"].unique())
     if len(counts) > MOST_COUNTS:
-        counts = [counts[round(place * (len(counts) - 1) / (MOST_COUNTS - 1))] for place in range(MOST_COUNTS)]
+        counts = [counts[round(step * (len(counts) - 1) / (MOST_COUNTS - 1))] for step in range(MOST_COUNTS)]
     rows = []
-    for place in dict.fromkeys(key[:-1] for key in found):
-        cells = [Cell(str(each)) for each in place]
+    for panel in dict.fromkeys(key[:-1] for key in overlaps):
+        cells = [Cell(str(name)) for name in panel]
         for k in counts:
-            here = found.get((*place, k))
+            here = overlaps.get((*panel, k))
             if here is None:
                 cells.append(Cell(words.NONE))
             else:
@@ -153,7 +154,7 @@ def neighbours_grid(neighbours: pd.DataFrame) -> Grid | None:
     for key, part in neighbours.groupby(PLACE, sort=False):
         means = part.groupby("group")[["share", "expected", "images"]].mean()
         by_group: dict[str, dict[str, float]] = {str(name): row.to_dict() for name, row in means.iterrows()}  # type: ignore[misc]
-        cells = [Cell(str(each)) for each in key]
+        cells = [Cell(str(name)) for name in key]
         for name in groups:
             if name in by_group:
                 share, expected = by_group[name]["share"], by_group[name]["expected"]

@@ -43,38 +43,38 @@ def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables leaderboard, external, cohorts, label_conflicts and audit, in the order of the pipeline;
     wrong labels come first."""
     leaderboard, external, cohorts, audit = (tables[name] for name in ("leaderboard", "external", "cohorts", "audit"))
-    found = [
+    findings = [
         *_cautions(study),
         *_conflicts(tables["label_conflicts"]),
         *_exposure(cohorts),
         *_leakage(audit),
         *_overlap(study, external),
     ]
-    found += [*_duplicates(cohorts), *_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
-    return [*found, *_published(cohorts), *_weights(leaderboard)]
+    findings += [*_duplicates(cohorts), *_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
+    return [*findings, *_published(cohorts), *_weights(leaderboard)]
 
 
 def _cautions(study: Study) -> list[Finding]:
     """What the descriptions of cohorts warn of, of each cohort that an experiment uses."""
-    used = {name for each in study.experiments.values() for name in (each.cohort, *each.external)}
-    found = []
+    used = {name for experiment in study.experiments.values() for name in (experiment.cohort, *experiment.external)}
+    findings = []
     for name, cohort in study.cohorts.items():
         caution = getattr(cohort, "caution", "")
         if name in used and caution:
             action = f"Do not quote results on {name} without this caution."
-            found.append(Finding("bad", f"Caution: {name}", caution, "cohorts", action))
-    return found
+            findings.append(Finding("bad", f"Caution: {name}", caution, "cohorts", action))
+    return findings
 
 
-def gravest_first(found: list[Finding]) -> list[Finding]:
+def gravest_first(findings: list[Finding]) -> list[Finding]:
     """Findings by tone, otherwise in their order."""
     order = {"bad": 0, "warn": 1, "good": 2}
-    return sorted(found, key=lambda finding: order[finding.tone])
+    return sorted(findings, key=lambda finding: order[finding.tone])
 
 
 def _exposure(cohorts: pd.DataFrame) -> list[Finding]:
     """Pictures that no network can see much in, first among the findings of their tone."""
-    found = []
+    findings = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         images = facts.loc[(facts["fact"] == "images") & (facts["label"] == ""), "measured"].sum()
         filled = facts.loc[facts["fact"] == "bits filled of 16", "measured"]
@@ -88,7 +88,7 @@ def _exposure(cohorts: pd.DataFrame) -> list[Finding]:
             action = (
                 f"Ask how many bits the camera of {cohort} has, and set cohorts.{cohort}.bits if it has fewer than 16."
             )
-            found.append(Finding(tone, f"{cohort} fills {bits} of 16 bits", text, "cohorts", action))
+            findings.append(Finding(tone, f"{cohort} fills {bits} of 16 bits", text, "cohorts", action))
         odd = facts[facts["fact"] == "implausible exposure"]
         share = odd["measured"].sum() / max(1, images)
         if share >= FEW_ODD:
@@ -97,12 +97,12 @@ def _exposure(cohorts: pd.DataFrame) -> list[Finding]:
             text += "look at the files, and at the range that their samples fill (bits)."
             tone = "bad" if share >= MANY_ODD else "warn"
             action = f"Look at the images of {cohort} with implausible exposure, and exclude those that show nothing."
-            found.append(Finding(tone, f"Implausible exposure in {cohort}", text, "cohorts", action))
-    return found
+            findings.append(Finding(tone, f"Implausible exposure in {cohort}", text, "cohorts", action))
+    return findings
 
 
 def _leakage(audit: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for (cohort, task, protocol), folds in audit.groupby(["cohort", "task", "protocol"], sort=False):
         test, where = folds["test"].sum(), f"{cohort}, {task}, {protocol} split"
         duplicate, acquisition = folds["test_with_duplicate"].sum(), folds["test_with_acquisition"].sum()
@@ -122,11 +122,11 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
                 f"Do not quote results of the {protocol} split of {cohort} as the main result: its test images are "
             )
             action += "not independent of the training images."
-            found.append(Finding(tone, f"Leakage: {where}", text, "splits", action if tone == "bad" else ""))
+            findings.append(Finding(tone, f"Leakage: {where}", text, "splits", action if tone == "bad" else ""))
         elif not folds[["test_with_alike_patient", "test_with_alike_slide"]].sum().any():
             text = f"None of {images} shares a duplicate or an acquisition with the images learnt from."
-            found.append(Finding("good", f"No leakage found: {where}", text, "splits"))
-    return found
+            findings.append(Finding("good", f"No leakage found: {where}", text, "splits"))
+    return findings
 
 
 def _share(part: float, whole: float) -> str:
@@ -134,7 +134,7 @@ def _share(part: float, whole: float) -> str:
 
 
 def _overlap(study: Study, external: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for name, experiment in study.experiments.items():
         rows = rows_of(experiment, external)
         for target, part in rows[rows["target"].isin(experiment.external)].groupby("target", sort=False):
@@ -142,8 +142,8 @@ def _overlap(study: Study, external: pd.DataFrame) -> list[Finding]:
             best, baseline = best_of(strictest)
             row = best if best is not None else baseline
             if row is not None:
-                found.append(_overlap_of(name, str(target), row))
-    return found
+                findings.append(_overlap_of(name, str(target), row))
+    return findings
 
 
 def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
@@ -173,7 +173,7 @@ def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
 
 def _conflicts(conflicts: pd.DataFrame) -> list[Finding]:
     """Copies of one picture under different labels: one of the two labels is wrong."""
-    found = []
+    findings = []
     for (one, two), pairs in conflicts.groupby(["cohort_a", "cohort_b"], sort=False):
         where = f"within {one}" if one == two else f"in {one} and {two}"
         counts = pairs["kind"].value_counts()
@@ -186,26 +186,26 @@ def _conflicts(conflicts: pd.DataFrame) -> list[Finding]:
             text += f"; and {words.count(len(pairs) - NAMED)} more"
         text += ". At least one label of each pair is wrong. All are named in tables/label_conflicts.csv."
         action = "Correct or exclude the images named in tables/label_conflicts.csv, and run the study again."
-        found.append(Finding("bad", f"Copies with different labels {where}", text, "cohorts", action))
-    return found
+        findings.append(Finding("bad", f"Copies with different labels {where}", text, "cohorts", action))
+    return findings
 
 
 def _duplicates(cohorts: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
-        own = facts[facts["label"] == ""].set_index("fact")["measured"]
-        counts, images = {kind: own[f"{kind} pairs"] for kind in KINDS}, words.plural(own["images"], "image")
+        measured = facts[facts["label"] == ""].set_index("fact")["measured"]
+        counts, images = {kind: measured[f"{kind} pairs"] for kind in KINDS}, words.plural(measured["images"], "image")
         if sum(counts.values()):
             pairs = [words.plural(count, f"{KINDS[kind]} pair") for kind, count in counts.items() if count]
-            text = f"{words.listed(pairs)}, which touch {words.count(own['images with a duplicate'])} of {images}."
-            found.append(Finding("warn", f"Duplicates within {cohort}", text, "cohorts"))
+            text = f"{words.listed(pairs)}, which touch {words.count(measured['images with a duplicate'])} of {images}."
+            findings.append(Finding("warn", f"Duplicates within {cohort}", text, "cohorts"))
         else:
-            found.append(Finding("good", f"No duplicates within {cohort}", f"None among {images}.", "cohorts"))
-    return found
+            findings.append(Finding("good", f"No duplicates within {cohort}", f"None among {images}.", "cohorts"))
+    return findings
 
 
 def _bars(cohorts: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         images = facts[(facts["fact"] == "images") & (facts["label"] != "")].set_index("label")["measured"]
         kinds = {kind: _shares(facts, images, kind) for kind in ("scale bars", "red scale bars", "dark scale bars")}
@@ -213,13 +213,13 @@ def _bars(cohorts: pd.DataFrame) -> list[Finding]:
         kind = max(kinds, key=lambda name: float(np.ptp(kinds[name])) if len(kinds[name]) else 0.0)
         shares = kinds[kind]
         if len(shares) and shares.iloc[0] > 0:
-            each = [f"{words.percent(share, 0)} of {label}" for label, share in shares.items()]
+            phrases = [f"{words.percent(share, 0)} of {label}" for label, share in shares.items()]
             uneven = shares.iloc[0] - shares.iloc[-1] > 0.05
-            text = f"{kind.capitalize()} burnt into the picture: {words.listed(each)}."
+            text = f"{kind.capitalize()} burnt into the picture: {words.listed(phrases)}."
             text += " Such a bar gives the class away; every view has" if uneven else " Every view has"
             text += " them painted out."
-            found.append(Finding("warn" if uneven else "good", f"Scale bars in {cohort}", text, "cohorts"))
-    return found
+            findings.append(Finding("warn" if uneven else "good", f"Scale bars in {cohort}", text, "cohorts"))
+    return findings
 
 
 def _shares(facts: pd.DataFrame, images: pd.Series, kind: str) -> pd.Series:
@@ -229,7 +229,7 @@ def _shares(facts: pd.DataFrame, images: pd.Series, kind: str) -> pd.Series:
 
 
 def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         rejected = facts[facts["fact"] == "rejected"]
         total = rejected.loc[rejected["label"] == "", "measured"].sum()
@@ -244,41 +244,41 @@ def _rejects(cohorts: pd.DataFrame) -> list[Finding]:
             )
             text += f"Each is named in cohorts/{cohort}/rejects.csv."
             action = f"Look at the files named in cohorts/{cohort}/rejects.csv, and repair or replace them."
-            found.append(Finding("warn", f"Rejected files in {cohort}", text, "cohorts", action))
-    return found
+            findings.append(Finding("warn", f"Rejected files in {cohort}", text, "cohorts", action))
+    return findings
 
 
 def _warnings(cohorts: pd.DataFrame) -> list[Finding]:
     """What a listing warned of: patterns and labels that fit nothing, and the like."""
-    found = []
+    findings = []
     for cohort, part in cohorts[cohorts["fact"] == "warning"].groupby("cohort", sort=False):
-        text = " ".join(f"{each[:1].upper()}{each[1:]}." for each in part["label"].astype(str))
+        text = " ".join(f"{warning[:1].upper()}{warning[1:]}." for warning in part["label"].astype(str))
         action = f"Check the entry cohorts.{cohort} of the config."
-        found.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts", action))
-    return found
+        findings.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts", action))
+    return findings
 
 
 def _left_out(study: Study) -> list[Finding]:
     """Optional cohorts that this study went on without."""
-    found = []
+    findings = []
     for name, cohort in study.cohorts.items():
         if cohort.kind == "folder" and cohort.left_out:
             text = f"Its folder is {cohort.root}, and this environment variable was not set. It is no external cohort "
             text += "and no source of masks here; set the variable and run again to have it."
             action = f"Set the variable that names the folder of {name}, and run the study again."
-            found.append(Finding("warn", f"Cohort {name} was left out", text, "cohorts", action))
-    return found
+            findings.append(Finding("warn", f"Cohort {name} was left out", text, "cohorts", action))
+    return findings
 
 
 def _published(cohorts: pd.DataFrame) -> list[Finding]:
-    found = []
+    findings = []
     for cohort, facts in cohorts.groupby("cohort", sort=False):
         whole = facts[(facts["fact"] == "images") & (facts["label"] == "")].iloc[0]
         if not words.missing(whole["published"]) and whole["published"] != whole["measured"]:
             here, there = words.plural(whole["measured"], "image"), words.count(whole["published"])
             text = f"{here} here; the source publishes {there}. Results are on the images here."
-            found.append(Finding("warn", f"{cohort} is not as published", text, "cohorts"))
-    return found
+            findings.append(Finding("warn", f"{cohort} is not as published", text, "cohorts"))
+    return findings
 
 
 def _weights(leaderboard: pd.DataFrame) -> list[Finding]:

@@ -83,15 +83,15 @@ def grid(caption: str, columns: Sequence[str], rows: Sequence[Row], table: str =
     first. A stricter split goes before a looser one, whose accuracies are higher without being better. The best row of
     the colour baseline stays on top.
     """
-    numeric = tuple(any(row.cells[place].key is not None for row in rows) for place in range(len(columns)))
+    numeric = tuple(any(row.cells[index].key is not None for row in rows) for index in range(len(columns)))
     if not best or len(rows) <= LONG:
         return Grid(caption, tuple(columns), tuple(rows), numeric, table)
     name = best.removeprefix("-")
-    place, split = columns.index(name), columns.index("Split") if "Split" in columns else None
+    index, split = columns.index(name), columns.index("Split") if "Split" in columns else None
     strict = [] if split is None else in_order(filter(root_of, (row.cells[split].text for row in rows)))[::-1]
 
     def rank(row: Row) -> tuple[int, bool, float]:
-        key, protocol = row.cells[place].key, row.cells[split].text if split is not None else ""
+        key, protocol = row.cells[index].key, row.cells[split].text if split is not None else ""
         value = 0.0 if key is None else key if best != name else -key
         return strict.index(protocol) if protocol in strict else len(strict), key is None, value
 
@@ -254,9 +254,9 @@ def cohort_labels(table: pd.DataFrame) -> Grid:
         if published:
             cells.append(number(row["published"], words.count(row["published"])))
         for counts in bars.values():
-            found = counts.get(row["label"], 0)
-            share = words.percent(found / row["measured"], 0) if row["measured"] else ""
-            cells.append(number(found, words.count(found), share))
+            count = counts.get(row["label"], 0)
+            share = words.percent(count / row["measured"], 0) if row["measured"] else ""
+            cells.append(number(count, words.count(count), share))
         rows.append(Row(tuple(cells)))
     columns = [
         "Label",
@@ -269,10 +269,10 @@ def cohort_labels(table: pd.DataFrame) -> Grid:
 
 def rejects(table: pd.DataFrame) -> Grid | None:
     """Rejected files by reason, over all cohorts; None where there are none."""
-    found = table[(table["fact"] == "rejected") & (table["label"] != "")]
+    rejected = table[(table["fact"] == "rejected") & (table["label"] != "")]
     rows = [
         Row((Cell(row["cohort"]), Cell(row["label"]), number(row["measured"], words.count(row["measured"]))))
-        for _, row in found.iterrows()
+        for _, row in rejected.iterrows()
     ]
     return grid("Files that were left out.", ["Cohort", "Reason", "Files"], rows, "cohorts") if rows else None
 

@@ -86,7 +86,7 @@ def headlines(study: Study, leaderboard: pd.DataFrame) -> list[Headline]:
 
 def baselines_alone(study: Study, leaderboard: pd.DataFrame) -> list[Alone]:
     """What is left by `headlines`, the views of an experiment and protocol in one."""
-    found: dict[tuple[str, str], Alone] = {}
+    baselines: dict[tuple[str, str], Alone] = {}
     for name, part in _parts(study, leaderboard):
         best, baseline = best_of(part)
         if best is not None or baseline is None:
@@ -97,9 +97,9 @@ def baselines_alone(study: Study, leaderboard: pd.DataFrame) -> list[Alone]:
             words.interval(baseline["low"], baseline["high"]),
         )
         empty = Alone(name, baseline["cohort"], baseline["task"], baseline["protocol"], ())
-        known = found.get((name, baseline["protocol"]), empty)
-        found[name, baseline["protocol"]] = replace(known, views=(*known.views, view))
-    return list(found.values())
+        known = baselines.get((name, baseline["protocol"]), empty)
+        baselines[name, baseline["protocol"]] = replace(known, views=(*known.views, view))
+    return list(baselines.values())
 
 
 def _parts(study: Study, leaderboard: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -156,7 +156,7 @@ def verdict_of(best: pd.Series | None, baseline: pd.Series | None) -> tuple[str,
 
 
 def _bar(row: pd.Series, start: float) -> Bar:
-    def place(value: float) -> float:
+    def position(value: float) -> float:
         return round(100 * (value - start) / (1 - start), 2)
 
     low, high = (row["accuracy"] if words.missing(row[end]) else row[end] for end in ("low", "high"))
@@ -164,9 +164,9 @@ def _bar(row: pd.Series, start: float) -> Bar:
         row["model"],
         words.percent(row["accuracy"]),
         words.interval(row["low"], row["high"]),
-        place(row["accuracy"]),
-        place(low),
-        place(high),
+        position(row["accuracy"]),
+        position(low),
+        position(high),
         row["weights"] == "random",
     )
 

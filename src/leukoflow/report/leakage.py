@@ -32,7 +32,9 @@ class Block:
 
 def leak_findings(study: Study, table: pd.DataFrame) -> list[Finding]:
     """That some protocols have leaks on purpose, and what these are worth by table `leaks`; nothing without such."""
-    names = in_order(name for each in study.experiments.values() for name in each.protocols if is_leaky(name))
+    names = in_order(
+        name for experiment in study.experiments.values() for name in experiment.protocols if is_leaky(name)
+    )
     if not names:
         return []
     one = len(names) == 1
@@ -58,13 +60,13 @@ def leakage_section(
 ) -> list[Block] | None:
     """A block for each cohort, task and view that has several splits or test images with a learnt copy."""
     blocks = []
-    for place, part in tables["leakage"].groupby(PLACE, sort=False):
+    for key, part in tables["leakage"].groupby(PLACE, sort=False):
         made = [_protocols(part), _copies(part), _external(part)]
-        grids = [each for each in made if each is not None]
-        drawn = [picture for picture in pictures if picture.family == "leakage" and picture.parts == place]
+        grids = [grid for grid in made if grid is not None]
+        drawn = [picture for picture in pictures if picture.family == "leakage" and picture.parts == key]
         if grids:
             networks = not part["model"].map(is_baseline).all()
-            blocks.append(Block(f"{place[0]}, {place[1]}, {place[2]} view", grids, drawn, networks))
+            blocks.append(Block(f"{key[0]}, {key[1]}, {key[2]} view", grids, drawn, networks))
     return sorted(blocks, key=lambda block: not block.networks) or None
 
 
@@ -127,19 +129,19 @@ def _apart(part: pd.DataFrame, caption: str, target: str) -> Grid | None:
 
 def leakage_findings(study: Study, table: pd.DataFrame) -> list[Finding]:
     """What stricter splits cost, and what copies are worth, of the best network of each cohort, task and view."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for _, whole in table[table["target"] == table["cohort"]].groupby(PLACE[:2], sort=False):
         # Other views of the colour baseline stand in the tables; here they would bury the networks.
         networks = whole[~whole["model"].map(is_baseline).astype(bool)]
-        for place, part in whole.groupby(PLACE, sort=False):
-            if networks.empty or place[2] in set(networks["view"]):
-                where = ", ".join(map(str, place))
-                found += [*_cost(where, part), *_worth(where, part)]
-    return found
+        for key, part in whole.groupby(PLACE, sort=False):
+            if networks.empty or key[2] in set(networks["view"]):
+                where = ", ".join(map(str, key))
+                findings += [*_cost(where, part), *_worth(where, part)]
+    return findings
 
 
-def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
-    every = own[own["part"] == "all"]
+def _cost(where: str, table: pd.DataFrame) -> Iterator[Finding]:
+    every = table[table["part"] == "all"]
     used = in_order(every["protocol"])
     strict = every[(every["protocol"] == used[-1]) & every["difference"].notna()] if used else every[:0]
     best = _best(strict)
@@ -155,13 +157,13 @@ def _cost(where: str, own: pd.DataFrame) -> Iterator[Finding]:
     if best["units"] < FEW_GROUPS:
         text += f" The strict test set has {words.plural(best['units'], 'group')}: the loss is known only roughly."
     tone = "bad" if best["difference_high"] < 0 else "warn"
-    strictest, cohort = used[-1], own["cohort"].iloc[0]
+    strictest, cohort = used[-1], table["cohort"].iloc[0]
     action = f"Quote the accuracy with {held_out(strictest)} ({strictest} split) as the main result of {cohort}."
     yield Finding(tone, f"Accuracy depends on the split: {where}", text, "leakage", action if tone == "bad" else "")
 
 
-def _worth(where: str, own: pd.DataFrame) -> Iterator[Finding]:
-    apart = own[own["protocol"] == LOOSE]
+def _worth(where: str, table: pd.DataFrame) -> Iterator[Finding]:
+    apart = table[table["protocol"] == LOOSE]
     known = set(apart.loc[apart["part"] == "copies", "model"])
     first = _best(apart[(apart["part"] == "all") & apart["model"].isin(known)])
     if first is None:

@@ -37,10 +37,10 @@ def methods_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
 
 
 def _versions() -> list[tuple[str, str]]:
-    found = [("Python", platform.python_version())]
+    versions = [("Python", platform.python_version())]
     for name in PACKAGES:
         try:
-            found.append((name, version(name)))
+            versions.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return found
+    return versions

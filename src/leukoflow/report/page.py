@@ -54,7 +54,7 @@ SECTIONS: dict[str, Builder] = {
     "efficiency": efficiency_section,
     "explanations": explanations_section,
     "cohorts": cohorts_section,
-    "views": lambda study, tables, pictures: [each for each in pictures if each.family == "views"] or None,
+    "views": lambda study, tables, pictures: [picture for picture in pictures if picture.family == "views"] or None,
     "methods": methods_section,
 }
 """What makes the `content` of a section's template. A section without one has but the outputs that are shown as they
@@ -82,7 +82,9 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         raise LeukoFlowError(f"report: the table {lacking[0]} is missing; name {lacking[0]}.csv among --tables")
     cohorts = list(study.cohorts)
     pictures = list(thread_map(lambda path: picture(path, study.evaluation.confidence), figures, threads))
-    pictures.sort(key=lambda each: cohorts.index(each.parts[0]) if each.parts[:1] and each.parts[0] in cohorts else -1)
+    pictures.sort(
+        key=lambda picture: cohorts.index(picture.parts[0]) if picture.parts[:1] and picture.parts[0] in cohorts else -1
+    )
     environment = Environment(
         loader=PackageLoader("leukoflow.report", "templates"),
         autoescape=True,
@@ -91,7 +93,7 @@ def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[P
         lstrip_blocks=True,
     )
     groups = _sections(study, tables, pictures)
-    sections = {each.name: each for group in groups.values() for each in group}
+    sections = {section.name: section for group in groups.values() for section in group}
     shown = {name: section.title for name, section in sections.items()}
     counts = tally(sections["summary"].content)
     return environment.get_template("report.html.j2").render(
@@ -115,7 +117,7 @@ def _section(
     name: str, title: str, study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
 ) -> Section:
     content = SECTIONS[name](study, tables, pictures) if name in SECTIONS else None
-    own = [spec for spec in TABLES if spec.shown and spec.section == name and len(tables[spec.name])]
+    specs = [spec for spec in TABLES if spec.shown and spec.section == name and len(tables[spec.name])]
     drawn = {spec.name for spec in FIGURES if spec.shown and spec.section == name}
-    grids = [grid.plain(spec.text, tables[spec.name], spec.name) for spec in own]
-    return Section(name, title, content, grids, [each for each in pictures if each.family in drawn])
+    grids = [grid.plain(spec.text, tables[spec.name], spec.name) for spec in specs]
+    return Section(name, title, content, grids, [picture for picture in pictures if picture.family in drawn])

@@ -32,7 +32,7 @@ def published_section(
     study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
 ) -> dict[str, Any] | None:
     """Checks, published beside reproduced, counts of parameters; None where the study has no system of the papers."""
-    here = [each.paper for each in present(study)]
+    here = [paper.paper for paper in present(study)]
     if not here:
         return None
     rows, checks = (tables[name][tables[name]["paper"].isin(here)] for name in (TABLE, CHECKS))
@@ -43,7 +43,7 @@ def published_section(
         "run": int(run.sum()),
         "comparable": int((rows["comparable"] == "yes").sum()),
         "unclear": int((rows["comparable"] == "unclear").sum()),
-        "absent": [each.system for each in papers().values() if each.paper not in here],
+        "absent": [paper.system for paper in papers().values() if paper.paper not in here],
         "reproduced": reproduced(rows[run & ~counts]),
         "differing": differing(rows[run & ~counts]),
         "failed": checked(checks[checks["verdict"] != "possible"], "What cannot be, or cannot be together."),
@@ -61,15 +61,15 @@ def present(study: Study) -> list[Paper]:
     architectures = {
         study.models[name].architecture for experiment in study.experiments.values() for name in experiment.models
     }
-    return [each for each in papers().values() if architectures & set(each.architectures)]
+    return [paper for paper in papers().values() if architectures & set(paper.architectures)]
 
 
 def published_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """What of each paper's numbers cannot be true."""
-    found = []
+    findings = []
     for paper in present(study):
-        own = tables[CHECKS][tables[CHECKS]["paper"] == paper.paper]
-        impossible, against = (own[own["verdict"] == verdict] for verdict in ("impossible", "contradiction"))
+        checks = tables[CHECKS][tables[CHECKS]["paper"] == paper.paper]
+        impossible, against = (checks[checks["verdict"] == verdict] for verdict in ("impossible", "contradiction"))
         if len(impossible) + len(against) == 0:
             continue
         text = "By its own figures: "
@@ -81,8 +81,8 @@ def published_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list
         action = (
             f"Do not use the numbers published for {paper.system} as targets before its authors have explained them."
         )
-        found.append(Finding("warn", f"Numbers published for {paper.system}", text, "published", action))
-    return found
+        findings.append(Finding("warn", f"Numbers published for {paper.system}", text, "published", action))
+    return findings
 
 
 def checked(checks: pd.DataFrame, caption: str) -> Grid | None:
@@ -186,11 +186,11 @@ def paper_tables(papers: Sequence[Paper]) -> Grid | None:
     """Tables of the papers and those of this study that stand for them."""
     rows = []
     for paper in papers:
-        for each in paper.tables:
-            for name in each.tables or ("",):
-                cells = [Cell(paper.system), Cell(each.number), Cell(each.shows, long=True)]
+        for table in paper.tables:
+            for name in table.tables or ("",):
+                cells = [Cell(paper.system), Cell(table.number), Cell(table.shows, long=True)]
                 cells.append(Cell(name or words.NONE, href=f"tables/{name}.csv" if name else ""))
-                rows.append(Row((*cells, Cell(each.differs, long=True))))
+                rows.append(Row((*cells, Cell(table.differs, long=True))))
     columns = ["System", "Table", "Shows", "Ours, beside this page", "How it differs, or why there is none"]
     return grid("The papers' tables, and ours that stand for them.", columns, rows) if rows else None
 

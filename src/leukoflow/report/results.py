@@ -77,14 +77,14 @@ def external_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures:
 
 def details_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> list[Detail]:
     """Learning curves of each experiment, and matrices, curves and classes under each protocol."""
-    found = []
+    details = []
     for name, experiment in study.experiments.items():
         rows = rows_of(experiment, tables["leaderboard"])
-        place = (experiment.cohort, experiment.task)
-        own = [
+        key = (experiment.cohort, experiment.task)
+        figures = [
             picture
             for picture in pictures
-            if picture.parts[:2] == place and picture.parts[2:3] and picture.parts[2] in experiment.views
+            if picture.parts[:2] == key and picture.parts[2:3] and picture.parts[2] in experiment.views
         ]
         classes = rows_of(experiment, tables["class_report"])
         parts = []
@@ -92,11 +92,15 @@ def details_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
             for view in experiment.views:
                 here = rows[(rows["protocol"] == protocol) & (rows["view"] == view)]
                 if len(here):
-                    shown = [each for each in own if each.parts[2:] == (view, protocol) and each.family in CURVES]
+                    shown = [
+                        picture
+                        for picture in figures
+                        if picture.parts[2:] == (view, protocol) and picture.family in CURVES
+                    ]
                     part = classes[(classes["protocol"] == protocol) & (classes["view"] == view)]
                     title = f"{protocol} split, {view} view"
-                    shown.sort(key=lambda each: CURVES.index(each.family))
+                    shown.sort(key=lambda picture: CURVES.index(picture.family))
                     parts.append(Part(title, shown, grid.per_class(part, list(here["model"]))))
-        learning = [each for each in own if each.family == "learning"]
-        found.append(Detail(name, f"{experiment.cohort}, {experiment.task}", learning, parts))
-    return found
+        learning = [picture for picture in figures if picture.family == "learning"]
+        details.append(Detail(name, f"{experiment.cohort}, {experiment.task}", learning, parts))
+    return details

@@ -90,9 +90,9 @@ def robustness_section(
     panels = []
     for key, part in table.groupby(PANEL, sort=False):
         cohort, task, view, protocol = map(str, key)
-        own = [picture for picture in pictures if picture.family == "robustness" and picture.parts == key]
+        figures = [picture for picture in pictures if picture.family == "robustness" and picture.parts == key]
         title = f"{cohort}, {task}: {view} view, {protocol} split"
-        panels.append(PanelContent(title, sentences(part), worst(part), tuple(own)))
+        panels.append(PanelContent(title, sentences(part), worst(part), tuple(figures)))
     asked = {
         name
         for experiment in study.experiments.values()
@@ -121,7 +121,7 @@ def _reads_cells(study: Study, model: str) -> bool:
 
 def sentences(table: pd.DataFrame) -> tuple[str, ...]:
     """What breaks each model of a panel, with the mildest level that does, and what it withstands."""
-    found = []
+    texts = []
     by_metric = records(table, "model", "metric", "perturbation")
     for model in table["model"].unique():
         clean = by_metric[model, "accuracy", "none"][0]["value"]
@@ -140,16 +140,16 @@ def sentences(table: pd.DataFrame) -> tuple[str, ...]:
             if max(row["value"] for row in drops) < HOLDS:
                 held.append(FAMILIES[family][0].lower() if family != "jpeg" else "JPEG")
         start = f"{model} ({words.percent(clean)} of these images unchanged)"
-        broken.sort(key=lambda each: -each[0])
+        broken.sort(key=lambda pair: -pair[0])
         text = (
-            f"{start} breaks under {words.listed(each for _, each in broken)}."
+            f"{start} breaks under {words.listed(change for _, change in broken)}."
             if broken
             else (f"{start} breaks under none of the changes.")
         )
         if held:
             text += f" Within {100 * HOLDS:.0f} points at every level: {words.listed(held)}."
-        found.append(text)
-    return tuple(found)
+        texts.append(text)
+    return tuple(texts)
 
 
 def said(family: str, level: float) -> str:
@@ -185,15 +185,15 @@ def published(study: Study, table: pd.DataFrame) -> Grid | None:
     """Accuracies as published under a change beside those measured at the same level; None where none was measured."""
     accuracies = table[table["metric"] == "accuracy"]
     baselines = accuracies[accuracies["model"].map(is_baseline).astype(bool)]
-    place = [*PANEL, "perturbation", "level"]
-    colours = {tuple(row[name] for name in place): row for row in baselines.to_dict("records")}
+    keys = [*PANEL, "perturbation", "level"]
+    colours = {tuple(row[name] for name in keys): row for row in baselines.to_dict("records")}
     rows = []
     for row in accuracies.to_dict("records"):
         if not _as_in_the_paper(study, row):
             continue
         for family, level, value, note in PUBLISHED.get(study.models[row["model"]].architecture, ()):
             if (row["perturbation"], row["level"]) == (family, level):
-                baseline = colours.get(tuple(row[name] for name in place))
+                baseline = colours.get(tuple(row[name] for name in keys))
                 cells = [Cell(row["model"]), Cell(f"{row['cohort']}, {row['view']} view, {row['protocol']} split")]
                 cells += [Cell(said(family, level)), _measured(row), _measured(baseline) if baseline else Cell("")]
                 rows.append(Row((*cells, number(value, words.percent(value), note))))
@@ -272,7 +272,7 @@ def remedies_grid(table: pd.DataFrame) -> Grid:
     kinds = [name for name in KINDS if name in set(table["perturbation"])]
     for key, part in records(table, "model", "view", "protocol").items():
         facts = {row["perturbation"]: row for row in part}
-        cells = [Cell(str(each)) for each in key]
+        cells = [Cell(str(name)) for name in key]
         for name in kinds:
             row = facts[name]
             limits = words.points_interval(row["low"], row["high"])

@@ -63,16 +63,16 @@ def shortcuts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures
         return None
     panels = []
     for key, part in audit.groupby(PANEL, sort=False):
-        place = tuple(str(each) for each in key)
-        stains, neutral = (_of(tables[name], place) for name in ("stain_swap", "neutralised"))
+        panel = tuple(str(name) for name in key)
+        stains, neutral = (_of(tables[name], panel) for name in ("stain_swap", "neutralised"))
         panels.append(
             Audited(
-                f"{place[0]}, {place[1]}: {place[3]} split, {place[2]} view",
+                f"{panel[0]}, {panel[1]}: {panel[3]} split, {panel[2]} view",
                 _verdicts(part),
                 _models(part),
                 _stains(stains) if len(stains) else None,
                 _neutralised(neutral) if len(neutral) else None,
-                [picture for picture in pictures if picture.family == "shortcuts" and picture.parts == place],
+                [picture for picture in pictures if picture.family == "shortcuts" and picture.parts == panel],
             )
         )
     return Content([picture for picture in pictures if picture.family == "planted"], _probes(tables["probes"]), panels)
@@ -80,7 +80,7 @@ def shortcuts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures
 
 def shortcut_findings(tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """One for each cohort, task, view and protocol: the verdict on its best network, and how the others did."""
-    found = []
+    findings = []
     audit = tables["shortcut_audit"]
     networks = audit[~audit["model"].map(is_baseline).astype(bool)]
     for key, part in networks.groupby(PANEL, sort=False):
@@ -89,26 +89,26 @@ def shortcut_findings(tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
         text = f"{best['model']} is right on {words.percent(best['accuracy'])}. {best['verdict']}"
         if len(part) > 1:
             counts = part["level"].value_counts()
-            each = [f"{counts[level]} {meaning}" for level, meaning in LEVELS.items() if level in counts]
-            text += f" Of {len(part)} networks: {words.listed(each)}."
+            phrases = [f"{counts[level]} {meaning}" for level, meaning in LEVELS.items() if level in counts]
+            text += f" Of {len(part)} networks: {words.listed(phrases)}."
         action = ""
         if TONES[best["level"]] == "bad":
             action = f"Do not claim that the networks read cells in {key[0]} ({key[1]}). First test them on images "
             action += "without the shortcut, such as another view or another laboratory's images."
-        found.append(Finding(TONES[best["level"]], title, text, "shortcuts", action))
-    return found
+        findings.append(Finding(TONES[best["level"]], title, text, "shortcuts", action))
+    return findings
 
 
 def _verdicts(table: pd.DataFrame) -> tuple[tuple[str, str, str, str], ...]:
     """Models with the same verdict share one sentence."""
-    found = []
+    verdicts = []
     for (level, text), part in table.groupby(["level", "verdict"], sort=False):
-        found.append((words.listed(part["model"]), TONES[str(level)], LEVELS[str(level)], str(text)))
-    return tuple(found)
+        verdicts.append((words.listed(part["model"]), TONES[str(level)], LEVELS[str(level)], str(text)))
+    return tuple(verdicts)
 
 
-def _of(table: pd.DataFrame, place: tuple[str, ...]) -> pd.DataFrame:
-    return table[(table[PANEL] == list(place)).all(axis=1)]
+def _of(table: pd.DataFrame, panel: tuple[str, ...]) -> pd.DataFrame:
+    return table[(table[PANEL] == list(panel)).all(axis=1)]
 
 
 def _share(row: Mapping, name: str, digits: int = 1) -> Cell:

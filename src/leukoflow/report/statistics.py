@@ -43,7 +43,7 @@ def statistics_section(
 ) -> list[Tested] | None:
     """Every experiment in which something was tested."""
     alpha = 1 - study.evaluation.confidence
-    found = []
+    tested = []
     for name in study.experiments:
         part = tables["statistics"][tables["statistics"]["experiment"] == name]
         if part.empty:
@@ -52,8 +52,8 @@ def statistics_section(
             picture for picture in pictures if picture.family == "critical_difference" and picture.parts == (name,)
         ]
         intervals = _intervals(rows_of(study.experiments[name], tables["intervals"]))
-        found.append(Tested(name, _pairs(part, alpha), list(_together(part)), list(_tasks(part)), intervals, drawn))
-    return found or None
+        tested.append(Tested(name, _pairs(part, alpha), list(_together(part)), list(_tasks(part)), intervals, drawn))
+    return tested or None
 
 
 def _intervals(table: pd.DataFrame) -> Grid:
@@ -61,8 +61,8 @@ def _intervals(table: pd.DataFrame) -> Grid:
     kinds = [kind for kind in KINDS if kind in set(table["resampling"])]
     rows = []
     shown = table[table["metric"].isin(["accuracy", "macro_f1"])]
-    for place, part in shown.groupby(["view", "protocol", "model", "metric"], sort=False):
-        view, protocol, model, metric = map(str, place)
+    for key, part in shown.groupby(["view", "protocol", "model", "metric"], sort=False):
+        view, protocol, model, metric = map(str, key)
         limits = {str(row["resampling"]): row for row in part.to_dict("records")}
         value = float(part["value"].iloc[0])
         cells = [Cell(model), Cell(protocol), Cell(view), Cell(metric.replace("_", " ").replace("f1", "F1"))]
@@ -77,14 +77,14 @@ def _intervals(table: pd.DataFrame) -> Grid:
 
 def _pairs(part: pd.DataFrame, alpha: float) -> Grid | None:
     """A row for each model, split and view: the tests against the reference."""
-    own = part[part["test"].isin(["McNemar", "corrected t", "Wilcoxon", "DeLong", "DeLong over groups"])]
-    if own.empty:
+    pairwise = part[part["test"].isin(["McNemar", "corrected t", "Wilcoxon", "DeLong", "DeLong over groups"])]
+    if pairwise.empty:
         return None
-    views = own["view"].nunique() > 1
+    views = pairwise["view"].nunique() > 1
     rows = []
-    for place, tests in own.groupby(["view", "protocol", "model"], sort=False):
-        view, protocol, model = map(str, place)
-        by_test = {str(name): each for name, each in tests.groupby("test")}
+    for key, tests in pairwise.groupby(["view", "protocol", "model"], sort=False):
+        view, protocol, model = map(str, key)
+        by_test = {str(name): group for name, group in tests.groupby("test")}
         runs = by_test["McNemar"]
         cells = [Cell(model), Cell(protocol), *([Cell(view)] if views else [])]
         gain = float(runs["estimate"].mean())
@@ -98,9 +98,8 @@ def _pairs(part: pd.DataFrame, alpha: float) -> Grid | None:
         rows.append(Row(tuple(cells), is_baseline(model)))
     columns = ["Model", "Split", *(["View"] if views else []), "Difference, points", "Runs", "McNemar"]
     columns += ["Corrected t over runs", "Wilcoxon over runs", "DeLong by class", "DeLong by class, over groups"]
-    caption = (
-        f"Tests against {own['against'].iloc[0]}: p-values adjusted for the number of models (DeLong: and classes)."
-    )
+    caption = f"Tests against {pairwise['against'].iloc[0]}: "
+    caption += "p-values adjusted for the number of models (DeLong: and classes)."
     return grid(caption, columns, rows, best="Difference, points")
 
 

@@ -38,11 +38,11 @@ MOST_CARDS, MOST_PROBLEMS, MOST_STEPS = 6, 6, 6
 
 def summary_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> dict[str, Any]:
     """Questions, cards, findings by tone, and steps."""
-    found = gravest_first([each for finder in FINDERS for each in finder(study, tables)])
+    findings = gravest_first([finding for finder in FINDERS for finding in finder(study, tables)])
     cards = headlines(study, without_unchosen(tables["leaderboard"], tables["sweeps"]))
     leading = _leading(cards)
-    problems = [each for each in found if each.tone == "bad"]
-    steps = next_steps(study, cards, found)
+    problems = [finding for finding in findings if finding.tone == "bad"]
+    steps = next_steps(study, cards, findings)
     return {
         "asked": asked(study, tables["leaderboard"]),
         "headlines": leading,
@@ -50,8 +50,8 @@ def summary_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: 
         "alone": baselines_alone(study, tables["leaderboard"]),
         "problems": problems[:MOST_PROBLEMS],
         "more_problems": problems[MOST_PROBLEMS:],
-        "notes": [each for each in found if each.tone == "warn"],
-        "in_order": [each for each in found if each.tone == "good"],
+        "notes": [finding for finding in findings if finding.tone == "warn"],
+        "in_order": [finding for finding in findings if finding.tone == "good"],
         "steps": steps[:MOST_STEPS],
         "more_steps": steps[MOST_STEPS:],
     }
@@ -67,9 +67,9 @@ def _leading(cards: Sequence[Headline]) -> list[Headline]:
 def tally(content: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Numbers of problems and notes that the summary has of each section, by section and tone."""
     counts: dict[str, dict[str, int]] = {}
-    for each in (*content["problems"], *content["more_problems"], *content["notes"]):
-        own = counts.setdefault(each.section, {"bad": 0, "warn": 0})
-        own[each.tone] += 1
+    for finding in (*content["problems"], *content["more_problems"], *content["notes"]):
+        by_tone = counts.setdefault(finding.section, {"bad": 0, "warn": 0})
+        by_tone[finding.tone] += 1
     return counts
 
 
@@ -81,10 +81,10 @@ class Step:
     sections: tuple[str, ...]
 
 
-def next_steps(study: Study, headlines: Sequence[Headline], found: Sequence[Finding]) -> list[Step]:
+def next_steps(study: Study, headlines: Sequence[Headline], findings: Sequence[Finding]) -> list[Step]:
     """Actions without repeats: those of grave findings, of weak results, of other findings, and what is not tested."""
-    grave = [(each.action, each.section) for each in found if each.action and each.tone == "bad"]
-    other = [(each.action, each.section) for each in found if each.action and each.tone != "bad"]
+    grave = [(finding.action, finding.section) for finding in findings if finding.action and finding.tone == "bad"]
+    other = [(finding.action, finding.section) for finding in findings if finding.action and finding.tone != "bad"]
     reasons: dict[str, list[str]] = {}
     for action, section in [*grave, *_weak(headlines), *other, *_untested(study)]:
         reasons.setdefault(action, []).append(section)
@@ -93,8 +93,12 @@ def next_steps(study: Study, headlines: Sequence[Headline], found: Sequence[Find
 
 def _weak(headlines: Sequence[Headline]) -> list[tuple[str, str]]:
     """Experiments whose best network does no more than colours do; the strictest split of each decides."""
-    strictest = {each.experiment: each for each in reversed(headlines)}
-    weak = [each.experiment for each in headlines if each.tone == "bad" and strictest[each.experiment] is each]
+    strictest = {headline.experiment: headline for headline in reversed(headlines)}
+    weak = [
+        headline.experiment
+        for headline in headlines
+        if headline.tone == "bad" and strictest[headline.experiment] is headline
+    ]
     text = "Do not use the networks of experiment {}: none is above the colour baseline on the strictest split."
     return [(text.format(name), "leaderboards") for name in weak]
 
@@ -123,30 +127,30 @@ class Asked:
 
 def asked(study: Study, leaderboard: pd.DataFrame) -> Asked:
     """The questions, in the order of the experiments."""
-    places = list(dict.fromkeys((experiment.cohort, experiment.task) for experiment in study.experiments.values()))
-    questions = [_question(study, *place) for place in places]
+    pairs = list(dict.fromkeys((experiment.cohort, experiment.task) for experiment in study.experiments.values()))
+    questions = [_question(study, *pair) for pair in pairs]
     return Asked(tuple(questions[:MOST_QUESTIONS]), len(questions[MOST_QUESTIONS:]), _experiments(study, leaderboard))
 
 
 def _question(study: Study, cohort: str, task: str) -> str:
-    own = [
+    experiments = [
         experiment
         for experiment in study.experiments.values()
         if (experiment.cohort, experiment.task) == (cohort, task)
     ]
-    models = list(dict.fromkeys(name for each in own for name in each.models))
+    models = list(dict.fromkeys(name for experiment in experiments for name in experiment.models))
     networks = [name for name in models if not is_baseline(name)]
     who = words.plural(len(networks), "model") if networks else ""
     if len(networks) < len(models):
         who = f"{who} and the colour baseline" if who else "the colour baseline"
-    splits = in_order(name for each in own for name in each.protocols)
+    splits = in_order(name for experiment in experiments for name in experiment.protocols)
     text = (
         f"How well do {who} tell {words.listed(study.tasks[task].classes)} apart in images of {cohort} (task {task})? "
     )
     if who == "the colour baseline":
         text = text.replace("How well do", "How well does", 1)
     text += f"Tested with {words.listed(held_out(name) for name in splits)}"
-    outside = list(dict.fromkeys(name for each in own for name in each.external))
+    outside = list(dict.fromkeys(name for experiment in experiments for name in experiment.external))
     return f"{text}, and on images of {words.listed(outside)}." if outside else f"{text}."
 
 

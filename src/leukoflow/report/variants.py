@@ -40,11 +40,11 @@ def variants_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures:
 
 
 def _parts(family: str, table: pd.DataFrame, pictures: Sequence[Picture], made: Any) -> tuple[Part, ...]:
-    found = []
+    parts = []
     for name, rows in table.groupby("experiment", sort=False):
-        own = tuple(picture for picture in pictures if picture.family == family and picture.parts == (name,))
-        found.append(Part(str(name), made(rows), own))
-    return tuple(found)
+        figures = tuple(picture for picture in pictures if picture.family == family and picture.parts == (name,))
+        parts.append(Part(str(name), made(rows), figures))
+    return tuple(parts)
 
 
 def ablation_grid(table: pd.DataFrame) -> Grid:
@@ -59,19 +59,19 @@ def ablation_grid(table: pd.DataFrame) -> Grid:
         rows.append(Row(tuple(cells)))
     columns = ["Model", "Part", "View", "Split", "Accuracy", "Macro F1", "Accuracy less whole, points"]
     columns.append("Macro F1 less whole, points")
-    over = next((each for each in table["resampling"] if isinstance(each, str) and each), "images")
+    over = next((unit for unit in table["resampling"] if isinstance(unit, str) and unit), "images")
     caption = "Differences are on the same test images; a part that helps has one below 0. "
     return grid(caption + f"Small figures are intervals over {over}.", columns, rows, "ablation")
 
 
 def sweep_grid(table: pd.DataFrame) -> Grid:
     """The variants of one experiment, the chosen ones marked."""
-    values = [json.loads(each) for each in table["values"]]
-    keys = list(dict.fromkeys(key for each in values for key in each))
+    values = [json.loads(text) for text in table["values"]]
+    keys = list(dict.fromkeys(key for settings in values for key in settings))
     rows = []
-    for row, given in zip(table.to_dict("records"), values, strict=True):
+    for row, settings in zip(table.to_dict("records"), values, strict=True):
         cells = [Cell(row["model"], chip="chosen" if row["chosen"] else ""), Cell(row["view"]), Cell(row["protocol"])]
-        cells += [_value(given.get(key)) for key in keys]
+        cells += [_value(settings.get(key)) for key in keys]
         cells.append(number(row["validation_accuracy"], words.percent(row["validation_accuracy"])))
         cells.append(number(row["validation_loss"], words.decimal(row["validation_loss"])))
         note = "" if row["chosen"] else "not chosen"
@@ -92,5 +92,5 @@ def _value(value: Any) -> Cell:
 def without_unchosen(leaderboard: pd.DataFrame, sweeps: pd.DataFrame) -> pd.DataFrame:
     """The leaderboard without variants of sweeps that validation images did not choose."""
     left_out = set(sweeps.loc[~sweeps["chosen"].astype(bool), [*PLACE, "variant"]].itertuples(index=False, name=None))
-    places = leaderboard[[*PLACE, "model"]].itertuples(index=False, name=None)
-    return leaderboard[[place not in left_out for place in places]]
+    keys = leaderboard[[*PLACE, "model"]].itertuples(index=False, name=None)
+    return leaderboard[[key not in left_out for key in keys]]

@@ -67,7 +67,7 @@ def listed(paths: Sequence[Path], written: Path | None = None) -> tuple[list[str
     and are not asked about. LeukoFlowError if there is no image.
     """
     made = written.resolve() if written is not None else None
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
     left_out: Counter[str] = Counter()
     for path in paths:
         if path.is_dir():
@@ -81,14 +81,14 @@ def listed(paths: Sequence[Path], written: Path | None = None) -> tuple[list[str
                 left_out.update(why_not(name) for name in level.files if not is_picture(name))
                 left_out["hidden, or left by a system or editor"] += len(level.litter)
                 left_out["a pipe, a device or an endless link"] += len(level.special)
-            found |= dict.fromkeys(sorted(inside))
+            files |= dict.fromkeys(sorted(inside))
         elif path.exists():
-            found[str(path)] = None
+            files[str(path)] = None
         else:
             raise LeukoFlowError(f"{path}: there is no such file or folder")
-    if not found:
+    if not files:
         raise LeukoFlowError(f"{' '.join(map(str, paths))}: holds no image ({' '.join(PICTURES)})")
-    return list(found), +left_out
+    return list(files), +left_out
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def row_of(path: str, sha256: str, facts: Export, job: Job, answer: Answer) -> d
         "why": [reason.text for reason in answer.reasons],
         "set": list(answer.conformal),
         "probabilities": {
-            name: round(each, 6) for name, each in zip(answer.classes, answer.probabilities, strict=True)
+            name: round(value, 6) for name, value in zip(answer.classes, answer.probabilities, strict=True)
         },
         "novelty": round(min(answer.novelty, 1e9), 6),
         "quality": {name: round(value, 6) for name, (value, _, _) in answer.quality.items()},
@@ -266,4 +266,4 @@ def _write_rejects(path: Path, rejects: Sequence[Outcome]) -> None:
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else it leaves \r as it is
         writer.writerow(REJECTED)
-        writer.writerows((each.path, each.reason) for each in rejects)
+        writer.writerows((outcome.path, outcome.reason) for outcome in rejects)

@@ -30,8 +30,8 @@ def found_cells(picture: Picture, labels: np.ndarray, read: tuple[int, int]) -> 
     before it was stretched."""
     shown = picture.rendition(labels.shape[0])
     x0, y0, x1, y1 = shown.content
-    place = np.array([read[1] / (x1 - x0), read[0] / (y1 - y0)]), np.array([x0, y0])
-    return tuple(_cell(labels, number, place, shown.um_per_pixel) for number in range(1, int(labels.max()) // 2 + 1))
+    frame = np.array([read[1] / (x1 - x0), read[0] / (y1 - y0)]), np.array([x0, y0])
+    return tuple(_cell(labels, number, frame, shown.um_per_pixel) for number in range(1, int(labels.max()) // 2 + 1))
 
 
 def _parts(raster: Raster, settings: Segmenter, network: onnxruntime.InferenceSession | None) -> np.ndarray:
@@ -43,11 +43,11 @@ def _parts(raster: Raster, settings: Segmenter, network: onnxruntime.InferenceSe
     return threshold.segment_by_threshold(raster, rules)
 
 
-def _rule(given: Rule) -> threshold.Rule:
-    return threshold.Rule(**given.model_dump())
+def _rule(rule: Rule) -> threshold.Rule:
+    return threshold.Rule(**rule.model_dump())
 
 
-def _cell(labels: np.ndarray, number: int, place: tuple[np.ndarray, np.ndarray], um: float) -> Cell:
+def _cell(labels: np.ndarray, number: int, frame: tuple[np.ndarray, np.ndarray], um: float) -> Cell:
     """Cell of a label map; um: micrometres a pixel there."""
     nucleus = labels == 2 * number + 1
     whole = (nucleus | (labels == 2 * number)).astype(np.uint8)
@@ -55,12 +55,12 @@ def _cell(labels: np.ndarray, number: int, place: tuple[np.ndarray, np.ndarray],
     x0, y0, width, height = cv2.boundingRect(whole)
     box = np.s_[y0 : y0 + height, x0 : x0 + width]
     whole, nucleus = whole[box], nucleus[box].astype(np.uint8)
-    corner = place[1] - (x0, y0)
+    corner = frame[1] - (x0, y0)
     contour = _contour(whole)
     area, inside = float(np.count_nonzero(whole)) * um**2, float(np.count_nonzero(nucleus)) * um**2
     perimeter = cv2.arcLength(contour, True) if len(contour) > 2 else 0.0
     rows, columns = np.nonzero(whole)
-    x, y = (np.array([columns.mean(), rows.mean()]) + 0.5 - corner) * place[0]
+    x, y = (np.array([columns.mean(), rows.mean()]) + 0.5 - corner) * frame[0]
     facts = {
         "area_um2": area,
         "diameter_um": math.sqrt(4 * area / math.pi),
@@ -70,7 +70,7 @@ def _cell(labels: np.ndarray, number: int, place: tuple[np.ndarray, np.ndarray],
         "x": float(x),
         "y": float(y),
     }
-    return Cell(_points(contour, corner, place[0]), _points(_contour(nucleus), corner, place[0]), facts)
+    return Cell(_points(contour, corner, frame[0]), _points(_contour(nucleus), corner, frame[0]), facts)
 
 
 def _contour(mask: np.ndarray) -> np.ndarray:

@@ -59,8 +59,8 @@ def _picture() -> np.ndarray:
 
 def _decodes() -> Line:
     picture = _picture()
-    found, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    good = found and np.array_equal(read_image(data.tobytes(), picture.size), picture)
+    encoded, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    good = encoded and np.array_equal(read_image(data.tobytes(), picture.size), picture)
     return good, "images are read as they were written" if good else "a PNG is not read as it was written; reinstall"
 
 

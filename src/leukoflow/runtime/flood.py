@@ -23,15 +23,15 @@ def flooded(height: np.ndarray, markers: np.ndarray, mask: np.ndarray) -> np.nda
     levels = np.zeros((rows + 2, wide))
     levels[1:-1, 1:-1] = height
     level = levels.ravel().tolist()
-    queue = [(level[place], 0, int(place)) for place in np.flatnonzero(frame)]
+    queue = [(level[pixel], 0, int(pixel)) for pixel in np.flatnonzero(frame)]
     heapq.heapify(queue)
     met = 0
     while queue:
-        _, _, place = heapq.heappop(queue)
-        for neighbour in (place - wide, place - 1, place + 1, place + wide):
+        _, _, pixel = heapq.heappop(queue)
+        for neighbour in (pixel - wide, pixel - 1, pixel + 1, pixel + wide):
             if open_[neighbour]:
                 open_[neighbour] = False
-                number[neighbour] = number[place]
+                number[neighbour] = number[pixel]
                 met += 1
                 heapq.heappush(queue, (level[neighbour], met, neighbour))
     return np.array(number, np.int32).reshape(frame.shape)[1:-1, 1:-1]

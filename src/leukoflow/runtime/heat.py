@@ -15,44 +15,44 @@ LISTED = 10
 Arrays = Mapping[str, np.ndarray]
 
 
-def gradient(network: onnxruntime.InferenceSession, picture: np.ndarray, found: Arrays, label: int) -> Arrays:
+def gradient(network: onnxruntime.InferenceSession, picture: np.ndarray, outputs: Arrays, label: int) -> Arrays:
     """What the tail of a network and its gradient give for a class, by name: `heat` [1, h, w] of each trunk, not yet
     stretched, and of a classifier of ranked features their `effects` [1, k].
 
-    picture: uint8 [S, S, 3], which the tail takes where it looks past the maps; found: what the network gave.
+    picture: uint8 [S, S, 3], which the tail takes where it looks past the maps; outputs: what the network gave.
     """
-    known = {**found, "label": np.array([label], np.int64), "images": picture[None]}
-    given = {each.name: known[each.name] for each in network.get_inputs()}
-    names = [each.name for each in network.get_outputs()]
-    return dict(zip(names, network.run(None, given), strict=True))
+    known = {**outputs, "label": np.array([label], np.int64), "images": picture[None]}
+    feeds = {node.name: known[node.name] for node in network.get_inputs()}
+    names = [node.name for node in network.get_outputs()]
+    return dict(zip(names, network.run(None, feeds), strict=True))
 
 
-def heat_maps(kinds: Sequence[MapKind], made: Arrays, found: Arrays, content: Box, size: int) -> tuple[HeatMap, ...]:
+def heat_maps(kinds: Sequence[MapKind], made: Arrays, outputs: Arrays, content: Box, size: int) -> tuple[HeatMap, ...]:
     """Every kind of map over the image that a rendition of this size was made of; content: where it lies in it.
 
-    made: as `gradient` gives it; found: what the network gave.
+    made: as `gradient` gives it; outputs: what the network gave.
     """
-    trunks = [each[0] for name, each in made.items() if name.startswith("heat")]
-    whole = {f"gradcam_{place}": _enlarged(each, size) for place, each in enumerate(trunks, start=1)}
+    trunks = [heat[0] for name, heat in made.items() if name.startswith("heat")]
+    whole = {f"gradcam_{number}": _enlarged(heat, size) for number, heat in enumerate(trunks, start=1)}
     # In the unit of the logit: each map times its number of positions.
-    whole["gradcam"] = np.sum([each.size * _enlarged(each, size) for each in trunks], axis=0)
+    whole["gradcam"] = np.sum([heat.size * _enlarged(heat, size) for heat in trunks], axis=0)
     return tuple(
         HeatMap(
             kind.name,
             kind.title,
             kind.text,
-            over_image(whole[kind.name] if kind.name in whole else found[kind.name][0], content, size),
+            over_image(whole[kind.name] if kind.name in whole else outputs[kind.name][0], content, size),
         )
         for kind in kinds
     )
 
 
-def ranked_features(facts: Export, made: Arrays, found: Arrays) -> tuple[RankedFeature, ...]:
+def ranked_features(facts: Export, made: Arrays, outputs: Arrays) -> tuple[RankedFeature, ...]:
     """The features that a classifier of ranked features attends to most; see `Answer.ranked`."""
     if not facts.ranked:
         return ()
-    values, effects = found["ranked"][0], made["effects"][0]
-    weights = found["attended"][0] if "attended" in found else None
+    values, effects = outputs["ranked"][0], made["effects"][0]
+    weights = outputs["attended"][0] if "attended" in outputs else None
     first = np.argsort(-(np.abs(effects) if weights is None else weights), kind="stable")[:LISTED]
     return tuple(
         RankedFeature(

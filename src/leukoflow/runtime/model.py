@@ -45,12 +45,12 @@ def _facts(folder: Path) -> Export:
     path = folder / "export.json"
     if not path.is_file():
         raise LeukoFlowError(f"{folder}: is no exported model (no export.json); give results/STUDY/export/MODEL")
-    found = read_json(path)
-    version = found.get("version") if isinstance(found, dict) else None
+    data = read_json(path)
+    version = data.get("version") if isinstance(data, dict) else None
     if version != VERSION:
         raise LeukoFlowError(f"{path}: has format {version}, this program reads {VERSION}; export the model again")
     try:
-        return Export.model_validate(found)
+        return Export.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -91,7 +91,7 @@ class Model:
         self._usual = Usual(**facts.scale.model_dump()) if facts.scale else None
         network: Role = "int8" if "int8" in data else "model"
         self._network = session(data[network], FILES[network], threads)
-        self._outputs = [each.name for each in self._network.get_outputs()]
+        self._outputs = [output.name for output in self._network.get_outputs()]
         self._heat = session(data["heat"], FILES["heat"], threads)
         self._segmenter = session(data["segmenter"], FILES["segmenter"], threads) if "segmenter" in data else None
         kept = _tensors(data["novelty"], "novelty")
@@ -118,18 +118,18 @@ class Model:
         with spent.on("picture"):
             shown = render_view(picture, facts.view, labels)
         with spent.on("network"):
-            given = self._network.run(None, {"images": shown[None]})
-        found_by_name = dict(zip(self._outputs, given, strict=True))
-        logits, features = found_by_name["logits"], found_by_name["features"]
+            arrays = self._network.run(None, {"images": shown[None]})
+        outputs = dict(zip(self._outputs, arrays, strict=True))
+        logits, features = outputs["logits"], outputs["features"]
         shares = _softmax(logits[0] / facts.temperature)
         best = int(np.argmax(shares))
         with spent.on("novelty"):
             strangeness = self._strangeness(features, logits)
-        quality = {name: (float(values[name]), each.low, each.high) for name, each in facts.quality.items()}  # type: ignore[arg-type]
-        found: tuple[Cell, ...] = ()
+        quality = {name: (float(values[name]), limits.low, limits.high) for name, limits in facts.quality.items()}  # type: ignore[arg-type]
+        outlines: tuple[Cell, ...] = ()
         if cells and labels is not None:
             with spent.on("cells"):
-                found = found_cells(picture, labels, read)
+                outlines = found_cells(picture, labels, read)
         maps: tuple[HeatMap, ...] = ()
         ranked: tuple[RankedFeature, ...] = ()
         inside = heat and bool(facts.inside)
@@ -137,9 +137,9 @@ class Model:
             with spent.on("heat"):
                 view = facts.view
                 square = picture.rendition(view.size, view.fit, view.bar)
-                made = gradient(self._heat, shown, found_by_name, best)
-                maps = heat_maps(facts.maps, made, found_by_name, square.content, view.size)
-                ranked = ranked_features(facts, made, found_by_name)
+                made = gradient(self._heat, shown, outputs, best)
+                maps = heat_maps(facts.maps, made, outputs, square.content, view.size)
+                ranked = ranked_features(facts, made, outputs)
         return Answer(
             classes=facts.classes,
             probabilities=tuple(shares.tolist()),
@@ -150,10 +150,10 @@ class Model:
             quality=quality,
             novelty=strangeness,
             novelty_limit=math.inf if facts.novelty.threshold is None else facts.novelty.threshold,
-            cells=found,
+            cells=outlines,
             maps=maps,
             ranked=ranked,
-            inside=dict(zip(facts.inside, found_by_name["inside"][0].tolist(), strict=True)) if inside else {},
+            inside=dict(zip(facts.inside, outputs["inside"][0].tolist(), strict=True)) if inside else {},
             neighbours=self._neighbours(features[0], neighbours),
             milliseconds=spent.milliseconds,
         )
@@ -199,8 +199,8 @@ class Model:
         bank, offsets = self._examples["features"], self._examples["offsets"]
         if count < 1 or not len(bank) or not np.isfinite(features).all():
             return ()
-        own = features / max(float(np.linalg.norm(features)), 1e-12)
-        distances = np.linalg.norm(bank - own, axis=1)
+        vector = features / max(float(np.linalg.norm(features)), 1e-12)
+        distances = np.linalg.norm(bank - vector, axis=1)
         pictures = self._examples["thumbnails"]
         return tuple(
             Neighbour(

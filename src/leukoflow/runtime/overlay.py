@@ -61,7 +61,7 @@ def _warm(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
 def _text(answer: Answer, width: int) -> np.ndarray:
     """The answer in words on white: uint8 [h, width, 3]. OpenCV's font knows plain letters only."""
     lines = [f"{answer.label}: {answer.confidence:.0%}" + ("   HELD BACK" if answer.abstains else "")]
-    lines += [f"right: {each.title}" for each in answer.maps[:1]]
+    lines += [f"right: {heat_map.title}" for heat_map in answer.maps[:1]]
     lines += [f"cannot be ruled out: {', '.join(answer.conformal) or 'none'}"]
     lines += [reason.text for reason in answer.reasons]
     lines += ["research use only, no medical device"]

@@ -24,9 +24,9 @@ def measured(image: np.ndarray, aspect: float | None, with_scale: bool, usual: U
     height, width = image.shape[:2]
     if max(height, width) <= SQUARE * min(height, width):
         image = stretched(image, aspect)
-    found = measure(image, with_scale)
+    measurement = measure(image, with_scale)
     if usual is None or not with_scale:
-        return found
+        return measurement
     height, width = image.shape[:2]
-    um = usual.settled(found.picture.um_per_pixel, found.picture.scale_known, width, height)
-    return replace(found, picture=replace(found.picture, um_per_pixel=um, scale_known=True))
+    um = usual.settled(measurement.picture.um_per_pixel, measurement.picture.scale_known, width, height)
+    return replace(measurement, picture=replace(measurement.picture, um_per_pixel=um, scale_known=True))

@@ -108,8 +108,8 @@ class Csv:
 
     def row(self, said: dict[str, Any]) -> Row:
         """See `Table`."""
-        flat = {f"p_{name}": each for name, each in said["probabilities"].items()}
-        flat |= {f"quality_{name}": each for name, each in said["quality"].items()}
+        flat = {f"p_{name}": share for name, share in said["probabilities"].items()}
+        flat |= {f"quality_{name}": value for name, value in said["quality"].items()}
         lists = {name: ";".join(said[name]) for name in ("reasons", "set")} | {"why": " ".join(said["why"])}
         whole = {**said, **flat, **lists, "abstain": "yes" if said["abstain"] else "no"}
         return self._row(["" if whole[name] is None else whole[name] for name in self.columns])
@@ -128,10 +128,12 @@ def _line(values: Sequence[Any]) -> str:
 
 def _by_path(rows: Sequence[Row], facts: Export, output: Path) -> dict[str, Row]:
     """Rows by path; those of another study's model, or one of another name, are nothing to be replaced unasked."""
-    own = f"{facts.study}/{facts.name}/"
+    prefix = f"{facts.study}/{facts.name}/"
     for row in rows:
-        if not row.facts.model.startswith(own):
-            raise LeukoFlowError(f"{output}: holds answers of {row.facts.model}, not of {own}; give another --output")
+        if not row.facts.model.startswith(prefix):
+            raise LeukoFlowError(
+                f"{output}: holds answers of {row.facts.model}, not of {prefix}; give another --output"
+            )
     return {row.path: row for row in rows}
 
 

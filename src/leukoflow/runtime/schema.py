@@ -249,4 +249,4 @@ class Export(Section):
     @property
     def measures(self) -> dict[str, str]:
         """Measures of quality and what they say in plain words."""
-        return {name: each.words for name, each in self.quality.items()}
+        return {name: measure.words for name, measure in self.quality.items()}

@@ -65,7 +65,7 @@ def create_app(settings: Settings, models: ServedModels) -> FastAPI:
 async def wrong_parameter(_request: Request, error: Exception) -> JSONResponse:
     """A parameter that cannot be used, in one line."""
     assert isinstance(error, RequestValidationError)
-    said = [f"{each['loc'][-1]}: {each['msg']}" for each in error.errors()]
+    said = [f"{detail['loc'][-1]}: {detail['msg']}" for detail in error.errors()]
     return JSONResponse({"detail": "; ".join(said)}, 422)
 
 

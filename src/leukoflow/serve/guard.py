@@ -90,6 +90,6 @@ def refusal(headers: Headers, settings: Settings) -> str:
 
 def require_token(request: Request, token: str) -> None:
     """Raises HTTPException 401 where the request has not got the token."""
-    scheme, given = get_authorization_scheme_param(request.headers.get("authorization"))
-    if scheme.lower() != "bearer" or not secrets.compare_digest(given.encode(), token.encode()):
+    scheme, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
+    if scheme.lower() != "bearer" or not secrets.compare_digest(credentials.encode(), token.encode()):
         raise HTTPException(401, "This service asks for a token", {"WWW-Authenticate": "Bearer"})

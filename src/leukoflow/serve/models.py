@@ -45,26 +45,26 @@ ServedModels = Mapping[str, ServedModel]
 def find_exports(paths: Sequence[Path]) -> list[Path]:
     """Folders that hold an exported model: the paths themselves, or folders in them. LeukoFlowError where a path has
     none."""
-    found: list[Path] = []
+    folders: list[Path] = []
     for path in paths:
-        here = [path] if (path / FACTS).is_file() else sorted(each.parent for each in path.glob(f"*/{FACTS}"))
+        here = [path] if (path / FACTS).is_file() else sorted(file.parent for file in path.glob(f"*/{FACTS}"))
         if not here:
             raise LeukoFlowError(f"{path}: holds no exported model ({FACTS}); name a folder results/<study>/export")
-        found += here
-    return list(dict.fromkeys(each.resolve() for each in found))
+        folders += here
+    return list(dict.fromkeys(folder.resolve() for folder in folders))
 
 
 def open_models(folders: Sequence[Path], int8: bool) -> dict[str, ServedModel]:
     """Open models, by name; those of one name in several studies are called study.name. Raises LeukoFlowError for a
     damaged one."""
     opened = [ServedModel(open_model(folder, threads=1, int8=int8), card_html(folder / CARD)) for folder in folders]
-    names = [each.model.facts.name for each in opened]
+    names = [served.model.facts.name for served in opened]
     models: dict[str, ServedModel] = {}
-    for name, each in zip(names, opened, strict=True):
-        full = name if names.count(name) == 1 else f"{each.model.facts.study}.{name}"
+    for name, served in zip(names, opened, strict=True):
+        full = name if names.count(name) == 1 else f"{served.model.facts.study}.{name}"
         if full in models:
             raise LeukoFlowError(f"{full}: two exported models have this name and study; serve one of them")
-        models[full] = each
+        models[full] = served
     return models
 
 

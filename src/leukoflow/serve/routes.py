@@ -70,8 +70,8 @@ class Asked:
 
 def state_of(request: Request) -> State:
     """The application's state."""
-    found: State = request.app.state.service
-    return found
+    state: State = request.app.state.service
+    return state
 
 
 async def allowed(request: Request, _: Annotated[Any, Security(HTTPBearer(auto_error=False))]) -> None:
@@ -183,10 +183,10 @@ def find(models: ServedModels, name: str) -> ServedModel:
 def answer_image(name: str, served: ServedModel, data: bytes, max_pixels: int, asked: Asked) -> tuple[bytes, str]:
     """Decode, ask, and put the result as JSON: all that takes long, for a worker thread. Also how it came out."""
     image = read_image(data, max_pixels, served.model.facts.bits)
-    found = served.model.answer(image, cells=asked.cells, heat=asked.heat, neighbours=asked.neighbours)
+    answer = served.model.answer(image, cells=asked.cells, heat=asked.heat, neighbours=asked.neighbours)
     shown = preview(image) if asked.picture else None
-    result = result_of(name, found, (image.shape[1], image.shape[0]), served.model.facts, asked.cells, shown)
-    return result.model_dump_json().encode(), "abstained" if found.abstains else "answered"
+    result = result_of(name, answer, (image.shape[1], image.shape[0]), served.model.facts, asked.cells, shown)
+    return result.model_dump_json().encode(), "abstained" if answer.abstains else "answered"
 
 
 async def first(work: "asyncio.Future[T]", request: Request, seconds: float) -> T:

@@ -199,13 +199,13 @@ def result_of(
         maps=maps,
         ranked=[
             RankedShown(
-                name=each.name,
-                rank=each.rank,
-                value=_finite(each.value),
-                attention=each.attention if each.attention is None else _finite(each.attention),
-                effect=_finite(each.effect),
+                name=feature.name,
+                rank=feature.rank,
+                value=_finite(feature.value),
+                attention=feature.attention if feature.attention is None else _finite(feature.attention),
+                effect=_finite(feature.effect),
             )
-            for each in answer.ranked
+            for feature in answer.ranked
         ],
         inside=[
             InsideShown(name=name, meaning=facts.inside[name], value=_finite(value))

@@ -26,7 +26,7 @@ def augment(images: Tensor, positions: Tensor, augmentation: Augmentation, seed:
     Crop, mirror, shear, rotation and translation are one bilinear resampling with reflected borders; then brightness
     (factor 1 +- b) and contrast (factor 1 +- c about the image's mean), clipped to [0, 1].
     """
-    draws = np.stack([generator(seed, "augment", epoch, int(each)).random(9) for each in positions])
+    draws = np.stack([generator(seed, "augment", epoch, int(position)).random(9) for position in positions])
     geometry = _inverse_affine(draws, augmentation)
     if not np.allclose(geometry, np.eye(2, 3)):
         theta = torch.from_numpy(geometry).to(images)

@@ -33,10 +33,10 @@ class Source:
 def median_diameter(parts: np.ndarray) -> float:
     """Median diameter (of the circle of the same area) of the connected cells of parts maps uint8 [n, S, S], pixels."""
     areas: list[float] = []
-    for each in parts:
-        _, _, statistics, _ = cv2.connectedComponentsWithStats(((each > 0) & (each < 255)).astype(np.uint8))
+    for part_map in parts:
+        _, _, statistics, _ = cv2.connectedComponentsWithStats(((part_map > 0) & (part_map < 255)).astype(np.uint8))
         areas += statistics[1:, cv2.CC_STAT_AREA].tolist()
-    kept = [area for area in areas if area >= 0.1 * np.median(areas)] if areas else [each.size / 16]
+    kept = [area for area in areas if area >= 0.1 * np.median(areas)] if areas else [part_map.size / 16]
     return float(np.sqrt(4 * np.median(kept) / np.pi))
 
 
@@ -53,8 +53,8 @@ def canvas(source: Source, crop: int, rng: np.random.Generator) -> tuple[np.ndar
     parts = np.empty((tiles * side, tiles * side), np.uint8)
     for row in range(tiles):
         for column in range(tiles):
-            place = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
-            picture[place], parts[place] = _tile(source, zoom, side, rng)
+            tile = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
+            picture[tile], parts[tile] = _tile(source, zoom, side, rng)
     top, left = rng.integers(0, tiles * side - crop + 1, 2)
     window = np.s_[top : top + crop, left : left + crop]
     return picture[window], parts[window]
@@ -95,7 +95,7 @@ def batch(sources: Sequence[Source], size: int, crop: int, *stream: str | int) -
     pictures = np.empty((size, crop, crop, 3), np.uint8)
     parts = np.full((size, crop, crop), BACKGROUND, np.uint8)
     first = int(generator("first source", *stream).integers(len(sources)))
-    for place in range(size):
-        rng = generator("canvas", *stream, place)
-        pictures[place], parts[place] = canvas(sources[(first + place) % len(sources)], crop, rng)
+    for index in range(size):
+        rng = generator("canvas", *stream, index)
+        pictures[index], parts[index] = canvas(sources[(first + index) % len(sources)], crop, rng)
     return pictures, parts

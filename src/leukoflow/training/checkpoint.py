@@ -56,7 +56,7 @@ def save(
     tensors |= _prefixed("best", state.best)
     if average is not None:
         tensors |= _prefixed("average", average.state_dict())
-    history = json.dumps([vars(each) for each in state.history])
+    history = json.dumps([vars(epoch) for epoch in state.history])
     save_tensors(path, tensors, {"history": history, "best_epoch": json.dumps(state.best_epoch)})
 
 
@@ -86,7 +86,7 @@ def restore(
         index, name = key.split(".", 1)
         moments.setdefault(int(index), {})[name] = value
     optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    return State(tuple(record(**each) for each in history), _under("best", tensors), best_epoch)
+    return State(tuple(record(**fields) for fields in history), _under("best", tensors), best_epoch)
 
 
 def check_best(path: Path, state: State[Record], wanted: int) -> None:

@@ -35,13 +35,13 @@ class Copies:
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Pictures of the given rows, uint8 [n, H, W, 3]."""
-        found = self.images.gather(rows)
-        places = np.flatnonzero(np.isin(rows, self.rows))
-        if len(places):
-            pictures = torch.from_numpy(found[places]).permute(0, 3, 1, 2).float() / 255
-            changed = augment(pictures, torch.from_numpy(rows[places]), CHANGES, SEED, 0)
-            found[places] = (changed * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-        return found
+        images = self.images.gather(rows)
+        indices = np.flatnonzero(np.isin(rows, self.rows))
+        if len(indices):
+            pictures = torch.from_numpy(images[indices]).permute(0, 3, 1, 2).float() / 255
+            changed = augment(pictures, torch.from_numpy(rows[indices]), CHANGES, SEED, 0)
+            images[indices] = (changed * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        return images
 
 
 def with_copies(examples: Examples, source: Source, split: pd.DataFrame, fold: int) -> Examples:

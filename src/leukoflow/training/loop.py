@@ -169,7 +169,7 @@ def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int)
     run.model.train()
     _freeze(run, run.still(epoch))
     order = batches.shuffled(train.y, training, run.seed, epoch)
-    shares = [devices.share_of(each, run.fabric) for each in order]
+    shares = [devices.share_of(batch, run.fabric) for batch in order]
     sums = torch.zeros(2, dtype=torch.float64, device=run.fabric.device)
     loaded = batches.load(train, shares, training.workers)
     for number, (images, y, positions) in enumerate(progress(loaded, len(order), "batch")):
@@ -192,7 +192,7 @@ def _train_epoch(run: _Run, train: Examples, weights: Tensor | None, epoch: int)
     sums = run.fabric.all_reduce(sums, reduce_op="sum")  # type: ignore[assignment]
     if not torch.isfinite(sums).all():
         raise LeukoFlowError(f"training diverged in epoch {epoch}: lower learning_rate, or use precision 32-true")
-    seen = sum(len(each) for each in order)
+    seen = sum(len(batch) for batch in order)
     return float(sums[0]) / seen, float(sums[1]) / seen
 
 
@@ -253,10 +253,10 @@ def _renew_statistics(run: _Run, train: Examples, epoch: int) -> None:
     training, model = run.training, run.judged
     still = run.still(epoch)
     layers = run.saved.named_modules()
-    norms = [each for name, each in layers if isinstance(each, _BatchNorm) and f"{name}.weight" not in still]
+    norms = [layer for name, layer in layers if isinstance(layer, _BatchNorm) and f"{name}.weight" not in still]
     if not norms or not training.statistics_batches:
         return
-    moving = [each.momentum for each in norms]
+    moving = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum, norm.warm = None, True  # type: ignore[assignment]

@@ -42,13 +42,13 @@ def predictions(
     images = (torch.from_numpy(data.gather(rows[start : start + BATCH])) for start in starts)
     loaded = progress(images, len(starts), "batch")
     shares = torch.tensor(description["class_shares"])
-    found = torch.empty(0, len(shares))
+    outputs = torch.empty(0, len(shares))
     if len(rows):
-        found = inference.predict(model, loaded, device, description["precision"])
+        outputs = inference.predict(model, loaded, device, description["precision"])
     if data.many:
-        found = inference.over_cells(found, torch.from_numpy(owner), len(table), shares)
+        outputs = inference.over_cells(outputs, torch.from_numpy(owner), len(table), shares)
         log.info("%d cells; %d of %d images have none", len(rows), len(table) - len(set(owner)), len(table))
-    logits = found.numpy()
+    logits = outputs.numpy()
     probabilities = torch.from_numpy(logits).double().softmax(dim=1).float().numpy()
     facts = {name: description[name] for name in ("fold", "seed")}
     made = table.assign(**facts, perturbation="none", logits=list(logits), probabilities=list(probabilities))

@@ -54,7 +54,7 @@ class Fitted:
 def stage(training: Training, epoch: int) -> Stage:
     """The stage that an epoch (from 0) belongs to; of `frozen_epochs` there are two."""
     if training.stages:
-        return [each for each in training.stages if each.epoch <= epoch][-1]
+        return [stage for stage in training.stages if stage.epoch <= epoch][-1]
     return Stage(epoch=0, train="last" if epoch < training.frozen_epochs else "all")
 
 
@@ -68,7 +68,7 @@ def rate_factor(schedule: Schedule, epochs: int, history: Sequence[Epoch]) -> fl
     if schedule.kind == "cosine":
         return (1 + math.cos(math.pi * epoch / epochs)) / 2
     if schedule.kind == "plateau":
-        losses = [each.train_loss if schedule.plateau_of == "train" else each.validation_loss for each in history]
+        losses = [record.train_loss if schedule.plateau_of == "train" else record.validation_loss for record in history]
         return schedule.factor ** _plateaus(losses, schedule.patience)
     return 1.0
 
@@ -86,7 +86,9 @@ def _plateaus(losses: Sequence[float], patience: int) -> int:
 
 def first_highest(ranks: Sequence[tuple[float, ...]]) -> int:
     """Index of the greatest rank, compared number by number; the first of equal ones. NaN is below every number."""
-    return max(range(len(ranks)), key=lambda i: tuple(-math.inf if math.isnan(each) else each for each in ranks[i]))
+    return max(
+        range(len(ranks)), key=lambda i: tuple(-math.inf if math.isnan(number) else number for number in ranks[i])
+    )
 
 
 def best_epoch(training: Training, history: Sequence[Epoch]) -> int:
@@ -96,10 +98,10 @@ def best_epoch(training: Training, history: Sequence[Epoch]) -> int:
     loss to the higher accuracy), then to the earlier epoch. An epoch whose validation loss is not finite comes last.
     """
     ranks = []
-    for each in history:
-        figures = (each.validation_accuracy, -each.validation_loss)
+    for epoch in history:
+        figures = (epoch.validation_accuracy, -epoch.validation_loss)
         ordered = figures if training.monitor == "accuracy" else figures[::-1]
-        ranks.append((float(math.isfinite(each.validation_loss)), *ordered))
+        ranks.append((float(math.isfinite(epoch.validation_loss)), *ordered))
     return first_highest(ranks)
 
 
@@ -108,7 +110,7 @@ def choice(training: Training, history: Sequence[Epoch]) -> str:
     best = history[best_epoch(training, history)]
     if training.monitor == "loss":
         return f"lowest validation loss ({best.validation_loss:.4g})"
-    equal = sum(each.validation_accuracy == best.validation_accuracy for each in history)
+    equal = sum(epoch.validation_accuracy == best.validation_accuracy for epoch in history)
     words = f"highest validation accuracy ({best.validation_accuracy:.4f})"
     if equal == 1:
         return words

@@ -48,8 +48,8 @@ def _wrap(block: nn.Module) -> None:
 @contextmanager
 def _counted(block: nn.Module) -> Iterator[None]:
     """The batch is in the statistics already: no weight for it, and the count as before."""
-    norms = [each for each in block.modules() if isinstance(each, _BatchNorm) and each.track_running_stats]
-    before: list[tuple[Any, Any]] = [(each.momentum, getattr(each, "warm", False)) for each in norms]
+    norms = [module for module in block.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    before: list[tuple[Any, Any]] = [(norm.momentum, getattr(norm, "warm", False)) for norm in norms]
     for norm in norms:
         norm.momentum, norm.warm = 0.0, True  # type: ignore[assignment]
     try:

@@ -117,7 +117,7 @@ def fit_segmenter(
 
 def _best(history: Sequence[SegmenterEpoch]) -> int:
     """The epoch of the highest Dice; of equal ones that of the lowest loss, then the earliest."""
-    return first_highest([(each.dice, -each.validation_loss) for each in history])
+    return first_highest([(epoch.dice, -epoch.validation_loss) for epoch in history])
 
 
 def _finished(training: SegmenterTraining, history: Sequence[SegmenterEpoch]) -> bool:
@@ -141,7 +141,7 @@ def _train_epoch(
         pictures, parts = canvases.batch(sources, training.batch_size, training.crop, *stream)
         draw = torch.Generator().manual_seed(stream_seed("stain", *stream))
         x = augment_stain(to_input(torch.from_numpy(pictures), fabric.device), draw)
-        truth, weight = (each.to(fabric.device) for each in targets(parts))
+        truth, weight = (tensor.to(fabric.device) for tensor in targets(parts))
         logits = model(x.contiguous(memory_format=torch.channels_last)).float()
         loss = segmentation_loss(logits, truth, weight)
         optimiser.zero_grad()
@@ -169,9 +169,9 @@ def _validate(
             truth, weight = targets(parts)
             logits = model(to_input(torch.from_numpy(pictures), fabric.device)).float().cpu()
             losses.append(float(segmentation_loss(logits, truth, weight)))
-            found = (logits > 0).double() * weight
+            predicted = (logits > 0).double() * weight
             wanted = truth.double() * weight
-            sums += torch.stack([(each).sum(dim=(0, 2, 3)) for each in (found * wanted, found, wanted)])
+            sums += torch.stack([pixels.sum(dim=(0, 2, 3)) for pixels in (predicted * wanted, predicted, wanted)])
         for part in dice:
             if sums[1, part] + sums[2, part] > 0:
                 dice[part].append(float(2 * sums[0, part] / (sums[1, part] + sums[2, part])))

@@ -67,7 +67,7 @@ class SimSiam(nn.Module):
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Images float32 [B, 3, H, W] in [0, 1], twice, to two scalars."""
         projected = [self.projector(pooled(self.network, x)) for x in (first, second)]
-        predicted = [self.predictor(each) for each in projected]
+        predicted = [self.predictor(projection) for projection in projected]
         pairs = zip(predicted, reversed(projected), strict=True)
         loss = -torch.stack([cosine_similarity(ours, theirs.detach()).mean() for ours, theirs in pairs]).mean()
         outputs = normalize(projected[0].detach().float())

@@ -54,7 +54,7 @@ def restain(x: Tensor, positions: Tensor, stain: Stain, seed: int, epoch: int) -
     no colour, each as the settings say. What is drawn for a picture depends on (seed, epoch, position)."""
     if not (stain.share or stain.density or stain.hue or stain.grey):
         return x
-    draws = np.stack([_draws(seed, epoch, int(each)) for each in positions])
+    draws = np.stack([_draws(seed, epoch, int(position)) for position in positions])
     uniform = torch.from_numpy(draws[:, :11]).to(x)
     if stain.share:
         others = (draws[:, 0] * len(x)).astype(np.int64)

@@ -108,11 +108,11 @@ def test_a_file_that_comes_is_a_change(root: Path, record: Path) -> None:
 
 
 def test_other_contents_are_other_changes(root: Path, record: Path) -> None:
-    found = set()
+    digests = set()
     for data in (b"54321", b"11111"):
         (root / "a.png").write_bytes(data)
-        found.add(changes([record], root)[0])
-    assert len(found) == 2
+        digests.add(changes([record], root)[0])
+    assert len(digests) == 2
 
 
 def test_only_the_record_of_the_changed_file_is_told(root: Path, record: Path) -> None:

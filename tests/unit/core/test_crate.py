@@ -28,7 +28,7 @@ def test_the_archive_describes_workflow_and_run(archive: Path, results: Path) ->
     crate, record = ROCrate(archive), read_json(results / "provenance.json")
     assert crate.mainEntity.id == "Snakefile" and "ComputationalWorkflow" in crate.mainEntity.type
     assert crate.mainEntity["programmingLanguage"]["name"] == "Snakemake"
-    profiles = {each.id for each in crate.root_dataset["conformsTo"]}
+    profiles = {profile.id for profile in crate.root_dataset["conformsTo"]}
     assert profiles == {
         "https://w3id.org/ro/wfrun/process/0.6",
         "https://w3id.org/ro/wfrun/workflow/0.6",
@@ -37,9 +37,9 @@ def test_the_archive_describes_workflow_and_run(archive: Path, results: Path) ->
     [action] = crate.root_dataset["mentions"]
     assert action.type == "CreateAction" and action["instrument"] is crate.mainEntity
     assert action["startTime"] == record["started"] <= action["endTime"] == record["finished"]
-    assert [each.id for each in action["object"]] == ["results/study.json", "#cohort-demo"]
+    assert [entity.id for entity in action["object"]] == ["results/study.json", "#cohort-demo"]
     assert crate.get("#cohort-demo")["value"] == record["cohorts"]["demo"]["sha256"]
-    made = {each.id.removeprefix("results/") for each in action["result"]}
+    made = {entity.id.removeprefix("results/") for entity in action["result"]}
     assert made == {"report.html", "tables/scores.csv", "cohorts/demo/manifest.parquet", "provenance.json"}
     assert crate.get("results/tables/scores.csv")["sha256"] == record["files"]["tables/scores.csv"]
 
@@ -48,11 +48,11 @@ def test_what_is_described_is_there(archive: Path) -> None:
     with zipfile.ZipFile(archive) as files:
         names = set(files.namelist())
         graph = json.loads(files.read("ro-crate-metadata.json"))["@graph"]
-        listed = {each["@id"] for each in graph if "File" in each["@type"]}
+        listed = {entity["@id"] for entity in graph if "File" in entity["@type"]}
         assert listed == names - {"ro-crate-metadata.json"}
-        for each in graph:
-            if "sha256" in each:
-                assert hashlib.sha256(files.read(each["@id"])).hexdigest() == each["sha256"]
+        for entity in graph:
+            if "sha256" in entity:
+                assert hashlib.sha256(files.read(entity["@id"])).hexdigest() == entity["sha256"]
     assert {"workflow/Snakefile", "src/leukoflow/core/crate.py", "envs/core.yaml", "LICENSE"} <= names
     assert not any("__pycache__" in name for name in names)
 

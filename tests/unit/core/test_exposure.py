@@ -19,15 +19,15 @@ def field(seed: int = 0) -> np.ndarray:
     random = np.random.default_rng(seed)
     image = np.full((200, 260, 3), (225, 215, 230), np.uint8)
     for _ in range(12):
-        place = (int(random.integers(260)), int(random.integers(200)))
-        cv2.circle(image, place, 14, (205, 150, 170), -1)
+        centre = (int(random.integers(260)), int(random.integers(200)))
+        cv2.circle(image, centre, 14, (205, 150, 170), -1)
     cv2.circle(image, (130, 100), 26, (110, 60, 140), -1)
     return np.clip(image + random.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
 
 
 def faults(*images: np.ndarray) -> list[str | None]:
     table = pd.DataFrame([measure(image, with_scale=False).columns() for image in images])
-    return [None if pd.isna(each) else each for each in implausible(table)]
+    return [None if pd.isna(fault) else fault for fault in implausible(table)]
 
 
 @pytest.mark.parametrize("bits", [10, 12, 13, 14])
@@ -60,7 +60,7 @@ def test_bits_that_a_cohort_fills(greatest: list[int], bits: int | None) -> None
 
 @pytest.mark.skipif(not DATA, reason="LEUKOFLOW_DATA is not set")
 def test_real_smears_are_plausible() -> None:
-    files = [each for each in sorted(Path(str(DATA)).rglob("*.*")) if each.suffix in (".jpg", ".png")]
+    files = [file for file in sorted(Path(str(DATA)).rglob("*.*")) if file.suffix in (".jpg", ".png")]
     files = [file for file in files if "mask" not in str(file).lower()][::80]
     images = []
     for file in files:
@@ -68,6 +68,6 @@ def test_real_smears_are_plausible() -> None:
             images.append(read_image(file, 10**8))
         except ImageError:
             continue
-    found = faults(*images)
-    assert len(found) > 10
-    assert sum(each is not None for each in found) <= 0.05 * len(found)
+    results = faults(*images)
+    assert len(results) > 10
+    assert sum(result is not None for result in results) <= 0.05 * len(results)

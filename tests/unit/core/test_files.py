@@ -98,7 +98,7 @@ def test_texts_come_back_whatever_they_look_like(tmp_path: Path, name: str) -> N
     table = pd.DataFrame({"class": texts, "true": texts, "predicted": texts, "value": range(len(texts))})
     files.write_table(tmp_path / name, table)
     back = files.read_table(tmp_path / name)
-    assert {each: back[each].tolist() for each in back} == {each: table[each].tolist() for each in table}
+    assert {column: back[column].tolist() for column in back} == {column: table[column].tolist() for column in table}
     # Other readers see the same rows.
     if name == "t.csv":
         with open(tmp_path / name, encoding="utf-8", newline="") as stream:

@@ -36,7 +36,7 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_closures_follow_imports_and_stay_small() -> None:
     train = closure("leukoflow.steps.train")
     assert {"leukoflow.training.loop", "leukoflow.models.registry", "leukoflow.core.files"} <= train
-    assert not any(each.startswith("leukoflow.models.neurallnet") for each in train)
+    assert not any(module.startswith("leukoflow.models.neurallnet") for module in train)
     assert "leukoflow.stats.metrics" not in train
     assert "leukoflow.training.loop" not in closure("leukoflow.steps.predict")
     assert "leukoflow.models.layers.lif" in closure("leukoflow.models.neurallnet")

@@ -12,10 +12,10 @@ TYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.floa
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("place", [0, 3, 5])
-def test_the_tensor_is_named_whatever_its_type(value: float, dtype: torch.dtype, place: int) -> None:
+@pytest.mark.parametrize("index", [0, 3, 5])
+def test_the_tensor_is_named_whatever_its_type(value: float, dtype: torch.dtype, index: int) -> None:
     bad = torch.ones(6)
-    bad[place] = value
+    bad[index] = value
     tensors = {"a.weight": torch.ones(2, dtype=dtype), "b.bias": bad.reshape(2, 3).to(dtype)}
     with pytest.raises(LeukoFlowError, match=r"^w\.safetensors: tensor b\.bias holds NaN or infinity; train again$"):
         check_finite("w.safetensors", tensors, "train again")

@@ -21,7 +21,7 @@ def smear(ground, red, white, size=224):
     for colour, centres in ((red, [(60, 60), (150, 60), (60, 150)]), (white, [(150, 150), (200, 40)])):
         mask = np.zeros((size, size), np.uint8)
         for centre in centres:
-            cv2.circle(mask, tuple(each * size // 224 for each in centre), 15 * size // 224, 1, -1)
+            cv2.circle(mask, tuple(coordinate * size // 224 for coordinate in centre), 15 * size // 224, 1, -1)
         image[mask > 0] = colour
         masks.append(mask.astype(bool))
     return image, *masks

@@ -22,12 +22,12 @@ def test_parts_are_what_the_functions_find(monkeypatch: pytest.MonkeyPatch) -> N
     foreground, background = foreground_mask(image), background_colour(image)
     wanted = [background, foreground, stained_mask(image, foreground), white_balanced(image, background)]
     raster = Raster(image)
-    found = [raster.background, raster.foreground, raster.stained, raster.balanced]
-    assert all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
+    parts = [raster.background, raster.foreground, raster.stained, raster.balanced]
+    assert all(np.array_equal(one, other) for one, other in zip(parts, wanted, strict=True))
     for name in ("background_colour", "foreground_mask", "stained_mask", "white_balanced"):
         monkeypatch.delattr(module, name)
     again = [raster.background, raster.foreground, raster.stained, raster.balanced]
-    assert all(one is other for one, other in zip(found, again, strict=True))
+    assert all(one is other for one, other in zip(parts, again, strict=True))
 
 
 def test_a_rendition_knows_its_place_and_scale_and_is_made_once() -> None:

@@ -17,11 +17,11 @@ def plant(root: Path, *paths: str) -> None:
 
 def met(root: Path) -> dict[str, list[str]]:
     """Paths by what they are."""
-    found: dict[str, list[str]] = {"files": [], "litter": [], "special": []}
+    by_kind: dict[str, list[str]] = {"files": [], "litter": [], "special": []}
     for level in walk(root):
-        for kind, paths in found.items():
+        for kind, paths in by_kind.items():
             paths += [(Path(level.folder) / name).as_posix() for name in getattr(level, kind)]
-    return found
+    return by_kind
 
 
 def test_every_file_is_met_once_and_litter_is_told_apart(tmp_path: Path) -> None:
@@ -31,10 +31,10 @@ def test_every_file_is_met_once_and_litter_is_told_apart(tmp_path: Path) -> None
     plant(tmp_path, *files, *litter)
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "itself.jpg").symlink_to("itself.jpg")
-    found = met(tmp_path)
-    assert sorted(found["files"]) == sorted(files)
-    assert sorted(found["litter"]) == sorted(litter)
-    assert sorted(found["special"]) == ["itself.jpg", "pipe.jpg"]
+    by_kind = met(tmp_path)
+    assert sorted(by_kind["files"]) == sorted(files)
+    assert sorted(by_kind["litter"]) == sorted(litter)
+    assert sorted(by_kind["special"]) == ["itself.jpg", "pipe.jpg"]
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:

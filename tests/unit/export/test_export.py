@@ -74,10 +74,10 @@ def test_onnx_gives_what_pytorch_gives(made: Made) -> None:
     pictures = made.view.gather(np.arange(16))
     with torch.inference_mode():
         features, logits = features_and_logits(made.model, to_input(torch.from_numpy(pictures), torch.device("cpu")))
-    found = dict(zip(("logits", "features"), network.run(["logits", "features"], {"images": pictures}), strict=True))
+    outputs = dict(zip(("logits", "features"), network.run(["logits", "features"], {"images": pictures}), strict=True))
     assert np.abs(logits.numpy()).max() > 0.01 and features.abs().max() > 0  # its neurons fire
-    assert np.abs(found["logits"] - logits.numpy()).max() <= TOLERANCE
-    assert np.abs(found["features"] - features.numpy()).max() <= TOLERANCE
+    assert np.abs(outputs["logits"] - logits.numpy()).max() <= TOLERANCE
+    assert np.abs(outputs["features"] - features.numpy()).max() <= TOLERANCE
 
 
 def test_firing_rates_are_those_of_the_network(made: Made, model: Model) -> None:
@@ -102,12 +102,12 @@ def test_the_segmenter_finds_the_same_parts(made: Made) -> None:
     root = made.folder.parent
     segmenter = load_segmenter(read_json(root / "segmenter.json"), root / "segmenter.safetensors")
     raster = Picture(Raster(made.images[0])).rendition(64).raster
-    (found,) = session((made.folder / "segmenter.onnx").read_bytes(), "segmenter.onnx").run(
+    (parts,) = session((made.folder / "segmenter.onnx").read_bytes(), "segmenter.onnx").run(
         None, {"images": raster.balanced[None]}
     )
     wanted = parts_map(probabilities(segmenter, [raster]))
     assert len(np.unique(wanted)) > 1
-    assert (found != wanted).mean() < 1e-3  # what lies within rounding of a half
+    assert (parts != wanted).mean() < 1e-3  # what lies within rounding of a half
 
 
 def test_answers_follow_from_the_logits(made: Made, model: Model) -> None:
@@ -149,7 +149,7 @@ def test_nothing_is_found_twice_in_the_same_pixels(
     looked_at: dict[str, list[bytes]] = {name: [] for name in ("foreground_mask", "background_colour", "stained_mask")}
     for name, seen in looked_at.items():
         noting = counted(getattr(foreground, name), seen)
-        for module in [each for key, each in sys.modules.items() if key.startswith("leukoflow.")]:
+        for module in [module for key, module in sys.modules.items() if key.startswith("leukoflow.")]:
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, noting)
     assert image.shape == (size, size, 3) and model.answer(image, cells=True).label
@@ -197,9 +197,9 @@ class Shrunk:
         self.network = network
         self.seen: list[np.ndarray] = []
 
-    def run(self, names: list[str] | None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
-        self.seen += list(given["images"])
-        pictures = [cv2.resize(each, (SIDE, SIDE)) for each in given["images"]]
+    def run(self, names: list[str] | None, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self.seen += list(feeds["images"])
+        pictures = [cv2.resize(picture, (SIDE, SIDE)) for picture in feeds["images"]]
         return self.network.run(names, {"images": np.stack(pictures)})
 
 
@@ -240,18 +240,18 @@ def test_neighbours_are_the_nearest_training_images(made: Made, model: Model) ->
     counts = np.bincount(made.split.loc[train, "y"])
     counts = counts[counts > 0]
     assert model.facts.examples == np.minimum(counts, 8 // len(counts)).sum() > 0
-    found = [model.answer(made.images[row], neighbours=3).neighbours for row in train]
-    itself = [each for each in found if each[0].distance < 1e-3]
+    neighbours = [model.answer(made.images[row], neighbours=3).neighbours for row in train]
+    itself = [nearest for nearest in neighbours if nearest[0].distance < 1e-3]
     assert len(itself) >= model.facts.examples  # those that are in the bank
-    assert all(a.distance <= b.distance for each in found for a, b in pairwise(each))
-    assert all(read_image(each[0].thumbnail, 10**6).shape == (SIDE, SIDE, 3) for each in itself)
+    assert all(a.distance <= b.distance for nearest in neighbours for a, b in pairwise(nearest))
+    assert all(read_image(nearest[0].thumbnail, 10**6).shape == (SIDE, SIDE, 3) for nearest in itself)
     assert model.answer(made.images[0]).neighbours == ()
 
 
 def test_facts_say_what_is_known(made: Made, model: Model) -> None:
     facts = model.facts
     assert set(facts.files) == set(FILES) and facts.run == made.run.name
-    forms = {each.form: each for each in facts.costs}
+    forms = {cost.form: cost for cost in facts.costs}
     assert set(forms) == {"torch", "exact", "onnx", "int8"}
     assert 0 < forms["exact"].largest_difference <= TOLERANCE
     assert forms["onnx"].largest_difference <= TOLERANCE and forms["int8"].largest_difference > 0
@@ -333,7 +333,7 @@ def test_predict_goes_on_whatever_the_names_are(made: Made, pictures: Path, tmp_
     folder, output = tmp_path / "names", tmp_path / f"out.{suffix}"
     folder.mkdir()
     picture, written = pictures / "deep/0.png", b""
-    for name in (*(each.encode() for each in good), *bad):
+    for name in (*(text.encode() for text in good), *bad):
         shutil.copy(picture, os.fsencode(folder) + b"/" + name)
     written = []
     for _ in range(2):
@@ -409,12 +409,14 @@ def test_what_is_served_says_what_the_artefact_says_also_to_many_at_once(made: M
     assert facts["findings"][0][:40] in card and "<table>" in card and "<h1" not in card
     for image, reply in zip(images, replies, strict=True):
         said, known = reply.json(), alone.answer(image, cells=True, heat=True, neighbours=3)
-        np.testing.assert_allclose([each["probability"] for each in said["classes"]], known.probabilities, atol=1e-6)
+        np.testing.assert_allclose([share["probability"] for share in said["classes"]], known.probabilities, atol=1e-6)
         assert said["conformal"]["classes"] == list(known.conformal)
-        assert [each["text"] for each in said["reasons"]] == [reason.text for reason in known.reasons]
+        assert [reason["text"] for reason in said["reasons"]] == [reason.text for reason in known.reasons]
         assert said["novelty"]["value"] == pytest.approx(known.novelty, rel=1e-5)
         assert len(said["cells"]) == len(known.cells)
-        assert [each["label"] for each in said["neighbours"]] == [neighbour.label for neighbour in known.neighbours]
+        assert [neighbour["label"] for neighbour in said["neighbours"]] == [
+            neighbour.label for neighbour in known.neighbours
+        ]
 
 
 def fresh(made: Made, pictures: Path, output: Path, *more: str) -> bytes:

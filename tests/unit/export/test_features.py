@@ -59,7 +59,7 @@ def whole(stack: str, grid: int, classifier: str, pca: bool = False, scaled: str
         kind="deep", backbones=[{"name": name} for name in NETWORKS], stack=stack, grid=grid, stack_size="small"
     )
     networks = load_networks(entry, [])
-    facts = {"kind": "deep", "grid": grid, "networks": [each.facts() for each in networks]}
+    facts = {"kind": "deep", "grid": grid, "networks": [network.facts() for network in networks]}
     fused = None
     if stack != "none":
         fused = random_stack((networks[0].channels, networks[1].channels), grid, "small", 42)
@@ -92,39 +92,39 @@ def test_onnx_answers_as_the_features_do_step_by_step(kind: dict[str, Any], tmp_
         assert (model(x) - wanted).abs().max() < 1e-5 < wanted.std(dim=0).max()
     exported = Exported(model)
     write_onnx(tmp_path / "model.onnx", exported, (images[:2],), ["images"], exported.outputs)
-    found = dict(
+    outputs = dict(
         zip(
             exported.outputs,
             session((tmp_path / "model.onnx").read_bytes(), "").run(None, {"images": images.numpy()}),
             strict=True,
         )
     )
-    assert np.abs(found["logits"] - wanted.numpy()).max() <= TOLERANCE
+    assert np.abs(outputs["logits"] - wanted.numpy()).max() <= TOLERANCE
     with torch.inference_mode():
-        assert np.abs(found["ranked"] - model.features(x).numpy()).max() <= 1e-3
-        assert np.abs(found["attended"] - attended(model.classifier, model.features(x)).numpy()).max() <= 1e-4
+        assert np.abs(outputs["ranked"] - model.features(x).numpy()).max() <= 1e-3
+        assert np.abs(outputs["attended"] - attended(model.classifier, model.features(x)).numpy()).max() <= 1e-4
     one, label = images[3:4], torch.tensor([2])
-    maps = [torch.from_numpy(found[name][3:4]) for name in exported.maps]
+    maps = [torch.from_numpy(outputs[name][3:4]) for name in exported.maps]
     made = tail(copy.deepcopy(model), one, maps)
     names = inputs_of(made, exported.maps)
     assert names == ["maps_1", "maps_2", "label"] and outputs_of(model) == ["heat_1", "heat_2", "effects"]
     write_onnx(tmp_path / "heat.onnx", made, (*maps, label), names, outputs_of(model))
-    given = {name: value[3:4] for name, value in found.items()}
-    given_back = gradient(session((tmp_path / "heat.onnx").read_bytes(), ""), one[0].numpy(), given, 2)
+    single = {name: value[3:4] for name, value in outputs.items()}
+    gradients = gradient(session((tmp_path / "heat.onnx").read_bytes(), ""), one[0].numpy(), single, 2)
     says = explained(model)
-    kinds = [MapKind(**each) for each in says["maps"]]
-    assert [each.name for each in kinds] == list(methods(model)) and len({each.title for each in kinds}) == len(kinds)
-    for each in heat_maps(kinds, given_back, given, (0, 0, SIDE, SIDE), SIDE):
-        (expected,) = heat(model, x[3:4], label, each.name).numpy()
-        assert np.abs(each.values - expected).max() < 1e-3, each.name
+    kinds = [MapKind(**fields) for fields in says["maps"]]
+    assert [kind.name for kind in kinds] == list(methods(model)) and len({kind.title for kind in kinds}) == len(kinds)
+    for heat_map in heat_maps(kinds, gradients, single, (0, 0, SIDE, SIDE), SIDE):
+        (expected,) = heat(model, x[3:4], label, heat_map.name).numpy()
+        assert np.abs(heat_map.values - expected).max() < 1e-3, heat_map.name
     facts = Export.model_construct(ranked=tuple(says["ranked"]))
-    listed = ranked_features(facts, given_back, given)
-    order = np.argsort(-found["attended"][3], kind="stable")[:10]
-    assert [each.name for each in listed] == [model.names[column] for column in order]
+    listed = ranked_features(facts, gradients, single)
+    order = np.argsort(-outputs["attended"][3], kind="stable")[:10]
+    assert [feature.name for feature in listed] == [model.names[column] for column in order]
     with torch.no_grad():
         wanted_effects = effects(model.classifier, model.features(x[3:4]), label)[0].numpy()
-    assert np.allclose([each.effect for each in listed], wanted_effects[order], atol=1e-5)
-    assert [each.rank for each in listed] == [column + 1 for column in order]
+    assert np.allclose([feature.effect for feature in listed], wanted_effects[order], atol=1e-5)
+    assert [feature.rank for feature in listed] == [column + 1 for column in order]
 
 
 def test_gradcam_goes_back_to_both_trunks() -> None:
@@ -133,7 +133,7 @@ def test_gradcam_goes_back_to_both_trunks() -> None:
     x = inference.to_input(pictures(), torch.device("cpu"))[5:6]
     kept: list[torch.Tensor] = []
     handles = [
-        each.register_forward_hook(lambda _, inputs, output: kept.append(output)) for each in model.extractor.last
+        layer.register_forward_hook(lambda _, inputs, output: kept.append(output)) for layer in model.extractor.last
     ]
     logit = model(x.clone().requires_grad_())[0, 1]
     for handle in handles:
@@ -157,13 +157,13 @@ def test_the_stacks_maps_are_what_positions_give_on_average() -> None:
         rows = model.extractor(x)
         first = rows[:, : model.extractor.networks[0].channels * 4].unflatten(1, (-1, 2, 2))
         layer = model.stack.attention[0]
-        query, key = (each(first).flatten(2) for each in (layer.query, layer.key))
+        query, key = (projection(first).flatten(2) for projection in (layer.query, layer.key))
         received = torch.stack([(query[n].T @ key[n]).softmax(dim=1).mean(dim=0) for n in range(2)]).unflatten(
             1, (2, 2)
         )
-    found = heat(model, x, torch.zeros(2, dtype=torch.int64), "stack_1")
+    maps = heat(model, x, torch.zeros(2, dtype=torch.int64), "stack_1")
     for n in range(2):
-        corners = found[n][[0, 0, -1, -1], [0, -1, 0, -1]].reshape(2, 2)
+        corners = maps[n][[0, 0, -1, -1], [0, -1, 0, -1]].reshape(2, 2)
         span = received[n].max() - received[n].min()
         assert torch.allclose(corners, (received[n] - received[n].min()) / span, atol=1e-4)
 
@@ -179,9 +179,11 @@ def test_attention_over_one_token_is_the_linear_map_that_is_shown() -> None:
         sizes = torch.stack(
             [(head.attention(torch.diag(x[row])) - nothing).norm(dim=1) for row in range(3)]
         )  # the padding of 4 zeros is cut off again, and with it what lands there
-        found = attended(head, x)
-    assert torch.allclose(found.sum(dim=1), torch.ones(3), atol=1e-6)
-    assert (torch.corrcoef(torch.stack([found.flatten(), (sizes / sizes.sum(1, keepdim=True)).flatten()]))[0, 1]) > 0.98
+        shares = attended(head, x)
+    assert torch.allclose(shares.sum(dim=1), torch.ones(3), atol=1e-6)
+    assert (
+        (torch.corrcoef(torch.stack([shares.flatten(), (sizes / sizes.sum(1, keepdim=True)).flatten()]))[0, 1]) > 0.98
+    )
 
 
 def test_a_tokens_attention_is_divided_among_its_features() -> None:
@@ -198,14 +200,17 @@ def test_a_tokens_attention_is_divided_among_its_features() -> None:
         tokens = x.unflatten(1, (5, 4))
         seen = block.attention_norm(head.embed(tokens) + head.positions)
         (_, weights), nothing = block.attention(seen, seen, seen, need_weights=True), head.embed(torch.zeros(4))
-        alone = torch.stack([(head.embed(torch.diag(each)) - nothing).norm(dim=1) for each in tokens.flatten(0, 1)])
-        found = attended(head, x).unflatten(1, (5, 4))
+        alone = torch.stack([(head.embed(torch.diag(token)) - nothing).norm(dim=1) for token in tokens.flatten(0, 1)])
+        attention = attended(head, x).unflatten(1, (5, 4))
     received = weights.mean(dim=1)
     assert received.std(dim=1).min() > 0.01
-    assert torch.allclose(found.sum(dim=2), received, atol=1e-5)
+    assert torch.allclose(attention.sum(dim=2), received, atol=1e-5)
     shares = alone / alone.sum(dim=1, keepdim=True)
     shares[8] = 0.25  # token 3 of the second picture is 0
-    assert torch.allclose(found, received[:, :, None] * shares.unflatten(0, (2, 5)), atol=1e-5) and found[0, 2, 1] == 0
+    assert (
+        torch.allclose(attention, received[:, :, None] * shares.unflatten(0, (2, 5)), atol=1e-5)
+        and attention[0, 2, 1] == 0
+    )
 
 
 def test_what_no_network_gives_is_said_not_to_be_exported() -> None:
@@ -239,7 +244,7 @@ def test_the_exported_model_answers_as_the_study_predicts(tmp_path: Path) -> Non
     features = {"kind": "deep", "backbones": [{"name": name} for name in NETWORKS], "grid": 2, "stack_size": "small"}
     features |= {"stack": "as_described", "stack_epochs": 2, "selection": {"features": 40, "stability": 0}}
     images, entry = pictures(48).numpy(), json.dumps(features)
-    ids = [f"{place:02d}.png" for place in range(48)]
+    ids = [f"{number:02d}.png" for number in range(48)]
     np.save(tmp_path / "000.npy", images)
     write_table(tmp_path / "000.parquet", pd.DataFrame({"image_id": ids, "shard_digest": "0"}))
     write_json(tmp_path / "view.json", {"shards": ["0"]})
@@ -254,33 +259,37 @@ def test_the_exported_model_answers_as_the_study_predicts(tmp_path: Path) -> Non
     parts = {"stack": made / "stack.safetensors", "scaler": made / "scaler.safetensors"}
     parts |= {"description": made / "features.json", "matrix": out / "matrix.json"}
     fit = {"ranking": made / "ranking.csv", "stability": made / "stability.csv", "resume": tmp_path / "r"}
-    place = {"split": tmp_path / "split.parquet", "fold": 0, "seed": 1}
+    run = {"split": tmp_path / "split.parquet", "fold": 0, "seed": 1}
     settings, classes = json.dumps({"name": "hybrid", "features": features}), json.dumps(CLASSES)
-    fit_features.main(["--settings", settings, "--classes", classes, *listed(parts | fit | place)])
+    fit_features.main(["--settings", settings, "--classes", classes, *listed(parts | fit | run)])
     transform_features.main(listed(parts | {"output": made / "scaled/demo.npy"}))
     files = {"weights": tmp_path / "w.safetensors", "description": tmp_path / "model.json"}
     more = {"history": tmp_path / "h.csv", "predictions": tmp_path / "p.parquet", "resume": tmp_path / "s"}
     more |= {"features": made / "scaled/demo.npy", "name": "some", "cohort": "demo"}
     model = {"architecture": "hybridcn_nas", "size": "small", "features": "hybrid", "options": {"features": 20}}
     settings = json.dumps(model | {"training": {"epochs": 3}})
-    train.main(["--settings", settings, "--classes", classes, *listed(files | more | place)])
+    train.main(["--settings", settings, "--classes", classes, *listed(files | more | run)])
     novelty = {name: torch.ones(1, 1) for name in ("means", "axes", "inverse", "rest")}
     inference.save_tensors(tmp_path / "novelty.safetensors", novelty)
-    given = {"run": "demo.subtype.plain.image.some.fold0.seed1", "view": tmp_path / "view.json", "selection": made}
-    given |= {"novelty": tmp_path / "novelty.safetensors", "folder": tmp_path / "out", "costs": tmp_path / "costs.json"}
-    given |= {"split": tmp_path / "split.parquet"}
+    arguments = {"run": "demo.subtype.plain.image.some.fold0.seed1", "view": tmp_path / "view.json", "selection": made}
+    arguments |= {
+        "novelty": tmp_path / "novelty.safetensors",
+        "folder": tmp_path / "out",
+        "costs": tmp_path / "costs.json",
+    }
+    arguments |= {"split": tmp_path / "split.parquet"}
     asked = json.dumps({"calibration": 8, "compared": 12})
-    export.main(["--settings", asked, "--features", entry, *listed(files | given)])
+    export.main(["--settings", asked, "--features", entry, *listed(files | arguments)])
     network = session((tmp_path / "out/model.onnx").read_bytes(), "")
-    found = network.run(["logits"], {"images": images})[0]
+    logits = network.run(["logits"], {"images": images})[0]
     predicted = pd.read_parquet(tmp_path / "p.parquet").set_index("image_id")["logits"]
     rows = [ids.index(name) for name in predicted.index]
     assert len(rows) == 20
-    assert np.abs(found[rows] - np.stack(predicted)).max() <= TOLERANCE
+    assert np.abs(logits[rows] - np.stack(predicted)).max() <= TOLERANCE
     facts = read_json(tmp_path / "costs.json")
     ranking = pd.read_csv(made / "ranking.csv")["feature"]
     assert facts["ranked"] == list(ranking[:20]) and "add up to 1" in facts["attention"]
-    assert {each["form"] for each in facts["costs"]} == {"torch", "exact", "onnx", "int8"}
+    assert {cost["form"] for cost in facts["costs"]} == {"torch", "exact", "onnx", "int8"}
     described = read_json(tmp_path / "model.json")
-    own = sum(each.numel() for each in inference.load_model(described, files["weights"]).parameters())
-    assert facts["parameters"] == described["features"]["parameters"] + own
+    count = sum(parameter.numel() for parameter in inference.load_model(described, files["weights"]).parameters())
+    assert facts["parameters"] == described["features"]["parameters"] + count

@@ -35,7 +35,7 @@ def test_an_interval_that_cannot_vary_gives_way_to_wilsons(scores: pd.DataFrame)
     assert (home.low, home.high) == (0.9, 1.0)  # over groups
     assert (away.low, away.high) == (0.61, 1.0)
     alone = scores[scores["resampling"] != "wilson"]
-    assert [each.low for each in results(RUN, alone)] == [0.9, None]
+    assert [result.low for result in results(RUN, alone)] == [0.9, None]
 
 
 def test_copies_in_another_cohort_are_told(scores: pd.DataFrame) -> None:
@@ -57,4 +57,4 @@ def test_leaks_made_on_purpose_are_told_before_all_else(scores: pd.DataFrame) ->
     confidence = Confidence(threshold=0.5, accuracy=0.95)
     first, *rest = findings(leaky, tables, results(leaky, tables["scores"]), confidence)
     assert first == "Its split, leaky_hmscam, has leaks made on purpose: it is worse than its figures say."
-    assert any(each.startswith("Training and test images were divided at random") for each in rest)
+    assert any(sentence.startswith("Training and test images were divided at random") for sentence in rest)

@@ -26,17 +26,17 @@ def test_the_tail_gives_grad_cam(name: str, looks_past: bool) -> None:
     model = registry.build(name, 4, "small").eval()
     pictures = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
     exported = Exported(model)
-    place = exported.outputs.index("maps")
+    index = exported.outputs.index("maps")
     with torch.no_grad():
-        example, maps = (exported(each)[place] for each in (pictures[:1], pictures[1:]))
+        example, maps = (exported(batch)[index] for batch in (pictures[:1], pictures[1:]))
     network = tail(copy.deepcopy(model), pictures[:1], [example])
     names = inputs_of(network)
     assert names == ["maps", "label", "images"][: 2 + looks_past]
     label = torch.tensor([2])
     with torch.no_grad():
-        (found,) = network(*(maps, label, pictures[1:])[: len(names)])
+        (cam,) = network(*(maps, label, pictures[1:])[: len(names)])
     wanted = heat(model, pictures[1:].permute(0, 3, 1, 2).float() / 255, label)
-    whole = interpolate(found[:, None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
+    whole = interpolate(cam[:, None], size=(SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
     assert wanted.max() == 1 and (stretched(whole) - wanted).abs().max() < 1e-4
 
 
@@ -48,22 +48,22 @@ def test_attention_comes_out_of_the_exported_network(name: str, tmp_path: Path) 
     pictures = torch.randint(0, 256, (2, SIDE, SIDE, 3), dtype=torch.uint8)
     exported = Exported(model)
     write_onnx(tmp_path / "model.onnx", exported, (pictures,), ["images"], exported.outputs)
-    given = session((tmp_path / "model.onnx").read_bytes(), "").run(None, {"images": pictures.numpy()})
-    found = dict(zip(exported.outputs, given, strict=True))
+    arrays = session((tmp_path / "model.onnx").read_bytes(), "").run(None, {"images": pictures.numpy()})
+    outputs = dict(zip(exported.outputs, arrays, strict=True))
     x = pictures.permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():
-        assert np.abs(found["logits"] - model(x).numpy()).max() <= TOLERANCE
+        assert np.abs(outputs["logits"] - model(x).numpy()).max() <= TOLERANCE
     every = attention_methods(model)
     assert every == (("attention", "rollout") if name == "customcnn_vit" else ("attention",))
     for method, maps in attention_maps(model, x).items():
-        assert maps.std() > 0 and np.abs(found[method] - maps.numpy()).max() < 1e-5
+        assert maps.std() > 0 and np.abs(outputs[method] - maps.numpy()).max() < 1e-5
     if name == "resnet50_hmscam":
-        gates = {type(each).__name__: each.weights(model.maps(x)).detach() for each in list(model.attention)[:1]}
+        gates = {type(module).__name__: module.weights(model.maps(x)).detach() for module in list(model.attention)[:1]}
         (gate,) = gates.values()  # of MSCA, which reads the trunk's maps themselves
         assert list(explained(model)["inside"])[:2] == ["MSCA, mean", "MSCA, spread"]
         wanted = torch.stack([gate.mean(dim=1), gate.std(dim=1, correction=0)], dim=1).numpy()
-        assert np.abs(found["inside"][:, :2] - wanted).max() < 1e-5 and found["inside"].shape == (2, 4)
-    titles = {each["name"]: each["title"] for each in explained(model)["maps"]}
+        assert np.abs(outputs["inside"][:, :2] - wanted).max() < 1e-5 and outputs["inside"].shape == (2, 4)
+    titles = {kind["name"]: kind["title"] for kind in explained(model)["maps"]}
     assert titles["gradcam"] == "Grad-CAM" and list(titles) == ["gradcam", *every]
     assert titles["attention"] == ("Spatial gate of HMSCAM" if name == "resnet50_hmscam" else "Attention, last block")
 

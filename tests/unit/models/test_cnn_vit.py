@@ -56,18 +56,18 @@ def test_without_pruning_there_is_nothing_to_save() -> None:
 def test_a_partner_shares_blocks_and_head() -> None:
     alone = [build(name) for name in ("resnet50_vit", "inceptionv3_vit")]
     pair = build("resnet50_vit", partner="inceptionv3")
-    sizes = [sum(each.numel() for each in model.parameters()) for model in (*alone, pair)]
-    shared = sum(each.numel() for module in (pair.blocks, pair.head) for each in module.parameters())
+    sizes = [sum(parameter.numel() for parameter in model.parameters()) for model in (*alone, pair)]
+    shared = sum(parameter.numel() for module in (pair.blocks, pair.head) for parameter in module.parameters())
     assert sizes[2] == sizes[0] + sizes[1] - shared
     pair.eval()
     x = torch.rand(2, 3, 112, 112)
     # Each backbone has its own scaling.
     pair.standardise_partner.set(PRESETS["symmetric"])
     # Either trunk by itself gives one half of the logits.
-    own = pair._logits(pair.trunk(pair.standardise(x)))
+    first = pair._logits(pair.trunk(pair.standardise(x)))
     other = pair._logits(pair.partner(2 * x - 1))
-    torch.testing.assert_close(pair(x), (own + other) / 2)
-    assert not torch.allclose(own, other)
+    torch.testing.assert_close(pair(x), (first + other) / 2)
+    assert not torch.allclose(first, other)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def positions(name: str, side: int) -> list[int]:
         model = build(name, partner="" if name != "resnet50_vit" else "inceptionv3").eval()
         x = torch.rand(1, 3, side, side + 3)
         maps = [model.maps(x)] + ([model.maps(x, partner=True)] if model.partner is not None else [])
-    return [min(each.shape[2:]) for each in maps]
+    return [min(feature_map.shape[2:]) for feature_map in maps]
 
 
 @pytest.mark.parametrize("name", ["customcnn_vit", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit"])
@@ -108,8 +108,8 @@ def test_pictures_are_enlarged_no_further_than_a_second_token_takes() -> None:
 
 def test_shared_blocks_are_one() -> None:
     whole, shared = build(), build(shared_blocks=True)
-    block = sum(each.numel() for each in whole.blocks[0].parameters())
-    count = [sum(each.numel() for each in model.parameters()) for model in (whole, shared)]
+    block = sum(parameter.numel() for parameter in whole.blocks[0].parameters())
+    count = [sum(parameter.numel() for parameter in model.parameters()) for model in (whole, shared)]
     assert count[0] - count[1] == block
     assert shared.blocks[0] is shared.blocks[1]
 
@@ -120,7 +120,7 @@ TRUNKS = {"customcnn": 388_416, "resnet50": 23_508_032, "efficientnetb3": 10_696
 
 def parameters(name: str, **options: object) -> int:
     with torch.device("meta"):
-        return sum(each.numel() for each in registry.build(f"{name}_vit", 8, **options).parameters())
+        return sum(parameter.numel() for parameter in registry.build(f"{name}_vit", 8, **options).parameters())
 
 
 @pytest.mark.parametrize(

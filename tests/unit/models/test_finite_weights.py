@@ -113,9 +113,9 @@ def test_a_tensor_that_is_not_used_is_looked_at_too(tmp_path: Path) -> None:
 def test_a_scaler_without_a_limit_survives_its_file(tmp_path: Path) -> None:
     scaler = fit(np.random.default_rng(1).random((9, 4)), "robust")
     save_scaler(tmp_path / "s.safetensors", scaler, None)
-    found, projection = load_scaler(tmp_path / "s.safetensors")
-    assert scaler.clip == found.clip == np.inf and projection is None
-    assert np.array_equal(found.centre, scaler.centre)
+    loaded, projection = load_scaler(tmp_path / "s.safetensors")
+    assert scaler.clip == loaded.clip == np.inf and projection is None
+    assert np.array_equal(loaded.centre, scaler.centre)
 
 
 def test_nothing_broken_is_written(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_answers_are_those_of_xgboost_with_the_published_settings(classes: int, 
     model = registry.build("gradient_boosting", classes, inputs=9)
     (x, y), held, (new, _) = rows(0, 300, classes), rows(1, 120, classes), rows(2, 400, classes)
     model.fit(x, y, 7, held)
-    train, validation = (xgboost.DMatrix(each.numpy(), label.numpy()) for each, label in ((x, y), held))
+    train, validation = (xgboost.DMatrix(features.numpy(), label.numpy()) for features, label in ((x, y), held))
     settings = {"max_depth": 4, "eta": 0.3, "objective": "multi:softprob", "num_class": classes, "seed": 7}
     booster = xgboost.train(settings, train, 50, evals=[(validation, "v")], early_stopping_rounds=5, verbose_eval=False)
     rounds = booster.best_iteration + 1

@@ -15,7 +15,7 @@ def build(**options) -> nn.Module:
 
 
 def count(module: nn.Module) -> int:
-    return sum(each.numel() for each in module.parameters())
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_tokens_attend_to_each_other() -> None:
 def test_tokens_are_pieces_in_the_order_of_the_ranking() -> None:
     model = build(inputs=10, tokens=4, hidden=8).eval()
     seen: list[torch.Tensor] = []
-    model.embed.register_forward_hook(lambda module, given, made: seen.append(given[0]))
+    model.embed.register_forward_hook(lambda module, args, made: seen.append(args[0]))
     model(torch.arange(1.0, 11.0)[None])
     assert seen[0].tolist() == [[[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 0, 0]]]
     assert build(inputs=3, hidden=8)(torch.randn(2, 3)).shape == (2, 4)

@@ -44,27 +44,27 @@ def theirs(name: str) -> dict:
 
 
 def without_source(facts: dict) -> dict:
-    return {key: each for key, each in facts.items() if key != "source"}
+    return {key: value for key, value in facts.items() if key != "source"}
 
 
 def hub_weights() -> list[tuple[str, str, str]]:
     """Every hub's weights in the shipped studies, with the network's name in timm and the part."""
-    found = set()
+    weights = set()
     for study in map(load_study, STUDIES):
         for entry in study.models.values():
             if entry.weights or entry.partner:
                 model = build(entry.architecture, **{k: v for k, v in entry.options.items() if k == "partner"})
                 named = {"trunk": entry.weights, "partner": entry.partner and entry.partner.weights}
                 layers = inputs.parts(model).items()
-                found |= {(named[part], layer.network, part) for part, layer in layers if named[part]}
+                weights |= {(named[part], layer.network, part) for part, layer in layers if named[part]}
         deep_ones = [feature for feature in study.features.values() if isinstance(feature, DeepFeatures)]
-        found |= {
+        weights |= {
             (backbone.weights, backbone.name, "trunk")
             for entry in deep_ones
             for backbone in entry.backbones
             if backbone.weights
         }
-    return sorted(found)
+    return sorted(weights)
 
 
 def test_shipped_weights_get_what_timm_says(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -73,9 +73,9 @@ def test_shipped_weights_get_what_timm_says(tmp_path: Path, caplog: pytest.LogCa
     checked = {}
     for weights, network, part in hub_weights():
         name = weights.removeprefix("hub:timm/").partition("@")[0]
-        found = inputs.find(Backbone(name=network, weights=weights), network, part, file, "key").facts()
-        assert found == theirs(name) | {"source": f"timm's config of {name}"}
-        checked[name] = without_source(found)
+        facts = inputs.find(Backbone(name=network, weights=weights), network, part, file, "key").facts()
+        assert facts == theirs(name) | {"source": f"timm's config of {name}"}
+        checked[name] = without_source(facts)
     assert len(checked) >= 11 and not caplog.records
     for name in ("inception_v3.tv_in1k", "nasnetalarge.tf_in1k", "vit_base_patch16_224.augreg_in1k"):
         assert checked[name] == HALF
@@ -107,8 +107,8 @@ def test_networks_with_and_without_a_scaling() -> None:
     assert with_one == {*WITH_SCALING, "alexnet"}
     alexnet = inputs.parts(build("alexnet"))["trunk"].network
     transforms = torchvision().models.AlexNet_Weights.IMAGENET1K_V1.transforms()
-    found = inputs._default(alexnet)
-    assert list(found.mean) == transforms.mean and list(found.sd) == transforms.std
+    scaling = inputs._default(alexnet)
+    assert list(scaling.mean) == transforms.mean and list(scaling.sd) == transforms.std
 
 
 def test_random_weights_get_imagenets_and_say_so() -> None:
@@ -123,8 +123,8 @@ def test_an_unknown_origin_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixt
     for weights in (str(tmp_path / "x.safetensors"), "hub:somebody/mine@main", "hub:timm/inception_v3.tv_in2k@main"):
         caplog.clear()
         entry = Backbone(name="inception_v3", weights=weights)
-        found = inputs.find(entry, "inception_v3", "trunk", tmp_path / "x.safetensors", "models.m.input_scaling")
-        assert found.facts() == HALF | {"source": "default for inception_v3, assumed"}
+        choice = inputs.find(entry, "inception_v3", "trunk", tmp_path / "x.safetensors", "models.m.input_scaling")
+        assert choice.facts() == HALF | {"source": "default for inception_v3, assumed"}
         assert "models.m.input_scaling: neither the weights nor timm say" in caplog.text
         assert "set this key" in caplog.text
 
@@ -147,9 +147,9 @@ def test_the_config_may_say_it() -> None:
         entry = Model(architecture="resnet50_hmscam", input_scaling=name)
         assert inputs.set_inputs(model, entry, "m", None)["trunk"]["source"] == f"config: {name}"
         torch.testing.assert_close(model.standardise(x), wanted, rtol=1e-4, atol=1e-4)
-    own = {"mean": [0.1, 0.2, 0.3], "sd": [0.5, 0.25, 1], "channels": "bgr"}
-    entry = Model(architecture="resnet50_hmscam", input_scaling=own)
-    assert inputs.set_inputs(model, entry, "m", None)["trunk"] == own | {"source": "config"}
+    scaling = {"mean": [0.1, 0.2, 0.3], "sd": [0.5, 0.25, 1], "channels": "bgr"}
+    entry = Model(architecture="resnet50_hmscam", input_scaling=scaling)
+    assert inputs.set_inputs(model, entry, "m", None)["trunk"] == scaling | {"source": "config"}
     (first, second, third), source = model.standardise(x).unbind(1), x.unbind(1)
     torch.testing.assert_close(first, (source[2] - 0.1) / 0.5)
     torch.testing.assert_close(second, (source[1] - 0.2) / 0.25)
@@ -168,9 +168,9 @@ def test_what_keras_does_to_pictures_of_the_hybrids(name: str) -> None:
     red, green, blue = (x * 255).unbind(1)
     mean, sd = (torch.tensor(OF_IMAGENET[key])[:, None, None] for key in ("mean", "sd"))
 
-    def rescaling(given: torch.Tensor) -> torch.Tensor:
+    def rescaling(pixels: torch.Tensor) -> torch.Tensor:
         """The first layers of Keras's EfficientNet: Rescaling(1 / 255), Normalization."""
-        return (given / 255 - mean) / sd
+        return (pixels / 255 - mean) / sd
 
     wanted = {
         "resnet50_vit": (torch.stack([blue - 103.939, green - 116.779, red - 123.68], dim=1), x),
@@ -218,8 +218,8 @@ def test_loading_features_and_export_see_the_same_scaling(
         assert (plain(x) - logits).abs().max() > 1e-3
     exported = Exported(loaded)
     write_onnx(tmp_path / "model.onnx", exported, (images,), ["images"], exported.outputs)
-    found = session(tmp_path / "model.onnx", 1).run(["logits"], {"images": images.numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(found), logits, rtol=1e-3, atol=1e-4)
+    output = session(tmp_path / "model.onnx", 1).run(["logits"], {"images": images.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(output), logits, rtol=1e-3, atol=1e-4)
 
 
 def test_a_description_of_another_network_is_named(tmp_path: Path) -> None:
@@ -241,7 +241,9 @@ def test_trunk_and_partner_each_have_their_own(tmp_path: Path) -> None:
         more = {"aux_logits": False} if network == "inception_v3" else {}
         references[network] = slim(lambda n=network, m=more: timm().create_model(n, num_classes=0, **m), 0.125).eval()
         files[network] = tmp_path / f"{network}.safetensors"
-        save_file({key: each.contiguous() for key, each in references[network].state_dict().items()}, files[network])
+        save_file(
+            {key: tensor.contiguous() for key, tensor in references[network].state_dict().items()}, files[network]
+        )
     entry = Model(
         architecture="inceptionv3_vit",
         weights="hub:timm/inception_v3.tv_in1k@main",
@@ -278,7 +280,7 @@ def test_features_scale_for_each_network_apart(tmp_path: Path) -> None:
         first, second = (network.model for network in networks)
         imagenet = Standardise("any").set(IMAGENET)(x)
         expected = [first.forward_features(imagenet), second.forward_features(2 * x - 1)]
-    torch.testing.assert_close(rows, torch.cat([each.mean((2, 3)) for each in expected], 1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(rows, torch.cat([maps.mean((2, 3)) for maps in expected], 1), rtol=1e-4, atol=1e-5)
     assert [without_source(network.facts()["input"]) for network in networks] == [OF_IMAGENET, HALF]
 
 

@@ -48,7 +48,7 @@ def inputs(name: str, x: torch.Tensor) -> torch.Tensor:
 
 
 def count(module: nn.Module) -> int:
-    return sum(each.numel() for each in module.parameters() if each.requires_grad)
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
 def striped(images: int, side: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
@@ -85,15 +85,17 @@ def test_frozen_layers_are_those_whose_count_is_published(name: str, published: 
     spec = registry.spec(name)
     with torch.device("meta"):
         model = registry.build(name, classes)
-    frozen = {key: each for key, each in model.named_parameters() if key.startswith(spec.frozen)}
-    own = [prefix for prefix in spec.frozen if prefix.startswith("trunk.")]
-    assert own and all(any(key.startswith(prefix) for key in frozen) for prefix in own)
-    norms = {f"{key}.": each for key, each in model.named_modules() if isinstance(each, nn.BatchNorm2d)}
-    counted = sum(each.numel() for each in frozen.values()) + sum(2 * each.num_features for each in norms.values())
+    frozen = {key: parameter for key, parameter in model.named_parameters() if key.startswith(spec.frozen)}
+    prefixes = [prefix for prefix in spec.frozen if prefix.startswith("trunk.")]
+    assert prefixes and all(any(key.startswith(prefix) for key in frozen) for prefix in prefixes)
+    norms = {f"{key}.": module for key, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    counted = sum(parameter.numel() for parameter in frozen.values()) + sum(
+        2 * norm.num_features for norm in norms.values()
+    )
     if name == "resnet50_vit":
-        counted += sum(len(each) for each in frozen.values() if each.ndim == 4)
+        counted += sum(len(parameter) for parameter in frozen.values() if parameter.ndim == 4)
     if name == "inceptionv3_vit":
-        counted -= sum(each.num_features for key, each in norms.items() if key.startswith(spec.frozen))
+        counted -= sum(norm.num_features for key, norm in norms.items() if key.startswith(spec.frozen))
     assert counted + 7 * (name == "efficientnetb3_vit") == published
 
 
@@ -102,7 +104,11 @@ def test_small_sizes_have_as_many_layers(name: str) -> None:
     """Fewer channels, same topology."""
     with torch.device("meta"):
         sizes = [
-            [type(each).__name__ for each in registry.build(name, size=size).modules() if not list(each.children())]
+            [
+                type(module).__name__
+                for module in registry.build(name, size=size).modules()
+                if not list(module.children())
+            ]
             for size in ("paper", "small")
         ]
     assert sizes[0] == sizes[1]
@@ -131,7 +137,11 @@ def test_gradient_reaches_every_parameter(name: str) -> None:
     model = small(name).train()
     x, y = striped(8)
     nn.functional.cross_entropy(model(inputs(name, x)), y).backward()
-    without = [key for key, each in model.named_parameters() if each.grad is None or not each.grad.abs().sum() > 0]
+    without = [
+        key
+        for key, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().sum() > 0
+    ]
     assert without == []
 
 
@@ -141,7 +151,7 @@ def test_images_do_not_see_each_other_in_evaluation(name: str) -> None:
     x = inputs(name, striped(6)[0])
     together = model(x)
     torch.testing.assert_close(model(x.flip(0)).flip(0), together, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(torch.cat([model(each[None]) for each in x]), together, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(torch.cat([model(image[None]) for image in x]), together, rtol=1e-4, atol=1e-5)
     assert torch.equal(model(x), model(x))
 
 
@@ -279,7 +289,7 @@ def test_attention_has_more_than_one_position_to_choose_from(name: str, side: in
     model = small(name).eval()
     seen = []
     block = model.attention if name == "vgg19_mhsa" else model.attention[1]
-    block.register_forward_hook(lambda _, given, made: seen.append(given[0].shape[2:]))
+    block.register_forward_hook(lambda _, args, made: seen.append(args[0].shape[2:]))
     with torch.inference_mode():
         model(torch.rand(1, 3, side, side))
     assert min(seen[0]) >= 2
@@ -289,7 +299,7 @@ def test_vgg19_attends_to_as_many_positions_at_the_earlier_place() -> None:
     torch.manual_seed(0)
     model = registry.build("vgg19_mhsa", 4, "small", mhsa_at="conv4_4").eval()
     seen = []
-    model.attention.register_forward_hook(lambda _, given, made: seen.append(given[0].shape[2:]))
+    model.attention.register_forward_hook(lambda _, args, made: seen.append(args[0].shape[2:]))
     with torch.inference_mode():
         model(torch.rand(1, 3, 20, 20))
     assert min(seen[0]) == 2

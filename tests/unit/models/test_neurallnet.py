@@ -46,7 +46,7 @@ def test_lif_equals_spikingjelly_in_values_and_gradients(tau: float, layout: str
 def test_ablations_have_their_own_sizes_and_none_is_silent(options: dict, parameters: int) -> None:
     torch.manual_seed(0)
     model = registry.build("neurallnet", **options)
-    assert sum(each.numel() for each in model.parameters()) == parameters
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
     images = torch.randint(100, 256, (8, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
         model.train()
@@ -64,7 +64,7 @@ def test_ablations_have_their_own_sizes_and_none_is_silent(options: dict, parame
 def test_between_depthwise_and_pointwise_spikes_are_binary() -> None:
     model = registry.build("neurallnet", size="small", lif_between=True)
     seen = []
-    model.stages[0][3].register_forward_hook(lambda layer, given, out: seen.append(given[0]))
+    model.stages[0][3].register_forward_hook(lambda layer, args, out: seen.append(args[0]))
     model(torch.rand(2, 3, 32, 32))
     assert set(seen[0].unique().tolist()) == {0.0, 1.0}
 
@@ -72,9 +72,9 @@ def test_between_depthwise_and_pointwise_spikes_are_binary() -> None:
 def test_the_twin_differs_in_its_neurons_alone() -> None:
     ours, twin = (registry.build("neurallnet", size="small", spiking=kind) for kind in (True, False))
     assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in twin.state_dict().items()}
-    assert not [each for each in twin.modules() if isinstance(each, LIF)]
-    assert sum(isinstance(each, torch.nn.ReLU) for each in twin.modules()) == sum(
-        isinstance(each, LIF) for each in ours.modules()
+    assert not [module for module in twin.modules() if isinstance(module, LIF)]
+    assert sum(isinstance(module, torch.nn.ReLU) for module in twin.modules()) == sum(
+        isinstance(module, LIF) for module in ours.modules()
     )
 
 

@@ -55,7 +55,7 @@ def shuffled(network: nn.Module) -> nn.Module:
 
 
 def saved(network: nn.Module, file: Path) -> Path:
-    save_file({name: each.contiguous() for name, each in network.state_dict().items()}, file)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, file)
     return file
 
 
@@ -76,7 +76,7 @@ def test_a_trunk_gives_what_timm_gives(name: str, tmp_path: Path) -> None:
     if network == "inception_v3":  # its second head wants larger images, and is no part of the maps
         reference.AuxLogits, reference.aux_logits = None, False
     model = ours(name, **options)
-    head = {key: each.clone() for key, each in model.state_dict().items() if key.startswith("head.")}
+    head = {key: tensor.clone() for key, tensor in model.state_dict().items() if key.startswith("head.")}
     x = torch.rand(2, 3, 112, 112)
     standardised = Standardise("any")(x)
     with torch.inference_mode():
@@ -86,7 +86,7 @@ def test_a_trunk_gives_what_timm_gives(name: str, tmp_path: Path) -> None:
         assert not torch.allclose(model.maps(x), expected, rtol=1e-2)
         load(model, name, file)
         torch.testing.assert_close(model.maps(x), expected, rtol=1e-5, atol=1e-6)
-    assert head and all(torch.equal(model.state_dict()[key], each) for key, each in head.items())
+    assert head and all(torch.equal(model.state_dict()[key], tensor) for key, tensor in head.items())
 
 
 def test_alexnet_gives_what_torchvision_gives(tmp_path: Path) -> None:
@@ -113,15 +113,15 @@ def test_a_whole_network_of_ours_gives_its_trunk_to_another_number_of_classes(na
     first = shuffled(ours(name, seed=1, classes=4))
     file = saved(first, tmp_path / "weights.safetensors")
     model = ours(name, seed=2, classes=3)
-    before = {key: each.clone() for key, each in model.state_dict().items()}
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     digest = load(model, name, file, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
     assert digest == hashlib.sha256(file.read_bytes()).hexdigest()
     trunk = registry.spec(name).backbone
     changed = 0
-    for key, each in model.state_dict().items():
+    for key, tensor in model.state_dict().items():
         source = first.state_dict() if key.startswith(trunk) else before
-        assert torch.equal(each, source[key]), key
-        changed += not torch.equal(each, before[key])
+        assert torch.equal(tensor, source[key]), key
+        changed += not torch.equal(tensor, before[key])
     assert changed > 3
 
 
@@ -130,13 +130,13 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     tensors = theirs("resnet50", 0.125).state_dict()
     file = tmp_path / "some.safetensors"
 
-    def refused(given: dict[str, torch.Tensor], words: str) -> None:
-        save_file(given, file)
-        before = {key: each.clone() for key, each in model.state_dict().items()}
+    def refused(weights: dict[str, torch.Tensor], words: str) -> None:
+        save_file(weights, file)
+        before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
         with pytest.raises(LeukoFlowError, match=rf"some.safetensors: .*{words}") as error:
             load(model, "resnet50_hmscam", file)
         assert "\n" not in str(error.value)
-        assert all(torch.equal(each, before[key]) for key, each in model.state_dict().items())
+        assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
 
     last = "layer4.1.conv2.weight"
     refused({key: tensor for key, tensor in tensors.items() if key != last}, f"there is no tensor for trunk.{last}")

@@ -29,7 +29,7 @@ def build(classifier: str, **options) -> nn.Module:
 )
 def test_parameters(classifier: str, parameters: int) -> None:
     model = build(classifier, inputs=2048)
-    assert sum(each.numel() for each in model.parameters()) == parameters
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
     assert model(torch.randn(3, 2048)).shape == (3, 4)
 
 
@@ -37,10 +37,10 @@ def test_additive_attention_is_that_of_its_formula() -> None:
     torch.manual_seed(1)
     layer = AdditiveAttention(3)
     x = torch.randn(2, 5, 3)
-    for each in range(2):
-        scores = [layer.score.weight[0] @ torch.tanh(layer.hidden.weight @ h + layer.hidden.bias) for h in x[each]]
+    for row in range(2):
+        scores = [layer.score.weight[0] @ torch.tanh(layer.hidden.weight @ h + layer.hidden.bias) for h in x[row]]
         weights = torch.stack(scores).softmax(0)
-        torch.testing.assert_close(layer(x)[each], (weights[:, None] * x[each]).sum(0))
+        torch.testing.assert_close(layer(x)[row], (weights[:, None] * x[row]).sum(0))
 
 
 def test_tokens_of_one_number_attend_as_softmax_of_products_does() -> None:
@@ -48,7 +48,7 @@ def test_tokens_of_one_number_attend_as_softmax_of_products_does() -> None:
     nn.init.normal_(model.attention.in_proj_bias)
     x = torch.randn(2, 6)
     query, key, value = (
-        x * model.attention.in_proj_weight[place, 0] + model.attention.in_proj_bias[place] for place in range(3)
+        x * model.attention.in_proj_weight[index, 0] + model.attention.in_proj_bias[index] for index in range(3)
     )
     weights = (query[:, :, None] * key[:, None, :]).softmax(-1)  # heads of width 1: no scaling
     mixed = (weights @ value[:, :, None])[:, :, 0]

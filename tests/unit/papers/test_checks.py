@@ -103,13 +103,13 @@ def test_numbers_put_right_are_found_possible() -> None:
 
 def changed(paper: str, kind: str, **changes: object):
     """The verdict and result of a paper's check with other numbers."""
-    check = next(each for each in papers()[paper].checks if each.kind == kind)
+    check = next(check for check in papers()[paper].checks if check.kind == kind)
     return plain(outcome(check.model_copy(update=changes), papers()[paper]))
 
 
-def plain(found: Outcome) -> Outcome:
+def plain(result: Outcome) -> Outcome:
     """With ordinary spaces in front of percent signs."""
-    texts = {name: str(text).replace("\N{NO-BREAK SPACE}", " ") for name, text in asdict(found).items()}
+    texts = {name: str(text).replace("\N{NO-BREAK SPACE}", " ") for name, text in asdict(result).items()}
     return Outcome(**texts)
 
 
@@ -125,8 +125,8 @@ def test_a_rate_is_told_by_its_name() -> None:
 def test_works_below_a_number_do_not_outdo_it() -> None:
     paper = papers()["hmscam"]
     best = paper.number("accuracy_binary").model_copy(update={"value": 0.999})
-    numbers = tuple(best if each.key == best.key else each for each in paper.numbers)
-    check = next(each for each in paper.checks if each.kind == "outdone")
+    numbers = tuple(best if number.key == best.key else number for number in paper.numbers)
+    check = next(check for check in paper.checks if check.kind == "outdone")
     assert outcome(check, paper.model_copy(update={"numbers": numbers})).verdict == "possible"
     said = plain(outcome(check, paper))
     assert "Genovese et al. 99.73 %" in said.arithmetic and "AlexNet" not in said.arithmetic

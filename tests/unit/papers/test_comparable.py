@@ -45,16 +45,16 @@ def paper(number: dict | None = None, **conditions: Any) -> Paper:
     )  # fmt: skip
 
 
-def study(change: Callable[[dict], None] = lambda given: None) -> Study:
+def study(change: Callable[[dict], None] = lambda config: None) -> Study:
     """A study that does what the paper did, but for one change."""
-    given: dict[str, Any] = {
+    config: dict[str, Any] = {
         "study": "s", "cohorts": {"home": {"kind": "folder", "root": "/data"}, "away": {"kind": "synthetic"}},
         "tasks": {"kind": {"classes": ["a", "b"]}}, "views": {"plain": {"kind": "plain", "size": 224}},
         "models": {"net": {"architecture": "resnet50", "training": {"augmentation": {"rotation": 20}}}},
         "experiments": {"one": {"cohort": "home", "task": "kind", "models": ["net"]}},
     }  # fmt: skip
-    change(given)
-    return parse_study(given)
+    change(config)
+    return parse_study(config)
 
 
 def facts(
@@ -71,22 +71,24 @@ def facts(
     return Facts({cell: model}, {cell[:2] + cell[3:4]: split}, cohorts)
 
 
-def compared(given: Study | None = None, found: Facts | None = None, of: Paper | None = None, **row: str) -> Comparison:
+def compared(
+    config: Study | None = None, known: Facts | None = None, of: Paper | None = None, **row: str
+) -> Comparison:
     of = of or paper()
-    return compare(given or study(), of, of.numbers[0], ROW | row, found or facts())
+    return compare(config or study(), of, of.numbers[0], ROW | row, known or facts())
 
 
 def test_a_run_that_is_as_published_in_everything_is_comparable() -> None:
-    found = compared()
-    assert (found.differences, found.unsaid, found.grade) == ([], [], "yes")
+    comparison = compared()
+    assert (comparison.differences, comparison.unsaid, comparison.grade) == ([], [], "yes")
 
 
 def _set(section: str, *keys: str, to: Any) -> Callable[[dict], None]:
-    def change(given: dict) -> None:
-        place = given.setdefault(section, {})
+    def change(config: dict) -> None:
+        node = config.setdefault(section, {})
         for key in keys[:-1]:
-            place = place.setdefault(key, {})
-        place[keys[-1]] = to
+            node = node.setdefault(key, {})
+        node[keys[-1]] = to
 
     return change
 
@@ -118,19 +120,21 @@ FOREIGN = "mean 0.7 0.7 0.7"
     ],
 )  # fmt: skip
 def test_each_difference_of_the_config_is_said(change: Callable[[dict], None], said: str) -> None:
-    def changed(given: dict) -> None:
-        given["recipes"] = {"modern": {}}
-        change(given)
-        if given["cohorts"]["home"]["kind"] == "synthetic":
-            given["cohorts"]["home"].pop("root")
+    def changed(config: dict) -> None:
+        config["recipes"] = {"modern": {}}
+        change(config)
+        if config["cohorts"]["home"]["kind"] == "synthetic":
+            config["cohorts"]["home"].pop("root")
 
-    found = compared(study(changed))
-    assert found.grade == "no" and any(each.startswith(said) for each in found.differences), found.differences
-    assert len(found.differences) == 1
+    comparison = compared(study(changed))
+    assert comparison.grade == "no" and any(difference.startswith(said) for difference in comparison.differences), (
+        comparison.differences
+    )
+    assert len(comparison.differences) == 1
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("known", "said"),
     [
         (facts(images=76), "images in all: 76 (published: 100)"),
         (facts(images=99), "images in all: 99 (published: 100)"),
@@ -150,9 +154,12 @@ def test_each_difference_of_the_config_is_said(change: Callable[[dict], None], s
         ),
     ],
 )  # fmt: skip
-def test_each_difference_of_what_a_run_was_is_said(found: Facts, said: str) -> None:
-    told = compared(found=found)
-    assert told.grade == "no" and [each for each in told.differences if each.startswith(said)] == told.differences
+def test_each_difference_of_what_a_run_was_is_said(known: Facts, said: str) -> None:
+    told = compared(known=known)
+    assert (
+        told.grade == "no"
+        and [difference for difference in told.differences if difference.startswith(said)] == told.differences
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,30 +175,33 @@ def test_each_difference_of_what_a_run_was_is_said(found: Facts, said: str) -> N
     ],
 )
 def test_what_a_paper_did_otherwise_is_said(conditions: dict, said: str) -> None:
-    found = compared(of=paper(**conditions))
-    assert (found.grade, found.differences) == ("no", [said])
+    comparison = compared(of=paper(**conditions))
+    assert (comparison.grade, comparison.differences) == ("no", [said])
 
 
 def test_what_cannot_matter_is_no_difference() -> None:
     squeezed = paper(fit="squeeze", scale_bar="kept")
-    assert compared(of=squeezed, found=facts(bars=0, aspect=0.992)).grade == "yes"
+    assert compared(of=squeezed, known=facts(bars=0, aspect=0.992)).grade == "yes"
     near = paper(tests={"kind": {"images": 1000, "counts": {"a": 500, "b": 500}}})
-    assert compared(of=near, found=facts(tested="ab" * 498)).grade == "yes"
-    assert compared(of=near, found=facts(tested="ab" * 490)).grade == "no"
+    assert compared(of=near, known=facts(tested="ab" * 498)).grade == "yes"
+    assert compared(of=near, known=facts(tested="ab" * 490)).grade == "no"
 
 
 @pytest.mark.parametrize("key", [key for key in CONDITIONS if key not in ("same_views", "weights", "tests", "test")])
 def test_what_a_paper_does_not_say_is_never_comparable(key: str) -> None:
-    found = compared(of=paper(**{key: NOT_SAID}))
-    assert found.grade == ("no" if key == "view" and found.differences else "unclear") and len(found.unsaid) == 1
-    assert found.differences == []
+    comparison = compared(of=paper(**{key: NOT_SAID}))
+    assert (
+        comparison.grade == ("no" if key == "view" and comparison.differences else "unclear")
+        and len(comparison.unsaid) == 1
+    )
+    assert comparison.differences == []
 
 
 def test_nothing_said_leaves_nothing_to_compare() -> None:
     silent = paper(**{key: NOT_SAID for key in CONDITIONS if key not in ("same_views", "weights", "tests")},
                    same_views=[], weights={}, tests={})  # fmt: skip
-    found = compared(of=silent)
-    assert found.grade == "unclear" and len(found.unsaid) == 18
+    comparison = compared(of=silent)
+    assert comparison.grade == "unclear" and len(comparison.unsaid) == 18
     every = set(Conditions.model_fields) - {"same_views", "tests", "library", "features_fitted_on"}
     assert len(every) == 18
 
@@ -199,8 +209,8 @@ def test_nothing_said_leaves_nothing_to_compare() -> None:
 def test_what_a_run_did_not_record_is_not_comparable() -> None:
     older = facts()
     del older.models["home", "kind", "plain", "image", "net"]["input"]  # type: ignore[attr-defined]
-    found = compared(found=older)
-    assert (found.grade, found.unsaid) == ("unclear", ["scaling of the input (not recorded here)"])
+    comparison = compared(known=older)
+    assert (comparison.grade, comparison.unsaid) == ("unclear", ["scaling of the input (not recorded here)"])
 
 
 @pytest.mark.parametrize(
@@ -209,19 +219,21 @@ def test_what_a_run_did_not_record_is_not_comparable() -> None:
      ("gpu_memory_megabytes", ["another machine"])],
 )  # fmt: skip
 def test_costs_depend_on_the_network_and_the_machine_alone(metric: str, differences: list[str]) -> None:
-    found = compared(of=paper({"metric": metric, "value": 1}, epochs=99, test=0.5), found=facts(images=3))
-    assert found.differences == differences
+    comparison = compared(of=paper({"metric": metric, "value": 1}, epochs=99, test=0.5), known=facts(images=3))
+    assert comparison.differences == differences
 
 
 def test_features_are_those_of_the_same_networks_on_the_same_images() -> None:
-    given = yaml.safe_load((ROOT / "workflow/studies/paper.yaml").read_text())
-    given["splits"] = {"test": 0.2}
-    whole, of = parse_study(given), papers()["hybridcn_nas"]
+    config = yaml.safe_load((ROOT / "workflow/studies/paper.yaml").read_text())
+    config["splits"] = {"test": 0.2}
+    whole, of = parse_study(config), papers()["hybridcn_nas"]
     row = {"cohort": "taleqani", "task": "subtype", "view": "plain", "protocol": "image", "size": "paper"}
-    found = compare(whole, of, of.number("accuracy"), row | {"model": "hybridcn_nas_2000"}, facts())
-    assert "features fitted on: training images (published: all images)" in found.differences
-    assert not any(each.startswith(("features of", "most epochs", "learning rate")) for each in found.differences)
-    networks = [{"weights": f"hub:timm/{name}@main", "input": each} for name, each in
+    comparison = compare(whole, of, of.number("accuracy"), row | {"model": "hybridcn_nas_2000"}, facts())
+    assert "features fitted on: training images (published: all images)" in comparison.differences
+    assert not any(
+        difference.startswith(("features of", "most epochs", "learning rate")) for difference in comparison.differences
+    )
+    networks = [{"weights": f"hub:timm/{name}@main", "input": scaling} for name, scaling in
                 (("convnext_large.fb_in1k", IMAGENET), ("nasnetalarge.tf_in1k", HALVES))]  # fmt: skip
     assert scalings_of({"features": {"networks": networks}}) == ["imagenet", "symmetric"]
     assert scalings_of({"features": {"networks": [{"weights": "random"}]}}) == []
@@ -246,8 +258,10 @@ def test_the_study_of_the_papers_as_it_stands_is_not_comparable() -> None:
         measured = pd.DataFrame(rows, columns=["cohort", "fact", "label", "measured"])
         known = Facts({cell: weights}, {(cohort, task, "image"): split}, measured)
         row = dict(zip(("cohort", "task", "view", "protocol", "model"), cell, strict=True)) | {"size": "paper"}
-        found = compare(whole, papers()[name], papers()[name].number(key), row, known)
-        assert found.grade == "no" and any(each.startswith(said) for each in found.differences), found.differences
+        comparison = compare(whole, papers()[name], papers()[name].number(key), row, known)
+        assert comparison.grade == "no" and any(difference.startswith(said) for difference in comparison.differences), (
+            comparison.differences
+        )
 
 
 def test_every_grade_is_defined_once() -> None:
@@ -256,29 +270,29 @@ def test_every_grade_is_defined_once() -> None:
 
 def under(protocol: str) -> Facts:
     """The same facts of a run under another protocol."""
-    found = facts()
-    models = {(*cell[:3], protocol, cell[4]): each for cell, each in found.models.items()}
-    return Facts(models, {(*cell[:2], protocol): each for cell, each in found.splits.items()}, found.cohorts)
+    known = facts()
+    models = {(*cell[:3], protocol, cell[4]): description for cell, description in known.models.items()}
+    return Facts(models, {(*cell[:2], protocol): split for cell, split in known.splits.items()}, known.cohorts)
 
 
 def test_a_protocol_with_the_papers_leak_is_as_published_and_its_twin_is_not() -> None:
     of = paper(validation=0, epoch_chosen_on="the images reported")
-    assert compared(found=under("leaky_hmscam"), of=of, protocol="leaky_hmscam").differences == []
-    assert compared(found=under("hmscam"), of=of, protocol="hmscam").differences == [
+    assert compared(known=under("leaky_hmscam"), of=of, protocol="leaky_hmscam").differences == []
+    assert compared(known=under("hmscam"), of=of, protocol="hmscam").differences == [
         "share of validation images: 0.08 (published: 0)",
         "epoch chosen on: other images (published: the images reported)",
     ]
-    copied = compared(found=under("leaky_vgg19_mhsa_expanded"), protocol="leaky_vgg19_mhsa_expanded").differences
+    copied = compared(known=under("leaky_vgg19_mhsa_expanded"), protocol="leaky_vgg19_mhsa_expanded").differences
     assert "changed copies of held-out images trained on (augmented_before_validation)" in copied
     assert "classes kept in proportion: no (published: yes)" in copied
 
 
 def test_the_papersown_protocol_is_taken_where_it_was_run() -> None:
     of = paper().model_copy(update={"paper": "hmscam"})
-    for names, own in (
+    for names, expected in (
         (["image", "hmscam", "leaky_hmscam", "five_folds"], "leaky_hmscam"),
         (["image", "hmscam", "five_folds"], "hmscam"),
         (["image", "five_folds"], "image"),
         (["five_folds"], ""),
     ):
-        assert own_protocol(of, pd.DataFrame({"protocol": names})) == own
+        assert own_protocol(of, pd.DataFrame({"protocol": names})) == expected

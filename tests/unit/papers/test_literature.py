@@ -43,9 +43,9 @@ def test_a_cited_work_is_never_said_to_be_measured() -> None:
 
 @pytest.mark.parametrize("paper", papers().values(), ids=lambda paper: paper.paper)
 def test_every_table_of_a_paper_has_one_of_ours_or_a_reason(paper) -> None:
-    numbers = {each.number for each in paper.tables}
+    numbers = {table.number for table in paper.tables}
     wanted = {"hmscam": 8, "cnn_vit": 5, "neurallnet": 6}.get(paper.paper)
-    assert wanted is None or numbers == {f"T{place + 1}" for place in range(wanted)}
-    for each in paper.tables:
-        assert each.tables or each.differs, each.number
-        assert set(each.tables) <= set(NAMES), each.number
+    assert wanted is None or numbers == {f"T{number + 1}" for number in range(wanted)}
+    for table in paper.tables:
+        assert table.tables or table.differs, table.number
+        assert set(table.tables) <= set(NAMES), table.number

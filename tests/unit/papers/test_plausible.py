@@ -14,7 +14,7 @@ ALL = (504, 985, 963, 804)
 
 
 @pytest.mark.parametrize(
-    ("share", "images", "digits", "found"),
+    ("share", "images", "digits", "counts"),
     [
         (0.9862, 400, 4, []),
         (0.9925, 400, 4, [397]),
@@ -28,10 +28,10 @@ ALL = (504, 985, 963, 804)
         (0.0, 96, 4, [0]),
     ],
 )
-def test_counts_that_print_as_a_share(share: float, images: int, digits: int, found: list[int]) -> None:
-    assert plausible.possible_counts(share, images, digits) == found
+def test_counts_that_print_as_a_share(share: float, images: int, digits: int, counts: list[int]) -> None:
+    assert plausible.possible_counts(share, images, digits) == counts
     # Every count, tried.
-    assert [k for k in range(images + 1) if plausible.agrees(k / images, share, digits)] == found
+    assert [k for k in range(images + 1) if plausible.agrees(k / images, share, digits)] == counts
 
 
 def test_nearest_shares() -> None:
@@ -46,8 +46,8 @@ def test_mean_confidence_and_the_least_calibration_error() -> None:
     random = np.random.default_rng(0)
     for bins in (1, 5, 15):
         sure, right = random.uniform(0.3, 1, 500), random.random(500) < 0.8
-        place = np.minimum((sure * bins).astype(int), bins - 1)
-        ece = sum(abs(right[place == b].mean() - sure[place == b].mean()) * (place == b).mean() for b in set(place))
+        bin_of = np.minimum((sure * bins).astype(int), bins - 1)
+        ece = sum(abs(right[bin_of == b].mean() - sure[bin_of == b].mean()) * (bin_of == b).mean() for b in set(bin_of))
         assert ece >= plausible.least_ece(right.mean(), sure.mean()) - 1e-12
 
 
@@ -84,35 +84,35 @@ def test_kappa_lies_in_its_range_whichever_way_errors_fall() -> None:
 
 def test_accuracy_that_goes_with_an_mcc() -> None:
     assert plausible.accuracy_of_mcc(0.9506, ALL) == pytest.approx(0.964, abs=5e-4)
-    counts = [round(each * 652 / sum(ALL)) for each in ALL]
+    counts = [round(count * 652 / sum(ALL)) for count in ALL]
     truth = np.repeat(range(4), counts)
     answer = truth.copy()
     answer[0] = 1
-    found = metrics.matthews_corrcoef(truth, answer)
-    assert found == pytest.approx(0.9979, abs=5e-5)
-    assert plausible.accuracy_of_mcc(found, counts) == pytest.approx((len(truth) - 1) / len(truth), abs=2e-5)
+    mcc = metrics.matthews_corrcoef(truth, answer)
+    assert mcc == pytest.approx(0.9979, abs=5e-5)
+    assert plausible.accuracy_of_mcc(mcc, counts) == pytest.approx((len(truth) - 1) / len(truth), abs=2e-5)
 
 
 def test_one_versus_rest_accuracy() -> None:
     assert plausible.one_vs_rest_accuracy(651 / 652, 4) == pytest.approx(0.99923, abs=5e-6)
     random = np.random.default_rng(2)
     truth, answer = random.integers(0, 4, 200), random.integers(0, 4, 200)
-    each = [np.mean((truth == k) == (answer == k)) for k in range(4)]
-    assert plausible.one_vs_rest_accuracy(float((truth == answer).mean()), 4) == pytest.approx(np.mean(each))
+    accuracies = [np.mean((truth == k) == (answer == k)) for k in range(4)]
+    assert plausible.one_vs_rest_accuracy(float((truth == answer).mean()), 4) == pytest.approx(np.mean(accuracies))
 
 
 def test_least_auc_is_reached_and_never_undercut() -> None:
     counts = [8, 12, 10, 10]
     truth = np.repeat(range(4), counts)
-    found = []
-    for own, other in itertools.permutations(range(4), 2):
+    aucs = []
+    for label, other in itertools.permutations(range(4), 2):
         p = np.full((40, 4), 0.1)
         p[np.arange(40), truth] = 0.7
-        image = int(np.flatnonzero(truth == own)[0])
+        image = int(np.flatnonzero(truth == label)[0])
         p[image] = 0.03
         p[image, other] = 0.91
-        found.append(metrics.roc_auc_score(truth, p / p.sum(1, keepdims=True), multi_class="ovr"))
-    assert min(found) == pytest.approx(plausible.least_auc(counts, 1))
+        aucs.append(metrics.roc_auc_score(truth, p / p.sum(1, keepdims=True), multi_class="ovr"))
+    assert min(aucs) == pytest.approx(plausible.least_auc(counts, 1))
 
 
 def test_variance_analysis_from_means_and_deviations() -> None:
@@ -150,11 +150,11 @@ def test_parameters_of_the_published_totals() -> None:
 
 
 def test_accuracy_in_another_mix_lies_between_errors_of_the_rarest_and_of_the_commonest_class() -> None:
-    counts, each, errors = (512, 979, 955, 796), 5, 4
-    found = []
-    for wrong in itertools.product(range(each + 1), repeat=4):
+    counts, per_class, errors = (512, 979, 955, 796), 5, 4
+    accuracies = []
+    for wrong in itertools.product(range(per_class + 1), repeat=4):
         if sum(wrong) == errors:
-            recalls = [1 - one / each for one in wrong]
-            found.append(np.average(recalls, weights=counts))
-    assert plausible.accuracy_in_mix(counts, each, errors) == pytest.approx((min(found), max(found)))
+            recalls = [1 - one / per_class for one in wrong]
+            accuracies.append(np.average(recalls, weights=counts))
+    assert plausible.accuracy_in_mix(counts, per_class, errors) == pytest.approx((min(accuracies), max(accuracies)))
     assert plausible.accuracy_in_mix((1, 1), 3, 6) == pytest.approx((0, 0))

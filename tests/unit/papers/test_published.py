@@ -14,31 +14,33 @@ ROW = pd.Series(PLACE)
 def calibration() -> pd.DataFrame:
     rows = []
     for fold, (calibrator, ece) in enumerate([("none", 0.04), ("none", 0.06), ("temperature", 0.01)]):
-        own = PLACE | {"fold": fold, "target": "pbc", "role": "test", "class": "", "calibrator": calibrator}
-        rows.append(own | {"ece": ece, "ece_low": ece - 0.01, "ece_high": ece + 0.02, "temperature": 1.5 + fold})
+        common = PLACE | {"fold": fold, "target": "pbc", "role": "test", "class": "", "calibrator": calibrator}
+        rows.append(common | {"ece": ece, "ece_low": ece - 0.01, "ece_high": ece + 0.02, "temperature": 1.5 + fold})
         others: list[dict] = [{"target": "away"}, {"role": "validation"}, {"class": "ig"}, {"model": "other"}]
-        rows += [own | changed | dict.fromkeys(("ece", "ece_low", "ece_high", "temperature"), 9) for changed in others]
+        rows += [
+            common | changed | dict.fromkeys(("ece", "ece_low", "ece_high", "temperature"), 9) for changed in others
+        ]
     return pd.DataFrame(rows)
 
 
 @pytest.mark.parametrize(
-    ("key", "found"),
+    ("key", "expected"),
     [
         ("inception_ece", (0.05, 0.04, 0.07)),
         ("inception_scaled", (0.01, 0.0, 0.03)),
         ("inception_temperature", (3.5, np.nan, np.nan)),
     ],
 )
-def test_means_over_runs_of_the_test_role(key: str, found: tuple[float, float, float]) -> None:
+def test_means_over_runs_of_the_test_role(key: str, expected: tuple[float, float, float]) -> None:
     number = papers()["cnn_vit"].number(key)
-    np.testing.assert_allclose(assessed(number, ROW, {"calibration": calibration()}), found, atol=1e-12)
+    np.testing.assert_allclose(assessed(number, ROW, {"calibration": calibration()}), expected, atol=1e-12)
 
 
 def test_areas_of_the_micro_average_and_of_classes() -> None:
-    own = PLACE | {"target": "pbc", "role": "test", "auc_low": 0.1, "auc_high": 0.2, "ap_low": 0.3, "ap_high": 0.4}
+    common = PLACE | {"target": "pbc", "role": "test", "auc_low": 0.1, "auc_high": 0.2, "ap_low": 0.3, "ap_high": 0.4}
     rows = [
-        own | {"class": "micro average", "auc": 0.15, "ap": 0.35},
-        own | {"class": "Benign", "auc": 0.5, "ap": 0.33},
+        common | {"class": "micro average", "auc": 0.15, "ap": 0.35},
+        common | {"class": "Benign", "auc": 0.5, "ap": 0.33},
     ]
     tables = {"discrimination": pd.DataFrame(rows)}
     assert assessed(papers()["cnn_vit"].number("inception_auc"), ROW, tables) == (0.15, 0.1, 0.2)
@@ -51,18 +53,18 @@ def test_without_the_table_there_is_no_number() -> None:
 
 
 def test_errors_have_no_class_and_class_temperatures_have_a_calibrator() -> None:
-    own = PLACE | {"target": "pbc", "role": "test"}
+    common = PLACE | {"target": "pbc", "role": "test"}
     tables = {
-        "errors": pd.DataFrame([own | {"nmi": 0.9, "nmi_low": 0.8, "nmi_high": 0.95, "top3": 0.5}]),
+        "errors": pd.DataFrame([common | {"nmi": 0.9, "nmi_low": 0.8, "nmi_high": 0.95, "top3": 0.5}]),
         "calibration": pd.DataFrame(
             [
-                own | {"calibrator": "class temperature", "class": "monocyte", "temperature": 1.9},
-                own | {"calibrator": "class temperature", "class": "ig", "temperature": 1.2},
-                own | {"calibrator": "temperature", "class": "monocyte", "temperature": 1.4},
+                common | {"calibrator": "class temperature", "class": "monocyte", "temperature": 1.9},
+                common | {"calibrator": "class temperature", "class": "ig", "temperature": 1.2},
+                common | {"calibrator": "temperature", "class": "monocyte", "temperature": 1.4},
             ]
         ),
         "discrimination": pd.DataFrame(
-            [own | {"class": name, "separation": value} for name, value in (("macro average", 0.7), ("ig", 0.4))]
+            [common | {"class": name, "separation": value} for name, value in (("macro average", 0.7), ("ig", 0.4))]
         ),
     }
     paper = papers()["cnn_vit"]
@@ -73,10 +75,10 @@ def test_errors_have_no_class_and_class_temperatures_have_a_calibrator() -> None
 
 
 def test_changed_images_and_shares_have_tables_of_their_own() -> None:
-    place = PLACE | {"cohort": "taleqani", "task": "subtype"}
+    common = PLACE | {"cohort": "taleqani", "task": "subtype"}
     robustness = pd.DataFrame(
         [
-            place | {"perturbation": kind, "level": level, "metric": metric, "value": value, "low": 0.1, "high": 0.9}
+            common | {"perturbation": kind, "level": level, "metric": metric, "value": value, "low": 0.1, "high": 0.9}
             for kind, level, metric, value in (
                 ("brightness", 0.25, "accuracy", 0.7), ("brightness", -0.25, "accuracy", 0.3),
                 ("brightness", 0.25, "macro_f1", 0.6), ("contrast", 0.25, "accuracy", 0.5),
@@ -85,11 +87,11 @@ def test_changed_images_and_shares_have_tables_of_their_own() -> None:
     )  # fmt: skip
     shares = pd.DataFrame(
         [
-            place | {"share": share, "metric": "f1", "class": name, "value": value, "low": 0.2, "high": 0.8}
+            common | {"share": share, "metric": "f1", "class": name, "value": value, "low": 0.2, "high": 0.8}
             for share, name, value in ((0.25, "Pre", 0.4), (0.25, "", 0.45), (1.0, "Pre", 0.9))
         ]
     )
-    tables, row = {"robustness": robustness, "sample_size": shares}, pd.Series(place)
+    tables, row = {"robustness": robustness, "sample_size": shares}, pd.Series(common)
     neurallnet, hmscam = papers()["neurallnet"], papers()["hmscam"]
     assert _measured(neurallnet.number("brighter"), row, tables, False) == (0.7, 0.1, 0.9)
     assert _measured(neurallnet.number("darker"), row, tables, False)[0] == 0.3

@@ -10,7 +10,7 @@ from leukoflow.papers.readings import COLUMNS, READINGS, readings
 def counts(**options) -> dict[str, int]:
     with torch.device("meta"):
         model = registry.build("resnet50_hmscam", options.pop("classes", 4), **options)
-    sizes = {name: each.numel() for name, each in model.named_parameters()}
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
     last = sum(size for name, size in sizes.items() if name.startswith("trunk.layer4."))
     first = sum(size for name, size in sizes.items() if name.startswith(registry.spec("resnet50_hmscam").frozen))
     trunk = sum(size for name, size in sizes.items() if name.startswith("trunk."))
@@ -18,15 +18,17 @@ def counts(**options) -> dict[str, int]:
     return {"whole": sum(sizes.values()), "trunk": trunk, "last": last, "first": first}
 
 
-@pytest.mark.parametrize("reading", [each for each in READINGS if each.channels == 2048], ids=lambda each: each.what)
+@pytest.mark.parametrize(
+    "reading", [reading for reading in READINGS if reading.channels == 2048], ids=lambda reading: reading.what
+)
 def test_counts_are_those_of_the_network(reading) -> None:
-    found = counts(
+    sizes = counts(
         nl_width=1 / reading.nl_share, reductions=reading.reductions, reduction_dar=reading.reduction_dar,
         classes=reading.classes,
     )  # fmt: skip
     parts = reading.parts()
-    assert sum(parts.values()) - parts["trunk"] == found["whole"] - found["trunk"]
-    assert reading.trunk in (0, found["trunk"], found["last"])
+    assert sum(parts.values()) - parts["trunk"] == sizes["whole"] - sizes["trunk"]
+    assert reading.trunk in (0, sizes["trunk"], sizes["last"])
 
 
 def test_the_numbers_themselves() -> None:

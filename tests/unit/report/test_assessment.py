@@ -23,9 +23,9 @@ def read(root) -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def content(fake) -> Content:
-    found = assessment_section(fake.study, read(fake.root), [])
-    assert found is not None
-    return found
+    section = assessment_section(fake.study, read(fake.root), [])
+    assert section is not None
+    return section
 
 
 def test_each_panel_starts_with_the_baseline_and_shows_what_the_tables_say(fake, content) -> None:
@@ -36,15 +36,15 @@ def test_each_panel_starts_with_the_baseline_and_shows_what_the_tables_say(fake,
     table = table[(table["class"] == "") & (table["role"] == "test") & (table["protocol"] == "image")]
     first = content.panels[0].grids[0]
     assert first.rows[0].baseline and first.rows[0].cells[0].text == "colour_histogram"
-    place = first.columns.index("ECE")
+    column = first.columns.index("ECE")
     for row in first.rows:
-        own = table[table["model"] == row.cells[0].text].set_index("calibrator")
-        assert row.cells[place].key == pytest.approx(own.loc["none", "ece"])
-        for offset, name in enumerate(("temperature", "class temperature", "isotonic"), place + 2):
+        measured = table[table["model"] == row.cells[0].text].set_index("calibrator")
+        assert row.cells[column].key == pytest.approx(measured.loc["none", "ece"])
+        for offset, name in enumerate(("temperature", "class temperature", "isotonic"), column + 2):
             if row.cells[offset].text == "undetermined":
-                assert pd.isna(own.loc[name, "ece"])
+                assert pd.isna(measured.loc[name, "ece"])
             else:
-                assert row.cells[offset].key == pytest.approx(own.loc[name, "ece"])
+                assert row.cells[offset].key == pytest.approx(measured.loc[name, "ece"])
 
 
 def test_sentences_count_networks_and_leave_the_baseline_out(fake, content) -> None:
@@ -59,7 +59,7 @@ def test_sentences_count_networks_and_leave_the_baseline_out(fake, content) -> N
 
 
 def test_other_cohorts_operating_points_and_mixes_are_folded_away(content) -> None:
-    captions = [each.caption for each in content.panels[0].more]
+    captions = [grid.caption for grid in content.panels[0].more]
     firsts = ["Calibration", "Operating", "Positive", "Precision", "Pairs"]
     assert [caption.split(" ")[0] for caption in captions] == firsts
     points = content.panels[0].more[1]
@@ -75,11 +75,14 @@ def test_precision_and_recall_are_those_of_the_table(fake, content) -> None:
         ("AP at a share of 0.05", "ap_at_prevalence", 0.05),
         ("KL, nats", "divergence", None),
     ):
-        place = shown.columns.index(title)
+        column = shown.columns.index(title)
         for row in shown.rows:
-            own = table[(table["model"] == row.cells[0].text) & (table["class"] == row.cells[1].text)]
-            own = own[(own["measure"] == measure) & (own["level"].isna() if level is None else own["level"] == level)]
-            assert row.cells[place].key == pytest.approx(own["value"].mean())
+            measured = table[(table["model"] == row.cells[0].text) & (table["class"] == row.cells[1].text)]
+            measured = measured[
+                (measured["measure"] == measure)
+                & (measured["level"].isna() if level is None else measured["level"] == level)
+            ]
+            assert row.cells[column].key == pytest.approx(measured["value"].mean())
 
 
 def test_pairs_are_the_three_most_confused(fake, content) -> None:

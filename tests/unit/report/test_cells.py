@@ -21,14 +21,14 @@ def fake(tmp_path_factory):
 
 @pytest.fixture
 def tables(fake) -> dict[str, pd.DataFrame]:
-    found = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in NAMES}
+    frames = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in NAMES}
     for name in ("segmentation", "cells"):
-        found[name]["label"] = found[name]["label"].fillna("")
-    return found
+        frames[name]["label"] = frames[name]["label"].fillna("")
+    return frames
 
 
 def told(fake, tables) -> dict:
-    return {each.title: each for each in cell_findings(fake.study, tables)}
+    return {finding.title: finding for finding in cell_findings(fake.study, tables)}
 
 
 def text_of(grid) -> list[list[str]]:
@@ -103,13 +103,13 @@ def test_random_networks_are_called_so(fake, tables):
     assert text_of(stability)[0] == ["hybrid", "demo", "plain", "acquisition", "0.50", "0.50"]
     assert stability.columns[4:] == ("k = 5", "k = 10") and stability.rows[0].cells[4].note == "Kuncheva 0.40"
     assert neighbours.columns[4:6] == ("Same class", "Same acquisition cluster, within the class")
-    found = told(fake, tables)["Features of untrained networks: hybrid"]
-    assert found.tone == "warn" and "net_a had random weights" in found.text
+    finding = told(fake, tables)["Features of untrained networks: hybrid"]
+    assert finding.tone == "warn" and "net_a had random weights" in finding.text
 
 
 def test_masks_that_miss_a_class_are_told_and_good_ones_too(fake, tables):
-    found = told(fake, tables)["Archive's masks miss most cells of Pro in demo"]
-    assert found.tone == "warn" and f"10{PERCENT} in Pro" in found.text and f"95{PERCENT} in Early" in found.text
+    finding = told(fake, tables)["Archive's masks miss most cells of Pro in demo"]
+    assert finding.tone == "warn" and f"10{PERCENT} in Pro" in finding.text and f"95{PERCENT} in Early" in finding.text
     marked = tables["segmentation"]["metric"] == "marked"
     tables["segmentation"].loc[marked, "value"] = 0.9
     assert told(fake, tables)["Archive's masks agree with the cells found in demo"].tone == "good"
@@ -117,16 +117,16 @@ def test_masks_that_miss_a_class_are_told_and_good_ones_too(fake, tables):
 
 def test_a_source_left_out_is_told_against_thresholds(fake, tables):
     title = "Cells of an unseen source are found less well: masked"
-    found = told(fake, tables)[title]
-    assert "0.850 (0.830\N{EN DASH}0.860)" in found.text and "0.950" in found.text and "0.700" in found.text
+    finding = told(fake, tables)[title]
+    assert "0.850 (0.830\N{EN DASH}0.860)" in finding.text and "0.950" in finding.text and "0.700" in finding.text
     part = tables["segmentation"]
     part.loc[(part["segmenter"] == "unet") & ~part["within"], "value"] = 0.94
     assert told(fake, tables)["Cells of an unseen source are found: masked"].tone == "good"
 
 
 def test_a_scale_that_goes_with_the_class_is_told(fake, tables):
-    found = told(fake, tables)["Scale goes with the class in demo"]
-    assert "0.200 in Benign" in found.text and "0.300 in Pro" in found.text
+    finding = told(fake, tables)["Scale goes with the class in demo"]
+    assert "0.200 in Benign" in finding.text and "0.300 in Pro" in finding.text
     cells = tables["cells"]
     cells.loc[cells["feature"] == "um_per_pixel", "median"] = 0.2
     cells.loc[cells["feature"] == "scale_assumed", "images"] = 100
@@ -151,17 +151,17 @@ def test_features_that_follow_the_slide_are_told(fake, tables, kind, slide, titl
     table = tables["neighbours"]
     table.loc[table["group"] == "class", "share"] = kind
     table.loc[table["group"] == "cluster", "share"] = slide
-    found = told(fake, tables)[title]
-    assert found.tone == tone and f"{slide:.0%}".replace("%", PERCENT) in found.text
+    finding = told(fake, tables)[title]
+    assert finding.tone == tone and f"{slide:.0%}".replace("%", PERCENT) in finding.text
 
 
 def test_masks_are_counted_and_rejects_are_a_finding(fake, tables):
     rows = text_of(cells.masks(tables["masks"]))
     assert ["masked", "the mask is 3 x 4, its image 5 x 6", "1"] in rows and ["masked", "used", "4"] in rows
-    found = told(fake, tables)
-    assert found["Rejected masks of masked"].tone == "warn" and "Rejected masks of drawn" not in found
-    assert "1 of 5 masks could not be used: the mask is 3 x 4" in found["Rejected masks of masked"].text
-    assert "1 of 4 masks hold no cell" in found["Masks of drawn without a cell"].text
+    by_title = told(fake, tables)
+    assert by_title["Rejected masks of masked"].tone == "warn" and "Rejected masks of drawn" not in by_title
+    assert "1 of 5 masks could not be used: the mask is 3 x 4" in by_title["Rejected masks of masked"].text
+    assert "1 of 4 masks hold no cell" in by_title["Masks of drawn without a cell"].text
 
 
 def test_undefined_dice_is_said_and_a_source_without_any_has_a_dash(fake, tables):

@@ -50,16 +50,16 @@ def test_a_map_that_survives_scrambling_explains_nothing() -> None:
 def test_the_section_has_a_row_for_each_network_and_method(fake) -> None:
     table = pd.read_csv(fake.root / "tables/explanations.csv")
     content = explanations_section(fake.study, {"explanations": table}, [])
-    assert content.cells and [each.title.split(", ")[-1] for each in content.panels] == [
+    assert content.cells and [panel.title.split(", ")[-1] for panel in content.panels] == [
         "image split", "acquisition split",
     ]  # fmt: skip
     for panel in content.panels:
-        names = [tuple(cell.text for cell in each.cells[:2]) for each in panel.table.rows]
+        names = [tuple(cell.text for cell in row.cells[:2]) for row in panel.table.rows]
         assert names[0] == ("neurallnet", "Grad-CAM")
         assert [name for name in names if name[0] == "resnet50_hmscam"] == [
             ("resnet50_hmscam", method) for method in ("Grad-CAM", "Attention", "Attention rollout")
         ]
-        assert [each.cells[0].text for each in panel.reference_maps.rows] == ["Uniform", "Centre", "Edges"]
+        assert [row.cells[0].text for row in panel.reference_maps.rows] == ["Uniform", "Centre", "Edges"]
         assert 0 < sum(map(len, panel.readings.values())) <= len(names)
         shown = panel.table.rows[0].cells[4]
         part = table[(table["protocol"] == panel.title.split(", ")[-1].split()[0]) & (table["model"] == "neurallnet")]

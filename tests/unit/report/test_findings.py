@@ -13,7 +13,7 @@ def told(tmp_path_factory):
         names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
         tables = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in names} | changed
         tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
-        return {each.title: each for each in gravest_first(findings(fake.study, tables))}
+        return {finding.title: finding for finding in gravest_first(findings(fake.study, tables))}
 
     tell.root = fake.root
     return tell
@@ -26,16 +26,16 @@ def table(told, name: str) -> pd.DataFrame:
 def test_leakage_is_told_from_the_audits_counts(told):
     audit = table(told, "audit")
     leak = audit[audit["protocol"] == "image"].iloc[0]
-    found = told()
-    text = found["Leakage: demo, subtype, image split"]
+    by_title = told()
+    text = by_title["Leakage: demo, subtype, image split"]
     assert text.tone == "bad"
     assert f"{leak['test_with_duplicate']:.0f} (" in text.text
     assert f"Of {leak['test']} test images" in text.text
-    assert found["No leakage found: demo, subtype, acquisition split"].tone == "good"
+    assert by_title["No leakage found: demo, subtype, acquisition split"].tone == "good"
 
 
 def test_problems_come_before_notes_and_notes_before_what_is_in_order(told):
-    tones = [each.tone for each in told().values()]
+    tones = [finding.tone for finding in told().values()]
     assert tones == sorted(tones, key=["bad", "warn", "good"].index)
     assert set(tones) == {"bad", "warn", "good"}
 
@@ -80,9 +80,9 @@ def with_facts(cohorts: pd.DataFrame, *facts: tuple[str, str, int]) -> pd.DataFr
 def test_files_that_fill_twelve_of_sixteen_bits_stand_first(told):
     cohorts = table(told, "cohorts")
     assert not any("bits" in title or "exposure" in title for title in told())
-    found = told(cohorts=with_facts(cohorts, ("bits filled of 16", "", 12)))
-    assert next(iter(found)) == "demo fills 12 of 16 bits"
-    first = found["demo fills 12 of 16 bits"]
+    by_title = told(cohorts=with_facts(cohorts, ("bits filled of 16", "", 12)))
+    assert next(iter(by_title)) == "demo fills 12 of 16 bits"
+    first = by_title["demo fills 12 of 16 bits"]
     assert first.tone == "bad"
     assert "stay below 4,096" in first.text and "cohorts.demo.bits: 12" in first.text
 
@@ -112,13 +112,13 @@ def test_a_cohort_that_was_left_out_and_a_smaller_one_are_told(told):
     names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
     tables = {name: table(told, name) for name in names}
     tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
-    found = {each.title: each for each in findings(study, tables)}
+    by_title = {finding.title: finding for finding in findings(study, tables)}
     assert (
-        found["Cohort masks was left out"].tone == "warn"
-        and "${SMEARS}/masks" in found["Cohort masks was left out"].text
+        by_title["Cohort masks was left out"].tone == "warn"
+        and "${SMEARS}/masks" in by_title["Cohort masks was left out"].text
     )
-    assert "Cohort away was left out" not in found
-    assert "120 images here; the source publishes 132" in found["demo is not as published"].text
+    assert "Cohort away was left out" not in by_title
+    assert "120 images here; the source publishes 132" in by_title["demo is not as published"].text
 
 
 def test_the_caution_of_a_cohort_is_a_problem(told):
@@ -127,21 +127,21 @@ def test_the_caution_of_a_cohort_is_a_problem(told):
     study = fake.study.model_copy(update={"cohorts": {**fake.study.cohorts, "demo": home, "unused": home}})
     tables = {name: table(told, name) for name in ("leaderboard", "external", "cohorts", "label_conflicts", "audit")}
     tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
-    found = {each.title: each for each in findings(study, tables)}
-    assert (found["Caution: demo"].tone, found["Caution: demo"].text) == ("bad", "The frame tells the class.")
-    assert "Caution: unused" not in found and "Caution: away" not in found
+    by_title = {finding.title: finding for finding in findings(study, tables)}
+    assert (by_title["Caution: demo"].tone, by_title["Caution: demo"].text) == ("bad", "The frame tells the class.")
+    assert "Caution: unused" not in by_title and "Caution: away" not in by_title
 
 
 def test_copies_with_different_labels_are_the_first_problem_with_the_files_names(told):
     columns = ["cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b", "kind", "change", "correlation"]
     rows = [("demo", f"a{k}.jpg", "Pro", "demo", f"b{k}.jpg", "Pre", "identical", "", 1.0) for k in range(7)]
     rows += [("away", "x.jpg", "Early", "demo", "y.jpg", "Benign", "turned", "mirrored left to right", 0.99)]
-    found = told(label_conflicts=pd.DataFrame(rows, columns=columns))
-    assert list(found)[:2] == [
+    by_title = told(label_conflicts=pd.DataFrame(rows, columns=columns))
+    assert list(by_title)[:2] == [
         "Copies with different labels within demo",
         "Copies with different labels in away and demo",
     ]
-    within, across = list(found.values())[:2]
+    within, across = list(by_title.values())[:2]
     assert within.tone == across.tone == "bad"
     assert within.text.startswith(
         "One picture has two labels in 7 byte-identical pairs: a0.jpg (Pro) and b0.jpg (Pre); "

@@ -5,8 +5,8 @@ COLUMNS = ["Model", "Split", "Accuracy"]
 
 def rows(count: int, split: str, start: float = 0.0) -> list[Row]:
     return [
-        Row((Cell(f"model{place}"), Cell(split), number(start + place / 100, "")), baseline=place == 3)
-        for place in range(count)
+        Row((Cell(f"model{index}"), Cell(split), number(start + index / 100, "")), baseline=index == 3)
+        for index in range(count)
     ]
 
 
@@ -16,14 +16,14 @@ def keys(shown) -> list[float]:
 
 def test_a_short_table_stays_as_it_was_given():
     table = grid("", COLUMNS, rows(LONG, "image"), best="Accuracy")
-    assert keys(table.rows) == [place / 100 for place in range(LONG)]
+    assert keys(table.rows) == [index / 100 for index in range(LONG)]
     assert table.first == table.rows and table.rest == () and table.order == ""
 
 
 def test_a_long_table_starts_with_the_baseline_and_its_best_rows():
     unknown = Row((Cell("none"), Cell("image"), number(float("nan"), "")))
     table = grid("", COLUMNS, [unknown, *rows(20, "image")], best="Accuracy")
-    assert keys(table.first) == [0.03, *(place / 100 for place in range(19, 19 - FIRST + 1, -1))]
+    assert keys(table.first) == [0.03, *(index / 100 for index in range(19, 19 - FIRST + 1, -1))]
     assert table.first[0].baseline and table.rest[-1] is unknown
     assert len(table.first) == FIRST and len(table.rest) == 21 - FIRST
     low = grid("", COLUMNS, rows(20, "image"), best="-Accuracy")

@@ -23,8 +23,8 @@ def row(model: str, accuracy: float, low: float = 0.8, high: float = 1.0) -> pd.
     ],
 )
 def test_verdict_compares_the_interval_with_the_baseline(best, baseline, tone, said):
-    text, found = verdict_of(best, baseline)
-    assert found == tone and said in text
+    text, computed = verdict_of(best, baseline)
+    assert computed == tone and said in text
 
 
 def test_the_baseline_is_never_the_best_network():
@@ -37,7 +37,7 @@ def test_words():
     assert words.percent(0.98415) == "98.4\N{NO-BREAK SPACE}%" and words.percent(float("nan")) == words.NONE
     assert words.interval(0.5, 1) == "50.0\N{EN DASH}100.0\N{NO-BREAK SPACE}%" and words.interval(float("nan"), 1) == ""
     assert words.listed(["a", "b", "c"]) == "a, b and c" and words.plural(1, "image") == "1 image"
-    shown = [words.duration(each) for each in (2.04, 61.4, 99.6, 185, 7800)]
+    shown = [words.duration(seconds) for seconds in (2.04, 61.4, 99.6, 185, 7800)]
     assert shown == ["2.04\xa0s", "61.4\xa0s", "1 min 40 s", "3 min 5 s", "2 h 10 min"]
 
 
@@ -65,9 +65,9 @@ def shortcuts() -> tuple[Study, pd.DataFrame]:
 
 
 def test_experiments_of_the_baseline_alone_are_lines_and_no_cards(shortcuts):
-    assert {each.experiment for each in headlines(*shortcuts)} == {"both"}
+    assert {headline.experiment for headline in headlines(*shortcuts)} == {"both"}
     alone = baselines_alone(*shortcuts)
-    assert [(each.experiment, each.protocol) for each in alone] == [("alone", "patient"), ("alone", "image")]
+    assert [(entry.experiment, entry.protocol) for entry in alone] == [("alone", "patient"), ("alone", "image")]
     assert alone[0].views[1] == ("grey", "80.0\N{NO-BREAK SPACE}%", "60.0\N{EN DASH}90.0\N{NO-BREAK SPACE}%")
 
 

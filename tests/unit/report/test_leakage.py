@@ -30,8 +30,8 @@ def test_what_a_strict_split_costs_is_told_with_its_interval(fake, leakage):
     lost["difference_low"] = -0.2
 
     def told(table) -> dict:
-        found = {each.title: each for each in leakage_findings(fake.study, table)}
-        return found.get("Accuracy depends on the split: demo, subtype, plain")
+        by_title = {finding.title: finding for finding in leakage_findings(fake.study, table)}
+        return by_title.get("Accuracy depends on the split: demo, subtype, plain")
 
     cost = told(lost)
     # The best under the strict split, not the one that loses least.
@@ -43,8 +43,8 @@ def test_what_a_strict_split_costs_is_told_with_its_interval(fake, leakage):
 
 
 def test_copies_are_told_apart(fake, leakage):
-    found = {each.title: each for each in leakage_findings(fake.study, leakage)}
-    text = found["Copies in the test set: demo, subtype, plain"].text
+    by_title = {finding.title: finding for finding in leakage_findings(fake.study, leakage)}
+    text = by_title["Copies in the test set: demo, subtype, plain"].text
     copies = leakage[(leakage["part"] == "copies") & (leakage["target"] == "demo") & (leakage["protocol"] == "image")]
     number = int(copies["images"].iloc[0])
     assert text.startswith(f"{number} of ") and "of the others" in text and "points." in text
@@ -91,11 +91,11 @@ def test_leaks_made_on_purpose_are_told_and_marked(fake):
     ]
     columns = ["model", "protocol", "leaks", "difference", "low", "high"]
     table = pd.DataFrame(rows, columns=columns).assign(metric="accuracy")
-    (found,) = leak_findings(studied(("leaky_hmscam", "leaky_image_b", "image")), table)
-    assert found.tone == "bad" and found.text.startswith("leaky_hmscam and leaky_image_b divide as papers did")
+    (finding,) = leak_findings(studied(("leaky_hmscam", "leaky_image_b", "image")), table)
+    assert finding.tone == "bad" and finding.text.startswith("leaky_hmscam and leaky_image_b divide as papers did")
     told = "+3.1 points of accuracy (other, leaky_hmscam; interval +1.1 to +5.0, the most of 2 comparisons)"
-    assert f"validation_as_test: {told}" in found.text and "(net, leaky_image_b; no answer differs)" in found.text
-    assert "Do not quote results of leaky_hmscam or leaky_image_b" in found.action
+    assert f"validation_as_test: {told}" in finding.text and "(net, leaky_image_b; no answer differs)" in finding.text
+    assert "Do not quote results of leaky_hmscam or leaky_image_b" in finding.action
     assert leak_findings(studied(("image",)), table[:0]) == []
     (alone,) = leak_findings(studied(("leaky_hmscam",)), table[:0])
     assert "leaky_hmscam divides" in alone.text and "No run without them" in alone.text

@@ -61,6 +61,6 @@ def test_sizes_are_rows_with_their_limits():
     ]
     columns = ["model", "share", "train_images", "metric", "class", "value", "sd", "low", "high", "runs"]
     table = pd.DataFrame(rows, columns=columns).assign(cohort="demo", task="subtype", view="plain", protocol="image")
-    found = sizes_grid(table)
-    assert [row.cells[2].text for row in found.rows] == ["25\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"]
-    assert [row.cells[4].key for row in found.rows] == [0.6, 0.9] and found.rows[0].cells[4].note.startswith("50.0")
+    sizes = sizes_grid(table)
+    assert [row.cells[2].text for row in sizes.rows] == ["25\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"]
+    assert [row.cells[4].key for row in sizes.rows] == [0.6, 0.9] and sizes.rows[0].cells[4].note.startswith("50.0")

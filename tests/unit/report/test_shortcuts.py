@@ -34,19 +34,19 @@ def test_every_panel_has_its_verdicts_and_tables(fake, tables):
 
 def test_what_was_not_measured_has_a_dash(fake, tables):
     panel = shortcuts_section(fake.study, tables, []).panels[0]
-    place = panel.models.columns.index("Accuracy in it")
-    assert panel.models.rows[2].cells[place].text == "\N{EM DASH}"
-    assert panel.models.rows[1].cells[place].text.endswith("%")
+    column = panel.models.columns.index("Accuracy in it")
+    assert panel.models.rows[2].cells[column].text == "\N{EM DASH}"
+    assert panel.models.rows[1].cells[column].text.endswith("%")
 
 
 def test_the_finding_is_of_the_best_network_and_as_grave_as_its_level(tables):
     audit = tables["shortcut_audit"]
-    found = {each.title: each for each in shortcut_findings(tables)}
-    assert len(found) == 2
+    by_title = {finding.title: finding for finding in shortcut_findings(tables)}
+    assert len(by_title) == 2
     for protocol in ("image", "acquisition"):
         networks = audit[(audit["protocol"] == protocol) & (audit["model"] != "colour_histogram")]
         best = networks.loc[networks["accuracy"].idxmax()]
-        finding = found[f"Shortcut audit: demo, subtype, plain view, {protocol} split"]
+        finding = by_title[f"Shortcut audit: demo, subtype, plain view, {protocol} split"]
         assert finding.text.startswith(f"{best['model']} is right on {100 * best['accuracy']:.1f}")
         assert best["verdict"] in finding.text and "Of 2 networks" in finding.text
         expected = {"explained": "bad", "partly": "warn", "no skill": "warn", "silent": "good"}

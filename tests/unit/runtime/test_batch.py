@@ -22,9 +22,9 @@ def test_a_folder_is_walked_as_a_cohort_is(tmp_path: Path) -> None:
     root = tmp_path / "in"
     (root / "loop").symlink_to(root)
     (root / "linked").symlink_to(tmp_path / "elsewhere")
-    found, left_out = listed([root])
-    assert found == [str(root / each) for each in ("a/1.jpg", "a/3.jfif", "linked/5.png")]
-    assert [Path(path).relative_to(root).as_posix() for path in found] == list_folder(root, Files()).images[
+    files, left_out = listed([root])
+    assert files == [str(root / name) for name in ("a/1.jpg", "a/3.jfif", "linked/5.png")]
+    assert [Path(path).relative_to(root).as_posix() for path in files] == list_folder(root, Files()).images[
         "path"
     ].tolist()
     assert left_out == {
@@ -36,14 +36,14 @@ def test_a_folder_is_walked_as_a_cohort_is(tmp_path: Path) -> None:
 
 def test_files_given_are_taken_as_they_are_and_once(tmp_path: Path) -> None:
     plant(tmp_path, "a/1.jpg", "scan.001")
-    found, left_out = listed([tmp_path / "scan.001", tmp_path / "a/1.jpg", tmp_path / "a"])
-    assert found == [str(tmp_path / "scan.001"), str(tmp_path / "a/1.jpg")] and not left_out
+    files, left_out = listed([tmp_path / "scan.001", tmp_path / "a/1.jpg", tmp_path / "a"])
+    assert files == [str(tmp_path / "scan.001"), str(tmp_path / "a/1.jpg")] and not left_out
 
 
 def test_pictures_that_were_made_here_are_not_asked_about(tmp_path: Path) -> None:
     plant(tmp_path, "1.jpg", "shown/1.0123abcd.jpg")
-    found, left_out = listed([tmp_path], tmp_path / "shown")
-    assert found == [str(tmp_path / "1.jpg")] and sum(left_out.values()) == 1
+    files, left_out = listed([tmp_path], tmp_path / "shown")
+    assert files == [str(tmp_path / "1.jpg")] and sum(left_out.values()) == 1
 
 
 def test_nothing_to_ask_about_is_an_error(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def test_touching_cells_come_apart_as_in_the_pipeline() -> None:
         parts[(y - 32) ** 2 + (x - middle) ** 2 < 15**2] = 1
     for middle in (34, 58):
         parts[(y - 32) ** 2 + (x - middle) ** 2 < 7**2] = 2
-    found = separate(parts, 10, 60, flooded)
-    assert found.max() // 2 == 2
-    assert (found != separate(parts, 10, 60)).mean() < 0.002  # ties along the line between them
+    labels = separate(parts, 10, 60, flooded)
+    assert labels.max() // 2 == 2
+    assert (labels != separate(parts, 10, 60)).mean() < 0.002  # ties along the line between them
 
 
 def test_otsu_and_filled_holes_are_those_of_the_libraries() -> None:

@@ -32,8 +32,8 @@ def asked(**options: Any) -> Any:
 def test_probabilities_and_label_are_the_models() -> None:
     expected = shares_of(smear(7).reshape(-1, 3).mean(0))
     said = asked()
-    assert [each["name"] for each in said["classes"]] == list(CLASSES)
-    np.testing.assert_allclose([each["probability"] for each in said["classes"]], expected, atol=1e-6)
+    assert [share["name"] for share in said["classes"]] == list(CLASSES)
+    np.testing.assert_allclose([share["probability"] for share in said["classes"]], expected, atol=1e-6)
     assert said["label"] == CLASSES[int(np.argmax(expected))]
     assert said["headline"] == f"{said['label']}, {100 * max(expected):.1f}\N{NO-BREAK SPACE}%"
     assert (said["width"], said["height"]) == (128, 96)
@@ -44,7 +44,7 @@ def test_probabilities_and_label_are_the_models() -> None:
 def test_each_model_answers_for_itself() -> None:
     said = client().post("/api/models/sharp/answer", content=png(smear(7))).json()
     expected = shares_of(smear(7).reshape(-1, 3).mean(0), 3.0)
-    np.testing.assert_allclose([each["probability"] for each in said["classes"]], expected, atol=1e-6)
+    np.testing.assert_allclose([share["probability"] for share in said["classes"]], expected, atol=1e-6)
     assert said["model"] == "sharp"
 
 
@@ -95,8 +95,8 @@ def test_a_large_picture_comes_back_small_enough_to_show() -> None:
 
 def test_neighbours_come_nearest_first_with_their_pictures() -> None:
     said = asked(neighbours=3)["neighbours"]
-    assert [each["label"] for each in said] == list(CLASSES[:3])
-    assert [each["distance"] for each in said] == pytest.approx([0.1, 0.2, 0.3])
+    assert [neighbour["label"] for neighbour in said] == list(CLASSES[:3])
+    assert [neighbour["distance"] for neighbour in said] == pytest.approx([0.1, 0.2, 0.3])
     assert pixels(said[0]["thumbnail"]).size == (48, 48)
 
 
@@ -110,7 +110,7 @@ def test_quality_is_told_in_words_and_beside_its_limits() -> None:
 def test_the_set_is_told_in_words() -> None:
     said = asked()["conformal"]
     shares = shares_of(smear(7).reshape(-1, 3).mean(0))
-    expected = [CLASSES[place] for place in sorted(np.argsort(shares)[-2:])]
+    expected = [CLASSES[index] for index in sorted(np.argsort(shares)[-2:])]
     assert said["classes"] == expected and said["coverage"] == 0.9
     assert said["text"].startswith(f"{expected[0]} or {expected[1]}: the model cannot tell these apart here.")
     assert "90\N{NO-BREAK SPACE}% of images" in said["text"]
@@ -126,7 +126,7 @@ def test_an_abstention_says_why_and_names_the_class_that_it_holds_back() -> None
 
 def test_the_models_and_limits_are_listed() -> None:
     said = client(max_bytes=1000, max_pixels=77).get("/api/models").json()
-    assert [each["name"] for each in said["models"]] == ["colours", "sharp"]
+    assert [model["name"] for model in said["models"]] == ["colours", "sharp"]
     assert said["models"][0]["title"] == "Mean colours" and said["models"][0]["findings"] == list(FINDINGS)
     assert (said["limits"]["max_bytes"], said["limits"]["max_pixels"]) == (1000, 77)
 
@@ -228,7 +228,7 @@ def test_samples_are_scaled_by_the_bits_of_the_models_cohort() -> None:
     twelve.facts = twelve.facts.model_copy(update={"bits": 12})
     expected = shares_of(smear(7).reshape(-1, 3).mean(0))
     said = client(twelve).post(ASK, content=tiff(deep, 16, 2)).json()
-    np.testing.assert_allclose([each["probability"] for each in said["classes"]], expected, atol=1e-6)
+    np.testing.assert_allclose([share["probability"] for share in said["classes"]], expected, atol=1e-6)
     refused = client(twelve).post(ASK, content=tiff(deep * 4, 16, 2))
     assert refused.status_code == 422
     assert "12 bits" in refused.json()["detail"]

@@ -106,7 +106,7 @@ UNUSUAL: dict[str, Callable[[], bytes]] = {
 def test_unusual_images_are_answered_by_their_colours(kind: str, asking: TestClient) -> None:
     reply = asking.post(ASK, content=UNUSUAL[kind](), params={"picture": True})
     assert reply.status_code == 200, reply.text
-    brightness = next(each["value"] for each in reply.json()["quality"] if each["name"] == "exposure")
+    brightness = next(measure["value"] for measure in reply.json()["quality"] if measure["name"] == "exposure")
     assert brightness == pytest.approx(smear().mean() / 255, abs=0.03)
     assert "script" not in reply.text
 

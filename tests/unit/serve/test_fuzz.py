@@ -36,8 +36,8 @@ def test_damaged_images_are_answered_or_refused(data: st.DataObject) -> None:
     suffix = data.draw(st.sampled_from([".png", ".jpg", ".bmp", ".tiff"]))
     sound = np.frombuffer(cv2.imencode(suffix, smear(0, 24, 32))[1].tobytes(), np.uint8)
     damaged = sound.copy()
-    for place in data.draw(st.lists(st.integers(0, len(sound) - 1), max_size=20)):
-        damaged[place] = data.draw(st.integers(0, 255))
+    for index in data.draw(st.lists(st.integers(0, len(sound) - 1), max_size=20)):
+        damaged[index] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(sound)))
     reply = ASKING.post(ASK, content=damaged[:cut].tobytes(), params={"cells": True, "heat": True, "picture": True})
     assert reply.status_code in STATUSES, reply.text

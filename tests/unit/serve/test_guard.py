@@ -29,10 +29,10 @@ def test_no_other_site_may_read_or_ask() -> None:
     other = {"origin": "http://evil.example"}
     assert client().post(ASK, content=png(smear()), headers=other).status_code == 403
     assert client().post(ASK, content=png(smear()), headers={"origin": "null"}).status_code == 403
-    own = client().post(ASK, content=png(smear()), headers={"origin": "http://testserver"})
-    assert own.status_code == 200
+    same_site = client().post(ASK, content=png(smear()), headers={"origin": "http://testserver"})
+    assert same_site.status_code == 200
     asked = client().options(ASK, headers=other | {"access-control-request-method": "POST"})
-    for reply in (own, asked):
+    for reply in (same_site, asked):
         assert not any(name.startswith("access-control") for name in reply.headers)
 
 
@@ -52,8 +52,8 @@ def test_with_a_token_nothing_is_told_without_it() -> None:
     for path in ("/api/models", "/api/models/colours/card", "/metrics"):
         reply = asking.get(path)
         assert reply.status_code == 401 and reply.headers["www-authenticate"] == "Bearer"
-        for given in (f"Bearer {TOKEN}x", "Bearer", f"Basic {TOKEN}", "Bearer \xe9", TOKEN):
-            assert asking.get(path, headers={"authorization": given.encode("latin1")}).status_code == 401
+        for header in (f"Bearer {TOKEN}x", "Bearer", f"Basic {TOKEN}", "Bearer \xe9", TOKEN):
+            assert asking.get(path, headers={"authorization": header.encode("latin1")}).status_code == 401
         assert asking.get(path, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
     assert asking.post(ASK, content=png(smear())).status_code == 401
     assert asking.get("/").status_code == asking.get("/health").status_code == 200

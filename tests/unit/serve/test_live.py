@@ -155,14 +155,14 @@ def test_the_event_loop_stays_free_while_images_are_looked_at() -> None:
             )
             for seed in range(2)
         ]
-        for each in asking:
-            each.start()
+        for thread in asking:
+            thread.start()
         until(lambda: number(address, "leukoflow_images_in_work") == 2)
         assert httpx.get(f"{address}/health").status_code == 200
         assert number(address, "leukoflow_images_in_work") == 2
         model.gate.set()
-        for each in asking:
-            each.join()
+        for thread in asking:
+            thread.join()
 
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:
@@ -204,7 +204,7 @@ def test_200_clients_at_once_get_right_answers_or_are_asked_to_wait() -> None:
                 start, _, body = (await reader.read()).partition(b"\r\n\r\n")
                 writer.close()
                 if start.startswith(b"HTTP/1.1 200"):
-                    return seed, [each["probability"] for each in json.loads(body)["classes"]]
+                    return seed, [share["probability"] for share in json.loads(body)["classes"]]
                 assert start.startswith(b"HTTP/1.1 429"), start
                 refused += 1
                 await asyncio.sleep(0.2 * (1 + seed % 7))
@@ -235,7 +235,7 @@ def test_told_to_stop_it_finishes_what_has_begun_and_takes_nothing_new() -> None
         assert running.wait(10) in (0, -signal.SIGTERM)
         assert running.stderr
         log = [json.loads(line) for line in running.stderr]
-    assert [each["status"] for each in log if each.get("route", "").endswith("answer")] == [200]
+    assert [entry["status"] for entry in log if entry.get("route", "").endswith("answer")] == [200]
 
 
 def test_a_taken_port_is_an_error_that_names_it() -> None:
@@ -272,6 +272,6 @@ def test_memory_stays_flat_over_5000_requests() -> None:
             if index % 500 == 499:
                 memory.append(server.memory_info().rss / 2**20)
         files = server.num_fds()
-    print(f"MiB after each 500 requests: {[round(each, 1) for each in memory]}; {files} open files")
+    print(f"MiB after each 500 requests: {[round(size, 1) for size in memory]}; {files} open files")
     assert max(memory[2:]) - memory[1] < 8
     assert files < 40

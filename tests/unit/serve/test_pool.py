@@ -128,7 +128,7 @@ def test_closing_finishes_what_has_begun_and_drops_the_rest() -> None:
 
     results = asyncio.run(scene())
     assert done == [0] and results[0] is None
-    assert all(isinstance(each, asyncio.CancelledError) for each in results[1:])
+    assert all(isinstance(result, asyncio.CancelledError) for result in results[1:])
 
 
 def test_the_ledger_refuses_what_is_too_much_and_gives_all_back() -> None:

@@ -44,15 +44,15 @@ def test_mirrors_are_exact() -> None:
     assert 10 < sum(flipped) < 30
 
 
-def draws(**given: float) -> np.ndarray:
+def draws(**changes: float) -> np.ndarray:
     """One row of uniform draws at their neutral middle, some of them given."""
     names = ["rotation", "shear", "zoom", "flip_x", "flip_y", "shift_x", "shift_y", "brightness", "contrast"]
     neutral = {"zoom": 1.0, "flip_x": 0.9, "flip_y": 0.9}
-    return np.array([[given.get(name, neutral.get(name, 0.5)) for name in names]])
+    return np.array([[changes.get(name, neutral.get(name, 0.5)) for name in names]])
 
 
 @pytest.mark.parametrize(
-    ("augmentation", "given", "expected"),
+    ("augmentation", "changes", "expected"),
     [
         (Augmentation(rotation=90), {"rotation": 1.0}, [[0, -1, 0], [1, 0, 0]]),
         (Augmentation(shear=45), {"shear": 1.0}, [[1, 1, 0], [0, 1, 0]]),
@@ -61,8 +61,8 @@ def draws(**given: float) -> np.ndarray:
         (Augmentation(flip_vertical=True), {"flip_y": 0.1}, [[1, 0, 0], [0, -1, 0]]),
     ],
 )
-def test_matrices_of_single_changes(augmentation: Augmentation, given: dict, expected: list) -> None:
-    np.testing.assert_allclose(_inverse_affine(draws(**given), augmentation)[0], expected, atol=1e-12)
+def test_matrices_of_single_changes(augmentation: Augmentation, changes: dict, expected: list) -> None:
+    np.testing.assert_allclose(_inverse_affine(draws(**changes), augmentation)[0], expected, atol=1e-12)
 
 
 def test_a_rotation_equals_scipys() -> None:

@@ -43,15 +43,15 @@ def test_held_out_images_are_trained_on_changed_and_others_as_they_are():
     plain = batches.examples_of(source, table, 0, "train")
     train = with_copies(plain, source, table, 0)
     assert train.rows.tolist() == [*range(12), 14, 15, 18, 19] and train.y.tolist()[12:] == [1] * 4
-    found = train.images.gather(train.rows)
-    assert (found[:12] == source.pictures[:12]).all()
+    pictures = train.images.gather(train.rows)
+    assert (pictures[:12] == source.pictures[:12]).all()
     raw = torch.from_numpy(source.pictures[train.rows[12:]]).permute(0, 3, 1, 2) / 255
     wanted = augment(raw, torch.tensor([14, 15, 18, 19]), CHANGES, SEED, 0).permute(0, 2, 3, 1).numpy() * 255
-    assert np.abs(found[12:] - wanted).max() <= 0.5 + 1e-4
-    assert np.abs(found[12:].astype(int) - source.pictures[train.rows[12:]]).mean() > 5
+    assert np.abs(pictures[12:] - wanted).max() <= 0.5 + 1e-4
+    assert np.abs(pictures[12:].astype(int) - source.pictures[train.rows[12:]]).mean() > 5
     # In any order and batch the same, and the pictures themselves untouched.
     back = train.images.gather(train.rows[::-1])[::-1]
-    assert (back == found).all() and (source.pictures == Pictures().pictures).all()
+    assert (back == pictures).all() and (source.pictures == Pictures().pictures).all()
 
 
 def test_without_copies_nothing_is_wrapped():

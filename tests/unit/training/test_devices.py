@@ -54,7 +54,9 @@ def train(data: Path, folder: Path, **training: object) -> dict[str, torch.Tenso
         "--predictions", folder / "predictions.parquet",
     ]  # fmt: skip
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([str(each) for each in command], env=environment, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        [str(argument) for argument in command], env=environment, capture_output=True, text=True, timeout=200
+    )
     assert done.returncode == 0, done.stderr
     return load_file(folder / "weights.safetensors")
 
@@ -93,12 +95,12 @@ def test_a_compiler_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiled == "no: no compiler here"
     # The trial must leave no trace, in the running statistics least of all.
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
-    assert all(each.grad is None for each in network.parameters())
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 @pytest.mark.slow
 def test_a_compiled_network_learns_the_same(data: Path, tmp_path: Path) -> None:
-    plain, compiled = (train(data, tmp_path / str(each), compile=each) for each in (False, True))
+    plain, compiled = (train(data, tmp_path / str(flag), compile=flag) for flag in (False, True))
     assert read_json(tmp_path / "True/model.json")["compiled"] == "yes"
     for name, value in plain.items():
         torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4)

@@ -42,7 +42,7 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw = np.random.default_rng(0)
     y = np.arange(64) % 2
     ramp = 40 * np.sin(np.arange(32) * 0.8)[:, None] * np.ones(32)
-    stripes = np.stack([ramp if each else ramp.T for each in y])
+    stripes = np.stack([ramp if label else ramp.T for label in y])
     pictures = (140 + stripes[..., None] + draw.normal(0, 10, (64, 32, 32, 3))).clip(0, 255).astype(np.uint8)
     ids = [f"image{index:02d}" for index in range(64)]
     for shard in range(2):
@@ -86,12 +86,12 @@ def test_it_learns(view: Path, tmp_path: Path) -> None:
     model = registry.build("neurallnet", 2, "small")
     fitted = loop.fit(model, (), *examples(view), 2, training, 1, tmp_path / "x.safetensors", accelerator="cpu")
     assert fitted.history[-1].train_loss < 0.3 < 0.6 < fitted.history[0].train_loss
-    assert [each.validation_accuracy for each in fitted.history[-3:]] == [1, 1, 1]
+    assert [epoch.validation_accuracy for epoch in fitted.history[-3:]] == [1, 1, 1]
 
 
 def test_the_history_tells_epochs_and_rates(undisturbed: recipe.Fitted) -> None:
-    assert [each.epoch for each in undisturbed.history] == [0, 1, 2, 3]
-    rates = [each.learning_rate for each in undisturbed.history]
+    assert [epoch.epoch for epoch in undisturbed.history] == [0, 1, 2, 3]
+    rates = [epoch.learning_rate for epoch in undisturbed.history]
     assert rates == pytest.approx([1e-3 * 10 ** (-epoch / 5) for epoch in range(4)])
 
 
@@ -115,7 +115,7 @@ def test_going_on_after_each_epoch_ends_in_the_same_bits(
         killed(lambda: run(view, tmp_path / "broken.safetensors", training))
     result = run(view, tmp_path / "broken.safetensors", training)
     assert same(result.weights, whole.weights)
-    assert [each.train_loss for each in result.history] == [each.train_loss for each in whole.history]
+    assert [epoch.train_loss for epoch in result.history] == [epoch.train_loss for epoch in whole.history]
 
 
 def test_an_average_of_the_weights_is_saved_and_survives_a_stop(
@@ -125,7 +125,7 @@ def test_an_average_of_the_weights_is_saved_and_survives_a_stop(
     whole = run(view, tmp_path / "whole.safetensors", training)
     plain = run(view, tmp_path / "plain.safetensors", training.model_copy(update={"average": 0.0}))
     assert not same(whole.weights, plain.weights)
-    assert [each.train_loss for each in whole.history] == [each.train_loss for each in plain.history]
+    assert [epoch.train_loss for epoch in whole.history] == [epoch.train_loss for epoch in plain.history]
     killed(lambda: run(view, tmp_path / "broken.safetensors", training))
     assert same(run(view, tmp_path / "broken.safetensors", training).weights, whole.weights)
 
@@ -134,13 +134,13 @@ def test_the_average_is_the_recursion_of_the_weights(view: Path, tmp_path: Path)
     seen = []
     follow = loop._follow
 
-    def watch(each) -> None:
-        before = {name: value.clone() for name, value in each.average.named_parameters()}
-        follow(each)
-        now = dict(each.model.module.named_parameters())
+    def watch(training_run) -> None:
+        before = {name: value.clone() for name, value in training_run.average.named_parameters()}
+        follow(training_run)
+        now = dict(training_run.model.module.named_parameters())
         seen.append(all(
             torch.allclose(value, 0.7 * before[name] + 0.3 * now[name], atol=1e-6)
-            for name, value in each.average.named_parameters()
+            for name, value in training_run.average.named_parameters()
         ))  # fmt: skip
 
     with pytest.MonkeyPatch.context() as patch:

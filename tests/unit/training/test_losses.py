@@ -14,20 +14,20 @@ WEIGHTS = torch.tensor([0.5, 1.0, 2.0, 0.1])
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 def test_focal_with_gamma_0_is_cross_entropy(weights: torch.Tensor | None) -> None:
-    found = classification_loss(LOGITS, Y, Loss(kind="focal", gamma=0), weights)
-    torch.testing.assert_close(found, cross_entropy(LOGITS, Y, weights))
+    loss = classification_loss(LOGITS, Y, Loss(kind="focal", gamma=0), weights)
+    torch.testing.assert_close(loss, cross_entropy(LOGITS, Y, weights))
     torch.testing.assert_close(classification_loss(LOGITS, Y, Loss(), weights), cross_entropy(LOGITS, Y, weights))
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
 def test_focal_is_its_formula(gamma: float) -> None:
     p = torch.softmax(LOGITS.double(), 1)[torch.arange(20), Y]
-    each = -((1 - p) ** gamma) * p.log()
-    found = classification_loss(LOGITS, Y, Loss(kind="focal", gamma=gamma))
-    assert float(found) == pytest.approx(float(each.mean()), rel=1e-5)
+    terms = -((1 - p) ** gamma) * p.log()
+    loss = classification_loss(LOGITS, Y, Loss(kind="focal", gamma=gamma))
+    assert float(loss) == pytest.approx(float(terms.mean()), rel=1e-5)
     w = WEIGHTS[Y].double()
     weighted = classification_loss(LOGITS, Y, Loss(kind="focal", gamma=gamma), WEIGHTS)
-    assert float(weighted) == pytest.approx(float((w * each).sum() / w.sum()), rel=1e-5)
+    assert float(weighted) == pytest.approx(float((w * terms).sum() / w.sum()), rel=1e-5)
 
 
 def test_smoothing_spreads_the_target() -> None:

@@ -9,8 +9,8 @@ from leukoflow.training import batches, recipe
 
 
 def history(losses: list[float], accuracies: list[float] | None = None) -> list[recipe.Epoch]:
-    given = accuracies or [0.0] * len(losses)
-    pairs = zip(losses, given, strict=True)
+    values = accuracies or [0.0] * len(losses)
+    pairs = zip(losses, values, strict=True)
     return [recipe.Epoch(i, 0, 0, loss, accuracy, 0, 0, 0) for i, (loss, accuracy) in enumerate(pairs)]
 
 
@@ -136,7 +136,7 @@ def test_every_image_once_an_epoch_and_another_order_each_time() -> None:
     training = Training(batch_size=8)
     first, second = (batches.shuffled(y, training, 1, epoch) for epoch in (0, 1))
     assert sorted(np.concatenate(first)) == list(range(33))
-    assert [len(each) for each in first] == [8, 8, 8, 9]
+    assert [len(batch) for batch in first] == [8, 8, 8, 9]
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
     again = batches.shuffled(y, training, 1, 0)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
@@ -155,13 +155,13 @@ def test_backbone_has_its_own_rate() -> None:
     model = torch.nn.ModuleDict({"trunk": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 2)})
     training = Training(learning_rate=1e-2, backbone_learning_rate=1e-4, optimiser="adamw", weight_decay=0.1)
     optimiser = recipe.optimiser(model, ("trunk.",), training)
-    rates = {id(each): group["lr"] for group in optimiser.param_groups for each in group["params"]}
-    assert {rates[id(each)] for each in model["trunk"].parameters()} == {1e-4}
-    assert {rates[id(each)] for each in model["head"].parameters()} == {1e-2}
+    rates = {id(parameter): group["lr"] for group in optimiser.param_groups for parameter in group["params"]}
+    assert {rates[id(parameter)] for parameter in model["trunk"].parameters()} == {1e-4}
+    assert {rates[id(parameter)] for parameter in model["head"].parameters()} == {1e-2}
 
 
 @pytest.mark.parametrize(
-    ("given", "decay"),
+    ("settings", "decay"),
     [
         ({"optimiser": "adamw"}, 0.01),
         ({"optimiser": "adamw", "weight_decay": 0}, 0),
@@ -172,10 +172,10 @@ def test_backbone_has_its_own_rate() -> None:
         ({"optimiser": "adamax"}, 0),
     ],
 )
-def test_adamw_without_a_word_has_the_customary_decay(given: dict, decay: float) -> None:
+def test_adamw_without_a_word_has_the_customary_decay(settings: dict, decay: float) -> None:
     """With a decay of 0 it would be Adam."""
     model = torch.nn.Linear(2, 2)
-    optimiser = recipe.optimiser(model, (), Training(**given))
+    optimiser = recipe.optimiser(model, (), Training(**settings))
     assert [group["weight_decay"] for group in optimiser.param_groups] == [decay]
 
 
@@ -190,12 +190,12 @@ def test_stages_and_frozen_epochs_by_epoch() -> None:
     assert [recipe.stage(training, epoch).trunk_rate for epoch in (1, 2, 5)] == [1, 0.1, 1]
     first = Training(epochs=3, frozen_epochs=2)
     assert [recipe.stage(first, epoch) for epoch in range(3)] == [
-        *(Stage(epoch=0, train=each) for each in ("last", "last", "all"))
+        *(Stage(epoch=0, train=layers) for layers in ("last", "last", "all"))
     ]
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({"stages": [{"epoch": 1, "train": "all"}]}, "their epochs must rise from 0, not 1"),
         (
@@ -209,6 +209,6 @@ def test_stages_and_frozen_epochs_by_epoch() -> None:
         ),
     ],
 )
-def test_stages_that_cannot_be(given: dict, message: str) -> None:
+def test_stages_that_cannot_be(settings: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Training(epochs=6, **given)
+        Training(epochs=6, **settings)

@@ -75,13 +75,13 @@ def test_loss_counts_only_what_is_annotated() -> None:
 def test_loss_is_cross_entropy_and_dice() -> None:
     generator = torch.Generator().manual_seed(1)
     logits, truth = torch.randn(2, 2, 5, 5, generator=generator), torch.rand(2, 2, 5, 5, generator=generator).round()
-    found = segmentation_loss(logits, truth, torch.ones_like(truth))
+    loss = segmentation_loss(logits, truth, torch.ones_like(truth))
     expected = 0.0
     for part in range(2):
         p, t = torch.sigmoid(logits[:, part]).double().flatten(), truth[:, part].double().flatten()
         entropy = -(t * p.log() + (1 - t) * (1 - p).log()).mean()
         expected += float(entropy + 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)) / 2
-    assert float(found) == pytest.approx(expected, rel=1e-5)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_stain_changes_colours_not_shapes() -> None:

@@ -72,11 +72,11 @@ def test_the_loss_is_the_symmetric_cosine_with_the_gradient_stopped() -> None:
     torch.manual_seed(0)
     model = self_supervised.SimSiam(network(), TRUNK, 256, 32)
     seen: list[torch.Tensor] = []
-    model.projector.register_forward_hook(lambda *given: seen.append(given[2]))
+    model.projector.register_forward_hook(lambda *args: seen.append(args[2]))
     loss, spread = model(torch.rand(6, 3, 32, 32), torch.rand(6, 3, 32, 32))
-    z = [each.detach().double().numpy() for each in seen]
+    z = [projection.detach().double().numpy() for projection in seen]
     with torch.no_grad():
-        p = [model.predictor(each).double().numpy() for each in seen]
+        p = [model.predictor(projection).double().numpy() for projection in seen]
 
     def cosine(a: np.ndarray, b: np.ndarray) -> float:
         return float(np.mean((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)))
@@ -101,10 +101,10 @@ def test_the_trunk_alone_learns_and_comes_back(noise: np.ndarray, tmp_path: Path
     tensors, history = taught(noise, tmp_path / "state.safetensors")
     assert set(tensors) == {name for name in before if name.startswith("trunk.")}
     assert all(not torch.equal(tensors[name], before[name]) for name in tensors if name.endswith("weight"))
-    assert [each.epoch for each in history] == [0, 1]
-    assert [each.learning_rate for each in history] == pytest.approx([0.1, 0.05])
+    assert [epoch.epoch for epoch in history] == [0, 1]
+    assert [epoch.learning_rate for epoch in history] == pytest.approx([0.1, 0.05])
     model = self_supervised.SimSiam(network(), TRUNK, 256, 32)
-    learning = {name for name, each in model.network.named_parameters() if each.requires_grad}
+    learning = {name for name, parameter in model.network.named_parameters() if parameter.requires_grad}
     assert learning and all(name.startswith("trunk.") for name in learning)
 
 
@@ -130,7 +130,7 @@ def test_going_on_after_each_epoch_ends_in_the_same_bits(
         killed(lambda: taught(noise, tmp_path / "broken.safetensors", settings))
     result, again = taught(noise, tmp_path / "broken.safetensors", settings)
     assert same(result, whole)
-    assert [each.loss for each in again] == [each.loss for each in history]
+    assert [epoch.loss for epoch in again] == [epoch.loss for epoch in history]
 
 
 @pytest.mark.parametrize("name", [name for name in registry.names() if registry.spec(name).backbone])
@@ -139,14 +139,14 @@ def test_every_trunk_can_be_taught(name: str, noise: np.ndarray, tmp_path: Path)
     model = network(name)
     examples = Examples(Pictures(noise), np.arange(4), np.zeros(4, np.int64))
     settings = SHORT.model_copy(update={"epochs": 1})
-    before = {key: each.detach().clone() for key, each in model.named_parameters()}
+    before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
     tensors, history = self_supervised.pretrain(
         model, trunk, examples, settings, Training(), 1, tmp_path / "state.safetensors", accelerator="cpu"
     )
     assert np.isfinite(history[0].loss)
     assert all(key.startswith(trunk) for key in tensors)
-    for key, each in model.named_parameters():
-        assert torch.equal(each, before[key]) != key.startswith(trunk) or not each.abs().sum() > 0, key
+    for key, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[key]) != key.startswith(trunk) or not parameter.abs().sum() > 0, key
 
 
 def test_a_collapse_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -190,7 +190,7 @@ def learnt(smears: tuple[np.ndarray, np.ndarray], file: Path, epochs: int, count
 def test_it_learns_without_collapse_and_features_tell_classes(smears, tmp_path: Path) -> None:
     tensors, history, taken = learnt(smears, tmp_path / "state.safetensors", 6, 80)
     assert history[-1].loss < history[0].loss - 0.1
-    assert not any(each.collapsed for each in history) and history[-1].spread > 0.3
+    assert not any(epoch.collapsed for epoch in history) and history[-1].spread > 0.3
     assert probed(tensors, smears, taken) > 0.25 + 1.64 * (0.25 * 0.75 / 160) ** 0.5  # chance, one-sided 5 %
 
 

@@ -12,13 +12,13 @@ from leukoflow.training.share import with_share
 def split(groups: bool = False) -> pd.DataFrame:
     """600 images in three classes of 300, 200 and 100, in two folds; in groups of 5 where asked."""
     y = np.repeat([0, 1, 2], [300, 200, 100])
-    ids = [f"{each:03d}" for each in range(600)]
+    ids = [f"{number:03d}" for number in range(600)]
     role = np.where(np.arange(600) % 5 == 0, "test", np.where(np.arange(600) % 10 == 1, "validation", "train"))
     if groups:
         role = np.where(
             np.arange(600) // 5 % 5 == 0, "test", np.where(np.arange(600) // 5 % 10 == 1, "validation", "train")
         )
-    group = [f"g{each // 5}" for each in range(600)] if groups else ids
+    group = [f"g{number // 5}" for number in range(600)] if groups else ids
     table = pd.DataFrame({"image_id": ids, "y": y, "label": "", "group": group, "role": role})
     return pd.concat([table.assign(fold=0), table.assign(fold=1)], ignore_index=True)
 
@@ -31,15 +31,15 @@ def train(table: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
 def test_each_class_keeps_its_share_and_groups_stay_whole(groups: bool, share: float) -> None:
     whole = split(groups)
-    found = with_share(whole, 0, share, 42)
+    reduced = with_share(whole, 0, share, 42)
     mine = whole[whole["fold"] == 0]
-    assert set(found["fold"]) == {0}
+    assert set(reduced["fold"]) == {0}
     for role in ("validation", "test"):
-        assert found[found["role"] == role].equals(mine[mine["role"] == role])
+        assert reduced[reduced["role"] == role].equals(mine[mine["role"] == role])
     wanted = share * train(mine).groupby("y").size()
-    assert (train(found).groupby("y").size() - wanted).abs().max() <= (2.5 if groups else 0.5)
+    assert (train(reduced).groupby("y").size() - wanted).abs().max() <= (2.5 if groups else 0.5)
     sizes = train(mine).groupby("group").size()
-    kept = train(found).groupby("group").size()
+    kept = train(reduced).groupby("group").size()
     assert kept.equals(sizes[kept.index])
 
 

@@ -64,7 +64,7 @@ def enlarged(images: Tensor, least_side: int) -> Tensor:
     side = min(images.shape[2:])
     if side >= least_side:
         return images
-    size = [round(each * least_side / side) for each in images.shape[2:]]
+    size = [round(length * least_side / side) for length in images.shape[2:]]
     return interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 

@@ -72,8 +72,8 @@ class HierarchicalCNN(nn.Module):
         x = pad(x, (0, self.pieces * self.length - x.shape[1]))
         maps = self.within(x[:, None]).relu().transpose(1, 2).unflatten(1, (self.pieces, self.length))
         pieces = self.attention_within(maps)
-        found = self.over(pieces.transpose(1, 2)).relu().transpose(1, 2)
-        return self.head(self.attention_over(found))
+        outputs = self.over(pieces.transpose(1, 2)).relu().transpose(1, 2)
+        return self.head(self.attention_over(outputs))
 
 
 class NumberTokens(nn.Module):
