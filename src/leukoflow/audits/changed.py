@@ -66,7 +66,7 @@ class Renditions:
 
     def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """The squares of these rows: uint8 [k, size, size, 3]."""
-        return np.stack([self.square(each) for each in self.pictures(rows)])
+        return np.stack([self.square(picture) for picture in self.pictures(rows)])
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ class ChangedPictures:
                 yield Batch(start, self.data.gather(rows))
                 continue
             pictures = self.data.pictures(rows)
-            images = np.stack([self.data.square(each) for each in pictures])
+            images = np.stack([self.data.square(picture) for picture in pictures])
             finder = self.finder
-            yield Batch(start, images, tuple(each.rendition(finder.size) for each in pictures) if finder else ())
+            yield Batch(start, images, tuple(picture.rendition(finder.size) for picture in pictures) if finder else ())
 
     def under(self, change: Change, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """What a network sees of a batch: pictures uint8 [m, S, S, 3], and the image of each, int [m].
@@ -132,13 +132,13 @@ class ChangedPictures:
         """Fields as changed, with the label maps of the cells that are found in them now."""
         if self.finder is None or not batch.fields:
             return []
-        pixels = self._changed(change, np.stack([each.raster.pixels for each in batch.fields]), batch.start)
-        scales = np.array([each.um_per_pixel for each in batch.fields])
+        pixels = self._changed(change, np.stack([field.raster.pixels for field in batch.fields]), batch.start)
+        scales = np.array([field.um_per_pixel for field in batch.fields])
         if change.zoom is not None:
             scales = scales / change.zoom[batch.start : batch.start + len(scales)]
         changed = [
-            replace(field, raster=Raster(each), um_per_pixel=float(scale))
-            for field, each, scale in zip(batch.fields, pixels, scales, strict=True)
+            replace(field, raster=Raster(image), um_per_pixel=float(scale))
+            for field, image, scale in zip(batch.fields, pixels, scales, strict=True)
         ]
         return list(zip(changed, self.finder.label_maps(changed), strict=True))
 
@@ -151,7 +151,7 @@ class ChangedPictures:
 def _cells(fields: list[tuple[Picture, np.ndarray]], owner: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
     """Pictures of single cells, and the image of each."""
     crops = [crop_cells(field, labels, view.size, view.um_per_pixel)[0] for field, labels in fields]
-    return np.concatenate(crops), np.repeat(owner, [len(each) for each in crops])
+    return np.concatenate(crops), np.repeat(owner, [len(pictures) for pictures in crops])
 
 
 def add_view(arguments: argparse.ArgumentParser) -> None:

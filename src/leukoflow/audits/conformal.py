@@ -32,8 +32,8 @@ def quantile(scores: np.ndarray, level: float) -> float:
 
     A further score, exchangeable with these, is at most this large with a probability of at least `level`.
     """
-    place = math.ceil((len(scores) + 1) * level - 1e-9)
-    return float(np.sort(scores)[place - 1]) if place <= len(scores) else math.inf
+    rank = math.ceil((len(scores) + 1) * level - 1e-9)
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else math.inf
 
 
 def calibrate(method: str, y: np.ndarray, probabilities: np.ndarray, level: float) -> np.ndarray:
@@ -64,31 +64,31 @@ def conformal(sample: Sample, calibration: Sample, classes: Sequence[str], setti
     cases = [(method, level) for method in METHODS for level in settings.abstention.levels]
     truth = np.eye(len(classes), dtype=bool)[sample.y]
     members = np.concatenate([np.ones((len(truth), 1), bool), truth], axis=1)
-    found = []
+    sets = []
     for method, level in cases:
         limits = calibrate(method, calibration.y, calibration.probabilities, level)
-        found.append(sets_of(sample.probabilities, limits))
-    hits = np.stack([(each & truth).any(1) for each in found])
-    sizes = np.stack([each.sum(1) for each in found])
+        sets.append(sets_of(sample.probabilities, limits))
+    hits = np.stack([(included & truth).any(1) for included in sets])
+    sizes = np.stack([included.sum(1) for included in sets])
     kinds = np.stack([sizes == 1, sizes == 0, sizes == len(classes)])
     counted = members.sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        coverage, size = (each @ members.astype(float) / counted for each in (hits, sizes))
+        coverage, size = (values @ members.astype(float) / counted for values in (hits, sizes))
         shares = kinds @ members.astype(float) / counted
     limits = _limits(sample, np.concatenate([hits, sizes]), members, settings)
     calibrated = np.bincount(calibration.y, minlength=len(classes))
     rows = []
-    for place, (method, level) in enumerate(cases):
+    for index, (method, level) in enumerate(cases):
         for column, name in enumerate(("", *classes)):
-            value = coverage[place, column]
-            low, high = limits[:, place, column]
+            value = coverage[index, column]
+            low, high = limits[:, index, column]
             if value in (0.0, 1.0):
                 groups = len(np.unique(sample.group_numbers[members[:, column]]))
                 low, high = wilson_interval(value * groups, groups, settings.confidence)
             number = calibrated[column - 1] if column and method != "split" else calibrated.sum()
-            size_low, size_high = limits[:, len(cases) + place, column]
-            row = [method, level, name, counted[column], value, low, high, size[place, column], size_low, size_high]
-            rows.append([*row, *shares[:, place, column], number, needed(level)])
+            size_low, size_high = limits[:, len(cases) + index, column]
+            row = [method, level, name, counted[column], value, low, high, size[index, column], size_low, size_high]
+            rows.append([*row, *shares[:, index, column], number, needed(level)])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -30,19 +30,19 @@ def detection(run: Run, table: pd.DataFrame, thresholds: dict[str, float], setti
     """
     rows, test = [], table[table["role"] == "test"]
     test_groups = _groups(_images(test))
-    kinds = [("test", name, each) for name, each in test.groupby("kind", sort=False)]
-    kinds += [("external", name, each) for name, each in _role(table, "external").groupby("kind", sort=False)]
+    kinds = [("test", name, part) for name, part in test.groupby("kind", sort=False)]
+    kinds += [("external", name, part) for name, part in _role(table, "external").groupby("kind", sort=False)]
     drawn = _role(table, "non-smear")
     kinds += [("non-smear", NON_SMEARS, drawn)] if len(drawn) else []
-    kinds += [("non-smear", name, each) for name, each in drawn.groupby("kind", sort=False)]
-    for role, name, each in kinds:
-        groups = _groups(_images(each))
+    kinds += [("non-smear", name, part) for name, part in drawn.groupby("kind", sort=False)]
+    for role, name, part in kinds:
+        groups = _groups(_images(part))
         counts, number = _drawn(groups, settings), int(groups.max()) + 1
         pair = _drawn_both(test_groups, groups, settings)
         facts = {**run.columns(), "role": role, "kind": name, "images": len(groups), "groups": number}
         facts["test_images"] = len(_images(test))
         for score, limit in thresholds.items():
-            values = each.loc[each["score"] == score, "value"].to_numpy(float)
+            values = part.loc[part["score"] == score, "value"].to_numpy(float)
             row = facts | {"score": score, "threshold": limit} | _refused(values > limit, counts, number, settings)
             if role != "test":
                 base = test.loc[test["score"] == score, "value"].to_numpy(float)
@@ -79,7 +79,7 @@ def _drawn_both(test: np.ndarray, novel: np.ndarray, settings: Evaluation) -> _P
     """From the groups of the images of each kind, [n] and [m]."""
     counts = _drawn(test, settings, "test"), _drawn(novel, settings)
     drawn = 1 + settings.resamples
-    first, second = (each.shape[1] - drawn for each in counts)
+    first, second = (count.shape[1] - drawn for count in counts)
     whole = np.ones((len(test), second)), np.ones((len(novel), first))
     return _Pair(
         np.concatenate([counts[0], whole[0]], axis=1),
@@ -111,7 +111,7 @@ def _limits(
 ) -> dict[str, float]:
     """Where no resample could change a share, Wilson's interval for as many as there are groups."""
     value = float(columns[0])
-    low, high = (float(each) for each in interval(settings, columns, parts))
+    low, high = (float(limit) for limit in interval(settings, columns, parts))
     if value in (0.0, 1.0):
         low, high = wilson_interval(value * groups, groups, settings.confidence)
     return {name: value, f"{name}_low": low, f"{name}_high": high}

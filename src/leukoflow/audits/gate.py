@@ -60,15 +60,15 @@ def outside(quality: pd.DataFrame, limits: Limits) -> np.ndarray:
 
 
 def gate_rows(
-    quality: pd.DataFrame, groups: np.ndarray, limits: Limits, place: Mapping[str, Any], settings: Evaluation
+    quality: pd.DataFrame, groups: np.ndarray, limits: Limits, facts: Mapping[str, Any], settings: Evaluation
 ) -> list[dict[str, Any]]:
     """Share of images refused by the whole gate (measure "") and by each measure, rows of `COLUMNS`.
 
-    quality: the images' measures; groups [n]; place: cohort to kind. For a measure also where 5, 50 and 95 % of the
+    quality: the images' measures; groups [n]; facts: cohort to kind. For a measure also where 5, 50 and 95 % of the
     images lie.
     """
     beyond = outside(quality, limits)
-    base = {**place, "images": len(quality), "groups": len(np.unique(groups))}
+    base = {**facts, "images": len(quality), "groups": len(np.unique(groups))}
     rows = []
     for name, refused in {"": beyond.any(1), **dict(zip(limits, beyond.T, strict=True))}.items():
         row = base | {"measure": name}
@@ -98,5 +98,5 @@ def gate_file(
 
     An image is accepted where every measure, as the quality table has it, lies within its limits, both included.
     """
-    place = {"cohort": cohort, "task": task, "protocol": protocol}
-    return {**place, "accepted": accepted, "measures": MEASURES, "folds": list(folds)}
+    facts = {"cohort": cohort, "task": task, "protocol": protocol}
+    return {**facts, "accepted": accepted, "measures": MEASURES, "folds": list(folds)}

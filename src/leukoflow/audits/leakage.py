@@ -66,10 +66,10 @@ def protocols(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) ->
         here = [model for model in models if (model, protocol) in tallies]
         if not here:
             continue
-        own = _accuracies([tallies[model, protocol].table for model in here], settings)
+        accuracies = _accuracies([tallies[model, protocol].table for model in here], settings)
         both = [model for model in here if (model, LOOSE) in tallies and protocol != LOOSE]
         apart = dict(zip(both, _differences(both, protocol, tallies, settings), strict=True)) if both else {}
-        for model, row in zip(here, own, strict=True):
+        for model, row in zip(here, accuracies, strict=True):
             facts = {"model": model, "protocol": protocol, "part": EVERY, "runs": tallies[model, protocol].runs}
             if protocol == LOOSE:
                 loose[model] = row
@@ -86,7 +86,7 @@ def copies(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) -> pd
     """
     rows: list[dict[str, Any]] = []
     for protocol in in_order(name for _, name in tallies):
-        models = _in_order({model for model, each in tallies if each == protocol})
+        models = _in_order({model for model, name in tallies if name == protocol})
         models = [model for model in models if tallies[model, protocol].table["seen"].sum()]
         if not models:
             continue
@@ -94,16 +94,16 @@ def copies(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) -> pd
         index = tables[0].index
         units = pd.factorize(tables[0]["group"])[0]
         sums = [table[SUMS].reindex(index, fill_value=0.0) for table in tables]
-        tops = [part.to_numpy() for each in sums for part in _parts(each["right"], each["seen_right"])]
-        bottoms = [part.to_numpy() for each in sums for part in _parts(each["runs"], each["seen"])]
-        pairs = [(3 * place + 1, 3 * place + 2) for place in range(len(models))]
-        found = intervals({0: stratum(units, tops, bottoms)}, settings, pairs)
-        described = _described(found, units, bottoms, settings)
-        for place, model in enumerate(models):
+        tops = [part.to_numpy() for table in sums for part in _parts(table["right"], table["seen_right"])]
+        bottoms = [part.to_numpy() for table in sums for part in _parts(table["runs"], table["seen"])]
+        pairs = [(3 * number + 1, 3 * number + 2) for number in range(len(models))]
+        estimates = intervals({0: stratum(units, tops, bottoms)}, settings, pairs)
+        described = _described(estimates, units, bottoms, settings)
+        for number, model in enumerate(models):
             facts: dict[str, Any] = {"model": model, "protocol": protocol, "runs": tallies[model, protocol].runs}
-            every, seen, rest = (facts | row for row in described[3 * place : 3 * place + 3])
-            seen |= _gain(seen, rest, *(float(limits[3 * len(models) + place]) for limits in found[1:]))
-            share = float(bottoms[3 * place + 1].sum() / bottoms[3 * place].sum())
+            every, seen, rest = (facts | row for row in described[3 * number : 3 * number + 3])
+            seen |= _gain(seen, rest, *(float(limits[3 * len(models) + number]) for limits in estimates[1:]))
+            share = float(bottoms[3 * number + 1].sum() / bottoms[3 * number].sum())
             if rest["images"]:
                 every |= {"against": REST, "difference_interval": seen["difference_interval"]}
                 every |= {name: share * seen[name] for name in DIFFERENCE}
@@ -125,7 +125,7 @@ def _gain(seen: Mapping[str, Any], rest: Mapping[str, Any], low: float, high: fl
         return {}
     kind = rest["interval"]
     if "wilson" in (seen["interval"], rest["interval"]):
-        low, high = newcombe_interval(*((each["accuracy"], each["low"], each["high"]) for each in (seen, rest)))
+        low, high = newcombe_interval(*((part["accuracy"], part["low"], part["high"]) for part in (seen, rest)))
         kind = "newcombe"
     row = {"against": REST, "difference": seen["accuracy"] - rest["accuracy"], "difference_low": low}
     return row | {"difference_high": high, "difference_interval": kind}
@@ -140,14 +140,14 @@ def _accuracies(tables: Sequence[pd.DataFrame], settings: Evaluation) -> list[di
 
 
 def _described(
-    found: tuple[np.ndarray, np.ndarray, np.ndarray],
+    estimates: tuple[np.ndarray, np.ndarray, np.ndarray],
     units: np.ndarray,
     bottoms: Sequence[np.ndarray],
     settings: Evaluation,
 ) -> list[dict[str, Any]]:
     """images, units, accuracy and its interval of each share; Wilson's where a bootstrap has nothing to vary."""
     rows = []
-    for bottom, value, low, high in zip(bottoms, *(each[: len(bottoms)] for each in found), strict=True):
+    for bottom, value, low, high in zip(bottoms, *(values[: len(bottoms)] for values in estimates), strict=True):
         counted = bottom > 0
         images, number = int(counted.sum()), len(np.unique(units[counted]))
         kind = "groups" if number < images else "images"
@@ -171,27 +171,27 @@ def _differences(
         [tallies[model, side].table[SUMS].reindex(index, fill_value=0.0) for model in models]
         for side in (protocol, LOOSE)
     ]
-    found: list[dict[str, Any]] = [{"against": LOOSE, "shared": int(shared.sum())} for _ in models]
-    pairs = [(place, place + len(models)) for place in range(len(models))]
+    rows: list[dict[str, Any]] = [{"against": LOOSE, "shared": int(shared.sum())} for _ in models]
+    pairs = [(number, number + len(models)) for number in range(len(models))]
     for kept, prefix in ((np.ones(len(index), bool), ""), (shared, "paired_")):
         if prefix and kept.sum() < LEAST_SHARED:
             continue
         tops, bottoms = ([table[name].to_numpy(float)[kept] for side in sides for table in side] for name in SUMS[:2])
         drawn = {0: stratum(pd.factorize(units[kept])[0], tops, bottoms)}
-        apart = (each[2 * len(models) :] for each in intervals(drawn, settings, pairs))
-        for row, value, low, high in zip(found, *apart, strict=True):
+        apart = (values[2 * len(models) :] for values in intervals(drawn, settings, pairs))
+        for row, value, low, high in zip(rows, *apart, strict=True):
             limits = ("low", "high") if prefix else ("difference_low", "difference_high")
             row |= {f"{prefix}difference": value, f"{prefix}{limits[0]}": low, f"{prefix}{limits[1]}": high}
             if not prefix:
                 row["difference_interval"] = "groups" if low < high else ""
-    return found
+    return rows
 
 
 def _widened(apart: dict[str, Any], strict: Mapping[str, Any], loose: Mapping[str, Any]) -> dict[str, Any]:
     """The difference with Newcombe's limits where all are right on either side, which a bootstrap takes for certain."""
     if not apart or "wilson" not in (strict["interval"], loose["interval"]):
         return apart
-    low, high = newcombe_interval(*((each["accuracy"], each["low"], each["high"]) for each in (strict, loose)))
+    low, high = newcombe_interval(*((side["accuracy"], side["low"], side["high"]) for side in (strict, loose)))
     return apart | {"difference_low": low, "difference_high": high, "difference_interval": "newcombe"}
 
 

@@ -40,18 +40,20 @@ def worth(
                 f"{run.name}: its test images are not those of the run without leaks; predict both again"
             )
         for side, table in ((first, leaky), (second, honest)):
-            names = [str(each) for each in range(classes)]
+            names = [str(number) for number in range(classes)]
             side[run.fold, run.seed] = sample_of(run, table, names, run.cohort, "test")
-    found, _ = paired(first, second, settings)
+    differences, _ = paired(first, second, settings)
     images = len(pd.concat([table["image_id"] for table, _ in pairs.values()]).unique())
     units = len(pd.concat([table["group"].fillna(table["image_id"]) for table, _ in pairs.values()]).unique())
     kind = "groups" if units < images else "images"
     rows = []
     for name, metric in METRICS.items():
-        each = found[name]
+        difference = differences[name]
         row = {"metric": metric, "runs": len(pairs), "images": images, "units": units}
-        row |= {"with_leak": each.first, "without": each.second, "difference": each.difference}
-        rows.append(row | {"low": each.low, "high": each.high, "interval": "" if np.isnan(each.low) else kind})
+        row |= {"with_leak": difference.first, "without": difference.second, "difference": difference.difference}
+        rows.append(
+            row | {"low": difference.low, "high": difference.high, "interval": "" if np.isnan(difference.low) else kind}
+        )
     return rows
 
 
@@ -74,7 +76,7 @@ def leaks_table(
         if missing := [twin.name for twin in twins if twin not in answers]:
             raise LeukoFlowError(f"{missing[0]}: no answers to compare with those of {protocol}; predict again")
         both = {run: (answers[run], answers[twin]) for run, twin in zip(runs, twins, strict=True)}
-        place = {"cohort": runs[0].cohort, "task": runs[0].task, "view": view, "model": model, "protocol": protocol}
-        place |= {"leaks": " + ".join(asked["leaks"]), "against": asked["against"]}
-        rows += [place | row for row in worth(both, classes, settings)]
+        facts = {"cohort": runs[0].cohort, "task": runs[0].task, "view": view, "model": model, "protocol": protocol}
+        facts |= {"leaks": " + ".join(asked["leaks"]), "against": asked["against"]}
+        rows += [facts | row for row in worth(both, classes, settings)]
     return pd.DataFrame(rows, columns=COLUMNS)

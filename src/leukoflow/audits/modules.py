@@ -41,7 +41,7 @@ def mutual_information(first: np.ndarray, second: np.ndarray, bins: int = BINS) 
 
 def estimates(first: np.ndarray, second: np.ndarray, bins: int = BINS) -> tuple[float, float]:
     """The same as estimated by frequencies, and less that of random pairs."""
-    a, b = (_binned(each, bins) for each in (first, second))
+    a, b = (_binned(values, bins) for values in (first, second))
     at_random = b[generator(0, "modules", "pairs", len(b)).permutation(len(b))]
     plain = _information(a, b, bins)
     return plain, max(0.0, plain - _information(a, at_random, bins))
@@ -57,7 +57,7 @@ def _binned(values: np.ndarray, bins: int) -> np.ndarray:
 def _information(a: np.ndarray, b: np.ndarray, bins: int) -> float:
     """Mutual information of paired bin numbers from their frequencies, in nats."""
     joint = np.bincount(a * bins + b, minlength=bins * bins).reshape(bins, bins) / len(a)
-    entropies = [float(entr(each).sum()) for each in (joint.sum(1), joint.sum(0), joint)]
+    entropies = [float(entr(frequencies).sum()) for frequencies in (joint.sum(1), joint.sum(0), joint)]
     return entropies[0] + entropies[1] - entropies[2]
 
 
@@ -65,10 +65,10 @@ def compared(maps: np.ndarray, changed_maps: np.ndarray, attention: np.ndarray, 
     """`MEASURES` [n, 6] for images: feature maps [n, ...] and attention [n, ...] of a module, unchanged and changed."""
     rows = []
     for one, other, before, after in zip(maps, changed_maps, attention, changed, strict=True):
-        own = mutual_information(one.ravel(), one.ravel())
+        entropy = mutual_information(one.ravel(), one.ravel())
         plain, information = estimates(one.ravel(), other.ravel())
         norm, difference = float(np.linalg.norm(before)), float(np.linalg.norm(after - before))
-        shared = min(1.0, information / own) if own > TINY else np.nan
+        shared = min(1.0, information / entropy) if entropy > TINY else np.nan
         rows.append((information, shared, norm, difference, difference / norm if norm > 0 else np.nan, plain))
     return np.array(rows)
 
@@ -81,8 +81,8 @@ def rows_of(module: str, family: str, level: float, measured: np.ndarray) -> Seq
         low, middle, high = np.nanquantile(measured, [0.25, 0.5, 0.75], axis=0)
     facts = {"module": module, "perturbation": family, "level": level, "images": len(measured)}
     return [
-        {**facts, "measure": name, "value": middle[place], "low": low[place], "high": high[place]}
-        for place, name in enumerate(MEASURES)
+        {**facts, "measure": name, "value": middle[index], "low": low[index], "high": high[index]}
+        for index, name in enumerate(MEASURES)
     ]
 
 

@@ -37,7 +37,7 @@ class Reference:
         """For a file: float32, `rest` and `neighbours` of one element."""
         named = {"means": self.means, "axes": self.axes, "inverse": self.inverse, "bank": self.bank}
         named |= {"rest": np.array([self.rest]), "neighbours": np.array([self.neighbours])}
-        return {name: each.astype(np.float32) for name, each in named.items()}
+        return {name: tensor.astype(np.float32) for name, tensor in named.items()}
 
 
 def refer(features: np.ndarray, y: np.ndarray, neighbours: int) -> Reference:
@@ -71,12 +71,12 @@ def mahalanobis(reference: Reference, features: np.ndarray) -> np.ndarray:
 
 def neighbour_distance(reference: Reference, features: np.ndarray) -> np.ndarray:
     """Distance to the k-th nearest training image on the unit sphere: float64 [m], 0 to 2."""
-    found = []
+    likenesses = []
     for start in range(0, len(features), BLOCK):
         likeness = _of_length_one(features[start : start + BLOCK].astype(np.float64)) @ reference.bank.T
-        place = likeness.shape[1] - reference.neighbours
-        found.append(np.partition(likeness, place, axis=1)[:, place])
-    return np.sqrt(np.maximum(2 - 2 * np.concatenate(found), 0)) if found else np.zeros(0)
+        position = likeness.shape[1] - reference.neighbours
+        likenesses.append(np.partition(likeness, position, axis=1)[:, position])
+    return np.sqrt(np.maximum(2 - 2 * np.concatenate(likenesses), 0)) if likenesses else np.zeros(0)
 
 
 def _of_length_one(rows: np.ndarray) -> np.ndarray:
@@ -97,4 +97,4 @@ def scores_of(
     made = {"mahalanobis": mahalanobis(reference, features), "neighbours": neighbour_distance(reference, features)}
     made |= {"energy": -whole} if energy else {}
     made |= {"softmax": -np.expm1(logits.max(1) - whole)}
-    return {name: np.where(sound, each, np.inf) for name, each in made.items()}
+    return {name: np.where(sound, values, np.inf) for name, values in made.items()}

@@ -31,15 +31,15 @@ def picture_features(image: np.ndarray) -> dict[str, np.ndarray]:
     cells = raster.foreground
     everything = np.ones(cells.shape, np.uint8)
     empty = _empty(cells)
-    found = {
+    features = {
         "colour_statistics": _statistics(lab, everything),
         "colour_histogram": _histogram(lab, everything),
         "background": np.concatenate([_statistics(lab, empty), _histogram(lab, empty)]),
         "thumbnail": cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel(),
         "corner": _corner(image),
     }
-    found |= _cells(raster.stained, cells)
-    return {name: values.astype(np.float32) for name, values in found.items()}
+    features |= _cells(raster.stained, cells)
+    return {name: values.astype(np.float32) for name, values in features.items()}
 
 
 def _empty(cells: np.ndarray) -> np.ndarray:

@@ -82,8 +82,8 @@ def table_features(images: pd.DataFrame, quantisation: np.ndarray) -> dict[str, 
 
 def _number(path: str) -> float:
     """The last number in a file's name; -1 where there is none."""
-    found = re.findall(r"\d+", PurePosixPath(path).stem)
-    return float(found[-1][-15:]) if found else -1.0
+    numbers = re.findall(r"\d+", PurePosixPath(path).stem)
+    return float(numbers[-1][-15:]) if numbers else -1.0
 
 
 def sampled(split: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
@@ -106,20 +106,20 @@ def answers(
     # Imported here because reading the answers does without it, and it takes a second.
     from sklearn.ensemble import RandomForestClassifier
 
-    found = []
+    tables = []
     for name, values in features.items():
         for fold, part in split.groupby("fold", sort=False):
-            place = np.array([rows[image] for image in part["image_id"]])
+            positions = np.array([rows[image] for image in part["image_id"]])
             y, learnt = part["y"].to_numpy(), (part["role"] == "train").to_numpy()
             forest = RandomForestClassifier(
                 trees, random_state=stream_seed(seed, name, int(str(fold))) % 2**32, n_jobs=jobs
             )
-            forest.fit(values[place[learnt]], y[learnt])
+            forest.fit(values[positions[learnt]], y[learnt])
             asked = part[~learnt]
-            right = forest.predict(values[place[~learnt]]) == asked["y"].to_numpy()
+            right = forest.predict(values[positions[~learnt]]) == asked["y"].to_numpy()
             columns = ["fold", "image_id", "group", "role", "y"]
-            found.append(asked[columns].assign(probe=name, right=right))
-    return pd.concat(found, ignore_index=True)
+            tables.append(asked[columns].assign(probe=name, right=right))
+    return pd.concat(tables, ignore_index=True)
 
 
 def chance_of(y: np.ndarray) -> float:
@@ -129,7 +129,7 @@ def chance_of(y: np.ndarray) -> float:
 
 def probe_scores(said: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
     """`PROBE_COLUMNS` from probe to validation_accuracy: accuracy on test images with its interval over groups."""
-    found = []
+    rows = []
     for name, part in said.groupby("probe", sort=False):
         test = part[part["role"] == "test"]
         validation = part[part["role"] == "validation"]
@@ -138,7 +138,7 @@ def probe_scores(said: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
         value, low, high = limits(drawn[0], settings)
         if high - low < 1e-9:  # where every answer is right, or none, a bootstrap has nothing to vary
             low, high = wilson_interval(right.sum(), len(right), settings.confidence)
-        found.append(
+        rows.append(
             {
                 "probe": name,
                 "kind": KINDS[str(name)],
@@ -152,4 +152,4 @@ def probe_scores(said: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
                 "validation_accuracy": validation["right"].mean(),
             }
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)

@@ -29,42 +29,42 @@ def compare_with_reference(
     """
     measured = {run: measure(run, table, settings) for run, table in runs}
     rows = []
-    for run, own in measured.items():
+    for run, result in measured.items():
         base = Run(run.cohort, run.task, reference[0], run.protocol, reference[1], run.fold, run.seed)
         if run == base or base not in measured:
             continue
         rows += [
             row | {"reference_view": reference[0], "reference": reference[1]}
-            for row in _differences(run, own, measured[base], settings)
+            for row in _differences(run, result, measured[base], settings)
         ]
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
     grouped = pd.DataFrame(rows).groupby(COLUMNS[1:9], sort=False)
-    found = grouped.agg(
+    means = grouped.agg(
         images=("images", "mean"), groups=("groups", "mean"), runs=("gain", "size"), accuracy=("accuracy", "mean"),
         gain=("gain", "mean"), low=("low", "mean"), high=("high", "mean"), resampling=("resampling", "first"),
     ).reset_index()  # fmt: skip
-    found[["images", "groups"]] = found[["images", "groups"]].round().astype(int)
-    second = ~found["model"].map(is_baseline).astype(bool)
-    found = found.assign(experiment=experiment, _second=second).sort_values("_second", kind="stable", ignore_index=True)
-    return found[COLUMNS]
+    means[["images", "groups"]] = means[["images", "groups"]].round().astype(int)
+    second = ~means["model"].map(is_baseline).astype(bool)
+    means = means.assign(experiment=experiment, _second=second).sort_values("_second", kind="stable", ignore_index=True)
+    return means[COLUMNS]
 
 
-def _differences(run: Run, own: Measured, base: Measured, settings: Evaluation) -> list[dict]:
-    if own.image_ids != base.image_ids or _names(own) != _names(base):
+def _differences(run: Run, result: Measured, base: Measured, settings: Evaluation) -> list[dict]:
+    if result.image_ids != base.image_ids or _names(result) != _names(base):
         raise LeukoFlowError(f"{run.name}: met other images or changes than the reference; delete its changed.parquet")
     rows = []
-    for place, (family, _) in enumerate(own.changes):
+    for index, (family, _) in enumerate(result.changes):
         if family in KINDS:
-            value, other = (float(each.values[place, ACCURACY]) for each in (own, base))
-            low, high = interval(settings, (own.columns - base.columns)[place, ACCURACY])
-            facts = {"images": len(own.image_ids), "groups": own.groups, "accuracy": value, "gain": value - other}
-            resampling = "groups" if own.groups < len(own.image_ids) else "images"
+            value, other = (float(side.values[index, ACCURACY]) for side in (result, base))
+            low, high = interval(settings, (result.columns - base.columns)[index, ACCURACY])
+            facts = {"images": len(result.image_ids), "groups": result.groups, "accuracy": value, "gain": value - other}
+            resampling = "groups" if result.groups < len(result.image_ids) else "images"
             limits = {"low": float(low), "high": float(high), "resampling": resampling}
             rows.append({**run.columns(), "perturbation": family, **facts, **limits})
     return rows
 
 
-def _names(found: Measured) -> list[tuple[str, str]]:
+def _names(measured: Measured) -> list[tuple[str, str]]:
     """Changes as text, in which levels that are no number are equal."""
-    return [(family, f"{level:g}") for family, level in found.changes]
+    return [(family, f"{level:g}") for family, level in measured.changes]

@@ -46,7 +46,7 @@ def robustness(runs: Sequence[tuple[Run, pd.DataFrame]], settings: Evaluation) -
     whole = pd.concat(parts, ignore_index=True)
     keys = ["cohort", "task", "view", "protocol", "model", *CHANGE, "metric"]
     grouped = whole.groupby(keys, sort=False, dropna=False)
-    found = grouped.agg(
+    means = grouped.agg(
         runs=("value", "size"),
         images=("images", "mean"),
         groups=("groups", "mean"),
@@ -55,12 +55,12 @@ def robustness(runs: Sequence[tuple[Run, pd.DataFrame]], settings: Evaluation) -
         high=("high", "mean"),
         resampling=("resampling", "first"),
     ).reset_index()
-    found[["images", "groups"]] = found[["images", "groups"]].round().astype(int)
-    return found.sort_values("model", key=_baseline_first, kind="stable", ignore_index=True)[COLUMNS]
+    means[["images", "groups"]] = means[["images", "groups"]].round().astype(int)
+    return means.sort_values("model", key=_baseline_first, kind="stable", ignore_index=True)[COLUMNS]
 
 
 def _baseline_first(names: pd.Series) -> pd.Series:
-    order = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    order = {name: index for index, name in enumerate(dict.fromkeys(names))}
     return names.map(lambda name: (not is_baseline(name)) * (1 + order[name]))
 
 
@@ -111,22 +111,22 @@ def measure(run: Run, table: pd.DataFrame, settings: Evaluation) -> Measured:
 
 def _run(run: Run, table: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
     """Rows of one run: CHANGE, images, groups, metric, value, low, high, resampling."""
-    found = measure(run, table, settings)
-    values, images = found.values, len(found.image_ids)
-    limits = np.stack(interval(settings, found.columns))
+    measured = measure(run, table, settings)
+    values, images = measured.values, len(measured.image_ids)
+    limits = np.stack(interval(settings, measured.columns))
     rows = []
-    for place, change in enumerate(found.changes):
+    for index, change in enumerate(measured.changes):
         for number, metric in enumerate(METRICS):
-            value, (least, most) = values[place, number], limits[:, place, number]
+            value, (least, most) = values[index, number], limits[:, index, number]
             if metric in ("accuracy", "changed") and value in (0, 1):
                 # A bootstrap of images that are all alike has nothing to vary.
                 least, most = wilson_interval(value * images, images, settings.confidence)
-            if place == 0 and metric in ("changed", "drop"):
+            if index == 0 and metric in ("changed", "drop"):
                 least = most = np.nan
             rows.append((*change, metric, value, least, most))
     made = pd.DataFrame(rows, columns=[*CHANGE, "metric", "value", "low", "high"])
-    resampling = "groups" if found.groups < images else "images"
-    return made.assign(**run.columns(), images=images, groups=found.groups, resampling=resampling)
+    resampling = "groups" if measured.groups < images else "images"
+    return made.assign(**run.columns(), images=images, groups=measured.groups, resampling=resampling)
 
 
 def summary_weights(families: Sequence[str]) -> dict[str, np.ndarray]:
@@ -134,12 +134,15 @@ def summary_weights(families: Sequence[str]) -> dict[str, np.ndarray]:
 
     families: of each change, `none` among them.
     """
-    names, found = np.array(families, object), {}
-    for summary, wanted in {**SUMMARIES, "all": tuple(name for each in SUMMARIES.values() for name in each)}.items():
+    names, weights = np.array(families, object), {}
+    for summary, wanted in {
+        **SUMMARIES,
+        "all": tuple(name for members in SUMMARIES.values() for name in members),
+    }.items():
         present = [name for name in wanted if name in families]
         if present:
-            found[summary] = np.mean([(names == name) / (names == name).sum() for name in present], axis=0)
-    return found
+            weights[summary] = np.mean([(names == name) / (names == name).sum() for name in present], axis=0)
+    return weights
 
 
 def _sums(y: np.ndarray, shares: np.ndarray) -> np.ndarray:

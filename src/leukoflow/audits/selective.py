@@ -35,7 +35,9 @@ def ranked(confidence: np.ndarray, wrong: np.ndarray, units: np.ndarray) -> Rank
     """Blocks of images: confidence float [n], wrong bool [n], units int [n] (0 to U-1; what is resampled together)."""
     values, block = np.unique(-confidence, return_inverse=True)
     shape = (len(values), int(units.max(initial=-1)) + 1)
-    counts = [sparse.csr_matrix((each, (block, units)), shape=shape) for each in (np.ones(len(units)), wrong * 1.0)]
+    counts = [
+        sparse.csr_matrix((weights, (block, units)), shape=shape) for weights in (np.ones(len(units)), wrong * 1.0)
+    ]
     return Ranked(-values, *counts)
 
 
@@ -64,8 +66,8 @@ def measures(
         rows = [area, area - perfect]
         for coverage in coverages:
             wanted = coverage * total
-            place = np.minimum((seen < wanted - ROUNDING).sum(0), max(len(seen) - 1, 0))[None]
-            part = [np.take_along_axis(each, place, axis=0)[0] for each in (missed_before, rate, before)]
+            block = np.minimum((seen < wanted - ROUNDING).sum(0), max(len(seen) - 1, 0))[None]
+            part = [np.take_along_axis(values, block, axis=0)[0] for values in (missed_before, rate, before)]
             rows.append(1 - (part[0] + part[1] * (wanted - part[2])) / wanted)
         for accuracy in accuracies:
             enough = seen - missed >= accuracy * seen - ROUNDING
@@ -77,7 +79,7 @@ def least_confidence(sample: Sample, accuracy: float) -> float:
     """The smallest confidence at and above which the sample's answers have this accuracy; infinite where none has."""
     confidence, wrong = answers(sample)
     blocks = ranked(confidence, wrong, np.zeros(len(wrong), np.int64))
-    seen, missed = (np.cumsum(each.toarray().sum(1)) for each in (blocks.weight, blocks.wrong))
+    seen, missed = (np.cumsum(matrix.toarray().sum(1)) for matrix in (blocks.weight, blocks.wrong))
     enough = np.flatnonzero(seen - missed >= accuracy * seen - ROUNDING)
     return float(blocks.confidence[enough[-1]]) if len(enough) else np.inf
 
@@ -114,8 +116,8 @@ def selective(sample: Sample, thresholds: dict[float, float], settings: Evaluati
     columns = replicates(statistic, blocks.weight.shape[1], settings, rows=len(blocks.confidence))
     known, (low, high) = columns[:, 0], interval(settings, columns)
     names = [("aurc", np.nan), ("excess aurc", np.nan)]
-    names += [("accuracy at coverage", each) for each in coverages]
-    names += [("coverage at accuracy", each) for each in asked.accuracies]
+    names += [("accuracy at coverage", coverage) for coverage in coverages]
+    names += [("coverage at accuracy", accuracy) for accuracy in asked.accuracies]
     names += [(name, threshold) for threshold in thresholds for name in ("kept", "accuracy of kept")]
     rows: list[tuple] = []
     for (name, level), value, *limits in zip(names, known, low, high, strict=True):
@@ -125,7 +127,7 @@ def selective(sample: Sample, thresholds: dict[float, float], settings: Evaluati
             groups = round(share * blocks.weight.shape[1])
             limits, resampling = [*wilson_interval(value * groups, groups, settings.confidence)], "wilson"
         rows.append((name, level, value, *limits, resampling))
-    rows += [("least confidence", each, value, np.nan, np.nan, "") for each, value in thresholds.items()]
+    rows += [("least confidence", accuracy, value, np.nan, np.nan, "") for accuracy, value in thresholds.items()]
     return curve, rows
 
 

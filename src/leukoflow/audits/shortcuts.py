@@ -69,12 +69,14 @@ def model_answers(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
     parts = []
     for run, table in runs.items():
         rows = (table["role"] == "test") & (table["y"] >= 0) & (table["perturbation"] == "none")
-        own = table[rows & (table["cohort"] == run.cohort)]
-        if own.empty:
+        test = table[rows & (table["cohort"] == run.cohort)]
+        if test.empty:
             raise LeukoFlowError(f"{run.name}: no predictions of role test to audit; predict again")
-        right = np.stack(own["probabilities"].to_list()).argmax(1) == own["y"]
-        own = own.assign(right=right, group=own["group"].fillna(own["image_id"]), weight=1 / (len(runs) * len(own)))
-        parts.append(own[["fold", "seed", "image_id", "group", "y", "right", "weight"]])
+        right = np.stack(test["probabilities"].to_list()).argmax(1) == test["y"]
+        test = test.assign(
+            right=right, group=test["group"].fillna(test["image_id"]), weight=1 / (len(runs) * len(test))
+        )
+        parts.append(test[["fold", "seed", "image_id", "group", "y", "right", "weight"]])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -97,7 +99,7 @@ def audit(
         raise LeukoFlowError("no test image of the runs is among those of the probes; run both on the same split")
     weights = weights_of([f"{fold}.{seed}" for fold, seed in zip(joined["fold"], joined["seed"], strict=True)])
     chance = chance_of(joined["y"].to_numpy())
-    own = joined["right"].to_numpy(float)
+    hits = joined["right"].to_numpy(float)
     groups = units(joined["group"].to_numpy())
     facts: dict[str, object] = {
         "model": next(iter(runs)).model,
@@ -108,13 +110,13 @@ def audit(
     }
     for kind, prefix in (("no cell", "no_cell"), ("colours", "colour")):
         name = best_probe(said, kind)
-        values = np.column_stack([own, joined[name].to_numpy(float)])
+        values = np.column_stack([hits, joined[name].to_numpy(float)])
         means = resampled_means(values, weights, groups, settings)
-        found = explained(name, means, chance, settings)
+        explanation = explained(name, means, chance, settings)
         facts |= named("accuracy", limits(means[0], settings))
         facts[f"{prefix}_probe"] = name
-        facts |= named(f"{prefix}_accuracy", found.accuracy)
-        facts |= named(f"{prefix}_share", found.share) | named(f"{prefix}_lead", found.lead)
+        facts |= named(f"{prefix}_accuracy", explanation.accuracy)
+        facts |= named(f"{prefix}_share", explanation.share) | named(f"{prefix}_lead", explanation.lead)
     swap = swap_of(changed, classes, settings) if changed else Swap()
     facts |= {"swap_images": swap.images}
     for name in ("flips", "accuracy", "own_accuracy", "loss", "drop", "taken"):
@@ -125,9 +127,9 @@ def audit(
 
 def best_probe(said: pd.DataFrame, kind: str) -> str:
     """The probe of this kind that is right most often on validation images (never looked at for its test score)."""
-    own = said[said["probe"].map(KINDS).eq(kind)]
-    chosen = own[own["role"] == "validation"]
-    scores = (chosen if len(chosen) else own).groupby("probe", sort=False)["right"].mean()
+    rows = said[said["probe"].map(KINDS).eq(kind)]
+    chosen = rows[rows["role"] == "validation"]
+    scores = (chosen if len(chosen) else rows).groupby("probe", sort=False)["right"].mean()
     return str(scores.index[int(scores.to_numpy().argmax())])
 
 
@@ -214,20 +216,20 @@ def _swap(facts: Mapping[str, Any], chance: str) -> str:
     if not facts["swap_images"]:
         return "It was not put through other stains."
     flips, right = _with_limits(facts, "swap_flips"), _with_limits(facts, "swap_accuracy")
-    own = words.percent(facts["swap_own_accuracy"], 0)
+    share = words.percent(facts["swap_own_accuracy"], 0)
     text = f"In the stain of another class {flips} of its predictions change and {right} are right"
     if down_to_chance(facts):
-        return f"{text}, which is not measurably above chance ({chance}); in the stain of their own class {own} are."
+        return f"{text}, which is not measurably above chance ({chance}); in the stain of their own class {share} are."
     if stain_costs(facts):
-        return f"{text}; in the stain of their own class {own} are."
-    return f"{text}; in the stain of their own class {own} are. No measurable loss by the stain itself."
+        return f"{text}; in the stain of their own class {share} are."
+    return f"{text}; in the stain of their own class {share} are. No measurable loss by the stain itself."
 
 
 def _explained(facts: Mapping[str, Any], name: str) -> str:
     """An explained share; what exceeds the model's own accuracy counts as all of it."""
     if facts[name] >= 1:
         return "All"
-    return _with_limits({each: min(facts[each], 1.0) for each in (name, f"{name}_low", f"{name}_high")}, name)
+    return _with_limits({column: min(facts[column], 1.0) for column in (name, f"{name}_low", f"{name}_high")}, name)
 
 
 def _with_limits(facts: Mapping[str, Any], name: str) -> str:

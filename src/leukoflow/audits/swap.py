@@ -69,44 +69,47 @@ def swap_of(changed: Mapping[Run, pd.DataFrame], classes: tuple[str, ...], setti
     rows = rows[rows["kind"] == "class"]
     if rows.empty:
         return Swap()
-    own, other = _per_image(rows[rows["own"]]), _per_image(rows[~rows["own"]])
-    table = other.reset_index().merge(own.reset_index(), on=IMAGE, suffixes=("", "_own"))
+    same, other = _per_image(rows[rows["same_class"]]), _per_image(rows[~rows["same_class"]])
+    table = other.reset_index().merge(same.reset_index(), on=IMAGE, suffixes=("", "_own"))
     names = ["flips", "right", "right_own", "taken", "was"]
     means = _means(table, names, settings)
     measured = dict(zip(names, means, strict=True)) | {"loss": means[2] - means[1], "drop": means[4] - means[1]}
-    found = {name: limits(columns, settings) for name, columns in measured.items()}
+    estimates = {name: limits(columns, settings) for name, columns in measured.items()}
     return Swap(
         images=table["image_id"].nunique(),
-        flips=found["flips"],
-        accuracy=found["right"],
-        own_accuracy=found["right_own"],
-        loss=found["loss"],
-        drop=found["drop"],
-        taken=found["taken"],
+        flips=estimates["flips"],
+        accuracy=estimates["right"],
+        own_accuracy=estimates["right_own"],
+        loss=estimates["loss"],
+        drop=estimates["drop"],
+        taken=estimates["taken"],
     )
 
 
 def swap_table(changed: Mapping[Run, pd.DataFrame], classes: tuple[str, ...], settings: Evaluation) -> pd.DataFrame:
     """`SWAP_COLUMNS`: to another class and to the own one, to each class, to clusters of another class and the own."""
     rows = _swapped(answers(changed), classes)
-    found = []
+    results = []
     for kind in ("class", "cluster"):
         here = rows[rows["kind"] == kind]
-        asked = {f"another {kind}": ~here["own"], f"own {kind}": here["own"]}
+        asked = {f"another {kind}": ~here["same_class"], f"own {kind}": here["same_class"]}
         if kind == "class":
-            asked |= {name: here["to"] == place for place, name in enumerate(classes)}
+            asked |= {name: here["to"] == index for index, name in enumerate(classes)}
         else:
-            asked = {"cluster of another class": ~here["own"], "other cluster of the own class": here["own"]}
+            asked = {
+                "cluster of another class": ~here["same_class"],
+                "other cluster of the own class": here["same_class"],
+            }
         for name, chosen in asked.items():
             if chosen.any():
-                found.append({"to": name} | _row(here[chosen], settings))
-    return pd.DataFrame(found, columns=SWAP_COLUMNS)
+                results.append({"to": name} | _row(here[chosen], settings))
+    return pd.DataFrame(results, columns=SWAP_COLUMNS)
 
 
 def neutral_table(changed: Mapping[Run, pd.DataFrame], settings: Evaluation) -> pd.DataFrame:
     """`NEUTRAL_COLUMNS`: accuracy before and after each change that takes a shortcut away."""
     every = answers(changed)
-    found = []
+    rows = []
     for name, level in NEUTRALISED.items():
         here = every[(every["perturbation"] == name) & ((every["level"] == level) if level is not None else True)]
         if here.empty:
@@ -119,16 +122,16 @@ def neutral_table(changed: Mapping[Run, pd.DataFrame], settings: Evaluation) -> 
         row |= {"images": table["image_id"].nunique(), "groups": table["group"].nunique(), "flips": means[2, 0]}
         row |= named("accuracy", limits(means[1], settings))
         row |= named("difference", limits(means[1] - means[0], settings))
-        found.append(row)
-    return pd.DataFrame(found, columns=NEUTRAL_COLUMNS)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=NEUTRAL_COLUMNS)
 
 
 def _swapped(every: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
     """The rows of the swap with the kind of target, the class that it goes with, and what came of it."""
     rows = every[every["perturbation"] == FAMILY]
     parts = rows["target"].str.split(":", n=2)
-    to = parts.str[1].map({name: place for place, name in enumerate(classes)})
-    rows = rows.assign(kind=parts.str[0], to=to, own=to == rows["y"])
+    to = parts.str[1].map({name: index for index, name in enumerate(classes)})
+    rows = rows.assign(kind=parts.str[0], to=to, same_class=to == rows["y"])
     return rows.assign(
         flips=rows["after"] != rows["before"],
         right=rows["after"] == rows["y"],
@@ -153,6 +156,6 @@ def _row(rows: pd.DataFrame, settings: Evaluation) -> dict[str, object]:
     table = _per_image(rows).reset_index()
     means = _means(table, ["flips", "right", "taken", "was"], settings)
     row: dict[str, object] = {"images": table["image_id"].nunique(), "groups": table["group"].nunique()}
-    for place, name in enumerate(("flips", "accuracy", "taken")):
-        row |= named(name, limits(means[place], settings))
+    for index, name in enumerate(("flips", "accuracy", "taken")):
+        row |= named(name, limits(means[index], settings))
     return row | {"accuracy_before": means[3, 0]}

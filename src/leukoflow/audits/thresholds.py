@@ -57,14 +57,14 @@ def thresholds_of(
             "groups": sample.number_of_groups,
             "images_of_class": {name: int(count) for name, count in zip(classes, counts, strict=True)},
         },
-        "confidence": {str(each): _number(least_confidence(sample, each)) for each in asked.accuracies},
+        "confidence": {str(accuracy): _number(least_confidence(sample, accuracy)) for accuracy in asked.accuracies},
         "conformal": {
             "score": "1 - probability of the class",
             "images_needed": {str(level): needed(level) for level in asked.levels},
-            "split": {str(level): _number(found[0]) for level, found in single.items()},
+            "split": {str(level): _number(values[0]) for level, values in single.items()},
             "class_conditional": {
-                str(level): {name: _number(each) for name, each in zip(classes, found, strict=True)}
-                for level, found in within.items()
+                str(level): {name: _number(value) for name, value in zip(classes, values, strict=True)}
+                for level, values in within.items()
             },
         },
         "novelty": {

@@ -55,32 +55,32 @@ def components(model: nn.Module, x: Tensor) -> list[Component]:
     model.eval()
     called = _called(model, x)
     boxes = dict(_boxes(model, called))
-    found: dict[str, _Seen] = {}
-    flow = _Flow(found)
+    parts: dict[str, _Seen] = {}
+    flow = _Flow(parts)
     flow.note(x, frozenset([INPUT]))
     with _passing(flow) as stack:
         for name, module in boxes.items():
-            stack.callback(module.register_forward_pre_hook(partial(_enter, flow, found, name)).remove)
-            stack.callback(module.register_forward_hook(partial(_leave, flow, found, name)).remove)
+            stack.callback(module.register_forward_pre_hook(partial(_enter, flow, parts, name)).remove)
+            stack.callback(module.register_forward_hook(partial(_leave, flow, parts, name)).remove)
         for module in model.modules():
             if not any(True for _ in module.parameters()):
                 stack.callback(module.register_forward_hook(partial(_passed, flow)).remove)
         y = model(x)
     made = [Component(INPUT, "", (), _shape(x), _shape(x), 1, 0)]
     owned: set[int] = set()
-    for name, seen in found.items():
+    for name, seen in parts.items():
         parameters = list(boxes[name].parameters()) if name in boxes else []
-        size = sum(each.numel() for each in parameters if id(each) not in owned)
-        owned.update(id(each) for each in parameters)
-        made.append(Component(name, seen.kind, _ordered(seen.sources, found), seen.takes, seen.gives, seen.calls, size))
+        size = sum(parameter.numel() for parameter in parameters if id(parameter) not in owned)
+        owned.update(id(parameter) for parameter in parameters)
+        made.append(Component(name, seen.kind, _ordered(seen.sources, parts), seen.takes, seen.gives, seen.calls, size))
     for name, module in model.named_modules():
-        rest = [each for each in module.parameters(recurse=False) if id(each) not in owned]
+        rest = [parameter for parameter in module.parameters(recurse=False) if id(parameter) not in owned]
         if rest:
-            owned.update(id(each) for each in rest)
-            size = sum(each.numel() for each in rest)
+            owned.update(id(parameter) for parameter in rest)
+            size = sum(parameter.numel() for parameter in rest)
             label = f"{name} (own)" if name else "(own)"
             made.append(Component(label, type(module).__name__, (), (), tuple(rest[0].shape), 1, size))
-    made.append(Component(OUTPUT, "", _ordered(flow.of([y]), found), _shape(y), _shape(y), 1, 0))
+    made.append(Component(OUTPUT, "", _ordered(flow.of([y]), parts), _shape(y), _shape(y), 1, 0))
     return made
 
 
@@ -98,36 +98,36 @@ class _Seen:
 class _Flow(TorchFunctionMode):
     """For every tensor, the components whose outputs it was computed from without passing another component."""
 
-    def __init__(self, found: dict[str, _Seen]) -> None:
+    def __init__(self, parts: dict[str, _Seen]) -> None:
         super().__init__()
         self.inside = 0
         """Components that are running: what they do within is their own."""
-        self._found = found
+        self._parts = parts
         self._sources: dict[int, frozenset[str]] = {}
         self._kept: list[Tensor] = []
         """Tensors whose identities must not be given to others."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = [each for each in _tensors([args, kwargs or {}]) if self.of([each])]
-        found = self.of(given)
+        tensors = [tensor for tensor in _tensors([args, kwargs or {}]) if self.of([tensor])]
+        sources = self.of(tensors)
         result = func(*args, **(kwargs or {}))
-        if not self.inside and len({self.of([each]) for each in given}) > 1:
-            found = frozenset([self._joined(func.__name__.strip("_"), found, given[0], result)])
-        for each in _tensors(result):
-            self.note(each, found)
+        if not self.inside and len({self.of([tensor]) for tensor in tensors}) > 1:
+            sources = frozenset([self._joined(func.__name__.strip("_"), sources, tensors[0], result)])
+        for tensor in _tensors(result):
+            self.note(tensor, sources)
         return result
 
     def _joined(self, operation: str, sources: frozenset[str], first: Tensor, result: Any) -> str:
         """Name of a new component that joins others."""
         kind = JOINS.get(operation, operation)
-        name = f"{kind} {1 + sum(each.kind == kind for each in self._found.values())}"
+        name = f"{kind} {1 + sum(part.kind == kind for part in self._parts.values())}"
         output = next(_tensors(result), first)
-        self._found[name] = _Seen(kind, set(sources), _shape(first), _shape(output), 1)
+        self._parts[name] = _Seen(kind, set(sources), _shape(first), _shape(output), 1)
         return name
 
     def of(self, values: Iterable[Any]) -> frozenset[str]:
         """Sources of all tensors in these values."""
-        return frozenset().union(*(self._sources.get(id(each), frozenset()) for each in _tensors(values)))
+        return frozenset().union(*(self._sources.get(id(tensor), frozenset()) for tensor in _tensors(values)))
 
     def note(self, tensor: Tensor, sources: frozenset[str]) -> None:
         """Say where a tensor is from."""
@@ -141,8 +141,8 @@ def _tensors(values: Any) -> Iterator[Tensor]:
     elif isinstance(values, dict):
         yield from _tensors(values.values())
     elif isinstance(values, Iterable) and not isinstance(values, (str, torch.Size)):
-        for each in values:
-            yield from _tensors(each)
+        for value in values:
+            yield from _tensors(value)
 
 
 def _passing(*modes: TorchFunctionMode) -> ExitStack:
@@ -159,12 +159,12 @@ def _passing(*modes: TorchFunctionMode) -> ExitStack:
 
 def _called(model: nn.Module, x: Tensor) -> set[str]:
     """Paths of the modules that a picture passes."""
-    found: set[str] = set()
+    names: set[str] = set()
     with _passing() as stack:
         for name, module in model.named_modules():
-            stack.callback(module.register_forward_hook(lambda *_, name=name: found.add(name)).remove)
+            stack.callback(module.register_forward_hook(lambda *_, name=name: names.add(name)).remove)
         model(x)
-    return found
+    return names
 
 
 def _boxes(
@@ -175,7 +175,7 @@ def _boxes(
         full = f"{path}.{name}" if path else name
         if not any(True for _ in child.parameters()):
             continue
-        inside = [each for each in called if each.startswith(f"{full}.")]
+        inside = [inner for inner in called if inner.startswith(f"{full}.")]
         if full in called and (library or not _opened(child)):
             yield full, child
         elif inside:
@@ -187,14 +187,14 @@ def _opened(module: nn.Module) -> bool:
 
     Of our layers only those with attention of several heads are opened.
     """
-    children = [each for each in module.children() if any(True for _ in each.parameters())]
+    children = [child for child in module.children() if any(True for _ in child.parameters())]
     if not children or isinstance(module, nn.MultiheadAttention):
         return False
     if type(module).__module__.startswith("leukoflow.models.layers."):
-        return any(isinstance(each, nn.MultiheadAttention) for each in children)
+        return any(isinstance(child, nn.MultiheadAttention) for child in children)
     if type(module).__module__.startswith("leukoflow."):
         return True
-    several = any(any(True for _ in each.children()) for each in children)
+    several = any(any(True for _ in child.children()) for child in children)
     return several and len(children) <= MOST_PARTS
 
 
@@ -203,33 +203,33 @@ def _is_plain(module: nn.Module) -> bool:
     return isinstance(module, (nn.Sequential, nn.ModuleList)) or type(module).__module__.startswith("leukoflow.")
 
 
-def _enter(flow: _Flow, found: dict[str, _Seen], name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+def _enter(flow: _Flow, parts: dict[str, _Seen], name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
     flow.inside += 1
-    seen = found.setdefault(name, _Seen(type(module).__name__))
+    seen = parts.setdefault(name, _Seen(type(module).__name__))
     seen.sources |= flow.of(inputs)
     seen.calls += 1
     first = next(_tensors(inputs), None)
     seen.takes = seen.takes or (() if first is None else _shape(first))
 
 
-def _leave(flow: _Flow, found: dict[str, _Seen], name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+def _leave(flow: _Flow, parts: dict[str, _Seen], name: str, module: nn.Module, inputs: Any, output: Any) -> None:
     flow.inside -= 1
-    for each in _tensors(output):
-        found[name].gives = found[name].gives or _shape(each)
-        flow.note(each, frozenset([name]))
+    for tensor in _tensors(output):
+        parts[name].gives = parts[name].gives or _shape(tensor)
+        flow.note(tensor, frozenset([name]))
 
 
 def _passed(flow: _Flow, module: nn.Module, inputs: Any, output: Any) -> None:
     """What passes a part without parameters keeps its sources, also where its operations cannot be followed."""
-    for each in _tensors(output):
-        if not flow.of([each]):
-            flow.note(each, flow.of(inputs))
+    for tensor in _tensors(output):
+        if not flow.of([tensor]):
+            flow.note(tensor, flow.of(inputs))
 
 
 def _shape(x: Tensor) -> tuple[int, ...]:
     return tuple(x.shape[1:])
 
 
-def _ordered(sources: Iterable[str], found: dict[str, _Seen]) -> tuple[str, ...]:
-    order = {name: place for place, name in enumerate([INPUT, *found])}
+def _ordered(sources: Iterable[str], parts: dict[str, _Seen]) -> tuple[str, ...]:
+    order = {name: index for index, name in enumerate([INPUT, *parts])}
     return tuple(sorted(sources, key=order.__getitem__))

@@ -38,15 +38,15 @@ COLUMNS = [
 def layers(measured: Mapping[Run, Measured]) -> pd.DataFrame:
     """`LAYER_COLUMNS`: multiply-accumulate operations of every layer for one image, and their share of the whole."""
     rows = []
-    for run, each in measured.items():
-        whole = sum(layer.macs for layer in each.layers)
-        rows += [_network(run) | asdict(layer) | {"share": layer.macs / whole} for layer in each.layers]
+    for run, result in measured.items():
+        whole = sum(layer.macs for layer in result.layers)
+        rows += [_network(run) | asdict(layer) | {"share": layer.macs / whole} for layer in result.layers]
     return pd.DataFrame(rows, columns=LAYER_COLUMNS)
 
 
 def speeds(measured: Mapping[Run, Measured]) -> pd.DataFrame:
     """`SPEED_COLUMNS`: times of passes in milliseconds, images a second and peak memory, by device and batch size."""
-    rows = [_network(run) | row for run, each in measured.items() for row in each.speed]
+    rows = [_network(run) | row for run, result in measured.items() for row in result.speed]
     return pd.DataFrame(rows, columns=SPEED_COLUMNS)
 
 
@@ -54,8 +54,8 @@ def passes(measured: Mapping[Run, Measured]) -> pd.DataFrame:
     """`PASS_COLUMNS`: every measured pass of one image, in order."""
     rows = [
         _network(run) | {"device": row["device"], "number": number, "ms": ms}
-        for run, each in measured.items()
-        for row in each.speed
+        for run, result in measured.items()
+        for row in result.speed
         for number, ms in enumerate(row.get("passes_ms", ()))
     ]
     return pd.DataFrame(rows, columns=PASS_COLUMNS)
@@ -65,13 +65,13 @@ def pruning(measured: Mapping[Run, Measured]) -> pd.DataFrame:
     """`PRUNING_COLUMNS`: what a network whose blocks may be left out costs with all of them, and what leaving out those
     that training has pruned saves. No row for other networks."""
     rows = []
-    for run, each in measured.items():
-        whole = each.unpruned
+    for run, result in measured.items():
+        whole = result.unpruned
         if whole is None:
             continue
         row: dict[str, float] = {"blocks": whole.blocks, "pruned": whole.pruned}
         row |= {"parameters": whole.parameters, "parameters_saved": whole.parameters_saved}
-        macs, latency = sum(layer.macs for layer in each.layers), each.speed[0]["p50_ms"]
+        macs, latency = sum(layer.macs for layer in result.layers), result.speed[0]["p50_ms"]
         row |= {"macs": whole.macs, "macs_saved": whole.macs - macs}
         row |= {"latency_p50_ms": whole.latency_p50_ms, "latency_saved_ms": whole.latency_p50_ms - latency}
         rows.append(_network(run) | row)
@@ -83,10 +83,10 @@ def energies(models: Mapping[Run, Mapping[str, Any]], measured: Mapping[Run, Mea
     by_network = _by_network(measured)
     rows = []
     for run, facts in models.items():
-        found = by_network[_key(run)].layers
+        network_layers = by_network[_key(run)].layers
         rates = facts.get("firing_rates") or {}
-        if found:
-            rows.append({**run.columns(), "spiking": bool(rates), **energy.energy(found, rates)})
+        if network_layers:
+            rows.append({**run.columns(), "spiking": bool(rates), **energy.energy(network_layers, rates)})
     return pd.DataFrame(rows, columns=ENERGY_COLUMNS)
 
 
@@ -115,7 +115,7 @@ def efficiency(
     means = grouped.agg(how).reset_index()
     means["runs"] = grouped.size().to_numpy()
     by_network = _by_network(measured)
-    of_rows = [by_network[each] for each in means[NETWORK].itertuples(index=False, name=None)]
+    of_rows = [by_network[key] for key in means[NETWORK].itertuples(index=False, name=None)]
     means = means.join(pd.DataFrame([_costs(row) for row in of_rows], index=means.index))
     _take_the_whole_way(means, of_rows)
     means["chain_ms"] = means["view"].map(dict(chains)).astype(float)
@@ -129,15 +129,15 @@ def _take_the_whole_way(means: pd.DataFrame, measured: Sequence[Measured]) -> No
     """Put in place of a classifier's own size that of the whole way, or nothing where that was not measured."""
     reads = means["reads"].eq("features")
     means["classifier_inputs"] = means["input_size"].where(reads)
-    for place, each in zip(means.index, measured, strict=True):
-        if each.classifier is None:
+    for row, result in zip(means.index, measured, strict=True):
+        if result.classifier is None:
             continue
-        whole = each.parameters is not None
-        means.loc[place, "parameters"] = each.parameters if whole else np.nan
-        means.loc[place, "input_size"] = each.side if whole else np.nan
-        means.loc[place, "trainable"] = means.loc[place, "trainable"] + each.trained if whole else np.nan
+        whole = result.parameters is not None
+        means.loc[row, "parameters"] = result.parameters if whole else np.nan
+        means.loc[row, "input_size"] = result.side if whole else np.nan
+        means.loc[row, "trainable"] = means.loc[row, "trainable"] + result.trained if whole else np.nan
         if not whole:
-            means.loc[place, ["buffers", "bytes"]] = np.nan
+            means.loc[row, ["buffers", "bytes"]] = np.nan
 
 
 def _run_row(run: Run, facts: Mapping[str, Any], history: pd.DataFrame | None) -> dict[str, Any]:
@@ -159,11 +159,11 @@ def _costs(measured: Measured) -> dict[str, Any]:
     row: dict[str, Any] = {"buffers": measured.buffers, "bytes": measured.bytes}
     row |= {"macs": macs if measured.layers else np.nan, "gpu": ""}
     for prefix, rows in (
-        ("", [each for each in measured.speed if each["device"] == "cpu"]),
-        ("gpu_", [each for each in measured.speed if each["device"] != "cpu"]),
+        ("", [timing for timing in measured.speed if timing["device"] == "cpu"]),
+        ("gpu_", [timing for timing in measured.speed if timing["device"] != "cpu"]),
     ):
-        single = next((each for each in rows if each["batch"] == 1), {})
-        best = max(rows, key=lambda each: each["images_per_second"], default={})
+        single = next((timing for timing in rows if timing["batch"] == 1), {})
+        best = max(rows, key=lambda timing: timing["images_per_second"], default={})
         row |= {f"{prefix}latency_{name}": single.get(name, np.nan) for name in ("p50_ms", "p95_ms")}
         row |= {"latency_processor_ms": single.get("processor_ms", np.nan)} if not prefix else {}
         row |= {f"{prefix}{name}": best.get(name, np.nan) for name in ("images_per_second", "batch")}
@@ -187,7 +187,7 @@ def _network(run: Run) -> dict[str, str]:
 
 
 def _by_network(measured: Mapping[Run, Measured]) -> dict[tuple[str, str, str], Measured]:
-    return {_key(run): each for run, each in measured.items()}
+    return {_key(run): result for run, result in measured.items()}
 
 
 def _number(value: Any) -> float:

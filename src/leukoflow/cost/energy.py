@@ -41,10 +41,10 @@ def energy(layers: Sequence[Layer], rates: Mapping[str, float]) -> dict[str, flo
     twin = sum(layer.macs // layer.steps for layer in layers)
     pointwise = [layer for layer in layers if layer.kind == POINTWISE]
     others = [layer for layer in layers if layer.kind != POINTWISE]
-    measured = [rates[each.given] for each in pointwise if each.given != VALUES]
+    measured = [rates[layer.given] for layer in pointwise if layer.given != VALUES]
     between_rate = float(np.mean(measured or list(rates.values())))
     rest, rest_sops = _split(others, rates)
-    between = sum(each.macs * rates.get(each.given, between_rate) for each in pointwise)
+    between = sum(layer.macs * rates.get(layer.given, between_rate) for layer in pointwise)
     on_spikes = macs - on_values
     break_even = (twin - on_values) * MAC_PJ / (on_spikes * ADDITION_PJ) if on_spikes else np.nan
     return {
@@ -55,7 +55,7 @@ def energy(layers: Sequence[Layer], rates: Mapping[str, float]) -> dict[str, flo
         "energy_uj": _uj(on_values, sops),
         "energy_stem_repeated_uj": _uj(on_values + once * (steps - 1), sops),
         "energy_between_uj": _uj(rest, rest_sops + between),
-        "energy_without_between_uj": _uj(rest + sum(each.macs for each in pointwise), rest_sops),
+        "energy_without_between_uj": _uj(rest + sum(layer.macs for layer in pointwise), rest_sops),
         "between": "measured" if measured else "assumed",
         "between_rate": between_rate,
         "twin_macs": twin,

@@ -15,14 +15,14 @@ def formats_table(inputs: Inputs) -> pd.DataFrame:
     """`COLUMNS`: a row for each form of each exported model, compared with PyTorch's, from `exports` (MODEL.json)."""
     rows = []
     for path in inputs.paths("exports"):
-        costs = {each["form"]: each for each in read_json(path)["costs"]}
-        own = costs["torch"]
-        for form, each in costs.items():
-            row = {name: each[name] for name in COLUMNS if name in each} | {"model": path.stem, "form": form}
+        costs = {cost["form"]: cost for cost in read_json(path)["costs"]}
+        reference = costs["torch"]
+        for form, cost in costs.items():
+            row = {name: cost[name] for name in COLUMNS if name in cost} | {"model": path.stem, "form": form}
             row |= {
-                "latency_ms": each["milliseconds"],
-                "bytes_share": each["bytes"] / own["bytes"],
-                "accuracy_lost": own["accuracy"] - each["accuracy"],
+                "latency_ms": cost["milliseconds"],
+                "bytes_share": cost["bytes"] / reference["bytes"],
+                "accuracy_lost": reference["accuracy"] - cost["accuracy"],
             }
             rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -54,12 +54,12 @@ def layers_of(model: nn.Module, x: Tensor, neurons: Sequence[str] = ()) -> list[
         torch.backends.mha.set_fastpath_enabled(fast)
         for hook in hooks:
             hook.remove()
-    found = []
-    for name, (macs, given, steps) in trace.found.items():
+    layers = []
+    for name, (macs, source, steps) in trace.totals.items():
         module = model.get_submodule(name)
-        parameters = sum(each.numel() for each in module.parameters())
-        found.append(Layer(name or type(model).__name__, _kind(module), steps, parameters, macs, given))
-    return found
+        parameters = sum(parameter.numel() for parameter in module.parameters())
+        layers.append(Layer(name or type(model).__name__, _kind(module), steps, parameters, macs, source))
+    return layers
 
 
 @dataclass
@@ -72,21 +72,21 @@ class _Trace:
     open: list[tuple[str, int, str, int]] = field(default_factory=list)
     counted: int = 0
     """Operations that are some layer's own already."""
-    found: dict[str, tuple[int, str, int]] = field(default_factory=dict)
-    """MACs, what is given, and steps, by path."""
+    totals: dict[str, tuple[int, str, int]] = field(default_factory=dict)
+    """MACs, what comes in, and steps, by path."""
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         x = inputs[0] if inputs else None
-        given = next((each for each, spikes in self.spikes if spikes is x), VALUES)
+        source = next((neuron for neuron, spikes in self.spikes if spikes is x), VALUES)
         steps = len(x) if self.spikes and x is not None else 1
-        self.open.append((name, self._rest(), given, steps))
+        self.open.append((name, self._rest(), source, steps))
 
     def leave(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
-        name, before, given, steps = self.open.pop()
-        own = self._rest() - before
-        if own:
-            self.counted += own
-            self.found[name] = (self.found.get(name, (0,))[0] + own // 2, given, steps)
+        name, before, source, steps = self.open.pop()
+        flops = self._rest() - before
+        if flops:
+            self.counted += flops
+            self.totals[name] = (self.totals.get(name, (0,))[0] + flops // 2, source, steps)
         if hasattr(module, "firing_rate"):
             self.spikes.append((next(self.neurons), output))
 

@@ -121,11 +121,11 @@ def _measure(folder: Path, description: dict[str, Any], settings: Profile, way: 
     memory = ProcessMemory()
     weights = folder / "weights.safetensors"
     model = inference.load_model(description, weights)
-    own = _of_model(model, weights)
+    measured = _of_model(model, weights)
     if description["reads"] == "features":
         if way is None:
             alone = _alone(model, description, settings, weights)
-            return Measured(own.buffers, own.bytes, [], [], classifier=alone)
+            return Measured(measured.buffers, measured.bytes, [], [], classifier=alone)
         whole, image = way.build(model, cpu), _image(way.side)
     else:
         whole, image = model, _image_of(description)
@@ -134,19 +134,19 @@ def _measure(folder: Path, description: dict[str, Any], settings: Profile, way: 
     if description["fitting"] != "direct":
         layers = layers_of(whole, inference.to_input(image, cpu), list(description["firing_rates"]))
     if way is not None:
-        own = _with_front(own, cast(Whole, whole), way, _alone(model, description, settings, weights))
-    own = replace(own, unpruned=_unpruned(model, inference.to_input(image, cpu), image, settings))
+        measured = _with_front(measured, cast(Whole, whole), way, _alone(model, description, settings, weights))
+    measured = replace(measured, unpruned=_unpruned(model, inference.to_input(image, cpu), image, settings))
     if torch.cuda.is_available():
         gpu = inference.best_device()
         on_gpu = whole.to(gpu) if way is None else way.build(model.to(gpu), gpu)
         speed += measure(on_gpu, image, gpu, settings, GpuMemory(gpu))
-    return replace(own, layers=layers, speed=speed)
+    return replace(measured, layers=layers, speed=speed)
 
 
 def _of_model(model: nn.Module, weights: Path) -> Measured:
     """Size of a run's own network."""
-    parameters = sum(each.numel() for each in model.parameters())
-    saved = sum(each.numel() for each in model.state_dict().values())
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    saved = sum(tensor.numel() for tensor in model.state_dict().values())
     return Measured(
         buffers=saved - parameters,
         bytes=weights.stat().st_size,
@@ -155,13 +155,13 @@ def _of_model(model: nn.Module, weights: Path) -> Measured:
     )
 
 
-def _with_front(own: Measured, whole: Whole, way: Way, alone: "Classifier") -> Measured:
+def _with_front(measured: Measured, whole: Whole, way: Way, alone: "Classifier") -> Measured:
     """The size of a classifier of features with what is in front of it."""
     front = whole.in_front(way.trained_stack)
     return replace(
-        own,
-        buffers=own.buffers + front.buffers,
-        bytes=own.bytes + front.bytes,
+        measured,
+        buffers=measured.buffers + front.buffers,
+        bytes=measured.bytes + front.bytes,
         parameters=alone.parameters + front.parameters,
         trained=front.trained,
         side=way.side,
@@ -175,9 +175,9 @@ def _alone(model: nn.Module, description: Mapping[str, Any], settings: Profile, 
     single = settings.model_copy(update={"batches": (1,)})
     (speed,) = measure(model, row, cpu, single, ProcessMemory())
     return Classifier(
-        parameters=sum(each.numel() for each in model.parameters()),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
         bytes=weights.stat().st_size,
-        macs=sum(each.macs for each in layers_of(model, row)),
+        macs=sum(layer.macs for layer in layers_of(model, row)),
         latency_p50_ms=speed["p50_ms"],
     )
 
@@ -187,23 +187,23 @@ def _unpruned(model: nn.Module, x: Tensor, image: Tensor, settings: Profile) -> 
 
     x: the image as the network takes it.
     """
-    blocks = [each for each in model.modules() if getattr(each, "pruning", 0)]
+    blocks = [block for block in model.modules() if getattr(block, "pruning", 0)]
     if not blocks:
         return None
-    left_out = [each for each in blocks if each.pruned()]  # type: ignore[operator]
-    limits = [each.pruning for each in blocks]
-    for each in blocks:
-        each.pruning = 0.0  # type: ignore[assignment]
+    left_out = [block for block in blocks if block.pruned()]  # type: ignore[operator]
+    limits = [block.pruning for block in blocks]
+    for block in blocks:
+        block.pruning = 0.0  # type: ignore[assignment]
     single = settings.model_copy(update={"batches": (1,)})
     (speed,) = measure(model, image, torch.device("cpu"), single, ProcessMemory())
-    macs = sum(each.macs for each in layers_of(model, x))
-    for each, limit in zip(blocks, limits, strict=True):
-        each.pruning = limit
+    macs = sum(layer.macs for layer in layers_of(model, x))
+    for block, limit in zip(blocks, limits, strict=True):
+        block.pruning = limit
     return Unpruned(
         blocks=len(blocks),
         pruned=len(left_out),
-        parameters=sum(each.numel() for each in model.parameters()),
-        parameters_saved=sum(each.numel() for block in left_out for each in block.parameters()),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        parameters_saved=sum(parameter.numel() for block in left_out for parameter in block.parameters()),
         macs=macs,
         latency_p50_ms=speed["p50_ms"],
     )

@@ -45,11 +45,11 @@ def measure(
         except torch.cuda.OutOfMemoryError:
             return
         seconds, processor = np.array(times).T
-        quantiles = [1000 * float(each) for each in np.percentile(seconds, [5, 25, 50, 75, 95])]
+        quantiles = [1000 * float(value) for value in np.percentile(seconds, [5, 25, 50, 75, 95])]
         rate = 1000 * batch / quantiles[2]
         row = [_name(device), torch.get_num_threads(), batch, len(seconds), *quantiles]
         row += [1000 * float(np.median(processor)), rate, memory.peak() / 1e6]
-        each_pass = {"passes_ms": [1000 * float(each) for each in seconds]} if batch == 1 else {}
+        each_pass = {"passes_ms": [1000 * float(value) for value in seconds]} if batch == 1 else {}
         yield dict(zip(COLUMNS, [*row, os.getloadavg()[0]], strict=True)) | each_pass
 
 

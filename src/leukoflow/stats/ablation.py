@@ -26,18 +26,18 @@ def ablation_table(inputs: Inputs) -> pd.DataFrame:
     Settings `evaluation` and `tasks` are sections of the config.
     """
     evaluation = Evaluation.model_validate(inputs.settings["evaluation"])
-    tasks = {name: Task.model_validate(each) for name, each in inputs.settings["tasks"].items()}
+    tasks = {name: Task.model_validate(task) for name, task in inputs.settings["tasks"].items()}
     files = inputs.by_run("predictions")
     rows: list[dict[str, Any]] = []
     whole: dict[tuple[int, int], Sample] = {}
-    for each in inputs.settings["ablated"]:
-        runs = [parse_run(name) for name in each["runs"]]
+    for part in inputs.settings["ablated"]:
+        runs = [parse_run(name) for name in part["runs"]]
         classes = tasks[runs[0].task].classes
         samples = {(run.fold, run.seed): _tested(run, files, tuple(classes)) for run in runs}
-        if not each["entry"]:
+        if not part["entry"]:
             whole = samples
-        found, resampling = paired(samples, whole, evaluation)
-        rows.append(_row(each, runs[0], samples, found, resampling))
+        differences, resampling = paired(samples, whole, evaluation)
+        rows.append(_row(part, runs[0], samples, differences, resampling))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -48,16 +48,20 @@ def _tested(run: Run, files: Mapping[Run, Any], classes: tuple[str, ...]) -> Sam
 
 
 def _row(
-    each: Mapping[str, Any], run: Run, samples: Mapping[Any, Sample], found: Mapping[str, Difference], resampling: str
+    part: Mapping[str, Any],
+    run: Run,
+    samples: Mapping[Any, Sample],
+    differences: Mapping[str, Difference],
+    resampling: str,
 ) -> dict[str, Any]:
-    accuracy, f1 = found["accuracy"], found["f1"]
+    accuracy, f1 = differences["accuracy"], differences["f1"]
     by_fold = {fold: sample for (fold, _), sample in samples.items()}
-    row: dict[str, Any] = {"experiment": each["experiment"], "cohort": run.cohort, "task": run.task}
-    row |= {"protocol": run.protocol, "model": each["of"], "part": each["entry"] or WHOLE, "view": run.view}
+    row: dict[str, Any] = {"experiment": part["experiment"], "cohort": run.cohort, "task": run.task}
+    row |= {"protocol": run.protocol, "model": part["of"], "part": part["entry"] or WHOLE, "view": run.view}
     row |= {"variant": run.model, "runs": len(samples), "images": sum(len(one.y) for one in by_fold.values())}
     row |= {"groups": sum(one.number_of_groups for one in by_fold.values())}
     row |= {"accuracy": accuracy.first, "macro_f1": f1.first}
-    if not each["entry"]:
+    if not part["entry"]:
         return row
     row |= {"difference": accuracy.difference, "low": accuracy.low, "high": accuracy.high, "resampling": resampling}
     return row | {"f1_difference": f1.difference, "f1_low": f1.low, "f1_high": f1.high}

@@ -44,17 +44,19 @@ def assess_run(
     `predictions` holds the run's own cohort first, then other targets. Everything fitted or chosen (calibrators,
     thresholds) comes from the validation role. LeukoFlowError where that has no image.
     """
-    own, *others = predictions
-    validation = _sample(run, own, "validation", classes)
+    first, *others = predictions
+    validation = _sample(run, first, "validation", classes)
     if not len(validation.y):
         raise LeukoFlowError(f"{run.name}: no labelled image of role validation to calibrate on; predict again")
     fewest = settings.assessment.fewest
     calibrators = [fit(name, validation.logits, validation.y, classes, fewest) for name in CALIBRATORS]
-    samples = [_sample(run, own, "test", classes), *(_sample(run, each, "external", classes) for each in others)]
+    samples = [_sample(run, first, "test", classes), *(_sample(run, table, "external", classes) for table in others)]
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
-    kept = [each for each in samples if len(each.y)]
+    kept = [sample for sample in samples if len(sample.y)]
     for sample in kept:
-        tables["calibration"] += [calibration_rows(run, sample, each, classes, settings) for each in calibrators]
+        tables["calibration"] += [
+            calibration_rows(run, sample, calibrator, classes, settings) for calibrator in calibrators
+        ]
         rows = answer_rows(run, sample, validation, classes, settings)
         for name, part in zip(("errors", "operating_points", "prevalence"), rows, strict=True):
             tables[name].append(part)
@@ -86,19 +88,21 @@ def assess(
         for sample, calibrators in answered:
             key = tuple(run.columns()[name] for name in MODEL), sample.target
             by_model.setdefault(key, []).append((run, sample, calibrators))
-    for (place, target), answered_by in by_model.items():
-        model = dict(zip(MODEL, place, strict=True))
+    for (values, target), answered_by in by_model.items():
+        model = dict(zip(MODEL, values, strict=True))
         pooled = together([sample for _, sample, _ in answered_by])
         test = target == model["cohort"]
         drawn = draw(pooled.y, pooled.probabilities, pooled.units, settings, bands=test)
         for run, sample, _ in answered_by:
-            own = drawn if len(answered_by) == 1 else draw(sample.y, sample.probabilities, sample.units, settings)
-            tables["discrimination"].append(area_rows(run, sample, own, classes, settings))
+            areas = drawn if len(answered_by) == 1 else draw(sample.y, sample.probabilities, sample.units, settings)
+            tables["discrimination"].append(area_rows(run, sample, areas, classes, settings))
         if test:
             curves = curve_table(drawn, classes).assign(**model, target=target, role=pooled.role)
             tables["curves"].append(curves[COLUMNS["curves"]])
             for index in range(len(CALIBRATORS)):
-                fitted = [(sample, each[index]) for _, sample, each in answered_by if each[index].fitted]
+                fitted = [
+                    (sample, calibrators[index]) for _, sample, calibrators in answered_by if calibrators[index].fitted
+                ]
                 if fitted:
                     tables["reliability"].append(reliability_rows(model, fitted, classes, settings))
     return {name: _joined(parts, COLUMNS[name]) for name, parts in tables.items()}

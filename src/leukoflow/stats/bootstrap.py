@@ -139,8 +139,8 @@ def _draws(
     for start in range(0, resamples, size):
         width = min(size, resamples - start)
         counts = np.zeros(number * width)
-        for own, random in members:
-            drawn = own[random.integers(0, len(own), (width, len(own)))]
+        for units, random in members:
+            drawn = units[random.integers(0, len(units), (width, len(units)))]
             # Units lie along the first axis, so that products with the counts run along contiguous memory.
             flat = drawn * width + np.arange(width)[:, None]
             counts += np.bincount(flat.ravel(), minlength=number * width)
@@ -171,7 +171,7 @@ def interval(settings: Evaluation, columns: np.ndarray, parts: Sequence[int] = (
     else:
         left = np.split(without, np.cumsum(parts)[:-1].astype(int), axis=1)
         limits = bca_interval(drawn, rows[:, 0], left, settings.confidence)
-    low, high = (each.reshape(columns.shape[:-1]) for each in limits)
+    low, high = (limit.reshape(columns.shape[:-1]) for limit in limits)
     return low, high
 
 
@@ -187,9 +187,9 @@ def bca_interval(
     low, high = np.full((2, len(values)), np.nan)
     tails = ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
     for row, value in enumerate(values):
-        each = resampled[row]
-        defined = each[~np.isnan(each)]
-        if np.isnan(value) or not 2 * len(defined) >= len(each) > 0:
+        drawn = resampled[row]
+        defined = drawn[~np.isnan(drawn)]
+        if np.isnan(value) or not 2 * len(defined) >= len(drawn) > 0:
             continue
         below = (np.mean(defined < value - ROUNDING) + np.mean(defined <= value + ROUNDING)) / 2
         if 0 < below < 1:

@@ -65,10 +65,10 @@ def binned(y: np.ndarray, probabilities: np.ndarray, bins: int = 15, fewest: int
     return Bins(sparse.vstack(blocks).tocsr(), classes, bins, fewest)
 
 
-def _block(place: np.ndarray, p: np.ndarray, hit: np.ndarray, bins: int) -> sparse.csr_matrix:
+def _block(numbers: np.ndarray, p: np.ndarray, hit: np.ndarray, bins: int) -> sparse.csr_matrix:
     """Images, probability and hits of each bin, [3 bins, n]."""
     image = np.arange(len(p))
-    values, rows = np.concatenate([np.ones(len(p)), p, hit]), np.concatenate([place + k * bins for k in range(3)])
+    values, rows = np.concatenate([np.ones(len(p)), p, hit]), np.concatenate([numbers + k * bins for k in range(3)])
     return sparse.csr_matrix((values, (rows, np.tile(image, 3))), shape=(3 * bins, len(p)))
 
 
@@ -129,17 +129,17 @@ def worst_bin(p: np.ndarray, hit: np.ndarray, bins: int) -> str:
     table = reliability(p, hit, bins)
     if not len(table[0]):
         return ""
-    place, _, predicted, observed = table
-    worst = place[np.abs(predicted - observed).argmax()]
+    numbers, _, predicted, observed = table
+    worst = numbers[np.abs(predicted - observed).argmax()]
     return f"{worst / bins:.2f}-{(worst + 1) / bins:.2f}"
 
 
 def reliability(p: np.ndarray, hit: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Bins of equal width that hold images: number, images, mean probability and share of hits, each [filled]."""
-    place = equal_width(p, bins)
-    count = np.bincount(place, minlength=bins)
+    numbers = equal_width(p, bins)
+    count = np.bincount(numbers, minlength=bins)
     filled = np.flatnonzero(count)
-    mean, share = (np.bincount(place, each, bins)[filled] / count[filled] for each in (p, hit))
+    mean, share = (np.bincount(numbers, weights, bins)[filled] / count[filled] for weights in (p, hit))
     return filled, count[filled], mean, share
 
 

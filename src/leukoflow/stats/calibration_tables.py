@@ -67,26 +67,26 @@ def _measured(
         return calibration.measures(sets, sums)[list(kept)]
 
     columns = replicate_sums(sets.matrix, sample.units, finish, settings)
-    for place, (line, measure) in enumerate(kept.items()):
+    for index, (line, measure) in enumerate(kept.items()):
         if measure == "ece":
-            drawn = columns[place, 1 : 1 + settings.resamples]
+            drawn = columns[index, 1 : 1 + settings.resamples]
             drawn[:] = np.maximum(drawn - (np.nanmean(drawn) - values[line]), 0)
     limits = dict(zip(kept, zip(*interval(settings, columns), strict=True), strict=True))
     confidence, right = shares.max(1), (shares.argmax(1) == y).astype(float)
     binary = [(confidence, right), *((shares[:, k], (y == k).astype(float)) for k in range(len(classes)))]
-    found, start = [], 0
-    for place, (p, hit) in enumerate(binary):
-        names = calibration.PER_CLASS if place else calibration.WHOLE
+    rows, start = [], 0
+    for index, (p, hit) in enumerate(binary):
+        names = calibration.PER_CLASS if index else calibration.WHOLE
         row: dict[str, float | str] = dict(zip(names, values[start : start + len(names)], strict=True))
         for offset, measure in enumerate(names):
             if measure in SPREAD:
                 row[f"{measure}_low"], row[f"{measure}_high"] = limits[start + offset]
-        expected, limit = calibration.chance(p, bins, settings.confidence, settings.seed, name, place)
+        expected, limit = calibration.chance(p, bins, settings.confidence, settings.seed, name, index)
         row |= {"gap": abs(float(row["bias"])), "ece_chance": expected, "ece_chance_high": limit}
         row |= {"mce_bin": calibration.worst_bin(p, hit, bins), **calibration.integrated(p, hit)}
-        found.append(row)
+        rows.append(row)
         start += len(names)
-    return found
+    return rows
 
 
 def _spread_rows(classes: int) -> dict[int, str]:
@@ -111,9 +111,9 @@ def reliability_rows(
     pairs = [(shares.max(1), shares.argmax(1) == pooled.y)] if len(shares) else []
     pairs += [(shares[:, k], pooled.y == k) for k in range(len(classes))] if len(shares) else []
     for name, (p, hit) in zip(("", *classes), pairs, strict=False):
-        for place, count, predicted, observed in zip(*calibration.reliability(p, hit, bins), strict=True):
+        for number, count, predicted, observed in zip(*calibration.reliability(p, hit, bins), strict=True):
             low, high = wilson_interval(observed * count, count, settings.confidence)
-            limits = {"bin_low": place / bins, "bin_high": (place + 1) / bins, "low": low, "high": high}
+            limits = {"bin_low": number / bins, "bin_high": (number + 1) / bins, "low": low, "high": high}
             rows.append(
                 {**facts, "class": name, "count": count, "predicted": predicted, "observed": observed, **limits}
             )

@@ -66,11 +66,11 @@ def fit(name: str, logits: np.ndarray, y: np.ndarray, classes: Sequence[str], fe
     temperatures, borrowed = np.full(logits.shape[1], common), []
     if name == CLASS_TEMPERATURE:
         for index in range(logits.shape[1]):
-            own = predicted == index
-            if own.sum() < fewest or (y[own] == index).all():
+            members = predicted == index
+            if members.sum() < fewest or (y[members] == index).all():
                 borrowed.append(classes[index])
             else:
-                temperatures[index] = temperature(logits[own], y[own])
+                temperatures[index] = temperature(logits[members], y[members])
     notes = [f"common temperature for {', '.join(borrowed)}"] if borrowed else []
     notes += ["temperature at the end of its range"] if _at_end(temperatures) else []
     return Calibrator(name, temperatures, note="; ".join(notes))

@@ -33,17 +33,17 @@ def class_report(scores: pd.DataFrame) -> pd.DataFrame:
         parts.append(summary.assign(images=images).reset_index().assign(**{"class": name}))
     table = pd.concat(parts, ignore_index=True)
     grouped = table.groupby([*CELL, "class"], sort=False)
-    found = grouped[list(MEASURES)].mean()
+    report = grouped[list(MEASURES)].mean()
     for name in MEASURES:
-        found[f"{name}_sd"] = grouped[name].std()
-    found["runs"] = grouped.size()
-    found["support"] = grouped["images"].sum(min_count=1) / grouped["seed"].nunique()
-    found = found.reset_index()
-    order = {cell: place for place, cell in enumerate(dict.fromkeys(found[CELL].itertuples(index=False, name=None)))}
-    found["_cell"] = [order[cell] for cell in found[CELL].itertuples(index=False, name=None)]
-    found["_last"] = [SUMMARIES.index(name) if name in SUMMARIES else -1 for name in found["class"]]
-    found = found.sort_values(["_cell", "_last"], kind="stable", ignore_index=True)[COLUMNS]
-    return found.astype({"support": "Int64"})
+        report[f"{name}_sd"] = grouped[name].std()
+    report["runs"] = grouped.size()
+    report["support"] = grouped["images"].sum(min_count=1) / grouped["seed"].nunique()
+    report = report.reset_index()
+    order = {cell: index for index, cell in enumerate(dict.fromkeys(report[CELL].itertuples(index=False, name=None)))}
+    report["_cell"] = [order[cell] for cell in report[CELL].itertuples(index=False, name=None)]
+    report["_last"] = [SUMMARIES.index(name) if name in SUMMARIES else -1 for name in report["class"]]
+    report = report.sort_values(["_cell", "_last"], kind="stable", ignore_index=True)[COLUMNS]
+    return report.astype({"support": "Int64"})
 
 
 def _weighted(values: pd.DataFrame) -> pd.DataFrame:

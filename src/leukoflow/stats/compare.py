@@ -84,11 +84,11 @@ def compare(
     cells = sorted({(views.index((run.cohort, run.task, run.view)), strictness(run.protocol)) for run in runs})
     tables = []
     for view, protocol in cells:
-        place = (*views[view], protocol[-1])
-        here = {run: each for run, each in runs.items() if (run.cohort, run.task, run.view, run.protocol) == place}
+        cell = (*views[view], protocol[-1])
+        here = {run: answers for run, answers in runs.items() if (run.cohort, run.task, run.view, run.protocol) == cell}
         rows = _cell(reference, here, settings)
         if len(rows):
-            names = dict(zip(COLUMNS[:5], (experiment, *place), strict=True))
+            names = dict(zip(COLUMNS[:5], (experiment, *cell), strict=True))
             tables.append(rows.assign(**names, reference=reference))
     if not tables:
         return gather([])
@@ -114,17 +114,17 @@ def comparisons_table(inputs: Inputs) -> pd.DataFrame:
 def _cell(reference: str, runs: Mapping[Run, Answers], settings: Evaluation) -> pd.DataFrame:
     """Rows of one view and protocol."""
     by_model: dict[str, dict[tuple[int, int], Answers]] = {}
-    for run, each in runs.items():
-        by_model.setdefault(run.model, {})[run.fold, run.seed] = each
+    for run, answers in runs.items():
+        by_model.setdefault(run.model, {})[run.fold, run.seed] = answers
     base = by_model.pop(reference, {})
     if not by_model:
         return pd.DataFrame()
-    for name, own in by_model.items():
-        if _images(own) != _images(base):
+    for name, model_runs in by_model.items():
+        if _images(model_runs) != _images(base):
             raise LeukoFlowError(f"{name} and {reference} were not tested on the same images and runs; predict again")
     models = sorted(by_model)
     limits = _intervals([by_model[name] for name in models], base, settings)
-    rows = [{"model": name} | _measured(by_model[name], base) | limits[place] for place, name in enumerate(models)]
+    rows = [{"model": name} | _measured(by_model[name], base) | limits[index] for index, name in enumerate(models)]
     table = pd.DataFrame(rows)
     several = table["runs"] > 1
     table["test"] = np.where(several, CORRECTED_T, MCNEMAR)
@@ -138,21 +138,21 @@ def _images(runs: Runs) -> dict[tuple[int, int], list[str]]:
     return {key: run.table["image_id"].to_list() for key, run in runs.items()}
 
 
-def _measured(own: Runs, base: Runs) -> dict[str, float]:
+def _measured(runs: Runs, base: Runs) -> dict[str, float]:
     """Accuracies, their difference, and the tests that apply."""
-    rights = [(own[key].table["right"].to_numpy(), base[key].table["right"].to_numpy()) for key in own]
+    rights = [(runs[key].table["right"].to_numpy(), base[key].table["right"].to_numpy()) for key in runs]
     accuracy, other = (float(np.mean([pair[side].mean() for pair in rights])) for side in (0, 1))
     differences = np.array([mine.mean() - theirs.mean() for mine, theirs in rights])
-    every = pd.concat([own[key].table.assign(fold=key[0]) for key in own])
+    every = pd.concat([runs[key].table.assign(fold=key[0]) for key in runs])
     once = every.drop_duplicates(["fold", "image_id"])
     mine, theirs = (np.concatenate([pair[side] for pair in rights]) for side in (0, 1))
     row: dict[str, float] = {"images": len(once), "groups": len(once[["fold", "group"]].drop_duplicates())}
-    row |= {"runs": len(own), "accuracy": accuracy, "reference_accuracy": other, "difference": accuracy - other}
+    row |= {"runs": len(runs), "accuracy": accuracy, "reference_accuracy": other, "difference": accuracy - other}
     row |= {"only_model": int((mine & ~theirs).sum()), "only_reference": int((theirs & ~mine).sum())}
     # Several seeds answer for the same image more than once, and such pairs are not independent.
     alone = not every["image_id"].duplicated().any()
     row["p_mcnemar"] = mcnemar(int(row["only_model"]), int(row["only_reference"])) if alone else np.nan
-    ratio = float(np.mean([len(each.table) / each.train_images for each in own.values()]))
+    ratio = float(np.mean([len(answers.table) / answers.train_images for answers in runs.values()]))
     row["t"], row["p_t"] = corrected_t(differences, ratio)
     return row
 
@@ -196,14 +196,14 @@ def _intervals(models: list[Runs], base: Runs, settings: Evaluation) -> list[dic
 
     Where a bootstrap has nothing to vary, as where both models are right on the same images, there is no interval.
     """
-    alone = all(each.table["group"].is_unique for each in base.values())
-    found: list[dict[str, float | str]] = [{"low": np.nan, "high": np.nan, "resampling": ""} for _ in models]
+    alone = all(answers.table["group"].is_unique for answers in base.values())
+    limits: list[dict[str, float | str]] = [{"low": np.nan, "high": np.nan, "resampling": ""} for _ in models]
     for kind in ("images",) if alone else ("images", "groups"):
         _, lows, highs = intervals(_gains(models, base, kind), settings)
-        for place, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        for index, (low, high) in enumerate(zip(lows, highs, strict=True)):
             if low < high:
-                found[place] = {"low": low, "high": high, "resampling": kind}
-    return found
+                limits[index] = {"low": low, "high": high, "resampling": kind}
+    return limits
 
 
 def _gains(models: list[Runs], base: Runs, kind: str) -> dict[int, Stratum]:
@@ -211,13 +211,15 @@ def _gains(models: list[Runs], base: Runs, kind: str) -> dict[int, Stratum]:
 
     Seeds of a fold share its images, so they are averaged before.
     """
-    found = {}
+    strata = {}
     for fold in sorted({fold for fold, _ in base}):
         keys = [key for key in base if key[0] == fold]
         table = base[keys[0]].table
         units = pd.factorize(table["group" if kind == "groups" else "image_id"])[0]
-        found[fold] = stratum(units, [_right(own, keys) - _right(base, keys) for own in models], [np.ones(len(units))])
-    return found
+        strata[fold] = stratum(
+            units, [_right(runs, keys) - _right(base, keys) for runs in models], [np.ones(len(units))]
+        )
+    return strata
 
 
 def _right(runs: Runs, keys: list[tuple[int, int]]) -> np.ndarray:

@@ -91,8 +91,8 @@ def statistics(
     rows: list[dict[str, Any]] = []
     ranked: list[dict[str, Any]] = []
     for (view, protocol), cell in cells.items():
-        found = [*_pairs(asked, cell), *_together(cell)]
-        rows += [{"view": view, "protocol": protocol} | row for row in found]
+        compared = [*_pairs(asked, cell), *_together(cell)]
+        rows += [{"view": view, "protocol": protocol} | row for row in compared]
         tested, placed = _ranks({(): cell}, settings)
         rows += [{"view": view, "protocol": protocol} | row for row in tested]
         ranked += [{"view": view, "protocol": protocol} | row for row in placed]
@@ -111,10 +111,10 @@ def statistics(
 
 def _adjusted(table: pd.DataFrame) -> pd.DataFrame:
     """Holm's adjustment where a test is made of several models; Nemenyi's p is adjusted already."""
-    own = table["test"].isin([MCNEMAR, CORRECTED, WILCOXON, DELONG, GROUPED])
-    table["p_holm"] = table["p"].where(~own).astype(float)
+    several = table["test"].isin([MCNEMAR, CORRECTED, WILCOXON, DELONG, GROUPED])
+    table["p_holm"] = table["p"].where(~several).astype(float)
     family = ["view", "protocol", "test", "fold", "seed"]
-    for _, part in table[own].groupby(family, dropna=False):
+    for _, part in table[several].groupby(family, dropna=False):
         table.loc[part.index, "p_holm"] = holm(part["p"].to_numpy(float))
     return table
 
@@ -124,19 +124,19 @@ def _pairs(asked: Asked, cell: Cell) -> Iterator[dict[str, Any]]:
     if asked.reference is None or asked.reference not in cell:
         return
     base = cell[asked.reference]
-    for model, own in cell.items():
+    for model, outcomes in cell.items():
         if model == asked.reference:
             continue
         names = {"model": model, "against": asked.reference}
-        keys = sorted(set(own) & set(base))
+        keys = sorted(set(outcomes) & set(base))
         for fold, seed in keys:
-            place = names | {"fold": fold, "seed": seed}
-            for row in _of_run(own[fold, seed], base[fold, seed], asked.classes):
-                yield place | row
-        differences = np.array([own[key].right.mean() - base[key].right.mean() for key in keys])
+            labels = names | {"fold": fold, "seed": seed}
+            for row in _of_run(outcomes[fold, seed], base[fold, seed], asked.classes):
+                yield labels | row
+        differences = np.array([outcomes[key].right.mean() - base[key].right.mean() for key in keys])
         if len(keys) > 1:
             common = names | {"unit": "runs", "units": len(keys), "estimate": float(differences.mean())}
-            t, p = corrected_t(differences, float(np.mean([own[key].ratio for key in keys])))
+            t, p = corrected_t(differences, float(np.mean([outcomes[key].ratio for key in keys])))
             yield common | {"test": CORRECTED, "statistic": t, "p": p}
             w, p, least = ranks.wilcoxon(differences)
             yield common | {"test": WILCOXON, "statistic": w, "p": p, "least_p": least}
@@ -155,9 +155,9 @@ def _of_run(mine: Outcome, theirs: Outcome, classes: Sequence[str]) -> Iterator[
     )
     number = int(mine.groups.max()) + 1
     groups = {"unit": "groups of test images", "units": number}
-    for place, name in enumerate(classes):
-        positive = mine.y == place
-        scores = np.stack([mine.probabilities[:, place], theirs.probabilities[:, place]])
+    for index, name in enumerate(classes):
+        positive = mine.y == index
+        scores = np.stack([mine.probabilities[:, index], theirs.probabilities[:, index]])
         areas, influence = delong.influences(scores, positive)
         row = {"class": name, "estimate": float(areas[0] - areas[1])}
         z, p = delong.difference(areas, delong.covariance(influence, positive), 0, 1)
@@ -209,13 +209,13 @@ def _ranks(cells: Mapping[Any, Cell], settings: Evaluation) -> tuple[list[dict[s
 def _between_tasks(by_task: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """One-way analysis of variance of the accuracies of one model on two tasks, as published; it answers nothing."""
     for (view, protocol, model), part in by_task.groupby(["view", "protocol", "model"], sort=False):
-        samples = {str(task): each["accuracy"].to_numpy(float) for task, each in part.groupby("task", sort=False)}
-        own, *others = samples
+        samples = {str(task): group["accuracy"].to_numpy(float) for task, group in part.groupby("task", sort=False)}
+        first, *others = samples
         for other in others:
-            one, two = samples[own], samples[other]
+            one, two = samples[first], samples[other]
             if min(len(one), len(two)) < 2 or np.ptp(one) + np.ptp(two) == 0:
                 continue
-            found = stats.f_oneway(one, two)
+            test = stats.f_oneway(one, two)
             row = {"view": view, "protocol": protocol, "test": ANOVA, "model": model, "against": other, "unit": "runs"}
             row |= {"units": len(one) + len(two), "estimate": float(one.mean() - two.mean())}
-            yield row | {"statistic": float(found.statistic), "p": float(found.pvalue)}
+            yield row | {"statistic": float(test.statistic), "p": float(test.pvalue)}

@@ -50,9 +50,9 @@ def separation(positive: np.ndarray, score: np.ndarray) -> float:
     """
     if not positive.any() or positive.all():
         return np.nan
-    place = np.clip((score * JS_BINS).astype(int), 0, JS_BINS - 1)
-    own, other = (np.bincount(place[which], minlength=JS_BINS) / which.sum() for which in (positive, ~positive))
-    return float((entr((own + other) / 2) - (entr(own) + entr(other)) / 2).sum() / np.log(2))
+    numbers = np.clip((score * JS_BINS).astype(int), 0, JS_BINS - 1)
+    members, other = (np.bincount(numbers[which], minlength=JS_BINS) / which.sum() for which in (positive, ~positive))
+    return float((entr((members + other) / 2) - (entr(members) + entr(other)) / 2).sum() / np.log(2))
 
 
 def thresholds(positive: np.ndarray, score: np.ndarray, specificities: Sequence[float]) -> dict[str, float]:
@@ -60,18 +60,18 @@ def thresholds(positive: np.ndarray, score: np.ndarray, specificities: Sequence[
 
     `positive` [n] bool, `score` [n], of validation images; infinite where no score does, NaN where either kind lacks.
     """
-    rules = [*(f"specificity {each:g}" for each in specificities), "Youden"]
+    rules = [*(f"specificity {share:g}" for share in specificities), "Youden"]
     if not positive.any() or positive.all():
         return dict.fromkeys(rules, np.nan)
     levels = np.append(np.unique(score), np.inf)
     negatives, positives = np.sort(score[~positive]), np.sort(score[positive])
     specificity = np.searchsorted(negatives, levels) / len(negatives)
     sensitivity = 1 - np.searchsorted(positives, levels) / len(positives)
-    found = [float(levels[np.argmax(specificity >= each - TINY)]) for each in specificities]
+    chosen = [float(levels[np.argmax(specificity >= share - TINY)]) for share in specificities]
     gain = (sensitivity + specificity).round(12)
     # Of several best ones the highest.
-    found.append(float(levels[len(levels) - 1 - np.argmax(gain[::-1])]))
-    return dict(zip(rules, found, strict=True))
+    chosen.append(float(levels[len(levels) - 1 - np.argmax(gain[::-1])]))
+    return dict(zip(rules, chosen, strict=True))
 
 
 def in_mix(cells: np.ndarray, index: int, prevalence: float) -> np.ndarray:

@@ -54,8 +54,8 @@ def heights(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """True and false positives at or above each step, from 0: [S + 1, R] each, from sums [2 S, R]."""
     number = len(sums) // 2
     start = np.zeros((1, sums.shape[1]))
-    found, false = (np.concatenate([start, np.cumsum(each, axis=0)]) for each in (sums[:number], sums[number:]))
-    return found, false
+    true, false = (np.concatenate([start, np.cumsum(weights, axis=0)]) for weights in (sums[:number], sums[number:]))
+    return true, false
 
 
 def areas(sums: np.ndarray, partial: float) -> np.ndarray:
@@ -64,9 +64,9 @@ def areas(sums: np.ndarray, partial: float) -> np.ndarray:
     AUC by trapezia; the area up to a false positive rate of `partial`, standardised so that 0.5 is chance and 1 perfect
     (McClish 1989, doi 10.1177/0272989X8900900307); average precision, the steps of recall times precision.
     """
-    found, false = heights(sums)
+    true, false = heights(sums)
     with np.errstate(divide="ignore", invalid="ignore"):
-        x, y = false / false[-1], found / found[-1]
+        x, y = false / false[-1], true / true[-1]
         run, rise = np.diff(x, axis=0), np.diff(y, axis=0)
         auc = (run * (y[:-1] + y[1:])).sum(0) / 2
         taken = np.clip(np.divide(partial - x[:-1], run, out=np.ones_like(run), where=run > 0), 0, 1)
@@ -74,19 +74,19 @@ def areas(sums: np.ndarray, partial: float) -> np.ndarray:
         below = (taken * run * (y[:-1] + taken * rise / 2)).sum(0)
         chance = partial**2 / 2
         standard = 0.5 * (1 + (below - chance) / (partial - chance))
-        precision = np.divide(found, found + false, out=np.zeros_like(found), where=found > 0)
+        precision = np.divide(true, true + false, out=np.zeros_like(true), where=true > 0)
         ap = (rise * precision[1:]).sum(0)
-    return np.where((found[-1] > 0) & (false[-1] > 0), np.stack([auc, standard, ap]), np.nan)
+    return np.where((true[-1] > 0) & (false[-1] > 0), np.stack([auc, standard, ap]), np.nan)
 
 
 def on_grid(sums: np.ndarray) -> np.ndarray:
     """True positive rate at each false positive rate of `GRID`, then precision at each recall: [2 * 101, R]."""
-    found, false = heights(sums)
-    steps, width = found.shape
+    true, false = heights(sums)
+    steps, width = true.shape
     if steps == 1:
         return np.full((2 * len(GRID), width), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        x, y = false / false[-1], found / found[-1]
+        x, y = false / false[-1], true / true[-1]
         column = np.arange(width)
         after = _search(x, GRID + TINY).clip(max=steps - 1)
         low, high = x[after - 1, column], x[after, column]
@@ -94,9 +94,9 @@ def on_grid(sums: np.ndarray) -> np.ndarray:
         roc = y[after - 1, column] + part * (y[after, column] - y[after - 1, column])
         # Where the curve rises straight up at this rate, its upper end counts.
         at = _search(y, np.maximum(GRID, TINY) - TINY / 2).clip(max=steps - 1)
-        hits = found[at, column]
+        hits = true[at, column]
         pr = np.divide(hits, hits + false[at, column], out=np.zeros_like(hits), where=hits > 0)
-    return np.where((found[-1] > 0) & (false[-1] > 0), np.concatenate([roc, pr]), np.nan)
+    return np.where((true[-1] > 0) & (false[-1] > 0), np.concatenate([roc, pr]), np.nan)
 
 
 def _search(rising: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -104,8 +104,8 @@ def _search(rising: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     steps, width = rising.shape
     shift = 2.0 * np.arange(width)
     line = (np.nan_to_num(rising) + shift).T.ravel()
-    found = np.searchsorted(line, (wanted[:, None] + shift).ravel(), side="right").reshape(len(wanted), width)
-    return (found - steps * np.arange(width)).clip(1)
+    positions = np.searchsorted(line, (wanted[:, None] + shift).ravel(), side="right").reshape(len(wanted), width)
+    return (positions - steps * np.arange(width)).clip(1)
 
 
 @dataclass(frozen=True)
@@ -131,20 +131,20 @@ def draw(
 ) -> Drawn:
     """Areas of all classes with resamples over units [n], and bands around the curves where asked for."""
     sets, partial = each_class(y, probabilities), settings.assessment.partial
-    points = tuple(each.matrix @ np.ones((len(y), 1)) for each in sets)
-    found, limits = [], []
+    points = tuple(steps.matrix @ np.ones((len(y), 1)) for steps in sets)
+    values_by_curve, limits = [], []
     total: np.ndarray | float = 0.0
     defined: np.ndarray | float = 0.0
 
     def finish(sums: np.ndarray) -> np.ndarray:
         return np.concatenate([areas(sums, partial), on_grid(sums)]) if bands else areas(sums, partial)
 
-    for place, each in enumerate(sets):
-        values = replicate_sums(each.matrix, units, finish, settings)
-        found.append(values[:3])
+    for index, steps in enumerate(sets):
+        values = replicate_sums(steps.matrix, units, finish, settings)
+        values_by_curve.append(values[:3])
         if bands:
             limits.append(interval(settings, values[3:]))
-            if place < len(sets) - 1:
+            if index < len(sets) - 1:
                 total = total + np.nan_to_num(values[3:])
                 defined = defined + ~np.isnan(values[3])
     low = high = np.empty((0, 2, len(GRID)))
@@ -152,7 +152,7 @@ def draw(
         mean = np.divide(total, defined, out=np.full_like(total, np.nan), where=np.asarray(defined) > 0)
         limits.append(interval(settings, mean))
         low, high = np.array(limits).reshape(-1, 2, 2, len(GRID)).swapaxes(0, 1)
-    return Drawn(np.stack(found), points, low, high)
+    return Drawn(np.stack(values_by_curve), points, low, high)
 
 
 def curve_table(drawn: Drawn, classes: Sequence[str]) -> pd.DataFrame:
@@ -165,41 +165,43 @@ def curve_table(drawn: Drawn, classes: Sequence[str]) -> pd.DataFrame:
     names = [*classes, MICRO]
     for index, sums in enumerate(drawn.sums):
         if np.isfinite(drawn.areas[index, 0]):
-            for place, (kind, line) in enumerate((("roc", roc_points(sums)), ("pr", pr_points(sums)))):
-                parts.append(_line(kind, names[index], *line, drawn, index, place, drawn.areas[index, 2 * place]))
+            for kind_index, (kind, line) in enumerate((("roc", roc_points(sums)), ("pr", pr_points(sums)))):
+                parts.append(
+                    _line(kind, names[index], *line, drawn, index, kind_index, drawn.areas[index, 2 * kind_index])
+                )
     if defined.any():
         mean = np.mean([on_grid(drawn.sums[index]) for index in np.flatnonzero(defined)], axis=0).reshape(2, -1)
-        for place, kind in enumerate(("roc", "pr")):
-            area = drawn.areas[:-1][defined, 2 * place].mean()
-            parts.append(_line(kind, MACRO, GRID, mean[place], drawn, -1, place, area))
+        for kind_index, kind in enumerate(("roc", "pr")):
+            area = drawn.areas[:-1][defined, 2 * kind_index].mean()
+            parts.append(_line(kind, MACRO, GRID, mean[kind_index], drawn, -1, kind_index, area))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CURVE_COLUMNS)
 
 
 def _line(
-    kind: str, name: str, x: np.ndarray, y: np.ndarray, drawn: Drawn, index: int, place: int, area: float
+    kind: str, name: str, x: np.ndarray, y: np.ndarray, drawn: Drawn, index: int, kind_index: int, area: float
 ) -> pd.DataFrame:
     # Between corners the curve is straight, but its band is not.
     between = GRID[np.abs(GRID[:, None] - x).min(1) > TINY]
     order = np.argsort(np.r_[x, between], kind="stable")
     x, y = np.r_[x, between][order], np.r_[y, np.interp(between, x, y)][order]
-    low, high = (np.interp(x, GRID, each[index, place]) for each in (drawn.low, drawn.high))
+    low, high = (np.interp(x, GRID, limit[index, kind_index]) for limit in (drawn.low, drawn.high))
     values = ([kind] * len(x), [name] * len(x), x, y, low, high, [area] * len(x))
     return pd.DataFrame(dict(zip(CURVE_COLUMNS, values, strict=True)))
 
 
 def roc_points(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """False and true positive rates, both from 0 to 1, from the sums [2 S, 1] of steps."""
-    found, false = (each[:, 0] for each in heights(sums))
-    return _corners(false / false[-1], found / found[-1])
+    true, false = (counts[:, 0] for counts in heights(sums))
+    return _corners(false / false[-1], true / true[-1])
 
 
 def pr_points(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Recall (0 to 1) and precision; the first point repeats the precision of the highest score."""
-    found, false = (each[1:, 0] for each in heights(sums))
+    true, false = (counts[1:, 0] for counts in heights(sums))
     # Past full recall, lower scores add nothing but mistakes.
-    full = int(np.argmax(found == found[-1])) + 1
-    precision = found[:full] / (found + false)[:full]
-    return _corners(np.r_[0, found[:full] / found[-1]], np.r_[precision[0], precision])
+    full = int(np.argmax(true == true[-1])) + 1
+    precision = true[:full] / (true + false)[:full]
+    return _corners(np.r_[0, true[:full] / true[-1]], np.r_[precision[0], precision])
 
 
 def _corners(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

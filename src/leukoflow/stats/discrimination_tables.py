@@ -53,7 +53,7 @@ def area_rows(run: Run, sample: Sample, drawn: Drawn, classes: Sequence[str], se
     shares, rows = sample.probabilities, []
     apart = [confusions.separation(sample.y == k, shares[:, k]) for k in range(len(classes))]
     every: list[tuple] = [*zip(classes, drawn.columns[:-1], apart, strict=True)]
-    every.append((MACRO, _mean(drawn.columns[:-1]), np.mean([each for each in apart if each == each] or [np.nan])))
+    every.append((MACRO, _mean(drawn.columns[:-1]), np.mean([value for value in apart if value == value] or [np.nan])))
     every.append((MICRO, drawn.columns[-1], np.nan))
     for name, columns, between in every:
         positives = int((sample.y == list(classes).index(name)).sum()) if name in classes else len(sample.y)
@@ -103,7 +103,7 @@ def answer_rows(
     def finish(sums: np.ndarray) -> np.ndarray:
         cells = sums[: count**2].reshape(count, count, -1)
         parts = [_whole(cells, sums[count**2 : count**2 + 2])]
-        parts += [_rates(cells, k, *sums[place : place + 2]) for place, (k, _, _) in _places(points, count)]
+        parts += [_rates(cells, k, *sums[start : start + 2]) for start, (k, _, _) in _places(points, count)]
         return np.concatenate([*parts, *(confusions.in_mix(cells, k, share) for k, share in mixes)])
 
     sums = matrix @ np.ones((len(sample.y), 1))
@@ -113,19 +113,19 @@ def answer_rows(
     errors |= _limited(("accuracy", "kappa", "mcc", "nmi", *WEIGHED), columns[:6], settings)
     operating, prevalence = [], []
     true = np.bincount(sample.y, minlength=count)
-    for place, (k, rule, level) in enumerate(points):
-        at = slice(6 + 2 * place, 8 + 2 * place)
+    for index, (k, rule, level) in enumerate(points):
+        at = slice(6 + 2 * index, 8 + 2 * index)
         row = _limited(("sensitivity", "specificity"), columns[at], settings)
         for name, images in (("sensitivity", true[k]), ("specificity", len(sample.y) - true[k])):
             if np.isnan(row[f"{name}_low"]) and np.isfinite(row[name]):
                 limits = wilson_interval(row[name] * images, images, settings.confidence)
                 row[f"{name}_low"], row[f"{name}_high"] = limits
         operating.append({**facts, "class": classes[k], "rule": rule, "threshold": level, "positives": true[k], **row})
-    for place, (k, share) in enumerate(mixes):
-        at = slice(6 + 2 * len(points) + 3 * place, 9 + 2 * len(points) + 3 * place)
+    for index, (k, share) in enumerate(mixes):
+        at = slice(6 + 2 * len(points) + 3 * index, 9 + 2 * len(points) + 3 * index)
         row = _limited(("accuracy", "ppv", "npv"), columns[at], settings)
-        own = true[k] / max(len(sample.y), 1)
-        prevalence.append({**facts, "class": classes[k], "prevalence": share, "share": own, **row})
+        class_share = true[k] / max(len(sample.y), 1)
+        prevalence.append({**facts, "class": classes[k], "prevalence": share, "share": class_share, **row})
     named = ((ERRORS, [errors]), (OPERATING, operating), (PREVALENCE, prevalence))
     first, second, third = (pd.DataFrame(rows, columns=columns) for columns, rows in named)
     return first, second, third
@@ -136,7 +136,7 @@ WEIGHED = ("confidence_right", "confidence_wrong")
 
 def _places(points: list, classes: int) -> list[tuple[int, tuple]]:
     """Where the sums of each operating point start."""
-    return [(classes**2 + 2 + 2 * place, point) for place, point in enumerate(points)]
+    return [(classes**2 + 2 + 2 * index, point) for index, point in enumerate(points)]
 
 
 def _answers(y: np.ndarray, shares: np.ndarray, levels: list[tuple[int, float]]) -> sparse.csr_matrix:
@@ -165,9 +165,9 @@ def _whole(cells: np.ndarray, confidence: np.ndarray) -> np.ndarray:
 
 def _rates(cells: np.ndarray, index: int, hits: np.ndarray, false: np.ndarray) -> np.ndarray:
     """Sensitivity and specificity, [2, R]."""
-    own = cells[index].sum(0)
+    positives = cells[index].sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.stack([hits / own, 1 - false / (cells.sum((0, 1)) - own)])
+        return np.stack([hits / positives, 1 - false / (cells.sum((0, 1)) - positives)])
 
 
 def _errors_row(sums: np.ndarray, classes: Sequence[str]) -> dict[str, float | str]:

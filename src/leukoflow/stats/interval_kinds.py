@@ -24,16 +24,16 @@ def interval_kinds(scores: pd.DataFrame, confidence: float) -> pd.DataFrame:
     test = test[(test["class"] == "") & test["metric"].isin(METRICS)]
     rows: list[dict[str, Any]] = []
     for key, part in test.groupby([*CELL, "metric"], sort=False):
-        place = dict(zip([*CELL, "metric"], key, strict=True)) | {"metric": METRICS[str(key[-1])]}
-        for kind, own in part.groupby("resampling", sort=False):
-            units = own["groups" if kind == "groups" else "n"].mean()
-            means = {name: own[name].mean() for name in ("value", "low", "high")}
-            rows.append(place | {"resampling": kind, "units": round(units)} | means)
+        names = dict(zip([*CELL, "metric"], key, strict=True)) | {"metric": METRICS[str(key[-1])]}
+        for kind, kind_rows in part.groupby("resampling", sort=False):
+            units = kind_rows["groups" if kind == "groups" else "n"].mean()
+            means = {name: kind_rows[name].mean() for name in ("value", "low", "high")}
+            rows.append(names | {"resampling": kind, "units": round(units)} | means)
         seeds = part[part["resampling"] == "images"].groupby("seed")["value"].mean().to_numpy()
         if len(seeds) > 1:
             low, high = t_interval(seeds, confidence)
             rows.append(
-                place | {"resampling": SEEDS, "units": len(seeds), "value": seeds.mean(), "low": low, "high": high}
+                names | {"resampling": SEEDS, "units": len(seeds), "value": seeds.mean(), "low": low, "high": high}
             )
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.assign(span=table["high"] - table["low"])

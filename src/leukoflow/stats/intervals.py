@@ -69,6 +69,6 @@ def limits(columns: np.ndarray, settings: Evaluation) -> Limits:
     return float(columns[0]), float(low), float(high)
 
 
-def named(name: str, given: Limits) -> dict[str, float]:
+def named(name: str, limits: Limits) -> dict[str, float]:
     """The limits as columns NAME, NAME_low and NAME_high."""
-    return dict(zip((name, f"{name}_low", f"{name}_high"), given, strict=True))
+    return dict(zip((name, f"{name}_low", f"{name}_high"), limits, strict=True))

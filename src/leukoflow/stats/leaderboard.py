@@ -107,13 +107,13 @@ def _facts(table: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]], *names:
     """Add facts of each model.json: `weights` (what the model started from), `recipe` (what it was trained by)."""
     tasks = set(table["task"])
     known = {
-        tuple(getattr(each, name) for name in CELL): facts
+        tuple(getattr(member, name) for name in CELL): facts
         for run, facts in models.items()
-        for each in (run, *(run.collapsed_to(task) for task in tasks))
+        for member in (run, *(run.collapsed_to(task) for task in tasks))
     }
     keys = list(table[CELL].itertuples(index=False, name=None))
-    for place, name in enumerate(names, len(CELL)):
-        table.insert(place, name, [str(known.get(key, {}).get(name, "")) for key in keys])
+    for position, name in enumerate(names, len(CELL)):
+        table.insert(position, name, [str(known.get(key, {}).get(name, "")) for key in keys])
     return table
 
 
@@ -132,7 +132,7 @@ def leaderboard(
         for model, task in zip(table["model"], table["task"], strict=True)
     ]
     for metric in METRICS.values():
-        table[f"published_{metric}"] = [each.get(metric, np.nan) for each in known]
+        table[f"published_{metric}"] = [figures.get(metric, np.nan) for figures in known]
     return table[LEADERBOARD_COLUMNS]
 
 

@@ -91,9 +91,9 @@ def from_sums(sets: Design, sums: np.ndarray) -> np.ndarray:
         rejected = total - true - predicted + right  # images of other classes that are not taken for this one
         specificity = np.where(present, rejected / (total - true), np.nan)
         ovr_accuracy = np.where(present, (right + rejected) / total, np.nan)
-        macro = [_mean(each) for each in (recall, precision, recall, f1, auc)]
+        macro = [_mean(measure) for measure in (recall, precision, recall, f1, auc)]
         mcc, kappa = agreement(right.sum(0), true, predicted)
-        others = [_mean(specificity), _mean(ovr_accuracy), *(_weighted(each, true) for each in (precision, f1))]
+        others = [_mean(specificity), _mean(ovr_accuracy), *(_weighted(measure, true) for measure in (precision, f1))]
     whole = np.stack([accuracy, *macro, mcc, kappa, *others])
     return np.concatenate([whole, precision, recall, f1, auc, specificity, ovr_accuracy])
 

@@ -49,22 +49,22 @@ def paired(first: Runs, second: Runs, settings: Evaluation) -> tuple[dict[str, D
     for key in first:
         if not np.array_equal(first[key].y, second[key].y) or list(first[key].groups) != list(second[key].groups):
             raise LeukoFlowError(f"fold {key[0]}, seed {key[1]}: tested on other images than its pair; predict again")
-    kind = "groups" if all(each.number_of_groups > 1 for each in first.values()) else "images"
+    kind = "groups" if all(sample.number_of_groups > 1 for sample in first.values()) else "images"
     folds = [_fold(fold, first, second, kind) for fold in sorted({fold for fold, _ in first})]
     parts = [
-        replicates(partial(_values, each), each.units, settings, place, rows=sum(len(side) for side in each.sums))
-        for place, each in enumerate(folds)
+        replicates(partial(_values, fold), fold.units, settings, index, rows=sum(len(side) for side in fold.sums))
+        for index, fold in enumerate(folds)
     ]
     drawn = 1 + settings.resamples
-    without = [each[:, drawn:] for each in parts]
-    columns = np.concatenate([np.mean([each[:, :drawn] for each in parts], axis=0), *without], axis=1)
+    without = [part[:, drawn:] for part in parts]
+    columns = np.concatenate([np.mean([part[:, :drawn] for part in parts], axis=0), *without], axis=1)
     values = columns[:, 0]
-    low, high = interval(settings, columns, [each.shape[1] for each in without])
+    low, high = interval(settings, columns, [part.shape[1] for part in without])
     closed = ~(high - low > 1e-9)
     low[closed] = high[closed] = np.nan
     count = len(METRICS)
-    rows = [values[place::count] for place in range(count)]
-    limits = [(low[2 * count + place], high[2 * count + place]) for place in range(count)]
+    rows = [values[row::count] for row in range(count)]
+    limits = [(low[2 * count + row], high[2 * count + row]) for row in range(count)]
     return {
         name: Difference(*map(float, row), *map(float, ends))
         for name, row, ends in zip(METRICS, rows, limits, strict=True)
@@ -78,12 +78,12 @@ def _fold(fold: int, first: Runs, second: Runs, kind: str) -> _Fold:
 
     def sums(runs: Runs) -> list[tuple[Design, np.ndarray]]:
         designs = [design(runs[key].y, runs[key].probabilities) for key in keys]
-        return [(each, sums_by_unit(each.matrix, units)) for each in designs]
+        return [(sets, sums_by_unit(sets.matrix, units)) for sets in designs]
 
     return _Fold((sums(first), sums(second)), int(units.max()) + 1)
 
 
 def _values(fold: _Fold, counts: np.ndarray) -> np.ndarray:
     """Metrics of the first, of the second and their differences [3 * metrics, R]; counts [units, R]."""
-    sides = [np.mean([from_sums(each, sums @ counts)[_ROWS] for each, sums in side], axis=0) for side in fold.sums]
+    sides = [np.mean([from_sums(sets, sums @ counts)[_ROWS] for sets, sums in side], axis=0) for side in fold.sums]
     return np.concatenate([*sides, sides[0] - sides[1]])

@@ -30,7 +30,7 @@ RATES = (0.01, 0.05)
 """False positive rates at which the true positive rate is read from the curve."""
 PREVALENCES = (0.5, 0.2, 0.1, 0.05)
 """Shares of a class at which average precision is given."""
-THRESHOLDS = tuple(round(0.05 * each, 2) for each in range(1, 20))
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 """Thresholds at which F1 is given."""
 TINY = 1e-12
 
@@ -72,8 +72,8 @@ def points_of(positive: np.ndarray, score: np.ndarray) -> Points | None:
     """Operating points of scores [n] of images that are of the class or not, [n] bool; None where either kind lacks."""
     if not positive.any() or positive.all():
         return None
-    threshold, place = np.unique(-score, return_inverse=True)
-    hits, every = np.cumsum(np.bincount(place, positive)), np.cumsum(np.bincount(place))
+    threshold, inverse = np.unique(-score, return_inverse=True)
+    hits, every = np.cumsum(np.bincount(inverse, positive)), np.cumsum(np.bincount(inverse))
     return Points(-threshold, hits, every - hits, int(positive.sum()), int((~positive).sum()))
 
 
@@ -143,11 +143,11 @@ def divergence(positive: np.ndarray, score: np.ndarray, bins: int) -> float:
     In each of `bins` bins of equal width these are the share of the class and the mean score: 0 where each bin's score
     came true, as often as it says.
     """
-    place = np.clip((score * bins).astype(int), 0, bins - 1)
-    counts = np.bincount(place, minlength=bins)
+    numbers = np.clip((score * bins).astype(int), 0, bins - 1)
+    counts = np.bincount(numbers, minlength=bins)
     kept = counts > 0
     observed, predicted = (
-        np.bincount(place, each, bins)[kept] / counts[kept] for each in (positive.astype(float), score)
+        np.bincount(numbers, weights, bins)[kept] / counts[kept] for weights in (positive.astype(float), score)
     )
     predicted = predicted.clip(TINY, 1 - TINY)
     each_bin = rel_entr(observed, predicted) + rel_entr(1 - observed, 1 - predicted)
@@ -171,7 +171,7 @@ def precision_recall_rows(
         chosen = points_of(validation.y == k, validation.probabilities[:, k])
         values = _values(points, chosen)
         values.append(("divergence", np.nan, divergence(positive, score, settings.assessment.bins)))
-        rows += [(name, points.positives, *each) for each in values]
+        rows += [(name, points.positives, *row) for row in values]
     table = pd.DataFrame(rows, columns=["class", "positives", "measure", "level", "value"])
     if len(table):
         by_measure = table.groupby(["measure", "level"], dropna=False, sort=False)
@@ -187,16 +187,16 @@ def _values(points: Points, chosen: Points | None) -> list[tuple[str, float, flo
     low, high = range_of_f1(points, HIGH_F1)
     values = [
         ("ap", np.nan, average_precision(points)),
-        *(("ap_at_prevalence", each, average_precision(points, each)) for each in PREVALENCES),
+        *(("ap_at_prevalence", share, average_precision(points, share)) for share in PREVALENCES),
         ("precision_at_recall", RECALL, precision_at(points, RECALL)),
-        *(("sensitivity_at_false_rate", each, rate_at(points, each)) for each in RATES),
+        *(("sensitivity_at_false_rate", rate, rate_at(points, rate)) for rate in RATES),
         ("interpolation_error", np.nan, interpolation_error(points)),
         ("break_even", np.nan, even),
         ("break_even_threshold", np.nan, even_threshold),
         ("f1_most", np.nan, float(points.f1.max())),
         ("f1_range_low", HIGH_F1, low),
         ("f1_range_high", HIGH_F1, high),
-        *(("f1_at_threshold", each, _f1_at(points, each)) for each in THRESHOLDS),
+        *(("f1_at_threshold", threshold, _f1_at(points, threshold)) for threshold in THRESHOLDS),
     ]
     if chosen is not None:
         best = float(chosen.threshold[np.argmax(chosen.f1)])

@@ -19,8 +19,8 @@ def friedman(values: np.ndarray) -> tuple[float, float]:
     blocks, models = values.shape
     if blocks < 2 or models < 3 or np.all(np.ptp(values, axis=1) < 1e-12):
         return np.nan, np.nan
-    found = stats.friedmanchisquare(*np.round(values, 12).T)
-    return float(found.statistic), float(found.pvalue)
+    test = stats.friedmanchisquare(*np.round(values, 12).T)
+    return float(test.statistic), float(test.pvalue)
 
 
 def least_friedman(blocks: int, models: int) -> float:
@@ -77,8 +77,8 @@ def wilcoxon(differences: np.ndarray) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     least = 2.0 ** (1 - number)
     if number > 12:
-        found = stats.wilcoxon(apart)
-        return float(found.statistic), float(found.pvalue), least
+        test = stats.wilcoxon(apart)
+        return float(test.statistic), float(test.pvalue), least
     ranks = stats.rankdata(np.abs(apart))
     signs = (np.arange(2**number)[:, None] >> np.arange(number)) & 1
     sums, seen = signs @ ranks, float(ranks[apart > 0].sum())

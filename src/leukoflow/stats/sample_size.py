@@ -35,7 +35,7 @@ def sample_size(scores: pd.DataFrame, models: Mapping[str, Model], train_images:
     )
     several = table.groupby(KEYS[:5])["share"].transform("nunique") > 1
     grouped = table[several].groupby(KEYS, sort=False, dropna=False)
-    found = grouped.agg(
+    means = grouped.agg(
         train_images=("train_images", "mean"),
         runs=("value", "size"),
         value=("value", "mean"),
@@ -44,6 +44,6 @@ def sample_size(scores: pd.DataFrame, models: Mapping[str, Model], train_images:
         high=("high", "mean"),
         resampling=("resampling", "first"),
     ).reset_index()
-    found["_second"] = ~found["model"].map(is_baseline).astype(bool)
+    means["_second"] = ~means["model"].map(is_baseline).astype(bool)
     order = ["cohort", "task", "view", "protocol", "_second", "model", "share"]
-    return found.sort_values(order, kind="stable", ignore_index=True)[COLUMNS]
+    return means.sort_values(order, kind="stable", ignore_index=True)[COLUMNS]

@@ -78,10 +78,10 @@ def sample_of(
     """
     table = rows[rows["y"] >= 0]
     values = table["logits" if logits else "probabilities"].to_list()
-    given = np.stack(values).astype(np.float64) if values else np.zeros((0, len(classes)))
-    if given.shape[1] != len(classes) or (table["y"] >= len(classes)).any():
+    outputs = np.stack(values).astype(np.float64) if values else np.zeros((0, len(classes)))
+    if outputs.shape[1] != len(classes) or (table["y"] >= len(classes)).any():
         raise LeukoFlowError(
-            f"{run.name}, target {target}: {given.shape[1]} probabilities an image, labels up to {table['y'].max()}, "
+            f"{run.name}, target {target}: {outputs.shape[1]} probabilities an image, labels up to {table['y'].max()}, "
             f"but {len(classes)} classes; predict again with the task's classes"
         )
     return Sample(
@@ -89,8 +89,8 @@ def sample_of(
         role,
         table["y"].to_numpy(np.int64),
         table["group"].fillna(table["image_id"]).astype(str).to_numpy(object),
-        softmax(given, axis=1) if logits else given,
-        given if logits else given[:0],
+        softmax(outputs, axis=1) if logits else outputs,
+        outputs if logits else outputs[:0],
         subset,
         len(rows) - len(table),
         removed,

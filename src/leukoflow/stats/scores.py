@@ -85,7 +85,8 @@ def score(sample: Sample, classes: Sequence[str], settings: Evaluation) -> pd.Da
         undefined = np.isnan(values)
         low[undefined] = high[undefined] = np.nan
         rows += [
-            (*label, *each, resampling) for label, each in zip(labels, zip(values, low, high, strict=True), strict=True)
+            (*label, *estimate, resampling)
+            for label, estimate in zip(labels, zip(values, low, high, strict=True), strict=True)
         ]
     rows += _proportions(sample, classes, settings.confidence)
     rows += [("images", "", number, np.nan, np.nan, "")]

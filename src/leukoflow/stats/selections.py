@@ -16,12 +16,14 @@ def selection_methods_table(inputs: Inputs) -> pd.DataFrame:
     board = inputs.table("leaderboard")
     board = board[board["model"].isin(chosen)]
     named = {
-        name: [chosen[model][place] for model in board["model"]] for place, name in enumerate(("family", "method", "k"))
+        name: [chosen[model][index] for model in board["model"]] for index, name in enumerate(("family", "method", "k"))
     }
     table = board.assign(**named)[COLUMNS]
     order = ["cohort", "task", "view", "protocol", "family"]
     # Where a model was trained on features of one method alone, there is nothing to compare.
     table = table[table.groupby(order)["method"].transform("nunique") > 1]
     methods = list(dict.fromkeys(method for _, method, _ in chosen.values()))
-    place = table["method"].map(methods.index) if len(table) else table["k"]
-    return table.assign(_method=place).sort_values([*order, "_method", "k"], kind="stable", ignore_index=True)[COLUMNS]
+    position = table["method"].map(methods.index) if len(table) else table["k"]
+    return table.assign(_method=position).sort_values([*order, "_method", "k"], kind="stable", ignore_index=True)[
+        COLUMNS
+    ]

@@ -29,7 +29,7 @@ def stratum(units: np.ndarray, tops: Sequence[np.ndarray], bottoms: Sequence[np.
 
 def shares(strata: Mapping[int, Stratum]) -> np.ndarray:
     """Shares [shares], averaged over the strata (by their numbers); NaN where a bottom is 0."""
-    return np.mean([_share(each.tops.sum(1), each.bottoms.sum(1)) for each in strata.values()], axis=0)
+    return np.mean([_share(stratum.tops.sum(1), stratum.bottoms.sum(1)) for stratum in strata.values()], axis=0)
 
 
 def resampled(strata: Mapping[int, Stratum], resamples: int, seed: int) -> np.ndarray:
@@ -38,22 +38,22 @@ def resampled(strata: Mapping[int, Stratum], resamples: int, seed: int) -> np.nd
     All shares meet the same resamples. All NaN where a stratum has fewer than two units.
     """
     drawn = [
-        resample(partial(_drawn, each), each.tops.shape[1], resamples, seed, "fold", name)
-        for name, each in strata.items()
+        resample(partial(_drawn, stratum), stratum.tops.shape[1], resamples, seed, "fold", name)
+        for name, stratum in strata.items()
     ]
-    return sum((each / len(drawn) for each in drawn), np.zeros_like(drawn[0]))
+    return sum((values / len(drawn) for values in drawn), np.zeros_like(drawn[0]))
 
 
 def left_out(strata: Mapping[int, Stratum]) -> list[np.ndarray]:
     """Shares [shares, U] with each unit of a stratum left out in turn, an array for each stratum."""
-    means = {name: _share(each.tops.sum(1), each.bottoms.sum(1)) for name, each in strata.items()}
-    found = []
-    for name, each in strata.items():
-        others = sum((mean for other, mean in means.items() if other != name), np.zeros(len(each.tops)))
-        tops, bottoms = _joined(each.tops), _joined(each.bottoms)
+    means = {name: _share(stratum.tops.sum(1), stratum.bottoms.sum(1)) for name, stratum in strata.items()}
+    values = []
+    for name, stratum in strata.items():
+        others = sum((mean for other, mean in means.items() if other != name), np.zeros(len(stratum.tops)))
+        tops, bottoms = _joined(stratum.tops), _joined(stratum.bottoms)
         without = _share(tops.sum(1, keepdims=True) - tops, bottoms.sum(1, keepdims=True) - bottoms)
-        found.append((others[:, None] + without) / len(strata))
-    return found
+        values.append((others[:, None] + without) / len(strata))
+    return values
 
 
 def intervals(
@@ -70,8 +70,8 @@ def intervals(
 
     values = extended(shares(strata))
     columns = [values[:, None], extended(resampled(strata, settings.resamples, settings.seed))]
-    without = [extended(each) for each in left_out(strata)] if settings.interval == "bca" else []
-    low, high = interval(settings, np.concatenate([*columns, *without], axis=1), [each.shape[1] for each in without])
+    without = [extended(part) for part in left_out(strata)] if settings.interval == "bca" else []
+    low, high = interval(settings, np.concatenate([*columns, *without], axis=1), [part.shape[1] for part in without])
     closed = ~(high - low > 1e-9)  # less is rounding
     low[closed] = high[closed] = np.nan
     return values, low, high

@@ -26,18 +26,18 @@ def sweeps_table(inputs: Inputs) -> pd.DataFrame:
     """
     files = inputs.by_run("predictions")
     rows = []
-    for each in inputs.settings["swept"]:
+    for entry in inputs.settings["swept"]:
         by_place: dict[tuple[str, str], list[Run]] = {}
-        for run in map(parse_run, each["runs"]):
+        for run in map(parse_run, entry["runs"]):
             by_place.setdefault((run.view, run.protocol), []).append(run)
         for (view, protocol), runs in by_place.items():
             means = pd.DataFrame([measured(read_table(files[run])) for run in runs]).mean()
-            place = (each["experiment"], runs[0].cohort, runs[0].task, view, protocol, each["of"])
-            row: dict[str, Any] = dict(zip(KEYS, place, strict=True))
+            key = (entry["experiment"], runs[0].cohort, runs[0].task, view, protocol, entry["of"])
+            row: dict[str, Any] = dict(zip(KEYS, key, strict=True))
             rows.append(
                 row
                 | {str(name): value for name, value in means.items()}
-                | {"variant": each["variant"], "values": json.dumps(each["values"]), "runs": len(runs)}
+                | {"variant": entry["variant"], "values": json.dumps(entry["values"]), "runs": len(runs)}
             )
     return with_choice(pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "chosen"]))[COLUMNS]
 
@@ -47,10 +47,10 @@ def with_choice(table: pd.DataFrame) -> pd.DataFrame:
 
     It looks at columns of validation alone. Rows keep their order, those of one choice together.
     """
-    order = table.assign(_place=np.arange(len(table))).sort_values(
-        ["validation_accuracy", "validation_loss", "_place"], ascending=[False, True, True], kind="stable"
+    order = table.assign(_index=np.arange(len(table))).sort_values(
+        ["validation_accuracy", "validation_loss", "_index"], ascending=[False, True, True], kind="stable"
     )
-    best = order.drop_duplicates(KEYS)["_place"]
+    best = order.drop_duplicates(KEYS)["_index"]
     made = table.assign(chosen=np.isin(np.arange(len(table)), best))
     # Places in the order in which the study lists them.
     first = made.groupby(KEYS, sort=False).ngroup() if len(made) else pd.Series(dtype=int)
@@ -63,13 +63,17 @@ def measured(predictions: pd.DataFrame) -> dict[str, float]:
     validation, test = (table[table["role"] == role] for role in ("validation", "test"))
     y, p = validation["y"].to_numpy(int), _probabilities(validation)
     true = p[np.arange(len(y)), y]
-    found = {"validation_images": float(len(y)), "validation_accuracy": float((p.argmax(1) == y).mean())}
-    found["validation_loss"] = float(-np.log(np.maximum(true, 1e-12)).mean())
+    measures = {"validation_images": float(len(y)), "validation_accuracy": float((p.argmax(1) == y).mean())}
+    measures["validation_loss"] = float(-np.log(np.maximum(true, 1e-12)).mean())
     y, p = test["y"].to_numpy(int), _probabilities(test)
     answers = p.argmax(1)
     # As in table scores: the mean over the classes that are there.
     f1 = [2 * ((answers == k) & (y == k)).sum() / ((answers == k).sum() + (y == k).sum()) for k in np.unique(y)]
-    return found | {"images": float(len(y)), "accuracy": float((answers == y).mean()), "macro_f1": float(np.mean(f1))}
+    return measures | {
+        "images": float(len(y)),
+        "accuracy": float((answers == y).mean()),
+        "macro_f1": float(np.mean(f1)),
+    }
 
 
 def _probabilities(table: pd.DataFrame) -> np.ndarray:

@@ -39,54 +39,54 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     split, duplicates = read_table(args.split), read_table(args.duplicates)
     parts: dict[str, list[pd.DataFrame]] = {"abstention": [], "conformal": [], "novelty": [], "risk_curves": []}
-    for each in progress(args.of, len(args.of), "run"):
-        for name, table in _of_run(each, split, duplicates, args).items():
+    for trained in progress(args.of, len(args.of), "run"):
+        for name, table in _of_run(trained, split, duplicates, args).items():
             parts[name].append(table)
-        if each.name in args.novelty:
-            scored = read_table(args.runs / each.name / "novelty.parquet")
+        if trained.name in args.novelty:
+            scored = read_table(args.runs / trained.name / "novelty.parquet")
             limits = novelty_thresholds(scored, args.settings.novelty.accepted)
-            parts["novelty"].append(detection.detection(each, scored, limits, args.settings))
+            parts["novelty"].append(detection.detection(trained, scored, limits, args.settings))
     empty = pd.DataFrame(columns=detection.COLUMNS)
     for name, tables in parts.items():
         write_table(args.output / f"{name}.csv", pd.concat(tables, ignore_index=True) if tables else empty)
 
 
 def _of_run(
-    each: Run, split: pd.DataFrame, duplicates: pd.DataFrame, args: argparse.Namespace
+    run: Run, split: pd.DataFrame, duplicates: pd.DataFrame, args: argparse.Namespace
 ) -> dict[str, pd.DataFrame]:
     """Parts of one run."""
     asked: Evaluation = args.settings
-    files = [args.runs / each.name / "predictions" / f"{target}.parquet" for target in args.targets]
+    files = [args.runs / run.name / "predictions" / f"{target}.parquet" for target in args.targets]
     predictions = pd.concat([read_table(path, NEEDED) for path in files if path.exists()], ignore_index=True)
-    found = list(samples(each, predictions, split, duplicates, args.classes))
-    validation = next(sample for sample in found if sample.role == "validation")
+    run_samples = list(samples(run, predictions, split, duplicates, args.classes))
+    validation = next(sample for sample in run_samples if sample.role == "validation")
     least = {level: selective.least_confidence(validation, level) for level in asked.abstention.accuracies}
     made: dict[str, list[pd.DataFrame]] = {"abstention": [], "conformal": [], "risk_curves": []}
-    for sample in _shown(found):
-        place = {**each.columns(), "target": sample.target, "role": sample.role, "subset": sample.subset}
-        place |= {"n": len(sample.y), "groups": sample.number_of_groups}
+    for sample in _shown(run_samples):
+        facts = {**run.columns(), "target": sample.target, "role": sample.role, "subset": sample.subset}
+        facts |= {"n": len(sample.y), "groups": sample.number_of_groups}
         curve, rows = selective.selective(sample, least, asked)
-        made["abstention"].append(_placed(pd.DataFrame(rows, columns=selective.COLUMNS), place))
+        made["abstention"].append(_placed(pd.DataFrame(rows, columns=selective.COLUMNS), facts))
         sets = conformal.conformal(sample, validation, args.classes, asked)
-        made["conformal"].append(_placed(sets, place))
+        made["conformal"].append(_placed(sets, facts))
         points = pd.DataFrame({"coverage": np.arange(1, 101) / 100, "accuracy": curve})
-        made["risk_curves"].append(points.assign(**place)[CURVE])
+        made["risk_curves"].append(points.assign(**facts)[CURVE])
     return {name: pd.concat(tables, ignore_index=True) for name, tables in made.items()}
 
 
-def _shown(found: list[Sample]) -> list[Sample]:
+def _shown(run_samples: list[Sample]) -> list[Sample]:
     """The test role, and each external cohort without the images that the model has seen, where any are left."""
-    shown = [each for each in found if each.role == "test" and each.subset == EVERY and len(each.y)]
-    for target in dict.fromkeys(each.target for each in found if each.role == "external"):
-        parts = [each for each in found if each.target == target and len(each.y)]
+    shown = [sample for sample in run_samples if sample.role == "test" and sample.subset == EVERY and len(sample.y)]
+    for target in dict.fromkeys(sample.target for sample in run_samples if sample.role == "external"):
+        parts = [sample for sample in run_samples if sample.target == target and len(sample.y)]
         shown += parts[-1:]
     return shown
 
 
-def _placed(table: pd.DataFrame, place: dict) -> pd.DataFrame:
+def _placed(table: pd.DataFrame, facts: dict) -> pd.DataFrame:
     """The table behind columns that say where it is from."""
     columns = [*RUN_COLUMNS, *WHERE, *table.columns]
-    return table.assign(**place)[columns]
+    return table.assign(**facts)[columns]
 
 
 if __name__ == "__main__":

@@ -70,11 +70,11 @@ def main(argv: list[str] | None) -> None:
     args = arguments.parse_args(argv)
 
     cv2.setNumThreads(1)
-    given: Annotation = args.settings
-    size, table = given.size, _masked(args)
+    annotation: Annotation = args.settings
+    size, table = annotation.size, _masked(args)
     # Before the masks are read: one that changes meanwhile is then told by its stamp.
     record = list(thread_map(partial(row_of, args.root), table["mask"], args.threads))
-    masks = given.masks if given.masks.coding != "inferred" else _inferred(args, table)
+    masks = annotation.masks if annotation.masks.coding != "inferred" else _inferred(args, table)
 
     def load(item: tuple[Source, str]) -> Loaded | str:
         source, mask = item
@@ -86,24 +86,24 @@ def main(argv: list[str] | None) -> None:
         cell_pixels = int(np.count_nonzero(parts))
         image, parts = stretched(image, source.aspect), stretched(parts, source.aspect)
         labels = fit_map(stretched(labels, source.aspect), size) if labels is not None else None
-        shown = to_segment(Picture(Raster(image), source.bar).rendition(size).raster, given.steps).pixels
+        shown = to_segment(Picture(Raster(image), source.bar).rendition(size).raster, annotation.steps).pixels
         return Loaded(shown, fit_map(parts, size), labels, cell_pixels)
 
     items = list(zip(sources(args.root, table), table["mask"], strict=True))
     read = list(progress(thread_map(load, items, args.threads), len(items), "image"))
-    loaded = [each for each in read if not isinstance(each, str)]
-    refused = np.array([isinstance(each, str) for each in read])
-    reasons = [each for each in read if isinstance(each, str)]
+    loaded = [result for result in read if not isinstance(result, str)]
+    refused = np.array([isinstance(result, str) for result in read])
+    reasons = [result for result in read if isinstance(result, str)]
     rejects = pd.DataFrame({"path": table.loc[refused, "mask"], "reason": reasons})
     _require_cells(args.cohort, loaded, rejects)
     used = table[~refused].reset_index(drop=True)
-    index = _with_roles(used, given.splits) if masks.expert else used.assign(group=used["image_id"], role="test")
-    write_shard(args.images, (each.image for each in loaded), len(loaded), size)
-    write_maps(args.parts, (each.parts for each in loaded), len(loaded), size, np.uint8)
-    labels = [each.labels for each in loaded if each.labels is not None]
+    index = _with_roles(used, annotation.splits) if masks.expert else used.assign(group=used["image_id"], role="test")
+    write_shard(args.images, (result.image for result in loaded), len(loaded), size)
+    write_maps(args.parts, (result.parts for result in loaded), len(loaded), size, np.uint8)
+    labels = [result.labels for result in loaded if result.labels is not None]
     write_maps(args.labels, iter(labels), len(labels), size)
     index["um_per_pixel"] *= index[["height", "width"]].max(axis=1).astype(float) / size
-    index["cell_pixels"] = [each.cell_pixels for each in loaded]
+    index["cell_pixels"] = [result.cell_pixels for result in loaded]
     write_record(args.record, record)
     write_table(args.rejects, rejects)
     write_table(args.index, index[["image_id", "label", "group", "role", "um_per_pixel", "cell_pixels"]])
@@ -130,7 +130,7 @@ def _mask(path: Path, masks: Masks, shape: tuple[int, int], max_pixels: int) -> 
 
 def _inferred(args: argparse.Namespace, table: pd.DataFrame) -> Masks:
     """The codes that some of the masks, evenly spaced, seem to have."""
-    given: Masks = args.settings.masks
+    asked: Masks = args.settings.masks
     some = table.iloc[np.linspace(0, len(table) - 1, min(INFERRED_FROM, len(table))).round().astype(int)]
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -139,11 +139,11 @@ def _inferred(args: argparse.Namespace, table: pd.DataFrame) -> Masks:
                 stored = read_samples(read_file(args.root / mask, args.max_pixels), args.max_pixels)
             except ImageError:
                 continue  # named among the rejects
-            yield read_as_stored(source, args.max_pixels), in_terms_of(stored, given)
+            yield read_as_stored(source, args.max_pixels), in_terms_of(stored, asked)
 
-    found = infer_codes(pairs(), args.cohort).model_copy(update={"expert": given.expert})
-    log.info("codes inferred: nucleus %s, cytoplasm %s, cell %s", found.nucleus, found.cytoplasm, found.cell)
-    return found
+    masks = infer_codes(pairs(), args.cohort).model_copy(update={"expert": asked.expert})
+    log.info("codes inferred: nucleus %s, cytoplasm %s, cell %s", masks.nucleus, masks.cytoplasm, masks.cell)
+    return masks
 
 
 def _require_cells(cohort: str, loaded: list[Loaded], rejects: pd.DataFrame) -> None:
@@ -153,7 +153,7 @@ def _require_cells(cohort: str, loaded: list[Loaded], rejects: pd.DataFrame) -> 
     if not loaded:
         path, reason = rejects.iloc[0]
         raise LeukoFlowError(f"{cohort}: none of {len(rejects)} masks can be used, for instance {path}: {reason}")
-    empty = sum(not each.cell_pixels for each in loaded)
+    empty = sum(not image.cell_pixels for image in loaded)
     if empty == len(loaded):
         raise LeukoFlowError(f"{cohort}: none of {empty} masks holds a cell; check masks (coding and codes)")
     if empty:

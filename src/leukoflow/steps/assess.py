@@ -26,8 +26,8 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     named = runs_on(args)
     predictions = {}
-    for each, files in progress(named, len(named), "run"):
-        predictions[each] = [read_table(path, COLUMNS) for path in files]
+    for trained, files in progress(named, len(named), "run"):
+        predictions[trained] = [read_table(path, COLUMNS) for path in files]
     for name, table in assess(predictions, args.task.classes, args.settings).items():
         write_table(args.output / f"{name}.csv", table)
 

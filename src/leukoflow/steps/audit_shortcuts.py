@@ -30,9 +30,9 @@ def main(argv: list[str] | None = None) -> None:
     answers = read_table(args.answers)
     answers = answers[answers["protocol"] == panel["protocol"]]
     audits, swaps, neutral = [], [], []
-    for model in sorted({each.model for each in args.of}, key=lambda name: (not is_baseline(name), name)):
-        runs = {each: _predictions(args.runs, each) for each in args.of if each.model == model}
-        changed = {each: _changed(args.runs, each) for each in args.changed if each.model == model}
+    for model in sorted({trained.model for trained in args.of}, key=lambda name: (not is_baseline(name), name)):
+        runs = {trained: _predictions(args.runs, trained) for trained in args.of if trained.model == model}
+        changed = {trained: _changed(args.runs, trained) for trained in args.changed if trained.model == model}
         audits.append(audit(runs, changed, answers, tuple(args.classes), args.settings))
         log.info("%s: %s. %s", model, audits[-1]["level"], audits[-1]["verdict"])
         if changed:
@@ -43,13 +43,13 @@ def main(argv: list[str] | None = None) -> None:
     _write(args.output / "neutralised.csv", neutral, panel, [*PANEL, "model", *NEUTRAL_COLUMNS])
 
 
-def _predictions(folder: Path, each: Run) -> pd.DataFrame:
-    table = read_table(folder / each.name / "predictions" / f"{each.cohort}.parquet", PREDICTED)
-    return table.assign(fold=each.fold, seed=each.seed)
+def _predictions(folder: Path, run: Run) -> pd.DataFrame:
+    table = read_table(folder / run.name / "predictions" / f"{run.cohort}.parquet", PREDICTED)
+    return table.assign(fold=run.fold, seed=run.seed)
 
 
-def _changed(folder: Path, each: Run) -> pd.DataFrame:
-    return read_table(folder / each.name / "changed.parquet", CHANGED).assign(fold=each.fold, seed=each.seed)
+def _changed(folder: Path, run: Run) -> pd.DataFrame:
+    return read_table(folder / run.name / "changed.parquet", CHANGED).assign(fold=run.fold, seed=run.seed)
 
 
 def _write(path: Path, tables: list[pd.DataFrame], panel: dict[str, str], columns: list[str]) -> None:

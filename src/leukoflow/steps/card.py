@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     of: Run = args.run
     description, made = read_json(args.description), read_json(args.costs)
     tables = {name: read_table(args.tables / f"{name}.csv") for name in TABLES}
-    found = facts.results(of, tables["scores"])
+    results = facts.results(of, tables["scores"])
     calibrated = facts.calibrated(of, read_table(args.predictions), description["classes"], study.export)
     cohort = study.cohorts[of.cohort]
     known = Export(
@@ -72,8 +72,8 @@ def main(argv: list[str] | None = None) -> None:
         attention=made["attention"],
         inside=made["inside"],
         costs=made["costs"],
-        results=found,
-        findings=findings(of, tables, found, calibrated["confidence"]),
+        results=results,
+        findings=findings(of, tables, results, calibrated["confidence"]),
         licences=licences(study, of.cohort, description["weights"]),
         examples=made["examples"],
         **calibrated,
@@ -93,21 +93,21 @@ def _scale(quality: Path | None, manifest: Path | None) -> CohortScale | None:
         return None
     sizes = read_table(manifest, ["image_id", "width", "height"])
     settled = read_table(quality, ["image_id", "um_per_pixel", "scale_confidence", "scale_source"])
-    found = usual_of(settled.merge(sizes, on="image_id"))
-    return None if found is None else CohortScale(**asdict(found))
+    usual = usual_of(settled.merge(sizes, on="image_id"))
+    return None if usual is None else CohortScale(**asdict(usual))
 
 
 def _files(folder: Path) -> dict[Role, File]:
     """What step export has written; the segmenter is there where one was trained."""
-    found: dict[Role, File] = {}
+    files: dict[Role, File] = {}
     for role, name in FILES.items():
         path = folder / name
         if path.exists():
             data = path.read_bytes()
-            found[role] = File(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+            files[role] = File(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
         elif role != "segmenter":
             raise LeukoFlowError(f"{path}: is missing; run step export again")
-    return found
+    return files
 
 
 def _segmenter(study: Study, cohort: str, description: dict) -> Segmenter:

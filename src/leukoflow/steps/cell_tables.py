@@ -51,8 +51,8 @@ def main(argv: list[str] | None = None) -> None:
         "instances": [read_table(path) for path in args.instances],
         "masks": [pd.DataFrame(_masks(path)) for path in args.masks],
         "cells": [pd.DataFrame(rows)] if rows else [],
-        "selection": [_selection(args.selections, each, "selection", "ranking.csv") for each in args.of],
-        "stability": [_selection(args.selections, each, "stability", "stability.csv") for each in args.of],
+        "selection": [_selection(args.selections, run, "selection", "ranking.csv") for run in args.of],
+        "stability": [_selection(args.selections, run, "stability", "stability.csv") for run in args.of],
         "neighbours": [read_table(path) for path in args.neighbours],
     }
     for path in args.outputs:

@@ -23,10 +23,10 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     columns = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
     runs = {}
-    for each in progress(args.of, len(args.of), "run"):
-        folder = args.runs / each.name
-        predictions = read_table(folder / "predictions" / f"{each.cohort}.parquet", columns)
-        runs[each] = answers_of(each, predictions, read_json(folder / "model.json")["train_images"])
+    for trained in progress(args.of, len(args.of), "run"):
+        folder = args.runs / trained.name
+        predictions = read_table(folder / "predictions" / f"{trained.cohort}.parquet", columns)
+        runs[trained] = answers_of(trained, predictions, read_json(folder / "model.json")["train_images"])
     write_table(args.output, compare(args.experiment, args.reference, runs, args.published, args.settings))
 
 

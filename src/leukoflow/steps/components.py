@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     study = Study.model_validate(read_json(args.study))
     rows = []
-    for each in progress(args.models, len(args.models), "model"):
-        model, task, view = each.split(".")
+    for name in progress(args.models, len(args.models), "model"):
+        model, task, view = name.split(".")
         rows += _rows(model, study, _built(study, model, task, view))
     write_table(args.output, pd.DataFrame(rows, columns=COLUMNS))
 
@@ -61,27 +61,28 @@ def _built(study: Study, name: str, task: str, view: str) -> list[Component]:
         return components(Outline(features, model, wanted), torch.empty(1, 3, side, side))
 
 
-def _rows(name: str, study: Study, found: list[Component]) -> list[dict[str, object]]:
-    whole = sum(each.parameters for each in found)
+def _rows(name: str, study: Study, parts: list[Component]) -> list[dict[str, object]]:
+    whole = sum(component.parameters for component in parts)
     model = study.models[name]
     facts = {"model": name, "architecture": model.architecture, "size": model.size}
     return [
         facts | {
-            "step": step, "part": each.name.split(".")[0].split(" ")[0], "component": each.name, "kind": each.kind,
-            "sources": "; ".join(each.sources), "takes": _said(each.takes), "gives": _said(each.gives),
-            "calls": each.calls, "parameters": each.parameters, "share": each.parameters / max(whole, 1),
-            "pseudocode": _line(each),
+            "step": step, "part": component.name.split(".")[0].split(" ")[0], "component": component.name,
+            "kind": component.kind,
+            "sources": "; ".join(component.sources), "takes": _said(component.takes), "gives": _said(component.gives),
+            "calls": component.calls, "parameters": component.parameters, "share": component.parameters / max(whole, 1),
+            "pseudocode": _line(component),
         }
-        for step, each in enumerate(found)
+        for step, component in enumerate(parts)
     ]  # fmt: skip
 
 
 def _line(component: Component) -> str:
     """The step as a line of code; nothing for the input and for parameters that are no step."""
-    given = ", ".join(component.sources)
-    if not given:
+    sources = ", ".join(component.sources)
+    if not sources:
         return ""
-    return f"{component.name} = {component.kind}({given})" if component.kind else f"{component.name} = {given}"
+    return f"{component.name} = {component.kind}({sources})" if component.kind else f"{component.name} = {sources}"
 
 
 def _said(shape: tuple[int, ...]) -> str:

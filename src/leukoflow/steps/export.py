@@ -69,17 +69,17 @@ def main(argv: list[str] | None = None) -> None:
         _copy(args.weights, args.folder / FILES["weights"])
     exported = files.write_networks(args.folder, model, calibration)
     log.info("networks written")
-    found = files.costs(args.folder, model, *_pictures(view, _drawn(test, asked.compared, asked.seed, "compared")))
+    costs = files.costs(args.folder, model, *_pictures(view, _drawn(test, asked.compared, asked.seed, "compared")))
     files.write_novelty(args.folder, args.novelty)
     if args.segmenter:
         weights, description = args.segmenter
         files.write_segmenter(args.folder, weights, description, args.size)
     shown = _balanced(train, asked.examples if args.with_pictures else 0, asked.seed)
     files.write_examples(args.folder, exported, *_pictures(view, shown))
-    for each in found:
-        log.info("%s: accuracy %.3f, %.1f ms", each.form, each.accuracy, each.milliseconds)
-    facts = {"parameters": sum(each.numel() for each in _parameters(model)), **explained(model)}
-    write_json(args.costs, {"costs": [each.model_dump() for each in found], "examples": len(shown), **facts})
+    for cost in costs:
+        log.info("%s: accuracy %.3f, %.1f ms", cost.form, cost.accuracy, cost.milliseconds)
+    facts = {"parameters": sum(parameter.numel() for parameter in _parameters(model)), **explained(model)}
+    write_json(args.costs, {"costs": [cost.model_dump() for cost in costs], "examples": len(shown), **facts})
 
 
 def _model(args: argparse.Namespace) -> nn.Module:
@@ -95,7 +95,7 @@ def _model(args: argparse.Namespace) -> nn.Module:
 def _parameters(model: nn.Module) -> list[nn.Parameter]:
     """Those that take part in an answer."""
     used = model.used_state() if isinstance(model, FromPictures) else None
-    return [each for name, each in model.named_parameters() if used is None or name in used]
+    return [parameter for name, parameter in model.named_parameters() if used is None or name in used]
 
 
 def _pictures(view: Shards, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

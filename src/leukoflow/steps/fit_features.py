@@ -75,7 +75,7 @@ def main(argv: list[str] | None) -> None:
     train = batches.examples_of(matrix, used, args.fold, "train")
     stack, training = _stack(features, facts, matrix, split, args)
     reduce = reducer(facts, stack, best_device())
-    x = np.concatenate([reduce(matrix.gather(train.rows[each])) for each in blocks_of(len(train))])
+    x = np.concatenate([reduce(matrix.gather(train.rows[block])) for block in blocks_of(len(train))])
     log.info("%d rows of %d features", *x.shape)
     scaler = scaling.fit(x, selection.scaling)
     scaled = scaling.apply(scaler, x)
@@ -87,10 +87,10 @@ def main(argv: list[str] | None) -> None:
     shown = ranked.order if ranked.projection is None else np.arange(x.shape[1])
     write_table(args.ranking.with_name("boxes.csv"), boxes(x, scaled, names, shown))
     if ranked.projection is not None:
-        names = [f"component_{each:04d}" for each in range(ranked.projection.shape[1])]
+        names = [f"component_{number:04d}" for number in range(ranked.projection.shape[1])]
     save_tensors(args.stack, {} if stack is None else stack.state_dict())
     save_scaler(args.scaler, scaler, ranked.projection)
-    listed = [names[each] for each in ranked.order]
+    listed = [names[column] for column in ranked.order]
     table = pd.DataFrame({"position": range(len(listed)), "feature": listed, "score": ranked.scores})
     write_table(args.ranking, table)
     write_table(args.stability, steady)
@@ -139,7 +139,7 @@ def _description(
     if facts["kind"] == "deep":
         networks = facts["networks"]
         sources = [network["weights"] for network in networks]
-        stacked = 0 if stack is None else sum(each.numel() for each in stack.parameters())
+        stacked = 0 if stack is None else sum(parameter.numel() for parameter in stack.parameters())
         described |= {
             "weights": "random" if "random" in sources else " + ".join(sources),
             "networks": networks,

@@ -45,40 +45,40 @@ DAMAGES: dict[str, tuple[Family, float]] = {
 
 def main(argv: list[str] | None = None) -> None:
     """Run the step."""
-    given = _arguments(argv)
+    args = _arguments(argv)
     cv2.setNumThreads(1)
-    asked: Evaluation = given.settings
-    cohort, task, protocol = given.name.split(".")
-    split, groups = read_table(given.split), read_table(given.groups, ["cohort", "image_id", "duplicate_group"])
-    quality = {path.parent.name: _quality(path) for path in given.quality}
+    asked: Evaluation = args.settings
+    cohort, task, protocol = args.name.split(".")
+    split, groups = read_table(args.split), read_table(args.groups, ["cohort", "image_id", "duplicate_group"])
+    quality = {path.parent.name: _quality(path) for path in args.quality}
     names = groups.set_index(["cohort", "image_id"])["duplicate_group"]
     folds, rows, refused = [], [], {}
     for fold, part in split.groupby("fold"):
-        own = quality[cohort].reindex(part["image_id"])
+        measured = quality[cohort].reindex(part["image_id"])
         trained = (part["role"] == "train").to_numpy()
-        limits = gate.limits_of(own[trained], asked.abstention.quality)
+        limits = gate.limits_of(measured[trained], asked.abstention.quality)
         listing = {name: {"low": low, "high": high} for name, (low, high) in limits.items()}
         folds.append({"fold": int(str(fold)), "images": int(trained.sum()), "limits": listing})
-        place = {"cohort": cohort, "task": task, "protocol": protocol, "fold": fold}
+        facts = {"cohort": cohort, "task": task, "protocol": protocol, "fold": fold}
         for role in ("train", "validation", "test"):
             chosen = (part["role"] == role).to_numpy()
-            where = place | {"role": role, "kind": cohort}
-            rows += gate.gate_rows(own[chosen], part["group"].to_numpy()[chosen], limits, where, asked)
+            where = facts | {"role": role, "kind": cohort}
+            rows += gate.gate_rows(measured[chosen], part["group"].to_numpy()[chosen], limits, where, asked)
         for name, table in quality.items():
             refused[fold, name] = pd.Series(gate.outside(table, limits).any(1), table.index)
             if name != cohort and len(table):
                 known = names.loc[name].reindex(table.index).to_numpy()
-                rows += gate.gate_rows(table, known, limits, place | {"role": "external", "kind": name}, asked)
+                rows += gate.gate_rows(table, known, limits, facts | {"role": "external", "kind": name}, asked)
         if fold == 0:
             tested = part.loc[part["role"] == "test", "image_id"]
-            for role, kind, table in _made_up(tested, given):
+            for role, kind, table in _made_up(tested, args):
                 rows += gate.gate_rows(
-                    table, np.arange(len(table)), limits, place | {"role": role, "kind": kind}, asked
+                    table, np.arange(len(table)), limits, facts | {"role": role, "kind": kind}, asked
                 )
-    accuracies = [row for each in progress(given.of, len(given.of), "run") for row in _accuracy(each, refused, given)]
-    write_table(given.parts / "gate.csv", pd.DataFrame(rows, columns=gate.COLUMNS))
-    write_table(given.parts / "gate_accuracy.csv", pd.DataFrame(accuracies, columns=ACCURACY))
-    write_json(given.output, gate.gate_file(cohort, task, protocol, asked.abstention.quality, folds))
+    accuracies = [row for run in progress(args.of, len(args.of), "run") for row in _accuracy(run, refused, args)]
+    write_table(args.parts / "gate.csv", pd.DataFrame(rows, columns=gate.COLUMNS))
+    write_table(args.parts / "gate_accuracy.csv", pd.DataFrame(accuracies, columns=ACCURACY))
+    write_json(args.output, gate.gate_file(cohort, task, protocol, asked.abstention.quality, folds))
 
 
 def _quality(path: Path) -> pd.DataFrame:
@@ -93,8 +93,8 @@ def _made_up(tested: pd.Series, args: argparse.Namespace) -> Iterator[tuple[str,
         files = listed(args.files).set_index("image_id", drop=False)
         random = generator(asked.seed, "gate")
         chosen = np.sort(random.choice(len(tested), number, replace=False))
-        found = sources(args.root, files.loc[tested.to_numpy()[chosen]])
-        images = [_small(read(each, args.max_pixels)) for each in found]
+        drawn = sources(args.root, files.loc[tested.to_numpy()[chosen]])
+        images = [_small(read(source, args.max_pixels)) for source in drawn]
         for kind, (change, level) in DAMAGES.items():
             yield "damaged", kind, _measured([change(image[None], level, random)[0] for image in images], args)
     manifest = read_table(args.manifest, ["width", "height"])
@@ -113,14 +113,14 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def _measured(images: list[np.ndarray], args: argparse.Namespace) -> pd.DataFrame:
-    rows = [each.columns() for each in thread_map(measure, images, args.threads)]
+    rows = [quality.columns() for quality in thread_map(measure, images, args.threads)]
     return pd.DataFrame(rows)[list(gate.MEASURES)].astype(float)
 
 
-def _accuracy(each: Run, refused: dict, args: argparse.Namespace) -> Iterator[dict]:
+def _accuracy(run: Run, refused: dict, args: argparse.Namespace) -> Iterator[dict]:
     """Accuracy of a run on accepted and refused images of its test role and each external cohort."""
     for target in args.targets:
-        path = args.runs / each.name / "predictions" / f"{target}.parquet"
+        path = args.runs / run.name / "predictions" / f"{target}.parquet"
         if not path.exists():
             continue
         table = read_table(path, PREDICTED)
@@ -128,12 +128,12 @@ def _accuracy(each: Run, refused: dict, args: argparse.Namespace) -> Iterator[di
         if table.empty:
             continue
         right = np.stack(list(table["probabilities"])).argmax(1) == table["y"].to_numpy()
-        out = refused[each.fold, target].reindex(table["image_id"])
+        out = refused[run.fold, target].reindex(table["image_id"])
         if out.isna().any():
             raise LeukoFlowError(f"{path}: holds images whose quality was not measured; predict again")
         groups = table["group"].fillna(table["image_id"]).to_numpy()
         row = gate.accuracy_rows(right, out.to_numpy(bool), groups, args.settings)
-        yield {**each.columns(), "target": target, "role": table["role"].iloc[0], **row}
+        yield {**run.columns(), "target": target, "role": table["role"].iloc[0], **row}
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

@@ -40,11 +40,16 @@ def main(argv: list[str] | None) -> None:
     log.info("%d white cells; %d of %d images have none", cells, (images["cells"] == 0).sum(), len(images))
 
 
-def _check(found: pd.Series, image_ids: pd.Series) -> None:
+def _check(with_cells: pd.Series, image_ids: pd.Series) -> None:
     """Raise LeukoFlowError naming an image whose cells are in two shards, or that is not in the manifest."""
-    for wrong, why in ((found.duplicated(), "two shards"), (~found.isin(image_ids), "a shard but not the manifest")):
+    for wrong, why in (
+        (with_cells.duplicated(), "two shards"),
+        (~with_cells.isin(image_ids), "a shard but not the manifest"),
+    ):
         if wrong.any():
-            raise LeukoFlowError(f"{found[wrong].iloc[0]}: its cells are in {why}; delete the shards and run again")
+            raise LeukoFlowError(
+                f"{with_cells[wrong].iloc[0]}: its cells are in {why}; delete the shards and run again"
+            )
 
 
 if __name__ == "__main__":

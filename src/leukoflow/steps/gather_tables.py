@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--outputs", nargs="+", type=Path, required=True, help="tables to write (CSV)")
     args = arguments.parse_args(argv)
     for path in args.outputs:
-        parts = [read_table(args.parts / each / path.name) for each in args.of]
+        parts = [read_table(args.parts / folder / path.name) for folder in args.of]
         if len({tuple(part.columns) for part in parts}) > 1:
             raise LeukoFlowError(f"{args.parts}: columns of parts of {path.name} differ; remove them and run again")
         # An empty part has no types to speak for.

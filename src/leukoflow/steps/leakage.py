@@ -33,37 +33,39 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
     args = arguments.parse_args(argv)
     splits = {path.stem.split(".")[2]: read_table(path, ["image_id", "fold", "role"]) for path in args.splits}
-    for each in args.of:
-        if each.protocol not in splits:
-            raise LeukoFlowError(f"{each.name}: its split is missing; name that of {each.protocol} among --splits")
+    for trained in args.of:
+        if trained.protocol not in splits:
+            raise LeukoFlowError(
+                f"{trained.name}: its split is missing; name that of {trained.protocol} among --splits"
+            )
     duplicates = read_table(args.duplicates)
-    found: dict[tuple[str, str], dict[tuple[str, str], list[pd.DataFrame]]] = {}
-    for each in progress(args.of, len(args.of), "run"):
-        split = splits[each.protocol]
-        learnt = split[split["fold"] == each.fold]
-        for target, answers in _answers(args.runs, each, args.external):
-            seen = answers["image_id"].isin(seen_images(duplicates, learnt, each.cohort, target))
-            runs = found.setdefault((each.view, target), {}).setdefault((each.model, each.protocol), [])
+    by_view: dict[tuple[str, str], dict[tuple[str, str], list[pd.DataFrame]]] = {}
+    for trained in progress(args.of, len(args.of), "run"):
+        split = splits[trained.protocol]
+        learnt = split[split["fold"] == trained.fold]
+        for target, answers in _answers(args.runs, trained, args.external):
+            seen = answers["image_id"].isin(seen_images(duplicates, learnt, trained.cohort, target))
+            runs = by_view.setdefault((trained.view, target), {}).setdefault((trained.model, trained.protocol), [])
             runs.append(answers.assign(seen=seen)[ANSWERS])
     first = args.of[0]
     parts = [pd.DataFrame(columns=COLUMNS)]
-    for (view, target), models in found.items():
+    for (view, target), models in by_view.items():
         tallies: dict[tuple[str, str], Tally] = {key: tally(runs) for key, runs in models.items()}
         tables = [copies(tallies, args.settings)]
         if target == first.cohort:
             tables = [protocols(tallies, args.settings), tables[0][tables[0]["part"] != "all"]]
-        place = {"cohort": first.cohort, "task": first.task, "view": view, "target": target}
-        parts += [table.assign(**place)[COLUMNS] for table in tables if len(table)]
+        facts = {"cohort": first.cohort, "task": first.task, "view": view, "target": target}
+        parts += [table.assign(**facts)[COLUMNS] for table in tables if len(table)]
     write_table(args.output, pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0])
 
 
-def _answers(runs: Path, each: Run, external: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _answers(runs: Path, run: Run, external: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Labelled answers on the run's own test images, and on those of each external cohort that it was tested on."""
-    folder = runs / each.name / "predictions"
-    yield each.cohort, tested(each, read_table(folder / f"{each.cohort}.parquet", READ))
+    folder = runs / run.name / "predictions"
+    yield run.cohort, tested(run, read_table(folder / f"{run.cohort}.parquet", READ))
     for target in external:
         path = folder / f"{target}.parquet"
-        if target != each.cohort and path.exists():
+        if target != run.cohort and path.exists():
             table = read_table(path, READ)
             table = table[(table["perturbation"] == "none") & (table["y"] >= 0)]
             if len(table):

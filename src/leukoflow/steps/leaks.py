@@ -24,9 +24,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
     args = arguments.parse_args(argv)
     answers = {}
-    for each in progress(args.of, len(args.of), "run"):
-        path = args.runs / each.name / "predictions" / f"{each.cohort}.parquet"
-        answers[each] = tested(each, read_table(path, READ))
+    for trained in progress(args.of, len(args.of), "run"):
+        path = args.runs / trained.name / "predictions" / f"{trained.cohort}.parquet"
+        answers[trained] = tested(trained, read_table(path, READ))
     write_table(args.output, leaks_table(answers, args.pairs, len(args.classes), args.settings))
 
 

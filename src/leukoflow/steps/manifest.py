@@ -35,7 +35,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--aspect", type=float, help="width over height that images are stretched to when read")
     arguments.add_argument("--bits", type=int, help="bits that the camera fills of samples of 16")
     args = arguments.parse_args(argv)
-    if len({each is None for each in (args.manifest, args.quality, args.files)}) > 1:
+    if len({path is None for path in (args.manifest, args.quality, args.files)}) > 1:
         arguments.error("--manifest, --quality and --files go together")
     table = pd.concat([read_table(path) for path in args.measured], ignore_index=True)
     rejected = table["reason"].notna()
@@ -77,19 +77,19 @@ def _warn_of_exposure(table: pd.DataFrame) -> None:
         )  # fmt: skip
     ranges = table.loc[table["top"] > 255, "top"].value_counts()
     if len(ranges) > 1:
-        each = ", ".join(f"{count} by {top:,}" for top, count in ranges.items())
-        log.warning("deep images are scaled by different ranges, as their files state: %s", each)
+        text = ", ".join(f"{count} by {top:,}" for top, count in ranges.items())
+        log.warning("deep images are scaled by different ranges, as their files state: %s", text)
 
 
-def _scaled(table: pd.DataFrame, given: float | None) -> pd.DataFrame:
+def _scaled(table: pd.DataFrame, um_per_pixel: float | None) -> pd.DataFrame:
     """The scale of every image: as given, its own, its cohort's, or assumed."""
-    if given is not None:
-        return table.assign(um_per_pixel=given, scale_source="given")
+    if um_per_pixel is not None:
+        return table.assign(um_per_pixel=um_per_pixel, scale_source="given")
     settled = settle(table)
     unknown = settled["um_per_pixel"].isna()
     if unknown.any():
         log.warning("no image shows whole red cells: a scale is assumed; give the cohort's um_per_pixel if it is known")
-        assumed = [assumed_um_per_pixel(*each) for each in settled.loc[unknown, ["width", "height"]].to_numpy(int)]
+        assumed = [assumed_um_per_pixel(*size) for size in settled.loc[unknown, ["width", "height"]].to_numpy(int)]
         settled.loc[unknown, "um_per_pixel"] = assumed
     return settled
 

@@ -49,9 +49,9 @@ def main(argv: list[str] | None) -> None:
 
     paths = listing["path"].astype(str)
     inspected = progress(thread_map(inspect, paths, args.threads), len(listing), "image")
-    for path, (before, found, small) in zip(paths, inspected, strict=True):
-        rows.append(found)
-        record.append((path, before, found.get("sha256", "")))
+    for path, (before, row, small) in zip(paths, inspected, strict=True):
+        rows.append(row)
+        record.append((path, before, row.get("sha256", "")))
         if small is not None:
             thumbnails.append(small)
     measured = pd.DataFrame(rows, columns=["sha256", "bytes", "width", "height", "reason", *SAMPLES, *QUALITY_COLUMNS])

@@ -47,19 +47,19 @@ def main(argv: list[str] | None) -> None:
         row, image_id, source = item
         picture = read_picture(source, args.max_pixels).rendition(labels.size)
         measured = measure_cells(picture, labels.gather([row])[0])
-        return [{"image_id": image_id, "um_per_pixel": picture.um_per_pixel, **each} for each in measured]
+        return [{"image_id": image_id, "um_per_pixel": picture.um_per_pixel, **cell} for cell in measured]
 
-    found = progress(thread_map(measure, items, args.threads), len(items), "image")
+    results = progress(thread_map(measure, items, args.threads), len(items), "image")
     columns = ["image_id", *PLACE, "um_per_pixel", *FEATURE_NAMES]
-    table = pd.DataFrame([cell for cells in found for cell in cells], columns=columns).astype(TYPES)
+    table = pd.DataFrame([cell for cells in results for cell in cells], columns=columns).astype(TYPES)
     write_table(args.output, table)
     log.info("%d white cells in %d images", len(table), len(rows))
 
 
-def _labels(path: Path, given: Segmentation) -> LabelMaps:
+def _labels(path: Path, segmentation: Segmentation) -> LabelMaps:
     """The shard's label maps, at a size that the settings know."""
     labels = open_labels([path])
-    sizes = {given.size, *given.sizes.values()}
+    sizes = {segmentation.size, *segmentation.sizes.values()}
     if labels.size not in sizes:
         known = ", ".join(map(str, sorted(sizes)))
         raise LeukoFlowError(f"{path}: label maps are {labels.size} pixels wide, segmentation.size is {known}")

@@ -71,15 +71,15 @@ def main(argv: list[str] | None = None) -> None:
         return modules_of(model, blocks, np.concatenate(images)[:count], device)  # of pictures of cells the first ones
 
     clean = under(unchanged)
-    found: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     singles = []
     for change in progress([unchanged, *changes], len(changes) + 1, "change"):
         for name, (maps, attention) in under(change).items():
             measured = compared(clean[name][0], maps, clean[name][1], attention)
-            found += rows_of(name, change.family, change.level, measured)
+            rows += rows_of(name, change.family, change.level, measured)
             singles.append(images_of(name, change.family, change.level, shown, measured, args.run.columns()))
     write_table(args.images_output, pd.concat(singles, ignore_index=True))
-    write_table(args.output, table_of(found, args.run.columns()))
+    write_table(args.output, table_of(rows, args.run.columns()))
     log.info("%d images, %d modules, changed in %d ways", count, len(clean), len(changes))
 
 

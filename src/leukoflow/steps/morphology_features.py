@@ -27,7 +27,7 @@ def main(argv: list[str] | None) -> None:
     rows[~np.isfinite(rows)] = np.nan
     index = pd.DataFrame({"image_id": table["image_id"]})
     digest = write_matrix(
-        args.output.parent / "000.npy", (rows[each] for each in blocks_of(len(rows))), len(rows), index
+        args.output.parent / "000.npy", (rows[block] for block in blocks_of(len(rows))), len(rows), index
     )
     shards = [{"name": "000", "rows": len(rows), "digest": digest}]
     write_json(args.output, {"kind": "morphology", "names": feature_names(), "rows": len(rows), "shards": shards})

@@ -67,13 +67,13 @@ def main(argv: list[str] | None = None) -> None:
     sound = np.isfinite(features).all(1)
     reference = novelty.refer(features[sound], train["y"].to_numpy()[sound], asked.neighbours)
 
-    own = read_table(args.predictions[0], ["image_id", "group", "role", "y", "probabilities", "cohort"])
+    predictions = read_table(args.predictions[0], ["image_id", "group", "role", "y", "probabilities", "cohort"])
     parts = []
-    for place, path in enumerate(args.predictions):
-        table = own if place == 0 else read_table(path, ["image_id", "group", "role", "cohort"])
+    for number, path in enumerate(args.predictions):
+        table = predictions if number == 0 else read_table(path, ["image_id", "group", "role", "cohort"])
         for role, part in table.groupby("role", sort=False):
             part = _sample(part, asked.images, args.settings.seed, str(role))
-            scores = model.scores(reference, *model.over_images(place, part))
+            scores = model.scores(reference, *model.over_images(number, part))
             kind = str(part["cohort"].iloc[0])
             parts += [
                 _rows(part[["image_id", "group"]], str(role), kind, name, score) for name, score in scores.items()
@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
     scored = pd.concat(parts, ignore_index=True)
     write_table(args.output, scored)
     inference.save_tensors(args.reference, {k: torch.from_numpy(v) for k, v in reference.tensors().items()})
-    write_json(args.thresholds, thresholds_of(args.run, own, scored, description["classes"], args.settings))
+    write_json(args.thresholds, thresholds_of(args.run, predictions, scored, description["classes"], args.settings))
     log.info("%d images scored", len(scored) // scored["score"].nunique())
 
 
@@ -94,19 +94,19 @@ class _Model:
         self.model = inference.load_model(description, args.weights).to(self.device)
         self.description = description
         inputs = description["options"].get("inputs", 0)
-        self.data: list[Shards | Matrix] = [open_view(each) for each in args.view or ()]
-        self.data += [open_selection(each.parents[1], each.stem, inputs)[0] for each in args.features or ()]
+        self.data: list[Shards | Matrix] = [open_view(path) for path in args.view or ()]
+        self.data += [open_selection(path.parents[1], path.stem, inputs)[0] for path in args.features or ()]
 
-    def over_images(self, place: int, table: pd.DataFrame) -> Found:
+    def over_images(self, number: int, table: pd.DataFrame) -> Found:
         """Features [n, D] and logits [n, K] of the images; of several cells the means, NaN where there is none."""
-        data = self.data[place]
+        data = self.data[number]
         rows, owner = data.groups_of(table["image_id"])
         starts = range(0, len(rows), BATCH)
         images = (torch.from_numpy(data.gather(rows[start : start + BATCH])) for start in starts)
-        found = self.over_batches(progress(images, len(starts), "batch")) if len(rows) else None
-        if not data.many and found is not None:
-            return found
-        return _means(found, owner, len(table), len(self.description["classes"]))
+        outputs = self.over_batches(progress(images, len(starts), "batch")) if len(rows) else None
+        if not data.many and outputs is not None:
+            return outputs
+        return _means(outputs, owner, len(table), len(self.description["classes"]))
 
     def over_batches(self, batches: Iterator[torch.Tensor]) -> Found:
         """Features and logits of batches of model inputs."""
@@ -118,13 +118,13 @@ class _Model:
         return novelty.scores_of(reference, features, logits, energy=self.description["fitting"] != "direct")
 
 
-def _means(found: Found | None, owner: np.ndarray, images: int, classes: int) -> Found:
+def _means(outputs: Found | None, owner: np.ndarray, images: int, classes: int) -> Found:
     """Means over the cells of each image."""
-    if found is None:
+    if outputs is None:
         return np.full((images, 1), np.nan), np.full((images, classes), np.nan)
     counts = np.bincount(owner, minlength=images)[:, None]
     made = []
-    for values in found:
+    for values in outputs:
         sums = np.zeros((images, values.shape[1]))
         np.add.at(sums, owner, values)
         with np.errstate(invalid="ignore"):

@@ -38,19 +38,19 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     study = Study.model_validate(read_json(args.study))
     shown = paper_figures(study, args.have)
-    drawing = [each for each in shown if each.file]
-    for each in progress(drawing, len(drawing), "figure"):
-        target = args.figures / f"{each.file}.png"
-        if each.source:
-            _copy(args.figures / f"{each.source}.png", target)
+    drawing = [entry for entry in shown if entry.file]
+    for entry in progress(drawing, len(drawing), "figure"):
+        target = args.figures / f"{entry.file}.png"
+        if entry.source:
+            _copy(args.figures / f"{entry.source}.png", target)
         else:
-            save(*_draw(each, study, args), target)
+            save(*_draw(entry, study, args), target)
     rows = [
         (
-            each.paper.paper, each.paper.system, each.figure.number, each.figure.shows,
-            f"{args.figures.name}/{each.file}" if each.file else "", each.source, each.differs, each.reason,
+            entry.paper.paper, entry.paper.system, entry.figure.number, entry.figure.shows,
+            f"{args.figures.name}/{entry.file}" if entry.file else "", entry.source, entry.differs, entry.reason,
         )
-        for each in shown
+        for entry in shown
     ]  # fmt: skip
     write_table(args.output, pd.DataFrame(rows, columns=COLUMNS))
 
@@ -74,9 +74,9 @@ def _draw(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataF
 
 
 def _confusion(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
-    panels = sorted({each.panel for each in shown.runs})
+    panels = sorted({run.panel for run in shown.runs})
     table = pd.concat([read_table(args.scores / panel / "confusion.csv") for panel in panels])
-    table = table.merge(pd.DataFrame([each.columns() for each in shown.runs]))
+    table = table.merge(pd.DataFrame([run.columns() for run in shown.runs]))
     if shown.target:
         # As if the other cohort were the runs' own.
         table = table[(table["target"] == shown.target) & (table["role"] == "external")]
@@ -85,14 +85,14 @@ def _confusion(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.
 
 
 def _learning(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
-    return learning_curves({each: read_table(args.runs / each.name / "history.csv") for each in shown.runs})
+    return learning_curves({run: read_table(args.runs / run.name / "history.csv") for run in shown.runs})
 
 
 def _of_runs(table: pd.DataFrame, shown: Shown, *columns: str) -> pd.DataFrame:
     """Rows of a table of the study that are of the figure's runs, compared by these columns."""
-    wanted = {tuple(getattr(each, name) for name in columns) for each in shown.runs}
-    found = [each in wanted for each in table[list(columns)].itertuples(index=False, name=None)]
-    return table[found].reset_index(drop=True)
+    wanted = {tuple(getattr(run, name) for name in columns) for run in shown.runs}
+    matching = [key in wanted for key in table[list(columns)].itertuples(index=False, name=None)]
+    return table[matching].reset_index(drop=True)
 
 
 def _robustness(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
@@ -109,7 +109,7 @@ def _sample_size(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, p
 
 
 def _points(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.DataFrame]:
-    first, models = shown.runs[0], list(dict.fromkeys(each.model for each in shown.runs))
+    first, models = shown.runs[0], list(dict.fromkeys(run.model for run in shown.runs))
     by_class = shown.figure.family == "per_class"
     table = read_table(args.tables / ("scores.csv" if by_class else "leaderboard.csv"))
     for name in ("cohort", "task", "view"):
@@ -134,11 +134,11 @@ def _points(shown: Shown, study: Study, args: Namespace) -> tuple[Figure, pd.Dat
 def _minutes(shown: Shown, args: Namespace) -> dict[tuple[str, str], float]:
     """Minutes of training by model and protocol, means over runs; none of a model without epochs."""
     spent: dict[tuple[str, str], list[float]] = {}
-    for each in shown.runs:
-        seconds = read_table(args.runs / each.name / "history.csv")["seconds"]
+    for trained in shown.runs:
+        seconds = read_table(args.runs / trained.name / "history.csv")["seconds"]
         if len(seconds):
-            spent.setdefault((each.model, each.protocol), []).append(float(seconds.sum()) / 60)
-    return {place: sum(found) / len(found) for place, found in spent.items()}
+            spent.setdefault((trained.model, trained.protocol), []).append(float(seconds.sum()) / 60)
+    return {key: sum(minutes) / len(minutes) for key, minutes in spent.items()}
 
 
 if __name__ == "__main__":

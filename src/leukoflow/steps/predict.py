@@ -53,7 +53,7 @@ def _external(manifest: Path, groups: Path, cohort: str, task: Task) -> pd.DataF
     known = every[every["cohort"] == cohort].set_index("image_id")["duplicate_group"]
     labels = [None if pd.isna(label) else str(label) for label in table["label"]]
     classes = [task.class_of(label) for label in labels]
-    y = np.array([-1 if each is None else each for each in classes], np.int64)
+    y = np.array([-1 if number is None else number for number in classes], np.int64)
     groups_of_images = known.reindex(table["image_id"]).to_numpy()
     return table.assign(cohort=cohort, group=groups_of_images, role="external", y=y).drop(columns="label")
 

@@ -70,16 +70,16 @@ def main(argv: list[str] | None = None) -> None:
     device = inference.best_device()
     model = _model(args, description, device)
     seen = Seen(pictures, changes, args.threads)
-    found = [torch.empty(0, len(description["classes"]))]  # for pictures without any cell
-    found += [inference.predict(model, [images], device, description["precision"]) for images in seen]
-    logits = seen.by_change(torch.cat(found))
+    outputs = [torch.empty(0, len(description["classes"]))]  # for pictures without any cell
+    outputs += [inference.predict(model, [images], device, description["precision"]) for images in seen]
+    logits = seen.by_change(torch.cat(outputs))
     if pictures.data.many:
         shares = torch.tensor(description["class_shares"])
         logits = [
-            inference.over_cells(each, torch.from_numpy(seen.owners(place)), len(table), shares)
-            for place, each in enumerate(logits)
+            inference.over_cells(values, torch.from_numpy(seen.owners(index)), len(table), shares)
+            for index, values in enumerate(logits)
         ]
-    tables = [_predicted(table, change, each) for change, each in zip(changes, logits, strict=True)]
+    tables = [_predicted(table, change, values) for change, values in zip(changes, logits, strict=True)]
     whole = pd.concat(tables, ignore_index=True).assign(cohort=args.cohort, fold=args.fold, seed=args.seed)
     write_table(args.output, whole[COLUMNS])
     log.info("%d images of %s, changed in %d ways", len(table), args.cohort, len(changes) - 1)
@@ -134,28 +134,28 @@ class Seen:
     def __iter__(self) -> Iterator[Tensor]:
         count = len(self.changes) * -(-len(self.pictures.rows) // BATCH)
         with_bar = progress(self._made(), count, "batch")
-        for place, made, owner in with_bar:
-            self._owners[place].append(owner)
+        for index, made, owner in with_bar:
+            self._owners[index].append(owner)
             if len(made):
                 yield torch.from_numpy(np.ascontiguousarray(made))
 
     def _made(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         for batch in self.pictures.batches():
             made = thread_map(partial(self.pictures.under, batch=batch), self.changes, self.threads)
-            for place, (images, owner) in enumerate(made):
-                yield place, images, owner
+            for index, (images, owner) in enumerate(made):
+                yield index, images, owner
 
     def owners(self, change: int) -> np.ndarray:
         """The image of each picture that was seen under a change: int [m]."""
         return np.concatenate(self._owners[change]) if self._owners[change] else np.empty(0, np.int64)
 
-    def by_change(self, found: Tensor) -> list[Tensor]:
+    def by_change(self, logits: Tensor) -> list[Tensor]:
         """Logits of all that was seen, [M, K], under their changes: [m, K] of each."""
         batches = len(self._owners[0])
         sizes = [len(owners[batch]) for batch in range(batches) for owners in self._owners]
-        parts = found.split(sizes)
+        parts = logits.split(sizes)
         every = len(self.changes)
-        return [torch.cat(parts[place::every]) if batches else found for place in range(every)]
+        return [torch.cat(parts[index::every]) if batches else logits for index in range(every)]
 
 
 def _predicted(table: pd.DataFrame, change: Change, logits: Tensor) -> pd.DataFrame:

@@ -58,10 +58,10 @@ def main(argv: list[str] | None) -> None:
         network, trunk, train, model.self_supervised, model.training, args.seed, state_file
     )
     words = f"self-trained (SimSiam, {len(history)} epochs)"
-    write_table(args.history, pd.DataFrame([asdict(each) for each in history]))
+    write_table(args.history, pd.DataFrame([asdict(epoch) for epoch in history]))
     source = begun.words.partition(";")[0]
     words = words if source == pretrained.RANDOM else f"{source}, {words}"
-    trunk_inputs = {part: each for part, each in begun.inputs.items() if part == "trunk"}
+    trunk_inputs = {part: value for part, value in begun.inputs.items() if part == "trunk"}
     pretrained.save_trunk(args.weights, tensors, words, trunk_inputs)
     shutil.rmtree(args.resume, ignore_errors=True)
 

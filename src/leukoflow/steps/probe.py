@@ -34,26 +34,26 @@ MEASURED = ["image_id", "focus", "um_per_pixel", "bar_x0", "bar_y0", "bar_x1", "
 
 def main(argv: list[str] | None = None) -> None:
     """Run the step."""
-    given = _arguments(argv)
+    args = _arguments(argv)
     cv2.setNumThreads(1)
-    audit = given.settings.shortcuts
+    audit = args.settings.shortcuts
     splits = {
-        path.stem.rsplit(".", 1)[-1]: sampled(read_table(path), audit.images, given.settings.seed)
-        for path in given.splits
+        path.stem.rsplit(".", 1)[-1]: sampled(read_table(path), audit.images, args.settings.seed)
+        for path in args.splits
     }
     wanted = pd.unique(pd.concat([split["image_id"] for split in splits.values()]))
-    images = _images(given, wanted)
-    features = _features(images, open_view(given.view), given.root, given.threads)
-    place = {name: row for row, name in enumerate(images["image_id"])}
+    images = _images(args, wanted)
+    features = _features(images, open_view(args.view), args.root, args.threads)
+    rows = {name: row for row, name in enumerate(images["image_id"])}
     scores, said = [], []
     for protocol, split in splits.items():
-        found = answers(features, place, split, audit.trees, given.settings.seed, given.threads)
-        facts = {"cohort": given.cohort, "task": given.task, "protocol": protocol}
-        scores.append(probe_scores(found, given.settings).assign(**facts))
-        said.append(found.assign(**facts))
+        answered = answers(features, rows, split, audit.trees, args.settings.seed, args.threads)
+        facts = {"cohort": args.cohort, "task": args.task, "protocol": protocol}
+        scores.append(probe_scores(answered, args.settings).assign(**facts))
+        said.append(answered.assign(**facts))
         log.info("%s split: %s", protocol, scores[-1].set_index("probe")["accuracy"].round(3).to_dict())
-    write_table(given.answers, pd.concat(said, ignore_index=True))
-    write_table(given.output, pd.concat(scores, ignore_index=True)[PROBE_COLUMNS])
+    write_table(args.answers, pd.concat(said, ignore_index=True))
+    write_table(args.output, pd.concat(scores, ignore_index=True)[PROBE_COLUMNS])
 
 
 def _images(args: argparse.Namespace, wanted: np.ndarray) -> pd.DataFrame:
@@ -96,11 +96,11 @@ def quantisation_tables(path: Path) -> np.ndarray:
             tables = JpegImageFile(stream).quantization if is_jpeg else {}
     except (OSError, SyntaxError) as error:
         raise LeukoFlowError(f"{path}: cannot be read ({error}); run the manifest again") from error
-    found = np.zeros(TABLES, np.float32)
-    for place in range(2):
-        values = tables.get(place, ())[:64]
-        found[64 * place : 64 * place + len(values)] = values
-    return found
+    numbers = np.zeros(TABLES, np.float32)
+    for index in range(2):
+        values = tables.get(index, ())[:64]
+        numbers[64 * index : 64 * index + len(values)] = values
+    return numbers
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

@@ -53,8 +53,8 @@ def main(argv: list[str] | None = None) -> None:
     checked = check_table(papers())
     study = Study.model_validate(read_json(args.study))
     facts = Facts(_first_models(args.runs, args.of), _splits(args.splits), tables["cohorts"])
-    found = reproduction(study, papers(), tables, checked, facts)
-    made = {"published_checks": checked, "published_vs_reproduced": found}
+    reproduced = reproduction(study, papers(), tables, checked, facts)
+    made = {"published_checks": checked, "published_vs_reproduced": reproduced}
     for path in args.outputs:
         write_table(path, made[path.stem])
 
@@ -62,17 +62,17 @@ def main(argv: list[str] | None = None) -> None:
 def _first_models(folder: Path, runs: list[Run]) -> dict[tuple[str, str, str, str, str], dict[str, Any]]:
     """`model.json` of the first run (fold, seed) of each cohort, task, view, protocol and model."""
     first: dict[tuple[str, str, str, str, str], Run] = {}
-    for each in sorted(runs):
-        first.setdefault((each.cohort, each.task, each.view, each.protocol, each.model), each)
-    return {key: read_json(folder / each.name / "model.json") for key, each in first.items()}
+    for trained in sorted(runs):
+        first.setdefault((trained.cohort, trained.task, trained.view, trained.protocol, trained.model), trained)
+    return {key: read_json(folder / trained.name / "model.json") for key, trained in first.items()}
 
 
 def _splits(paths: list[Path]) -> dict[tuple[str, str, str], pd.DataFrame]:
-    found = {}
+    splits = {}
     for path in paths:
         cohort, task, protocol = path.stem.split(".")
-        found[cohort, task, protocol] = read_table(path, ["image_id", "label", "fold", "role"])
-    return found
+        splits[cohort, task, protocol] = read_table(path, ["image_id", "label", "fold", "role"])
+    return splits
 
 
 if __name__ == "__main__":

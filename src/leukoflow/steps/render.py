@@ -76,11 +76,11 @@ def _cells(
         return crop_cells(picture, labels.gather([row])[0], view.size, view.um_per_pixel)
 
     items = list(enumerate(sources(options.root, rows)))
-    found = list(progress(thread_map(render, items, options.threads), len(items), "image"))
-    counts = [len(numbers) for _, numbers in found]
-    cells = np.concatenate([numbers for _, numbers in found]) if found else np.empty(0, np.int64)
+    rendered = list(progress(thread_map(render, items, options.threads), len(items), "image"))
+    counts = [len(numbers) for _, numbers in rendered]
+    cells = np.concatenate([numbers for _, numbers in rendered]) if rendered else np.empty(0, np.int64)
     index = pd.DataFrame({"image_id": np.repeat(rows["image_id"].to_numpy(object), counts), "cell": cells})
-    return index.astype({"image_id": "string"}), (picture for pictures, _ in found for picture in pictures)
+    return index.astype({"image_id": "string"}), (picture for pictures, _ in rendered for picture in pictures)
 
 
 if __name__ == "__main__":

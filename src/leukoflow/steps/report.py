@@ -19,7 +19,7 @@ TEXTS = (
 def with_empty_texts(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Tables in which an empty text is one again: CSV reads it as missing."""
     return {
-        name: table.fillna(dict.fromkeys((each for each in TEXTS if each in table), ""))
+        name: table.fillna(dict.fromkeys((column for column in TEXTS if column in table), ""))
         for name, table in tables.items()
     }
 

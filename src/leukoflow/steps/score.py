@@ -34,12 +34,12 @@ def main(argv: list[str] | None = None) -> None:
     split, duplicates = read_table(args.split), read_table(args.duplicates)
     named = runs_on(args)
     made, counted = [], []
-    for each, files in progress(named, len(named), "run"):
+    for trained, files in progress(named, len(named), "run"):
         predictions = pd.concat([read_table(path) for path in files], ignore_index=True)
-        parts = list(scores.samples(each, predictions, split, duplicates, tasks[each.task].classes))
-        made += list(_scored(each, parts, tasks, args.settings))
-        counts = [scores.confusion(part, tasks[each.task].classes) for part in parts]
-        counted.append(scores.with_run(each, counts, scores.CONFUSION_COLUMNS))
+        parts = list(scores.samples(trained, predictions, split, duplicates, tasks[trained.task].classes))
+        made += list(_scored(trained, parts, tasks, args.settings))
+        counts = [scores.confusion(part, tasks[trained.task].classes) for part in parts]
+        counted.append(scores.with_run(trained, counts, scores.CONFUSION_COLUMNS))
     write_table(args.output, pd.concat(made, ignore_index=True))
     write_table(args.confusion, pd.concat(counted, ignore_index=True))
 
@@ -48,11 +48,11 @@ def _scored(
     of: Run, parts: list[scores.Sample], tasks: Mapping[str, Task], chosen: Evaluation
 ) -> Iterator[pd.DataFrame]:
     """Scores of a run on its own task, and on those that its classes are joined to."""
-    own = tasks[of.task]
-    table = [scores.score(part, own.classes, chosen) for part in parts]
+    run_task = tasks[of.task]
+    table = [scores.score(part, run_task.classes, chosen) for part in parts]
     yield scores.with_run(of, table, scores.SCORE_COLUMNS)
     for name, task in tasks.items():
-        if places := own.collapsed_to(task):
+        if places := run_task.collapsed_to(task):
             joined = (scores.collapsed(part, places, len(task.classes)) for part in parts)
             table = [scores.score(part, task.classes, chosen) for part in joined]
             yield scores.with_run(of.collapsed_to(name), table, scores.SCORE_COLUMNS)

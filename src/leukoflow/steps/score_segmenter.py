@@ -67,10 +67,10 @@ def main(argv: list[str] | None) -> None:
         kind = "agreement" if folder in args.archives else "expert"
         for name, segmenter in segmenters.items():
             facts = {"segmenter": name, "trained_on": args.name, "source": folder.name}
-            found = list(_per_image(folder, segmenter, args.settings.segmentation, kind))
+            per_image = list(_per_image(folder, segmenter, args.settings.segmentation, kind))
             within = {"within": folder.name in description["sources"], "kind": kind}
-            scores += [facts | within | row for row in _summary(found, kind, args.settings.evaluation)]
-            if matches := [each["matches"] for each in found if "matches" in each]:
+            scores += [facts | within | row for row in _summary(per_image, kind, args.settings.evaluation)]
+            if matches := [result["matches"] for result in per_image if "matches" in result]:
                 instances.append(facts | _counts(matches))
     write_table(args.output, pd.DataFrame(scores, columns=SCORES))
     write_table(args.instances, pd.DataFrame(instances, columns=INSTANCES))
@@ -84,13 +84,13 @@ def _per_image(
     rows = np.flatnonzero(index["role"].to_numpy() == "test")
     images, truth, labels = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("images", "parts", "labels"))
     scale = index["um_per_pixel"].to_numpy(float)
-    found = predicted_parts(segmenter, map(Raster, images[rows]))
-    for row, parts in zip(rows, progress(found, len(rows), "image"), strict=True):
+    predicted = predicted_parts(segmenter, map(Raster, images[rows]))
+    for row, parts in zip(rows, progress(predicted, len(rows), "image"), strict=True):
         result: dict[str, Any] = {"label": index["label"].iloc[row]}
         for part, overlap in parts_overlap(parts, truth[row]).items():
             result |= {f"{part} dice": overlap.dice, f"{part} iou": overlap.iou}
         if len(labels) or kind == "agreement":
-            least, largest = (each / scale[row] for each in segmentation.cell_um)
+            least, largest = (diameter / scale[row] for diameter in segmentation.cell_um)
             cells = separate(parts, least, largest)
             if len(labels):
                 result["matches"] = match(cells, _large_enough(labels[row], least))
@@ -109,7 +109,7 @@ def _large_enough(labels: np.ndarray, least: float) -> np.ndarray:
 def _counts(matches: list[Matches]) -> dict[str, Any]:
     """One row of the table of cells found and missed."""
     whole = pooled(matches)
-    errors = np.array([each.count_error for each in matches])
+    errors = np.array([image.count_error for image in matches])
     return {
         "images": len(matches), "true_cells": whole.found + whole.missed, "found_cells": whole.found + whole.extra,
         "ap50": whole.ap50, "precision": whole.precision, "recall": whole.recall, "f1": whole.f1,
@@ -130,10 +130,10 @@ def _summary(per_image: list[dict[str, Any]], kind: str, settings: Evaluation) -
 
     `images` counts those with a value, `undefined` those in which neither mask has a pixel of the part.
     """
-    labels = sorted({str(each["label"]) for each in per_image if pd.notna(each["label"])})
+    labels = sorted({str(result["label"]) for result in per_image if pd.notna(result["label"])})
     for label in ["", *(labels if kind == "agreement" else [])]:
-        rows = [each for each in per_image if label in ("", str(each["label"]))]
-        for name in [f"{each} {metric}" for each in PARTS for metric in ("dice", "iou", "marked")]:
+        rows = [result for result in per_image if label in ("", str(result["label"]))]
+        for name in [f"{part} {metric}" for part in PARTS for metric in ("dice", "iou", "marked")]:
             values = np.array([row[name] for row in rows if name in row], np.float64)
             if len(values):
                 mean, low, high = mean_of(values, settings)

@@ -36,9 +36,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--ranks", type=Path, required=True, help="mean ranks (CSV)")
     args = arguments.parse_args(argv)
     tasks = {name: Task.model_validate(task) for name, task in args.tasks.items()}
-    outcomes = {each: _outcome(args.runs, each) for each in progress(args.of, len(args.of), "run")}
-    accuracies = [row for each, outcome in outcomes.items() for row in _accuracies(each, outcome, tasks)]
-    accuracies += [_row(each, each.task, _outcome(args.runs, each).right) for each in args.partners]
+    outcomes = {run: _outcome(args.runs, run) for run in progress(args.of, len(args.of), "run")}
+    accuracies = [row for run, outcome in outcomes.items() for row in _accuracies(run, outcome, tasks)]
+    accuracies += [_row(run, run.task, _outcome(args.runs, run).right) for run in args.partners]
     by_task = pd.DataFrame(accuracies, columns=["view", "protocol", "model", "task", "accuracy"])
     asked = Asked(args.experiment, args.reference, tasks[args.of[0].task].classes)
     made, ranks = statistics(asked, outcomes, by_task, args.settings)
@@ -46,9 +46,9 @@ def main(argv: list[str] | None = None) -> None:
     write_table(args.ranks, ranks)
 
 
-def _outcome(runs: Path, each: Run) -> Outcome:
-    folder = runs / each.name
-    table = tested(each, read_table(folder / "predictions" / f"{each.cohort}.parquet", READ))
+def _outcome(runs: Path, run: Run) -> Outcome:
+    folder = runs / run.name
+    table = tested(run, read_table(folder / "predictions" / f"{run.cohort}.parquet", READ))
     return Outcome(
         tuple(table["image_id"]),
         table["y"].to_numpy(np.int64),
@@ -58,20 +58,20 @@ def _outcome(runs: Path, each: Run) -> Outcome:
     )
 
 
-def _accuracies(each: Run, outcome: Outcome, tasks: dict[str, Task]) -> list[dict]:
+def _accuracies(run: Run, outcome: Outcome, tasks: dict[str, Task]) -> list[dict]:
     """Accuracy on the run's own task, and on each that joins its classes into fewer."""
-    rows = [_row(each, each.task, outcome.right)]
+    rows = [_row(run, run.task, outcome.right)]
     for name, task in tasks.items():
-        if places := tasks[each.task].collapsed_to(task):
+        if places := tasks[run.task].collapsed_to(task):
             joined = np.zeros((len(outcome.y), len(task.classes)))
             np.add.at(joined.T, np.asarray(places), outcome.probabilities.T)
-            rows.append(_row(each, f"{name}, classes joined", joined.argmax(1) == np.asarray(places)[outcome.y]))
+            rows.append(_row(run, f"{name}, classes joined", joined.argmax(1) == np.asarray(places)[outcome.y]))
     return rows
 
 
-def _row(each: Run, task: str, right: np.ndarray) -> dict:
-    place = {"view": each.view, "protocol": each.protocol, "model": each.model}
-    return place | {"task": task, "accuracy": float(right.mean())}
+def _row(run: Run, task: str, right: np.ndarray) -> dict:
+    facts = {"view": run.view, "protocol": run.protocol, "model": run.model}
+    return facts | {"task": task, "accuracy": float(right.mean())}
 
 
 if __name__ == "__main__":

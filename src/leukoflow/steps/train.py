@@ -70,7 +70,7 @@ def main(argv: list[str] | None) -> None:
     begin = pretrained.start if model_settings.self_supervised is None else pretrained.go_on
     start = begin(model, spec, args.name, model_settings, args.start, args.partner)
     frozen, frozen_facts = _frozen(model, spec, start, args)
-    parameters = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     started = time.perf_counter()
     if spec.fitting == "direct":
         result = _fit_directly(model, spec, roles, args.seed)
@@ -105,7 +105,7 @@ def main(argv: list[str] | None) -> None:
         "train_images": len(np.unique(data.image_ids[roles["train"].rows].astype(str))),
         "train_rows": len(roles["train"]),
         "class_shares": _class_shares(split, args.fold, len(args.classes)),
-        "seconds": sum(each.seconds for each in result.history) or time.perf_counter() - started,
+        "seconds": sum(epoch.seconds for epoch in result.history) or time.perf_counter() - started,
         "device": _device_name(result.device),
         "threads": args.threads,
         "devices": model_settings.training.devices,
@@ -131,25 +131,25 @@ def _frozen(
     if not (training.frozen_epochs or training.stages):
         return {}, None
     named = {"head": spec.backbone + spec.partner, "last": spec.frozen}
-    for each in training.stages:
-        if each.train != "all" and not named[each.train]:
+    for stage in training.stages:
+        if stage.train != "all" and not named[stage.train]:
             raise LeukoFlowError(
-                f"models.{args.name}.training.stages: {spec.name} names no layers that stage {each.train!r} could "
+                f"models.{args.name}.training.stages: {spec.name} names no layers that stage {stage.train!r} could "
                 "leave as they were loaded; train all from the first epoch"
             )
     frozen = {
-        train: tuple(each for each in prefixes if start.loaded and each.startswith(start.loaded))
+        train: tuple(prefix for prefix in prefixes if start.loaded and prefix.startswith(start.loaded))
         for train, prefixes in named.items()
     }
     tensors, parameters = _held(model, frozen["last"])
     facts: dict[str, Any] = {"epochs": training.frozen_epochs, "tensors": tensors, "parameters": parameters}
     if training.stages:
-        rows = [(each.model_dump(), *_held(model, frozen.get(each.train, ()))) for each in training.stages]
+        rows = [(stage.model_dump(), *_held(model, frozen.get(stage.train, ()))) for stage in training.stages]
         facts = {"stages": [{**row, "tensors": count, "parameters": size} for row, count, size in rows]}
-    asked = {each.train for each in training.stages} - {"all"} or {"last"}
-    random = {each: _held(model, named[each])[0] - _held(model, frozen[each])[0] for each in asked}
+    asked = {stage.train for stage in training.stages} - {"all"} or {"last"}
+    random = {part: _held(model, named[part])[0] - _held(model, frozen[part])[0] for part in asked}
     note = ""
-    if not any(named[each] for each in asked):
+    if not any(named[part] for part in asked):
         note = f"{spec.name} names no layers to freeze"
     elif any(random.values()):
         which = max(random, key=random.__getitem__)
@@ -163,13 +163,15 @@ def _frozen(
 
 def _held(model: nn.Module, prefixes: tuple[str, ...]) -> tuple[int, int]:
     """Tensors and parameters whose names begin so."""
-    sizes = [each.numel() for name, each in model.named_parameters() if prefixes and name.startswith(prefixes)]
+    sizes = [
+        parameter.numel() for name, parameter in model.named_parameters() if prefixes and name.startswith(prefixes)
+    ]
     return len(sizes), sum(sizes)
 
 
 def _never_trained(model: nn.Module, result: Fitted, settings: Model, frozen: dict[str, tuple[str, ...]]) -> int:
     """Parameters that were frozen in every epoch up to the one whose weights are kept."""
-    left = {name: each.numel() for name, each in model.named_parameters()}
+    left = {name: parameter.numel() for name, parameter in model.named_parameters()}
     for epoch in range(result.best_epoch + 1):
         prefixes = frozen.get(recipe.stage(settings.training, epoch).train, ())
         left = {name: size for name, size in left.items() if prefixes and name.startswith(prefixes)}
@@ -202,7 +204,7 @@ def _class_shares(split: pd.DataFrame, fold: int, classes: int) -> list[float]:
     """Share of each class among the images of the training role."""
     y = split.loc[(split["fold"] == fold) & (split["role"] == "train"), "y"]
     counts = np.bincount(y.to_numpy(np.int64), minlength=classes)
-    return [float(each) for each in counts / max(1, counts.sum())]
+    return [float(share) for share in counts / max(1, counts.sum())]
 
 
 def _fit_by_epochs(
@@ -220,7 +222,7 @@ def _fit_by_epochs(
     return fit(
         model,
         # A partner of random weights is new, like the head.
-        spec.backbone + tuple(each for each in spec.partner if each in start.loaded),
+        spec.backbone + tuple(prefix for prefix in spec.partner if prefix in start.loaded),
         roles["train"],
         roles["validation"],
         len(args.classes),
@@ -246,18 +248,18 @@ def _features(model: nn.Module, examples: Examples) -> tuple[Tensor, Tensor]:
     """What a model that is no network makes of rows, and their classes."""
     order = batches.in_order(len(examples), 64)
     with torch.inference_mode():
-        found = [
+        features = [
             model.features(inference.to_input(images, torch.device("cpu")))  # type: ignore[operator]
             for images, *_ in progress(batches.load(examples, order), len(order), "batch")
         ]
-    return torch.cat(found), torch.from_numpy(examples.y)
+    return torch.cat(features), torch.from_numpy(examples.y)
 
 
 def _digest(args: Any) -> str:
     """What a checkpoint belongs to: config, code, split, pixels or features, fold and seed."""
     folder = args.features.parents[1] if args.features else None
     files = [args.view] if folder is None else [folder / "features.json", folder / "ranking.csv"]
-    files += [each for each in (args.start, args.partner) if each]
+    files += [path for path in (args.start, args.partner) if path]
     settings = args.settings.model_dump_json()
     return checkpoint.digest_of([args.split, *files], settings, args.classes, args.fold, args.seed, args.code)
 
@@ -268,7 +270,7 @@ def _device_name(device: torch.device) -> str:
 
 def _write(args: Any, result: Fitted, description: dict[str, Any], predicted: pd.DataFrame) -> None:
     columns = list(recipe.Epoch.__dataclass_fields__)
-    history = pd.DataFrame([asdict(each) for each in result.history], columns=columns)
+    history = pd.DataFrame([asdict(epoch) for epoch in result.history], columns=columns)
     write_table(args.history, history.assign(kept=history["epoch"] == result.best_epoch))
     write_json(args.description, description)
     stated = {inputs.METADATA: json.dumps({"input": description["input"]})}
