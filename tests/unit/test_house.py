@@ -31,7 +31,7 @@ ALLOWED = {
     "export": {"core", "config", "models", "cells", "explain", "stats", "audits", "runtime"},
     "figures": {"core", "config", "images", "cells", "features"},
     "outputs": {"core", "config", "models"},
-    "report": {"core", "config", "outputs"},
+    "report": {"core", "config", "outputs", "audits"},
     "serve": {"core", "runtime"},
 }
 

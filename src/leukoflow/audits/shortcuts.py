@@ -17,7 +17,6 @@ import pandas as pd
 from leukoflow.audits.probes import KINDS, chance_of
 from leukoflow.audits.swap import Swap, swap_of
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.core import words
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run
 from leukoflow.stats.intervals import Limits, limits, named, resampled_means, units, weights_of
@@ -33,16 +32,6 @@ AUDITED = [
     *(f"swap_{name}{limit}" for name in ("flips", "accuracy", "own_accuracy", "loss", "drop", "taken")
       for limit in ("", "_low", "_high")),
 ]  # fmt: skip
-SEES = {
-    "background": "the colours of the empty background",
-    "magnification": "the magnification",
-    "focus": "the sharpness of the picture",
-    "compression": "the way the file was compressed",
-    "colour_statistics": "six numbers on its colours",
-    "colour_histogram": "how often each colour occurs",
-    "thumbnail": "a picture of 16 x 16 pixels",
-    "corner": "the lower right corner",
-}
 PANEL = ["cohort", "task", "view", "protocol"]
 AUDIT_COLUMNS = [*PANEL, "model", "runs", "images", "groups", *AUDITED, "level", "verdict"]
 KEY = ["fold", "image_id"]
@@ -87,7 +76,7 @@ def audit(
     classes: tuple[str, ...],
     settings: Evaluation,
 ) -> dict[str, object]:
-    """One row of `AUDIT_COLUMNS` from `model` on, of the runs of one model.
+    """One row of `AUDIT_COLUMNS` from `model` to `level`, of the runs of one model.
 
     runs: predictions on the own cohort; changed: those on changed images, of the runs that have them; said: answers of
     the probes on this protocol. Where the probes were asked about a sample, the audit is on that.
@@ -121,8 +110,7 @@ def audit(
     facts |= {"swap_images": swap.images}
     for name in ("flips", "accuracy", "own_accuracy", "loss", "drop", "taken"):
         facts |= named(f"swap_{name}", getattr(swap, name))
-    level, text = verdict(facts)
-    return facts | {"level": level, "verdict": text}
+    return facts | {"level": level_of(facts)}
 
 
 def best_probe(said: pd.DataFrame, kind: str) -> str:
@@ -185,53 +173,3 @@ def stain_costs(facts: Mapping[str, Any]) -> bool:
 def down_to_chance(facts: Mapping[str, Any]) -> bool:
     """Whether another class' stain costs accuracy, and what is left is not measurably above chance."""
     return stain_costs(facts) and not facts["swap_accuracy_low"] > facts["chance"]
-
-
-def verdict(facts: Mapping[str, Any]) -> tuple[Level, str]:
-    """The level and the evidence for it, in plain words."""
-    level, chance = level_of(facts), words.percent(facts["chance"], 0)
-    if level == "no skill":
-        text = f"Its accuracy is not measurably above that of always naming the most frequent class ({chance}): "
-        return level, text + "there is nothing to explain."
-    parts = [_no_cell(facts), _colours(facts), _swap(facts, chance)]
-    return level, " ".join(part for part in parts if part)
-
-
-def _no_cell(facts: Mapping[str, Any]) -> str:
-    if not no_cell_above(facts):
-        return "What can be told without seeing a cell is not measurably above chance."
-    text = f"{_explained(facts, 'no_cell_share')} of this accuracy above chance is reached without seeing a cell, "
-    return text + f"by {SEES[facts['no_cell_probe']]} alone."
-
-
-def _colours(facts: Mapping[str, Any]) -> str:
-    if not facts["colour_accuracy_low"] > facts["chance"]:
-        return ""
-    share = _explained(facts, "colour_share").lower()
-    text = f"Colours without shapes ({SEES[facts['colour_probe']]}) reach {share} of it"
-    return text + ": stain, or what cells' colours tell."
-
-
-def _swap(facts: Mapping[str, Any], chance: str) -> str:
-    if not facts["swap_images"]:
-        return "It was not put through other stains."
-    flips, right = _with_limits(facts, "swap_flips"), _with_limits(facts, "swap_accuracy")
-    share = words.percent(facts["swap_own_accuracy"], 0)
-    text = f"In the stain of another class {flips} of its predictions change and {right} are right"
-    if down_to_chance(facts):
-        return f"{text}, which is not measurably above chance ({chance}); in the stain of their own class {share} are."
-    if stain_costs(facts):
-        return f"{text}; in the stain of their own class {share} are."
-    return f"{text}; in the stain of their own class {share} are. No measurable loss by the stain itself."
-
-
-def _explained(facts: Mapping[str, Any], name: str) -> str:
-    """An explained share; what exceeds the model's own accuracy counts as all of it."""
-    if facts[name] >= 1:
-        return "All"
-    return _with_limits({column: min(facts[column], 1.0) for column in (name, f"{name}_low", f"{name}_high")}, name)
-
-
-def _with_limits(facts: Mapping[str, Any], name: str) -> str:
-    limits = words.interval(facts[f"{name}_low"], facts[f"{name}_high"], 0)
-    return words.percent(facts[name], 0) + (f" ({limits})" if limits else "")

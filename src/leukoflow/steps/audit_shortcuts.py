@@ -10,6 +10,7 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.runs import Run, is_baseline, parse_run
 from leukoflow.core.step import log, parser, run, settings, texts
+from leukoflow.report.shortcut_verdict import verdict
 
 PREDICTED = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
 CHANGED = ["image_id", "group", "y", "perturbation", "level", "target", "probabilities"]
@@ -33,7 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     for model in sorted({trained.model for trained in args.of}, key=lambda name: (not is_baseline(name), name)):
         runs = {trained: _predictions(args.runs, trained) for trained in args.of if trained.model == model}
         changed = {trained: _changed(args.runs, trained) for trained in args.changed if trained.model == model}
-        audits.append(audit(runs, changed, answers, tuple(args.classes), args.settings))
+        facts = audit(runs, changed, answers, tuple(args.classes), args.settings)
+        audits.append(facts | {"verdict": verdict(facts)})
         log.info("%s: %s. %s", model, audits[-1]["level"], audits[-1]["verdict"])
         if changed:
             swaps.append(swap_table(changed, tuple(args.classes), args.settings).assign(model=model))

@@ -17,12 +17,12 @@ from leukoflow.audits.shortcuts import (
     explained,
     level_of,
     model_answers,
-    verdict,
 )
 from leukoflow.audits.swap import neutral_table, swap_table
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.runs import Run
+from leukoflow.report.shortcut_verdict import verdict
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
 RUN = Run("demo", "subtype", "plain", "patient", "net", 0, 42)
@@ -76,8 +76,9 @@ def test_the_explained_share_is_of_what_lies_above_chance():
     assert found["colour_share"] == pytest.approx((0.81 - 0.25) / (0.95 - 0.25))
     assert found["no_cell_share_low"] < found["no_cell_share"] < found["no_cell_share_high"]
     assert found["level"] == "partly"
-    assert "50\N{NO-BREAK SPACE}% (" in found["verdict"] and "without seeing a cell" in found["verdict"]
-    assert set(AUDIT_COLUMNS) == set(found) | set(PANEL)
+    text = verdict(found)
+    assert "50\N{NO-BREAK SPACE}% (" in text and "without seeing a cell" in text
+    assert set(AUDIT_COLUMNS) == set(found) | set(PANEL) | {"verdict"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_levels_follow_from_intervals(model, no_cell, level):
 def test_a_share_above_the_models_own_counts_as_all_of_it():
     found = audited(0.8, 1.0, 0.25)
     assert found["no_cell_share"] == pytest.approx(0.75 / 0.55)
-    assert found["verdict"].startswith("All of this accuracy above chance")
+    assert verdict(found).startswith("All of this accuracy above chance")
 
 
 def test_where_the_model_has_nothing_above_chance_there_is_no_share():
@@ -151,7 +152,7 @@ def test_a_model_that_follows_the_stain_flips_and_one_of_shapes_does_not():
     found = audited(1.0, 0.25, 0.25, {RUN: changed("stain")})
     assert (found["swap_flips"], found["swap_accuracy"], found["swap_own_accuracy"]) == pytest.approx((1, 0, 1))
     assert (found["swap_taken"], found["swap_loss"], found["swap_drop"]) == pytest.approx((1, 1, 1))
-    assert found["level"] == "explained" and "not measurably above chance" in found["verdict"]
+    assert found["level"] == "explained" and "not measurably above chance" in verdict(found)
     found = audited(1.0, 0.25, 0.25, {RUN: changed("shape")})
     assert (found["swap_flips"], found["swap_accuracy"], found["swap_taken"]) == pytest.approx((0, 1, 0))
     assert found["level"] == "silent"
