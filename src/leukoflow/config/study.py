@@ -19,7 +19,7 @@ from leukoflow.config.segmentation import Segmentation
 from leukoflow.config.splits import Division, Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
-from leukoflow.config.variants import with_recipe, with_shares
+from leukoflow.config.variants import with_recipe, with_shares, without_hub
 from leukoflow.config.views import View
 from leukoflow.core.runs import is_baseline
 
@@ -59,6 +59,9 @@ class Study(Section):
     """Intervals."""
     export: Export = Export()
     """Models to answer with."""
+    hub: bool = True
+    """Whether weights are downloaded from a hub. `false`, for machines that cannot reach one: networks whose entries name
+    weights of a hub start from random weights, as every table says."""
 
     @model_validator(mode="before")
     @classmethod
@@ -67,6 +70,8 @@ class Study(Section):
         twins that are trained on those shares of the images, `MODEL_share25`; with a sweep or an ablation, variants."""
         if not isinstance(given, dict):
             return given
+        if given.get("hub") is False:
+            given = without_hub(given)
         parts: list[Any] = [given.get(name, {}) for name in ("models", "recipes", "experiments", "features")]
         if not all(isinstance(part, dict) for part in parts):
             return given

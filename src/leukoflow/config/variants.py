@@ -56,3 +56,14 @@ def with_shares(experiment: Given, models: Given) -> Given:
 def _share(model: Given) -> Any:
     training = model.get("training")
     return training.get("share", 1) if isinstance(training, dict) else 1
+
+
+def without_hub(part: Any) -> Any:
+    """A config, or a part of one, in which nothing names weights of a hub: what did starts from random weights."""
+    if isinstance(part, (list, tuple)):
+        return [without_hub(member) for member in part]
+    if not isinstance(part, dict):
+        return part
+    if str(part.get("weights") or "").startswith("hub:"):
+        part = {key: value for key, value in part.items() if key not in ("weights", "sha256")}
+    return {key: without_hub(value) for key, value in part.items()}

@@ -50,3 +50,18 @@ def test_features_cannot_be_learnt_from_a_share() -> None:
 def test_shares_that_cannot_be_are_told(shares: object) -> None:
     with pytest.raises(LeukoFlowError, match="share"):
         parse_study(given(shares=shares))
+
+
+def test_without_a_hub_all_that_names_one_starts_from_random_weights() -> None:
+    config = given()
+    config["features"] = {"deep": {"kind": "deep", "backbones": [{"name": "convnext_atto", "weights": "hub:a/b@main"}]}}
+    pretrained = {"architecture": "resnet50_vit", "weights": "hub:a/b@main", "sha256": "0" * 64}
+    config["models"]["pair"] = pretrained | {"options": {"partner": "resnet50"}, "partner": {"weights": "hub:a/c@main"}}
+    config["models"]["filed"] = {"architecture": "resnet50", "weights": "kept.safetensors"}
+    study = parse_study(config)
+    assert study.models["pair"].weights == "hub:a/b@main" and study.features["deep"].backbones[0].weights
+    alone = parse_study(config | {"hub": False})
+    assert alone.models["pair"].weights is None and alone.models["pair"].sha256 is None
+    assert alone.models["pair"].partner.weights is None and alone.features["deep"].backbones[0].weights is None
+    assert alone.models["filed"].weights == "kept.safetensors"
+    assert parse_study(alone.model_dump(exclude_unset=True)) == alone  # as study.json has it
