@@ -60,8 +60,8 @@ class Study(Section):
     export: Export = Export()
     """Models to answer with."""
     hub: bool = True
-    """Whether weights are downloaded from a hub. `false`, for machines that cannot reach one: networks whose entries name
-    weights of a hub start from random weights, as every table says."""
+    """Whether weights are downloaded from a hub. `false`, for machines that cannot reach one: networks whose entries
+    name weights of a hub start from random weights, as every table says."""
 
     @model_validator(mode="before")
     @classmethod

@@ -54,7 +54,8 @@ def test_shares_that_cannot_be_are_told(shares: object) -> None:
 
 def test_without_a_hub_all_that_names_one_starts_from_random_weights() -> None:
     config = given()
-    config["features"] = {"deep": {"kind": "deep", "backbones": [{"name": "convnext_atto", "weights": "hub:a/b@main"}]}}
+    backbones = [{"name": "convnext_atto", "weights": "hub:a/b@main"}]
+    config["features"]["deep"] = {"kind": "deep", "backbones": backbones}
     pretrained = {"architecture": "resnet50_vit", "weights": "hub:a/b@main", "sha256": "0" * 64}
     config["models"]["pair"] = pretrained | {"options": {"partner": "resnet50"}, "partner": {"weights": "hub:a/c@main"}}
     config["models"]["filed"] = {"architecture": "resnet50", "weights": "kept.safetensors"}
