@@ -27,7 +27,7 @@ SUMMARIES = {
 CHANGE = ["perturbation", "level"]
 COLUMNS = [
     "cohort", "task", "view", "protocol", "model", *CHANGE, "runs", "images", "groups",
-    "metric", "value", "low", "high", "resampling",
+    "metric", "value", "sd", "low", "high", "resampling",
 ]  # fmt: skip
 
 
@@ -37,8 +37,8 @@ def robustness(runs: Sequence[tuple[Run, pd.DataFrame]], settings: Evaluation) -
     Last come `SUMMARIES` and `all` in column perturbation: means over their families, and over the levels of each.
 
     `runs` are runs of one panel with their predictions on changed images; families with targets instead of levels are
-    left out. Over several runs (folds, seeds), values and limits are means of the runs' own; images and groups are
-    those of a mean run.
+    left out. Over several runs (folds, seeds), values and limits are means of the runs' own, and sd their standard
+    deviation; images and groups are those of a mean run.
     """
     if not runs:
         return pd.DataFrame(columns=COLUMNS)
@@ -51,6 +51,7 @@ def robustness(runs: Sequence[tuple[Run, pd.DataFrame]], settings: Evaluation) -
         images=("images", "mean"),
         groups=("groups", "mean"),
         value=("value", "mean"),
+        sd=("value", "std"),
         low=("low", "mean"),
         high=("high", "mean"),
         resampling=("resampling", "first"),

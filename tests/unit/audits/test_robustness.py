@@ -109,6 +109,7 @@ def test_several_runs_are_averaged_and_the_baseline_comes_first() -> None:
     alone = [value(robustness([run], SETTINGS), "rotation", "accuracy")["value"] for run in runs[:2]]
     row = value(found[found["model"] == "net"], "rotation", "accuracy")
     assert row["runs"] == 2 and row["value"] == pytest.approx(np.mean(alone)) and row["images"] == 60
+    assert row["sd"] == pytest.approx(np.std(alone, ddof=1)) and row["sd"] > 0
 
 
 def test_changes_on_other_images_are_an_error() -> None:
