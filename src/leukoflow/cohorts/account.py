@@ -45,8 +45,8 @@ class LeftOut:
         self._masks = set(map(composed, named))
         if self._pattern:
             self._masks |= {composed(mask_path(self._pattern, image, self.prefix)) for image in images}
-        self._each = [(pattern, re.compile(fnmatch.translate(composed(pattern)))) for pattern in files.exclude]
-        self._any = re.compile("|".join(each.pattern for _, each in self._each) or r"(?!)")
+        self._expressions = [(pattern, re.compile(fnmatch.translate(composed(pattern)))) for pattern in files.exclude]
+        self._any = re.compile("|".join(expression.pattern for _, expression in self._expressions) or r"(?!)")
         self.unmatched = list(files.exclude)
         """Patterns of `exclude` that no file has matched so far."""
 
@@ -68,10 +68,10 @@ class LeftOut:
 
     def keeps(self, path: str) -> bool:
         """Whether a file may be an image; if not, it is noted why."""
-        found = self.why(path)
-        if found is not None:
-            self.rows[path] = found
-        return found is None
+        row = self.why(path)
+        if row is not None:
+            self.rows[path] = row
+        return row is None
 
     def note_unread(self, level: Level) -> None:
         """Note what a folder holds that is no plain file."""
@@ -92,8 +92,8 @@ class LeftOut:
         if self._any.match(inside) is None:
             return False
         if self.unmatched:
-            hit = {pattern for pattern, each in self._each if each.match(inside)}
-            self.unmatched = [each for each in self.unmatched if each not in hit]
+            hit = {pattern for pattern, expression in self._expressions if expression.match(inside)}
+            self.unmatched = [pattern for pattern in self.unmatched if pattern not in hit]
         return True
 
     def _is_orphan(self, path: str) -> bool:
@@ -104,14 +104,16 @@ class LeftOut:
 
     def warnings(self, levels: Sequence[Level]) -> list[str]:
         """What of the names given fits nothing."""
-        found = [f"exclude: no file matches {each!r}{_nearest_pattern(each, levels)}" for each in self.unmatched]
+        lines = [
+            f"exclude: no file matches {pattern!r}{_nearest_pattern(pattern, levels)}" for pattern in self.unmatched
+        ]
         orphans = [path for path, (_, reason) in self.rows.items() if reason == ORPHAN]
         if orphans:
-            found.append(
+            lines.append(
                 f"masks: {len(orphans)} files are named as masks ({self._pattern}) of images that are not there, "
                 f"such as {orphans[0]}; they are left out"
             )
-        return found
+        return lines
 
     def counts(self) -> dict[str, int]:
         """How many files are of each kind."""
@@ -129,8 +131,8 @@ def mask_path(pattern: str, image: str, folder: str) -> str:
     parent, name = posixpath.split(image)
     if folder and (parent == folder or parent.startswith(f"{folder}/")):
         parent = parent[len(folder) + 1 :]
-    found = pattern.replace("{folder}", parent or ".").replace("{name}", name)
-    return posixpath.normpath(found.replace("{stem}", posixpath.splitext(name)[0]))
+    path = pattern.replace("{folder}", parent or ".").replace("{name}", name)
+    return posixpath.normpath(path.replace("{stem}", posixpath.splitext(name)[0]))
 
 
 def mask_expression(pattern: str) -> re.Pattern[str]:
@@ -171,6 +173,6 @@ def _nearest_pattern(pattern: str, levels: Sequence[Level]) -> str:
                 known |= {name, posixpath.join(level.folder, name)}
             else:
                 known |= {f"*{name[-length:]}" for length in range(len(tail), len(tail) + 2)}
-    known_as = {each.lower(): each for each in sorted(known)}
+    known_as = {text.lower(): text for text in sorted(known)}
     close = difflib.get_close_matches(pattern.lower(), known_as, n=1, cutoff=0.6)
     return f"; did you mean {known_as[close[0]]!r}?" if close else "; patterns are relative to folder, as in 'a/*.jpg'"

@@ -19,13 +19,13 @@ def names_alike(listing: pd.DataFrame, labels: Iterable[str]) -> pd.DataFrame:
     """
     rows, named = [], set(labels)
     for kind, column in _GIVEN.items():
-        found = listing[column].dropna()
-        for names in alike([*found.unique(), *(named if kind == "label" else ())]):
+        values = listing[column].dropna()
+        for names in alike([*values.unique(), *(named if kind == "label" else ())]):
             if kind == "label" and named.issuperset(names):
                 continue
-            own = found.index[found.isin(names)]
-            lost = int(listing.loc[own, "label"].isna().sum()) if kind == "label" else 0
-            rows.append((kind, told_apart(names), len(own), lost))
+            images = values.index[values.isin(names)]
+            lost = int(listing.loc[images, "label"].isna().sum()) if kind == "label" else 0
+            rows.append((kind, told_apart(names), len(images), lost))
             left = f"; {lost} of these images have no label" if lost else ""
             log.warning(
                 "%s: %s differ %s%s; write them alike if they mean the same", kind, rows[-1][1], OVERLOOKED, left

@@ -22,11 +22,11 @@ def check_contents(root: Path, contents: Path, files: Files) -> None:
     unpacked = contents.stat().st_mtime_ns
     for path, size, sha256 in known[["path", "bytes", "sha256"]].itertuples(index=False):
         try:
-            found = (root / path).stat()
+            status = (root / path).stat()
         except OSError:
             raise _edited(root / path, "is missing", contents) from None
-        same = stat.S_ISREG(found.st_mode) and found.st_size == int(size)
-        if not same or (found.st_ctime_ns > unpacked and digest(root / path) != sha256):
+        same = stat.S_ISREG(status.st_mode) and status.st_size == int(size)
+        if not same or (status.st_ctime_ns > unpacked and digest(root / path) != sha256):
             raise _edited(root / path, "has changed", contents)
     if files.table is None:  # a table is of the archive, and may name files that never were
         listing = list_folder(root, files).images

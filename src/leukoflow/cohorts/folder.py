@@ -111,7 +111,7 @@ def _from_tree(root: Path, files: Files, levels: list[Level], warnings: list[str
     paths: list[str] = []
     labels: list[str | None] = []
     sources: list[str | None] = []
-    found: set[str] = set()
+    names: set[str] = set()
     pattern = re.compile(composed(files.label_pattern)) if files.label_pattern else None
     for level in levels:
         left_out.note_unread(level)
@@ -121,18 +121,18 @@ def _from_tree(root: Path, files: Files, levels: list[Level], warnings: list[str
         paths.extend(kept)
         if pattern:
             inside = (composed(path.removeprefix(f"{prefix}/")) for path in kept)
-            given = [_plain(match.group(1)) if (match := pattern.search(path)) else None for path in inside]
-            found.update(each for each in given if each is not None)
-            sources.extend(given)
-            labels.extend(files.labels.get(each or "") if files.labels else each for each in given)
+            texts = [_plain(match.group(1)) if (match := pattern.search(path)) else None for path in inside]
+            names.update(text for text in texts if text is not None)
+            sources.extend(texts)
+            labels.extend(files.labels.get(text or "") if files.labels else text for text in texts)
         else:
             parts = level.folder.split("/") if level.folder else []
-            found.update(map(plain, parts))
+            names.update(map(plain, parts))
             source = _folder_label(parts, files.labels)
             sources.extend([source] * len(kept))
             labels.extend([files.labels.get(source or "") if files.labels else source] * len(kept))
     what = "file" if pattern else "folder with images"
-    _check_labels(files.labels, found, labels, str(root / files.folder), what, warnings)
+    _check_labels(files.labels, names, labels, str(root / files.folder), what, warnings)
     listing = {"path": [_storable(path) for path in paths], "label": labels, "given": sources}
     return pd.DataFrame(listing, dtype=object), left_out
 
@@ -165,24 +165,29 @@ def _masks(root: Path, files: Files, paths: pd.Series, left_out: LeftOut) -> lis
     # Those that the walk has met are there.
     met = {path for path, (kind, _) in left_out.rows.items() if kind == MASK}
     disk = Disk(root)
-    found = [path if path in met else disk.find(path) for path in wanted]
-    found = [path if path in met or (path and (root / path).is_file()) else None for path in found]
-    missing = found.count(None)
-    if missing == len(found):
+    mask_files = [path if path in met else disk.find(path) for path in wanted]
+    mask_files = [path if path in met or (path and (root / path).is_file()) else None for path in mask_files]
+    missing = mask_files.count(None)
+    if missing == len(mask_files):
         raise LeukoFlowError(f"{root}: holds no mask such as {wanted[0]} (masks.path); check the pattern")
     if missing:
-        log.info("%d of %d images have no mask", missing, len(found))
-    return found
+        log.info("%d of %d images have no mask", missing, len(mask_files))
+    return mask_files
 
 
 def _check_labels(
-    labels: Mapping[str, str], found: set[str], given: list[str | None], where: str, what: str, warnings: list[str]
+    labels: Mapping[str, str],
+    carried: set[str],
+    image_labels: list[str | None],
+    where: str,
+    what: str,
+    warnings: list[str],
 ) -> None:
     """Raise where `labels` are given and nothing has any of them; warn of a name that nothing carries."""
-    if not labels or not given:
+    if not labels or not image_labels:
         return
-    names = {_storable(name) for name in found}
-    if all(label is None for label in given):
+    names = {_storable(name) for name in carried}
+    if all(label is None for label in image_labels):
         wanted = next(iter(labels))
         raise LeukoFlowError(f"{where}: no {what} is named as in labels ({wanted!r} ...){nearest(wanted, names)}")
     for name in labels:
@@ -224,19 +229,19 @@ def _from_table(root: Path, files: Files, levels: list[Level], warnings: list[st
             if path not in everything and left_out.keeps(path):
                 left_out.rows[path] = REJECTED, f"not listed in {files.table}"
     if files.labels:
-        found = set(listing["label"].dropna())
+        names = set(listing["label"].dropna())
         mapped = listing["label"].map(lambda text: files.labels.get(text), na_action="ignore")
         listing["label"] = mapped.astype(object).where(mapped.notna(), None)
-        _check_labels(files.labels, found, list(listing["label"]), str(source), "label", warnings)
+        _check_labels(files.labels, names, list(listing["label"]), str(source), "label", warnings)
     return listing, left_out
 
 
 def _on_disk(disk: Disk, path: str, columns: Columns) -> str:
     """The file that a table means: as it is written, else with slashes for backslashes; else the name for a reject."""
     for name in (path, _posix(path)):
-        found = disk.find(_from_id(posixpath.normpath(name), columns))
-        if found is not None:
-            return found
+        file = disk.find(_from_id(posixpath.normpath(name), columns))
+        if file is not None:
+            return file
     return _from_id(_posix(path), columns)
 
 
@@ -273,10 +278,10 @@ def report_labels(listing: pd.DataFrame, expected: Mapping[str, int]) -> None:
     """Log how many images each label has; a warning where the source says another number."""
     counts = {str(label): int(number) for label, number in listing["label"].value_counts().items()}
     for label in sorted({*counts, *expected}):
-        found, told = counts.get(label, 0), expected.get(label)
-        if told is None or told == found:
-            log.info("%s: %d images", label, found)
+        count, told = counts.get(label, 0), expected.get(label)
+        if told is None or told == count:
+            log.info("%s: %d images", label, count)
         else:
-            log.warning("%s: %d images, where the source says %d", label, found, told)
+            log.warning("%s: %d images, where the source says %d", label, count, told)
     if unlabelled := int(listing["label"].isna().sum()):
         log.info("without a label: %d images", unlabelled)

@@ -73,9 +73,9 @@ class Slide:
 
 def draw_slide(seed: int, site: str, label: str, patient: str, slide: str, confounding: float) -> Slide:
     """The slide's own stain, light, focus and film, from the streams of its patient and of itself."""
-    own, shared = generator(seed, site, "slide", slide), generator(seed, site, "patient colour", patient)
+    rng, shared = generator(seed, site, "slide", slide), generator(seed, site, "patient colour", patient)
     away = site == "away"
-    free = 0.75 * shared.normal(size=COLOUR_TRAITS) + 0.66 * own.normal(size=COLOUR_TRAITS)
+    free = 0.75 * shared.normal(size=COLOUR_TRAITS) + 0.66 * rng.normal(size=COLOUR_TRAITS)
     z = (1 - confounding) * np.clip(free, -2.2, 2.2) + confounding * CLASS_COLOUR[label]
     strength = np.exp(np.array([0.20, 0.17, 0.16]) * z[:3])
     density = DENSITY[site] * strength
@@ -87,18 +87,18 @@ def draw_slide(seed: int, site: str, label: str, patient: str, slide: str, confo
         density=density.astype(np.float32),
         lamp=lamp.astype(np.float32),
         alkaline=float(z[3]) + (0.9 if not away else -0.6),
-        haze=float(own.uniform(0.0, 0.05)),
-        vignette=float(own.uniform(0.02, 0.10) + 0.10 * away),
-        tilt=own.uniform(-0.5, 0.5, 2).astype(np.float32),
-        defocus=float(own.uniform(0.12, 0.26) + 0.10 * away),
-        sharpening=float(own.uniform(0.2, 0.7) * (0.5 if away else 1.0)),
-        noise=float(own.uniform(0.8, 2.0) * (2.0 if away else 1.0)),
-        quality=int(own.integers(84, 96) - 12 * away),
-        red_coverage=float(own.uniform(0.26, 0.50)),
-        rouleaux=float(own.uniform(0.2, 0.7)),
-        pallor=float(own.uniform(0.35, 0.85)),
-        crenation=float(own.choice([0.0, 0.0, 0.1, 0.6]) * own.uniform(0.5, 1.0)),
-        cellularity=float(np.exp(own.normal(np.log(4.8), 0.4)) * (1.3 if away else 1.0)),
+        haze=float(rng.uniform(0.0, 0.05)),
+        vignette=float(rng.uniform(0.02, 0.10) + 0.10 * away),
+        tilt=rng.uniform(-0.5, 0.5, 2).astype(np.float32),
+        defocus=float(rng.uniform(0.12, 0.26) + 0.10 * away),
+        sharpening=float(rng.uniform(0.2, 0.7) * (0.5 if away else 1.0)),
+        noise=float(rng.uniform(0.8, 2.0) * (2.0 if away else 1.0)),
+        quality=int(rng.integers(84, 96) - 12 * away),
+        red_coverage=float(rng.uniform(0.26, 0.50)),
+        rouleaux=float(rng.uniform(0.2, 0.7)),
+        pallor=float(rng.uniform(0.35, 0.85)),
+        crenation=float(rng.choice([0.0, 0.0, 0.1, 0.6]) * rng.uniform(0.5, 1.0)),
+        cellularity=float(np.exp(rng.normal(np.log(4.8), 0.4)) * (1.3 if away else 1.0)),
     )
 
 

@@ -17,8 +17,8 @@ def resolve_root(text: str) -> Path:
     for name in unset(text):
         raise LeukoFlowError(f"root {text}: the environment variable {name} is not set; export {name}=/path/to/images")
     folder = Path(VARIABLE.sub(lambda match: os.environ[match[1]], text)).expanduser()
-    if not folder.exists() and (found := Disk(Path("/")).find(folder.absolute().as_posix().lstrip("/"))):
-        folder = Path("/", found)
+    if not folder.exists() and (path := Disk(Path("/")).find(folder.absolute().as_posix().lstrip("/"))):
+        folder = Path("/", path)
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
         raise LeukoFlowError(f"root {text}: {folder} {state}; set it to the folder that holds the images")

@@ -159,10 +159,10 @@ def _outline(direction: NDArray, radius: NDArray, waves: dict[int, float], rng: 
         if crests in waves:
             size, phase = waves[crests] * rng.normal(size=n), rng.uniform(0, 2 * np.pi, n)
             shape += (power * (size * np.exp(1j * phase)).astype(np.complex64).reshape(-1, 1, 1)).real
-    return shape * _each(radius)
+    return shape * _per_cell(radius)
 
 
-def _each(values: NDArray | float) -> Stack:
+def _per_cell(values: NDArray | float) -> Stack:
     """One number a cell, shaped to act on its patch [n, 1, 1]."""
     return np.asarray(values, np.float32).reshape(-1, 1, 1)
 
@@ -192,15 +192,15 @@ def _lay_red(
     crenated = np.flatnonzero(rng.random(n) < slide.crenation)
     if len(crenated):
         outline[crenated] += _outline(grid.direction[crenated], radius[crenated], {11: 0.03, 13: 0.025}, rng)
-        outline[crenated] -= _each(radius[crenated])
+        outline[crenated] -= _per_cell(radius[crenated])
     cover = _inside(outline - grid.radius, 0.4 * ppu)
     depth = grid.radius / outline
     pallor = np.clip(rng.normal(slide.pallor, 0.18, n), 0.0, 0.95)
     pallor[crenated] *= 0.3
-    hollow = np.square(depth / _each(rng.uniform(0.42, 0.62, n)))
-    thick = 1 - _each(pallor) * np.exp(-hollow * hollow)
+    hollow = np.square(depth / _per_cell(rng.uniform(0.42, 0.62, n)))
+    thick = 1 - _per_cell(pallor) * np.exp(-hollow * hollow)
     thick += np.float32(0.20) * np.exp(-np.square((depth - np.float32(0.9)) / np.float32(0.10)))
-    thick *= cover * _each(np.clip(rng.normal(1, 0.10, n), 0.6, 1.4))
+    thick *= cover * _per_cell(np.clip(rng.normal(1, 0.10, n), 0.6, 1.4))
     sheet = np.zeros(stain.shape[:2], np.float32)
     for window, patch in zip(_windows(sheet, grid), thick, strict=True):
         window += patch
@@ -219,7 +219,7 @@ def _lay_platelets(stain: NDArray, fine: NDArray, field: float, ppu: float, rng:
         return
     grid = _grid(rng.uniform(0, field, (n, 2)), 2.6, ppu)
     outline = _outline(grid.direction, rng.uniform(0.7, 1.5, n) * ppu, {2: 0.16, 3: 0.10, 5: 0.08}, rng)
-    cover = _inside(outline - grid.radius, 0.6 * ppu) * _each(rng.uniform(0.35, 0.8, n))
+    cover = _inside(outline - grid.radius, 0.6 * ppu) * _per_cell(rng.uniform(0.35, 0.8, n))
     for window, grain, patch in zip(_windows(stain, grid), _windows(fine, grid), cover, strict=True):
         amount = patch * np.clip(0.9 + 0.3 * grain, 0.1, 2)
         window[:, :, EOSIN] += 0.65 * amount
@@ -235,7 +235,7 @@ def _lay_smudges(
         return
     grid = _grid(rng.uniform(0, field, (n, 2)), 11.5, ppu)
     outline = _outline(grid.direction, rng.uniform(5, 8, n) * ppu, {2: 0.14, 3: 0.08, 5: 0.05, 9: 0.03}, rng)
-    cover = _inside(outline - grid.radius, 2.2 * ppu) * _each(rng.uniform(0.25, 0.5, n))
+    cover = _inside(outline - grid.radius, 2.2 * ppu) * _per_cell(rng.uniform(0.25, 0.5, n))
     fibres = zip(_windows(stain, grid), _windows(fine, grid), _windows(coarse, grid), cover, strict=True)
     for window, small, large, patch in fibres:
         amount = patch * np.clip(1 + 0.12 * small + 0.25 * large, 0, 2)
@@ -262,21 +262,21 @@ def _lay_white(
 
     small = np.stack(_windows(fine, grid))
     large = np.stack(_windows(coarse, grid))
-    openness, clumping = _each(cells.openness), _each(cells.clumping)
+    openness, clumping = _per_cell(cells.openness), _per_cell(cells.clumping)
     chromatin = 1.12 - 0.24 * openness + (0.04 + 0.13 * openness) * small + (0.02 + 0.24 * clumping) * large
     chromatin += 0.12 * np.exp(-((inner / (0.5 * ppu)) ** 2))  # condensed along the nuclear membrane
     chromatin = np.clip(chromatin, 0.35, 1.7)
     eosin, azure = 0.95 * chromatin, 0.80 * chromatin
-    for place in range(MAX_NUCLEOLI):
-        spot, ring = _spots(grid, cells.nucleoli > place, 0.5 * cell_radius, (0.65, 1.15), ppu, rng)
-        pale = spot * _each(cells.prominence)
-        eosin *= 1 - 0.60 * pale + 0.25 * ring * _each(cells.prominence)
-        azure *= 1 - 0.28 * pale + 0.20 * ring * _each(cells.prominence)
+    for number in range(MAX_NUCLEOLI):
+        spot, ring = _spots(grid, cells.nucleoli > number, 0.5 * cell_radius, (0.65, 1.15), ppu, rng)
+        pale = spot * _per_cell(cells.prominence)
+        eosin *= 1 - 0.60 * pale + 0.25 * ring * _per_cell(cells.prominence)
+        azure *= 1 - 0.28 * pale + 0.20 * ring * _per_cell(cells.prominence)
 
     edge = np.clip(grid.radius / outline, 0, 1)
-    cytoplasm = _each(cells.basophilia) * (0.24 + 0.22 * edge**4) * (1 + 0.06 * small)
-    for place in range(MAX_VACUOLES):
-        hole, _ = _spots(grid, cells.vacuoles > place, 0.85 * cell_radius, (0.35, 0.65), ppu, rng)
+    cytoplasm = _per_cell(cells.basophilia) * (0.24 + 0.22 * edge**4) * (1 + 0.06 * small)
+    for number in range(MAX_VACUOLES):
+        hole, _ = _spots(grid, cells.vacuoles > number, 0.85 * cell_radius, (0.35, 0.65), ppu, rng)
         cytoplasm *= 1 - 0.75 * hole
         azure *= 1 - 0.25 * hole
     eosin = nucleus * eosin + (1 - nucleus) * cytoplasm * 0.40
@@ -298,14 +298,14 @@ def _nuclei(
     radius = cell_radius * np.sqrt(cells.nuclear_ratio)
     shift = (cell_radius - radius) * np.sqrt(rng.uniform(0, 0.9, n))
     away = rng.uniform(0, 2 * np.pi, n)
-    x = grid.x - _each(shift * np.cos(away))
-    y = grid.y - _each(shift * np.sin(away))
+    x = grid.x - _per_cell(shift * np.cos(away))
+    y = grid.y - _per_cell(shift * np.sin(away))
     distance, direction = _polar(x, y)
     outline = _outline(direction, radius, {2: 0.04, 3: 0.025, 5: 0.012}, rng)
     # The cleft: a narrow notch, with the area given back elsewhere so that the N:C ratio stays.
     towards = np.exp(-1j * rng.uniform(0, 2 * np.pi, n)).astype(np.complex64).reshape(-1, 1, 1)
     notch = np.exp(((direction * towards).real - 1) / np.float32(0.06))
-    depth = _each(cells.indentation)
+    depth = _per_cell(cells.indentation)
     outline *= 1 + 0.18 * depth - 1.2 * depth * notch
     inner = outline - distance
     return _inside(inner, 0.3 * ppu) * body, inner

@@ -22,21 +22,21 @@ STUDY = "study.json"
 def edited_sources(results: Path) -> tuple[list[Difference], list[str]]:
     """Files of a finished study's cohorts whose digest is another one now, or that are missing, by path; and the names
     of cohorts whose files are not here. Drawn cohorts are results themselves. Every file is read."""
-    found: list[Difference] = []
+    differences: list[Difference] = []
     absent: list[str] = []
-    for name, given in read_json(results / STUDY).get("cohorts", {}).items():
-        if given["kind"] == "synthetic" or not (results / "cohorts" / name / "manifest.parquet").is_file():
+    for name, settings in read_json(results / STUDY).get("cohorts", {}).items():
+        if settings["kind"] == "synthetic" or not (results / "cohorts" / name / "manifest.parquet").is_file():
             continue
-        root = _root(results, name, given)
+        root = _root(results, name, settings)
         if root is None:
             absent.append(name)
         else:
-            found.extend(_edited(root, dict(_read(results, name))))
-    return found, absent
+            differences.extend(_edited(root, dict(_read(results, name))))
+    return differences, absent
 
 
-def _root(results: Path, name: str, given: dict[str, Any]) -> Path | None:
-    cohort = TypeAdapter(Settings).validate_python(given)
+def _root(results: Path, name: str, settings: dict[str, Any]) -> Path | None:
+    cohort = TypeAdapter(Settings).validate_python(settings)
     try:
         root = resolve_root(cohort.root) if cohort.kind == "folder" else local_root(cohort)  # type: ignore[arg-type, union-attr]
     except LeukoFlowError:

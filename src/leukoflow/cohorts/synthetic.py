@@ -81,7 +81,7 @@ def rows(table: pd.DataFrame) -> Iterator[Planned]:
 
 def _people(cohort: SyntheticCohort) -> pd.DataFrame:
     """Images by class, patient and slide, without faults; the index follows the order of the paths."""
-    found, digits = [], max(2, len(str(cohort.patients - 1)))
+    rows, digits = [], max(2, len(str(cohort.patients - 1)))
     for k, label in enumerate(LABELS):
         images = range(cohort.images * k // 4, cohort.images * (k + 1) // 4)
         people = range(cohort.patients * k // 4, cohort.patients * (k + 1) // 4)
@@ -90,10 +90,10 @@ def _people(cohort: SyntheticCohort) -> pd.DataFrame:
             patient = f"p{person:0{digits}d}"
             two = len(share) >= SECOND_SLIDE and generator(cohort.seed, cohort.site, "slides", patient).random() < 0.5
             for number, part in enumerate(np.array_split(share, 2 if two else 1), start=1):
-                found += [(int(index), label, patient, f"{patient}_s{number}") for index in part]
-    table = pd.DataFrame(found, columns=["index", "label", "patient", "slide"])
+                rows += [(int(index), label, patient, f"{patient}_s{number}") for index in part]
+    table = pd.DataFrame(rows, columns=["index", "label", "patient", "slide"])
     width = max(5, len(str(cohort.images - 1)))
-    stems = [f"{label}/{label.lower()}_{slide}_{index:0{width}d}" for index, label, _, slide in found]
+    stems = [f"{label}/{label.lower()}_{slide}_{index:0{width}d}" for index, label, _, slide in rows]
     paths, masks = [f"images/{stem}.jpg" for stem in stems], [f"masks/{stem}.png" for stem in stems]
     return table.assign(path=paths, mask=masks, site=cohort.site)
 

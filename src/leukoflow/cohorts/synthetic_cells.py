@@ -83,7 +83,7 @@ def draw_cells(label: str, n: int, patient: np.random.Generator, rng: np.random.
 
     `patient` must be the patient's stream, fresh, so that all images of a patient share the same deviation.
     """
-    mean, own = TRAITS[label], {}
+    mean, traits = TRAITS[label], {}
     for name in (field.name for field in fields(Traits)):
         centre, spread = getattr(mean, name), getattr(SPREAD, name)
         shared = float(patient.normal())
@@ -92,5 +92,5 @@ def draw_cells(label: str, n: int, patient: np.random.Generator, rng: np.random.
         else:
             within = np.sqrt(1 - PATIENT_SHARE**2) * rng.normal(size=n)
             values = (centre + spread * (PATIENT_SHARE * shared + within)).astype(np.float32)
-        own[name] = np.clip(values, *LIMITS[name]).astype(np.float32)
-    return Cells(**own)
+        traits[name] = np.clip(values, *LIMITS[name]).astype(np.float32)
+    return Cells(**traits)

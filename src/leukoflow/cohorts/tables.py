@@ -36,9 +36,10 @@ def read_rows(source: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     first, _, rest = text.partition("\n")
     told = re.fullmatch(r"sep=(.)\r?", first)  # a line by which spreadsheets are told
     header, rows, lines = _parsed(source, rest if told else text, told[1] if told else "", columns)
-    places = {name: _place(source, header, name, column) for name, column in columns.items()}
+    positions = {name: _position(source, header, name, column) for name, column in columns.items()}
     table = pd.DataFrame(
-        {name: [row[place] if place < len(row) else "" for row in rows] for name, place in places.items()}, dtype=object
+        {name: [row[position] if position < len(row) else "" for row in rows] for name, position in positions.items()},
+        dtype=object,
     )
     for name in table.columns:
         table[name] = _cleaned(table[name], name)
@@ -111,29 +112,29 @@ def _separator(text: str, columns: Mapping[str, str]) -> str:
         cells[separator] = len(header)
         if {plain(column) for column in columns.values()} <= {plain(cell) for cell in header}:
             return separator
-    return max(cells, key=lambda each: cells[each], default=",")
+    return max(cells, key=lambda candidate: cells[candidate], default=",")
 
 
-def _place(source: Path, header: list[str], name: str, column: str) -> int:
+def _position(source: Path, header: list[str], name: str, column: str) -> int:
     """Where a column stands in the header."""
-    places = [place for place, cell in enumerate(header) if cell == plain(column)]
-    if not places:
+    positions = [position for position, cell in enumerate(header) if cell == plain(column)]
+    if not positions:
         hint = nearest(column, filter(None, header))
         raise LeukoFlowError(f"{source}: has no column {column!r} (columns.{name}){hint}")
-    if len(places) > 1:
+    if len(positions) > 1:
         raise LeukoFlowError(f"{source}: has several columns {column!r} (columns.{name}); rename all but one")
-    return places[0]
+    return positions[0]
 
 
 def _cleaned(cells: pd.Series, name: str) -> pd.Series:
     """Plain cells, None for empty ones; each different value is looked at once."""
-    values = {each: plain(each) for each in cells.unique()}
+    values = {cell: plain(cell) for cell in cells.unique()}
     if name in _OPTIONAL:
-        gone = [each for each, value in values.items() if absent(value)]
+        gone = [cell for cell, value in values.items() if absent(value)]
         if gone:
             count = int(cells.isin(gone).sum())
             log.warning("%s: %d cells say that there is none (%s)", name, count, ", ".join(map(shown, sorted(gone))))
             values |= dict.fromkeys(gone, "")
     if name in ("path", "mask"):
-        values = {each: each if value else "" for each, value in values.items()}
+        values = {cell: cell if value else "" for cell, value in values.items()}
     return cells.map(values).astype(object).where(cells.map(values) != "", None)

@@ -73,19 +73,19 @@ def marks(cohort: Cohort, memory: Path) -> dict[str, str]:
     first marks are empty. Raises LeukoFlowError if files of a download were edited.
     """
     done = [reader for reader, output in cohort.readers.items() if output.is_file()]
-    found = dict(zip(done, changes([cohort.record(reader) for reader in done], cohort.root), strict=True))
+    marked = dict(zip(done, changes([cohort.record(reader) for reader in done], cohort.root), strict=True))
     for reader, change in _listing_changes(cohort, done).items():
-        found[reader] = found.get(reader, "") + change
-    if cohort.contents is not None and cohort.contents.is_file() and any(found.values()):
+        marked[reader] = marked.get(reader, "") + change
+    if cohort.contents is not None and cohort.contents.is_file() and any(marked.values()):
         check_contents(cohort.root, cohort.contents, cohort.files)
     kept = _kept(memory)
-    return {reader: found.get(reader) or kept.get(reader, "") for reader in (LISTING, ACCOUNT, *cohort.readers)}
+    return {reader: marked.get(reader) or kept.get(reader, "") for reader in (LISTING, ACCOUNT, *cohort.readers)}
 
 
-def keep(memory: Path, found: Mapping[str, str]) -> None:
+def keep(memory: Path, marked: Mapping[str, str]) -> None:
     """Write the marks for the next start."""
-    if found != _kept(memory):
-        write_json(memory, found)
+    if marked != _kept(memory):
+        write_json(memory, marked)
 
 
 def _kept(memory: Path) -> dict[str, str]:
@@ -103,18 +103,18 @@ def _listing_changes(cohort: Cohort, done: Sequence[str]) -> dict[str, str]:
     try:
         listed = _quietly_listed(cohort)
         now = listed.images
-        found = {LISTING: _difference(read_table(cohort.listing), now)}
+        digests = {LISTING: _difference(read_table(cohort.listing), now)}
         if cohort.left_out.is_file():
-            found[ACCOUNT] = _difference(read_table(cohort.left_out), listed.left_out)
+            digests[ACCOUNT] = _difference(read_table(cohort.left_out), listed.left_out)
         now = now.drop(columns="given")  # of what was listed alone
         for number, shard in enumerate(cohort.shards):
             if shard in done:
                 measured = read_table(cohort.readers[shard], list(now.columns))
                 rows = now.iloc[shard_slice(len(now), number, len(cohort.shards))].reset_index(drop=True)
-                found[shard] = _difference(measured, rows)
+                digests[shard] = _difference(measured, rows)
     except LeukoFlowError as error:  # the step says it again, in its log
         return {LISTING: str(error)}
-    return found
+    return digests
 
 
 def _difference(before: pd.DataFrame, now: pd.DataFrame) -> str:

@@ -55,12 +55,12 @@ class Bmp:
         return self._by_masks(np.ascontiguousarray(rows).view(f"<u{self.bits // 8}")[:, :width].astype(np.uint32))
 
     def _palette(self) -> Pixels:
-        each = 3 if self.header == _CORE else 4
+        size = 3 if self.header == _CORE else 4
         first = 14 + self.header
-        count = min(self.colours or 2**self.bits, 2**self.bits, (self.start - first) // each)
-        given = np.frombuffer(self.data, np.uint8, each * count, first).reshape(count, each)
+        count = min(self.colours or 2**self.bits, 2**self.bits, (self.start - first) // size)
+        entries = np.frombuffer(self.data, np.uint8, size * count, first).reshape(count, size)
         palette = np.zeros((256, 3), np.uint8)
-        palette[:count] = given[:, 2::-1]
+        palette[:count] = entries[:, 2::-1]
         return palette
 
     def _by_masks(self, pixels: np.ndarray) -> Samples:

@@ -61,12 +61,12 @@ class Jpeg:
 def _end(data: bytes) -> int:
     """Where the end-of-image marker stands, by walking the markers (ITU-T T.81, annex B) past those of thumbnails."""
     position, scanned = 2, False
-    while found := _MARKER.search(data, position):
-        marker = found[1][0]
+    while match := _MARKER.search(data, position):
+        marker = match[1][0]
         if marker == _END and scanned:
-            return found.start()
+            return match.start()
         if marker == _START:
             raise ImageError("damaged: a second image begins inside the JPEG")
         scanned = scanned or marker == _SCAN
-        position = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+        position = match.end() + int.from_bytes(data[match.end() : match.end() + 2], "big")
     raise ImageError("truncated: the JPEG ends before its end-of-image marker")

@@ -55,13 +55,13 @@ def non_smears(count: int, size: int, seed: int) -> dict[str, list[np.ndarray]]:
 
 def _installed(listed: dict[str, tuple[str, ...]]) -> list[Path]:
     """The files that are there; the packages themselves are not imported."""
-    found = []
+    paths = []
     for folder, names in listed.items():
         package, _, rest = folder.partition("/")
         spec = find_spec(package)
-        for place in (spec.submodule_search_locations or []) if spec else []:
-            found += [path for name in names if (path := Path(place) / rest / name).exists()]
-    return found
+        for location in (spec.submodule_search_locations or []) if spec else []:
+            paths += [path for name in names if (path := Path(location) / rest / name).exists()]
+    return paths
 
 
 @cache

@@ -35,7 +35,7 @@ def apply(step: Any, raster: Raster) -> np.ndarray:
 
 
 def _reinhard_rgb(step: ReinhardRgb, raster: Raster) -> np.ndarray:
-    mean, sd = (each.ravel() for each in cv2.meanStdDev(raster.pixels))
+    mean, sd = (values.ravel() for values in cv2.meanStdDev(raster.pixels))
     gain = np.array(step.sd) / np.maximum(sd, 1e-6)
     levels = (np.arange(256.0)[:, None] - mean) * gain + np.array(step.mean)
     return cv2.LUT(raster.pixels, np.clip(levels, 0, 255).astype(np.uint8)[None])

@@ -52,7 +52,7 @@ def gaussian_noise(images: np.ndarray, level: float, random: np.random.Generator
         noise *= 255 * math.sqrt(level)
         return cv2.add(image, noise, dtype=cv2.CV_8U)
 
-    return _each(images, noisy)
+    return _by_image(images, noisy)
 
 
 def salt_pepper(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
@@ -70,13 +70,13 @@ def gaussian_blur(images: np.ndarray, level: float, random: np.random.Generator)
     if sigma == 0:
         return images.copy()
     side = 2 * math.ceil(4 * sigma) + 1
-    return _each(images, lambda image: cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT))
+    return _by_image(images, lambda image: cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT))
 
 
 def defocus(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
     """Mean over a disc of this radius, pixels of a picture 224 wide; reflected borders."""
     kernel = disc(level * images.shape[2] / WIDTH)
-    return _each(images, lambda image: cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT))
+    return _by_image(images, lambda image: cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT))
 
 
 def disc(radius: float) -> np.ndarray:
@@ -98,7 +98,7 @@ def resolution(images: np.ndarray, level: float, random: np.random.Generator) ->
         shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         return cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
 
-    return _each(images, coarse)
+    return _by_image(images, coarse)
 
 
 def jpeg(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
@@ -109,7 +109,7 @@ def jpeg(images: np.ndarray, level: float, random: np.random.Generator) -> np.nd
         _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
 
-    return _each(images, compressed)
+    return _by_image(images, compressed)
 
 
 def occlusion(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
@@ -129,9 +129,9 @@ def rotation(images: np.ndarray, level: float, random: np.random.Generator) -> n
     height, width = images.shape[1:3]
     centre, sides = ((width - 1) / 2, (height - 1) / 2), random.choice((-1, 1), len(images))
     changed = np.empty_like(images)
-    for place, side in enumerate(sides):
+    for index, side in enumerate(sides):
         matrix = cv2.getRotationMatrix2D(centre, float(side * level), 1.0)
-        cv2.warpAffine(images[place], matrix, (width, height), changed[place], cv2.INTER_LINEAR, cv2.BORDER_REFLECT)
+        cv2.warpAffine(images[index], matrix, (width, height), changed[index], cv2.INTER_LINEAR, cv2.BORDER_REFLECT)
     return changed
 
 
@@ -148,7 +148,7 @@ def contrast(images: np.ndarray, level: float, random: np.random.Generator) -> n
         mean = cv2.mean(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[0]
         return cv2.LUT(image, _levels((np.arange(256) - mean) * (1 + level) + mean))
 
-    return _each(images, stretched)
+    return _by_image(images, stretched)
 
 
 def stain_shift(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
@@ -164,7 +164,7 @@ def stain_shift(images: np.ndarray, level: float, random: np.random.Generator) -
         transmitted = cv2.exp(np.minimum(cv2.transform(cv2.LUT(image, density), -mixing.T), 0))
         return cv2.addWeighted(transmitted, 256, transmitted, 0, -1, dtype=cv2.CV_8U)
 
-    return _each(images, restained)
+    return _by_image(images, restained)
 
 
 def stain_mixing(level: float) -> np.ndarray:
@@ -201,10 +201,10 @@ def _at(family: Family, level: float) -> Callable[[np.ndarray, np.random.Generat
     return lambda images, random: family(images, level, random)
 
 
-def _each(images: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _by_image(images: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     changed = np.empty_like(images)
-    for place, image in enumerate(images):
-        changed[place] = change(image)
+    for index, image in enumerate(images):
+        changed[index] = change(image)
     return changed
 
 

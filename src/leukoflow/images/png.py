@@ -70,7 +70,7 @@ class Png:
 
     def _first(self, name: bytes) -> bytes | None:
         """The body of the first chunk of that name."""
-        return next((body for each, body in self.chunks if each == name), None)
+        return next((body for kind, body in self.chunks if kind == name), None)
 
     def _deep(self) -> Stored:
         """[H, W] or [H, W, channels], uint16."""
@@ -88,8 +88,8 @@ class Png:
     def _palette(self, indices: Pixels) -> tuple[Pixels, Pixels | None]:
         """The colours [256, 3], and the opacity of the pixels if any is transparent."""
         colours, opacity = np.zeros((256, 3), np.uint8), np.full(256, 255, np.uint8)
-        given = np.frombuffer(self._first(b"PLTE") or b"", np.uint8).reshape(-1, 3)
-        colours[: len(given)] = given
+        entries = np.frombuffer(self._first(b"PLTE") or b"", np.uint8).reshape(-1, 3)
+        colours[: len(entries)] = entries
         clear = self._first(b"tRNS")
         if clear is None:
             return colours, None

@@ -31,8 +31,8 @@ def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size
             reserve(temporary, path)
         for image in images:
             if image.shape != (size, size, 3) or image.dtype != np.uint8:
-                found = f"{image.dtype} {list(image.shape)}"
-                raise LeukoFlowError(f"{path}: row {written} is {found}, not uint8 {[size, size, 3]}; check the view")
+                actual = f"{image.dtype} {list(image.shape)}"
+                raise LeukoFlowError(f"{path}: row {written} is {actual}, not uint8 {[size, size, 3]}; check the view")
             if rows is None or written == count:
                 raise LeukoFlowError(f"{path}: more than the {count} images announced; rerun the manifest")
             rows[written] = image
@@ -61,10 +61,10 @@ class Shards(Rows):
         Raises IndexError for a row outside 0 to n - 1.
         """
         images = np.empty((np.size(rows), *self.shape), np.uint8)
-        for path, places, inside in self.by_file(rows):
+        for path, positions, inside in self.by_file(rows):
             data = mapped(path, "a shard")
-            for place, row in zip(places, inside, strict=True):
-                images[place] = data[row]
+            for position, row in zip(positions, inside, strict=True):
+                images[position] = data[row]
         return images
 
 

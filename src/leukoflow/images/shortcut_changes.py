@@ -54,7 +54,7 @@ def shortcut_changes(
     micrometres for each pixel of the view, by image_id.
     """
     changes = [_swap(name, look) for name, look in targets(data, train, classes, settings, seed).items()]
-    alone = _each(lambda image: on_ground(image, Raster(image).stained, FLAT))
+    alone = _by_image(lambda image: on_ground(image, Raster(image).stained, FLAT))
     changes.append(Change("cells_only", math.nan, alone, target="neutral"))
     # Pictures of single cells are at one scale already.
     if not data.many:
@@ -70,16 +70,16 @@ def targets(
 ) -> dict[str, Look]:
     """The mean look of each class and of some acquisition clusters, by target, from a sample of training images."""
     train = train[train["image_id"].isin(data.image_ids)]  # an image without cells has no row of a view of cells
-    found = {}
+    looks = {}
     for y, name in enumerate(classes):
         images = train.loc[train["y"] == y, "image_id"]
         if len(images):
-            found[f"class:{name}"] = _mean(data, images, settings.stain_images, seed, name)
+            looks[f"class:{name}"] = _mean(data, images, settings.stain_images, seed, name)
     for y, cluster in _clusters(train, settings.stain_clusters, seed):
         images = train.loc[train["cluster"] == cluster, "image_id"]
         look = _mean(data, images, settings.stain_images, seed, cluster)
-        found[f"cluster:{classes[y]}:{cluster}"] = look
-    return found
+        looks[f"cluster:{classes[y]}:{cluster}"] = look
+    return looks
 
 
 def _clusters(train: pd.DataFrame, most: int, seed: int) -> list[tuple[int, str]]:
@@ -101,10 +101,10 @@ def _mean(data: Plain, images: pd.Series, most: int, seed: int, name: str) -> Lo
 
 
 def _swap(target: str, look: Look) -> Change:
-    return Change("stain_swap", math.nan, _each(lambda image: recoloured(image, look)), target=target)
+    return Change("stain_swap", math.nan, _by_image(lambda image: recoloured(image, look)), target=target)
 
 
-def _each(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
+def _by_image(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
     return lambda images, random: np.stack([change(image) for image in images])
 
 
@@ -113,10 +113,10 @@ def _zoomed(zoom: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
 
     def apply(images: np.ndarray, start: int) -> np.ndarray:
         changed = np.empty_like(images)
-        for place, image in enumerate(images):
+        for index, image in enumerate(images):
             height, width = image.shape[:2]
-            matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), 0, float(zoom[start + place]))
-            changed[place] = cv2.warpAffine(
+            matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), 0, float(zoom[start + index]))
+            changed[index] = cv2.warpAffine(
                 image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
             )
         return changed

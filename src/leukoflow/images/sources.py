@@ -43,13 +43,13 @@ def shard_of(table: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
 
 def sources(root: Path, rows: pd.DataFrame) -> list[Source]:
     """The image files of rows of `listed`."""
-    found = []
+    files = []
     columns = ["path", "sha256", "aspect", "bits", "um_per_pixel", "scale_source", *BAR]
     for path, sha256, aspect, bits, um, origin, *box in rows[columns].itertuples(index=False, name=None):
         bar = None if any(pd.isna(box)) else (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
         shape, depth = None if pd.isna(aspect) else float(aspect), None if pd.isna(bits) else int(bits)
-        found.append(Source(root / path, sha256, shape, depth, bar, float(um), origin != "assumed"))
-    return found
+        files.append(Source(root / path, sha256, shape, depth, bar, float(um), origin != "assumed"))
+    return files
 
 
 def read(source: Source, max_pixels: int) -> np.ndarray:

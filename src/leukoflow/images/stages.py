@@ -31,7 +31,7 @@ def stages(picture: Picture, view: View, cells: np.ndarray | None = None) -> lis
     cells: label map, as for `render_view`.
     """
     square = picture.rendition(view.size, view.fit, view.bar).raster.pixels
-    found = [Stage("square", square, 0.0)]
+    results = [Stage("square", square, 0.0)]
     for number, step in enumerate(view.chain, 1):
         spent = []
         for _ in range(PASSES):
@@ -39,5 +39,5 @@ def stages(picture: Picture, view: View, cells: np.ndarray | None = None) -> lis
             started = time.perf_counter()
             pixels = through(raster, view.chain[:number], cells)
             spent.append(1000 * (time.perf_counter() - started))
-        found.append(Stage(step.do, pixels, min(spent)))
-    return found
+        results.append(Stage(step.do, pixels, min(spent)))
+    return results

@@ -29,8 +29,8 @@ def fitted(view: View, stain: Path | None) -> View:
     """A view with the stain that step fit_stain found; without a file as it is."""
     if stain is None:
         return view
-    found = read_json(stain)
-    return view.brought_to(found["mean"], found["sd"])
+    target = read_json(stain)
+    return view.brought_to(target["mean"], target["sd"])
 
 
 def normalise(raster: Raster, *steps: Any) -> np.ndarray:

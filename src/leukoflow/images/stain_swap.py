@@ -38,7 +38,7 @@ def look_of(image: np.ndarray) -> Look:
 def mean_look(looks: Iterable[Look]) -> Look:
     """The mean over images of their means and deviations; parts that an image lacks are left out."""
     every = list(looks)
-    means, sds = np.stack([each.mean for each in every]), np.stack([each.sd for each in every])
+    means, sds = np.stack([look.mean for look in every]), np.stack([look.sd for look in every])
     here = ~np.isnan(means)
     count = here.sum(0)
     total = [np.where(here, values, 0).sum(0) for values in (means, sds)]
@@ -52,8 +52,8 @@ def recoloured(image: np.ndarray, target: Look) -> np.ndarray:
     A part that the image or the target does not have keeps its colours.
     """
     lab, cells = cv2.cvtColor(image, cv2.COLOR_RGB2LAB), foreground_mask(image)
-    own = _look(lab, cells)
-    front, back = (cv2.LUT(lab, _table(own, target, part)) for part in range(2))
+    look = _look(lab, cells)
+    front, back = (cv2.LUT(lab, _table(look, target, part)) for part in range(2))
     alpha = cv2.GaussianBlur(cells.astype(np.float32), (0, 0), SOFTNESS)[..., None]
     mixed = np.rint(alpha * front + (1 - alpha) * back).astype(np.uint8)
     return cv2.cvtColor(mixed, cv2.COLOR_LAB2RGB)
@@ -68,11 +68,11 @@ def _look(lab: np.ndarray, cells: np.ndarray) -> Look:
     return Look(means, sds)
 
 
-def _table(own: Look, target: Look, part: int) -> np.ndarray:
+def _table(look: Look, target: Look, part: int) -> np.ndarray:
     """Reinhard's line for every 8-bit level of L, a and b: uint8 [1, 256, 3]."""
     levels = np.repeat(np.arange(256.0)[:, None], 3, axis=1)
-    if not np.isnan(own.mean[part] + target.mean[part]).any():
-        sd = own.sd[part]
+    if not np.isnan(look.mean[part] + target.mean[part]).any():
+        sd = look.sd[part]
         gain = np.where(sd < LEAST_SD, 1.0, np.minimum(target.sd[part] / np.maximum(sd, LEAST_SD), MOST_GAIN))
-        levels = (levels - own.mean[part]) * gain + target.mean[part]
+        levels = (levels - look.mean[part]) * gain + target.mean[part]
     return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)[None]

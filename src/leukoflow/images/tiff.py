@@ -68,12 +68,12 @@ def with_directory(data: bytes, order: str, tags: Tags) -> bytes:
     start = len(data) + len(data) % 2
     entries, behind = b"", b""
     for tag, value in sorted(tags.items()):
-        each = value if isinstance(value, tuple) else (value,)
-        body = struct.pack(f"{order}{len(each)}I", *each)
-        if len(each) > 1:
-            place = start + 2 + 12 * len(tags) + 4 + len(behind)
-            body, behind = struct.pack(f"{order}I", place), behind + body
-        entries += struct.pack(f"{order}HHI", tag, 4, len(each)) + body
+        values = value if isinstance(value, tuple) else (value,)
+        body = struct.pack(f"{order}{len(values)}I", *values)
+        if len(values) > 1:
+            offset = start + 2 + 12 * len(tags) + 4 + len(behind)
+            body, behind = struct.pack(f"{order}I", offset), behind + body
+        entries += struct.pack(f"{order}HHI", tag, 4, len(values)) + body
     header = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, start)
     directory = struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + behind
     return header + data[len(header) :] + bytes(start - len(data)) + directory
@@ -83,18 +83,18 @@ def directories(data: bytes) -> Iterator[Tags]:
     """The tags of each page, unread types left out. Raises ImageError or struct.error for what is cut off."""
     order, big = "<" if data[:2] == b"II" else ">", b"+" in data[2:4]
     count, entry, word = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
-    (place,) = struct.unpack_from(order + word, data, 8 if big else 4)
+    (offset,) = struct.unpack_from(order + word, data, 8 if big else 4)
     seen = set()
-    while place:
-        if place in seen:
+    while offset:
+        if offset in seen:
             raise ImageError("damaged (the TIFF's directories form a circle)")
-        seen.add(place)
-        (entries,) = struct.unpack_from(order + count, data, place)
-        place += struct.calcsize(order + count)
+        seen.add(offset)
+        (entries,) = struct.unpack_from(order + count, data, offset)
+        offset += struct.calcsize(order + count)
         tags: Tags = {}
         for _ in range(entries):
-            tag, kind, number, body = struct.unpack_from(order + entry, data, place)
-            place += struct.calcsize(order + entry)
+            tag, kind, number, body = struct.unpack_from(order + entry, data, offset)
+            offset += struct.calcsize(order + entry)
             if tag in _USED and kind in _TYPES:
                 size = number * struct.calcsize(order + _TYPES[kind])
                 if size > len(body):
@@ -105,7 +105,7 @@ def directories(data: bytes) -> Iterator[Tags]:
                 code = f"{number}s" if _TYPES[kind] == "s" else f"{number}{_TYPES[kind]}"
                 value = struct.unpack(order + code, body[:size])
                 tags.setdefault(tag, value[0] if len(value) == 1 else value)
-        (place,) = struct.unpack_from(order + word, data, place)
+        (offset,) = struct.unpack_from(order + word, data, offset)
         yield tags
 
 
@@ -236,9 +236,9 @@ class Tiff:
     def _stated(self) -> int | None:
         """The level that stands for white by the file's own word: the greatest of the bits that its samples fill."""
         description = self.tags.get(Tag.DESCRIPTION)
-        bits = [int(each) for each in _OME_BITS.findall(description)] if isinstance(description, bytes) else []
+        bits = [int(digits) for digits in _OME_BITS.findall(description)] if isinstance(description, bytes) else []
         for tag in (Tag.MAXIMUM, Tag.S_MAXIMUM):
-            bits += [each.bit_length() for each in _numbers(self.tags, tag)] if tag in self.tags else []
+            bits += [value.bit_length() for value in _numbers(self.tags, tag)] if tag in self.tags else []
         return 2 ** max(8, *bits) - 1 if bits and max(bits) < self.bits else None
 
     @property
@@ -268,16 +268,16 @@ class Tiff:
         if self.tiled:
             tags[Tag.TILE_WIDTH] = self._step[0] * samples
         tags.update({tag: self._part(tag, number) for tag in self._where})
-        found = self._decoded(tags).reshape(height, width, samples)
+        plane = self._decoded(tags).reshape(height, width, samples)
         if self.bits in (2, 4):
-            found = found // (255 // (2**self.bits - 1))  # Pillow has scaled them
-        found = found.astype(np.uint8 if self.bits <= 8 else np.uint16)
+            plane = plane // (255 // (2**self.bits - 1))  # Pillow has scaled them
+        plane = plane.astype(np.uint8 if self.bits <= 8 else np.uint16)
         if self._differs:
             step = self._step[0]
             for start in range(0, width, step):
-                tile = found[:, start : start + step]
-                np.cumsum(tile, axis=1, dtype=found.dtype, out=tile)
-        return found
+                tile = plane[:, start : start + step]
+                np.cumsum(tile, axis=1, dtype=plane.dtype, out=tile)
+        return plane
 
     def _jpeg(self) -> Stored:
         """[H, W, samples], uint8; YCbCr comes as RGB. Each strip or tile is a JPEG of its own."""
@@ -287,7 +287,7 @@ class Tiff:
         places, sizes = (self._part(tag, 0) for tag in self._where)
         if not len(places) == len(sizes) == columns * rows:
             raise ImageError("damaged (the TIFF has not as many strips as it needs)")
-        found = np.zeros((height, width, self.samples), np.uint8)
+        image = np.zeros((height, width, self.samples), np.uint8)
         for number, (start, length) in enumerate(zip(places, sizes, strict=True)):
             y, x = number // columns * down, number % columns * across
             jpeg = Jpeg(self._stream(self.data[start : start + length]))
@@ -295,8 +295,8 @@ class Tiff:
             if jpeg.size[0] != wide or not high <= jpeg.size[1] <= down:
                 raise ImageError("damaged (a strip of the TIFF has another size than its JPEG)")
             part = jpeg.read().values.reshape(jpeg.size[1], wide, self.samples)
-            found[y : y + high, x : x + wide] = part[:high, : width - x]
-        return found
+            image[y : y + high, x : x + wide] = part[:high, : width - x]
+        return image
 
     def _stream(self, part: bytes) -> bytes:
         """A strip or tile as a whole JPEG file, which says what its three samples are."""
@@ -320,18 +320,18 @@ class Tiff:
     def _part(self, tag: int, plane: int) -> tuple[int, ...]:
         """Of the places or sizes of all strips or tiles, those of one plane."""
         every = _numbers(self.tags, tag)
-        each, rest = divmod(len(every), self.samples if self.planes == 2 else 1)
-        if rest or not each:
+        count, rest = divmod(len(every), self.samples if self.planes == 2 else 1)
+        if rest or not count:
             raise ImageError("damaged (the TIFF's planes differ in their number of strips)")
-        return every[plane * each : (plane + 1) * each]
+        return every[plane * count : (plane + 1) * count]
 
-    def _decoded(self, given: Tags) -> np.ndarray:
+    def _decoded(self, added: Tags) -> np.ndarray:
         """What Pillow makes of the file with these tags, and those on compression and on rows."""
         kept = (Tag.HEIGHT, Tag.COMPRESSION, Tag.FILL_ORDER, Tag.ROWS, Tag.TILE_HEIGHT)
         # Only samples of 16 bits have an order of bytes, and Pillow takes twelve bits in one order alone.
         order = ">" if self.bits == 16 and self.data.startswith(b"MM") else "<"
         tags = {tag: self.tags[tag] for tag in kept if tag in self.tags}
-        image = _Band(io.BytesIO(with_directory(self.data, order, tags | given)))
+        image = _Band(io.BytesIO(with_directory(self.data, order, tags | added)))
         image.load()
         return np.asarray(image)
 
@@ -350,7 +350,7 @@ def _number(tags: Tags, tag: int, default: int | None = None) -> int:
 
 def _same(tags: Tags, tag: int, default: int, what: str) -> int:
     """The value that a tag has for every sample."""
-    each = set(_numbers(tags, tag)) if tag in tags else {default}
-    if len(each) != 1:
-        raise ImageError(f"a TIFF whose samples have different {what} ({', '.join(map(str, sorted(each)))}){_HOW}")
-    return each.pop()
+    values = set(_numbers(tags, tag)) if tag in tags else {default}
+    if len(values) != 1:
+        raise ImageError(f"a TIFF whose samples have different {what} ({', '.join(map(str, sorted(values)))}){_HOW}")
+    return values.pop()

@@ -44,9 +44,9 @@ def test_missing_values_are_outside() -> None:
 def test_rows_say_what_is_refused_and_by_which_measure() -> None:
     table = quality(500, 4)
     limits = limits_of(table, 0.99)
-    place = {"cohort": "home", "task": "kind", "protocol": "image", "fold": 0, "role": "damaged", "kind": "blur"}
+    facts = {"cohort": "home", "task": "kind", "protocol": "image", "fold": 0, "role": "damaged", "kind": "blur"}
     blurred = table.assign(focus=table["focus"] / 50)
-    rows = pd.DataFrame(gate_rows(blurred, np.arange(500), limits, place, Evaluation(resamples=100)), columns=COLUMNS)
+    rows = pd.DataFrame(gate_rows(blurred, np.arange(500), limits, facts, Evaluation(resamples=100)), columns=COLUMNS)
     rows = rows.set_index("measure")
     assert rows.loc["", "refused"] == 1 and rows.loc["focus", "refused"] == 1 and rows.loc["exposure", "refused"] < 0.02
     assert rows.loc["", "low"] > 0.98 and np.isnan(rows.loc["", "median"])

@@ -21,9 +21,11 @@ def ids(start: int, stop: int) -> list[str]:
 
 def test_seeds_are_averaged_and_folds_pooled():
     runs = [answers(["a", "b"], [1, 0]), answers(["a", "b"], [1, 1]), answers(["c"], [0]), answers(["c"], [0])]
-    found = tally(runs)
-    assert found.runs == 4 and found.table["runs"].tolist() == [2, 2, 2] and found.table["right"].tolist() == [2, 1, 0]
-    row = protocols({("net", "image"): found}, SETTINGS).iloc[0]
+    pooled = tally(runs)
+    assert (
+        pooled.runs == 4 and pooled.table["runs"].tolist() == [2, 2, 2] and pooled.table["right"].tolist() == [2, 1, 0]
+    )
+    row = protocols({("net", "image"): pooled}, SETTINGS).iloc[0]
     assert row["accuracy"] == pytest.approx(0.5) and row["images"] == 3 and row["interval"] == "images"
     assert np.isnan(row["difference"])
 
@@ -79,8 +81,8 @@ def test_groups_of_the_strict_split_widen_the_interval_of_the_difference():
     loose = tally([answers(ids(0, 400), random.random(400) < 0.9)])
     groups = np.repeat(np.arange(40), 10).astype(str)
     widths = []
-    for each in (None, groups):
-        strict = tally([answers(ids(0, 400), right, each)])
+    for names in (None, groups):
+        strict = tally([answers(ids(0, 400), right, names)])
         row = protocols({("net", "image"): loose, ("net", "acquisition"): strict}, SETTINGS).iloc[1]
         widths.append(row["difference_high"] - row["difference_low"])
     assert widths[1] > 2 * widths[0]

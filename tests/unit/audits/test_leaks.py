@@ -19,8 +19,8 @@ def answers(right: float, fold: int, seed: int = 0, size: int = 150, group: int 
     draw = np.random.default_rng([fold, seed, int(100 * right)])
     y = np.arange(size) % 3
     said = np.where(draw.random(size) < right, y, draw.integers(0, 3, size))
-    ids = [f"{fold}-{each:03d}" for each in range(size)]
-    table = pd.DataFrame({"image_id": ids, "group": [f"{fold}-{each // group}" for each in range(size)], "y": y})
+    ids = [f"{fold}-{number:03d}" for number in range(size)]
+    table = pd.DataFrame({"image_id": ids, "group": [f"{fold}-{number // group}" for number in range(size)], "y": y})
     return table.assign(probabilities=list(np.eye(3, dtype=np.float32)[said]), right=said == y)
 
 
@@ -34,16 +34,16 @@ def said(table: pd.DataFrame) -> np.ndarray:
 
 @pytest.mark.parametrize("group", [1, 5])
 def test_metrics_and_interval_over_folds(group):
-    found = {run("leaky_image_b", fold): answers(0.9, fold, group=group) for fold in range(2)}
-    found |= {run("image", fold): answers(0.7, fold, group=group) for fold in range(2)}
+    by_run = {run("leaky_image_b", fold): answers(0.9, fold, group=group) for fold in range(2)}
+    by_run |= {run("image", fold): answers(0.7, fold, group=group) for fold in range(2)}
     # The order of the rows is another one.
     key = run("image", 1)
-    found[key] = found[key].sample(frac=1, random_state=3)
-    table = leaks_table(found, PAIRS, 3, SETTINGS)
+    by_run[key] = by_run[key].sample(frac=1, random_state=3)
+    table = leaks_table(by_run, PAIRS, 3, SETTINGS)
     assert list(table.columns) == COLUMNS and table["metric"].tolist() == ["accuracy", "macro_f1"]
     by_fold = [
         [
-            found[run(protocol, fold)].sort_values("image_id", ignore_index=True)
+            by_run[run(protocol, fold)].sort_values("image_id", ignore_index=True)
             for protocol in ("leaky_image_b", "image")
         ]
         for fold in range(2)
@@ -59,10 +59,10 @@ def test_metrics_and_interval_over_folds(group):
         for one, other in by_fold:
             names = one["group"].unique()
             members = [np.flatnonzero(one["group"] == name) for name in names]
-            for place in range(600):
-                rows = np.concatenate([members[each] for each in draw.integers(0, len(names), len(names))])
+            for resample in range(600):
+                rows = np.concatenate([members[index] for index in draw.integers(0, len(names), len(names))])
                 truth = one["y"].to_numpy()[rows]
-                drawn[place] += (metric(truth, said(one)[rows]) - metric(truth, said(other)[rows])) / 2
+                drawn[resample] += (metric(truth, said(one)[rows]) - metric(truth, said(other)[rows])) / 2
         assert [row["low"], row["high"]] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.012)
         assert (row["images"], row["units"], row["runs"]) == (300, 300 // group, 2)
         assert row["interval"] == ("images" if group == 1 else "groups")
@@ -70,11 +70,12 @@ def test_metrics_and_interval_over_folds(group):
 
 
 def test_seeds_are_averaged():
-    found = {run("leaky_image_b", seed=seed): answers(0.9, 0, seed) for seed in (1, 2)}
-    found |= {run("image", seed=seed): answers(0.7, 0, seed) for seed in (1, 2)}
-    row = leaks_table(found, PAIRS, 3, SETTINGS).iloc[0]
+    by_run = {run("leaky_image_b", seed=seed): answers(0.9, 0, seed) for seed in (1, 2)}
+    by_run |= {run("image", seed=seed): answers(0.7, 0, seed) for seed in (1, 2)}
+    row = leaks_table(by_run, PAIRS, 3, SETTINGS).iloc[0]
     means = [
-        np.mean([found[run(name, seed=seed)]["right"].mean() for seed in (1, 2)]) for name in ("leaky_image_b", "image")
+        np.mean([by_run[run(name, seed=seed)]["right"].mean() for seed in (1, 2)])
+        for name in ("leaky_image_b", "image")
     ]
     assert [row["with_leak"], row["without"]] == pytest.approx(means)
     assert (row["runs"], row["images"], row["units"]) == (2, 150, 150)
@@ -87,14 +88,14 @@ def test_the_same_answers_have_no_interval():
 
 
 def test_other_test_images_are_an_error():
-    found = {run("leaky_image_b"): answers(0.8, 0), run("image"): answers(0.8, 1)}
+    by_run = {run("leaky_image_b"): answers(0.8, 0), run("image"): answers(0.8, 1)}
     with pytest.raises(LeukoFlowError, match=r"leaky_image_b\.net\.fold0\.seed0: its test images are not those"):
-        leaks_table(found, PAIRS, 3, SETTINGS)
+        leaks_table(by_run, PAIRS, 3, SETTINGS)
     with pytest.raises(LeukoFlowError, match=r"image\.net\.fold0\.seed0: no answers to compare"):
         leaks_table({run("leaky_image_b"): answers(0.8, 0)}, PAIRS, 3, SETTINGS)
 
 
 def test_models_that_are_not_asked_for_and_studies_without_leaks_have_no_rows():
-    found = {run("leaky_image_b", model="other"): answers(0.8, 0), run("image", model="other"): answers(0.8, 0)}
-    assert leaks_table(found, PAIRS, 3, SETTINGS).empty
+    by_run = {run("leaky_image_b", model="other"): answers(0.8, 0), run("image", model="other"): answers(0.8, 0)}
+    assert leaks_table(by_run, PAIRS, 3, SETTINGS).empty
     assert list(leaks_table({}, {}, 3, SETTINGS).columns) == COLUMNS

@@ -39,7 +39,7 @@ def test_mahalanobis_is_that_of_scipy_with_a_shrunk_covariance(training, count: 
 def test_neighbour_distance_is_that_of_scikit_learn(training) -> None:
     features, y = training
     images = np.random.default_rng(2).normal(size=(300, 8))
-    unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (features, images)]
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (features, images)]
     wanted = NearestNeighbors(n_neighbors=7).fit(unit[0]).kneighbors(unit[1])[0][:, -1]
     assert neighbour_distance(refer(features, y, 7), images) == pytest.approx(wanted, abs=1e-7)
 
@@ -57,7 +57,7 @@ def test_what_is_not_finite_is_infinitely_strange_and_dead_features_do_no_harm(t
     images = np.zeros((3, 10))
     images[0, 0], images[1, 9] = np.nan, 5
     made = scores_of(refer(features, training[1], 5), images, np.zeros((3, 3)))
-    assert all(np.isinf(each[0]) and np.isfinite(each[1:]).all() for each in made.values())
+    assert all(np.isinf(values[0]) and np.isfinite(values[1:]).all() for values in made.values())
     assert made["mahalanobis"][1] > made["mahalanobis"][2]
     constant = refer(np.ones((10, 4)), np.zeros(10), 5)
     assert np.isfinite(mahalanobis(constant, np.ones((1, 4)))).all()
@@ -66,7 +66,7 @@ def test_what_is_not_finite_is_infinitely_strange_and_dead_features_do_no_harm(t
 def test_detection_is_the_area_and_the_share_that_passes() -> None:
     random = np.random.default_rng(3)
     test, novel = random.normal(size=200).round(1), (random.normal(size=90) + 1).round(1)
-    counts = [random.integers(0, 3, (len(each), 4)).astype(float) for each in (test, novel)]
+    counts = [random.integers(0, 3, (len(scores), 4)).astype(float) for scores in (test, novel)]
     area, passed = compare(test, counts[0], novel, counts[1])
     for column in range(4):
         weights = np.concatenate([counts[0][:, column], counts[1][:, column]])
@@ -95,11 +95,11 @@ def scored(shift: float, shuffled: bool) -> pd.DataFrame:
 
 def test_planted_novelty_is_found_and_a_shuffled_score_finds_nothing() -> None:
     asked = Evaluation(resamples=200)
-    found = {}
+    tables = {}
     for name, table in (("planted", scored(4, False)), ("shuffled", scored(4, True))):
         limits = novelty_thresholds(table, 0.95)
-        found[name] = detection(RUN, table, limits, asked).set_index("kind")
-    planted, shuffled = found["planted"], found["shuffled"]
+        tables[name] = detection(RUN, table, limits, asked).set_index("kind")
+    planted, shuffled = tables["planted"], tables["shuffled"]
     assert list(planted.index) == ["home", "away", "non-smears", "noise", "text"]
     assert planted.loc["away", "auroc"] > 0.99 and planted.loc["away", "refused"] > 0.97
     assert planted.loc["away", "fpr95"] < 0.02 and 0.02 < planted.loc["home", "refused"] < 0.08

@@ -19,19 +19,19 @@ from leukoflow.config.evaluation import Evaluation
 from leukoflow.models import colour_histogram
 
 
-def picture(ground=(225, 210, 220), cell=(110, 60, 150), radius=9, place=(40, 40), seed=0) -> np.ndarray:
+def picture(ground=(225, 210, 220), cell=(110, 60, 150), radius=9, centre=(40, 40), seed=0) -> np.ndarray:
     """A purple disc on a pale ground with a little noise: uint8 [96, 96, 3]."""
     image = np.full((96, 96, 3), ground, np.float64) + np.random.default_rng(seed).normal(0, 1.5, (96, 96, 3))
     y, x = np.mgrid[:96, :96]
-    image[(y - place[0]) ** 2 + (x - place[1]) ** 2 < radius**2] = cell
+    image[(y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2] = cell
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def test_features_have_their_sizes_and_are_finite_even_where_there_is_no_cell():
     for image in (picture(), np.full((40, 60, 3), 200, np.uint8), np.zeros((40, 40, 3), np.uint8)):
-        found = picture_features(image)
-        assert {name: len(values) for name, values in found.items()} == PICTURE_FEATURES
-        assert all(np.isfinite(values).all() for values in found.values())
+        features = picture_features(image)
+        assert {name: len(values) for name, values in features.items()} == PICTURE_FEATURES
+        assert all(np.isfinite(values).all() for values in features.values())
 
 
 def test_background_does_not_see_the_cells():
@@ -47,16 +47,16 @@ def test_histogram_is_that_of_the_colour_baseline():
     image = picture(seed=3)
     model = colour_histogram.build(4, 1)
     expected = model.features(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)[0].numpy()
-    found = picture_features(image)["colour_histogram"]
-    assert found.reshape(3, 16).sum(axis=1) == pytest.approx(1)
+    histogram = picture_features(image)["colour_histogram"]
+    assert histogram.reshape(3, 16).sum(axis=1) == pytest.approx(1)
     # Eight-bit Lab rounds: a pixel beside an edge may fall into the next bin.
-    assert np.abs(np.cumsum(found.reshape(3, 16), 1) - np.cumsum(expected.reshape(3, 16), 1)).mean() < 0.03
+    assert np.abs(np.cumsum(histogram.reshape(3, 16), 1) - np.cumsum(expected.reshape(3, 16), 1)).mean() < 0.03
 
 
 def test_corner_does_not_see_the_stain_but_a_mark():
-    plain = picture_features(picture(place=(30, 30)))["corner"]
-    pinker = picture_features(picture(ground=(235, 200, 215), place=(30, 30)))["corner"]
-    marked = picture(place=(30, 30))
+    plain = picture_features(picture(centre=(30, 30)))["corner"]
+    pinker = picture_features(picture(ground=(235, 200, 215), centre=(30, 30)))["corner"]
+    marked = picture(centre=(30, 30))
     cv2.rectangle(marked, (75, 85), (90, 88), (226, 24, 32), -1)
     assert np.abs(plain - pinker).max() < 6
     assert np.abs(plain - picture_features(marked)["corner"]).max() > 40
@@ -71,18 +71,18 @@ def facts() -> pd.DataFrame:
 
 
 def test_table_features_are_those_of_file_and_scale():
-    found = table_features(facts(), np.zeros((3, 128), np.float32))
-    assert found["file_number"].ravel().tolist() == [7, 3, -1]
-    assert found["scale_bar"][0].tolist() == [0.75, 0.8, 0.95, 0.95, 1, 0]
-    assert found["scale_bar"][1].tolist() == [-1, -1, -1, -1, 0, 0]
-    assert found["magnification"].ravel().tolist() == pytest.approx([0.2, 0.3, 0.4])
-    assert set(found) | set(PICTURE_FEATURES) == set(KINDS)
+    features = table_features(facts(), np.zeros((3, 128), np.float32))
+    assert features["file_number"].ravel().tolist() == [7, 3, -1]
+    assert features["scale_bar"][0].tolist() == [0.75, 0.8, 0.95, 0.95, 1, 0]
+    assert features["scale_bar"][1].tolist() == [-1, -1, -1, -1, 0, 0]
+    assert features["magnification"].ravel().tolist() == pytest.approx([0.2, 0.3, 0.4])
+    assert set(features) | set(PICTURE_FEATURES) == set(KINDS)
 
 
 def split(count: int = 240) -> pd.DataFrame:
     y = np.arange(count) % 4
     role = np.where(np.arange(count) % 8 < 4, "train", np.where(np.arange(count) % 16 < 8, "validation", "test"))
-    names = [f"{place}" for place in range(count)]
+    names = [f"{number}" for number in range(count)]
     return pd.DataFrame({"image_id": names, "y": y, "group": names, "fold": 0, "role": role})
 
 
@@ -90,7 +90,7 @@ def test_a_probe_that_is_told_the_class_is_right_and_one_of_noise_is_within_chan
     table = split()
     told = table["y"].to_numpy(float)[:, None]
     noise = np.random.default_rng(0).normal(size=(len(table), 3))
-    rows = {name: place for place, name in enumerate(table["image_id"])}
+    rows = {name: row for row, name in enumerate(table["image_id"])}
     said = answers({"background": told, "focus": noise}, rows, table, 20, 1, 1)
     assert set(said["role"]) == {"validation", "test"}
     scores = probe_scores(said, Evaluation(resamples=300)).set_index("probe")
@@ -101,10 +101,10 @@ def test_a_probe_that_is_told_the_class_is_right_and_one_of_noise_is_within_chan
 
 def test_test_labels_do_not_reach_the_forests():
     table = split()
-    rows = {name: place for place, name in enumerate(table["image_id"])}
+    rows = {name: row for row, name in enumerate(table["image_id"])}
     values = {"focus": np.random.default_rng(0).normal(size=(len(table), 3)) + table["y"].to_numpy()[:, None]}
     changed = table.assign(y=np.where(table["role"] == "train", table["y"], (table["y"] + 1) % 4))
-    first, second = (answers(values, rows, each, 20, 1, 1) for each in (table, changed))
+    first, second = (answers(values, rows, labelled, 20, 1, 1) for labelled in (table, changed))
     assert first["right"].mean() > 0.4
     # What was right before names another class than it should now: right on none of them.
     assert not (first["right"] & second["right"]).any()

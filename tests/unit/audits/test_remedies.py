@@ -17,7 +17,7 @@ def answers(right: dict[str, int], count: int = 100) -> pd.DataFrame:
     y, parts = np.arange(count) % 2, []
     for family, number in right.items():
         said = np.where(np.arange(count) < number, y, 1 - y)
-        table = pd.DataFrame({"image_id": [f"{each:03d}" for each in range(count)], "y": y, "target": ""})
+        table = pd.DataFrame({"image_id": [f"{number:03d}" for number in range(count)], "y": y, "target": ""})
         table["group"] = table["image_id"]
         level = np.nan if family == "none" else 0.25
         parts.append(table.assign(perturbation=family, level=level, probabilities=list(np.eye(2)[said])))
@@ -35,9 +35,9 @@ def test_a_view_and_a_model_are_held_to_the_reference_pair_by_pair() -> None:
         (run("stained"), answers({"none": 85, "brightness": 70})),
         (run("colour_histogram"), answers({"none": 80, "brightness": 20})),
     ]
-    found = compare_with_reference("remedies", ("plain", "net"), runs, SETTINGS)
-    assert list(found.columns) == COLUMNS and found["model"].iloc[0] == "colour_histogram"
-    value = found.set_index(["view", "model", "perturbation"])
+    gains = compare_with_reference("remedies", ("plain", "net"), runs, SETTINGS)
+    assert list(gains.columns) == COLUMNS and gains["model"].iloc[0] == "colour_histogram"
+    value = gains.set_index(["view", "model", "perturbation"])
     assert value.loc[("normalised", "net", "light"), "gain"] == pytest.approx(0.4)
     assert value.loc[("plain", "stained", "none"), "gain"] == pytest.approx(-0.05)
     same = value.loc[("normalised", "net", "none")]

@@ -20,11 +20,11 @@ def predictions(count: int = 60, groups: int | None = None, seed: int = 0) -> pd
     random = np.random.default_rng(seed)
     y = np.arange(count) % 3
     parts = []
-    for place, (family, level) in enumerate(LEVELS):
-        logits = random.normal(size=(count, 3)) + (3 - place) * np.eye(3)[y]
+    for step, (family, level) in enumerate(LEVELS):
+        logits = random.normal(size=(count, 3)) + (3 - step) * np.eye(3)[y]
         shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-        table = pd.DataFrame({"image_id": [f"{each:03d}" for each in range(count)], "y": y})
-        table["group"] = table["image_id"] if groups is None else [f"g{each % groups}" for each in range(count)]
+        table = pd.DataFrame({"image_id": [f"{number:03d}" for number in range(count)], "y": y})
+        table["group"] = table["image_id"] if groups is None else [f"g{number % groups}" for number in range(count)]
         parts.append(table.assign(perturbation=family, level=level, target="", probabilities=list(shares)))
     return pd.concat(parts, ignore_index=True)
 
@@ -36,8 +36,8 @@ def value(table: pd.DataFrame, family: str, metric: str, level: float | None = N
 
 def test_values_are_those_of_scikit_learn() -> None:
     table = predictions()
-    found = robustness([(RUN, table)], SETTINGS)
-    assert list(found.columns) == COLUMNS and found["perturbation"].iloc[0] == "none"
+    results = robustness([(RUN, table)], SETTINGS)
+    assert list(results.columns) == COLUMNS and results["perturbation"].iloc[0] == "none"
     clean = np.stack(table["probabilities"].iloc[:60]).argmax(1)
     for family, level in LEVELS:
         rows = table[(table["perturbation"] == family) & ((table["level"] == level) | np.isnan(level))]
@@ -50,17 +50,17 @@ def test_values_are_those_of_scikit_learn() -> None:
             "drop": accuracy_score(y, clean) - accuracy_score(y, shares.argmax(1)),
         }
         for metric in METRICS:
-            assert value(found, family, metric, None if np.isnan(level) else level)["value"] == pytest.approx(
+            assert value(results, family, metric, None if np.isnan(level) else level)["value"] == pytest.approx(
                 expected[metric]
             ), (family, metric)
 
 
 def test_intervals_hold_the_value_and_pairing_narrows_that_of_the_drop() -> None:
-    found = robustness([(RUN, predictions(300))], SETTINGS)
-    rows = found[found["low"].notna()]
+    results = robustness([(RUN, predictions(300))], SETTINGS)
+    rows = results[results["low"].notna()]
     assert ((rows["low"] <= rows["value"]) & (rows["value"] <= rows["high"])).all() and len(rows) > 20
-    mild = value(found, "brightness", "drop", -0.25)
-    unpaired = sum(value(found, name, "accuracy", level)["high"] - value(found, name, "accuracy", level)["low"]
+    mild = value(results, "brightness", "drop", -0.25)
+    unpaired = sum(value(results, name, "accuracy", level)["high"] - value(results, name, "accuracy", level)["low"]
                    for name, level in (("none", None), ("brightness", -0.25)))  # fmt: skip
     assert mild["high"] - mild["low"] < unpaired
 
@@ -74,7 +74,7 @@ def test_accuracy_has_the_width_that_theory_gives() -> None:
 def test_groups_are_drawn_whole_and_equal_answers_of_a_group_widen() -> None:
     table = predictions(60)
     twice = pd.concat([table, table.assign(image_id=table["image_id"] + "b")])
-    order = {each: place for place, each in enumerate(LEVELS)}
+    order = {level: number for number, level in enumerate(LEVELS)}
     twice = twice.sort_values(["perturbation", "level"], kind="stable", key=None)
     blocks = [
         twice[(twice["perturbation"] == family) & (twice["level"].eq(level) | np.isnan(level))]
@@ -84,7 +84,7 @@ def test_groups_are_drawn_whole_and_equal_answers_of_a_group_widen() -> None:
     single = robustness([(RUN, table)], SETTINGS)
     assert set(grouped["resampling"]) == {"groups"} and set(single["resampling"]) == {"images"}
     for column in ("value", "low", "high"):
-        a, b = (each[each["metric"] == "macro_f1"][column].to_numpy() for each in (grouped, single))
+        a, b = (results[results["metric"] == "macro_f1"][column].to_numpy() for results in (grouped, single))
         assert np.allclose(a, b, equal_nan=True)  # a group of two equal images is one image drawn alone
 
 
@@ -92,22 +92,22 @@ def test_summaries_weigh_families_alike() -> None:
     weights = summary_weights(["none", "brightness", "brightness", "rotation"])
     assert list(weights) == ["light", "place", "all"]
     assert weights["light"].tolist() == [0, 0.5, 0.5, 0] and weights["all"].tolist() == [0, 0.25, 0.25, 0.5]
-    found = robustness([(RUN, predictions())], SETTINGS)
-    mean = np.mean([value(found, "brightness", "accuracy", level)["value"] for level in (-0.25, 0.25)])
-    assert value(found, "light", "accuracy")["value"] == pytest.approx(mean)
-    whole = value(found, "all", "drop")
+    results = robustness([(RUN, predictions())], SETTINGS)
+    mean = np.mean([value(results, "brightness", "accuracy", level)["value"] for level in (-0.25, 0.25)])
+    assert value(results, "light", "accuracy")["value"] == pytest.approx(mean)
+    whole = value(results, "all", "drop")
     assert whole["value"] == pytest.approx(
-        (value(found, "light", "drop")["value"] + value(found, "place", "drop")["value"]) / 2
+        (value(results, "light", "drop")["value"] + value(results, "place", "drop")["value"]) / 2
     )
 
 
 def test_several_runs_are_averaged_and_the_baseline_comes_first() -> None:
     runs = [(Run("demo", "subtype", "plain", "image", "net", 0, seed), predictions(seed=seed)) for seed in (1, 2)]
     runs.append((Run("demo", "subtype", "plain", "image", "colour_histogram", 0, 1), predictions(seed=3)))
-    found = robustness(runs, SETTINGS)
-    assert list(dict.fromkeys(found["model"])) == ["colour_histogram", "net"]
+    results = robustness(runs, SETTINGS)
+    assert list(dict.fromkeys(results["model"])) == ["colour_histogram", "net"]
     alone = [value(robustness([run], SETTINGS), "rotation", "accuracy")["value"] for run in runs[:2]]
-    row = value(found[found["model"] == "net"], "rotation", "accuracy")
+    row = value(results[results["model"] == "net"], "rotation", "accuracy")
     assert row["runs"] == 2 and row["value"] == pytest.approx(np.mean(alone)) and row["images"] == 60
     assert row["sd"] == pytest.approx(np.std(alone, ddof=1)) and row["sd"] > 0
 

@@ -33,9 +33,9 @@ def sample(confidence: np.ndarray, right: np.ndarray, groups: np.ndarray | None 
 def test_area_is_that_of_a_direct_loop_and_excess_is_over_the_perfect_order() -> None:
     random = np.random.default_rng(0)
     confidence, wrong = random.permutation(60) / 60, random.random(60) < 0.3
-    found = whole(confidence, wrong)[:, 0]
-    assert found[0] == pytest.approx(area(wrong[np.argsort(-confidence)]), abs=1e-12)
-    assert found[1] == pytest.approx(found[0] - area(np.sort(wrong)), abs=1e-12)
+    measured = whole(confidence, wrong)[:, 0]
+    assert measured[0] == pytest.approx(area(wrong[np.argsort(-confidence)]), abs=1e-12)
+    assert measured[1] == pytest.approx(measured[0] - area(np.sort(wrong)), abs=1e-12)
     assert whole(-wrong.astype(float), wrong)[1, 0] == pytest.approx(0, abs=1e-12)
 
 
@@ -50,19 +50,19 @@ def test_a_weight_of_two_is_an_image_twice() -> None:
     random = np.random.default_rng(1)
     confidence, wrong = random.random(30), random.random(30) < 0.4
     counts = random.integers(0, 4, (30, 5)).astype(float)
-    found = whole(confidence, wrong, (0.5, 0.9), (0.7,), counts)
+    measured = whole(confidence, wrong, (0.5, 0.9), (0.7,), counts)
     for column in range(5):
         repeated = np.repeat(np.arange(30), counts[:, column].astype(int))
         alone = whole(confidence[repeated], wrong[repeated], (0.5, 0.9), (0.7,))
-        assert found[:, column] == pytest.approx(alone[:, 0], abs=1e-12)
+        assert measured[:, column] == pytest.approx(alone[:, 0], abs=1e-12)
 
 
 def test_accuracy_at_a_coverage_and_coverage_at_an_accuracy() -> None:
     confidence = np.arange(10, 0, -1) / 10
     wrong = np.array([0, 0, 0, 0, 1, 0, 0, 1, 1, 1], bool)
-    found = whole(confidence, wrong, (1.0, 0.5, 0.25), (0.85, 1.0, 0.61))[2:, 0]
+    measured = whole(confidence, wrong, (1.0, 0.5, 0.25), (0.85, 1.0, 0.61))[2:, 0]
     # Of the first seven six are right, of the first four all, of the first nine six.
-    assert found == pytest.approx([0.6, 0.8, 1.0, 0.7, 0.4, 0.9])
+    assert measured == pytest.approx([0.6, 0.8, 1.0, 0.7, 0.4, 0.9])
     assert whole([0.5], [True], (), (0.9,))[2, 0] == 0
     assert np.isnan(whole([0.5, 0.4], [True, False], (0.9,), (0.9,), np.zeros((2, 1)))).all()
 
@@ -106,14 +106,14 @@ def test_bca_limits_of_accuracy_and_of_the_area_are_scipys() -> None:
     confidence, right = 0.5 + random.random(250) / 2, random.random(250) < 0.85
     asked = Evaluation(resamples=5000, interval="bca")
     rows = selective(sample(confidence, right), {0.9: 0.8}, asked)[1]
-    found = {(name, level): limits for name, level, _, *limits, _ in rows if name != "aurc"}
-    found["aurc", 0.0] = next(limits for name, _, _, *limits, _ in rows if name == "aurc")
+    limits_by_name = {(name, level): limits for name, level, _, *limits, _ in rows if name != "aurc"}
+    limits_by_name["aurc", 0.0] = next(limits for name, _, _, *limits, _ in rows if name == "aurc")
 
     def aurc(confidence: np.ndarray, wrong: np.ndarray) -> float:
         # Equal confidences are the same image drawn again, and are right or wrong together.
         return area(wrong[np.argsort(-confidence, kind="stable")])
 
-    for place, samples, statistic in (
+    for key, samples, statistic in (
         (("accuracy at coverage", 1.0), (right * 1.0,), np.mean),
         (("aurc", 0.0), (confidence, ~right * 1.0), aurc),
     ):
@@ -121,5 +121,5 @@ def test_bca_limits_of_accuracy_and_of_the_area_are_scipys() -> None:
             samples, statistic, n_resamples=5000, method="BCa", paired=len(samples) > 1, rng=random,
             vectorized=statistic is np.mean,
         ).confidence_interval  # fmt: skip
-        low, high = found[place]
+        low, high = limits_by_name[key]
         assert (low, high) == pytest.approx(tuple(expected), abs=0.07 * (high - low))

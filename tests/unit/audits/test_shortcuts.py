@@ -35,19 +35,19 @@ def one_hot(said: np.ndarray) -> list[np.ndarray]:
 
 
 def predictions(said: np.ndarray, y: np.ndarray) -> pd.DataFrame:
-    names = [f"{place}" for place in range(len(y))]
+    names = [f"{number}" for number in range(len(y))]
     table = pd.DataFrame({"cohort": "demo", "image_id": names, "group": names, "role": "test", "y": y})
     return table.assign(fold=0, seed=42, perturbation="none", probabilities=one_hot(said))
 
 
 def told(right: dict[str, np.ndarray], y: np.ndarray) -> pd.DataFrame:
     """Answers of probes, the same on as many validation images."""
-    names = [f"{place}" for place in range(len(y))]
+    names = [f"{number}" for number in range(len(y))]
     parts = []
-    for probe, each in right.items():
+    for probe, values in right.items():
         for role in ("test", "validation"):
             ids = names if role == "test" else [f"v{name}" for name in names]
-            part = {"fold": 0, "image_id": ids, "group": ids, "role": role, "y": y, "probe": probe, "right": each}
+            part = {"fold": 0, "image_id": ids, "group": ids, "role": role, "y": y, "probe": probe, "right": values}
             parts.append(pd.DataFrame(part))
     return pd.concat(parts, ignore_index=True)
 
@@ -70,15 +70,15 @@ def audited(model: float, no_cell: float, colours: float, altered=None) -> dict:
 
 
 def test_the_explained_share_is_of_what_lies_above_chance():
-    found = audited(0.95, 0.60, 0.81)
-    assert found["accuracy"] == pytest.approx(0.95) and found["chance"] == 0.25
-    assert found["no_cell_share"] == pytest.approx((0.60 - 0.25) / (0.95 - 0.25))
-    assert found["colour_share"] == pytest.approx((0.81 - 0.25) / (0.95 - 0.25))
-    assert found["no_cell_share_low"] < found["no_cell_share"] < found["no_cell_share_high"]
-    assert found["level"] == "partly"
-    text = verdict(found)
+    facts = audited(0.95, 0.60, 0.81)
+    assert facts["accuracy"] == pytest.approx(0.95) and facts["chance"] == 0.25
+    assert facts["no_cell_share"] == pytest.approx((0.60 - 0.25) / (0.95 - 0.25))
+    assert facts["colour_share"] == pytest.approx((0.81 - 0.25) / (0.95 - 0.25))
+    assert facts["no_cell_share_low"] < facts["no_cell_share"] < facts["no_cell_share_high"]
+    assert facts["level"] == "partly"
+    text = verdict(facts)
     assert "50\N{NO-BREAK SPACE}% (" in text and "without seeing a cell" in text
-    assert set(AUDIT_COLUMNS) == set(found) | set(PANEL) | {"verdict"}
+    assert set(AUDIT_COLUMNS) == set(facts) | set(PANEL) | {"verdict"}
 
 
 @pytest.mark.parametrize(
@@ -96,23 +96,23 @@ def test_levels_follow_from_intervals(model, no_cell, level):
 
 
 def test_a_share_above_the_models_own_counts_as_all_of_it():
-    found = audited(0.8, 1.0, 0.25)
-    assert found["no_cell_share"] == pytest.approx(0.75 / 0.55)
-    assert verdict(found).startswith("All of this accuracy above chance")
+    facts = audited(0.8, 1.0, 0.25)
+    assert facts["no_cell_share"] == pytest.approx(0.75 / 0.55)
+    assert verdict(facts).startswith("All of this accuracy above chance")
 
 
 def test_where_the_model_has_nothing_above_chance_there_is_no_share():
     columns = np.column_stack([[0.2, 0.5], np.full((2, 100), 0.2)])
-    found = explained("focus", columns, 0.25, Evaluation(resamples=100))
-    assert np.isnan(found.share).all()
+    explanation = explained("focus", columns, 0.25, Evaluation(resamples=100))
+    assert np.isnan(explanation.share).all()
 
 
 def test_a_model_hardly_above_chance_has_no_share():
     """A little skill that may be luck would make any probe explain a thousand percent of it."""
-    found = audited(0.3, 0.9, 0.9)
-    assert found["accuracy"] > found["chance"] and found["level"] == "no skill"
+    facts = audited(0.3, 0.9, 0.9)
+    assert facts["accuracy"] > facts["chance"] and facts["level"] == "no skill"
     assert np.isnan(
-        [found[f"{kind}_share{end}"] for kind in ("no_cell", "colour") for end in ("", "_low", "_high")]
+        [facts[f"{kind}_share{end}"] for kind in ("no_cell", "colour") for end in ("", "_low", "_high")]
     ).all()
 
 
@@ -140,8 +140,8 @@ def changed(kind: str) -> pd.DataFrame:
     after recolouring of any kind."""
     y = np.arange(COUNT) % 4
     parts = [predictions(y, y).assign(level=np.nan, target="")]
-    for place, name in enumerate(CLASSES):
-        said = {"stain": np.full(COUNT, place), "shape": y, "fragile": np.zeros(COUNT, int)}[kind]
+    for index, name in enumerate(CLASSES):
+        said = {"stain": np.full(COUNT, index), "shape": y, "fragile": np.zeros(COUNT, int)}[kind]
         changed = predictions(said, y).assign(perturbation="stain_swap", level=np.nan)
         parts += [changed.assign(target=f"class:{name}"), changed.assign(target=f"cluster:{name}:{name}-001")]
     blurred = predictions(np.where(y == 0, 1, y), y).assign(perturbation="gaussian_blur", level=2.0, target="")
@@ -149,20 +149,20 @@ def changed(kind: str) -> pd.DataFrame:
 
 
 def test_a_model_that_follows_the_stain_flips_and_one_of_shapes_does_not():
-    found = audited(1.0, 0.25, 0.25, {RUN: changed("stain")})
-    assert (found["swap_flips"], found["swap_accuracy"], found["swap_own_accuracy"]) == pytest.approx((1, 0, 1))
-    assert (found["swap_taken"], found["swap_loss"], found["swap_drop"]) == pytest.approx((1, 1, 1))
-    assert found["level"] == "explained" and "not measurably above chance" in verdict(found)
-    found = audited(1.0, 0.25, 0.25, {RUN: changed("shape")})
-    assert (found["swap_flips"], found["swap_accuracy"], found["swap_taken"]) == pytest.approx((0, 1, 0))
-    assert found["level"] == "silent"
+    facts = audited(1.0, 0.25, 0.25, {RUN: changed("stain")})
+    assert (facts["swap_flips"], facts["swap_accuracy"], facts["swap_own_accuracy"]) == pytest.approx((1, 0, 1))
+    assert (facts["swap_taken"], facts["swap_loss"], facts["swap_drop"]) == pytest.approx((1, 1, 1))
+    assert facts["level"] == "explained" and "not measurably above chance" in verdict(facts)
+    facts = audited(1.0, 0.25, 0.25, {RUN: changed("shape")})
+    assert (facts["swap_flips"], facts["swap_accuracy"], facts["swap_taken"]) == pytest.approx((0, 1, 0))
+    assert facts["level"] == "silent"
 
 
 def test_what_recolouring_does_by_itself_is_no_stain_shortcut():
-    found = audited(1.0, 0.25, 0.25, {RUN: changed("fragile")})
-    assert found["swap_flips"] == pytest.approx(0.75)
-    assert found["swap_loss"] == pytest.approx(0)
-    assert found["level"] == "silent"
+    facts = audited(1.0, 0.25, 0.25, {RUN: changed("fragile")})
+    assert facts["swap_flips"] == pytest.approx(0.75)
+    assert facts["swap_loss"] == pytest.approx(0)
+    assert facts["level"] == "silent"
 
 
 def test_swap_and_neutralised_tables():
@@ -199,13 +199,13 @@ def planted(confounding: float, count: int, patients: int) -> dict:
     features = [picture_features(image) for image in images]
     names = ("background", "colour_statistics", "thumbnail")
     values = {name: np.stack([feature[name] for feature in features]) for name in names}
-    rows = {name: place for place, name in enumerate(table["image_id"])}
+    rows = {name: row for row, name in enumerate(table["image_id"])}
     said = answers(values, rows, table, 60, 0, 1)
     test = table[table["role"] == "test"]
-    own = predictions(test["y"].to_numpy(), test["y"].to_numpy()).assign(
+    predicted = predictions(test["y"].to_numpy(), test["y"].to_numpy()).assign(
         image_id=test["image_id"].to_numpy(), group=test["group"].to_numpy()
     )
-    return audit({RUN: own}, {}, said, CLASSES, SETTINGS)
+    return audit({RUN: predicted}, {}, said, CLASSES, SETTINGS)
 
 
 def test_the_audit_finds_a_planted_stain_and_is_silent_without_one():

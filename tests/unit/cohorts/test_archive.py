@@ -56,10 +56,10 @@ def save(path: Path, data: bytes) -> Path:
 
 def extract(archive: Path, members: int = 100, size: int = 10**8, ratio: float = 200.0) -> list[tuple[str, int]]:
     """Paths and bytes; the digests are held against what was written."""
-    found = safe_extract(archive, archive.parent / "out", members, size, ratio)
-    for path, _, sha256 in found:
+    members_written = safe_extract(archive, archive.parent / "out", members, size, ratio)
+    for path, _, sha256 in members_written:
         assert sha256 == hashlib.sha256((archive.parent / "out" / path).read_bytes()).hexdigest()
-    return [(path, count) for path, count, _ in found]
+    return [(path, count) for path, count, _ in members_written]
 
 
 def refused(archive: Path, words: str, **limits: float) -> None:
@@ -72,8 +72,8 @@ def refused(archive: Path, words: str, **limits: float) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if name != MARK}
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in paths.items() if name != MARK}
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -48,5 +48,5 @@ def test_every_image_is_listed_once_by_the_label_of_its_nearest_folder(files: li
         assert {*listing["path"], *listed.left_out["path"]} == every
         assert len(listing) + len(listed.left_out) == len(every)
         assert listing["path"].tolist() == sorted(expected)
-        found = [None if label is None else str(label) for label in listing["label"].to_numpy(object, na_value=None)]
-        assert dict(zip(listing["path"], found, strict=True)) == expected
+        texts = [None if label is None else str(label) for label in listing["label"].to_numpy(object, na_value=None)]
+        assert dict(zip(listing["path"], texts, strict=True)) == expected

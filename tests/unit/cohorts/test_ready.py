@@ -66,7 +66,7 @@ def test_folder_entries(name: str) -> None:
 
 
 def test_only_experts_masks_can_be_trained_on() -> None:
-    masks = {name: each["masks"] for name, each in entries().items() if "masks" in each}
+    masks = {name: entry["masks"] for name, entry in entries().items() if "masks" in entry}
     assert {name for name, mask in masks.items() if mask.get("expert", True)} == {*MASKED, "allidb2"}
     assert masks["taleqani"]["expert"] is False  # a threshold of the archive's own
 

@@ -67,5 +67,5 @@ def test_the_workflow_can_import_it_quickly() -> None:
 
 def test_a_root_with_accents_is_found_in_either_form(tmp_path: Path) -> None:
     (tmp_path / "Donne\u0301es/a").mkdir(parents=True)
-    found = resolve_root(str(tmp_path / "Donn\u00e9es/a"))
-    assert found == tmp_path / "Donne\u0301es/a" and found.is_dir()
+    folder = resolve_root(str(tmp_path / "Donn\u00e9es/a"))
+    assert folder == tmp_path / "Donne\u0301es/a" and folder.is_dir()

@@ -26,8 +26,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("own", "drawn"):
         write_table(results / f"cohorts/{name}/manifest.parquet", table)
     write_record(record_of(results, "own", MASKS), [row_of(root, "masks/1.png")])
-    own = {"kind": "folder", "root": "${SMEARS}", "masks": {"path": "masks/{name}", "coding": "foreground"}}
-    write_json(results / "study.json", {"cohorts": {"own": own, "drawn": {"kind": "synthetic"}}})
+    cohort = {"kind": "folder", "root": "${SMEARS}", "masks": {"path": "masks/{name}", "coding": "foreground"}}
+    write_json(results / "study.json", {"cohorts": {"own": cohort, "drawn": {"kind": "synthetic"}}})
     write_json(results / "provenance.json", {"files": digests(results)})
     return results
 

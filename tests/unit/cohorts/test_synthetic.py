@@ -27,9 +27,9 @@ def test_images_and_patients_are_spread_evenly_in_path_order(images: int, patien
     assert table["path"].tolist() == sorted(set(table["path"]))
     assert table["index"].tolist() == list(range(images))
     for column, total in (("index", images), ("patient", min(images, patients))):
-        each = table.groupby("label")[column].nunique()
-        assert set(each.index) == {"Benign", "Early", "Pre", "Pro"}
-        assert each.max() - each.min() <= 1 and (column == "patient" or each.sum() == total)
+        counts = table.groupby("label")[column].nunique()
+        assert set(counts.index) == {"Benign", "Early", "Pre", "Pro"}
+        assert counts.max() - counts.min() <= 1 and (column == "patient" or counts.sum() == total)
     assert (table.groupby("patient")["label"].nunique() == 1).all()
     assert (table.groupby("slide")["patient"].nunique() == 1).all()
     assert table.groupby("patient")["slide"].nunique().isin([1, 2]).all()
@@ -71,18 +71,18 @@ def test_augmented_copies_show_their_original_and_change_nothing_else(tmp_path: 
     table = plan(planted)
     assert table["duplicate_kind"].value_counts().to_dict() == {"": 42, "augmented": 18}
     drawings = [draw(planted, row) for row in rows(table)]
-    np.save(tmp_path / "thumbnails.npy", np.stack([grey_thumbnail(each.image) for each in drawings]))
+    np.save(tmp_path / "thumbnails.npy", np.stack([grey_thumbnail(drawing.image) for drawing in drawings]))
     images = pd.DataFrame({"cohort": "home", "image_id": [str(number) for number in range(60)], "label": None})
     images["sha256"] = images["image_id"]
-    images["dhash"] = [to_hex(difference_hash(each.image)) for each in drawings]
+    images["dhash"] = [to_hex(difference_hash(drawing.image)) for drawing in drawings]
     pairs = find_duplicates(
         images.assign(width=planted.size, height=planted.size), Thumbnails([tmp_path / "thumbnails.npy"]), Quality()
     )
-    found = {frozenset(pair) for pair in pairs[["image_a", "image_b"]].astype(int).to_numpy().tolist()}
+    couples = {frozenset(pair) for pair in pairs[["image_a", "image_b"]].astype(int).to_numpy().tolist()}
     copies = table[table["duplicate_of"] >= 0]
-    assert all(frozenset(pair) in found for pair in copies["duplicate_of"].items())
+    assert all(frozenset(pair) in couples for pair in copies["duplicate_of"].items())
     origin = np.where(table["duplicate_of"] < 0, np.arange(60), table["duplicate_of"])
-    assert all(len({origin[each] for each in pair}) == 1 for pair in found)
+    assert all(len({origin[number] for number in pair}) == 1 for pair in couples)
     for row, drawing in zip(rows(table), drawings, strict=True):
         if row.duplicate_of >= 0:  # the mask moves with the picture
             assert 0.5 < (drawing.mask > 0).mean() / (drawings[row.duplicate_of].mask > 0).mean() < 2

@@ -96,7 +96,8 @@ def test_exact_copies_are_the_same_bytes_and_near_ones_almost_the_same_picture()
         else:
             assert encode(copy) != encode(original)
             small = [
-                cv2.resize(each.image[:, :, 1], (32, 32), interpolation=cv2.INTER_AREA) for each in (copy, original)
+                cv2.resize(drawing.image[:, :, 1], (32, 32), interpolation=cv2.INTER_AREA)
+                for drawing in (copy, original)
             ]
             assert np.corrcoef(small[0].ravel(), small[1].ravel())[0, 1] > 0.95
             assert ((copy.mask > 0) == (original.mask > 0)).mean() > 0.95
@@ -104,7 +105,7 @@ def test_exact_copies_are_the_same_bytes_and_near_ones_almost_the_same_picture()
 
 def test_the_scale_bar_is_red_at_the_lower_right_and_only_there() -> None:
     bare, barred = cohort(224, images=4), cohort(224, images=4, scale_bars={"Benign": 1.0})
-    first, second = (draw(each, next(rows(plan(each)))).image.astype(int) for each in (bare, barred))
+    first, second = (draw(planned, next(rows(plan(planned)))).image.astype(int) for planned in (bare, barred))
     changed = np.argwhere((first != second).any(axis=2))
     assert len(changed) > 30 and changed.min(axis=0)[0] > 190 and changed.min(axis=0)[1] > 170
     red = second[:, :, 0] - second[:, :, 1:].max(axis=2)

@@ -24,14 +24,14 @@ def morphology(image: NDArray, mask: NDArray) -> list[float]:
     lightness = lab(image)[:, :, 0].astype(np.float32)
     coarse = cv2.GaussianBlur(lightness, (0, 0), 1.0)
     edge = {int(k) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]) for k in np.unique(side >> 1)}
-    found = []
+    cells = []
     for k in set(range(1, int(mask.max() >> 1) + 1)) - edge:
         nucleus = (mask == 2 * k + 1).astype(np.uint8)
         area, inner = float((mask >> 1 == k).sum()), cv2.erode(nucleus, np.ones((5, 5), np.uint8)) > 0
         if inner.sum() > 10:
             spots = np.percentile(lightness[inner], 97) - np.median(lightness[inner])
-            found.append([area, nucleus.sum() / area, coarse[inner].std(), (lightness - coarse)[inner].std(), spots])
-    return [float(value) for value in np.mean(found, axis=0)] if found else [0.0] * 5
+            cells.append([area, nucleus.sum() / area, coarse[inner].std(), (lightness - coarse)[inner].std(), spots])
+    return [float(value) for value in np.mean(cells, axis=0)] if cells else [0.0] * 5
 
 
 def grouped_accuracy(features: list, labels: list[str], patients: list[str]) -> float:
@@ -45,8 +45,8 @@ def drawn(confounding: float) -> tuple[list, list, list[str], list[str]]:
     cohort = SyntheticCohort.model_validate({**settings, "faults": {"stain_confounding": confounding}})
     planned = list(rows(plan(cohort)))
     drawings = [draw(cohort, row) for row in planned]
-    colours = [colour_histogram(each.image) for each in drawings]
-    shapes = [morphology(each.image, each.mask) for each in drawings]
+    colours = [colour_histogram(drawing.image) for drawing in drawings]
+    shapes = [morphology(drawing.image, drawing.mask) for drawing in drawings]
     return colours, shapes, [row.label for row in planned], [row.patient for row in planned]
 
 

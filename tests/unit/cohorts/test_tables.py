@@ -52,8 +52,8 @@ def test_every_form_gives_the_same_rows(tmp_path: Path, data: bytes | str) -> No
 def test_a_quoted_cell_may_hold_line_breaks_and_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     table.write_text('path,label\n"a\nb.png","Pro\nB"\n\nc.png,x\n')
-    found = read_rows(table, {"path": "path", "label": "label"})
-    assert found.to_numpy(object).tolist() == [["a\nb.png", "Pro B", 4], ["c.png", "x", 6]]
+    listing = read_rows(table, {"path": "path", "label": "label"})
+    assert listing.to_numpy(object).tolist() == [["a\nb.png", "Pro B", 4], ["c.png", "x", 6]]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path, data: bytes 
 
 def test_words_for_nothing_are_no_patients(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        found = rows(tmp_path, "path,label,patient\na,NA,NA\nb,x,nan\nc,x,unknown\nd,x,P1\n")
-    assert found == [["a", "NA", None], ["b", "x", None], ["c", "x", None], ["d", "x", "P1"]]
+        listing = rows(tmp_path, "path,label,patient\na,NA,NA\nb,x,nan\nc,x,unknown\nd,x,P1\n")
+    assert listing == [["a", "NA", None], ["b", "x", None], ["c", "x", None], ["d", "x", "P1"]]
     assert "patient: 3 cells say that there is none (NA, nan, unknown)" in caplog.text
 
 
@@ -125,9 +125,12 @@ def test_look_alikes_are_named_with_what_they_cost(tmp_path: Path, caplog: pytes
     text = "path,label,patient\na,Benign,P1\nb,Benign ,P1 \nc,benign,p-01\nd,Pro,P3\n"
     with caplog.at_level(logging.WARNING):
         listing = listed(tmp_path, text, labels={"Benign": "Benign", "Pro": "Pro"})
-        found = names_alike(listing, ["Benign", "Pro"])
+        groups = names_alike(listing, ["Benign", "Pro"])
     assert listing["label"].fillna("-").tolist() == ["Benign", "Benign", "-", "Pro"]
-    assert found.to_numpy(object).tolist() == [["patient", "'P1', 'p-01'", 3, 0], ["label", "'Benign', 'benign'", 3, 1]]
+    assert groups.to_numpy(object).tolist() == [
+        ["patient", "'P1', 'p-01'", 3, 0],
+        ["label", "'Benign', 'benign'", 3, 1],
+    ]
     assert (
         "label: 'Benign', 'benign' differ only by case" in caplog.text
         and "1 of these images have no label" in caplog.text

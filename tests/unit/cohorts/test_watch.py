@@ -65,9 +65,9 @@ def memory(cohort: Cohort) -> Path:
 
 def changed(cohort: Cohort) -> set[str]:
     """Names of the marks that are not those of the last start."""
-    found = marks(cohort, memory(cohort))
-    assert found == marks(cohort, memory(cohort))  # the same until something changes again
-    return {reader for reader, mark in found.items() if mark != started.get(reader, "")}
+    marked = marks(cohort, memory(cohort))
+    assert marked == marks(cohort, memory(cohort))  # the same until something changes again
+    return {reader for reader, mark in marked.items() if mark != started.get(reader, "")}
 
 
 started: dict[str, str] = {}
@@ -80,9 +80,9 @@ def forget() -> None:
 
 def start(cohort: Cohort) -> None:
     """A start that keeps its marks, and its run."""
-    found = marks(cohort, memory(cohort))
-    keep(memory(cohort), found)
-    started.update(found)
+    marked = marks(cohort, memory(cohort))
+    keep(memory(cohort), marked)
+    started.update(marked)
     ran(cohort)
 
 
@@ -216,6 +216,6 @@ def test_a_hundred_thousand_files_are_looked_at_in_seconds(tmp_path: Path) -> No
         write_record(cohort.record(reader), [(path, stamps[path], "0" * 64) for path in rows["path"]])
         write_table(cohort.readers[reader], rows)
     before = time.process_time()
-    found = marks(cohort, memory(cohort))
+    marked = marks(cohort, memory(cohort))
     assert time.process_time() - before < 9
-    assert set(found.values()) == {""}  # as no digest is that of the files, none was read
+    assert set(marked.values()) == {""}  # as no digest is that of the files, none was read

@@ -11,6 +11,6 @@ def test_costs_stand_next_to_the_accuracy_of_the_same_model_and_split() -> None:
     board["accuracy"] = [0.9, 0.8, 0.7, 0.6]
     costs = pd.DataFrame(places[::-1][:3], columns=CELL).assign(**dict.fromkeys(COSTS, 0.0))
     costs["seconds"] = [4.0, 3.0, 2.0]
-    found = accuracy_and_cost(board, costs)
-    assert list(found.columns) == COLUMNS and found["accuracy"].tolist() == [0.9, 0.8, 0.7, 0.6]
-    assert np.isnan(found["seconds"].iloc[0]) and found["seconds"].tolist()[1:] == [2.0, 3.0, 4.0]
+    table = accuracy_and_cost(board, costs)
+    assert list(table.columns) == COLUMNS and table["accuracy"].tolist() == [0.9, 0.8, 0.7, 0.6]
+    assert np.isnan(table["seconds"].iloc[0]) and table["seconds"].tolist()[1:] == [2.0, 3.0, 4.0]

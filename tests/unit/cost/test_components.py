@@ -15,18 +15,18 @@ def built(name: str, **options):
         model = registry.build(name, 4, **options)
         features = model.spec.reads == "features"
         x = torch.empty(1, 2000) if features else torch.empty(1, 3, 224, 224)
-        return model, {each.name: each for each in components(model, x)}
+        return model, {component.name: component for component in components(model, x)}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_parameters_of_the_components_are_those_of_the_network(name: str) -> None:
-    model, found = built(name)
-    assert sum(each.parameters for each in found.values()) == sum(each.numel() for each in model.parameters())
-    order = list(found)
-    assert order[0] == INPUT and order[-1] == OUTPUT and found[OUTPUT].gives == (4,)
-    for place, each in enumerate(found.values()):
-        assert all(order.index(source) < place for source in each.sources)
-        assert each.sources or each.name == INPUT or "(own)" in each.name, each.name
+    model, parts = built(name)
+    assert sum(part.parameters for part in parts.values()) == sum(parameter.numel() for parameter in model.parameters())
+    order = list(parts)
+    assert order[0] == INPUT and order[-1] == OUTPUT and parts[OUTPUT].gives == (4,)
+    for index, part in enumerate(parts.values()):
+        assert all(order.index(source) < index for source in part.sources)
+        assert part.sources or part.name == INPUT or "(own)" in part.name, part.name
 
 
 class Gated(nn.Module):
@@ -62,8 +62,8 @@ class _Copy(torch.autograd.Function):
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_what_feeds_what_is_followed_through_the_operations_between(device: str) -> None:
     with torch.device(device):
-        found = {each.name: each for each in components(Gated(), torch.zeros(1, 3, 16, 16))}
-    sources = {name: each.sources for name, each in found.items()}
+        parts = {part.name: part for part in components(Gated(), torch.zeros(1, 3, 16, 16))}
+    sources = {name: part.sources for name, part in parts.items()}
     assert sources == {
         "input": (),
         "convolution": ("input",),
@@ -77,8 +77,8 @@ def test_what_feeds_what_is_followed_through_the_operations_between(device: str)
         "never (own)": (),
         "output": ("head",),
     }
-    assert found["convolution"].takes == (3, 16, 16) and found["convolution"].gives == (8, 8, 8)
-    assert found["multiply 1"].gives == (8, 8, 8) and found["head"].gives == (2,)
+    assert parts["convolution"].takes == (3, 16, 16) and parts["convolution"].gives == (8, 8, 8)
+    assert parts["multiply 1"].gives == (8, 8, 8) and parts["head"].gives == (2,)
 
 
 def test_a_component_that_runs_twice_is_listed_once() -> None:
@@ -90,27 +90,27 @@ def test_a_component_that_runs_twice_is_listed_once() -> None:
         def forward(self, x):
             return self.layer(self.layer(x))
 
-    found = {each.name: each for each in components(Twice(), torch.zeros(1, 4))}
-    assert (found["layer"].calls, found["layer"].parameters) == (2, 20)
+    parts = {part.name: part for part in components(Twice(), torch.zeros(1, 4))}
+    assert (parts["layer"].calls, parts["layer"].parameters) == (2, 20)
 
 
 def test_the_parts_of_hmscam_are_those_of_its_parameter_table() -> None:
     """18,110,957 for modules and head, on a trunk of 23,508,032."""
-    _, found = built("resnet50_hmscam")
-    sizes = {name: each.parameters for name, each in found.items()}
+    _, parts = built("resnet50_hmscam")
+    sizes = {name: part.parameters for name, part in parts.items()}
     assert sum(size for name, size in sizes.items() if name.startswith("trunk.")) == 23_508_032
     assert sum(size for name, size in sizes.items() if name.startswith(("attention.", "head"))) == 18_110_957
     assert (sizes["attention.0.gates.0"], sizes["attention.0.gates.1"], sizes["head"]) == (526_464, 264_256, 8_196)
     context = ("attention.1.value", "attention.1.theta", "attention.1.phi", "attention.1.out")
     assert sum(sizes[name] for name in context) == 16_785_408
-    assert sum(sizes[f"attention.1.spatial.{place}"] for place in range(3)) == 169
-    assert found["attention.1.spatial.2"].sources == ("add 1",) and found["trunk.layer4"].gives == (2048, 7, 7)
+    assert sum(sizes[f"attention.1.spatial.{number}"] for number in range(3)) == 169
+    assert parts["attention.1.spatial.2"].sources == ("add 1",) and parts["trunk.layer4"].gives == (2048, 7, 7)
 
 
 def test_blocks_of_the_hybrids_and_squeezes_of_neurallnet() -> None:
-    _, found = built("resnet50_vit")
-    assert sum(each.parameters for name, each in found.items() if name.startswith("blocks.0.")) == 167_841_792
-    assert found["attention 1"].sources == ("blocks.0.query", "blocks.0.key", "blocks.0.value")
+    _, parts = built("resnet50_vit")
+    assert sum(part.parameters for name, part in parts.items() if name.startswith("blocks.0.")) == 167_841_792
+    assert parts["attention 1"].sources == ("blocks.0.query", "blocks.0.key", "blocks.0.value")
     _, spiking = built("neurallnet")
     assert spiking["stages.1.0"].sources == ("stages.0.4",)  # through neurons
-    assert sum(each.parameters for each in spiking.values()) == 336_544
+    assert sum(part.parameters for part in spiking.values()) == 336_544

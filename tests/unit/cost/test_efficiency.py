@@ -47,7 +47,7 @@ def counted(name: str, side: int = 224, neurons=(), **options) -> list:
     [("resnet50", 4.09), ("vgg19", 19.63), ("efficientnet_b0", 0.39), ("densenet121", 2.83), ("vit_b16", 17.56)],
 )
 def test_counts_are_those_published(name: str, published: float) -> None:
-    assert round(sum(each.macs for each in counted(name)) / 1e9, 2) == pytest.approx(published, abs=0.0101)
+    assert round(sum(layer.macs for layer in counted(name)) / 1e9, 2) == pytest.approx(published, abs=0.0101)
 
 
 def test_layers_by_hand() -> None:
@@ -55,13 +55,13 @@ def test_layers_by_hand() -> None:
         nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 5, padding=2, groups=8), nn.Conv2d(8, 6, 1),
         nn.Flatten(), nn.Linear(6 * 16 * 16, 4),
     )  # fmt: skip
-    found = layers_of(model, torch.rand(1, 3, 32, 32))
-    assert [(each.layer, each.kind, each.macs) for each in found] == [
+    layers = layers_of(model, torch.rand(1, 3, 32, 32))
+    assert [(layer.layer, layer.kind, layer.macs) for layer in layers] == [
         ("0", "convolution", 3 * 8 * 9 * 256), ("1", "depthwise convolution", 8 * 25 * 256),
         ("2", "pointwise convolution", 8 * 6 * 256), ("4", "linear", 6 * 256 * 4),
     ]  # fmt: skip
-    assert [each.parameters for each in found] == [3 * 8 * 9 + 8, 8 * 25 + 8, 8 * 6 + 6, 6 * 256 * 4 + 4]
-    assert {(each.steps, each.given) for each in found} == {(1, "values")}
+    assert [layer.parameters for layer in layers] == [3 * 8 * 9 + 8, 8 * 25 + 8, 8 * 6 + 6, 6 * 256 * 4 + 4]
+    assert {(layer.steps, layer.given) for layer in layers} == {(1, "values")}
 
 
 @pytest.mark.parametrize("batch_first", [True, False])
@@ -90,32 +90,32 @@ def test_counting_leaves_no_trace() -> None:
 
 
 def test_layers_of_the_spiking_network_know_what_they_are_given() -> None:
-    found = {each.layer: each for each in counted("neurallnet", neurons=NEURONS)}
-    assert {name: each.given for name, each in found.items() if each.given != "values"} == {
+    layers = {layer.layer: layer for layer in counted("neurallnet", neurons=NEURONS)}
+    assert {name: layer.given for name, layer in layers.items() if layer.given != "values"} == {
         "stages.0.0": "stem", "stages.1.0": "stage1", "stages.2.0": "stage2", "refinement.0": "stage3",
         "classifier": "head",
     }  # fmt: skip
     # The stem's convolution runs once, all others at each of four steps.
-    assert [name for name, each in found.items() if each.steps == 1] == ["stem.0"]
-    assert found["stem.0"].macs == 27 * 48 * 112**2
-    assert found["stages.1.2"].macs == 4 * 96 * 192 * 28**2
-    between = {each.layer: each.given for each in counted("neurallnet", neurons=BETWEEN, lif_between=True)}
+    assert [name for name, layer in layers.items() if layer.steps == 1] == ["stem.0"]
+    assert layers["stem.0"].macs == 27 * 48 * 112**2
+    assert layers["stages.1.2"].macs == 4 * 96 * 192 * 28**2
+    between = {layer.layer: layer.given for layer in counted("neurallnet", neurons=BETWEEN, lif_between=True)}
     assert between["stages.1.3"] == "stage2 depthwise" and between["refinement.3"] == "refinement depthwise"
     assert between["head.0"] == "values" and between["stages.0.5.squeeze"] == "values"
 
 
 def test_energy_by_hand() -> None:
-    found = energy(LAYERS, {"stem": 0.1, "stage1": 0.25})
-    assert (found["steps"], found["macs"], found["macs_on_values"]) == (4, 11_160, 9000)
-    assert found["sops"] == pytest.approx(200 + 40)
-    assert found["energy_uj"] == pytest.approx((4.6 * 9000 + 0.9 * 240) / 1e6)
-    assert found["energy_stem_repeated_uj"] == pytest.approx((4.6 * 12_000 + 0.9 * 240) / 1e6)
-    assert (found["between"], found["between_rate"]) == ("assumed", pytest.approx(0.175))
-    assert found["energy_between_uj"] == pytest.approx((4.6 * 1000 + 0.9 * (240 + 8000 * 0.175)) / 1e6)
-    assert found["energy_without_between_uj"] == pytest.approx(found["energy_uj"])
-    assert found["twin_macs"] == 1000 + 500 + 2000 + 40
-    assert found["energy_twin_uj"] == pytest.approx(4.6 * 3540 / 1e6)
-    assert math.isnan(found["break_even_rate"])  # its multiplications alone cost more than the twin
+    costs = energy(LAYERS, {"stem": 0.1, "stage1": 0.25})
+    assert (costs["steps"], costs["macs"], costs["macs_on_values"]) == (4, 11_160, 9000)
+    assert costs["sops"] == pytest.approx(200 + 40)
+    assert costs["energy_uj"] == pytest.approx((4.6 * 9000 + 0.9 * 240) / 1e6)
+    assert costs["energy_stem_repeated_uj"] == pytest.approx((4.6 * 12_000 + 0.9 * 240) / 1e6)
+    assert (costs["between"], costs["between_rate"]) == ("assumed", pytest.approx(0.175))
+    assert costs["energy_between_uj"] == pytest.approx((4.6 * 1000 + 0.9 * (240 + 8000 * 0.175)) / 1e6)
+    assert costs["energy_without_between_uj"] == pytest.approx(costs["energy_uj"])
+    assert costs["twin_macs"] == 1000 + 500 + 2000 + 40
+    assert costs["energy_twin_uj"] == pytest.approx(4.6 * 3540 / 1e6)
+    assert math.isnan(costs["break_even_rate"])  # its multiplications alone cost more than the twin
     plain = energy(PLAIN, {})
     assert plain["energy_uj"] == pytest.approx(4.6 * 11_160 / 1e6) and "sops" not in plain
 
@@ -127,7 +127,7 @@ def test_at_the_break_even_rate_spikes_cost_what_the_twin_does() -> None:
     assert busy["sops"] == pytest.approx(2 * quiet["sops"])
     even = energy(layers, dict.fromkeys(BETWEEN, quiet["break_even_rate"]))
     assert even["energy_uj"] == pytest.approx(even["energy_twin_uj"])
-    twin = sum(each.macs for each in counted("neurallnet", spiking=False))
+    twin = sum(layer.macs for layer in counted("neurallnet", spiking=False))
     assert quiet["twin_macs"] == twin
     silent = energy(layers, dict.fromkeys(BETWEEN, 0.0))
     assert silent["energy_uj"] == pytest.approx(4.6e-6 * silent["macs_on_values"])
@@ -253,7 +253,11 @@ def runs(tmp_path_factory):
             "classes": list("abcd"),
         }
         facts |= {"reads": spec.reads, "input_size": side, "fitting": spec.fitting, "seconds": 10.0 + fold, "epochs": 2}
-        facts |= {"parameters": sum(each.numel() for each in network.parameters()), "recipe": "own", "device": "cpu"}
+        facts |= {
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "recipe": "own",
+            "device": "cpu",
+        }
         # In one of two folds a layer of 1,000 parameters stayed as it was loaded.
         facts["trainable"] = facts["parameters"] - 1000 * fold
         facts["firing_rates"] = dict.fromkeys(NEURONS, 0.1 + 0.1 * fold) if model == "neurallnet" else {}
@@ -266,7 +270,7 @@ def runs(tmp_path_factory):
 def test_step_profile(runs, selection, tmp_path, monkeypatch) -> None:
     seen = []
     measure_run = step.measure_run
-    monkeypatch.setattr(step, "measure_run", lambda *given: seen.append(given[0].name) or measure_run(*given))
+    monkeypatch.setattr(step, "measure_run", lambda *inputs: seen.append(inputs[0].name) or measure_run(*inputs))
     names = sorted(path.name for path in runs.iterdir())
     step.main([*arguments(runs, selection[0]), "--of", *names, "--output", str(tmp_path)])
     assert len(seen) == 4  # folds and views whose networks are alike are measured once
@@ -300,10 +304,10 @@ def test_step_profile(runs, selection, tmp_path, monkeypatch) -> None:
     # The whole way, part by part.
     networks, stack = selection[1]["networks"], selection[1]["stack"]
     classifier = registry.build("hybridcn_nas", 4, "small", inputs=25)
-    own, fused = (sum(each.numel() for each in part.parameters()) for part in (classifier, stack))
-    trunks = sum(each["parameters"] for each in selection[1]["facts"]["networks"])
-    assert way["classifier_parameters"] == own and way["parameters"] == trunks + fused + own
-    assert way["trainable"] == fused + own  # the networks stay as they were
+    classifier_size, fused = (sum(parameter.numel() for parameter in part.parameters()) for part in (classifier, stack))
+    trunks = sum(network["parameters"] for network in selection[1]["facts"]["networks"])
+    assert way["classifier_parameters"] == classifier_size and way["parameters"] == trunks + fused + classifier_size
+    assert way["trainable"] == fused + classifier_size  # the networks stay as they were
     fitted = sum(path.stat().st_size for path in selection[0].rglob("*.safetensors"))
     assert way["bytes"] == pytest.approx(4 * trunks + fitted + way["classifier_bytes"], rel=0.02)
     picture, row = torch.zeros(1, 3, 64, 64), torch.zeros(1, 25)
@@ -315,7 +319,7 @@ def test_step_profile(runs, selection, tmp_path, monkeypatch) -> None:
     assert way["energy_uj"] == pytest.approx(4.6e-6 * sum(parts))
     # What makes features of cells is not measured, and the classifier's cost does not stand for it.
     assert cells[["parameters", "bytes", "macs", "latency_p50_ms", "energy_uj", "input_size"]].isna().all()
-    assert cells["classifier_parameters"] == own and cells["classifier_latency_p50_ms"] > 0
+    assert cells["classifier_parameters"] == classifier_size and cells["classifier_latency_p50_ms"] > 0
 
 
 def test_what_pruning_saves_is_the_block_that_is_left_out(tmp_path) -> None:
@@ -334,8 +338,12 @@ def test_what_pruning_saves_is_the_block_that_is_left_out(tmp_path) -> None:
     table = efficiency.pruning({run: profile.measure_run(tmp_path / run.name, facts, settings)})
     row = table.iloc[0]
     whole = registry.build("customcnn_vit", 4, "small", blocks=3)
-    assert (row["blocks"], row["pruned"], row["parameters"]) == (3, 1, sum(each.numel() for each in whole.parameters()))
-    assert row["parameters_saved"] == sum(each.numel() for each in whole.blocks[1].parameters())
+    assert (row["blocks"], row["pruned"], row["parameters"]) == (
+        3,
+        1,
+        sum(parameter.numel() for parameter in whole.parameters()),
+    )
+    assert row["parameters_saved"] == sum(parameter.numel() for parameter in whole.blocks[1].parameters())
     assert row["macs"] == macs_of(whole, torch.zeros(1, 3, 64, 64))
     two = registry.build("customcnn_vit", 4, "small", blocks=2)
     assert row["macs"] - row["macs_saved"] == macs_of(two, torch.zeros(1, 3, 64, 64))
@@ -354,7 +362,7 @@ class Maps(nn.Module):
 
 
 def macs_of(model: nn.Module, x: torch.Tensor) -> int:
-    return sum(each.macs for each in layers_of(model, x))
+    return sum(layer.macs for layer in layers_of(model, x))
 
 
 def arguments(runs: Path, selections: Path) -> list[str]:

@@ -27,9 +27,9 @@ def refusal(data: bytes) -> str:
 @pytest.mark.parametrize("bits", [1, 4, 8])
 def test_palettes(bits: int, top_down: bool, core: bool) -> None:
     indices = GENERATOR.integers(0, 2**bits, (13, 21))
-    found = read_thrice(bmp(indices, bits, COLOURS[: 2**bits], top_down=top_down, core=core))
-    np.testing.assert_array_equal(found.values, indices)
-    np.testing.assert_array_equal(found.picture(), COLOURS[indices])
+    read = read_thrice(bmp(indices, bits, COLOURS[: 2**bits], top_down=top_down, core=core))
+    np.testing.assert_array_equal(read.values, indices)
+    np.testing.assert_array_equal(read.picture(), COLOURS[indices])
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_palettes(bits: int, top_down: bool, core: bool) -> None:
 def test_palettes_of_greys_give_levels(bits: int, levels: tuple[int, ...]) -> None:
     """Pillow takes some of them for another depth."""
     indices = GENERATOR.integers(0, len(levels), (9, 11))
-    found = read_thrice(bmp(indices, bits, greys(*levels)))
-    np.testing.assert_array_equal(found.values, np.array(levels)[indices])
-    assert (found.palette, found.top) == (None, 255)
+    read = read_thrice(bmp(indices, bits, greys(*levels)))
+    np.testing.assert_array_equal(read.values, np.array(levels)[indices])
+    assert (read.palette, read.top) == (None, 255)
 
 
 @pytest.mark.parametrize("top_down", [False, True])
@@ -70,11 +70,11 @@ def test_colours(bits: int, masks: tuple[int, ...], fields: tuple[int, ...], top
     packed = (channels[0] << (fields[1] + fields[2])) | (channels[1] << fields[2]) | channels[2]
     data = bmp(packed, bits, masks=masks, top_down=top_down)
     shown = np.stack([255 * channel / (2**field - 1) for channel, field in zip(channels, fields, strict=True)], axis=2)
-    found = read_thrice(data).picture()
-    assert np.abs(found - shown).max() <= 0.51
+    picture = read_thrice(data).picture()
+    assert np.abs(picture - shown).max() <= 0.51
     if bits == 24:
         by_opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        np.testing.assert_array_equal(found, by_opencv[:, :, ::-1])
+        np.testing.assert_array_equal(picture, by_opencv[:, :, ::-1])
 
 
 def test_alpha() -> None:

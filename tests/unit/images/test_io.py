@@ -55,10 +55,10 @@ def exif(orientation: int) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
 def test_lossless_formats_keep_every_value(kind: str) -> None:
     image = smooth()
-    found = read_bytes_image(encoded(Image.fromarray(image), kind), LIMIT)
-    assert found.dtype == np.uint8
-    assert found.flags["C_CONTIGUOUS"]
-    np.testing.assert_array_equal(found, image)
+    read = read_bytes_image(encoded(Image.fromarray(image), kind), LIMIT)
+    assert read.dtype == np.uint8
+    assert read.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(read, image)
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_blocks": 2}])
@@ -74,9 +74,9 @@ def test_jpeg_equals_pillow(mode: str, options: dict) -> None:
 def test_orientation_is_the_same_in_every_path(kind: str, mode: str, orientation: int) -> None:
     data = encoded(Image.fromarray(smooth()).convert(mode), kind, exif=exif(orientation))
     reference = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-    found = read_bytes_image(data, LIMIT)
-    assert found.shape == ((60, 40, 3) if orientation >= 5 else (40, 60, 3))
-    np.testing.assert_array_equal(found, np.asarray(reference))
+    read = read_bytes_image(data, LIMIT)
+    assert read.shape == ((60, 40, 3) if orientation >= 5 else (40, 60, 3))
+    np.testing.assert_array_equal(read, np.asarray(reference))
 
 
 def test_orientation_of_a_deep_tiff() -> None:
@@ -104,10 +104,10 @@ def test_sixteen_bits_are_divided_by_257_and_rounded(suffix: str, channels: int)
 
 def test_white_is_zero_is_turned_round() -> None:
     grey = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
-    found = read_bytes_image(tiff(grey, photometric="miniswhite"), LIMIT)
-    np.testing.assert_array_equal(found[:, :, 0], np.rint((65535 - grey.astype(int)) / 257))
-    found = read_bytes_image(tiff((grey >> 8).astype(np.uint8), photometric="miniswhite"), LIMIT)
-    np.testing.assert_array_equal(found[:, :, 0], 255 - (grey >> 8))
+    read = read_bytes_image(tiff(grey, photometric="miniswhite"), LIMIT)
+    np.testing.assert_array_equal(read[:, :, 0], np.rint((65535 - grey.astype(int)) / 257))
+    read = read_bytes_image(tiff((grey >> 8).astype(np.uint8), photometric="miniswhite"), LIMIT)
+    np.testing.assert_array_equal(read[:, :, 0], 255 - (grey >> 8))
 
 
 def test_transparent_pixels_lie_on_white() -> None:
@@ -131,8 +131,8 @@ def test_palette_grey_alpha_and_one_bit() -> None:
     grey_alpha = Image.merge("LA", [Image.new("L", (4, 3), 100), Image.new("L", (4, 3), 0)])
     assert (read_bytes_image(encoded(grey_alpha, "PNG"), LIMIT) == 255).all()
     bits = Image.fromarray(smooth()[:, :, 0] > 100)
-    found = read_bytes_image(encoded(bits, "PNG"), LIMIT)
-    np.testing.assert_array_equal(found[:, :, 1], np.where(smooth()[:, :, 0] > 100, 255, 0))
+    read = read_bytes_image(encoded(bits, "PNG"), LIMIT)
+    np.testing.assert_array_equal(read[:, :, 1], np.where(smooth()[:, :, 0] > 100, 255, 0))
 
 
 def test_cmyk_without_a_profile() -> None:
@@ -140,9 +140,9 @@ def test_cmyk_without_a_profile() -> None:
     inks[:, 16:32] = (0, 255, 255, 0)
     inks[:, 32:] = (0, 0, 0, 204)
     data = encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=100)
-    found = read_bytes_image(data, LIMIT)[8]
+    row = read_bytes_image(data, LIMIT)[8]
     for x, colour in ((8, (255, 255, 255)), (24, (255, 0, 0)), (40, (51, 51, 51))):
-        assert np.abs(found[x].astype(int) - colour).max() <= 3
+        assert np.abs(row[x].astype(int) - colour).max() <= 3
 
 
 def test_a_cmyk_profile_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,5 +325,5 @@ def test_real_images_equal_pillow() -> None:
     paths = sorted(path for path in Path(str(DATA)).rglob("*.*") if path.suffix in (".jpg", ".png"))[::60]
     assert paths
     for path in paths:
-        found = read_image(path, 10 * LIMIT)
-        np.testing.assert_array_equal(found, np.asarray(Image.open(path).convert("RGB")), err_msg=str(path))
+        read = read_image(path, 10 * LIMIT)
+        np.testing.assert_array_equal(read, np.asarray(Image.open(path).convert("RGB")), err_msg=str(path))

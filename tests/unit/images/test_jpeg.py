@@ -40,9 +40,9 @@ def jpeg(mode: str, **options: Any) -> bytes:
 @pytest.mark.parametrize(("mode", "variant"), KINDS)
 def test_variants_equal_pillow(mode: str, variant: str) -> None:
     data = jpeg(mode, **VARIANTS[variant])
-    found = read_thrice(data)
-    assert found.values.shape == ((61, 83) if mode == "L" else (61, 83, 3))
-    np.testing.assert_array_equal(found.picture(), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    read = read_thrice(data)
+    assert read.values.shape == ((61, 83) if mode == "L" else (61, 83, 3))
+    np.testing.assert_array_equal(read.picture(), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_rare_kinds_are_refused(change: tuple[bytes, bytes], why: str) -> None:
         raise AssertionError(why)
 
 
-@pytest.mark.parametrize(("mode", "variant"), [each for each in KINDS if each[0] != "CMYK"])
+@pytest.mark.parametrize(("mode", "variant"), [pair for pair in KINDS if pair[0] != "CMYK"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
 def test_a_scan_cut_short_is_refused(mode: str, variant: str, share: float) -> None:
     """Although an end marker was put behind. Of a progressive one, a part may be the whole picture, less sharp."""
@@ -83,9 +83,9 @@ def test_a_grey_corner_is_no_damage(variant: str) -> None:
     picture = np.asarray(drawn()).copy()
     picture[32:, 48:] = 128
     Image.fromarray(picture).save(stream, "JPEG", quality=95, **VARIANTS[variant])
-    found = read_thrice(stream.getvalue()).values
-    assert (found[-8:, -8:] == 128).all()
-    np.testing.assert_array_equal(found, np.asarray(Image.open(io.BytesIO(stream.getvalue()))))
+    read = read_thrice(stream.getvalue()).values
+    assert (read[-8:, -8:] == 128).all()
+    np.testing.assert_array_equal(read, np.asarray(Image.open(io.BytesIO(stream.getvalue()))))
 
 
 @pytest.mark.parametrize(("height", "whole"), [(1, True), (40, True), (200, False), (255, False)])
@@ -107,7 +107,7 @@ def test_a_frame_of_another_height_than_its_scan(height: int, whole: bool) -> No
 def test_a_damaged_jpeg_never_shows_memory(data: st.DataObject) -> None:
     """Refused, or the same pixels at every reading, whatever memory held before."""
     mode = data.draw(st.sampled_from(["RGB", "L", "CMYK"]))
-    variant = data.draw(st.sampled_from([each for each in sorted(VARIANTS) if each != "RGB"]))
+    variant = data.draw(st.sampled_from([name for name in sorted(VARIANTS) if name != "RGB"]))
     whole = jpeg(mode, **VARIANTS[variant])
     try:
         read_thrice(damaged(whole, data))

@@ -28,11 +28,11 @@ def test_they_depend_on_the_seed_alone() -> None:
 
 def test_what_each_kind_is() -> None:
     made = non_smears(4, 64, 3)
-    assert all(np.ptp(each.reshape(-1, 3), axis=0).max() == 0 for each in made["flat colour"])
-    assert all(len(np.unique(each.reshape(-1, 3), axis=0)) == 2 for each in made["checkerboard"])
-    assert all(each.mean() > 180 and each.std() > 5 for each in made["text"])
-    for each in made["1/f noise"]:
-        power = np.abs(np.fft.fft2(each.mean(2) - each.mean())) ** 2
+    assert all(np.ptp(picture.reshape(-1, 3), axis=0).max() == 0 for picture in made["flat colour"])
+    assert all(len(np.unique(picture.reshape(-1, 3), axis=0)) == 2 for picture in made["checkerboard"])
+    assert all(picture.mean() > 180 and picture.std() > 5 for picture in made["text"])
+    for picture in made["1/f noise"]:
+        power = np.abs(np.fft.fft2(picture.mean(2) - picture.mean())) ** 2
         assert power[1:5, 1:5].mean() > 20 * power[28:32, 28:32].mean()
 
 

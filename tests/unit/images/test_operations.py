@@ -247,7 +247,7 @@ def test_scale_bars_stay_and_pictures_are_squeezed_if_asked() -> None:
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_chains_of_the_papers(name: str) -> None:
     view = View.model_validate({"kind": "chain", "size": 112, "steps": name})
-    names = [next(iter(each)) if isinstance(each, dict) else each for each in PRESETS[name]]
+    names = [next(iter(step)) if isinstance(step, dict) else step for step in PRESETS[name]]
     assert [step.do for step in view.chain] == names
     assert View.model_validate(json.loads(view.model_dump_json())) == view
     if view.target == "training":
@@ -259,7 +259,7 @@ def test_chains_of_the_papers(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("settings", "said"),
     [
         ({"kind": "chain"}, "steps are of kind chain"),
         ({"kind": "plain", "steps": ["grey"]}, "steps are of kind chain"),
@@ -271,6 +271,6 @@ def test_chains_of_the_papers(name: str) -> None:
         ({"kind": "chain", "steps": ["clahe", {"reinhard": {"target": "training"}}]}, "target comes first"),
     ],
 )
-def test_what_is_no_chain_is_refused(given: dict, said: str) -> None:
+def test_what_is_no_chain_is_refused(settings: dict, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        View.model_validate(given)
+        View.model_validate(settings)

@@ -47,33 +47,33 @@ def test_same_seed_same_pixels_and_the_input_stays(name: str, smears: np.ndarray
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_stronger_levels_change_more(name: str, smears: np.ndarray) -> None:
-    levels = [each for each in MILD_TO_STRONG[name] if each > 0]
+    levels = [level for level in MILD_TO_STRONG[name] if level > 0]
     distances = [np.abs(changed(name, smears, level).astype(float) - smears).mean() for level in levels]
     assert all(np.diff(distances) > 0), distances
     if min(MILD_TO_STRONG[name]) < 0:
-        below = [each for each in MILD_TO_STRONG[name] if each < 0]
-        assert all(np.diff([np.abs(changed(name, smears, each).astype(float) - smears).mean() for each in below]) < 0)
+        below = [level for level in MILD_TO_STRONG[name] if level < 0]
+        assert all(np.diff([np.abs(changed(name, smears, level).astype(float) - smears).mean() for level in below]) < 0)
 
 
 def test_noise_has_the_variance_of_scikit_image() -> None:
     grey = np.full((2, 128, 128, 3), 128, np.uint8)
-    found = changed("gaussian_noise", grey, 0.01).astype(float) / 255
+    noisy = changed("gaussian_noise", grey, 0.01).astype(float) / 255
     expected = util.random_noise(grey / 255, "gaussian", rng=1, var=0.01)
-    assert found.var() == pytest.approx(expected.var(), rel=0.03) and found.mean() == pytest.approx(128 / 255, abs=1e-3)
+    assert noisy.var() == pytest.approx(expected.var(), rel=0.03) and noisy.mean() == pytest.approx(128 / 255, abs=1e-3)
 
 
 def test_salt_and_pepper_hits_the_share_of_pixels_in_all_channels(smears: np.ndarray) -> None:
     grey = np.full((4, 128, 128, 3), 128, np.uint8)
-    found = changed("salt_pepper", grey, 0.1)
-    assert np.array_equal(found.min(3), found.max(3))
-    shares = [(found[..., 0] == level).mean() for level in (0, 255)]
+    peppered = changed("salt_pepper", grey, 0.1)
+    assert np.array_equal(peppered.min(3), peppered.max(3))
+    shares = [(peppered[..., 0] == level).mean() for level in (0, 255)]
     assert shares == pytest.approx([0.05, 0.05], abs=0.004)
 
 
 def test_gaussian_blur_is_that_of_scipy(smears: np.ndarray) -> None:
-    found = changed("gaussian_blur", smears, 3.0)
+    after = changed("gaussian_blur", smears, 3.0)
     sigma = 3.0 * 96 / 224
-    for image, blurred in zip(smears, found, strict=True):
+    for image, blurred in zip(smears, after, strict=True):
         expected = ndimage.gaussian_filter(image.astype(float), (sigma, sigma, 0), mode="reflect", truncate=4.0)
         assert np.abs(blurred - expected).max() < 1.6
 
@@ -81,41 +81,41 @@ def test_gaussian_blur_is_that_of_scipy(smears: np.ndarray) -> None:
 def test_defocus_is_the_convolution_with_a_disc(smears: np.ndarray) -> None:
     kernel = disc(3.0 * 96 / 224)
     assert kernel.sum() == pytest.approx(1, abs=1e-6) and np.array_equal(kernel, kernel.T)
-    found = changed("defocus", smears, 3.0)
+    after = changed("defocus", smears, 3.0)
     for channel in range(3):
         expected = ndimage.convolve(smears[0, ..., channel].astype(float), kernel.astype(float), mode="reflect")
-        assert np.abs(found[0, ..., channel] - expected).max() < 1.01
+        assert np.abs(after[0, ..., channel] - expected).max() < 1.01
     wide = disc(40.0)
     assert (wide > 0).sum() == pytest.approx(math.pi * 40.5**2, rel=0.02)
 
 
 def test_resolution_is_block_means_enlarged(smears: np.ndarray) -> None:
-    found = changed("resolution", smears, 0.25)
+    after = changed("resolution", smears, 0.25)
     blocks = smears[0].reshape(24, 4, 24, 4, 3).mean((1, 3))
     enlarged = Image.fromarray(np.rint(blocks).astype(np.uint8)).resize((96, 96), Image.Resampling.BILINEAR)
-    assert np.abs(found[0].astype(int) - np.asarray(enlarged)).max() <= 2
+    assert np.abs(after[0].astype(int) - np.asarray(enlarged)).max() <= 2
 
 
 def test_jpeg_is_that_of_pillow(smears: np.ndarray) -> None:
     stream = io.BytesIO()
     Image.fromarray(smears[0]).save(stream, "JPEG", quality=50, subsampling=2)
     expected = np.asarray(Image.open(stream)).astype(float)
-    found = changed("jpeg", smears, 50)[0]
-    assert np.abs(found - expected).mean() < 1 < np.abs(smears[0] - expected).mean()
+    after = changed("jpeg", smears, 50)[0]
+    assert np.abs(after - expected).mean() < 1 < np.abs(smears[0] - expected).mean()
 
 
 def test_occlusion_covers_the_share_of_the_area(smears: np.ndarray) -> None:
-    found = changed("occlusion", np.full((8, 100, 100, 3), 7, np.uint8), 0.25)
-    assert [(each == perturbations.COVER).all(2).sum() for each in found] == [2500] * 8
-    corners = {tuple(np.argwhere(each[..., 0] != 7).min(0)) for each in found}
+    covered = changed("occlusion", np.full((8, 100, 100, 3), 7, np.uint8), 0.25)
+    assert [(picture == perturbations.COVER).all(2).sum() for picture in covered] == [2500] * 8
+    corners = {tuple(np.argwhere(picture[..., 0] != 7).min(0)) for picture in covered}
     assert len(corners) > 4
 
 
 def test_rotation_is_that_of_pillow(smears: np.ndarray) -> None:
-    found = changed("rotation", smears, 20.0)
+    after = changed("rotation", smears, 20.0)
     sides = generator(1, "rotation").choice((-1, 1), 4)
     inside = np.hypot(*(np.mgrid[:96, :96] - 47.5)) < 44  # away from borders, which Pillow does not reflect
-    for image, turned, side in zip(smears, found, sides, strict=True):
+    for image, turned, side in zip(smears, after, sides, strict=True):
         expected = np.asarray(Image.fromarray(image).rotate(20 * side, Image.Resampling.BILINEAR)).astype(float)
         assert np.abs(turned - expected)[inside].mean() < 1
 
@@ -127,9 +127,9 @@ def test_rotation_is_that_of_pillow(smears: np.ndarray) -> None:
 def test_brightness_and_contrast_are_those_of_pillow(
     name: str, enhance: type, level: float, smears: np.ndarray
 ) -> None:
-    found = changed(name, smears, level)
-    expected = np.stack([np.asarray(enhance(Image.fromarray(each)).enhance(1 + level)) for each in smears])
-    assert np.abs(found.astype(int) - expected).max() <= 1
+    after = changed(name, smears, level)
+    expected = np.stack([np.asarray(enhance(Image.fromarray(image)).enhance(1 + level)) for image in smears])
+    assert np.abs(after.astype(int) - expected).max() <= 1
 
 
 def test_stain_shift_scales_the_stains_of_scikit_image(smears: np.ndarray) -> None:
@@ -138,8 +138,8 @@ def test_stain_shift_scales_the_stains_of_scikit_image(smears: np.ndarray) -> No
     values, vectors = np.linalg.eig(stain_mixing(0.3).T)
     assert np.sort(values) == pytest.approx([0.7, 1.0, 1.3])
     for value, stain in ((1.3, color.rgb_from_hed[0]), (0.7, color.rgb_from_hed[1])):
-        found = vectors[:, np.argmin(np.abs(values - value))]
-        assert abs(found @ stain) / np.linalg.norm(stain) == pytest.approx(1)
+        vector = vectors[:, np.argmin(np.abs(values - value))]
+        assert abs(vector @ stain) / np.linalg.norm(stain) == pytest.approx(1)
     # Colours mixed of the two stains alone, whose amounts scikit-image tells apart.
     amounts = np.random.default_rng(0).uniform(0.3, 0.9, (32, 32, 2))
     stains = color.rgb_from_hed[:2] / np.linalg.norm(color.rgb_from_hed[:2], axis=1, keepdims=True)
@@ -158,7 +158,7 @@ def test_changes_are_none_first_and_an_empty_list_leaves_a_family_out(smears: np
     listed = changes_of(Robustness(jpeg=(), rotation=(5.0,)))
     assert listed[0].family == "none" and math.isnan(listed[0].level)
     assert np.array_equal(listed[0].apply(smears, generator(0)), smears)
-    families = [each.family for each in listed]
+    families = [change.family for change in listed]
     assert "jpeg" not in families and families.count("rotation") == 1
-    turned = next(each for each in listed if each.family == "rotation")
+    turned = next(change for change in listed if change.family == "rotation")
     assert np.array_equal(turned.apply(smears, generator(3)), FAMILIES["rotation"](smears, 5.0, generator(3)))

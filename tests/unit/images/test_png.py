@@ -46,43 +46,43 @@ def test_dirty_memory_is_what_a_decoder_is_given() -> None:
 def test_every_depth_gives_what_was_written(bits: int, kind: int, interlaced: bool, size: tuple[int, int]) -> None:
     samples, colours = noise(bits, CHANNELS[kind], *size), palette(bits)
     chunks = [chunk(b"PLTE", colours.tobytes())] if kind == PALETTE else []
-    found = read_thrice(png(samples, bits, kind, *chunks, interlaced=interlaced))
+    read = read_thrice(png(samples, bits, kind, *chunks, interlaced=interlaced))
     values = samples[:, :, 0] if kind in (GREY, PALETTE, GREY_ALPHA) else samples[:, :, :3]
-    np.testing.assert_array_equal(found.values, values)
-    np.testing.assert_equal(found.alpha, samples[:, :, -1] if kind in (GREY_ALPHA, RGB_ALPHA) else None)
+    np.testing.assert_array_equal(read.values, values)
+    np.testing.assert_equal(read.alpha, samples[:, :, -1] if kind in (GREY_ALPHA, RGB_ALPHA) else None)
     if kind == PALETTE:
-        np.testing.assert_array_equal(found.colours, colours[values])
+        np.testing.assert_array_equal(read.colours, colours[values])
         return
-    assert found.top == 2**bits - 1
-    share = values / found.top
-    opacity = np.ones((*size, 1)) if found.alpha is None else found.alpha[:, :, None] / found.top
+    assert read.top == 2**bits - 1
+    share = values / read.top
+    opacity = np.ones((*size, 1)) if read.alpha is None else read.alpha[:, :, None] / read.top
     opacity = opacity if values.ndim == 3 else opacity[:, :, 0]
     shown = 255 * (share * opacity + 1 - opacity)
-    picture = found.picture() if values.ndim == 3 else found.picture()[:, :, 0]
+    picture = read.picture() if values.ndim == 3 else read.picture()[:, :, 0]
     assert np.abs(picture - shown).max() <= 0.51
 
 
-@pytest.mark.parametrize(("bits", "kind"), [each for each in DEPTHS if each[1] in (GREY, RGB)])
+@pytest.mark.parametrize(("bits", "kind"), [depth for depth in DEPTHS if depth[1] in (GREY, RGB)])
 def test_one_level_or_colour_is_transparent(bits: int, kind: int) -> None:
     samples = noise(bits, CHANNELS[kind])
     clear = samples[3, 4]
-    found = read_thrice(png(samples, bits, kind, chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear.tolist()))))
-    np.testing.assert_array_equal(found.alpha == 0, (samples == clear).all(axis=2))
-    assert (found.picture()[3, 4] == 255).all()
+    read = read_thrice(png(samples, bits, kind, chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear.tolist()))))
+    np.testing.assert_array_equal(read.alpha == 0, (samples == clear).all(axis=2))
+    assert (read.picture()[3, 4] == 255).all()
 
 
 def test_palettes() -> None:
     """Opacity by index; a palette of greys gives its levels, not the indices."""
     samples, colours = noise(4, 1), palette(4)
     opacity = bytes(range(0, 160, 16))
-    found = read_thrice(png(samples, 4, PALETTE, chunk(b"PLTE", colours.tobytes()), chunk(b"tRNS", opacity)))
+    read = read_thrice(png(samples, 4, PALETTE, chunk(b"PLTE", colours.tobytes()), chunk(b"tRNS", opacity)))
     full = np.frombuffer(opacity + b"\xff" * 6, np.uint8)[samples]
-    np.testing.assert_array_equal(found.alpha, full[:, :, 0])
-    assert np.abs(found.picture() - (colours[samples[:, :, 0]] * (full / 255) + 255 - full)).max() <= 0.51
+    np.testing.assert_array_equal(read.alpha, full[:, :, 0])
+    assert np.abs(read.picture() - (colours[samples[:, :, 0]] * (full / 255) + 255 - full)).max() <= 0.51
     greys = np.repeat(np.arange(250, 10, -15, dtype=np.uint8)[:, None], 3, axis=1)
-    found = read_thrice(png(samples, 4, PALETTE, chunk(b"PLTE", greys.tobytes())))
-    np.testing.assert_array_equal(found.values, greys[:, 0][samples[:, :, 0]])
-    assert (found.palette, found.top) == (None, 255)
+    read = read_thrice(png(samples, 4, PALETTE, chunk(b"PLTE", greys.tobytes())))
+    np.testing.assert_array_equal(read.values, greys[:, 0][samples[:, :, 0]])
+    assert (read.palette, read.top) == (None, 255)
 
 
 def test_against_other_readers() -> None:

@@ -57,8 +57,8 @@ def test_a_png_states_significant_bits(channels: int) -> None:
     np.testing.assert_array_equal(read_bytes_image(png(samples, 16, kind, says), LIMIT), reference)
     for shifted in (samples << 4, samples << 4 | samples >> 8, np.rint(samples * (65535 / 4095)).astype(np.uint16)):
         for dark in (shifted, shifted // 4096 * 16):  # also if nothing in them is bright
-            found = read_bytes_image(png(dark, 16, kind, says), LIMIT)
-            np.testing.assert_array_equal(found, np.broadcast_to(scaled(dark, 16), (20, 30, 3)))
+            read = read_bytes_image(png(dark, 16, kind, says), LIMIT)
+            np.testing.assert_array_equal(read, np.broadcast_to(scaled(dark, 16), (20, 30, 3)))
 
 
 def test_the_caller_knows_better_than_the_file() -> None:
@@ -87,8 +87,8 @@ def test_other_depths_are_read_as_they_are() -> None:
     packed = tiff(camera(12), 12, RGB)
     np.testing.assert_array_equal(read_bytes_image(packed, LIMIT, 14), scaled(camera(12), 12))
     ids = camera(8, 1)
-    found = read_samples(tiff(ids, 16, 1, tags={MAXIMUM: 255}), LIMIT)
-    np.testing.assert_array_equal(found.values, ids[:, :, 0])
+    read = read_samples(tiff(ids, 16, 1, tags={MAXIMUM: 255}), LIMIT)
+    np.testing.assert_array_equal(read.values, ids[:, :, 0])
 
 
 def test_opacity_of_all_bits_over_colours_of_twelve() -> None:

@@ -23,7 +23,7 @@ def write(folder: Path, counts: list[int], size: int = SIZE) -> tuple[list[Path]
     for number, count in enumerate(counts):
         path = folder / f"{number:03}.npy"
         write_shard(path, iter(images[start : start + count]), count, size)
-        ids = [f"image {each}" for each in range(start, start + count)]
+        ids = [f"image {row}" for row in range(start, start + count)]
         write_table(path.with_suffix(".parquet"), pd.DataFrame({"image_id": pd.Series(ids, dtype="str")}))
         paths.append(path)
         start += count
@@ -34,7 +34,7 @@ def test_what_is_written_is_gathered_in_any_order(tmp_path):
     paths, images = write(tmp_path, [5, 0, 3, 7])
     opened = open_shards(paths)
     assert len(opened) == 15 and opened.shape == (SIZE, SIZE, 3)
-    assert list(opened.image_ids) == [f"image {each}" for each in range(15)]
+    assert list(opened.image_ids) == [f"image {row}" for row in range(15)]
     rows = np.random.default_rng(1).integers(0, 15, 40)
     assert np.array_equal(opened.gather(rows), images[rows])
     assert opened.gather([]).shape == (0, SIZE, SIZE, 3)
@@ -83,7 +83,7 @@ def test_one_image_is_held_at_a_time(tmp_path):
 
     def images() -> Iterator[np.ndarray]:
         for level in range(20):
-            assert sum(each() is not None for each in alive) <= 1
+            assert sum(reference() is not None for reference in alive) <= 1
             image = np.full((SIZE, SIZE, 3), level, np.uint8)
             alive.append(weakref.ref(image))
             yield image
@@ -93,10 +93,10 @@ def test_one_image_is_held_at_a_time(tmp_path):
     assert np.load(tmp_path / "000.npy")[:, 0, 0, 0].tolist() == list(range(20))
 
 
-@pytest.mark.parametrize("given", [2, 4])
-def test_another_number_than_announced_leaves_no_file(tmp_path, given):
+@pytest.mark.parametrize("count", [2, 4])
+def test_another_number_than_announced_leaves_no_file(tmp_path, count):
     with pytest.raises(LeukoFlowError, match=r"000\.npy.*3"):
-        write_shard(tmp_path / "000.npy", iter(np.zeros((given, SIZE, SIZE, 3), np.uint8)), 3, SIZE)
+        write_shard(tmp_path / "000.npy", iter(np.zeros((count, SIZE, SIZE, 3), np.uint8)), 3, SIZE)
     assert not list(tmp_path.iterdir())
 
 

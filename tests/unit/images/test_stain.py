@@ -20,7 +20,7 @@ def smear(seed: int = 0, size: int = 224) -> np.ndarray:
     image = np.full((size, size, 3), (236.0, 232.0, 240.0))
     for number in range(30):
         colour = (128, 84, 170) if number % 3 == 0 else (196, 186, 205)
-        centre = tuple(int(each) for each in rng.integers(0, size, 2))
+        centre = tuple(int(value) for value in rng.integers(0, size, 2))
         cv2.circle(image, centre, int(rng.integers(size // 28, size // 14)), colour, -1)
     image += gaussian_filter(rng.normal(0, 12, image.shape), (1, 1, 0))
     return np.clip(image, 0, 255).astype(np.uint8)
@@ -61,9 +61,9 @@ def clahe_reference(channel: np.ndarray, clip: float, tiles: int) -> np.ndarray:
             if rest:
                 histogram[:: max(256 // rest, 1)][:rest] += 1
             tables[row, column] = np.clip(np.rint(np.cumsum(histogram) * 255 / side**2), 0, 255)
-    place = np.arange(channel.shape[0]) / side - 0.5
-    low = np.floor(place).astype(int)
-    share = place - low
+    position = np.arange(channel.shape[0]) / side - 0.5
+    low = np.floor(position).astype(int)
+    share = position - low
     first, second = np.clip(low, 0, tiles - 1), np.clip(low + 1, 0, tiles - 1)
 
     def look(y: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -119,6 +119,6 @@ def test_the_same_stain_results_from_two_stains():
     image = smear(3)
     other = np.clip(image * np.array([0.93, 0.85, 0.97]) + [4, 6, 0], 0, 255).astype(np.uint8)
     before = np.abs(image.astype(int) - other).mean()
-    one, two = (normalise(Raster(each), REFERENCE, Clahe()).astype(int) for each in (image, other))
+    one, two = (normalise(Raster(picture), REFERENCE, Clahe()).astype(int) for picture in (image, other))
     after = np.abs(one - two).mean()
     assert after < before / 3

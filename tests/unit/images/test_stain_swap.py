@@ -55,34 +55,34 @@ def test_what_a_look_lacks_keeps_its_colours():
 @pytest.fixture
 def view(tmp_path: Path):
     """Twelve smears, pink ones of class 0 and blue ones of class 1, in clusters of three."""
-    images = np.stack([smear(PINK if place < 6 else BLUE, seed=place) for place in range(12)])
-    names = [f"{place}" for place in range(12)]
+    images = np.stack([smear(PINK if number < 6 else BLUE, seed=number) for number in range(12)])
+    names = [f"{number}" for number in range(12)]
     np.save(tmp_path / "000.npy", images)
     write_table(tmp_path / "000.parquet", pd.DataFrame({"image_id": names}))
     (tmp_path / "view.json").write_text(json.dumps({"shards": ["0"]}))
-    y = [int(place >= 6) for place in range(12)]
+    y = [int(number >= 6) for number in range(12)]
     return open_view(tmp_path / "view.json"), pd.DataFrame(
-        {"image_id": names, "y": y, "cluster": [f"c{place // 3}" for place in range(12)]}
+        {"image_id": names, "y": y, "cluster": [f"c{number // 3}" for number in range(12)]}
     )
 
 
 def test_targets_are_the_classes_and_clusters_spread_over_them(view):
     data, train = view
-    found = targets(data, train, ["A", "B"], Shortcuts(stain_clusters=2, stain_images=4), 1)
-    assert list(found)[:2] == ["class:A", "class:B"]
-    clusters = list(found)[2:]
+    looks = targets(data, train, ["A", "B"], Shortcuts(stain_clusters=2, stain_images=4), 1)
+    assert list(looks)[:2] == ["class:A", "class:B"]
+    clusters = list(looks)[2:]
     assert len(clusters) == 2 and {cluster.split(":")[1] for cluster in clusters} == {"A", "B"}
-    assert np.abs(found["class:A"].mean - look_of(smear(PINK)).mean).max() < 3
+    assert np.abs(looks["class:A"].mean - look_of(smear(PINK)).mean).max() < 3
     again = targets(data, train, ["A", "B"], Shortcuts(stain_clusters=2, stain_images=4), 1)
-    assert list(again) == list(found)
+    assert list(again) == list(looks)
 
 
 def test_a_class_without_a_picture_in_the_view_is_no_target(view):
     """As where no white cell was found in any of its images."""
     data, train = view
     without = pd.DataFrame({"image_id": ["x", "y"], "y": [2, 2], "cluster": ["c9", "c9"]})
-    found = targets(data, pd.concat([train, without], ignore_index=True), ["A", "B", "C"], Shortcuts(), 1)
-    assert {each.split(":")[1] for each in found} == {"A", "B"}
+    looks = targets(data, pd.concat([train, without], ignore_index=True), ["A", "B", "C"], Shortcuts(), 1)
+    assert {target.split(":")[1] for target in looks} == {"A", "B"}
 
 
 def test_scales_come_together_and_ground_becomes_flat(view):

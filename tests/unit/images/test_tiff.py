@@ -74,10 +74,10 @@ def test_every_layout_gives_what_was_written(bits: int, compression: str, colour
             tags=tags,
         )
         dirty(number)
-        found = read_samples(data, LIMIT)
-        assert found.top == 2**bits - 1
-        np.testing.assert_array_equal(found.values, values)
-        np.testing.assert_equal(found.alpha, alpha)
+        read = read_samples(data, LIMIT)
+        assert read.top == 2**bits - 1
+        np.testing.assert_array_equal(read.values, values)
+        np.testing.assert_equal(read.alpha, alpha)
         if compression != "lzw" and bits in (1, 8, 16) and colours != "RGB, one more and alpha":
             by_tifffile = np.asarray(tifffile.imread(io.BytesIO(data)))
             by_tifffile = by_tifffile.transpose(1, 2, 0) if separate and channels > 1 else by_tifffile
@@ -88,10 +88,10 @@ def test_every_layout_gives_what_was_written(bits: int, compression: str, colour
 def test_palettes_give_indices_and_colours(bits: int) -> None:
     samples = noise(bits, 1)
     colours = noise(8, 3, 1)[0, : 2**bits] if bits < 6 else noise(8, 3, 1, (1, 256))[0]
-    found = read_thrice(tiff(samples, bits, PALETTE, tags={320: tuple((colours.astype(int) * 257).T.ravel())}))
-    np.testing.assert_array_equal(found.values, samples[:, :, 0])
-    np.testing.assert_array_equal(found.colours, colours[samples[:, :, 0]])
-    np.testing.assert_array_equal(found.picture(), found.colours)
+    read = read_thrice(tiff(samples, bits, PALETTE, tags={320: tuple((colours.astype(int) * 257).T.ravel())}))
+    np.testing.assert_array_equal(read.values, samples[:, :, 0])
+    np.testing.assert_array_equal(read.colours, colours[samples[:, :, 0]])
+    np.testing.assert_array_equal(read.picture(), read.colours)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -99,16 +99,16 @@ def test_palettes_give_indices_and_colours(bits: int) -> None:
 def test_inks(bits: int, separate: bool) -> None:
     samples = noise(bits, 4)
     share = samples / (2**bits - 1)
-    found = read_thrice(tiff(samples, bits, CMYK, separate=separate)).picture()
-    assert np.abs(found - 255 * (1 - share[:, :, :3]) * (1 - share[:, :, 3:])).max() < 1.5
+    picture = read_thrice(tiff(samples, bits, CMYK, separate=separate)).picture()
+    assert np.abs(picture - 255 * (1 - share[:, :, :3]) * (1 - share[:, :, 3:])).max() < 1.5
 
 
 def test_colours_multiplied_by_opacity_are_divided_by_it() -> None:
     colours, alpha = noise(8, 3), noise(8, 1, 1)
     multiplied = np.rint(colours.astype(float) * alpha / 255).astype(np.uint8)
-    found = read_thrice(tiff(np.concatenate([multiplied, alpha], axis=2), 8, RGB, tags={EXTRA: 1})).picture()
+    picture = read_thrice(tiff(np.concatenate([multiplied, alpha], axis=2), 8, RGB, tags={EXTRA: 1})).picture()
     over_white = colours * (alpha / 255) + 255 - alpha
-    assert np.abs(found - over_white).max() <= 1.5
+    assert np.abs(picture - over_white).max() <= 1.5
 
 
 def smooth(height: int, width: int) -> np.ndarray:
@@ -121,9 +121,9 @@ def test_jpeg_strips_as_pillow_writes_them(mode: str) -> None:
     stream = io.BytesIO()
     Image.fromarray(smooth(48, 80)).convert(mode).save(stream, "TIFF", compression="jpeg", quality=95)
     reference = np.asarray(Image.open(io.BytesIO(stream.getvalue())).convert("RGB")).astype(int)
-    found = read_thrice(stream.getvalue())
-    assert found.values.shape == ((48, 80, 3) if mode == "RGB" else (48, 80))
-    assert np.abs(found.picture() - reference).max() <= 1
+    read = read_thrice(stream.getvalue())
+    assert read.values.shape == ((48, 80, 3) if mode == "RGB" else (48, 80))
+    assert np.abs(read.picture() - reference).max() <= 1
 
 
 @pytest.mark.parametrize("photometric", [2, 6])
@@ -203,8 +203,8 @@ def test_thumbnails_are_no_frames() -> None:
 
 def test_a_circle_of_pages_ends() -> None:
     data = bytearray(tiff(noise(8, 1), 8, BLACK_IS_ZERO, tags={254: 1}))
-    place = int.from_bytes(data[4:8], "little")
-    after = place + 2 + 12 * int.from_bytes(data[place : place + 2], "little")
+    offset = int.from_bytes(data[4:8], "little")
+    after = offset + 2 + 12 * int.from_bytes(data[offset : offset + 2], "little")
     data[after : after + 4] = data[4:8]
     assert "circle" in refusal(bytes(data))
 
@@ -238,8 +238,8 @@ def test_a_damaged_tiff_never_shows_what_it_does_not_hold(data: st.DataObject) -
 @pytest.mark.skipif(not (CASES / "planar16.tif").exists(), reason="no folder of cases beside LEUKOFLOW_DATA")
 def test_the_case_of_separate_planes() -> None:
     truth = np.asarray(Image.open(CASES / "planar16_truth.png").convert("RGB")).astype(int)
-    found = read_thrice((CASES / "planar16.tif").read_bytes()).picture()
-    assert np.abs(found - truth).max() <= 1
+    picture = read_thrice((CASES / "planar16.tif").read_bytes()).picture()
+    assert np.abs(picture - truth).max() <= 1
 
 
 def test_separate_planes_as_tifffile_writes_them() -> None:

@@ -176,7 +176,7 @@ def test_masked_hides_the_background_colour():
     other = image.copy()
     other[~discs([*WHITE_CELLS, *RED_CELLS], 20)] -= 6
     outside = ~discs(WHITE_CELLS, 18)
-    first, second = (view_of(each, View(kind="masked"), None, CELLS)[outside] for each in (image, other))
+    first, second = (view_of(picture, View(kind="masked"), None, CELLS)[outside] for picture in (image, other))
     assert np.array_equal(first, second)
 
 
@@ -216,7 +216,7 @@ def test_without_white_cells_nothing_is_cropped():
 
 def test_masks_of_another_size_lie_where_the_cells_are():
     small = cv2.resize(CELLS, (112, 112), interpolation=cv2.INTER_NEAREST)
-    one, two = (view_of(smear(), View(kind="masked"), None, each) for each in (CELLS, small))
+    one, two = (view_of(smear(), View(kind="masked"), None, cells) for cells in (CELLS, small))
     assert ((one == FLAT).all(axis=2) != (two == FLAT).all(axis=2)).mean() < 0.01
 
 

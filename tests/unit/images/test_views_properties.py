@@ -40,10 +40,10 @@ def test_masked_shows_the_cells_and_nothing_else(image, cells, size) -> None:
 @given(st.integers(1, 3000), st.integers(1, 3000), SIZES, st.data())
 def test_a_box_stays_where_its_picture_goes(height, width, size, data) -> None:
     """The whole picture fills its place; a box in it lies inside that, to a pixel of rounding, and is never lost."""
-    place = content_box(height, width, size)
-    assert min(place) >= 0 and max(place) <= size and max(place[2] - place[0], place[3] - place[1]) == size
+    area = content_box(height, width, size)
+    assert min(area) >= 0 and max(area) <= size and max(area[2] - area[0], area[3] - area[1]) == size
     x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
     x1, y1 = data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height))
     box = letterboxed((x0, y0, x1, y1), height, width, size)
     assert box[0] < box[2] and box[1] < box[3]
-    assert all(box[edge] >= place[edge] for edge in (0, 1)) and all(box[edge] <= place[edge] + 1 for edge in (2, 3))
+    assert all(box[edge] >= area[edge] for edge in (0, 1)) and all(box[edge] <= area[edge] + 1 for edge in (2, 3))

@@ -20,9 +20,9 @@ RIGHT = {"hybridcn_nas_32": 60, "hybridcn_nas_32_less": 45}
 
 
 def study(**more: object) -> Study:
-    given = yaml.safe_load(SMOKE.read_text())
-    given["experiments"]["features"] |= {"models": ["colour_histogram", "hybridcn_nas_32"], "seeds": [1, 2], **more}
-    return parse_study(given)
+    config = yaml.safe_load(SMOKE.read_text())
+    config["experiments"]["features"] |= {"models": ["colour_histogram", "hybridcn_nas_32"], "seeds": [1, 2], **more}
+    return parse_study(config)
 
 
 def predictions(run: Run) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def predictions(run: Run) -> pd.DataFrame:
     y = np.arange(80) % 4
     answer = np.where(np.arange(80) < right, y, (y + 1) % 4)
     table = pd.DataFrame(
-        {"image_id": [f"i{each:02d}" for each in range(80)], "group": [f"g{each // 2}" for each in range(80)]}
+        {"image_id": [f"i{number:02d}" for number in range(80)], "group": [f"g{number // 2}" for number in range(80)]}
     )
     table = table.assign(role="test", y=y, perturbation="none", probabilities=list(np.eye(4)[answer]))
     held = table.assign(role="validation", image_id="v" + table["image_id"], probabilities=list(np.eye(4)[y]))
@@ -42,18 +42,23 @@ def test_each_part_is_compared_with_the_whole_on_the_same_images(tmp_path: Path)
     ablation = {"less": {"training.epochs": 1}, "unstained": {"view": "normalised"}}
     asked = study(ablation=ablation)
     listed = ablated(asked)
-    assert [(each.of, each.entry, len(each.runs)) for each in listed] == [
+    assert [(member.of, member.entry, len(member.runs)) for member in listed] == [
         ("hybridcn_nas_32", "", 2), ("hybridcn_nas_32", "less", 2), ("hybridcn_nas_32", "unstained", 2),
     ]  # fmt: skip
     files = {}
-    for run in {run for each in listed for run in each.runs}:
+    for run in {run for member in listed for run in member.runs}:
         files[run] = tmp_path / run.name / "predictions/demo.parquet"
         files[run].parent.mkdir(parents=True)
         write_table(files[run], predictions(run))
     settings = {
         "ablated": [
-            {"experiment": each.experiment, "of": each.of, "entry": each.entry, "runs": [run.name for run in each.runs]}
-            for each in listed
+            {
+                "experiment": member.experiment,
+                "of": member.of,
+                "entry": member.entry,
+                "runs": [run.name for run in member.runs],
+            }
+            for member in listed
         ],
         "evaluation": {"resamples": 300},
         "tasks": {name: task.model_dump() for name, task in asked.tasks.items()},
@@ -77,7 +82,7 @@ def test_a_study_without_them_has_neither() -> None:
 
 
 def test_the_variants_of_a_sweep() -> None:
-    found = swept(study(sweep={"training.epochs": [1, 3]}))["features"]
-    last = found["hybridcn_nas_32_epochs_3"]
+    variants = swept(study(sweep={"training.epochs": [1, 3]}))["features"]
+    last = variants["hybridcn_nas_32_epochs_3"]
     assert (last.of, last.values) == ("hybridcn_nas_32", {"training.epochs": 3})
-    assert len(found) == 2
+    assert len(variants) == 2

@@ -27,9 +27,9 @@ def predictions(
     for role in roles:
         truth = random.normal(0, 2, (n, 3))
         y = (random.random(n)[:, None] > softmax(truth, axis=1).cumsum(1)).sum(1).clip(max=2)
-        ids = [f"{cohort}-{role}-{place}" for place in range(n)]
+        ids = [f"{cohort}-{role}-{number}" for number in range(n)]
         part = pd.DataFrame({"cohort": cohort, "image_id": ids, "role": role, "y": y, "perturbation": "none"})
-        groups = [f"{role}{place // 3}" for place in range(n)]
+        groups = [f"{role}{number // 3}" for number in range(n)]
         parts.append(part.assign(group=groups, logits=list((planted * truth).astype(np.float32))))
     return pd.concat(parts, ignore_index=True)
 
@@ -61,10 +61,10 @@ def test_an_over_confident_model_is_found_out_and_put_right(tables) -> None:
 
 
 def test_calibrators_and_thresholds_never_see_a_test_image(tables) -> None:
-    own = predictions()
-    test = own["role"] == "test"
-    own.loc[test, "y"] = np.random.default_rng(9).permutation(own.loc[test, "y"])
-    shuffled = assess({RUN: [own]}, CLASSES, SETTINGS)
+    answered = predictions()
+    test = answered["role"] == "test"
+    answered.loc[test, "y"] = np.random.default_rng(9).permutation(answered.loc[test, "y"])
+    shuffled = assess({RUN: [answered]}, CLASSES, SETTINGS)
     home = tables["calibration"][tables["calibration"]["target"] == "home"]
     pd.testing.assert_series_equal(home["temperature"], shuffled["calibration"]["temperature"])
     points = tables["operating_points"][tables["operating_points"]["target"] == "home"]
@@ -73,8 +73,8 @@ def test_calibrators_and_thresholds_never_see_a_test_image(tables) -> None:
 
 
 def test_intervals_are_those_of_drawing_whole_groups_one_by_one(tables) -> None:
-    own = predictions()
-    test = own[own["role"] == "test"].reset_index(drop=True)
+    answered = predictions()
+    test = answered[answered["role"] == "test"].reset_index(drop=True)
     shares, y = softmax(np.stack(test["logits"].to_list()).astype(float), axis=1), test["y"].to_numpy()
     values = []
     for counts in resample(lambda counts: counts, 80, 200, SETTINGS.seed).T:
@@ -107,31 +107,31 @@ def test_a_target_without_a_class_has_no_number_for_it(tables) -> None:
 
 def test_folds_are_pooled_for_curves_and_bins_and_apart_elsewhere() -> None:
     runs = {Run("home", "kind", "plain", "image", "net", fold, 1): [predictions(seed=fold)] for fold in range(2)}
-    found = assess(runs, CLASSES, SETTINGS)
-    bins = found["reliability"]
+    tables = assess(runs, CLASSES, SETTINGS)
+    bins = tables["reliability"]
     assert bins[(bins["class"] == "") & (bins["calibrator"] == "none")]["count"].sum() == 480
-    assert found["discrimination"].groupby("fold").size().tolist() == [5, 5]
-    assert found["calibration"].groupby("fold")["ece"].first().nunique() == 2
+    assert tables["discrimination"].groupby("fold").size().tolist() == [5, 5]
+    assert tables["calibration"].groupby("fold")["ece"].first().nunique() == 2
 
 
 def test_wholly_separated_classes_have_wilson_limits_and_no_bootstrap() -> None:
-    own = predictions(n=30)
-    own["logits"] = [np.eye(3, dtype=np.float32)[y] * 9 for y in own["y"]]
-    found = assess({RUN: [own]}, CLASSES, SETTINGS)
-    assert found["discrimination"]["auc"].eq(1).all() and found["discrimination"]["auc_low"].isna().all()
-    points = found["operating_points"]
+    answered = predictions(n=30)
+    answered["logits"] = [np.eye(3, dtype=np.float32)[y] * 9 for y in answered["y"]]
+    result = assess({RUN: [answered]}, CLASSES, SETTINGS)
+    assert result["discrimination"]["auc"].eq(1).all() and result["discrimination"]["auc_low"].isna().all()
+    points = result["operating_points"]
     assert points["sensitivity"].eq(1).all() and (points["sensitivity_low"] < 0.95).all()
-    row = whole(found["calibration"], "temperature")
+    row = whole(result["calibration"], "temperature")
     assert np.isnan(row["ece"]) and row["note"].startswith("every validation image is right")
-    assert found["errors"]["errors"].iloc[0] == 0 and np.isnan(found["errors"]["top3"].iloc[0])
+    assert result["errors"]["errors"].iloc[0] == 0 and np.isnan(result["errors"]["top3"].iloc[0])
 
 
 def test_without_validation_images_it_says_so() -> None:
-    own = predictions()
+    answered = predictions()
     with pytest.raises(LeukoFlowError, match="no labelled image of role validation"):
-        assess({RUN: [own[own["role"] == "test"]]}, CLASSES, SETTINGS)
+        assess({RUN: [answered[answered["role"] == "test"]]}, CLASSES, SETTINGS)
     with pytest.raises(LeukoFlowError, match="but 2 classes; predict again"):
-        assess({RUN: [own]}, CLASSES[:2], SETTINGS)
+        assess({RUN: [answered]}, CLASSES[:2], SETTINGS)
 
 
 def test_bca_limits_are_scipys_for_calibration_and_discrimination() -> None:
@@ -139,7 +139,7 @@ def test_bca_limits_are_scipys_for_calibration_and_discrimination() -> None:
     table = predictions(planted=1.0)
     table["group"] = table["image_id"]
     settings = Evaluation(resamples=5000, interval="bca")
-    found = assess({RUN: [table]}, CLASSES, settings)
+    tables = assess({RUN: [table]}, CLASSES, settings)
     test = table[table["role"] == "test"]
     y, shares = test["y"].to_numpy(), softmax(np.stack(test["logits"].to_list()).astype(float), axis=1)
     brier = ((shares - np.eye(3)[y]) ** 2).sum(1)
@@ -149,11 +149,11 @@ def test_bca_limits_are_scipys_for_calibration_and_discrimination() -> None:
         pairs = hits * (positive.shape[-1] - hits)
         return ((ranks * positive).sum(-1) - hits * (hits + 1) / 2) / pairs
 
-    areas = found["discrimination"].set_index("class").loc["a"]
+    areas = tables["discrimination"].set_index("class").loc["a"]
     plain = assess({RUN: [table]}, CLASSES, Evaluation(resamples=5000))["discrimination"].set_index("class").loc["a"]
     random = np.random.default_rng(3)
     for row, name, samples, statistic in (
-        (whole(found["calibration"], "none"), "brier", (brier,), np.mean),
+        (whole(tables["calibration"], "none"), "brier", (brier,), np.mean),
         (areas, "auc", ((y == 0) * 1.0, shares[:, 0]), area),
     ):
         expected = bootstrap(

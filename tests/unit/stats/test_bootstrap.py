@@ -32,14 +32,14 @@ def test_each_resample_is_what_scoring_the_drawn_images_gives(sets_and_sample, g
     sets, y, shares = sets_and_sample
     units = np.arange(60) // 7 if grouped else np.arange(60)
     number = units.max() + 1
-    found = resample_metrics(sets, units, Evaluation(resamples=100, seed=9))
-    assert found.shape[1] == 101
-    np.testing.assert_allclose(found[:, 0], evaluate(sets, np.ones((60, 1)))[:, 0])
+    values = resample_metrics(sets, units, Evaluation(resamples=100, seed=9))
+    assert values.shape[1] == 101
+    np.testing.assert_allclose(values[:, 0], evaluate(sets, np.ones((60, 1)))[:, 0])
     draws = generator(9, "bootstrap", number).integers(0, number, (100, number))
     for column, drawn in enumerate(draws[:25]):
         images = np.concatenate([np.flatnonzero(units == unit) for unit in drawn])
         expected = evaluate(design(y[images], shares[images]), np.ones((len(images), 1)))[:, 0]
-        np.testing.assert_allclose(found[:, 1 + column], expected, atol=1e-12)
+        np.testing.assert_allclose(values[:, 1 + column], expected, atol=1e-12)
 
 
 def test_stratified_resamples_keep_the_number_of_images_of_each_class(sets_and_sample):
@@ -62,15 +62,15 @@ def test_intervals_are_scipys_for_one_sample_and_for_strata(method):
     name = {"percentile": "percentile", "bca": "BCa"}[method]
     rng = np.random.default_rng(22)
     for strata, samples in ((None, (right,)), (y, (right[y == 0], right[y == 1]))):
-        found = interval(settings, resample_metrics(design(y, shares), np.arange(300), settings, strata))
+        limits = interval(settings, resample_metrics(design(y, shares), np.arange(300), settings, strata))
 
         def accuracy(*parts, axis=-1):
-            return sum(each.sum(axis) for each in parts) / 300
+            return sum(part.sum(axis) for part in parts) / 300
 
         expected = stats.bootstrap(
             samples, accuracy, n_resamples=20_000, method=name, rng=rng, batch=2000
         ).confidence_interval
-        assert (found[0][0], found[1][0]) == pytest.approx(tuple(expected), abs=0.0035)
+        assert (limits[0][0], limits[1][0]) == pytest.approx(tuple(expected), abs=0.0035)
     free, kept = (
         resample_metrics(design(y, shares), np.arange(300), settings, strata)[0, 1:20_001].std() for strata in (None, y)
     )
@@ -127,11 +127,11 @@ def test_wilson_of_nothing_is_undefined():
 
 def test_bca_is_scipys_on_the_same_resamples():
     sample = np.random.default_rng(3).exponential(size=40)
-    found = stats.bootstrap((sample,), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(4))
+    theirs = stats.bootstrap((sample,), np.mean, n_resamples=4000, method="BCa", rng=np.random.default_rng(4))
     without = (sample.sum() - sample) / 39
-    low, high = bca_interval(found.bootstrap_distribution[None], sample.mean(keepdims=True), [without[None]], 0.95)
-    assert (low[0], high[0]) == pytest.approx(tuple(found.confidence_interval))
-    plain = np.quantile(found.bootstrap_distribution, [0.025, 0.975])
+    low, high = bca_interval(theirs.bootstrap_distribution[None], sample.mean(keepdims=True), [without[None]], 0.95)
+    assert (low[0], high[0]) == pytest.approx(tuple(theirs.confidence_interval))
+    plain = np.quantile(theirs.bootstrap_distribution, [0.025, 0.975])
     assert low[0] > plain[0] and high[0] > plain[1]  # a sample skewed to the right
 
 
@@ -142,24 +142,24 @@ def test_bca_of_two_samples_is_scipys():
     def apart(x, y, axis=-1):
         return x.mean(axis) - y.mean(axis)
 
-    found = stats.bootstrap((one, two), apart, n_resamples=2000, method="BCa", rng=np.random.default_rng(6))
+    theirs = stats.bootstrap((one, two), apart, n_resamples=2000, method="BCa", rng=np.random.default_rng(6))
     without = [(one.sum() - one) / 24 - two.mean(), one.mean() - (two.sum() - two) / 39]
     limits = bca_interval(
-        found.bootstrap_distribution[None], np.array([apart(one, two)]), [each[None] for each in without], 0.95
+        theirs.bootstrap_distribution[None], np.array([apart(one, two)]), [values[None] for values in without], 0.95
     )
-    assert (limits[0][0], limits[1][0]) == pytest.approx(tuple(found.confidence_interval))
+    assert (limits[0][0], limits[1][0]) == pytest.approx(tuple(theirs.confidence_interval))
 
 
 def test_columns_for_bca_leave_out_one_unit_at_a_time():
     random = np.random.default_rng(7)
     y, units = random.integers(0, 3, 60), np.arange(60) // 4
     probabilities = random.dirichlet(np.ones(3), 60)
-    found = resample_metrics(design(y, probabilities), units, Evaluation(resamples=100, interval="bca"))
-    assert found.shape[1] == 1 + 100 + 15
+    values = resample_metrics(design(y, probabilities), units, Evaluation(resamples=100, interval="bca"))
+    assert values.shape[1] == 1 + 100 + 15
     for unit in (0, 7, 14):
         kept = units != unit
         alone = evaluate(design(y[kept], probabilities[kept]), np.ones((kept.sum(), 1)))[:, 0]
-        assert found[:, 101 + unit] == pytest.approx(alone)
+        assert values[:, 101 + unit] == pytest.approx(alone)
 
 
 def test_many_units_are_left_out_by_parts_with_the_same_acceleration(monkeypatch):

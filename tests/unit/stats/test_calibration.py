@@ -23,9 +23,9 @@ def measured(y: np.ndarray, shares: np.ndarray, bins: int = 15, weights: np.ndar
     sets = binned(y, shares, bins)
     weights = np.ones((len(y), 1)) if weights is None else weights
     values = measures(sets, sets.matrix @ weights)[:, 0]
-    found = dict(zip(WHOLE, values, strict=False))
+    result = dict(zip(WHOLE, values, strict=False))
     rest = values[len(WHOLE) :].reshape(shares.shape[1], len(PER_CLASS))
-    return found | {"classes": [dict(zip(PER_CLASS, row, strict=True)) for row in rest]}
+    return result | {"classes": [dict(zip(PER_CLASS, row, strict=True)) for row in rest]}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -35,17 +35,17 @@ def test_errors_agree_with_scikit_learns_bins(seed: int) -> None:
     count = np.histogram(confidence, np.linspace(0, 1, 16))[0]
     observed, predicted = calibration_curve(right, confidence, n_bins=15)
     gaps = np.abs(observed - predicted)
-    found = measured(y, shares)
-    assert found["ece"] == pytest.approx((gaps * count[count > 0]).sum() / len(y))
-    assert found["mce"] == pytest.approx(gaps.max())
-    assert found["mce_filled"] == pytest.approx(gaps[count[count > 0] >= 10].max())
-    each = []
+    result = measured(y, shares)
+    assert result["ece"] == pytest.approx((gaps * count[count > 0]).sum() / len(y))
+    assert result["mce"] == pytest.approx(gaps.max())
+    assert result["mce_filled"] == pytest.approx(gaps[count[count > 0] >= 10].max())
+    errors = []
     for k in range(4):
         observed, predicted = calibration_curve(y == k, shares[:, k], n_bins=15)
         count = np.histogram(shares[:, k], np.linspace(0, 1, 16))[0]
-        each.append((np.abs(observed - predicted) * count[count > 0]).sum() / len(y))
-    assert [row["ece"] for row in found["classes"]] == pytest.approx(each)
-    assert found["classwise_ece"] == pytest.approx(np.mean(each))
+        errors.append((np.abs(observed - predicted) * count[count > 0]).sum() / len(y))
+    assert [row["ece"] for row in result["classes"]] == pytest.approx(errors)
+    assert result["classwise_ece"] == pytest.approx(np.mean(errors))
 
 
 def test_adaptive_bins_agree_with_scikit_learns_quantiles() -> None:
@@ -58,40 +58,40 @@ def test_adaptive_bins_agree_with_scikit_learns_quantiles() -> None:
 
 def test_brier_and_loss_agree_with_scikit_learn() -> None:
     y, shares = sample()
-    found = measured(y, shares)
-    assert found["nll"] == pytest.approx(log_loss(y, shares))
-    assert found["brier"] == pytest.approx(brier_score_loss(y, shares, scale_by_half=False))
+    result = measured(y, shares)
+    assert result["nll"] == pytest.approx(log_loss(y, shares))
+    assert result["brier"] == pytest.approx(brier_score_loss(y, shares, scale_by_half=False))
     for k in range(4):
-        assert found["classes"][k]["brier"] == pytest.approx(brier_score_loss(y == k, shares[:, k]))
+        assert result["classes"][k]["brier"] == pytest.approx(brier_score_loss(y == k, shares[:, k]))
 
 
 @pytest.mark.parametrize("bins", [1, 2, 15, 60])
 def test_the_decomposition_closes_whatever_the_bins_and_weights(bins: int) -> None:
     y, shares = sample(seed=bins)
     weights = np.random.default_rng(1).integers(0, 4, (len(y), 1)).astype(float)
-    found = measured(y, shares, bins, weights)
-    for row in (found, *found["classes"]):
+    result = measured(y, shares, bins, weights)
+    for row in (result, *result["classes"]):
         parts = row["reliability"] - row["resolution"] + row["uncertainty"]
         assert parts + row["within_variance"] - row["within_covariance"] == pytest.approx(row["brier"], abs=1e-12)
         assert min(row["reliability"], row["resolution"], row["within_variance"]) >= 0
-    assert found["brier"] == pytest.approx(sum(row["brier"] for row in found["classes"]))
+    assert result["brier"] == pytest.approx(sum(row["brier"] for row in result["classes"]))
 
 
 def test_weights_count_images_that_often() -> None:
     y, shares = sample(60)
     times = np.random.default_rng(2).integers(0, 4, 60)
     again = measured(np.repeat(y, times), np.repeat(shares, times, axis=0))
-    found = measured(y, shares, weights=times[:, None].astype(float))
+    once = measured(y, shares, weights=times[:, None].astype(float))
     for name in set(WHOLE) - {"adaptive_ece"}:
-        assert found[name] == pytest.approx(again[name]), name
+        assert once[name] == pytest.approx(again[name]), name
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_error_is_below_the_distance_of_confidence_and_accuracy(seed: int) -> None:
     y, shares = sample(50, seed=seed)
-    found = measured(np.random.default_rng(seed).permutation(y), shares)
-    assert abs(found["bias"]) <= min(found["ece"], found["adaptive_ece"]) + 1e-12
-    assert found["bias"] == pytest.approx(found["predicted"] - found["observed"])
+    result = measured(np.random.default_rng(seed).permutation(y), shares)
+    assert abs(result["bias"]) <= min(result["ece"], result["adaptive_ece"]) + 1e-12
+    assert result["bias"] == pytest.approx(result["predicted"] - result["observed"])
 
 
 def test_a_true_sampler_stays_within_its_chance_and_an_over_confident_one_does_not() -> None:
@@ -120,6 +120,6 @@ def test_sharpness_runs_from_even_to_certain() -> None:
 def test_the_smoothed_index_finds_a_constant_bias() -> None:
     random = np.random.default_rng(3)
     p = random.uniform(0.3, 0.7, 20_000)
-    found = calibration.integrated(p, (random.random(len(p)) < p - 0.1).astype(float))
-    assert found["ici"] == pytest.approx(0.1, abs=0.012) and found["e50"] == pytest.approx(0.1, abs=0.015)
-    assert found["e50"] <= found["e90"] <= found["emax"]
+    result = calibration.integrated(p, (random.random(len(p)) < p - 0.1).astype(float))
+    assert result["ici"] == pytest.approx(0.1, abs=0.012) and result["e50"] == pytest.approx(0.1, abs=0.015)
+    assert result["e50"] <= result["e90"] <= result["emax"]

@@ -25,14 +25,14 @@ def answered(fold: int, seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def runs() -> dict[Run, tuple[np.ndarray, np.ndarray]]:
     """Two folds of different size with two seeds each; the seeds have the same images, the folds others."""
-    found = {}
+    answers = {}
     for fold, n in ((0, 120), (1, 80)):
         y, _ = answered(fold, 0, n)
         for seed in (1, 2):
             shares = np.random.default_rng([fold, seed]).dirichlet(np.ones(3), n)
             shares[np.arange(n), y] += 0.5
-            found[Run("home", "kind", "plain", "image", "net", fold, seed)] = (y, shares)
-    return found
+            answers[Run("home", "kind", "plain", "image", "net", fold, seed)] = (y, shares)
+    return answers
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +55,12 @@ def test_rows_are_those_of_scikit_learn_averaged_over_runs(runs, report) -> None
     names = {**{name: name for name in CLASSES}, MACRO: "macro avg", WEIGHTED: "weighted avg"}
     for ours, name in names.items():
         for measure in ("precision", "recall", "f1"):
-            values = [each[name]["f1-score" if measure == "f1" else measure] for each in theirs]
+            values = [report_of_run[name]["f1-score" if measure == "f1" else measure] for report_of_run in theirs]
             assert report.loc[ours, measure] == pytest.approx(np.mean(values))
             assert report.loc[ours, f"{measure}_sd"] == pytest.approx(np.std(values, ddof=1))
-    assert report.loc[WEIGHTED, "recall"] == pytest.approx(np.mean([each["accuracy"] for each in theirs]))
+    assert report.loc[WEIGHTED, "recall"] == pytest.approx(
+        np.mean([report_of_run["accuracy"] for report_of_run in theirs])
+    )
     assert (report["runs"] == 4).all()
 
 

@@ -20,8 +20,8 @@ def run(model: str, fold: int = 0, seed: int = 1, protocol: str = "image") -> Ru
 
 def said(right, group: int = 1, fold: int = 0, train: int = 400) -> Answers:
     """What a run did: right or not on each image, `group` images in a row being one group."""
-    ids = [f"{fold}-{place:03d}" for place in range(len(right))]
-    groups = [f"{fold}-g{place // group}" for place in range(len(right))] if group > 1 else ids
+    ids = [f"{fold}-{number:03d}" for number in range(len(right))]
+    groups = [f"{fold}-g{number // group}" for number in range(len(right))] if group > 1 else ids
     return Answers(pd.DataFrame({"image_id": ids, "group": groups, "right": np.asarray(right, bool)}), train)
 
 
@@ -59,7 +59,7 @@ def test_the_interval_is_that_of_scoring_each_drawn_pair_anew():
         row = one({run("net"): said(mine, group), run("base"): said(theirs, group)})
         number = units.max() + 1
         drawn = generator(SETTINGS.seed, "bootstrap", number, "fold", 0).integers(0, number, (500, number))
-        images = [np.concatenate([np.flatnonzero(units == unit) for unit in each]) for each in drawn]
+        images = [np.concatenate([np.flatnonzero(units == unit) for unit in units_drawn]) for units_drawn in drawn]
         values = [mine[image].mean() - theirs[image].mean() for image in images]
         assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
         assert row["resampling"] == ("images" if group == 1 else "groups")
@@ -77,7 +77,7 @@ def test_the_interval_has_the_width_of_the_paired_differences():
 
 def test_groups_of_like_images_widen_the_interval_and_a_single_group_gives_way_to_images():
     random = np.random.default_rng(2)
-    mine, theirs = (np.repeat(each, 20) for each in pair(random, 30))
+    mine, theirs = (np.repeat(answers, 20) for answers in pair(random, 30))
     rows = [one({run("net"): said(mine, g), run("base"): said(theirs, g)}) for g in (1, 20, 600)]
     widths = [row["high"] - row["low"] for row in rows]
     assert widths[1] > 3 * widths[0] and widths[2] == widths[0]
@@ -165,8 +165,8 @@ def test_mcnemar_is_the_exact_binomial_sum(first, second):
 
 def test_holm_by_hand():
     """Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1, none below the one before; the undefined does not count."""
-    found = holm(np.array([0.04, np.nan, 0.01, 0.03, 0.02]))
-    assert found[[0, 2, 3, 4]] == pytest.approx([0.06, 0.04, 0.06, 0.06]) and np.isnan(found[1])
+    adjusted = holm(np.array([0.04, np.nan, 0.01, 0.03, 0.02]))
+    assert adjusted[[0, 2, 3, 4]] == pytest.approx([0.06, 0.04, 0.06, 0.06]) and np.isnan(adjusted[1])
     assert holm(np.array([0.6, 0.7])) == pytest.approx([1, 1]) and len(holm(np.array([]))) == 0
 
 
@@ -206,10 +206,10 @@ def test_only_labelled_unperturbed_test_images_of_the_own_cohort_count():
         ("f", "test", "none", "home", -1, [0.2, 0.8]),
     ]
     table = pd.DataFrame(rows, columns=["image_id", "role", "perturbation", "cohort", "y", "probabilities"])
-    found = answers_of(run("net"), table.assign(group=None), 5).table
-    assert found["image_id"].tolist() == ["a", "b"] == found["group"].tolist()
+    answers = answers_of(run("net"), table.assign(group=None), 5).table
+    assert answers["image_id"].tolist() == ["a", "b"] == answers["group"].tolist()
     # Of equal probabilities the first is the prediction, as in the metrics.
-    assert found["right"].tolist() == [False, True]
+    assert answers["right"].tolist() == [False, True]
     with pytest.raises(LeukoFlowError, match=r"home\.kind\.plain\.image\.net.*no predictions of role test"):
         answers_of(run("net"), table[2:].assign(group=None), 5)
 

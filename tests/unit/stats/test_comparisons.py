@@ -48,12 +48,12 @@ def test_one_run_is_tested_on_its_images():
     table, ranks = statistics(ASKED, outcomes(1), NO_TASKS, Evaluation())
     assert list(table.columns) == COLUMNS and list(ranks.columns) == RANK_COLUMNS and ranks.empty
     assert set(table["test"]) == {"McNemar", "DeLong", "Cochran Q"}
-    found = rows_of(table, "McNemar").set_index("model")
+    mcnemar = rows_of(table, "McNemar").set_index("model")
     runs = outcomes(1)
     good, base = (runs[Run("home", "kind", "plain", "image", name, 0, 1)] for name in ("good", "base"))
     only = (good.right & ~base.right).sum(), (base.right & ~good.right).sum()
-    assert found.loc["good", "p"] == pytest.approx(stats.binomtest(only[0], sum(only)).pvalue)
-    assert found.loc["good", "estimate"] == pytest.approx(good.right.mean() - base.right.mean())
+    assert mcnemar.loc["good", "p"] == pytest.approx(stats.binomtest(only[0], sum(only)).pvalue)
+    assert mcnemar.loc["good", "estimate"] == pytest.approx(good.right.mean() - base.right.mean())
     areas = rows_of(table, "DeLong")
     assert len(areas) == 6 and areas["p_holm"].to_numpy() == pytest.approx(holm(areas["p"].to_numpy()))
     assert (areas.loc[areas["model"] == "good", "estimate"] > 0).all()

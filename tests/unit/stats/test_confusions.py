@@ -40,8 +40,8 @@ def test_separation_is_the_squared_distance_of_scipy() -> None:
     random = np.random.default_rng(1)
     positive, score = random.random(200) < 0.3, random.random(200)
     score = np.where(positive, np.sqrt(score), score)
-    own, other = (np.histogram(score[which], 20, (0, 1))[0] for which in (positive, ~positive))
-    assert confusions.separation(positive, score) == pytest.approx(jensenshannon(own, other, base=2) ** 2)
+    inside, other = (np.histogram(score[which], 20, (0, 1))[0] for which in (positive, ~positive))
+    assert confusions.separation(positive, score) == pytest.approx(jensenshannon(inside, other, base=2) ** 2)
     assert confusions.separation(positive, positive.astype(float)) == pytest.approx(1)
 
 
@@ -49,16 +49,16 @@ def test_thresholds_are_the_best_of_all_that_could_be_chosen() -> None:
     random = np.random.default_rng(2)
     positive, score = random.random(120) < 0.4, random.random(120).round(2)
     score = np.where(positive, np.sqrt(score), score).round(2)
-    found = confusions.thresholds(positive, score, (0.9, 0.95, 0.99))
+    thresholds = confusions.thresholds(positive, score, (0.9, 0.95, 0.99))
     tried = {
         level: ((score[~positive] < level).mean(), (score[positive] >= level).mean()) for level in [*score, np.inf]
     }
     for wanted in (0.9, 0.95, 0.99):
-        level = found[f"specificity {wanted:g}"]
+        level = thresholds[f"specificity {wanted:g}"]
         assert tried[level][0] >= wanted
         assert tried[level][1] == max(sens for spec, sens in tried.values() if spec >= wanted)
     false, true, _ = reference.roc_curve(positive, score)
-    assert sum(tried[found["Youden"]]) - 1 == pytest.approx((true - false).max())
+    assert sum(tried[thresholds["Youden"]]) - 1 == pytest.approx((true - false).max())
     assert np.isnan(list(confusions.thresholds(np.ones(3, bool), score[:3], (0.9,)).values())).all()
     assert confusions.thresholds(np.array([True, False]), np.array([0.1, 0.9]), (0.99,))["specificity 0.99"] == np.inf
 
@@ -67,12 +67,12 @@ def test_thresholds_are_the_best_of_all_that_could_be_chosen() -> None:
 def test_another_mix_is_what_weighing_the_images_gives(prevalence: float) -> None:
     y, predicted = answers()
     weights = np.where(y == 1, prevalence / (y == 1).mean(), (1 - prevalence) / (y != 1).mean())
-    found = confusions.in_mix(cells_of(y, predicted, 4).astype(float), 1, prevalence)[:, 0]
+    shares = confusions.in_mix(cells_of(y, predicted, 4).astype(float), 1, prevalence)[:, 0]
     accuracy = np.average(y == predicted, weights=weights)
     called = predicted == 1
     values = [np.average((y == 1)[called], weights=weights[called])]
     values.append(np.average((y != 1)[~called], weights=weights[~called]))
-    assert found == pytest.approx([accuracy, *values])
+    assert shares == pytest.approx([accuracy, *values])
 
 
 def test_the_mix_at_hand_changes_nothing_and_a_lacking_class_has_none() -> None:

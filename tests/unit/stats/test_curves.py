@@ -35,14 +35,14 @@ def test_areas_agree_with_scikit_learn_under_weights(ties: bool, partial: float)
     weights = np.random.default_rng(1).integers(0, 4, (150, 5)).astype(float)
     *classes, micro = each_class(y, shares)
     for k, sets in enumerate(classes):
-        found = areas(sets.matrix @ weights, partial)
+        values = areas(sets.matrix @ weights, partial)
         for column, weight in enumerate(weights.T):
             roc = [
                 reference.roc_auc_score(y == k, shares[:, k], sample_weight=weight, max_fpr=limit)
                 for limit in (None, None if partial == 1 else partial)
             ]
             average = reference.average_precision_score(y == k, shares[:, k], sample_weight=weight)
-            np.testing.assert_allclose(found[:, column], [*roc, average], atol=1e-12)
+            np.testing.assert_allclose(values[:, column], [*roc, average], atol=1e-12)
     flat = np.eye(3)[y].ravel()
     expected = reference.roc_auc_score(flat, shares.ravel(), sample_weight=np.repeat(weights[:, 0], 3))
     assert areas(micro.matrix @ weights[:, :1], 0.1)[0, 0] == pytest.approx(expected)
@@ -68,15 +68,15 @@ def test_points_lie_on_scikit_learns_curves(ties: bool) -> None:
 def test_curves_on_the_grid_are_those_of_each_resample(ties: bool) -> None:
     y, shares = sample(ties)
     weights = np.random.default_rng(2).integers(0, 3, (150, 7)).astype(float)
-    found = on_grid(each_class(y, shares)[1].matrix @ weights)
+    heights = on_grid(each_class(y, shares)[1].matrix @ weights)
     for column, weight in enumerate(weights.T):
         false, true, _ = reference.roc_curve(y == 1, shares[:, 1], sample_weight=weight, drop_intermediate=False)
         # Just beyond a vertical step lies its upper end.
-        np.testing.assert_allclose(found[:101, column], np.interp(GRID + 1e-9, false, true), atol=1e-6)
+        np.testing.assert_allclose(heights[:101, column], np.interp(GRID + 1e-9, false, true), atol=1e-6)
         precision, recall, _ = reference.precision_recall_curve(y == 1, shares[:, 1], sample_weight=weight)
-        for place in (10, 50, 100):
-            reached = np.flatnonzero(recall >= GRID[place] - 1e-9)[-1]
-            assert found[101 + place, column] == pytest.approx(precision[reached])
+        for number in (10, 50, 100):
+            reached = np.flatnonzero(recall >= GRID[number] - 1e-9)[-1]
+            assert heights[101 + number, column] == pytest.approx(precision[reached])
 
 
 def test_bands_hold_the_curves_and_an_absent_class_has_none() -> None:

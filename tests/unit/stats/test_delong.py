@@ -36,12 +36,12 @@ def test_the_fast_form_is_the_direct_one(seed):
 
 
 def test_under_equal_models_p_is_uniform():
-    found = []
+    values = []
     for seed in range(400):
         scores, positive = drawn(seed, models=2, images=80, steps=10_000)
         areas, influence = influences(scores, positive)
-        found.append(difference(areas, covariance(influence, positive), 0, 1)[1])
-    assert stats.kstest(found, "uniform").pvalue > 0.01
+        values.append(difference(areas, covariance(influence, positive), 0, 1)[1])
+    assert stats.kstest(values, "uniform").pvalue > 0.01
 
 
 def test_groups_of_one_change_nothing_and_copies_are_no_new_images():

@@ -14,13 +14,13 @@ def history(accuracies: list[float], losses: list[float], kept: int, seconds: fl
 
 
 def test_figures_of_one_run_by_hand() -> None:
-    found = of_history(history([0.5, 0.9, 0.96, 0.95], [1.0, 0.6, 0.4, 0.5], 2))
-    assert (found["epochs"], found["minutes"], found["validation_accuracy"]) == (4, 2.0, 0.96)
-    assert found["accuracy_per_minute"] == pytest.approx(0.48)
-    assert found["gap"] == pytest.approx(0.1) and found["gap_kept"] == pytest.approx(0.2)
-    assert found["loss_change_sd"] == pytest.approx(np.std([-0.4, -0.2, 0.1], ddof=1))
-    assert found["accuracy_change_sd"] == pytest.approx(np.std([0.4, 0.06, -0.01], ddof=1))
-    assert (found["reached"], found["epochs_to_goal"]) == (1, 3)
+    figures = of_history(history([0.5, 0.9, 0.96, 0.95], [1.0, 0.6, 0.4, 0.5], 2))
+    assert (figures["epochs"], figures["minutes"], figures["validation_accuracy"]) == (4, 2.0, 0.96)
+    assert figures["accuracy_per_minute"] == pytest.approx(0.48)
+    assert figures["gap"] == pytest.approx(0.1) and figures["gap_kept"] == pytest.approx(0.2)
+    assert figures["loss_change_sd"] == pytest.approx(np.std([-0.4, -0.2, 0.1], ddof=1))
+    assert figures["accuracy_change_sd"] == pytest.approx(np.std([0.4, 0.06, -0.01], ddof=1))
+    assert (figures["reached"], figures["epochs_to_goal"]) == (1, 3)
 
 
 def test_the_published_figure_is_accuracy_over_minutes() -> None:
@@ -28,8 +28,8 @@ def test_the_published_figure_is_accuracy_over_minutes() -> None:
     table = pd.DataFrame(
         {"validation_accuracy": [0.9661], "validation_loss": 0.1, "seconds": 1261.59, "train_accuracy": 1, "kept": True}
     )
-    found = of_history(table)
-    assert round(found["accuracy_per_minute"], 4) == 0.0459 and np.isnan(found["loss_change_sd"])
+    figures = of_history(table)
+    assert round(figures["accuracy_per_minute"], 4) == 0.0459 and np.isnan(figures["loss_change_sd"])
 
 
 def test_means_over_runs_and_no_row_without_epochs() -> None:

@@ -44,12 +44,12 @@ def test_kinds_of_intervals_stand_next_to_each_other() -> None:
 
 def test_the_interval_over_seeds_is_students_of_the_means_over_folds() -> None:
     table = scores(4, False)
-    found = interval_kinds(table, 0.9)
-    row = found[(found["metric"] == "macro_f1") & (found["resampling"] == "seeds")].iloc[0]
+    kinds = interval_kinds(table, 0.9)
+    row = kinds[(kinds["metric"] == "macro_f1") & (kinds["resampling"] == "seeds")].iloc[0]
     f1 = table[(table["metric"] == "f1") & (table["class"] == "") & (table["resampling"] == "images")]
     seeds = f1.groupby("seed")["value"].mean().to_numpy()
     assert (row["low"], row["high"]) == pytest.approx(tuple(stats.ttest_1samp(seeds, 0).confidence_interval(0.9)))
-    assert "stratified" not in set(found["resampling"])
+    assert "stratified" not in set(kinds["resampling"])
 
 
 def test_one_seed_has_no_interval_over_seeds() -> None:

@@ -9,11 +9,11 @@ from leukoflow.stats.intervals import limits, mean_of, named, resampled_means, u
 def test_resampled_means_are_those_of_whole_groups_drawn_one_by_one():
     random = np.random.default_rng(0)
     values, weights, groups = random.random((30, 2)), random.random(30), random.integers(0, 7, 30)
-    found = resampled_means(values, weights, groups, Evaluation(resamples=100, seed=5))
+    means = resampled_means(values, weights, groups, Evaluation(resamples=100, seed=5))
     for column, drawn in enumerate(resample(lambda counts: counts, 7, 100, 5, chunk=11).T):
         rows = np.repeat(np.arange(30), drawn[groups].astype(int))
         expected = np.average(values[rows], axis=0, weights=weights[rows])
-        assert found[:, 1 + column] == pytest.approx(expected)
+        assert means[:, 1 + column] == pytest.approx(expected)
 
 
 def test_one_group_has_nothing_to_draw_and_images_stand_in():

@@ -166,7 +166,7 @@ def test_cohort_facts_keep_published_apart(pairs):
     assert facts["median aspect", ""][0] == pytest.approx(4 / 3)
     assert facts["alike patient", "'P1', 'p1'"][0] == 3 and facts["alike label", "'b', 'B'"][0] == 2
     assert facts["unlabelled by a name", "'b', 'B'"][0] == 1
-    assert {key: each[0] for key, each in facts.items() if key[0] == "alike class"} == {
+    assert {key: figures[0] for key, figures in facts.items() if key[0] == "alike class"} == {
         ("alike class", "'a', 'A' of task odd"): 2
     }
     assert facts["turned pairs", ""][0] == facts["moved pairs", ""][0] == 0
@@ -174,8 +174,8 @@ def test_cohort_facts_keep_published_apart(pairs):
 
 def test_conflicts_are_the_pairs_whose_labels_differ(pairs):
     told = pairs.assign(label_a=["a", "b", "a"], label_b=["a", "a", "b"], change="", correlation=[0.9, 1.0, 0.95])
-    found = cohort_tables.label_conflicts(told.assign(labels_differ=[False, True, True]))
-    assert found[["image_a", "label_a", "image_b", "label_b"]].values.tolist() == [
+    conflicts = cohort_tables.label_conflicts(told.assign(labels_differ=[False, True, True]))
+    assert conflicts[["image_a", "label_a", "image_b", "label_b"]].values.tolist() == [
         ["i1", "b", "i2", "a"],
         ["x", "a", "i0", "b"],
     ]

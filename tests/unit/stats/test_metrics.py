@@ -30,24 +30,24 @@ def named(y: np.ndarray, shares: np.ndarray, weights: np.ndarray | None = None) 
 
 def by_scikit_learn(y: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> dict[tuple[str, str], float]:
     guess, options = shares.argmax(1), {"sample_weight": weights}
-    found = {
+    values_by_label = {
         ("accuracy", ""): reference.accuracy_score(y, guess, **options),
         ("balanced_accuracy", ""): reference.balanced_accuracy_score(y, guess, **options),
         ("mcc", ""): reference.matthews_corrcoef(y, guess, **options),
         ("kappa", ""): reference.cohen_kappa_score(y, guess, **options),
     }
-    each = reference.precision_recall_fscore_support(y, guess, zero_division=0, **options)
+    by_class = reference.precision_recall_fscore_support(y, guess, zero_division=0, **options)
     areas = [reference.roc_auc_score(y == k, shares[:, k], **options) for k in range(shares.shape[1])]
     tables = reference.multilabel_confusion_matrix(y, guess, labels=range(shares.shape[1]), **options)
     specificity = [table[0, 0] / table[0].sum() for table in tables]
     ovr_accuracy = [np.trace(table) / table.sum() for table in tables]
     weighted = reference.precision_recall_fscore_support(y, guess, zero_division=0, average="weighted", **options)
-    found |= {("weighted_precision", ""): weighted[0], ("weighted_f1", ""): weighted[2]}
-    assert weighted[1] == pytest.approx(found["accuracy", ""])
-    for name, values in zip(PER_CLASS, (*each[:3], areas, specificity, ovr_accuracy), strict=True):
-        found[name, ""] = float(np.mean(values))
-        found |= {(name, CLASSES[k]): value for k, value in enumerate(values)}
-    return found
+    values_by_label |= {("weighted_precision", ""): weighted[0], ("weighted_f1", ""): weighted[2]}
+    assert weighted[1] == pytest.approx(values_by_label["accuracy", ""])
+    for name, values in zip(PER_CLASS, (*by_class[:3], areas, specificity, ovr_accuracy), strict=True):
+        values_by_label[name, ""] = float(np.mean(values))
+        values_by_label |= {(name, CLASSES[k]): value for k, value in enumerate(values)}
+    return values_by_label
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -58,10 +58,10 @@ def test_every_metric_agrees_with_scikit_learn(classes, skill, ties, weighted):
     y, shares = sample(211, classes, skill, seed=classes, ties=ties)
     weights = np.random.default_rng(1).integers(0, 4, len(y)).astype(float) if weighted else np.ones(len(y))
     expected = by_scikit_learn(y, shares, weights)
-    found = named(y, shares, weights)
-    assert found.keys() == expected.keys()
+    ours = named(y, shares, weights)
+    assert ours.keys() == expected.keys()
     for label, value in expected.items():
-        assert found[label] == pytest.approx(value, abs=1e-12), label
+        assert ours[label] == pytest.approx(value, abs=1e-12), label
 
 
 def test_many_weightings_at_once_are_each_as_alone():
@@ -83,11 +83,11 @@ def test_a_class_without_images_is_undefined_and_left_out_of_the_averages():
     y = np.where(y == 2, 0, y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = named(y, shares)
+        values = named(y, shares)
     for name in PER_CLASS:
-        assert np.isnan(found[name, "c"])
-        assert found[name, ""] == pytest.approx(np.mean([found[name, each] for each in "abd"]))
-    assert np.isfinite(found["mcc", ""])
+        assert np.isnan(values[name, "c"])
+        assert values[name, ""] == pytest.approx(np.mean([values[name, letter] for letter in "abd"]))
+    assert np.isfinite(values["mcc", ""])
 
 
 def test_perfect_predictions_are_exactly_one():
@@ -97,17 +97,17 @@ def test_perfect_predictions_are_exactly_one():
 
 def test_one_class_alone_leaves_agreement_undefined():
     _, shares = sample(10, 4, 1.0, seed=6)
-    found = named(np.zeros(10, int), shares)
-    assert np.isnan(found["mcc", ""]) and np.isnan(found["kappa", ""]) and np.isnan(found["auc", ""])
-    assert found["accuracy", ""] == np.mean(shares.argmax(1) == 0)
+    values = named(np.zeros(10, int), shares)
+    assert np.isnan(values["mcc", ""]) and np.isnan(values["kappa", ""]) and np.isnan(values["auc", ""])
+    assert values["accuracy", ""] == np.mean(shares.argmax(1) == 0)
 
 
 def test_constant_predictions_have_no_correlation_and_even_odds():
     y = np.arange(12) % 4
-    found = named(y, np.tile([0.4, 0.2, 0.2, 0.2], (12, 1)))
-    assert found["mcc", ""] == 0 and found["kappa", ""] == 0
-    assert found["auc", ""] == 0.5
-    assert found["precision", "b"] == 0
+    values = named(y, np.tile([0.4, 0.2, 0.2, 0.2], (12, 1)))
+    assert values["mcc", ""] == 0 and values["kappa", ""] == 0
+    assert values["auc", ""] == 0.5
+    assert values["precision", "b"] == 0
 
 
 def test_no_images_at_all_is_all_undefined():

@@ -15,7 +15,7 @@ def answered(y: np.ndarray, right: float, seed: int, groups: np.ndarray | None =
     p = rng.dirichlet([1, 1, 1], len(y))
     hit = rng.random(len(y)) < right
     p[hit, y[hit]] += 1
-    names = np.array([f"g{each}" for each in (np.arange(len(y)) if groups is None else groups)], object)
+    names = np.array([f"g{number}" for number in (np.arange(len(y)) if groups is None else groups)], object)
     return Sample("c", "test", y, names, p / p.sum(1, keepdims=True))
 
 
@@ -29,17 +29,17 @@ def labels(seed: int, n: int = 150) -> np.ndarray:
 
 def test_values_and_difference_as_scikit_learn_has_them() -> None:
     runs = [(0, 1), (0, 2), (1, 1), (1, 2)]
-    first = {key: answered(labels(key[0]), 0.8, 10 + place) for place, key in enumerate(runs)}
-    second = {key: answered(labels(key[0]), 0.6, 20 + place) for place, key in enumerate(runs)}
-    found, kind = paired(first, second, Evaluation(resamples=200))
+    first = {key: answered(labels(key[0]), 0.8, 10 + number) for number, key in enumerate(runs)}
+    second = {key: answered(labels(key[0]), 0.6, 20 + number) for number, key in enumerate(runs)}
+    differences, kind = paired(first, second, Evaluation(resamples=200))
     for name, metric in (("accuracy", accuracy_score), ("f1", lambda y, p: f1_score(y, p, average="macro"))):
         mine, theirs = (
-            np.mean([metric(each.y, each.probabilities.argmax(1)) for each in side.values()])
+            np.mean([metric(sample.y, sample.probabilities.argmax(1)) for sample in side.values()])
             for side in (first, second)
         )
-        assert (found[name].first, found[name].second) == pytest.approx((mine, theirs))
-        assert found[name].difference == pytest.approx(mine - theirs)
-        assert found[name].low < mine - theirs < found[name].high
+        assert (differences[name].first, differences[name].second) == pytest.approx((mine, theirs))
+        assert differences[name].difference == pytest.approx(mine - theirs)
+        assert differences[name].low < mine - theirs < differences[name].high
     assert kind == "groups"
 
 
@@ -49,22 +49,24 @@ def test_the_interval_is_that_of_groups_drawn_for_both_at_once(interval: str) ->
     y = labels(3)
     first, second = answered(y, 0.8, 1, groups), answered(y, 0.7, 2, groups)
     settings = Evaluation(resamples=4000, interval=interval)
-    found, kind = paired({(0, 1): first}, {(0, 1): second}, settings)
+    differences, kind = paired({(0, 1): first}, {(0, 1): second}, settings)
     rng = np.random.default_rng(9)
     drawn = []
     for _ in range(4000):
-        rows = np.concatenate([np.flatnonzero(groups == each) for each in rng.integers(0, 30, 30)])
-        scores = [macro_f1(y[rows], each.probabilities.argmax(1)[rows]) for each in (first, second)]
+        rows = np.concatenate([np.flatnonzero(groups == group) for group in rng.integers(0, 30, 30)])
+        scores = [macro_f1(y[rows], sample.probabilities.argmax(1)[rows]) for sample in (first, second)]
         drawn.append(scores[0] - scores[1])
     low, high = np.quantile(drawn, [0.025, 0.975])
     assert kind == "groups"
-    assert found["f1"].low == pytest.approx(low, abs=0.012) and found["f1"].high == pytest.approx(high, abs=0.012)
+    assert differences["f1"].low == pytest.approx(low, abs=0.012) and differences["f1"].high == pytest.approx(
+        high, abs=0.012
+    )
 
 
 def test_the_same_answers_differ_by_nothing_and_have_no_interval() -> None:
     runs = {(0, 1): answered(labels(0), 0.8, 1)}
-    found, _ = paired(runs, runs, Evaluation(resamples=100))
-    assert found["accuracy"].difference == 0 and np.isnan(found["accuracy"].low)
+    differences, _ = paired(runs, runs, Evaluation(resamples=100))
+    assert differences["accuracy"].difference == 0 and np.isnan(differences["accuracy"].low)
 
 
 def test_other_images_are_refused() -> None:

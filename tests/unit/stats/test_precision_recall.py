@@ -37,8 +37,8 @@ def test_points_are_scikit_learns(seed: int, ties: bool) -> None:
     assert points.threshold[::-1] == pytest.approx(threshold)
     assert points.precision[::-1] == pytest.approx(precision[:-1]) and points.recall[::-1] == pytest.approx(recall[:-1])
     assert pr.average_precision(points) == pytest.approx(average_precision_score(positive, score))
-    for place in range(0, len(points.threshold), 7):
-        assert points.f1[place] == pytest.approx(f1_score(positive, score >= points.threshold[place]))
+    for number in range(0, len(points.threshold), 7):
+        assert points.f1[number] == pytest.approx(f1_score(positive, score >= points.threshold[number]))
     false, true, _ = roc_curve(positive, score, drop_intermediate=False)
     for rate in pr.RATES:
         # The upper end of an upright piece counts.
@@ -79,7 +79,7 @@ def test_a_range_ends_where_f1_falls_below_on_either_side() -> None:
         least = float(points.f1.max()) - 0.05
         low, high = pr.range_of_f1(points, least)
         inside = np.linspace(low, high, 50)[1:]
-        assert all(f1_score(positive, score >= each) >= least - 1e-9 for each in inside)
+        assert all(f1_score(positive, score >= threshold) >= least - 1e-9 for threshold in inside)
         assert f1_score(positive, score >= low) < least and f1_score(positive, score > high) < least
 
 
@@ -96,8 +96,8 @@ def test_average_precision_in_another_mix_is_that_of_repeated_images(share: floa
     weights = np.where(positive, 1000, times)
     wanted = average_precision_score(positive, score, sample_weight=weights)
     assert pr.average_precision(points, share) == pytest.approx(wanted, abs=1e-3)
-    own = points.positives / (points.positives + points.negatives)
-    assert pr.average_precision(points, own) == pytest.approx(pr.average_precision(points))
+    observed = points.positives / (points.positives + points.negatives)
+    assert pr.average_precision(points, observed) == pytest.approx(pr.average_precision(points))
 
 
 def test_divergence_by_hand_and_nothing_where_scores_come_true() -> None:

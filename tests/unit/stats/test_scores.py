@@ -68,8 +68,8 @@ def test_only_duplicates_of_learnt_images_in_this_fold_count_as_seen(tables):
 
 
 def test_samples_split_by_role_and_drop_what_was_seen(tables):
-    found = {(part.target, part.role, part.subset): part for part in samples(RUN, *tables, CLASSES)}
-    sizes = {key: (len(part.y), part.unlabelled, part.removed) for key, part in found.items()}
+    by_subset = {(part.target, part.role, part.subset): part for part in samples(RUN, *tables, CLASSES)}
+    sizes = {key: (len(part.y), part.unlabelled, part.removed) for key, part in by_subset.items()}
     assert sizes == {
         ("home", "validation", "all"): (2, 0, 0),
         ("home", "test", "all"): (3, 0, 0),
@@ -102,7 +102,7 @@ def test_nothing_left_is_counted_and_undefined(tables):
     whole = pd.concat(
         [duplicates, pd.DataFrame([("away", f"x{k}", "home", "n0") for k in range(4)], columns=duplicates.columns)]
     )
-    part = [each for each in samples(RUN, table, split, whole, CLASSES) if each.role == "external"][1]
+    part = [sample for sample in samples(RUN, table, split, whole, CLASSES) if sample.role == "external"][1]
     scores = score(part, CLASSES, Evaluation(resamples=100))
     assert scores.loc[scores["resampling"] != "", ["value", "low", "high"]].isna().all().all()
     assert scores.set_index(["metric", "class"]).loc[("removed", ""), "value"] == 4

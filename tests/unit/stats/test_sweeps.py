@@ -20,7 +20,7 @@ def predictions(seed: int, right: dict[str, float], n: int = 60) -> pd.DataFrame
         hit = (rng.random(n) < share) & (y >= 0)
         p[hit, y[hit]] += 2
         p /= p.sum(1, keepdims=True)
-        ids = [f"{role}{place}" for place in range(n)]
+        ids = [f"{role}{number}" for number in range(n)]
         parts.append(
             pd.DataFrame({"image_id": ids, "role": role, "y": y, "perturbation": "none", "probabilities": list(p)})
         )
@@ -29,32 +29,32 @@ def predictions(seed: int, right: dict[str, float], n: int = 60) -> pd.DataFrame
 
 def test_measures_as_scikit_learn_has_them() -> None:
     table = predictions(0, {"validation": 0.7, "test": 0.4})
-    found = measured(table)
+    measures = measured(table)
     for role, prefix in (("validation", "validation_"), ("test", "")):
         part = table[(table["role"] == role) & (table["y"] >= 0)]
         p = np.stack(part["probabilities"].to_list())
-        assert found[f"{prefix}accuracy"] == pytest.approx(accuracy_score(part["y"], p.argmax(1)))
-        assert found[f"{prefix}images"] == len(part)
+        assert measures[f"{prefix}accuracy"] == pytest.approx(accuracy_score(part["y"], p.argmax(1)))
+        assert measures[f"{prefix}images"] == len(part)
         if role == "test":
-            assert found["macro_f1"] == pytest.approx(f1_score(part["y"], p.argmax(1), average="macro"))
+            assert measures["macro_f1"] == pytest.approx(f1_score(part["y"], p.argmax(1), average="macro"))
         else:
-            assert found["validation_loss"] == pytest.approx(log_loss(part["y"], p, labels=[0, 1, 2]))
+            assert measures["validation_loss"] == pytest.approx(log_loss(part["y"], p, labels=[0, 1, 2]))
 
 
 def test_the_best_on_validation_is_chosen_whatever_it_does_on_test(tmp_path) -> None:  # type: ignore[no-untyped-def]
     entries, files = [], []
     # The second is best on validation and worst on test.
-    for place, (validation, test) in enumerate([(0.5, 0.95), (0.95, 0.2), (0.6, 0.6)]):
+    for number, (validation, test) in enumerate([(0.5, 0.95), (0.95, 0.2), (0.6, 0.6)]):
         names = []
         for seed in (1, 2):
-            run = Run("c", "t", "v", "image", f"m_rate_{place}", 0, seed)
+            run = Run("c", "t", "v", "image", f"m_rate_{number}", 0, seed)
             file = tmp_path / run.name / "predictions/c.parquet"
             file.parent.mkdir(parents=True)
-            write_table(file, predictions(10 * place + seed, {"validation": validation, "test": test}))
+            write_table(file, predictions(10 * number + seed, {"validation": validation, "test": test}))
             files.append(file)
             names.append(run.name)
         entries.append(
-            {"experiment": "e", "variant": f"m_rate_{place}", "of": "m", "values": {"r": place}, "runs": names}
+            {"experiment": "e", "variant": f"m_rate_{number}", "of": "m", "values": {"r": number}, "runs": names}
         )
     table = sweeps_table(Inputs({"predictions": files}, {"swept": entries}))
     assert table["chosen"].tolist() == [False, True, False]
@@ -67,6 +67,6 @@ def test_ties_go_to_the_lower_loss_then_to_the_first_and_each_place_has_its_own_
     table = pd.DataFrame(
         [{**dict.fromkeys(KEYS, "x"), "model": m, "validation_accuracy": a, "validation_loss": b} for m, a, b in rows]
     )
-    found = with_choice(table)
-    assert found["model"].tolist() == ["a", "a", "a", "a", "b"]
-    assert found["chosen"].tolist() == [False, True, False, False, True]
+    table_with_choice = with_choice(table)
+    assert table_with_choice["model"].tolist() == ["a", "a", "a", "a", "b"]
+    assert table_with_choice["chosen"].tolist() == [False, True, False, False, True]

@@ -24,11 +24,11 @@ def root(tmp_path_factory):
 
 def test_tables_say_what_was_made_up(root) -> None:
     abstention = pd.read_csv(root / "tables/abstention.csv")
-    own = abstention[(abstention["role"] == "test") & (abstention["measure"] == "accuracy at coverage")]
+    test = abstention[(abstention["role"] == "test") & (abstention["measure"] == "accuracy at coverage")]
     leaderboard = pd.read_csv(root / "tables/leaderboard.csv").set_index(["protocol", "model"])["accuracy"]
-    for row in own[own["level"] == 1].itertuples():
+    for row in test[test["level"] == 1].itertuples():
         assert row.value == pytest.approx(leaderboard[row.protocol, row.model])
-    assert set(abstention["target"]) == {"demo", "away"} and len(own) == 2 * 3 * 4
+    assert set(abstention["target"]) == {"demo", "away"} and len(test) == 2 * 3 * 4
     novel = pd.read_csv(root / "tables/novelty.csv")
     means = novel[novel["role"] != "test"].groupby("score")["auroc"].mean()
     assert means["mahalanobis"] > 0.95 > means["neighbours"] > 0.65 > means["energy"] > 0.35 > means["softmax"]
@@ -40,10 +40,10 @@ def test_tables_say_what_was_made_up(root) -> None:
 
 
 def test_the_gate_is_a_file_of_limits_for_each_fold(root) -> None:
-    found = json.loads((root / "gates/demo.subtype.image.json").read_text())
-    assert found["accepted"] == 0.99 and [each["fold"] for each in found["folds"]] == [0]
-    limits = found["folds"][0]["limits"]
-    assert set(limits) == set(found["measures"]) and all(limit["low"] <= limit["high"] for limit in limits.values())
+    gate = json.loads((root / "gates/demo.subtype.image.json").read_text())
+    assert gate["accepted"] == 0.99 and [fold["fold"] for fold in gate["folds"]] == [0]
+    limits = gate["folds"][0]["limits"]
+    assert set(limits) == set(gate["measures"]) and all(limit["low"] <= limit["high"] for limit in limits.values())
 
 
 def test_figures_show_a_panel_and_gates_all_protocols(root, tmp_path) -> None:
@@ -78,9 +78,9 @@ def test_a_network_is_shown_unknown_images(root, tmp_path) -> None:
     counts = table[table["score"] == "energy"].groupby(["role", "kind"]).size()
     assert counts["validation", "demo"] <= 20 and counts["test", "demo"] <= 20 and counts["external", "away"] == 16
     assert counts["non-smear", "text"] == 1 and table["value"].notna().all()
-    found = json.loads((tmp_path / "a.json").read_text())
-    assert set(found["novelty"]["scores"]) == set(SCORES) and found["conformal"]["split"]["0.99"] is None
-    assert 0 < found["conformal"]["split"]["0.8"] <= 1 and found["calibration"]["images"] > 4
+    thresholds = json.loads((tmp_path / "a.json").read_text())
+    assert set(thresholds["novelty"]["scores"]) == set(SCORES) and thresholds["conformal"]["split"]["0.99"] is None
+    assert 0 < thresholds["conformal"]["split"]["0.8"] <= 1 and thresholds["calibration"]["images"] > 4
     first = (tmp_path / "a.parquet").read_bytes()
     novelty.main(arguments)
     assert (tmp_path / "a.parquet").read_bytes() == first

@@ -44,7 +44,7 @@ def test_leaks_under_image_are_reported(tmp_path, patients):
     split.loc[split["image_id"].isin(["i00", "i59"]), "role"] = ["train", "test"]
     write_table(tmp_path / "split.parquet", split)
     report = run(tmp_path, "image")
-    findings = {each["check"]: each for each in report["findings"]}
+    findings = {finding["check"]: finding for finding in report["findings"]}
     assert report["kept"] and report["test_images_with_duplicate_in_training"] == 1
     assert findings["duplicate"]["examples"] == ["fold 0: i00 (train) and i59 (test), near"]
     assert findings["acquisition"]["count"] > 0

@@ -57,8 +57,8 @@ def frames(kind: str) -> bytes:
     return encoded(kind, save_all=True, append_images=others)
 
 
-def flipped(data: bytes, place: float) -> bytes:
-    at = int(place * len(data))
+def flipped(data: bytes, share: float) -> bytes:
+    at = int(share * len(data))
     return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
 
 
@@ -86,7 +86,7 @@ FILES: dict[str, tuple[bytes, str | None]] = {
     "cmyk.jpg": (encoded("JPEG", Image.fromarray(PIXELS).convert("CMYK")), None),
     "16 bit.tif": (tiff(PIXELS.astype(np.uint16) * 257), None),
     "16 bit grey.png": (encoded("PNG", Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 257)), None),
-    **{f"turned {each}.jpg": (turned(each), None) for each in range(2, 9)},
+    **{f"turned {orientation}.jpg": (turned(orientation), None) for orientation in range(2, 9)},
     "name with spaces, (brackets) & 'quotes' $HOME.png": (encoded("PNG"), None),
     "Zürich-naïve-日本.png": (encoded("PNG"), None),
     "new\nline.png": (encoded("PNG"), None),

@@ -50,9 +50,9 @@ def test_a_missing_manifest_and_an_unknown_table_are_named(fake, tmp_path):
     arguments = cell_arguments(fake)
     with pytest.raises(LeukoFlowError, match="there is no table cellz"):
         cell_tables.main([*arguments, "--outputs", str(tmp_path / "cellz.csv")])
-    place = arguments.index("--manifests")
+    index = arguments.index("--manifests")
     with pytest.raises(LeukoFlowError, match="the manifest of away is missing"):
-        cell_tables.main([*arguments[:place], *arguments[place + 3 :], "--outputs", str(tmp_path / "cells.csv")])
+        cell_tables.main([*arguments[:index], *arguments[index + 3 :], "--outputs", str(tmp_path / "cells.csv")])
 
 
 def test_stages_show_a_typical_image_of_each_class(fake, tmp_path):
@@ -88,7 +88,7 @@ def test_selection_and_map(fake, tmp_path):
     table = drawn("selection", tmp_path / "selection.png", rankings=rankings, stabilities=stabilities)
     assert set(table["panel"]) == {"ranking", "jaccard", "kuncheva"}
     files = {"manifest": fake.root / "cohorts/demo/manifest.parquet", "groups": fake.root / "quality/groups.parquet"}
-    matrices = [each / "scaled/demo.npy" for each in folders]
+    matrices = [folder / "scaled/demo.npy" for folder in folders]
     table = drawn("embedding", tmp_path / "embedding.png", {"task": TASK}, matrices=matrices, **files)
     arguments = ["--manifest", str(files["manifest"]), "--groups", str(files["groups"]), "--matrices", *texts(matrices)]
     output = ["--output", str(tmp_path / "neighbours.csv")]

@@ -35,17 +35,17 @@ def settings(**changes) -> str:
 def shard(folder: Path, name: str, count: int, cells: bool = False) -> Path:
     images = np.random.default_rng(count).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
     digest = write_shard(folder / f"{name}.npy", iter(images), count, 64)
-    index = pd.DataFrame({"image_id": [f"{name} {each // 2}" for each in range(count)]}).assign(shard_digest=digest)
+    index = pd.DataFrame({"image_id": [f"{name} {row // 2}" for row in range(count)]}).assign(shard_digest=digest)
     if cells:
         index["cell"] = range(count)
     write_table(folder / f"{name}.parquet", index)
     return folder / f"{name}.npy"
 
 
-def arguments(images: Path, out: Path, given: str, weights: tuple[Path, ...] = (), code: str = "1") -> list[str]:
+def arguments(images: Path, out: Path, entry: str, weights: tuple[Path, ...] = (), code: str = "1") -> list[str]:
     name = images.stem
     return [
-        *("--settings", given, "--images", str(images), "--weights", *map(str, weights), "--code", code),
+        *("--settings", entry, "--images", str(images), "--weights", *map(str, weights), "--code", code),
         *("--resume", str(out / "resume" / name), "--output", str(out / f"{name}.npy")),
         *("--index", str(out / f"{name}.parquet"), "--description", str(out / f"{name}.json")),
     ]
@@ -55,13 +55,13 @@ def test_shards_become_one_matrix(tmp_path: Path) -> None:
     out = tmp_path / "features"
     for name, count in (("000", 3), ("001", 0), ("002", 4)):
         deep_features.main(arguments(shard(tmp_path, name, count, cells=True), out, settings(grid=2)))
-    descriptions = [str(out / f"00{each}.json") for each in range(3)]
+    descriptions = [str(out / f"00{number}.json") for number in range(3)]
     gather_features.main(["--descriptions", *descriptions, "--output", str(out / "matrix.json")])
     matrix, facts = open_matrix(out / "matrix.json")
     assert len(matrix) == 7 and matrix.many and matrix.shape == (4 * 608,)
-    assert [each["rows"] for each in facts["shards"]] == [3, 0, 4] and facts["rows"] == 7
-    assert [each["weights"] for each in facts["networks"]] == ["random", "random"]
-    assert [each["channels"] for each in facts["networks"]] == [320, 288]
+    assert [shard_facts["rows"] for shard_facts in facts["shards"]] == [3, 0, 4] and facts["rows"] == 7
+    assert [network["weights"] for network in facts["networks"]] == ["random", "random"]
+    assert [network["channels"] for network in facts["networks"]] == [320, 288]
     assert pd.read_parquet(out / "000.parquet").columns.tolist() == ["image_id", "cell"]
     assert np.isfinite(matrix.gather(range(7))).all() and not list(out.glob("resume/*/*"))
     other = read_json(out / "002.json") | {"grid": 1}
@@ -77,7 +77,7 @@ def test_a_killed_job_goes_on_and_other_code_or_pixels_start_anew(tmp_path: Path
     forward = deep.Extractor.forward
 
     def counted(self, x):
-        if len(seen) == 3 and not any(each is None for each in seen):
+        if len(seen) == 3 and not any(count is None for count in seen):
             seen.append(None)
             raise KeyboardInterrupt
         seen.append(len(x))
@@ -108,13 +108,13 @@ def test_files_of_weights_belong_to_their_networks_in_order(tmp_path: Path) -> N
     torch.manual_seed(5)
     file = tmp_path / "second.safetensors"
     save_tensors(file, trunk(SMALL["name"]).state_dict())
-    given = settings(backbones=[ATTO, {**SMALL, "weights": "hub:a/b@c"}])
+    stated = settings(backbones=[ATTO, {**SMALL, "weights": "hub:a/b@c"}])
     images = shard(tmp_path, "000", 3)
-    deep_features.main(arguments(images, tmp_path / "out", given, (file,)))
+    deep_features.main(arguments(images, tmp_path / "out", stated, (file,)))
     first, second = read_json(tmp_path / "out/000.json")["networks"]
     assert first["weights"] == "random" and second["weights"] == "hub:a/b@c"
     assert second["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    for entry, files in ((given, ()), (settings(), (file,))):
+    for entry, files in ((stated, ()), (settings(), (file,))):
         with pytest.raises(LeukoFlowError, match="files for"):
             deep_features.main(arguments(images, tmp_path / "out", entry, files))
 
@@ -141,8 +141,8 @@ class _Hub(http.server.BaseHTTPRequestHandler):
     content = b"weights" * 1000
 
     def do_HEAD(self) -> None:
-        found = self.path == "/owner/name/resolve/v1/model.safetensors"
-        self.send_response(200 if found else 404)
+        known = self.path == "/owner/name/resolve/v1/model.safetensors"
+        self.send_response(200 if known else 404)
         for name, value in (("ETag", '"e"'), ("X-Repo-Commit", "0" * 40), ("Content-Length", str(len(self.content)))):
             self.send_header(name, value)
         self.end_headers()

@@ -38,7 +38,7 @@ def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def put(folder: Path, x: np.ndarray, facts: dict | None = None, cells: bool = False) -> Path:
     """A matrix in two files, with 3 rows an image where rows are cells."""
     half, shards = len(x) // 2, []
-    ids = np.array([f"image {each // 3 if cells else each}" for each in range(len(x))])
+    ids = np.array([f"image {row // 3 if cells else row}" for row in range(len(x))])
     for name, part in (("000", slice(0, half)), ("001", slice(half, len(x)))):
         index = pd.DataFrame({"image_id": ids[part]})
         if cells:
@@ -51,7 +51,7 @@ def put(folder: Path, x: np.ndarray, facts: dict | None = None, cells: bool = Fa
 
 def divide(path: Path, y: np.ndarray) -> Path:
     roles = np.array(["train", "train", "train", "validation", "test"])[np.arange(len(y)) // 3 % 5]
-    ids = [f"image {each}" for each in range(len(y))]
+    ids = [f"image {number}" for number in range(len(y))]
     write_table(path, pd.DataFrame({"image_id": ids, "group": ids, "y": y, "fold": 0, "role": roles}))
     return path
 
@@ -120,12 +120,12 @@ def predicted(folder: Path, source: list[str], split: Path) -> pd.DataFrame:
             *("--output", str(out)),
         ]
     )
-    own, away = read_table(folder / "predictions/demo.parquet"), read_table(out).set_index("image_id")
-    assert set(away["role"]) == {"external"} and set(own["role"]) == {"validation", "test"}
-    again = away.loc[own["image_id"]]
-    assert again["y"].tolist() == own["y"].tolist() and again["fold"].tolist() == own["fold"].tolist()
-    np.testing.assert_allclose(np.stack(again["logits"]), np.stack(own["logits"]), rtol=1e-4, atol=1e-5)
-    return own
+    held, away = read_table(folder / "predictions/demo.parquet"), read_table(out).set_index("image_id")
+    assert set(away["role"]) == {"external"} and set(held["role"]) == {"validation", "test"}
+    again = away.loc[held["image_id"]]
+    assert again["y"].tolist() == held["y"].tolist() and again["fold"].tolist() == held["fold"].tolist()
+    np.testing.assert_allclose(np.stack(again["logits"]), np.stack(held["logits"]), rtol=1e-4, atol=1e-5)
+    return held
 
 
 MODEL = {"architecture": "hybridcn_nas", "size": "small", "features": "some"}
@@ -180,11 +180,11 @@ def test_scaler_and_ranking_are_those_of_the_training_rows(tmp_path: Path) -> No
     np.testing.assert_allclose(scaler.scale, rows.std(0), rtol=1e-5)
     ranking = pd.read_csv(folder / "ranking.csv")
     assert ranking["position"].tolist() == list(range(20)) and ranking["feature"].is_unique
-    assert set(ranking["feature"][:1]) <= {f"1_one_000{each}" for each in range(3)}  # the columns that tell the class
+    assert set(ranking["feature"][:1]) <= {f"1_one_000{k}" for k in range(3)}  # the columns that tell the class
     out = open_files([transformed(folder, tmp_path / "m/matrix.json", "demo")])
     expected = np.clip((means - rows.mean(0)) / rows.std(0), -3, 3)
     np.testing.assert_allclose(out.gather(range(60)), expected, rtol=1e-3, atol=1e-4)
-    assert list(out.image_ids) == [f"image {each}" for each in range(60)]
+    assert list(out.image_ids) == [f"image {number}" for number in range(60)]
 
 
 def test_principal_components_are_projected(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_principal_components_are_projected(tmp_path: Path) -> None:
     entry = {**DEEP, "stack": "none", "selection": selection}
     matrix = put(tmp_path / "m", x)
     folder = fitted(tmp_path / "a", matrix, divide(tmp_path / "split.parquet", y), entry)
-    assert read_json(folder / "features.json")["names"] == [f"component_000{each}" for each in range(6)]
+    assert read_json(folder / "features.json")["names"] == [f"component_000{number}" for number in range(6)]
     out = open_files([transformed(folder, matrix, "demo")])
     means = x.reshape(60, 20, 4).mean(2)
     role = pd.read_parquet(tmp_path / "split.parquet")["role"].to_numpy()
@@ -231,7 +231,7 @@ def test_other_networks_than_those_fitted_on_are_refused(tmp_path: Path) -> None
 def test_a_model_reads_the_best_features_in_order(tmp_path: Path) -> None:
     x, y = drawn(90, 0)
     x[3, 4:8] = np.nan  # an image without cells
-    facts = {"kind": "morphology", "names": [f"feature_{each}" for each in range(80)]}
+    facts = {"kind": "morphology", "names": [f"feature_{number}" for number in range(80)]}
     matrix, split = put(tmp_path / "m", x, facts), divide(tmp_path / "split.parquet", y)
     folder = fitted(tmp_path / "a", matrix, split, MORPHOLOGY)
     source = ["--features", str(transformed(folder, matrix, "demo"))]
@@ -255,7 +255,7 @@ def test_the_origin_of_the_weights_ends_in_the_model(tmp_path: Path) -> None:
     x, y = drawn(60, 0)
     split = divide(tmp_path / "split.parquet", y)
     for sources, expected in ((("hub:a@1", "hub:b@2"), "hub:a@1 + hub:b@2"), (("hub:a@1", "random"), "random")):
-        networks = [each | {"weights": source} for each, source in zip(NETWORKS, sources, strict=True)]
+        networks = [network | {"weights": source} for network, source in zip(NETWORKS, sources, strict=True)]
         matrix = put(tmp_path / "m", x, {**FACTS, "networks": networks})
         folder = fitted(tmp_path / "a", matrix, split, {**DEEP, "stack": "none"})
         described = trained(tmp_path, ["--features", str(transformed(folder, matrix, "demo"))], split, MODEL)
@@ -283,8 +283,8 @@ def test_cells_of_an_image_are_averaged_and_images_without_get_the_class_shares(
     random = np.random.default_rng(0)
     pixels = random.integers(0, 60, (crops, 16, 16, 3)) + 90 * np.repeat(y[:36], 3)[:, None, None, None]
     digest = write_shard(tmp_path / "view/000.npy", iter(pixels.astype(np.uint8)), crops, 16)
-    ids = [f"image {each // 3}" for each in range(crops)]
-    index = pd.DataFrame({"image_id": ids, "cell": [each % 3 + 1 for each in range(crops)], "shard_digest": digest})
+    ids = [f"image {row // 3}" for row in range(crops)]
+    index = pd.DataFrame({"image_id": ids, "cell": [row % 3 + 1 for row in range(crops)], "shard_digest": digest})
     write_table(tmp_path / "view/000.parquet", index)
     write_json(tmp_path / "view/view.json", {"images": crops, "shards": [{}]})
     split = divide(tmp_path / "split.parquet", y)
@@ -297,16 +297,16 @@ def test_cells_of_an_image_are_averaged_and_images_without_get_the_class_shares(
     assert described["train_rows"] == 3 * (known["role"] == "train").sum()
     assert described["train_images"] == (known["role"] == "train").sum()
     assert table["image_id"].tolist() == roles.loc[roles["role"] != "train", "image_id"].tolist()
-    found = np.stack(table["probabilities"])
-    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+    shares_of_rows = np.stack(table["probabilities"])
+    np.testing.assert_allclose(shares_of_rows.sum(1), 1, rtol=1e-5)
     with_cells = table["image_id"].isin(ids).to_numpy()
     assert 0 < (~with_cells).sum() < len(table)
     shares = roles.loc[roles["role"] == "train", "y"].value_counts(normalize=True).sort_index().to_numpy()
-    np.testing.assert_allclose(found[~with_cells], np.tile(shares, ((~with_cells).sum(), 1)), rtol=1e-5)
+    np.testing.assert_allclose(shares_of_rows[~with_cells], np.tile(shares, ((~with_cells).sum(), 1)), rtol=1e-5)
     np.testing.assert_allclose(described["class_shares"], shares)
-    assert (found[with_cells].argmax(1) == table.loc[with_cells, "y"]).all()
+    assert (shares_of_rows[with_cells].argmax(1) == table.loc[with_cells, "y"]).all()
     logits = np.stack(table["logits"])
-    np.testing.assert_allclose(np.exp(logits), found, rtol=1e-4)
+    np.testing.assert_allclose(np.exp(logits), shares_of_rows, rtol=1e-4)
 
 
 @pytest.mark.parametrize("on_all", [False, True])
@@ -314,7 +314,7 @@ def test_the_leak_fits_scaling_and_ranking_on_all_rows(tmp_path: Path, on_all: b
     """With it the scaler is that of all rows, those of an image in two roles once; without it that of training rows."""
     x, y = drawn(90, 3)
     x[np.arange(90) // 3 % 5 == 4] += 4  # the test images are of another kind
-    facts = {"kind": "morphology", "names": [f"feature_{each}" for each in range(80)]}
+    facts = {"kind": "morphology", "names": [f"feature_{number}" for number in range(80)]}
     matrix, split = put(tmp_path / "m", x, facts), divide(tmp_path / "split.parquet", y)
     roles = read_table(split)
     twice = roles[roles["role"] == "test"].assign(role="validation")

@@ -85,15 +85,15 @@ def unchanged(out: Path, entry: dict, loaded: dict[str, Path]) -> set[str]:
     model = begun(entry)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     for prefix, file in loaded.items():
-        before |= {f"{prefix}{key}": each for key, each in load_file(file).items() if f"{prefix}{key}" in before}
+        before |= {f"{prefix}{key}": tensor for key, tensor in load_file(file).items() if f"{prefix}{key}" in before}
     after = load_file(out / "weights.safetensors")
     return {name for name, value in before.items() if torch.equal(value, after[name])}
 
 
 def listed(entry: dict, *parts: str) -> dict[str, int]:
     """Parameters that the paper freezes in these parts, with their sizes."""
-    prefixes = tuple(each for each in registry.spec(entry["architecture"]).frozen if each.startswith(parts))
-    return {name: each.numel() for name, each in begun(entry).named_parameters() if name.startswith(prefixes)}
+    prefixes = tuple(prefix for prefix in registry.spec(entry["architecture"]).frozen if prefix.startswith(parts))
+    return {name: parameter.numel() for name, parameter in begun(entry).named_parameters() if name.startswith(prefixes)}
 
 
 @pytest.mark.parametrize("options", [SMALL, PAIR])
@@ -151,9 +151,9 @@ def test_a_partner_may_have_weights_of_its_own(view: Path, tmp_path: Path) -> No
     assert facts["input"]["partner"]["mean"] == [0.5] * 3 and facts["input"]["trunk"]["mean"][0] == 0.485
     model = load_model(facts, tmp_path / "weights.safetensors")
     assert model.standardise_partner.mean.flatten().tolist() == [0.5] * 3
-    for given in ((file, None), (None, other)):
+    for paths in ((file, None), (None, other)):
         with pytest.raises(LeukoFlowError, match="weights: give a file of weights where this key is set"):
-            trained(view, tmp_path, entry, *given)
+            trained(view, tmp_path, entry, *paths)
 
 
 def test_an_architecture_that_freezes_nothing_says_so(
@@ -176,7 +176,7 @@ def test_stages_say_what_each_leaves(view: Path, tmp_path: Path) -> None:
     training = {"epochs": 2, "frozen_epochs": 0, "stages": stages, "patience": 3}
     entry = entry_of(SMALL, weights=str(file), input_scaling="imagenet", training=training)
     facts = trained(view, tmp_path, entry, file)
-    trunk = [each.numel() for name, each in begun(entry).named_parameters() if name.startswith("trunk.")]
+    trunk = [parameter.numel() for name, parameter in begun(entry).named_parameters() if name.startswith("trunk.")]
     listed_ones = listed(entry, "trunk.")
     assert facts["frozen"] == {
         "stages": [

@@ -15,14 +15,14 @@ from leukoflow.steps import list_images
 
 def run(root: Path, settings: dict, *more: str) -> pd.DataFrame:
     output = root.parent / "listing.parquet"
-    given = {
+    arguments = {
         "settings": json.dumps(settings),
         "root": root,
         "output": output,
         "left-out": root.parent / "left_out.parquet",
     }
-    given |= {"warnings": root.parent / "warnings.csv", "names": root.parent / "names.csv"}
-    list_images.main([*(str(part) for name, value in given.items() for part in (f"--{name}", value)), *more])
+    arguments |= {"warnings": root.parent / "warnings.csv", "names": root.parent / "names.csv"}
+    list_images.main([*(str(part) for name, value in arguments.items() for part in (f"--{name}", value)), *more])
     return read_table(output)
 
 

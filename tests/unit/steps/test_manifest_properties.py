@@ -41,17 +41,19 @@ def test_every_image_is_accepted_or_rejected_once_in_order(row: pd.DataFrame, sh
         folder, tables, count = Path(name), [], 0
         for shard in shards:
             table = pd.concat([row.iloc[:0], *[row] * len(shard)], ignore_index=True)
-            ids = [f"id{count + place}" for place in range(len(shard))]
+            ids = [f"id{count + number}" for number in range(len(shard))]
             reasons, labels, patients = zip(*shard, strict=True) if shard else ((), (), ())
-            table = table.assign(image_id=ids, path=[f"{each}.png" for each in ids], label=labels, patient=patients)
+            table = table.assign(
+                image_id=ids, path=[f"{image_id}.png" for image_id in ids], label=labels, patient=patients
+            )
             tables.append(table.assign(reason=pd.array(reasons, "string")).astype(row.dtypes))
             write_table(folder / f"{len(tables) - 1:03d}.parquet", tables[-1])
             count += len(shard)
         whole = pd.concat(tables, ignore_index=True)
         outputs = {
-            each: folder / each for each in ("manifest.parquet", "quality.parquet", "files.parquet", "rejects.csv")
+            file: folder / file for file in ("manifest.parquet", "quality.parquet", "files.parquet", "rejects.csv")
         }
-        options = [str(part) for each, path in outputs.items() for part in (f"--{Path(each).stem}", path)]
+        options = [str(part) for file, path in outputs.items() for part in (f"--{Path(file).stem}", path)]
         command = ["--measured", *(str(folder / f"{shard:03d}.parquet") for shard in range(len(shards))), *options]
         if whole["reason"].notna().all():
             with pytest.raises(LeukoFlowError, match="can be used"):
@@ -66,5 +68,5 @@ def test_every_image_is_accepted_or_rejected_once_in_order(row: pd.DataFrame, sh
         )
         refused = whole[whole["reason"].notna()]
         assert rejects.to_numpy().tolist() == refused[["path", "reason"]].to_numpy().tolist()
-        for each in ("quality.parquet", "files.parquet"):
-            assert read_table(outputs[each], ["image_id"])["image_id"].tolist() == made["image_id"].tolist()
+        for file in ("quality.parquet", "files.parquet"):
+            assert read_table(outputs[file], ["image_id"])["image_id"].tolist() == made["image_id"].tolist()

@@ -125,8 +125,8 @@ def test_bad_images_are_named_and_left_out(cohort: Path) -> None:
     assert quality["image_id"].tolist() == table["image_id"].tolist()
     files = read_table(cohort / "cohort/files.parquet")
     assert files["aspect"].isna().all()
-    for given in (table[["image_id", "path", "sha256"]], quality[["bar_x0", "bar_y1", "um_per_pixel", "scale_source"]]):
-        pd.testing.assert_frame_equal(files[list(given)], given)
+    for part in (table[["image_id", "path", "sha256"]], quality[["bar_x0", "bar_y1", "um_per_pixel", "scale_source"]]):
+        pd.testing.assert_frame_equal(files[list(part)], part)
     assert str(quality["bar_x0"].dtype) == "Int32" and quality["dhash"].str.len().eq(16).all()
     assert quality["dhash"][0] == quality["dhash"][2] != quality["dhash"][1]
     stacked = [np.load(cohort / f"cohort/thumbnails/{shard:03d}.npy") for shard in range(3)]

@@ -31,8 +31,8 @@ SETTINGS = Segmentation(size=SIZE).model_dump_json()
 def drawings() -> list[tuple[np.ndarray, np.ndarray]]:
     """Wider than high; the last has no cells."""
     cohort = SyntheticCohort(kind="synthetic", images=5, patients=4, size=192)
-    found = [draw(cohort, row) for row in rows(plan(cohort))]
-    cut = [(drawing.image[:HEIGHT].copy(), drawing.mask[:HEIGHT].copy()) for drawing in found]
+    drawn = [draw(cohort, row) for row in rows(plan(cohort))]
+    cut = [(drawing.image[:HEIGHT].copy(), drawing.mask[:HEIGHT].copy()) for drawing in drawn]
     cut[-1] = (np.full_like(cut[-1][0], 240), np.zeros_like(cut[-1][1]))
     return cut
 
@@ -137,8 +137,8 @@ def test_all_images_have_a_row_also_those_without_cells(cohort):
     pd.testing.assert_frame_equal(cells, expected, check_dtype=False)
     assert images.columns.tolist() == ["image_id", *COUNTS, *feature_names()]
     assert images["image_id"].tolist() == [f"image {number}.png" for number in range(5)]
-    own = cells[(cells["image_id"] == "image 1.png") & ~cells["border"]]
-    assert images.loc[1, "nc_ratio_median"] == pytest.approx(own["nc_ratio"].median(), rel=1e-5)
+    inner = cells[(cells["image_id"] == "image 1.png") & ~cells["border"]]
+    assert images.loc[1, "nc_ratio_median"] == pytest.approx(inner["nc_ratio"].median(), rel=1e-5)
     assert images["cells"].tolist() == [int((cells["image_id"] == name).sum()) for name in images["image_id"]]
     assert images.loc[4, "cells"] == 0 and images.loc[4, feature_names()].isna().all()
 

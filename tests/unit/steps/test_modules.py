@@ -20,7 +20,7 @@ RUN = "demo.subtype.plain.image.net.fold0.seed42"
 
 def prepared(root: Path, architecture: str) -> list[str]:
     images = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
-    names = [f"{place:02d}.png" for place in range(12)]
+    names = [f"{number:02d}.png" for number in range(12)]
     np.save(root / "000.npy", images)
     write_table(root / "000.parquet", pd.DataFrame({"image_id": names}))
     write_json(root / "view.json", {"shards": ["0"]})
@@ -63,33 +63,33 @@ def test_values_of_single_images_are_kept(tmp_path: Path) -> None:
     modules.main(prepared(tmp_path, "resnet50_hmscam"))
     table, images = pd.read_csv(tmp_path / "modules.csv"), pd.read_parquet(tmp_path / "module_images.parquet")
     assert list(images.columns) == IMAGE_COLUMNS and images["image_id"].nunique() == 6
-    tests = {f"{place:02d}.png" for place in range(4, 12)}
+    tests = {f"{number:02d}.png" for number in range(4, 12)}
     assert set(images["image_id"]) < tests
     keys = ["module", "perturbation", "level"]
     long = images.melt([*keys, "image_id"], list(MEASURES), "measure")
     medians = long.groupby([*keys, "measure"], dropna=False)["value"].median()
     printed = table.set_index([*keys, "measure"])["value"]
     pd.testing.assert_series_equal(medians.sort_index(), printed.sort_index(), check_names=False)
-    own = images[images["module"] == "F3"]
-    assert (own["plain"] >= own["information"]).all()
+    last = images[images["module"] == "F3"]
+    assert (last["plain"] >= last["information"]).all()
 
 
 def test_the_gate_and_f3_are_what_the_network_computes(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = registry.build("resnet50_hmscam", 4, "small").eval()
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    found = modules.modules_of(model, model.attention, images, torch.device("cpu"))
+    measured = modules.modules_of(model, model.attention, images, torch.device("cpu"))
     x = inference.to_input(torch.from_numpy(images), torch.device("cpu"))
     with torch.inference_mode():
         maps = model.maps(x)
         f3 = maps + model.attention(maps)
         context = model.attention[1]
-        given = model.attention[0](maps)
-        value = context.value(given).flatten(2) @ context.weights(given).transpose(1, 2)
-        before = given + context.out(value.unflatten(2, given.shape[2:]))
-        torch.testing.assert_close(torch.from_numpy(found["F3"][0]), f3)
-        gate = torch.from_numpy(found["SpatialGate"][1])
-        torch.testing.assert_close(before * gate, context(given))
+        features = model.attention[0](maps)
+        value = context.value(features).flatten(2) @ context.weights(features).transpose(1, 2)
+        before = features + context.out(value.unflatten(2, features.shape[2:]))
+        torch.testing.assert_close(torch.from_numpy(measured["F3"][0]), f3)
+        gate = torch.from_numpy(measured["SpatialGate"][1])
+        torch.testing.assert_close(before * gate, context(features))
         torch.testing.assert_close(model.head(f3.mean(dim=(2, 3))), model(x))
     assert gate.shape == (3, 1, 2, 2)
 

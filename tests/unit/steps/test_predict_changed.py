@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     y = np.arange(COUNT) % 4
     images = np.clip(COLOURS[y][:, None, None] + random.normal(0, 12, (COUNT, 24, 24, 3)), 0, 255).astype(np.uint8)
-    names = [f"{place:03d}.png" for place in range(COUNT)]
+    names = [f"{number:03d}.png" for number in range(COUNT)]
     np.save(root / "000.npy", images)
     write_table(root / "000.parquet", pd.DataFrame({"image_id": names}))
     write_json(root / "view.json", {"shards": ["0"]})
@@ -68,9 +68,9 @@ def accuracy(table: pd.DataFrame) -> float:
 def test_a_model_of_colours_falls_with_the_stain_and_stands_turning(trained: Path, tmp_path: Path) -> None:
     settings = NONE.model_copy(update={"stain_shift": (0.4,), "rotation": (20.0,), "brightness": (-0.5,)})
     table = predicted(trained, tmp_path / "changed.parquet", settings)
-    found = {name: accuracy(part) for name, part in table.groupby("perturbation")}
-    assert found["none"] > 0.97 and found["rotation"] == pytest.approx(found["none"], abs=0.02)
-    assert found["stain_shift"] < 0.6 and found["brightness"] < 0.6
+    accuracies = {name: accuracy(part) for name, part in table.groupby("perturbation")}
+    assert accuracies["none"] > 0.97 and accuracies["rotation"] == pytest.approx(accuracies["none"], abs=0.02)
+    assert accuracies["stain_shift"] < 0.6 and accuracies["brightness"] < 0.6
 
 
 def test_unchanged_images_are_predicted_as_ever(trained: Path, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_unchanged_images_are_predicted_as_ever(trained: Path, tmp_path: Path) -
     model = inference.load_model(read_json(trained / "model.json"), trained / "weights.safetensors")
     images = torch.from_numpy(np.load(trained / "000.npy")[70:])
     expected = inference.predict(model, [images], torch.device("cpu"))
-    assert none["image_id"].tolist() == [f"{place:03d}.png" for place in range(70, COUNT)]
+    assert none["image_id"].tolist() == [f"{number:03d}.png" for number in range(70, COUNT)]
     assert np.allclose(np.stack(none["logits"]), expected, atol=1e-6)
 
 
@@ -105,26 +105,26 @@ def pictures_of(root: Path, rows: np.ndarray, view: View | None = None) -> Chang
 
 def test_logits_come_back_under_their_changes(trained: Path) -> None:
     rows = np.arange(COUNT)[: 2 * BATCH + 3]
-    changes = [Change(str(place), math.nan) for place in range(4)]
+    changes = [Change(str(number), math.nan) for number in range(4)]
     seen = predict_changed.Seen(pictures_of(trained, rows), changes)
-    sizes = [len(each) for each in seen]
+    sizes = [len(images) for images in seen]
     assert sizes == [BATCH] * 8 + [3] * 4
     expected = torch.arange(4 * len(rows)).reshape(4, len(rows), 1)
     batches = [expected[change, start : start + BATCH] for start in (0, BATCH, 2 * BATCH) for change in range(4)]
     assert torch.equal(torch.stack(seen.by_change(torch.cat(batches))), expected)
-    assert all(np.array_equal(seen.owners(place), np.arange(len(rows))) for place in range(4))
+    assert all(np.array_equal(seen.owners(number), np.arange(len(rows))) for number in range(4))
     nothing = predict_changed.Seen(pictures_of(trained, rows[:0]), changes)
-    assert not list(nothing) and [each.shape for each in nothing.by_change(torch.empty(0, 1))] == [(0, 1)] * 4
+    assert not list(nothing) and [logits.shape for logits in nothing.by_change(torch.empty(0, 1))] == [(0, 1)] * 4
 
 
 def test_batches_are_the_families_own_work(trained: Path) -> None:
     settings = NONE.model_copy(update={"gaussian_noise": (0.05,)})
     pictures = pictures_of(trained, np.arange(70, 150))
-    found = list(predict_changed.Seen(pictures, changes_of(settings)))
-    assert [len(each) for each in found] == [64, 64, 16, 16]
+    batches = list(predict_changed.Seen(pictures, changes_of(settings)))
+    assert [len(batch) for batch in batches] == [64, 64, 16, 16]
     images = pictures.data.gather(np.arange(134, 150))
     expected = FAMILIES["gaussian_noise"](images, 0.05, generator(42, "stress", "gaussian_noise", 64))
-    assert np.array_equal(found[3].numpy(), expected)
+    assert np.array_equal(batches[3].numpy(), expected)
 
 
 FEATURES = {"kind": "deep", "backbones": [{"name": "convnext_atto"}, {"name": "mobilenetv3_small_050"}]}
@@ -157,15 +157,15 @@ def classified(root: Path, folder: Path) -> list[str]:
     files |= {"split": split, "fold": 0, "seed": 1, "name": "some", "cohort": "demo"}
     settings = json.dumps(model | {"training": {"epochs": 3}})
     train.main(["--settings", settings, "--classes", json.dumps(CLASSES), *listed(files)])
-    given = {"cohort": "demo", "weights": files["weights"], "description": files["description"], "split": split}
-    given |= {
+    arguments = {"cohort": "demo", "weights": files["weights"], "description": files["description"], "split": split}
+    arguments |= {
         "view": folder / "view.json",
         "selection": made,
         "fold": 0,
         "seed": 1,
         "output": folder / "changed.parquet",
     }
-    return [*listed(given), "--features", entry]
+    return [*listed(arguments), "--features", entry]
 
 
 def listed(named: dict) -> list[str]:
@@ -173,15 +173,15 @@ def listed(named: dict) -> list[str]:
 
 
 def test_a_classifier_of_features_reads_changed_pictures(trained: Path, tmp_path: Path) -> None:
-    given = classified(trained, tmp_path)
+    arguments = classified(trained, tmp_path)
     settings = NONE.model_copy(update={"brightness": (-0.5,), "rotation": (20.0,)})
-    predict_changed.main(["--settings", settings.model_dump_json(), *given])
+    predict_changed.main(["--settings", settings.model_dump_json(), *arguments])
     table = pd.read_parquet(tmp_path / "changed.parquet")
     expected = pd.read_parquet(tmp_path / "p.parquet").query("role == 'test'").set_index("image_id")
     none = table[table["perturbation"] == "none"]
-    found = np.stack(none["logits"])
-    assert np.allclose(found, np.stack(expected.loc[none["image_id"], "logits"]), atol=1e-4)
-    assert np.abs(np.stack(table[table["perturbation"] == "brightness"]["logits"]) - found).max() > 0.01
+    logits = np.stack(none["logits"])
+    assert np.allclose(logits, np.stack(expected.loc[none["image_id"], "logits"]), atol=1e-4)
+    assert np.abs(np.stack(table[table["perturbation"] == "brightness"]["logits"]) - logits).max() > 0.01
     other = json.dumps(FEATURES | {"seed": 7, "backbones": [{"name": "mobilenetv3_small_050"}] * 2})
     with pytest.raises(LeukoFlowError, match="made from other networks"):
-        predict_changed.main(["--settings", settings.model_dump_json(), *given[:-1], other])
+        predict_changed.main(["--settings", settings.model_dump_json(), *arguments[:-1], other])

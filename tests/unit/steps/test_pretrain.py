@@ -45,9 +45,9 @@ def put(folder: Path, seed: int = 0) -> Path:
 
 
 def common(view: Path, out: Path, entry: dict, start: Path | None, seed: int = 3) -> list[str]:
-    given = ["--start", str(start)] if start else ["--start"]  # as Snakemake writes it where there is no file
+    source = ["--start", str(start)] if start else ["--start"]  # as Snakemake writes it where there is no file
     return [
-        *("--settings", json.dumps(entry), "--name", "some", "--view", str(view / "view/view.json"), *given),
+        *("--settings", json.dumps(entry), "--name", "some", "--view", str(view / "view/view.json"), *source),
         *("--split", str(view / "split.parquet"), "--fold", "0", "--seed", str(seed)),
         *("--resume", str(out / "resume")),
     ]
@@ -70,7 +70,9 @@ def trained(view: Path, out: Path, entry: dict, start: Path | None = None) -> di
 def learnt(file: Path) -> dict[str, torch.Tensor]:
     """Weights of the trunk: so far from zero that a rate of 1e-30 leaves them bit for bit, other than biases."""
     return {
-        name: each for name, each in load_file(file).items() if name.startswith("trunk.") and name.endswith(".weight")
+        name: tensor
+        for name, tensor in load_file(file).items()
+        if name.startswith("trunk.") and name.endswith(".weight")
     }
 
 

@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
         0, 3, (COUNT, 32, 32, 3)
     )
     images = np.clip(images, 0, 255).astype(np.uint8)
-    names = [f"{place:03d}.jpg" for place in range(COUNT)]
+    names = [f"{number:03d}.jpg" for number in range(COUNT)]
     for image, name, label in zip(images, names, y, strict=True):
         cv2.imwrite(str(tmp_path / name), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 50 if label else 90])
     np.save(tmp_path / "000.npy", images)
@@ -55,7 +55,7 @@ def probed(root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_colours_and_compression_give_the_class_away_and_file_numbers_do_not(root):
     scores, said = probed(root)
     assert list(scores.columns) == PROBE_COLUMNS
-    assert scores["probe"].tolist() == [each.name for each in PROBES]
+    assert scores["probe"].tolist() == [probe.name for probe in PROBES]
     reached = scores.set_index("probe")["accuracy"]
     assert reached[["background", "colour_statistics", "compression", "file_facts"]].min() > 0.99
     assert reached["scale_bar"] < 0.8 and reached["magnification"] < 0.8

@@ -24,9 +24,9 @@ def table(root) -> pd.DataFrame:
 
 
 def row(table: pd.DataFrame, paper: str, number: str) -> pd.Series:
-    found = table[(table["paper"] == paper) & (table["number"] == number)]
-    assert len(found) == 1
-    return found.iloc[0]
+    rows = table[(table["paper"] == paper) & (table["number"] == number)]
+    assert len(rows) == 1
+    return rows.iloc[0]
 
 
 def test_every_number_has_a_row_and_those_not_run_stay_empty(table) -> None:
@@ -39,13 +39,13 @@ def test_every_number_has_a_row_and_those_not_run_stay_empty(table) -> None:
 
 def test_accuracy_stands_under_the_same_protocol_and_the_strictest(root, table) -> None:
     board = pd.read_csv(root / "tables/leaderboard.csv")
-    own = board[board["model"] == "neurallnet"].set_index("protocol")
+    ours = board[board["model"] == "neurallnet"].set_index("protocol")
     shown = row(table, "neurallnet", "accuracy")
     assert (shown["protocol"], shown["strictest_protocol"], shown["model"]) == ("image", "acquisition", "neurallnet")
-    assert shown["reproduced"] == own.loc["image", "accuracy"]
-    assert shown["strictest"] == own.loc["acquisition", "accuracy"]
-    assert (shown["low"], shown["high"]) == (own.loc["image", "low"], own.loc["image", "high"])
-    assert shown["difference"] == pytest.approx(own.loc["image", "accuracy"] - 0.9816)
+    assert shown["reproduced"] == ours.loc["image", "accuracy"]
+    assert shown["strictest"] == ours.loc["acquisition", "accuracy"]
+    assert (shown["low"], shown["high"]) == (ours.loc["image", "low"], ours.loc["image", "high"])
+    assert shown["difference"] == pytest.approx(ours.loc["image", "accuracy"] - 0.9816)
     assert (shown["published_low"], shown["published_interval"]) == (0.9663, "as published")
     assert (
         shown["comparable"] == "no" and "cohort: demo (published: Taleqani ALL, 3,256 images)" in shown["differences"]
@@ -55,10 +55,10 @@ def test_accuracy_stands_under_the_same_protocol_and_the_strictest(root, table) 
 
 def test_recall_of_a_class_is_that_of_the_scores(root, table) -> None:
     scores = pd.read_csv(root / "tables/scores.csv")
-    own = scores[(scores["model"] == "neurallnet") & (scores["protocol"] == "image") & (scores["class"] == "Pre")]
-    own = own[(own["metric"] == "recall") & (own["role"] == "test") & (own["subset"] == "all")]
+    ours = scores[(scores["model"] == "neurallnet") & (scores["protocol"] == "image") & (scores["class"] == "Pre")]
+    ours = ours[(ours["metric"] == "recall") & (ours["role"] == "test") & (ours["subset"] == "all")]
     shown = row(table, "neurallnet", "recall_pre")
-    assert shown["reproduced"] == own["value"].iloc[0] and shown["low"] < shown["high"]
+    assert shown["reproduced"] == ours["value"].iloc[0] and shown["low"] < shown["high"]
 
 
 def test_parameters_do_not_depend_on_images_and_are_beside_the_counted(table) -> None:
@@ -72,19 +72,19 @@ def test_parameters_do_not_depend_on_images_and_are_beside_the_counted(table) ->
 def test_time_is_that_of_one_image_on_one_thread(root, table) -> None:
     shown = row(table, "neurallnet", "seconds_per_image")
     costs = pd.read_csv(root / "tables/efficiency.csv")
-    own = costs[(costs["model"] == shown["model"]) & (costs["view"] == shown["view"])].iloc[0]
-    assert shown["reproduced"] == pytest.approx(own["latency_p50_ms"] / 1000) and shown["published"] == 0.45467
+    ours = costs[(costs["model"] == shown["model"]) & (costs["view"] == shown["view"])].iloc[0]
+    assert shown["reproduced"] == pytest.approx(ours["latency_p50_ms"] / 1000) and shown["published"] == 0.45467
     assert shown["comparable"] == "no" and shown["differences"] == "another machine"
 
 
 def test_megabytes_are_those_measured(root, table) -> None:
     shown = row(table, "neurallnet", "megabytes")
     costs = pd.read_csv(root / "tables/efficiency.csv")
-    own = costs[(costs["model"] == shown["model"]) & (costs["view"] == shown["view"])].iloc[0]
-    assert shown["reproduced"] == pytest.approx(own["bytes"] / 1e6) and shown["published"] == 1.35
+    ours = costs[(costs["model"] == shown["model"]) & (costs["view"] == shown["view"])].iloc[0]
+    assert shown["reproduced"] == pytest.approx(ours["bytes"] / 1e6) and shown["published"] == 1.35
     assert shown["comparable"] == "yes" and shown["reproduced"] > 0
     memory = row(table, "neurallnet", "memory_megabytes")
-    assert memory["reproduced"] == own["peak_memory_mb"] and memory["differences"] == "another machine"
+    assert memory["reproduced"] == ours["peak_memory_mb"] and memory["differences"] == "another machine"
     assert row(table, "neurallnet", "gpu_memory_megabytes")["reason"] == "run, but this study has no table of it"
 
 
@@ -157,9 +157,9 @@ def test_figures_eight_and_nine_show_the_changes_that_each_is_about(root, tmp_pa
     assert set(eight["perturbation"]) == {"none", "rotation"} and set(nine["perturbation"]) == {"none", "brightness"}
     assert set(eight["model"]) == set(nine["model"]) == {"neurallnet"}
     table = pd.read_csv(root / "tables/robustness.csv")
-    own = table[(table["model"] == "neurallnet") & (table["protocol"] == "acquisition")]
-    own = own[(own["perturbation"] == "brightness") & (own["metric"] == "accuracy")]
-    assert sorted(nine.loc[nine["perturbation"] == "brightness", "value"]) == sorted(own["value"])
+    ours = table[(table["model"] == "neurallnet") & (table["protocol"] == "acquisition")]
+    ours = ours[(ours["perturbation"] == "brightness") & (ours["metric"] == "accuracy")]
+    assert sorted(nine.loc[nine["perturbation"] == "brightness", "value"]) == sorted(ours["value"])
     pictures = [
         (tmp_path / f"neurallnet/{name}_acquisition.png").read_bytes() for name in ("8_perturbations", "9_brightness")
     ]

@@ -105,8 +105,8 @@ def test_the_page_is_in_the_order_of_its_contents(text):
 
 
 def test_findings_lead_to_where_their_numbers_stand(text):
-    found = re.search(r"Duplicates within demo.*?</li>", text, re.S)
-    assert found and '<a href="#cohorts">Cohorts and image quality</a>' in found.group()
+    match = re.search(r"Duplicates within demo.*?</li>", text, re.S)
+    assert match and '<a href="#cohorts">Cohorts and image quality</a>' in match.group()
     folded = text[text.index("To bear in mind") : text.index('<section id="leaderboards"')]
     assert "Numbers published for ResNet50 + HMSCAM" in folded and '<a href="#published">' in folded
 
@@ -149,9 +149,13 @@ def test_tables_of_models_start_with_the_baseline_where_they_have_it_and_can_be_
 
 def table_of(text: str, caption: str) -> list[list[str]]:
     """Title line and rows of the first table whose caption starts so, the folded rows with them."""
-    tables = [each for each in re.findall(r"<table.*?</table>", text, re.S) if f'class="caption">{caption}' in each]
-    folded = [each for each in tables[1:2] if 'class="unseen"' in each]
-    table = tables[0] + "".join(each[each.index("<tbody>") :] for each in folded)
+    tables = [
+        table_text
+        for table_text in re.findall(r"<table.*?</table>", text, re.S)
+        if f'class="caption">{caption}' in table_text
+    ]
+    folded = [table_text for table_text in tables[1:2] if 'class="unseen"' in table_text]
+    table = tables[0] + "".join(table_text[table_text.index("<tbody>") :] for table_text in folded)
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", table, re.S)]
     return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in row] for row in rows]
 
@@ -211,7 +215,7 @@ def test_times_have_units_that_fit_and_nothing_takes_no_time(text):
     assert not [cell for cell in cells if re.search(r"(?<![\d.])0\.0+\s?(s|ms|MB|GB)\b", cell)]
     title, *rows = table_of(text, "What one image costs")
     latency = [row[title.index("Latency")] for row in rows]
-    assert all(re.match(r"[\d.]+\s(\u03bcs|ms|s)\b", each) for each in latency if each != "\u2014")
+    assert all(re.match(r"[\d.]+\s(\u03bcs|ms|s)\b", time) for time in latency if time != "\u2014")
 
 
 def test_each_folded_section_has_a_title_a_question_and_the_count_of_its_problems(text):
@@ -220,6 +224,6 @@ def test_each_folded_section_has_a_title_a_question_and_the_count_of_its_problem
     assert all("<h2" in title and 'class="question"' in title for title, _ in folded)
     problems = re.findall(r'<li class="bad"><b><span class="mark">Problem.*?</li>', text, re.S)
     for title, name in folded:
-        own = [problem for problem in problems if f'href="#{name}"' in problem]
+        linked = [problem for problem in problems if f'href="#{name}"' in problem]
         told = re.search(r'class="bad">(\d+) problem', title)
-        assert (int(told[1]) if told else 0) == len(own)
+        assert (int(told[1]) if told else 0) == len(linked)

@@ -22,17 +22,17 @@ def test_scores_are_those_of_the_predictions(folder):
     run = parse_run(f"{folder.name}.neurallnet.fold0.seed42")
     table = pd.read_parquet(folder.parents[2] / "runs" / run.name / "predictions/demo.parquet").query("role == 'test'")
     shares = np.stack(table["probabilities"])
-    own = scores[
+    ours = scores[
         (scores["role"] == "test")
         & (scores["subset"] == "all")
         & (scores["resampling"] == "images")
         & scores["class"].isna()
     ]
-    found = own.set_index("metric")["value"]
-    assert found["accuracy"] == pytest.approx(accuracy_score(table["y"], shares.argmax(1)))
-    assert found["f1"] == pytest.approx(f1_score(table["y"], shares.argmax(1), average="macro"))
+    ours_by_metric = ours.set_index("metric")["value"]
+    assert ours_by_metric["accuracy"] == pytest.approx(accuracy_score(table["y"], shares.argmax(1)))
+    assert ours_by_metric["f1"] == pytest.approx(f1_score(table["y"], shares.argmax(1), average="macro"))
     areas = [roc_auc_score(table["y"] == k, shares[:, k]) for k in range(4)]
-    assert found["auc"] == pytest.approx(np.mean(areas))
+    assert ours_by_metric["auc"] == pytest.approx(np.mean(areas))
 
 
 def test_external_images_with_a_learnt_duplicate_are_removed_and_counted(folder):

@@ -20,12 +20,14 @@ def root(tmp_path_factory):
 def test_leakage_repeats_the_leaderboards_accuracies(root):
     board = pd.read_csv(root / "tables/leaderboard.csv").set_index(["protocol", "model"])
     table = pd.read_csv(root / "tables/leakage.csv")
-    own = table[(table["target"] == "demo") & (table["part"] == "all")].set_index(["protocol", "model"])
-    assert own["accuracy"].to_dict() == pytest.approx(board["accuracy"].to_dict())
-    assert own["images"].to_dict() == board["images"].to_dict() and own["units"].to_dict() == board["groups"].to_dict()
+    ours = table[(table["target"] == "demo") & (table["part"] == "all")].set_index(["protocol", "model"])
+    assert ours["accuracy"].to_dict() == pytest.approx(board["accuracy"].to_dict())
+    assert (
+        ours["images"].to_dict() == board["images"].to_dict() and ours["units"].to_dict() == board["groups"].to_dict()
+    )
     for model in board.loc["image"].index:
         apart = board.loc[("acquisition", model), "accuracy"] - board.loc[("image", model), "accuracy"]
-        assert own.loc[("acquisition", model), "difference"] == pytest.approx(apart)
+        assert ours.loc[("acquisition", model), "difference"] == pytest.approx(apart)
 
 
 def test_copies_are_those_of_the_audit_and_of_the_external_table(root):
@@ -50,9 +52,9 @@ def test_a_missing_split_is_named(root, tmp_path):
 def test_statistics_repeat_the_comparisons(root):
     comparisons = pd.read_csv(root / "tables/comparisons.csv").set_index(["protocol", "model"])
     table = pd.read_csv(root / "tables/statistics.csv")
-    found = table[table["test"] == "McNemar"].set_index(["protocol", "model"])
-    assert found["p"].to_dict() == pytest.approx(comparisons["p_mcnemar"].to_dict())
-    assert found["p_holm"].to_dict() == pytest.approx(comparisons["p_holm"].to_dict())
+    mcnemar = table[table["test"] == "McNemar"].set_index(["protocol", "model"])
+    assert mcnemar["p"].to_dict() == pytest.approx(comparisons["p_mcnemar"].to_dict())
+    assert mcnemar["p_holm"].to_dict() == pytest.approx(comparisons["p_holm"].to_dict())
 
 
 def test_several_folds_are_ranked_and_their_tasks_compared(tmp_path):

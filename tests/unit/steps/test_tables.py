@@ -86,7 +86,7 @@ def test_mcnemar_counts_the_images_of_the_predictions(root):
     for model in ("colour_histogram", "neurallnet"):
         file = root / f"runs/demo.subtype.plain.acquisition.{model}.fold0.seed42/predictions/demo.parquet"
         test = pd.read_parquet(file).query("role == 'test'").set_index("image_id")
-        right[model] = pd.Series([each.argmax() for each in test["probabilities"]], test.index) == test["y"]
+        right[model] = pd.Series([shares.argmax() for shares in test["probabilities"]], test.index) == test["y"]
     mine, theirs = right["colour_histogram"], right["neurallnet"]
     counts = [(mine & ~theirs).sum(), (theirs & ~mine).sum()]
     row = table.loc[("acquisition", "colour_histogram")]
