@@ -5,7 +5,7 @@ the reset kept out of the gradient, and dS/dH = 1 / (1 + (pi (H - 1))^2) in the 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -45,61 +45,87 @@ class LIF(neuron.LIFNode):
 
 
 class _Sequence(torch.autograd.Function):
-    """The recurrence as one autograd node: it keeps the potentials H and nothing else."""
+    """The recurrence as one autograd node. It goes through the neurons in blocks that stay in the processor's cache,
+    all steps of a block at once, and keeps the potentials H alone; of a constant current it keeps that."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, steps: int, tau: float, constant: bool) -> Tensor:
-        currents = [x] * steps if constant else list(x.chunk(steps))
-        spikes = _empty_like(x, steps if constant else 1)
-        if not ctx.needs_input_grad[0]:
-            _fire(currents, spikes.chunk(steps), tau)
-            return spikes
-        potentials = torch.empty_like(spikes)
-        charge = None
-        for current, spike, potential in zip(currents, spikes.chunk(steps), potentials.chunk(steps), strict=True):
-            if charge is None:
-                torch.div(current, tau, out=potential)
-            else:
-                torch.lerp(charge, current, 1 / tau, out=potential)
-            torch.ge(potential, 1.0, out=spike)
-            charge = torch.addcmul(potential, potential, spike, value=-1)
-        ctx.save_for_backward(potentials)
-        ctx.settings = steps, tau, constant
+        layout = _layout(x)
+        x = x.contiguous(memory_format=layout)
+        spikes = _empty(x, steps if constant else 1, layout)
+        currents, fired = _rows(x, 1 if constant else steps), _rows(spikes, steps)
+        kept = ctx.needs_input_grad[0] and not constant
+        potentials = torch.empty_like(fired) if kept else None
+        for block in _blocks(fired):
+            _fire(currents[:, block], fired[:, block], tau, None if potentials is None else potentials[:, block])
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(x if constant else potentials)
+            ctx.settings = steps, tau, constant, x.shape, layout
         return spikes
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (potentials,) = ctx.saved_tensors
-        steps, tau, constant = ctx.settings
-        gradient = torch.empty_like(potentials)
-        one = potentials.new_ones(())
-        later = None
-        rows = zip(gradients[0].chunk(steps), potentials.chunk(steps), gradient.chunk(steps), strict=True)
-        for spike, potential, current in reversed(list(rows)):
+        (kept,) = ctx.saved_tensors
+        steps, tau, constant, shape, layout = ctx.settings
+        gradient = torch.empty(shape, dtype=kept.dtype, device=kept.device, memory_format=layout)
+        given = _rows(gradients[0].contiguous(memory_format=layout), steps)
+        rows = _rows(gradient, 1 if constant else steps)
+        one = kept.new_ones(())
+        for block in _blocks(given):
+            if constant:
+                potential = torch.empty_like(given[:, block])
+                _fire(_rows(kept, 1)[:, block], torch.empty_like(potential), tau, potential)
+            else:
+                potential = kept[:, block]
             scale = potential.sub(1.0)
             torch.addcmul(one, scale, scale, value=math.pi**2, out=scale)
-            torch.div(spike, scale, out=current)
-            if later is not None:
-                current.addcmul_(later, torch.lt(potential, 1.0, out=scale), value=1 - 1 / tau)
-            later = current
-        gradient.div_(tau)
-        if constant:
-            gradient = torch.stack(gradient.chunk(steps)).sum(dim=0)
+            current = torch.div(given[:, block], scale, out=scale if constant else rows[:, block])
+            below = potential.lt(1.0).to(potential.dtype)
+            for step in reversed(range(steps - 1)):
+                current[step].addcmul_(current[step + 1], below[step], value=1 - 1 / tau)
+            current.div_(tau)
+            if constant:
+                torch.sum(current, dim=0, out=rows[0, block])
         return gradient, None, None, None
 
 
-def _fire(currents: Sequence[Tensor], spikes: Sequence[Tensor], tau: float) -> None:
-    """The same without a gradient: one potential, overwritten at every step, stays in the processor's cache."""
-    potential = torch.div(currents[0], tau)
-    for step, (current, spike) in enumerate(zip(currents, spikes, strict=True)):
-        if step:
-            potential.addcmul_(potential, spikes[step - 1], value=-1).lerp_(current, 1 / tau)
+_BLOCK = 2**16
+"""Neurons of a block: with four steps, what is computed of them fits into the caches of two cores, and an operation is
+still long enough to be shared by them."""
+
+
+def _fire(currents: Tensor, spikes: Tensor, tau: float, potentials: Tensor | None) -> None:
+    """Fill spikes, and potentials if they are wanted, [steps, n], from currents of each step or of all, [1, n]."""
+    potential = None
+    for step, spike in enumerate(spikes):
+        current = currents[step if len(currents) > 1 else 0]
+        out = potential if potentials is None else potentials[step]
+        if step == 0:
+            potential = torch.div(current, tau, out=out)
+        else:
+            charge = torch.addcmul(potential, potential, spikes[step - 1], value=-1, out=out)
+            potential = charge.lerp_(current, 1 / tau)
         torch.ge(potential, 1.0, out=spike)
 
 
-def _empty_like(x: Tensor, times: int) -> Tensor:
-    """An empty tensor with `times` as many rows, in x's dtype and memory layout."""
-    layout = torch.contiguous_format
-    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
-        layout = torch.channels_last
+def _blocks(rows: Tensor) -> Iterator[slice]:
+    """Slices of the columns of [steps, n]; all at once on other devices than the processor."""
+    size = _BLOCK if rows.device.type == "cpu" else max(1, rows.shape[1])
+    return (slice(start, start + size) for start in range(0, rows.shape[1], size))
+
+
+def _layout(x: Tensor) -> torch.memory_format:
+    channels_last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def _rows(x: Tensor, steps: int) -> Tensor:
+    """A view [steps, n] of x in the order of its memory."""
+    if _layout(x) == torch.channels_last:
+        x = x.permute(0, 2, 3, 1)
+    return x.view(steps, x.numel() // steps)
+
+
+def _empty(x: Tensor, times: int, layout: torch.memory_format) -> Tensor:
+    """An empty tensor with `times` as many rows, in x's dtype."""
     return torch.empty((times * x.shape[0], *x.shape[1:]), dtype=x.dtype, device=x.device, memory_format=layout)
