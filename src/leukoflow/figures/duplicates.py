@@ -74,6 +74,8 @@ def _heading(pair: pd.Series) -> str:
         return f"{where}: identical bytes"
     if pair["kind"] in ("turned", "moved"):
         return f"{where}: {pair['change']}, r = {pair['correlation']:.3f}"
+    if pd.isna(pair["hash_distance"]):  # found by the search for moved pictures
+        return f"{where}: r = {pair['correlation']:.3f}"
     return f"{where}: {int(pair['hash_distance'])} of 64 bits, r = {pair['correlation']:.3f}"
 
 

@@ -149,6 +149,9 @@ def test_duplicates_show_both_pictures_and_the_measures(tmp_path):
     figure, _ = duplicate_pairs(pairs().head(1), {"home": [folder / "000.npy"]})
     assert [len(axes.images) for axes in figure.axes] == [1, 1]
     assert titles(figure) == ["home: 3 of 64 bits, r = 0.950"]
+    # One that the search for moved pictures found has no distance of hashes.
+    moved = pairs().head(1).assign(hash_distance=pd.array([None], "Int32"))
+    assert titles(duplicate_pairs(moved, {"home": [folder / "000.npy"]})[0]) == ["home: r = 0.950"]
     assert duplicate_pairs(pairs()[:0], {})[0].texts[0].get_text() == "No duplicates were found."
 
 
