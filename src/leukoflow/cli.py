@@ -141,13 +141,13 @@ def _verify(args: argparse.Namespace) -> int:
     from leukoflow.core.provenance import verify
 
     differences = verify(args.results)
-    if not any(each.path == STUDY for each in differences):  # it says where the images are
+    if not any(difference.path == STUDY for difference in differences):  # it says where the images are
         sources, absent = edited_sources(args.results)
         differences += sources
         for name in absent:
             print(f"images of {name} are not here: not compared")
-    for each in differences:
-        print(f"{each.kind:8} {shown(each.path)}")
+    for difference in differences:
+        print(f"{difference.kind:8} {shown(difference.path)}")
     if differences:
         print(f"{len(differences)} files are not as the study left them", file=sys.stderr)
         return 1

@@ -49,7 +49,7 @@ class Network:
 
     def facts(self) -> dict[str, Any]:
         """For `matrix.json`; `parameters` are those up to the last feature map."""
-        parameters = sum(each.numel() for name, each in self.model.named_parameters() if is_used(name))
+        parameters = sum(parameter.numel() for name, parameter in self.model.named_parameters() if is_used(name))
         return {
             "name": self.name,
             "weights": self.weights,
@@ -116,8 +116,8 @@ class Extractor(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images to rows."""
         rows = zip(self.models, self.networks, self.scalings, self.last, strict=True)
-        found = [self._pooled(model, network, scaling(images), last) for model, network, scaling, last in rows]
-        return torch.cat(found, dim=1)
+        pooled = [self._pooled(model, network, scaling(images), last) for model, network, scaling, last in rows]
+        return torch.cat(pooled, dim=1)
 
     def _pooled(self, model: nn.Module, network: Network, x: Tensor, last: nn.Module) -> Tensor:
         maps = last(model.forward_features(x))  # type: ignore[operator]
@@ -126,9 +126,9 @@ class Extractor(nn.Module):
                 f"features: {network.name} has no feature maps (channels first); name a convolutional one"
             )
         if min(maps.shape[2:]) < self.grid:
-            found = "x".join(map(str, maps.shape[2:]))
+            size = "x".join(map(str, maps.shape[2:]))
             raise LeukoFlowError(
-                f"features: maps of {network.name} are {found}, less than grid {self.grid}; lower grid, or give the "
+                f"features: maps of {network.name} are {size}, less than grid {self.grid}; lower grid, or give the "
                 "view a larger size"
             )
         if self.grid == 1:  # the same numbers, in an operator that has a gradient in other formats
@@ -167,11 +167,11 @@ def extract(
     reserve(file, file)
     for number, start in enumerate(range(done, count, batch_size), start=1):
         stop = min(start + batch_size, count)
-        found = extractor(to_input(torch.from_numpy(gather(np.arange(start, stop))), device)).cpu().numpy()
-        if not np.isfinite(found).all():
+        features = extractor(to_input(torch.from_numpy(gather(np.arange(start, stop))), device)).cpu().numpy()
+        if not np.isfinite(features).all():
             names = " and ".join(network.name for network in extractor.networks)
             raise LeukoFlowError(f"features: {names} give features that are not finite; use other weights")
-        rows[start:stop] = found
+        rows[start:stop] = features
         if number % _FLUSHED == 0 or stop == count:
             rows.flush()
             write_text(folder / "done", str(stop))

@@ -38,8 +38,8 @@ def compact(codes: np.ndarray) -> tuple[np.ndarray, int]:
                 values, states = np.unique(column, return_inverse=True)
                 count = len(values)
             if count > MOST_STATES:
-                place = f"feature {start + row} has {count} states"
-                raise LeukoFlowError(f"{place}, more than {MOST_STATES}; give floats, which are cut into three states")
+                fault = f"feature {start + row} has {count} states"
+                raise LeukoFlowError(f"{fault}, more than {MOST_STATES}; give floats, which are cut into three states")
             most = max(most, count)
             compacted[start + row] = states
     return compacted, most

@@ -39,11 +39,11 @@ class Matrix(Rows):
 
     def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """These rows, in their order (repeats allowed): float32 [k, D]. Raises IndexError for rows beyond the end."""
-        found = np.empty((np.size(rows), *self.shape), np.float32)
+        values = np.empty((np.size(rows), *self.shape), np.float32)
         for path, places, inside in self.by_file(rows):
             part = mapped(path, "features")[inside]
-            found[places] = part if self.columns is None else part[:, self.columns]
-        return found
+            values[places] = part if self.columns is None else part[:, self.columns]
+        return values
 
 
 def open_matrix(summary: str | Path) -> tuple[Matrix, dict[str, Any]]:
@@ -65,8 +65,8 @@ def open_files(paths: Iterable[str | Path]) -> Matrix:
         index = read_table(path.with_suffix(".parquet"))
         widths.add(array.shape[-1])
         if array.ndim != 2 or array.dtype != np.float32 or len(array) != len(index) or len(widths) > 1:
-            found = f"{array.dtype} {list(array.shape)} for {len(index)} rows"
-            raise LeukoFlowError(f"{path}: {found} does not fit its index or the other files; delete both, run again")
+            shape = f"{array.dtype} {list(array.shape)} for {len(index)} rows"
+            raise LeukoFlowError(f"{path}: {shape} does not fit its index or the other files; delete both, run again")
         many |= "cell" in index
         starts.append(starts[-1] + len(array))
         identifiers.append(index["image_id"].to_numpy(object))
@@ -134,11 +134,11 @@ def chosen_columns(
 
     Raises LeukoFlowError naming the source where others were ranked.
     """
-    place = {name: column for column, name in enumerate(features)}
+    columns = {name: column for column, name in enumerate(features)}
     names = [str(name) for name in ranking.sort_values("position")["feature"]][:wanted]
-    if not set(names) <= set(place):
+    if not set(names) <= set(columns):
         raise _of_others(source)
-    return np.array([place[name] for name in names], np.int64), names
+    return np.array([columns[name] for name in names], np.int64), names
 
 
 def _of_others(source: Path) -> LeukoFlowError:

@@ -18,12 +18,14 @@ class Outline(nn.Module):
     def __init__(self, features: DeepFeatures, classifier: nn.Module, inputs: int) -> None:
         super().__init__()
         self.standardise = Standardise(features.backbones[0].name)
-        self.networks = nn.ModuleDict({each.name.replace(".", "_"): trunk(each.name) for each in features.backbones})
+        self.networks = nn.ModuleDict(
+            {backbone.name.replace(".", "_"): trunk(backbone.name) for backbone in features.backbones}
+        )
         for network in self.networks.values():
             for name in BEHIND:
                 if hasattr(network, name):
                     setattr(network, name, nn.Identity())
-        channels = [int(each.num_features) for each in self.networks.values()]  # type: ignore[arg-type]
+        channels = [int(network.num_features) for network in self.networks.values()]  # type: ignore[arg-type]
         self.grid = features.grid
         self.stack = None
         if features.stack != "none":
@@ -36,6 +38,6 @@ class Outline(nn.Module):
         x = self.standardise(x)
         grid = 1 if self.stack is None else self.grid
         maps = [network(x) for network in self.networks.values()]
-        rows = torch.cat([adaptive_avg_pool2d(each, grid).flatten(1) for each in maps], dim=1)
+        rows = torch.cat([adaptive_avg_pool2d(features, grid).flatten(1) for features in maps], dim=1)
         rows = rows if self.stack is None else self.stack(rows)
         return self.classifier(rows[:, : self.inputs])

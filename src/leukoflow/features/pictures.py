@@ -91,30 +91,31 @@ class FromPictures(nn.Module):
         """What takes part in an answer, by its place; timm keeps layers behind the last maps that do not."""
         prefix = "extractor.models."
         return {
-            name: each
-            for name, each in self.state_dict().items()
+            name: tensor
+            for name, tensor in self.state_dict().items()
             if not name.startswith(prefix) or is_used(name.removeprefix(prefix).partition(".")[2])
         }
 
     def in_front(self, trained_stack: bool) -> InFront:
         """The size of all but the classifier; trained_stack: whether the fusion stack was trained, not drawn."""
         networks = [network.model for network in self.extractor.networks]
-        saved = [each for model in networks for name, each in model.state_dict().items() if is_used(name)]
-        learnt = [each for model in networks for name, each in model.named_parameters() if is_used(name)]
-        parameters = sum(each.numel() for each in learnt)
+        saved = [tensor for model in networks for name, tensor in model.state_dict().items() if is_used(name)]
+        learnt = [parameter for model in networks for name, parameter in model.named_parameters() if is_used(name)]
+        parameters = sum(parameter.numel() for parameter in learnt)
         stacked = 0
         if self.stack is not None:
-            stacked = sum(each.numel() for each in self.stack.parameters())
+            stacked = sum(parameter.numel() for parameter in self.stack.parameters())
             saved += self.stack.state_dict().values()
         scaler, projection = self.fitted
         arrays = [scaler.centre, scaler.scale, scaler.fill, np.array([scaler.clip]), self.chosen.columns.cpu().numpy()]
         arrays += [] if projection is None else [projection]
-        numbers = sum(each.numel() for each in saved) + sum(array.size for array in arrays)
+        numbers = sum(tensor.numel() for tensor in saved) + sum(array.size for array in arrays)
         return InFront(
             parameters=parameters + stacked,
             trained=stacked if trained_stack else 0,
             buffers=numbers - parameters - stacked,
-            bytes=sum(each.numel() * each.element_size() for each in saved) + sum(array.nbytes for array in arrays),
+            bytes=sum(tensor.numel() * tensor.element_size() for tensor in saved)
+            + sum(array.nbytes for array in arrays),
         )
 
     def features(self, images: Tensor) -> Tensor:
@@ -136,9 +137,9 @@ def _pooled(rows: Tensor, extractor: Extractor) -> Tensor:
 
 def _spec(classifier: nn.Module, extractor: Extractor, stack: nn.Module | None) -> ModelSpec:
     """Facts of the classifier behind both networks."""
-    own: Any = classifier.spec
-    targets = tuple(f"extractor.last.{place}" for place in range(len(extractor.last)))
-    return replace(own, reads="images", target=targets, attends="stack.attention" if stack is not None else "")
+    spec: Any = classifier.spec
+    targets = tuple(f"extractor.last.{number}" for number in range(len(extractor.last)))
+    return replace(spec, reads="images", target=targets, attends="stack.attention" if stack is not None else "")
 
 
 def from_pictures(

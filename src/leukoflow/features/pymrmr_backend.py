@@ -42,12 +42,12 @@ def by_information(codes: np.ndarray, y: np.ndarray, k: int, score: Score) -> tu
     label = compact(y[:, None])[0]
     names = ["label", *map(str, range(width))]
     table = pd.DataFrame(np.concatenate([label, features]).T.astype(np.int64), columns=names)
-    found = pymrmr.mRMR(table, "MIQ" if score is quotient else "MID", k)
-    if len(found) != k or len(set(found)) != k or "label" in found:
+    ranked = pymrmr.mRMR(table, "MIQ" if score is quotient else "MID", k)
+    if len(ranked) != k or len(set(ranked)) != k or "label" in ranked:
         raise LeukoFlowError(
             f"selection.backend: pymrmr returned no ranking of {k} features; use the backend leukoflow"
         )
-    order = np.array(found).astype(np.int64)
+    order = np.array(ranked).astype(np.int64)
     chosen = features[order]
     relevance = mutual_information(label, chosen, (int(label.max()) + 1, states))[0]
     among = np.tril(mutual_information(chosen, chosen, (states, states)), -1).sum(axis=1)

@@ -71,11 +71,11 @@ def _statistics(values: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray
 def _quartiles(values: np.ndarray) -> np.ndarray:
     """Quartiles [3, d] of values [n, d]. NumPy's version that skips missing values is slow, so only where needed."""
     missing = np.isnan(values).any(axis=0)
-    found = np.empty((3, values.shape[1]))
-    found[:, ~missing] = np.quantile(values[:, ~missing], [0.25, 0.5, 0.75], axis=0)
+    quartiles = np.empty((3, values.shape[1]))
+    quartiles[:, ~missing] = np.quantile(values[:, ~missing], [0.25, 0.5, 0.75], axis=0)
     if missing.any():
-        found[:, missing] = np.nanquantile(values[:, missing], [0.25, 0.5, 0.75], axis=0)
-    return found
+        quartiles[:, missing] = np.nanquantile(values[:, missing], [0.25, 0.5, 0.75], axis=0)
+    return quartiles
 
 
 def apply(scaler: Scaler, x: np.ndarray) -> np.ndarray:

@@ -65,8 +65,8 @@ def stability(
         kept = x[rows]
         if np.issubdtype(x.dtype, np.floating):
             kept = apply(fit(kept, selection.scaling), kept)
-        own = stream_seed(seed, "part", out) if selection.method == "random" else seed
-        orders.append(rank(kept, y[rows], selection, own).order)
+        part_seed = stream_seed(seed, "part", out) if selection.method == "random" else seed
+        orders.append(rank(kept, y[rows], selection, part_seed).order)
     table = [
         (k, f"{a}-{b}", jaccard(orders[a][:k], orders[b][:k]), kuncheva(orders[a][:k], orders[b][:k], x.shape[1]))
         for k in sizes

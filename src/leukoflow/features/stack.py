@@ -34,18 +34,18 @@ class Stack(nn.Module):
 
     def __init__(self, channels: tuple[int, ...], grid: int, size: str = "paper", attention: bool = True) -> None:
         super().__init__()
-        *most, each, out = WIDTHS[size]
+        *most, projected, out = WIDTHS[size]
         widths = most[: len(channels)]
         self.channels = channels
         self.grid = grid
         self.attention = nn.ModuleList(PositionAttention(count) if attention else nn.Identity() for count in channels)
         self.reduce = nn.ModuleList(_dense(count, width) for count, width in zip(channels, widths, strict=True))
-        self.project = nn.ModuleList(nn.Linear(width, each) for width in widths)
-        both = len(channels) * each
+        self.project = nn.ModuleList(nn.Linear(width, projected) for width in widths)
+        both = len(channels) * projected
         self.fuse = nn.Sequential(
             *(nn.Sequential(nn.Linear(both, both), nn.ReLU(), nn.LayerNorm(both)) for _ in range(2))
         )
-        self.factorise = nn.Sequential(_dense(both, each), _dense(each, out))
+        self.factorise = nn.Sequential(_dense(both, projected), _dense(projected, out))
         self.out_features = out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,9 +115,13 @@ def names_of(facts: Mapping[str, Any], stack: Stack | None) -> list[str]:
     if facts["kind"] == "morphology":
         return list(facts["names"])
     if stack is not None:
-        return [f"stack_{each:04d}" for each in range(stack.out_features)]
+        return [f"stack_{feature:04d}" for feature in range(stack.out_features)]
     pairs = enumerate(facts["networks"], start=1)
-    return [f"{number}_{each['name']}_{channel:04d}" for number, each in pairs for channel in range(each["channels"])]
+    return [
+        f"{number}_{network['name']}_{channel:04d}"
+        for number, network in pairs
+        for channel in range(network["channels"])
+    ]
 
 
 def reducer(facts: Mapping[str, Any], stack: Stack | None, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
@@ -141,4 +145,4 @@ def reducer(facts: Mapping[str, Any], stack: Stack | None, device: torch.device)
 
 def channels_of(facts: Mapping[str, Any]) -> tuple[int, ...]:
     """Channels of each network."""
-    return tuple(int(each["channels"]) for each in facts["networks"])
+    return tuple(int(network["channels"]) for network in facts["networks"])

@@ -27,15 +27,15 @@ def ablation_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     most = max(len(part) for _, part in parts.groupby(["model", "protocol"]))
     figure, grid = panels(len(places), 3, 3.9 if len(places) > 1 else 6.2, 0.9 + 0.36 * most)
     for axes, (model, protocol) in zip(grid, places, strict=True):
-        own = parts[(parts["model"] == model) & (parts["protocol"] == protocol)]
+        differences = parts[(parts["model"] == model) & (parts["protocol"] == protocol)]
         whole = table[(table["model"] == model) & (table["protocol"] == protocol) & (table["part"] == WHOLE)].iloc[0]
         for step, (value, low, high, colour, marker) in enumerate(MEASURES.values()):
-            rows = np.arange(len(own)) + 0.24 * (step - 0.5)
-            axes.hlines(rows, own[low], own[high], color=colour, linewidth=1.4)
-            axes.plot(own[value], rows, marker, color=colour, markersize=4.5)
+            rows = np.arange(len(differences)) + 0.24 * (step - 0.5)
+            axes.hlines(rows, differences[low], differences[high], color=colour, linewidth=1.4)
+            axes.plot(differences[value], rows, marker, color=colour, markersize=4.5)
         axes.axvline(0, color=MUTED, linewidth=0.8)
-        axes.set_yticks(range(len(own)), [wrap(each.replace("_", " "), 30) for each in own["part"]])
-        axes.set_ylim(len(own) - 0.5, -0.5)
+        axes.set_yticks(range(len(differences)), [wrap(name.replace("_", " "), 30) for name in differences["part"]])
+        axes.set_ylim(len(differences) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:+.3g}" if share else "0")
         axes.grid(axis="x")

@@ -24,14 +24,14 @@ def models_of(table: pd.DataFrame) -> list[str]:
 def look(models: Sequence[str]) -> dict[str, tuple[str, object]]:
     """Colour and line style of each model: the colour baseline grey, the others in turn."""
     networks = [name for name in models if not is_baseline(name)]
-    found: dict[str, tuple[str, object]] = {name: (MUTED, (0, (3, 2))) for name in models if is_baseline(name)}
-    return found | {name: (class_colour(k), STYLES[k // 7 % len(STYLES)]) for k, name in enumerate(networks)}
+    baselines: dict[str, tuple[str, object]] = {name: (MUTED, (0, (3, 2))) for name in models if is_baseline(name)}
+    return baselines | {name: (class_colour(k), STYLES[k // 7 % len(STYLES)]) for k, name in enumerate(networks)}
 
 
 def targets_of(table: pd.DataFrame) -> list[str]:
     """The own cohort, then the others in the table's order."""
-    own = table.loc[table["role"] == "test", "target"]
-    return list(dict.fromkeys([*own, *table["target"]]))
+    cohort = table.loc[table["role"] == "test", "target"]
+    return list(dict.fromkeys([*cohort, *table["target"]]))
 
 
 def title_of(table: pd.DataFrame, target: str) -> str:
@@ -107,14 +107,14 @@ def _rows(axes: Axes, part: pd.DataFrame, models: list[str], level: float) -> No
     axes.axvline(level, color=INK, linestyle=STYLES[1], linewidth=1, zorder=1)
     for row in part.to_dict("records"):
         colour = styles[row["model"]][0]
-        place = models.index(row["model"]) + (0.17 if row["method"] != "split" else -0.17)
-        axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.8, solid_capstyle="round")
+        y = models.index(row["model"]) + (0.17 if row["method"] != "split" else -0.17)
+        axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.8, solid_capstyle="round")
         fill = colour if row["method"] == "split" else "white"
-        axes.plot(row["coverage"], place, "o", color=colour, markerfacecolor=fill, markersize=5)
+        axes.plot(row["coverage"], y, "o", color=colour, markerfacecolor=fill, markersize=5)
         if row["method"] == "split":
             across = axes.get_yaxis_transform()
             size = f"{row['size']:.1f}" if not np.isnan(row["size"]) else ""
-            axes.text(1.01, place + 0.17, size, transform=across, fontsize=7.5, va="center", color=MUTED)
+            axes.text(1.01, y + 0.17, size, transform=across, fontsize=7.5, va="center", color=MUTED)
     axes.text(1.01, -0.75, "size", transform=axes.get_yaxis_transform(), fontsize=7.5, va="center", color=MUTED)
     axes.set_yticks(range(len(models)), [wrap(name, 26) for name in models])
     axes.set_ylim(len(models) - 0.5, -0.55)

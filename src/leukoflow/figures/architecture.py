@@ -72,7 +72,7 @@ def architecture_chart(table: pd.DataFrame) -> Drawn:
     wide = figure.get_figwidth() / 2
     axes.set(xlim=(-wide, wide), ylim=(-rows * ROW + ROW / 2 - 0.25, head + 0.25))
     axes.set_axis_off()
-    colours = {part: PALETTE[place % len(PALETTE)] for place, part in enumerate(parts)}
+    colours = {part: PALETTE[number % len(PALETTE)] for number, part in enumerate(parts)}
     _heading(axes, parts, colours, head, -wide + 0.15)
     for box in boxes.values():
         _draw_box(axes, box, colours.get(box.part, MUTED))
@@ -94,9 +94,9 @@ def _placed(table: pd.DataFrame) -> dict[str, _Box]:
         box.row = 1 + max((boxes[source].row for source in sources if source in boxes), default=-1)
         boxes[box.name] = box
     for level in {box.row for box in boxes.values()}:
-        own = [box for box in boxes.values() if box.row == level]
-        for place, box in enumerate(own):
-            box.x = (place - (len(own) - 1) / 2) * (WIDTH + GAP)
+        neighbours = [box for box in boxes.values() if box.row == level]
+        for column, box in enumerate(neighbours):
+            box.x = (column - (len(neighbours) - 1) / 2) * (WIDTH + GAP)
     return boxes
 
 
@@ -108,8 +108,8 @@ def _passes(first: _Box, second: _Box, boxes: dict[str, _Box]) -> bool:
 def _heading(axes: Axes, parts: dict[str, int], colours: dict[str, str], top: float, left: float) -> None:
     whole = sum(parts.values())
     axes.text(left, top, f"{count(whole)} parameters", weight="bold", fontsize=9, va="center")
-    for place, (part, size) in enumerate(parts.items()):
-        y = top - 0.22 - 0.2 * place
+    for number, (part, size) in enumerate(parts.items()):
+        y = top - 0.22 - 0.2 * number
         axes.add_patch(FancyBboxPatch((left, y - 0.05), 0.12, 0.1, boxstyle="square,pad=0", color=colours[part]))
         axes.text(left + 0.22, y, f"{part}: {count(size)}", fontsize=8, va="center")
 

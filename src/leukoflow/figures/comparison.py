@@ -47,23 +47,23 @@ def comparison_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     grid[-1].set_xlim(least - space, most + space)
     grid[-1].xaxis.set_major_formatter(lambda value, _: signed(value, "g"))
     grid[-1].set_xlabel(f"Accuracy less that of {table['reference'].iloc[0]} on the same images, percentage points")
-    for place, text in ((1.02, "difference"), (1.14, "adjusted p")):
-        grid[0].text(place, 1, text, transform=grid[0].transAxes, fontsize=7.5, color=MUTED, va="bottom")
+    for x, text in ((1.02, "difference"), (1.14, "adjusted p")):
+        grid[0].text(x, 1, text, transform=grid[0].transAxes, fontsize=7.5, color=MUTED, va="bottom")
     figure.legend(handles=_handles(table), loc="outside upper right", ncols=6)
     return figure, table[COLUMNS]
 
 
 def _panel(axes: Axes, part: pd.DataFrame) -> None:
     axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
-    for place, row in enumerate(part.to_dict("records")):
+    for y, row in enumerate(part.to_dict("records")):
         colour, marker = protocol_style(row["protocol"])
         low, high, value = (100 * row[name] for name in ("low", "high", "difference"))
-        axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
-        axes.plot(value, place, marker, color=colour, markersize=6, markeredgecolor="white", markeredgewidth=0.6)
-        axes.plot(100 * row["published_difference"], place, zorder=3, **PUBLISHED)
+        axes.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="round")
+        axes.plot(value, y, marker, color=colour, markersize=6, markeredgecolor="white", markeredgewidth=0.6)
+        axes.plot(100 * row["published_difference"], y, zorder=3, **PUBLISHED)
         across = axes.get_yaxis_transform()
-        axes.text(1.02, place, signed(value, ".1f"), va="center", fontsize=8, transform=across)
-        axes.text(1.14, place, p_text(row["p_holm"]), va="center", fontsize=8, color=MUTED, transform=across)
+        axes.text(1.02, y, signed(value, ".1f"), va="center", fontsize=8, transform=across)
+        axes.text(1.14, y, p_text(row["p_holm"]), va="center", fontsize=8, color=MUTED, transform=across)
     axes.set_yticks(range(len(part)), list(part["model"]))
     axes.set_ylim(len(part) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)

@@ -19,15 +19,15 @@ def composition_chart(table: pd.DataFrame, classes: tuple[str, ...]) -> Figure:
     protocols = in_order(table["protocol"])
     figure, grid = panels(len(protocols), 2, 4.1, 1.5)
     for axes, protocol in zip(grid, protocols, strict=True):
-        own = table[table["protocol"] == protocol]
-        counts = own.groupby("class")[list(ROLES)].sum().reindex(list(classes), fill_value=0)
+        rows = table[table["protocol"] == protocol]
+        counts = rows.groupby("class")[list(ROLES)].sum().reindex(list(classes), fill_value=0)
         shares = counts / counts.sum().clip(lower=1)
         start = shares.cumsum() - shares
-        for place, name in enumerate(classes):
-            axes.barh(ROLES, shares.loc[name], left=start.loc[name], color=class_colour(place), label=name)
-        per_fold = counts.sum() / own["fold"].nunique()
-        for place, role in enumerate(ROLES):
-            axes.annotate(f"{per_fold[role]:,.0f}", (1, place), (4, 0), textcoords="offset points", va="center")
+        for number, name in enumerate(classes):
+            axes.barh(ROLES, shares.loc[name], left=start.loc[name], color=class_colour(number), label=name)
+        per_fold = counts.sum() / rows["fold"].nunique()
+        for y, role in enumerate(ROLES):
+            axes.annotate(f"{per_fold[role]:,.0f}", (1, y), (4, 0), textcoords="offset points", va="center")
         axes.set(title=f"{protocol} split", xlim=(0, 1))
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")

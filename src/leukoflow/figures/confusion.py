@@ -18,9 +18,9 @@ def confusion_matrices(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     `table` holds confusion counts (cohort, model, target, role, subset, true, predicted, count) of runs on one cohort,
     view and protocol; the test role is shown, summed over folds and seeds.
     """
-    own = table[(table["target"] == table["cohort"]) & (table["role"] == "test") & (table["subset"] == "all")]
-    classes = list(dict.fromkeys(own["true"]))
-    pooled = own.groupby(["model", "true", "predicted"], sort=False)["count"].sum().reset_index()
+    tested = table[(table["target"] == table["cohort"]) & (table["role"] == "test") & (table["subset"] == "all")]
+    classes = list(dict.fromkeys(tested["true"]))
+    pooled = tested.groupby(["model", "true", "predicted"], sort=False)["count"].sum().reset_index()
     models = sorted(pooled["model"].unique(), key=lambda name: (not is_baseline(name), name))
     side = min(4.2, 1.35 + 0.42 * len(classes))
     figure, grid = panels(len(models), 4 if len(classes) <= 5 else 3, side + 0.35, side + 0.35)

@@ -41,7 +41,7 @@ def duplicate_pairs(duplicates: pd.DataFrame, shards: Mapping[str, Sequence[Path
         return empty("No duplicates were found."), chosen
     pictures = {}
     for cohort, files in shards.items():
-        wanted = [each for side in "ab" for each in chosen.loc[chosen[f"cohort_{side}"] == cohort, f"image_{side}"]]
+        wanted = [image for side in "ab" for image in chosen.loc[chosen[f"cohort_{side}"] == cohort, f"image_{side}"]]
         pictures.update({(cohort, name): picture for name, picture in load(files, wanted).items()})
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
@@ -57,8 +57,8 @@ def duplicate_pairs(duplicates: pd.DataFrame, shards: Mapping[str, Sequence[Path
         hspace=0.36,
         wspace=0.06,
     )
-    for place, (_, pair) in enumerate(chosen.iterrows()):
-        inner = outer[place // columns, place % columns].subgridspec(1, 2, wspace=0.02)
+    for number, (_, pair) in enumerate(chosen.iterrows()):
+        inner = outer[number // columns, number % columns].subgridspec(1, 2, wspace=0.02)
         left, right = (figure.add_subplot(inner[0, side]) for side in range(2))
         show(left, pictures.get((pair["cohort_a"], pair["image_a"])))
         show(right, pictures.get((pair["cohort_b"], pair["image_b"])))

@@ -36,14 +36,14 @@ def front(costs: Sequence[float], accuracies: Sequence[float]) -> list[int]:
     A point without a cost is never on the front.
     """
     order = sorted(
-        (place for place, cost in enumerate(costs) if np.isfinite(cost)),
-        key=lambda place: (costs[place], -accuracies[place]),
+        (point for point, cost in enumerate(costs) if np.isfinite(cost)),
+        key=lambda point: (costs[point], -accuracies[point]),
     )
-    found: list[int] = []
-    for place in order:
-        if not found or accuracies[place] > accuracies[found[-1]]:
-            found.append(place)
-    return found
+    best: list[int] = []
+    for point in order:
+        if not best or accuracies[point] > accuracies[best[-1]]:
+            best.append(point)
+    return best
 
 
 def pareto(
@@ -63,13 +63,13 @@ def pareto(
     height = max(4.0, 1.1 + 0.19 * (len(table) + 1))
     figure = Figure(figsize=(12.5, height), layout="constrained")
     grid = figure.subplots(1, 3, sharey=True)
-    for axes, (name, (title, given, factor)) in zip(grid, COSTS.items(), strict=True):
+    for axes, (name, (title, key, factor)) in zip(grid, COSTS.items(), strict=True):
         _panel(axes, table, name)
         axes.set_xlabel(title)
         for model, number in zip(table["model"], table["number"], strict=True):
             figures = published.get(model, {})
-            if given in figures and "accuracy" in figures:
-                _published(axes, factor * figures[given], figures["accuracy"], number)
+            if key in figures and "accuracy" in figures:
+                _published(axes, factor * figures[key], figures["accuracy"], number)
         if table[name].notna().any():
             axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -88,14 +88,14 @@ def _panel(axes: Axes, table: pd.DataFrame, name: str) -> None:
     axes.step(
         table.loc[best, name], table.loc[best, "accuracy"], where="post", color=MUTED, linewidth=1, linestyle="--"
     )
-    for place, row in table.iterrows():
+    for index, row in table.iterrows():
         colour = PALETTE[1] if is_baseline(row["model"]) else PALETTE[0]
-        shade = colour if place in best else "white"
+        shade = colour if index in best else "white"
         axes.plot([row[name]] * 2, [row["low"], row["high"]], color=colour, linewidth=1, alpha=0.45, zorder=2)
         axes.plot(row[name], row["accuracy"], "o", markersize=11, color=shade, markeredgecolor=colour, zorder=3)
         axes.annotate(
             str(row["number"]), (row[name], row["accuracy"]), ha="center", va="center", fontsize=7, zorder=4,
-            color="white" if place in best else INK,
+            color="white" if index in best else INK,
         )  # fmt: skip
     axes.grid(True)
 
@@ -136,15 +136,15 @@ def throughput(speed: pd.DataFrame, published: Mapping[str, Mapping[str, float]]
         _boxes(left, rows[rows["batch"] == 1].set_index("model"), models, published, key)
         threads = f", {rows['threads'].iloc[0]:g} thread" if device == "cpu" else ""
         left.set_title(f"{device}{threads}")
-        for place, model in enumerate(models):
+        for number, model in enumerate(models):
             line = rows[rows["model"] == model].sort_values("batch")
-            right.plot(line["batch"], line["images_per_second"], **_line(place), label=model)
+            right.plot(line["batch"], line["images_per_second"], **_line(number), label=model)
         right.set_xscale("log", base=2)
         right.set_yscale("log")
         right.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         right.yaxis.set_minor_formatter("")
         right.xaxis.set_minor_formatter("")
-        right.set_xticks(sorted(set(rows["batch"])), [f"{each:g}" for each in sorted(set(rows["batch"]))])
+        right.set_xticks(sorted(set(rows["batch"])), [f"{batch:g}" for batch in sorted(set(rows["batch"]))])
         right.set_xlabel("Images in a batch")
         right.set_ylabel("Images a second")
         right.grid(True)
@@ -152,11 +152,11 @@ def throughput(speed: pd.DataFrame, published: Mapping[str, Mapping[str, float]]
     return figure, speed
 
 
-def _line(place: int) -> dict[str, Any]:
+def _line(number: int) -> dict[str, Any]:
     """A colour, and from the ninth line on another marker and stroke."""
-    again = place // len(PALETTE)
+    again = number // len(PALETTE)
     return {
-        "color": PALETTE[place % len(PALETTE)],
+        "color": PALETTE[number % len(PALETTE)],
         "marker": "os^D"[again % 4],
         "linestyle": ("-", "--", ":", "-.")[again % 4],
         "markersize": 4,
@@ -167,14 +167,14 @@ def _line(place: int) -> dict[str, Any]:
 def _boxes(
     axes: Axes, rows: pd.DataFrame, models: Sequence[str], published: Mapping[str, Mapping[str, float]], key: str
 ) -> None:
-    for place, model in enumerate(models):
+    for y, model in enumerate(models):
         if model in rows.index:
             row = rows.loc[model]
-            axes.plot([row["p5_ms"], row["p95_ms"]], [place, place], color=PALETTE[0], linewidth=1)
-            axes.plot([row["p25_ms"], row["p75_ms"]], [place, place], color=PALETTE[0], linewidth=5, alpha=0.45)
-            axes.plot(row["p50_ms"], place, "|", color=INK, markersize=10)
+            axes.plot([row["p5_ms"], row["p95_ms"]], [y, y], color=PALETTE[0], linewidth=1)
+            axes.plot([row["p25_ms"], row["p75_ms"]], [y, y], color=PALETTE[0], linewidth=5, alpha=0.45)
+            axes.plot(row["p50_ms"], y, "|", color=INK, markersize=10)
         if key in published.get(model, {}):
-            axes.plot(published[model][key], place, "D", color=INK, markerfacecolor="none", markersize=6.5)
+            axes.plot(published[model][key], y, "D", color=INK, markerfacecolor="none", markersize=6.5)
     axes.set_yticks(range(len(models)), models)
     axes.set_ylim(len(models) - 0.45, -0.55)
     axes.set_xscale("log")

@@ -50,13 +50,13 @@ class Shown:
 
 def own_method(rows: pd.DataFrame) -> list[str]:
     """The methods of a model that are drawn: Grad-CAM, and what shows its attention over all blocks."""
-    found = list(dict.fromkeys(rows.loc[~rows["reference_map"].astype(bool), "method"]))
-    return [name for name in found if name != "attention" or "rollout" not in found]
+    methods = list(dict.fromkeys(rows.loc[~rows["reference_map"].astype(bool), "method"]))
+    return [name for name in methods if name != "attention" or "rollout" not in methods]
 
 
 def pick_right(shown: Sequence[Shown], classes: int) -> list[str | None]:
     """For each class the image that most models get right, of such that many explain; None where there is none."""
-    every = pd.concat([each.rows.drop_duplicates("image_id") for each in shown])
+    every = pd.concat([run.rows.drop_duplicates("image_id") for run in shown])
     every["right"] = every["y"] == every["predicted"]
     counts = every.groupby(["y", "image_id"])["right"].agg(right="sum", explained="size").reset_index()
     counts = counts[counts["right"] > 0]
@@ -65,9 +65,9 @@ def pick_right(shown: Sequence[Shown], classes: int) -> list[str | None]:
     return [best.get(label) for label in range(classes)]
 
 
-def pick_wrong(each: Shown) -> list[str]:
+def pick_wrong(run: Shown) -> list[str]:
     """Up to `WRONG` misclassified images of a model, of as many classes as there are."""
-    once = each.rows.drop_duplicates("image_id")
+    once = run.rows.drop_duplicates("image_id")
     wrong = once[once["y"] != once["predicted"]].sort_values("image_id")
     turn = wrong.groupby("y").cumcount()
     return list(wrong.assign(_turn=turn).sort_values(["_turn", "y"])["image_id"][:WRONG])
@@ -95,8 +95,8 @@ def explanation_grid(
     columns = ["model", "method", "image_id", "class", "predicted", "shown_as"]
     if not shown:
         return empty("No model was explained."), pd.DataFrame(columns=columns)
-    right, wrong = pick_right(shown, len(classes)), {each.model: pick_wrong(each) for each in shown}
-    rows = [(each, method) for each in shown for method in own_method(each.rows)]
+    right, wrong = pick_right(shown, len(classes)), {run.model: pick_wrong(run) for run in shown}
+    rows = [(run, method) for run in shown for method in own_method(run.rows)]
     mistakes = max(map(len, wrong.values()))
     figure, grid = _grid(len(rows) + 1, len(classes) + mistakes)
     table: list[tuple] = []
@@ -108,17 +108,17 @@ def explanation_grid(
     if mistakes:
         grid[0, len(classes)].set_title("misclassified", fontsize=8.5, y=0.02)
     _row_name(grid[0, 0], "picture", "cells outlined" if labels else "")
-    for place, (each, method) in enumerate(rows, start=1):
-        _row_name(grid[place, 0], each.model, METHODS[method])
-        images = [*right, *wrong[each.model], *[None] * (mistakes - len(wrong[each.model]))]
-        own = {str(row["image_id"]): row for _, row in each.rows[each.rows["method"] == method].iterrows()}
-        for column, (axes, image) in enumerate(zip(grid[place], images, strict=True)):
-            found = own.get(image) if image else None
-            _explained(axes, found, each.heat, pictures, labels, classes, column >= len(classes))
-            if found is not None:
-                names = classes[int(found["y"])], classes[int(found["predicted"])]
+    for line, (run, method) in enumerate(rows, start=1):
+        _row_name(grid[line, 0], run.model, METHODS[method])
+        images = [*right, *wrong[run.model], *[None] * (mistakes - len(wrong[run.model]))]
+        explained = {str(row["image_id"]): row for _, row in run.rows[run.rows["method"] == method].iterrows()}
+        for column, (axes, image) in enumerate(zip(grid[line], images, strict=True)):
+            explanation = explained.get(image) if image else None
+            _explained(axes, explanation, run.heat, pictures, labels, classes, column >= len(classes))
+            if explanation is not None:
+                names = classes[int(explanation["y"])], classes[int(explanation["predicted"])]
                 kind = "one of the class" if column < len(classes) else "mistake"
-                table.append((each.model, method, image, *names, kind))
+                table.append((run.model, method, image, *names, kind))
     bar = figure.colorbar(ScalarMappable(cmap=HEAT), ax=grid, location="bottom", aspect=50, shrink=0.4, pad=0.01)
     bar.set_ticks([0, 1], labels=["no heat", "most"])
     bar.outline.set_visible(False)
@@ -150,19 +150,19 @@ def _picture(
 
 def _explained(
     axes: Axes,
-    found: pd.Series | None,
+    explanation: pd.Series | None,
     heat: np.ndarray,
     pictures: Mapping[str, np.ndarray],
     labels: Mapping[str, np.ndarray],
     classes: Sequence[str],
     mistake: bool,
 ) -> None:
-    if found is None:
+    if explanation is None:
         _nothing(axes)
         return
-    image = str(found["image_id"])
-    _picture(axes, {image: overlay(pictures[image], heat[int(str(found.name))])}, labels, image)
-    true, predicted = (wrap(classes[int(found[each])], 16) for each in ("y", "predicted"))
+    image = str(explanation["image_id"])
+    _picture(axes, {image: overlay(pictures[image], heat[int(str(explanation.name))])}, labels, image)
+    true, predicted = (wrap(classes[int(explanation[column])], 16) for column in ("y", "predicted"))
     if mistake or true != predicted:
         text = f"{true} as\n{predicted}" if mistake else f"as {predicted}"
         axes.text(
@@ -180,9 +180,9 @@ def _outline(axes: Axes, labels: np.ndarray | None) -> None:
     if labels is None:
         return
     for polygons in outlines(labels).values():
-        for each in polygons:
+        for polygon in polygons:
             axes.plot(
-                *np.vstack([each, each[:1]]).T, color="white", linewidth=0.7,
+                *np.vstack([polygon, polygon[:1]]).T, color="white", linewidth=0.7,
                 path_effects=[withStroke(linewidth=1.6, foreground="#10131A")],
             )  # fmt: skip
 
@@ -211,18 +211,18 @@ def explanation_scores(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """
     every = table[(table["subset"] == "all") & table["score"].isin(PANELS)]
     names = [name for name in PANELS if every.loc[every["score"] == name, "value"].notna().any()]
-    own = every[~every["reference_map"].astype(bool)]
-    if own.empty or not names:
+    explanations = every[~every["reference_map"].astype(bool)]
+    if explanations.empty or not names:
         return empty("No model was explained."), every
-    keys = list(dict.fromkeys(zip(own["model"], own["method"], strict=True)))
+    keys = list(dict.fromkeys(zip(explanations["model"], explanations["method"], strict=True)))
     figure = Figure(figsize=(1.7 + 1.75 * len(names), 0.26 * len(keys) + 1.5), layout="constrained")
     grid = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
     for axes, name in zip(grid, names, strict=True):
         part = every[every["score"] == name].set_index(["model", "method"])
         title, nothing = PANELS[name]
         axes.axvline(nothing, color=MUTED, linewidth=1, zorder=1)
-        for place, key in enumerate(keys):
-            _score(axes, part, key, place, name)
+        for y, key in enumerate(keys):
+            _score(axes, part, key, y, name)
         axes.set_title(title, fontsize=8, loc="left")
         axes.grid(axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -233,17 +233,17 @@ def explanation_scores(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     return figure, every
 
 
-def _score(axes: Axes, part: pd.DataFrame, key: tuple[str, str], place: int, score: str) -> None:
+def _score(axes: Axes, part: pd.DataFrame, key: tuple[str, str], y: int, score: str) -> None:
     colour, marker = COLOURS[key[1]]
     value, low, high = (float(number) for number in part.loc[key, ["value", "low", "high"]].to_numpy())
-    axes.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="round")
-    axes.plot(value, place, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
+    axes.plot([low, high], [y, y], color=colour, linewidth=1.8, solid_capstyle="round")
+    axes.plot(value, y, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
     if score.startswith("rank"):
         return  # of reference maps these are 1 by construction
     for name, (shape, _) in REFERENCE_MAPS.items():
         if (key[0], name) in part.index:
             value = part["value"].to_dict()[key[0], name]
-            axes.plot(value, place, shape, color=MUTED, markerfacecolor="white", markersize=4, zorder=1.5)
+            axes.plot(value, y, shape, color=MUTED, markerfacecolor="white", markersize=4, zorder=1.5)
 
 
 def _legend(figure: Figure, methods: set[str]) -> None:
@@ -268,7 +268,7 @@ def draw_explain(inputs: Inputs) -> Drawn:
     ]
     classes = task_of(inputs).classes
     wanted = [image for image in pick_right(shown, len(classes)) if image is not None]
-    wanted = list(dict.fromkeys([*wanted, *(image for each in shown for image in pick_wrong(each))]))
+    wanted = list(dict.fromkeys([*wanted, *(image for run in shown for image in pick_wrong(run))]))
     pictures = load(shards_in(inputs.path("view").parent), wanted)
     maps = inputs.paths("labels")
     return explanation_grid(shown, pictures, labels_by_id(maps, wanted) if maps else {}, classes)

@@ -47,7 +47,7 @@ def feature_count_chart(board: pd.DataFrame, models: Mapping[str, Model]) -> tup
     figure.supxlabel("Number of features k", fontsize=9)
     figure.supylabel("Accuracy", fontsize=9)
     used = in_order(table["protocol"])
-    handles = [Line2D([], [], **line_style(each), markersize=4.5, label=f"{each} split") for each in used]
+    handles = [Line2D([], [], **line_style(protocol), markersize=4.5, label=f"{protocol} split") for protocol in used]
     if len(baseline):
         handles.append(Line2D([], [], color="#5B6472", linestyle=BASELINE_STYLE, linewidth=1, label="colour baseline"))
     figure.legend(handles=handles, loc="outside upper center", ncols=legend_columns(handles, figure, 6))
@@ -70,5 +70,5 @@ def _panel(axes: Axes, part: pd.DataFrame, baseline: pd.Series) -> None:
 
 def draw_feature_count(inputs: Inputs) -> Drawn:
     """Accuracy against the number of features, from the table `leaderboard`; setting `models` holds those with some."""
-    models = {name: Model.model_validate(each) for name, each in inputs.settings["models"].items()}
+    models = {name: Model.model_validate(model) for name, model in inputs.settings["models"].items()}
     return feature_count_chart(inputs.rows("leaderboard"), models)

@@ -24,14 +24,14 @@ def latency_chart(passes: pd.DataFrame, published: Mapping[str, Mapping[str, flo
     outside is said in words.
     """
     places = list(dict.fromkeys(passes[["device", "model"]].itertuples(index=False, name=None)))
-    places.sort(key=lambda place: (place[0] != "cpu", not is_baseline(place[1]), place[1]))
+    places.sort(key=lambda pair: (pair[0] != "cpu", not is_baseline(pair[1]), pair[1]))
     if not places:
         return empty("No network was measured here."), passes
     figure, grid = panels(len(places), 4, 2.9, 2.5)
     for axes, (device, model) in zip(grid, places, strict=True):
-        own = passes[(passes["device"] == device) & (passes["model"] == model)]["ms"].to_numpy(float)
+        times = passes[(passes["device"] == device) & (passes["model"] == model)]["ms"].to_numpy(float)
         said = published.get(model, {}).get(PUBLISHED[device == "cpu"])
-        _panel(axes, own, said)
+        _panel(axes, times, said)
         where = "one thread" if device == "cpu" else device
         axes.set(title=f"{wrap(model, 26)}\n{where}")
     figure.supylabel("Passes", fontsize=9)

@@ -61,7 +61,7 @@ def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 def leaderboards(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Title and rows of each panel: own recipes first, then the others by name, as titles say where there are any."""
-    found = []
+    boards = []
     several = set(table["recipe"]) - {OWN, ""} != set()
     for (cohort, task, view), part in table.groupby(["cohort", "task", "view"], sort=False):
         baseline = part["model"].map(is_baseline).astype(bool)
@@ -70,8 +70,8 @@ def leaderboards(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
             title = f"{cohort}, {task}, {view} view"
             if several and recipe is not None:
                 title += ", own recipes" if recipe == OWN else f", recipe {recipe}"
-            found.append((title, part[baseline | (part["recipe"] == recipe)]))
-    return found
+            boards.append((title, part[baseline | (part["recipe"] == recipe)]))
+    return boards
 
 
 def _panel(axes: Axes, part: pd.DataFrame, used: list[str]) -> None:
@@ -79,14 +79,14 @@ def _panel(axes: Axes, part: pd.DataFrame, used: list[str]) -> None:
     models = sorted(best.index, key=lambda name: (not is_baseline(name), -best[name], name))
     step = 0.7 / max(len(used), 1)
     for _, row in part.iterrows():
-        place = models.index(row["model"]) + (used.index(row["protocol"]) - (len(used) - 1) / 2) * step
+        y = models.index(row["model"]) + (used.index(row["protocol"]) - (len(used) - 1) / 2) * step
         colour, marker = protocol_style(row["protocol"])
-        axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+        axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot(
-            row["accuracy"], place, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
+            row["accuracy"], y, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
         )
         axes.annotate(
-            f"{row['accuracy']:.1%}", (np.fmax(row["high"], row["accuracy"]), place),
+            f"{row['accuracy']:.1%}", (np.fmax(row["high"], row["accuracy"]), y),
             xytext=(5, 0), textcoords="offset points", va="center", fontsize=7, color="#5B6472",
             path_effects=[withStroke(linewidth=2, foreground="white")],
         )  # fmt: skip

@@ -22,19 +22,19 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     `image` is among them, each protocol less `image`; right, where there are copies, test images of split `image` that
     have a copy among the images learnt from, and the others.
     """
-    own = table[table["target"] == table["cohort"]]
-    every = own[own["part"] == "all"]
+    rows = table[table["target"] == table["cohort"]]
+    every = rows[rows["part"] == "all"]
     used = in_order(every["protocol"])
     if len(used) < 2:
-        return empty("Only one split was made: there is nothing to compare."), own
-    apart = own[(own["part"] != "all") & (own["protocol"] == LOOSE)]
+        return empty("Only one split was made: there is nothing to compare."), rows
+    apart = rows[(rows["part"] != "all") & (rows["protocol"] == LOOSE)]
     models = _order(every, used)
     columns = 1 + (LOOSE in used) + (len(apart) > 0)
     height = 1.25 + len(models) * (0.2 + 0.11 * len(used))
     figure = Figure(figsize=(3.0 * columns + 1.2, height), layout="constrained")
     axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0]
-    for place, protocol in enumerate(used):
-        shift = (place - (len(used) - 1) / 2) * 0.72 / max(len(used), 2)
+    for number, protocol in enumerate(used):
+        shift = (number - (len(used) - 1) / 2) * 0.72 / max(len(used), 2)
         colour, marker = protocol_style(protocol)
         part = every[every["protocol"] == protocol]
         _points(axes[0], part, models, shift, colour, marker, ("accuracy", "low", "high"))
@@ -51,7 +51,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         handles.append(Line2D([], [], color=COPIES, marker="s", linestyle="none", label="copy was learnt from"))
         handles.append(Line2D([], [], color=REST, marker="o", linestyle="none", label="no copy"))
     figure.legend(handles=handles, loc="outside upper right", ncols=legend_columns(handles, figure, 6))
-    return figure, own
+    return figure, rows
 
 
 def _order(every: pd.DataFrame, used: list[str]) -> list[str]:
@@ -64,10 +64,10 @@ def _points(
     axes: Axes, part: pd.DataFrame, models: list[str], shift: float, colour: str, marker: str, names: tuple[str, ...]
 ) -> None:
     for row in part.to_dict("records"):
-        place = models.index(row["model"]) + shift
+        y = models.index(row["model"]) + shift
         value, low, high = (100 * row[name] for name in names)
-        axes.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="round")
-        axes.plot(value, place, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
+        axes.plot([low, high], [y, y], color=colour, linewidth=1.8, solid_capstyle="round")
+        axes.plot(value, y, marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.5)
 
 
 def _frame(axes: np.ndarray, models: list[str], apart: pd.DataFrame) -> None:
@@ -75,12 +75,12 @@ def _frame(axes: np.ndarray, models: list[str], apart: pd.DataFrame) -> None:
     if len(apart):
         images = [int(apart.loc[apart["part"] == name, "images"].max()) for name in ("copies", "rest")]
         titles.append(f"Split image: {images[0]} copies, {images[1]} others, %")
-    for each, title in zip(axes, titles, strict=True):
-        each.set_title(title)
-        each.grid(axis="x")
-        each.tick_params(axis="y", length=0)
+    for panel, title in zip(axes, titles, strict=True):
+        panel.set_title(title)
+        panel.grid(axis="x")
+        panel.tick_params(axis="y", length=0)
         for edge in range(1, len(models)):
-            each.axhline(edge - 0.5, color=RULE, linewidth=0.5)
+            panel.axhline(edge - 0.5, color=RULE, linewidth=0.5)
     axes[0].set_yticks(range(len(models)), models)
     axes[0].set_ylim(len(models) - 0.5, -0.5)
     if len(axes) > 1:
@@ -88,9 +88,9 @@ def _frame(axes: np.ndarray, models: list[str], apart: pd.DataFrame) -> None:
         axes[1].xaxis.set_major_formatter(
             lambda value, _: f"{value:+g}".replace("-", "\N{MINUS SIGN}") if value else "0"
         )
-    for each in axes[[0, *range(2, len(axes))]]:
-        each.set_xlim(right=101.5)
-        each.axvline(100, color=INK, linewidth=0.4, zorder=0)
+    for panel in axes[[0, *range(2, len(axes))]]:
+        panel.set_xlim(right=101.5)
+        panel.axvline(100, color=INK, linewidth=0.4, zorder=0)
 
 
 def draw_leakage(inputs: Inputs) -> Drawn:

@@ -22,12 +22,12 @@ def leaks_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     grid = figure.subplots(1, len(METRICS), sharey=True)
     for axes, (metric, title) in zip(grid, METRICS.items(), strict=True):
         for row in table[table["metric"] == metric].to_dict("records"):
-            place, value = rows.index(row["row"]), 100 * row["difference"]
+            y, value = rows.index(row["row"]), 100 * row["difference"]
             colour, marker = protocol_style(row["protocol"])
             known = not pd.isna(row["low"])
             if known:
-                axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=1.8)
-            axes.plot(value, place, marker, color=colour, markersize=6, fillstyle="full" if known else "none")
+                axes.plot([100 * row["low"], 100 * row["high"]], [y, y], color=colour, linewidth=1.8)
+            axes.plot(value, y, marker, color=colour, markersize=6, fillstyle="full" if known else "none")
         axes.set_title(f"{title}, points gained by the leak")
         axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
         axes.grid(axis="x")

@@ -34,9 +34,9 @@ def shown_run(tables: Mapping[Run, pd.DataFrame]) -> Run | None:
 
 def means_by_image(table: pd.DataFrame, module: str) -> pd.DataFrame:
     """Means over the levels of each family of changes of every image: perturbation, image_id and measures."""
-    own = table[(table["module"] == module) & (table["perturbation"] != "none")]
+    changed = table[(table["module"] == module) & (table["perturbation"] != "none")]
     measures = ["plain", "information", "norm", "difference", "relative"]
-    return own.groupby(["perturbation", "image_id"], sort=False)[measures].mean().reset_index()
+    return changed.groupby(["perturbation", "image_id"], sort=False)[measures].mean().reset_index()
 
 
 def information_chart(table: pd.DataFrame, model: str) -> tuple[Figure, pd.DataFrame]:
@@ -52,18 +52,18 @@ def information_chart(table: pd.DataFrame, model: str) -> tuple[Figure, pd.DataF
     figure = Figure(figsize=(9.6, 6.2), layout="constrained")
     for row, (measure, words) in enumerate(ESTIMATES.items()):
         top = 1.05 * float(values[measure].max())
-        box, cdf = (figure.add_subplot(2, 3, 3 * row + place) for place in (1, 2))
+        box, cdf = (figure.add_subplot(2, 3, 3 * row + column) for column in (1, 2))
         polar = figure.add_subplot(2, 3, 3 * row + 3, projection="polar")
-        for place, family in enumerate(families):
-            own = values.loc[values["perturbation"] == family, measure].to_numpy(float)
-            _box(box, place, own)
-            order = np.sort(own)
+        for position, family in enumerate(families):
+            information = values.loc[values["perturbation"] == family, measure].to_numpy(float)
+            _box(box, position, information)
+            order = np.sort(information)
             cdf.step(
-                order, np.arange(1, len(own) + 1) / len(own), where="post", color=PALETTE[place],
+                order, np.arange(1, len(information) + 1) / len(information), where="post", color=PALETTE[position],
                 label=FAMILIES[family][0],
             )  # fmt: skip
-            angles = 2 * np.pi * np.arange(len(own)) / len(own)
-            polar.scatter(angles, own, 9, color=PALETTE[place], alpha=0.8)
+            angles = 2 * np.pi * np.arange(len(information)) / len(information)
+            polar.scatter(angles, information, 9, color=PALETTE[position], alpha=0.8)
         box.set_xticks(range(len(families)), [FAMILIES[name][0] for name in families])
         box.set(ylim=(0, top), ylabel="Mutual information (nats)", title=words)
         cdf.set(xlim=(0, top), ylim=(0, 1.02), xlabel="Mutual information (nats)", ylabel="Share of images")
@@ -73,13 +73,13 @@ def information_chart(table: pd.DataFrame, model: str) -> tuple[Figure, pd.DataF
     return figure, values
 
 
-def _box(axes: Axes, place: int, values: np.ndarray) -> None:
+def _box(axes: Axes, position: int, values: np.ndarray) -> None:
     axes.boxplot(
-        values, positions=[place], widths=0.5, showfliers=False, medianprops={"color": INK, "linewidth": 1.4},
+        values, positions=[position], widths=0.5, showfliers=False, medianprops={"color": INK, "linewidth": 1.4},
         boxprops={"color": MUTED}, whiskerprops={"color": MUTED}, capprops={"color": MUTED}, manage_ticks=False,
     )  # fmt: skip
     aside = 0.16 * np.sin(2.4 * np.arange(len(values)))  # points of near values lie next to each other
-    axes.plot(place + aside, values, ".", color=PALETTE[place], markersize=4, alpha=0.8)
+    axes.plot(position + aside, values, ".", color=PALETTE[position], markersize=4, alpha=0.8)
 
 
 def norms_chart(table: pd.DataFrame, model: str) -> tuple[Figure, pd.DataFrame]:
@@ -122,7 +122,7 @@ def smoothed(values: np.ndarray) -> np.ndarray:
 
 def _radar(axes: Any, information: pd.DataFrame, spokes: list[str]) -> None:
     grouped = information.groupby("perturbation")["information"]
-    mean, spread = (each.loc[spokes].to_numpy(float) for each in (grouped.mean(), grouped.std().fillna(0)))
+    mean, spread = (series.loc[spokes].to_numpy(float) for series in (grouped.mean(), grouped.std().fillna(0)))
     around = np.r_[np.arange(len(spokes)), 0]
     angles = 2 * np.pi * around / len(spokes)
     axes.plot(angles, mean[around], color=PALETTE[0], marker="o", markersize=3)
@@ -141,15 +141,15 @@ def _of_panel(inputs: Inputs) -> tuple[Run, pd.DataFrame] | None:
 
 def draw_information_images(inputs: Inputs) -> Drawn:
     """Information of single images of a panel, from `images`, module_images.parquet of its runs."""
-    found = _of_panel(inputs)
-    if found is None:
+    panel = _of_panel(inputs)
+    if panel is None:
         return empty("No network here has modules of attention."), pd.DataFrame()
-    return information_chart(found[1], found[0].model)
+    return information_chart(panel[1], panel[0].model)
 
 
 def draw_frobenius_images(inputs: Inputs) -> Drawn:
     """Norms of single images of a panel, from `images`, module_images.parquet of its runs."""
-    found = _of_panel(inputs)
-    if found is None:
+    panel = _of_panel(inputs)
+    if panel is None:
         return empty("No network here has modules of attention."), pd.DataFrame()
-    return norms_chart(found[1], found[0].model)
+    return norms_chart(panel[1], panel[0].model)

@@ -28,7 +28,7 @@ def modules_chart(table: pd.DataFrame, measure: str) -> tuple[Figure, pd.DataFra
     if not families:
         return empty("No family of changes has levels here."), table
     lines = list(dict.fromkeys(zip(table["model"], table["module"], strict=True)))
-    models, modules = (list(dict.fromkeys(each)) for each in zip(*lines, strict=True))
+    models, modules = (list(dict.fromkeys(column)) for column in zip(*lines, strict=True))
     figure, grid = panels(len(families), 4, 2.45, 2.0)
     styles: dict[tuple[str, str], dict[str, Any]] = {
         (model, module): {"color": PALETTE[modules.index(module) % len(PALETTE)], "marker": "o", "markersize": 3.2}
@@ -39,8 +39,8 @@ def modules_chart(table: pd.DataFrame, measure: str) -> tuple[Figure, pd.DataFra
         none = table[table["perturbation"] == "none"].assign(level=UNCHANGED.get(family, 0.0))
         shown = pd.concat([none, table[table["perturbation"] == family]])
         for (model, module), style in styles.items():
-            own = shown[(shown["model"] == model) & (shown["module"] == module)]
-            points = own.groupby("level")[["value", "low", "high"]].mean().reset_index()
+            rows = shown[(shown["model"] == model) & (shown["module"] == module)]
+            points = rows.groupby("level")[["value", "low", "high"]].mean().reset_index()
             axes.plot(points["level"], points["value"], **style)
             axes.fill_between(points["level"], points["low"], points["high"], color=style["color"], alpha=0.12, lw=0)
         frame(axes, family)

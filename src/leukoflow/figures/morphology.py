@@ -35,8 +35,8 @@ def whole_cells(cells: pd.DataFrame, manifest: pd.DataFrame, task: Task) -> pd.D
     """The cells that no edge cuts and whose image has a class, with the columns `class` and, if there, `patient`."""
     known = manifest[[name for name in ("image_id", "label", "patient") if name in manifest]]
     table = cells[~cells["border"].astype(bool)].merge(known, on="image_id", validate="many_to_one")
-    place = table["label"].map(lambda label: task.class_of(label if isinstance(label, str) else None))
-    return table.assign(**{"class": place.map(dict(enumerate(task.classes)))}).dropna(subset=["class"])
+    numbers = table["label"].map(lambda label: task.class_of(label if isinstance(label, str) else None))
+    return table.assign(**{"class": numbers.map(dict(enumerate(task.classes)))}).dropna(subset=["class"])
 
 
 def morphology(cells: pd.DataFrame, manifest: pd.DataFrame, task: Task) -> tuple[Figure, pd.DataFrame]:
@@ -64,27 +64,27 @@ def morphology(cells: pd.DataFrame, manifest: pd.DataFrame, task: Task) -> tuple
 
 
 def _summary(table: pd.DataFrame, feature: str) -> dict[str, float]:
-    found = table[["image_id", feature]].dropna()
-    q1, median, q3 = found[feature].quantile([0.25, 0.5, 0.75])
-    return {"images": found["image_id"].nunique(), "cells": len(found), "median": median, "q1": q1, "q3": q3}
+    known = table[["image_id", feature]].dropna()
+    q1, median, q3 = known[feature].quantile([0.25, 0.5, 0.75])
+    return {"images": known["image_id"].nunique(), "cells": len(known), "median": median, "q1": q1, "q3": q3}
 
 
 def _panel(axes: Axes, values: list[np.ndarray], classes: tuple[str, ...]) -> None:
     """Violins within the 1st to 99th percentile of each class, so that a few odd cells do not set the axis."""
     axes.grid(axis="y")
-    for place, every in enumerate(values):
+    for x, every in enumerate(values):
         if not len(every):
-            axes.text(place, 0.5, "none", ha="center", color=MUTED, fontsize=7.5, transform=axes.get_xaxis_transform())
+            axes.text(x, 0.5, "none", ha="center", color=MUTED, fontsize=7.5, transform=axes.get_xaxis_transform())
             continue
-        colour = class_colour(place)
+        colour = class_colour(x)
         low, q1, median, q3, high = np.percentile(every, [1, 25, 50, 75, 99])
         shown = every[(every >= low) & (every <= high)]
         shown = shown[np.linspace(0, len(shown) - 1, min(MOST, len(shown))).astype(int)]
         if len(shown) > 2 and np.ptp(shown) > 0:
-            body = axes.violinplot(shown, [place], widths=0.8, showextrema=False)["bodies"][0]  # type: ignore[index]
+            body = axes.violinplot(shown, [x], widths=0.8, showextrema=False)["bodies"][0]  # type: ignore[index]
             body.set(facecolor=colour, alpha=0.35, edgecolor=colour, linewidth=0.8)
-        axes.vlines(place, q1, q3, color=colour, linewidth=4)
-        axes.plot(place, median, "o", color="white", markeredgecolor=INK, markersize=4, markeredgewidth=0.8, zorder=3)
+        axes.vlines(x, q1, q3, color=colour, linewidth=4)
+        axes.plot(x, median, "o", color="white", markeredgecolor=INK, markersize=4, markeredgewidth=0.8, zorder=3)
     axes.set_xticks(range(len(classes)), [wrap(name, 9) for name in classes])
     axes.tick_params(axis="x", rotation=0 if len(classes) <= 5 else 40, length=0)
     axes.set_xlim(-0.6, len(classes) - 0.4)
@@ -99,14 +99,14 @@ def typical_cells(cells: pd.DataFrame, manifest: pd.DataFrame, task: Task, count
     table, names = whole_cells(cells, manifest, task), [name for name, _, _ in TRAITS]
     chosen = []
     for name in task.classes:
-        own = table[table["class"] == name].dropna(subset=names)
-        spread = own[names].quantile(0.75) - own[names].quantile(0.25)
-        away = ((own[names] - own[names].median()).abs() / spread.where(spread > 0, 1)).sum(axis=1)
-        own = own.assign(distance=away).sort_values("distance", kind="stable").drop_duplicates("image_id")
-        if "patient" in own and own["patient"].notna().any():
-            again = own.duplicated("patient") & own["patient"].notna()
-            own = pd.concat([own[~again], own[again]])
-        chosen.append(own.head(count))
+        rows = table[table["class"] == name].dropna(subset=names)
+        spread = rows[names].quantile(0.75) - rows[names].quantile(0.25)
+        away = ((rows[names] - rows[names].median()).abs() / spread.where(spread > 0, 1)).sum(axis=1)
+        rows = rows.assign(distance=away).sort_values("distance", kind="stable").drop_duplicates("image_id")
+        if "patient" in rows and rows["patient"].notna().any():
+            again = rows.duplicated("patient") & rows["patient"].notna()
+            rows = pd.concat([rows[~again], rows[again]])
+        chosen.append(rows.head(count))
     return pd.concat(chosen, ignore_index=True)
 
 
@@ -126,18 +126,18 @@ def gallery(
     columns = int(chosen["class"].value_counts().max())
     figure = Figure(figsize=(1.0 + 1.45 * columns, 1.95 * len(task.classes)), layout="constrained")
     grid = figure.subplots(len(task.classes), columns, squeeze=False)
-    for place, (name, line) in enumerate(zip(task.classes, grid, strict=True)):
-        own = chosen[chosen["class"] == name].to_dict("records")
-        for axes, cell in zip(line, [*own, *[None] * (columns - len(own))], strict=True):
+    for index, (name, line) in enumerate(zip(task.classes, grid, strict=True)):
+        rows = chosen[chosen["class"] == name].to_dict("records")
+        for axes, cell in zip(line, [*rows, *[None] * (columns - len(rows))], strict=True):
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             if cell is not None:
-                _portrait(axes, cell, pictures[str(cell["image_id"])], labels[str(cell["image_id"])], place)
-        line[0].set_ylabel(wrap(name, 12), color=class_colour(place), fontweight="bold")
+                _portrait(axes, cell, pictures[str(cell["image_id"])], labels[str(cell["image_id"])], index)
+        line[0].set_ylabel(wrap(name, 12), color=class_colour(index), fontweight="bold")
     return figure, numbers
 
 
-def _portrait(axes: Axes, cell: Mapping, picture: np.ndarray, labels: np.ndarray, place: int) -> None:
+def _portrait(axes: Axes, cell: Mapping, picture: np.ndarray, labels: np.ndarray, index: int) -> None:
     """One cell in micrometres about its centroid; the nucleus is outlined in white, the cell in its class' colour."""
     unit, side = float(cell["um_per_pixel"]), labels.shape[0]
     reach = side * unit
@@ -145,9 +145,9 @@ def _portrait(axes: Axes, cell: Mapping, picture: np.ndarray, labels: np.ndarray
     extent = (-unit / 2, reach - unit / 2, reach - unit / 2, -unit / 2)
     axes.imshow(picture, extent=extent, interpolation="bicubic")
     at = np.arange(side) * unit
-    own = labels >> 1 == int(cell["cell"])
-    axes.contour(at, at, own, [0.5], colors=[class_colour(place)], linewidths=1.2)
-    axes.contour(at, at, own & (labels & 1 == 1), [0.5], colors=["white"], linewidths=0.9)
+    mask = labels >> 1 == int(cell["cell"])
+    axes.contour(at, at, mask, [0.5], colors=[class_colour(index)], linewidths=1.2)
+    axes.contour(at, at, mask & (labels & 1 == 1), [0.5], colors=["white"], linewidths=0.9)
     x, y = float(cell["x"]) * unit, float(cell["y"]) * unit
     axes.set(xlim=(x - SIDE_UM / 2, x + SIDE_UM / 2), ylim=(y + SIDE_UM / 2, y - SIDE_UM / 2), aspect="equal")
     text = f"{cell['cell_diameter_um']:.1f} µm, N:C {cell['nc_ratio']:.2f}\nnucleoli {cell['nucleoli']:.0f}"

@@ -56,10 +56,10 @@ def novelty_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         axes.axvline(0.5, color=MUTED, linewidth=1)
         for row in means[means["score"] == score].to_dict("records"):
             number = models.index(row["model"])
-            place = kinds.index((row["role"], row["kind"])) + 0.7 * ((number + 0.5) / len(models) - 0.5)
+            y = kinds.index((row["role"], row["kind"])) + 0.7 * ((number + 0.5) / len(models) - 0.5)
             colour = styles[row["model"]][0]
-            axes.plot([row["auroc_low"], row["auroc_high"]], [place, place], color=colour, linewidth=1)
-            axes.plot(row["auroc"], place, "o", color=colour, markersize=3.6)
+            axes.plot([row["auroc_low"], row["auroc_high"]], [y, y], color=colour, linewidth=1)
+            axes.plot(row["auroc"], y, "o", color=colour, markersize=3.6)
         axes.set(title=SCORES[score], xlim=(-0.02, 1.02))
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         _kinds(axes, kinds)
@@ -112,15 +112,15 @@ def gate_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     return figure, part
 
 
-def _spread(axes: Axes, row: dict, place: int) -> None:
+def _spread(axes: Axes, row: dict, y: int) -> None:
     """The share refused with its interval; of a measure the median and the middle 90 %."""
     whole = row["measure"] == ""
     low, value, high = (row[name] for name in (("low", "refused", "high") if whole else ("q05", "median", "q95")))
     if np.isnan(value):
         return
     colour = ROLES[row["role"]]
-    axes.plot([low, high], [place, place], color=colour, linewidth=1.4, solid_capstyle="round")
-    axes.plot(value, place, "o", color=colour, markersize=3.6)
+    axes.plot([low, high], [y, y], color=colour, linewidth=1.4, solid_capstyle="round")
+    axes.plot(value, y, "o", color=colour, markersize=3.6)
 
 
 def draw_novelty(inputs: Inputs) -> Drawn:

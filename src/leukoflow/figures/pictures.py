@@ -31,24 +31,24 @@ def load(shards: Iterable[Path], wanted: Sequence[str]) -> dict[str, np.ndarray]
     Beside each shard NNN.npy lies its index NNN.parquet with the column image_id. LeukoFlowError where a wanted
     picture is in none of the shards.
     """
-    needed, found = set(wanted), {}
+    needed, loaded = set(wanted), {}
     shards = list(shards)
     for shard in shards:
         ids = read_table(shard.with_suffix(".parquet"), ["image_id"])["image_id"]
         rows = np.flatnonzero(ids.isin(needed))
         if len(rows):
             pictures = np.load(shard, mmap_mode="r", allow_pickle=False)
-            found.update({ids.iloc[row]: np.array(pictures[row]) for row in rows})
-    if len(found) < len(needed):
-        name, place = min(needed - found.keys()), shards[0].parent if shards else "no shard"
-        raise LeukoFlowError(f"{name}: is in none of the {len(shards)} shards given ({place}); name all of the view's")
-    return found
+            loaded.update({ids.iloc[row]: np.array(pictures[row]) for row in rows})
+    if len(loaded) < len(needed):
+        name, folder = min(needed - loaded.keys()), shards[0].parent if shards else "no shard"
+        raise LeukoFlowError(f"{name}: is in none of the {len(shards)} shards given ({folder}); name all of the view's")
+    return loaded
 
 
 def spread(ids: pd.Series, count: int) -> list[str]:
     """Up to `count` ids, evenly spaced over the list, so that they come from as many slides as can be."""
     places = np.linspace(0, len(ids) - 1, num=min(count, len(ids))).round().astype(int)
-    return [str(ids.iloc[place]) for place in places]
+    return [str(ids.iloc[row]) for row in places]
 
 
 def show(axes: Axes, picture: np.ndarray | None) -> None:

@@ -34,8 +34,8 @@ def planted_chart(
 
     planted: confounding, 0 to 1, by cohort. Shares above 1 are drawn at 1.
     """
-    own = audit[audit["cohort"].isin(planted) & ~audit["model"].map(is_baseline)]
-    rows = _rows(own, probes, planted)
+    audited = audit[audit["cohort"].isin(planted) & ~audit["model"].map(is_baseline)]
+    rows = _rows(audited, probes, planted)
     if rows.empty:
         return empty("No network was trained on the planted cohorts."), rows
     cases = [(key, part) for key, part in rows.groupby(["protocol", "model"], sort=False)]
@@ -68,26 +68,26 @@ def _lines(axes: Axes, rows: pd.DataFrame, measures: Mapping[str, tuple[str, str
     for name, (label, colour, marker, style) in measures.items():
         part = rows[(rows["measure"] == name) & rows["value"].notna()].sort_values("planted")
         if len(part):
-            values, low, high = (100 * part[each].clip(upper=1) for each in ("value", "low", "high"))
+            values, low, high = (100 * part[column].clip(upper=1) for column in ("value", "low", "high"))
             axes.plot(part["planted"], values, style, color=colour, marker=marker, markersize=5, label=label)
             axes.fill_between(part["planted"], low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def _rows(audit: pd.DataFrame, probes: pd.DataFrame, planted: Mapping[str, float]) -> pd.DataFrame:
     """Every measure of every cohort, tidy."""
-    found = []
+    records = []
     for row in audit.to_dict("records"):
         facts = {"protocol": row["protocol"], "model": row["model"], "planted": planted[row["cohort"]]}
         facts["level"] = row["level"]
         for name in (*ACCURACY, *SHARES, *SWAP):
             limits = {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
-            found.append(facts | {"measure": name} | limits)
-        found.append(facts | {"measure": "chance", "value": row["chance"]})
+            records.append(facts | {"measure": name} | limits)
+        records.append(facts | {"measure": "chance", "value": row["chance"]})
         same = (probes["cohort"] == row["cohort"]) & (probes["protocol"] == row["protocol"])
         for probe in probes[same & probes["probe"].isin(PROBES)].to_dict("records"):
             limits = {"value": probe["accuracy"], "low": probe["low"], "high": probe["high"]}
-            found.append(facts | {"measure": probe["probe"]} | limits)
-    return pd.DataFrame(found, columns=COLUMNS).sort_values(["protocol", "model"], kind="stable", ignore_index=True)
+            records.append(facts | {"measure": probe["probe"]} | limits)
+    return pd.DataFrame(records, columns=COLUMNS).sort_values(["protocol", "model"], kind="stable", ignore_index=True)
 
 
 def draw_planted(inputs: Inputs) -> Drawn:

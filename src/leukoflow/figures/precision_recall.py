@@ -38,15 +38,15 @@ def thresholds_chart(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Figur
     least = float(means.loc[means["measure"] == "ap_at_prevalence", "value"].min())
     for number, model in enumerate(models):
         band, column = divmod(number, columns)
-        own = means[means["model"] == model]
+        part = means[means["model"] == model]
         for row, (measure, (across, up)) in enumerate(DRAWN.items()):
             axes = grid[2 * band + row, column]
             axes.set_visible(True)
             axes.grid()
-            _lines(axes, own[own["measure"] == measure], classes)
+            _lines(axes, part[part["measure"] == measure], classes)
             axes.set(xlabel=across, ylabel=up if column == 0 else "")
         upper, lower = grid[2 * band : 2 * band + 2, column]
-        _chosen(upper, own, classes)
+        _chosen(upper, part, classes)
         upper.axhline(high, color=MUTED, linestyle=":", linewidth=1)
         upper.set(xlim=(0, 1), ylim=(0, 1.02), title=wrap(model, 24))
         lower.set(xlim=(0, 0.52), ylim=(max(0.0, least - 0.05), 1.02))
@@ -68,12 +68,12 @@ def _lines(axes: Axes, part: pd.DataFrame, classes: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-def _chosen(axes: Axes, own: pd.DataFrame, classes: Sequence[str]) -> None:
-    values = own.set_index(["class", "measure"])["value"]
+def _chosen(axes: Axes, part: pd.DataFrame, classes: Sequence[str]) -> None:
+    values = part.set_index(["class", "measure"])["value"]
     for index, name in enumerate(classes):
         if (name, "f1") in values.index:
-            place = values[name, "f1_threshold"], values[name, "f1"]
-            axes.plot(*place, "o", color=class_colour(index), markersize=4.5, markeredgecolor="white", clip_on=False)
+            point = values[name, "f1_threshold"], values[name, "f1"]
+            axes.plot(*point, "o", color=class_colour(index), markersize=4.5, markeredgecolor="white", clip_on=False)
 
 
 def draw_thresholds(inputs: Inputs) -> Drawn:

@@ -52,19 +52,19 @@ def class_points(
     Values and limits are means over runs; limits over groups where they leave a width, else over images. `published`
     holds F1 by model and class.
     """
-    own = scores[(scores["metric"] == "f1") & (scores["class"] != "") & scores["model"].isin(models)]
-    own = own[(own["role"] == "test") & (own["subset"] == "all")]
+    shown = scores[(scores["metric"] == "f1") & (scores["class"] != "") & scores["model"].isin(models)]
+    shown = shown[(shown["role"] == "test") & (shown["subset"] == "all")]
     rows = []
-    for (model, label, protocol), part in own.groupby(["model", "class", "protocol"], sort=False):
+    for (model, label, protocol), part in shown.groupby(["model", "class", "protocol"], sort=False):
         limits = (np.nan, np.nan)
         for kind in ("images", "groups"):
-            found = part[part["resampling"] == kind]
-            low, high = found["low"].mean(), found["high"].mean()
+            intervals = part[part["resampling"] == kind]
+            low, high = intervals["low"].mean(), intervals["high"].mean()
             limits = (low, high) if low < high else limits
         known = published.get((str(model), str(label)), np.nan)
         rows.append((model, label, protocol, part["value"].mean(), *limits, known))
     table = pd.DataFrame(rows, columns=COLUMNS)
-    return _ordered(table, models, list(dict.fromkeys(own["class"])))
+    return _ordered(table, models, list(dict.fromkeys(shown["class"])))
 
 
 def _ordered(table: pd.DataFrame, panels: Sequence[str], rows: Sequence[str]) -> pd.DataFrame:
@@ -102,12 +102,10 @@ def _panel(axes: Axes, part: pd.DataFrame, rows: Sequence[str], used: Sequence[s
     step = 0.62 / max(len(used), 1)
     for row in part.to_dict("records"):
         middle = rows.index(row["row"])
-        place = middle + (used.index(row["protocol"]) - (len(used) - 1) / 2) * step
+        y = middle + (used.index(row["protocol"]) - (len(used) - 1) / 2) * step
         colour, marker = protocol_style(row["protocol"])
-        axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="round")
-        axes.plot(
-            row["value"], place, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6
-        )
+        axes.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=2, solid_capstyle="round")
+        axes.plot(row["value"], y, marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6)
         axes.plot(row["published"], middle, zorder=3, **PUBLISHED)
     most = 1.02 if part["panel"].iloc[0] != TIME else 1.08 * float(part["value"].max())
     least = least if most == 1.02 else 0.0

@@ -34,23 +34,23 @@ def critical_difference_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame
 
 def cliques(ranks: list[float], apart: float) -> list[tuple[int, int]]:
     """First and last place of the longest stretches of sorted ranks that span less than the critical difference."""
-    found: list[tuple[int, int]] = []
+    stretches: list[tuple[int, int]] = []
     for first in range(len(ranks)):
-        last = max(place for place in range(first, len(ranks)) if ranks[place] - ranks[first] < apart)
-        if last > first and (not found or last > found[-1][1]):
-            found.append((first, last))
-    return found
+        last = max(index for index in range(first, len(ranks)) if ranks[index] - ranks[first] < apart)
+        if last > first and (not stretches or last > stretches[-1][1]):
+            stretches.append((first, last))
+    return stretches
 
 
 def _panel(axes: Axes, part: pd.DataFrame) -> None:
     count, first = len(part), part.iloc[0]
     ranks = part["mean_rank"].tolist()
-    for place, row in enumerate(part.to_dict("records")):
+    for y, row in enumerate(part.to_dict("records")):
         colour = MUTED if is_baseline(row["model"]) else PALETTE[0]
-        axes.plot([1, row["mean_rank"]], [place, place], color=RULE, linewidth=1, zorder=1)
-        axes.plot(row["mean_rank"], place, "o", color=colour, markersize=6, zorder=3)
+        axes.plot([1, row["mean_rank"]], [y, y], color=RULE, linewidth=1, zorder=1)
+        axes.plot(row["mean_rank"], y, "o", color=colour, markersize=6, zorder=3)
         axes.text(
-            row["mean_rank"] + 0.012 * count, place - 0.12, f"{row['mean_rank']:.2f}", fontsize=7.5, color=MUTED,
+            row["mean_rank"] + 0.012 * count, y - 0.12, f"{row['mean_rank']:.2f}", fontsize=7.5, color=MUTED,
             va="bottom",
         )  # fmt: skip
     apart = first["critical_difference"]

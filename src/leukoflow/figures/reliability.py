@@ -34,16 +34,16 @@ def reliability_chart(table: pd.DataFrame, calibration: pd.DataFrame, few: int) 
     models = models_of(shown)
     figure, grid = panels(len(models), 4, 2.75, 2.95)
     for axes, model in zip(grid, models, strict=True):
-        own = shown[shown["model"] == model]
+        bins = shown[shown["model"] == model]
         _frame(axes, wrap(model, 26))
-        before = own[own["calibrator"] == "none"]
+        before = bins[bins["calibrator"] == "none"]
         width = before["bin_high"] - before["bin_low"]
         axes.bar(
             before["bin_low"], 0.22 * before["count"] / before["count"].sum(), width, align="edge", color=RULE,
             edgecolor="white", linewidth=0.4, zorder=0,
         )  # fmt: skip
         for name, (_, colour, marker) in STAGES.items():
-            _points(axes, own[own["calibrator"] == name], colour, marker, few)
+            _points(axes, bins[bins["calibrator"] == name], colour, marker, few)
         _write(axes, calibration[(calibration["model"] == model) & (calibration["class"] == "")])
         axes.label_outer()
     figure.supxlabel("Confidence", fontsize=9)
@@ -100,10 +100,10 @@ def class_reliability_chart(
         measures = calibration[(calibration["model"] == model) & (calibration["calibrator"] == "none")]
         brier = measures.groupby("class")["brier"].mean()
         for index, label in enumerate(classes):
-            own, colour = shown[(shown["model"] == model) & (shown["class"] == label)], class_colour(index)
-            before = own[own["calibrator"] == "none"]
+            bins, colour = shown[(shown["model"] == model) & (shown["class"] == label)], class_colour(index)
+            before = bins[bins["calibrator"] == "none"]
             _points(axes, before.assign(low=before["observed"], high=before["observed"]), colour, "o", few)
-            after = own[(own["calibrator"] == "temperature") & (own["count"] >= few)]
+            after = bins[(bins["calibrator"] == "temperature") & (bins["count"] >= few)]
             axes.plot(after["predicted"], after["observed"], color=colour, linewidth=1, linestyle=(0, (3, 2)))
             if len(before):
                 axes.text(0.97, 0.03 + 0.07 * (len(classes) - 1 - index), f"Brier {brier[label]:.3f}", color=colour,
@@ -130,12 +130,12 @@ def confidence_chart(table: pd.DataFrame, errors: pd.DataFrame) -> tuple[Figure,
     models = models_of(shown)
     figure, grid = panels(len(models), 4, 2.75, 2.3)
     for axes, model in zip(grid, models, strict=True):
-        own = shown[shown["model"] == model]
+        bins = shown[shown["model"] == model]
         means = errors[errors["model"] == model][["confidence_right", "confidence_wrong"]].mean()
         for sign, name, colour in ((1, "right", PALETTE[0]), (-1, "wrong", PALETTE[1])):
-            total = own[name].sum()
-            axes.bar(own["bin_low"], sign * own[name] / max(total, 1), own["bin_high"] - own["bin_low"], align="edge",
-                     color=colour, edgecolor="white", linewidth=0.4)  # fmt: skip
+            total = bins[name].sum()
+            axes.bar(bins["bin_low"], sign * bins[name] / max(total, 1), bins["bin_high"] - bins["bin_low"],
+                     align="edge", color=colour, edgecolor="white", linewidth=0.4)  # fmt: skip
             text = f"{total} {name}" + (f", mean {means[f'confidence_{name}']:.2f}" if total else "")
             axes.text(0.03, 0.95 if sign > 0 else 0.05, text, color=colour, fontsize=7.5, transform=axes.transAxes,
                       va="top" if sign > 0 else "bottom")  # fmt: skip

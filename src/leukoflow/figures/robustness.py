@@ -47,11 +47,11 @@ def robustness_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     styles = _styles(models)
     for axes, family in zip(grid, families, strict=True):
         for model in reversed(models):
-            own = table[table["model"] == model]
-            _line(axes, own, family, styles[model], shaded=len(models) <= MOST_BANDS)
+            part = table[table["model"] == model]
+            _line(axes, part, family, styles[model], shaded=len(models) <= MOST_BANDS)
         frame(axes, family)
-    for place, axes in enumerate(grid):
-        if place % 4:
+    for number, axes in enumerate(grid):
+        if number % 4:
             axes.set_yticklabels([])
     figure.supylabel("Accuracy on the same test images", fontsize=9)
     handles = [Line2D([], [], label=model, **styles[model]) for model in models]
@@ -64,9 +64,9 @@ def _styles(models: list[str]) -> dict[str, dict]:
     networks = [name for name in models if not is_baseline(name)]
     lines, markers = ("-", "-.", ":"), ("o", "s", "^")
     styles: dict[str, dict] = {}
-    for place, name in enumerate(networks):
-        turn = place // len(PALETTE) % len(lines)
-        colour = PALETTE[place % len(PALETTE)]
+    for number, name in enumerate(networks):
+        turn = number // len(PALETTE) % len(lines)
+        colour = PALETTE[number % len(PALETTE)]
         styles[name] = {"color": colour, "linestyle": lines[turn], "marker": markers[turn], "markersize": 3.2}
     for name in models:
         if is_baseline(name):
@@ -74,9 +74,9 @@ def _styles(models: list[str]) -> dict[str, dict]:
     return {name: {"linewidth": 1.3} | styles[name] for name in models}
 
 
-def _line(axes: Axes, own: pd.DataFrame, family: str, style: dict, shaded: bool) -> None:
-    none = own[own["perturbation"] == "none"].assign(level=UNCHANGED.get(family, 0.0))
-    points = pd.concat([none, own[own["perturbation"] == family]]).sort_values("level")
+def _line(axes: Axes, part: pd.DataFrame, family: str, style: dict, shaded: bool) -> None:
+    none = part[part["perturbation"] == "none"].assign(level=UNCHANGED.get(family, 0.0))
+    points = pd.concat([none, part[part["perturbation"] == family]]).sort_values("level")
     axes.plot(points["level"], points["value"], **style)
     if shaded:
         axes.fill_between(points["level"], points["low"], points["high"], color=style["color"], alpha=0.12, linewidth=0)

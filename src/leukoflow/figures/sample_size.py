@@ -65,11 +65,11 @@ def class_sizes_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     figure, grid = panels(len(places), 4, 2.7 if len(places) > 1 else 4.2, 2.7)
     for axes, (model, protocol) in zip(grid, places, strict=True):
         part = table[(table["model"] == model) & (table["protocol"] == protocol)]
-        for place, label in enumerate(classes):
+        for number, label in enumerate(classes):
             line = part[part["class"] == label].sort_values("train_images")
             axes.errorbar(
-                line["train_images"], line["value"], yerr=line["sd"].fillna(0), color=PALETTE[place % len(PALETTE)],
-                marker="os^D"[place // len(PALETTE) % 4], markersize=4, linewidth=1.2, elinewidth=1, capsize=2,
+                line["train_images"], line["value"], yerr=line["sd"].fillna(0), color=PALETTE[number % len(PALETTE)],
+                marker="os^D"[number // len(PALETTE) % 4], markersize=4, linewidth=1.2, elinewidth=1, capsize=2,
             )  # fmt: skip
         axes.set(title=wrap(f"{model}, {protocol} split", 26), xlim=(0, None), ylim=(0, 1.02))
         axes.yaxis.set_major_formatter("{x:.0%}")
@@ -77,8 +77,8 @@ def class_sizes_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     figure.supxlabel("Training images", fontsize=9)
     figure.supylabel("F1 of each class on the same test images", fontsize=9)
     handles = [
-        Line2D([], [], color=PALETTE[place % len(PALETTE)], marker="os^D"[place // len(PALETTE) % 4], label=label)
-        for place, label in enumerate(classes)
+        Line2D([], [], color=PALETTE[number % len(PALETTE)], marker="os^D"[number // len(PALETTE) % 4], label=label)
+        for number, label in enumerate(classes)
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
     return figure, table

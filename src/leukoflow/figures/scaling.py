@@ -18,7 +18,7 @@ def scaling_chart(entries: Mapping[str, tuple[str, pd.DataFrame]]) -> tuple[Figu
 
     The tables have feature, stage, least, q1, median, q3, greatest.
     """
-    shown = {name: each for name, each in entries.items() if len(each[1])}
+    shown = {name: entry for name, entry in entries.items() if len(entry[1])}
     columns = ["features", "feature", "stage", "least", "q1", "median", "q3", "greatest"]
     if not shown:
         return empty("No features were scaled."), pd.DataFrame(columns=columns)
@@ -28,9 +28,9 @@ def scaling_chart(entries: Mapping[str, tuple[str, pd.DataFrame]]) -> tuple[Figu
         for axes, stage in zip(row, STAGES, strict=True):
             part = table[table["stage"] == stage].dropna()
             boxes = [
-                {"whislo": each["least"], "q1": each["q1"], "med": each["median"], "q3": each["q3"],
-                 "whishi": each["greatest"], "label": each["feature"], "fliers": []}
-                for each in part.to_dict("records")
+                {"whislo": record["least"], "q1": record["q1"], "med": record["median"], "q3": record["q3"],
+                 "whishi": record["greatest"], "label": record["feature"], "fliers": []}
+                for record in part.to_dict("records")
             ]  # fmt: skip
             if boxes:
                 axes.bxp(
@@ -40,7 +40,7 @@ def scaling_chart(entries: Mapping[str, tuple[str, pd.DataFrame]]) -> tuple[Figu
             axes.tick_params(axis="x", rotation=90, labelsize=6)
             axes.grid(axis="y")
             axes.set_title(f"{name}: {stage}" + (f" ({SCALINGS[scaling]})" if stage == "after" else ""))
-    table = pd.concat([each.assign(features=name) for name, (_, each) in shown.items()], ignore_index=True)
+    table = pd.concat([rows.assign(features=name) for name, (_, rows) in shown.items()], ignore_index=True)
     return figure, table[columns]
 
 

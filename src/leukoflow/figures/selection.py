@@ -30,8 +30,8 @@ def leading(ranking: pd.DataFrame, count: int = TOP) -> pd.DataFrame:
     if runs.empty:
         return pd.DataFrame(columns=["position", "feature", "score", "runs", "chosen"])
     first = runs.iloc[0]
-    own = ranking[(ranking["fold"] == first["fold"]) & (ranking["seed"] == first["seed"])]
-    top = own.sort_values("position", kind="stable").head(count)[["position", "feature", "score"]]
+    rows = ranking[(ranking["fold"] == first["fold"]) & (ranking["seed"] == first["seed"])]
+    top = rows.sort_values("position", kind="stable").head(count)[["position", "feature", "score"]]
     places = ranking.groupby(["fold", "seed"])["position"].rank(method="first")
     times = ranking.loc[places <= count, "feature"].value_counts()
     return top.assign(runs=len(runs), chosen=times.reindex(top["feature"]).to_numpy()).reset_index(drop=True)
@@ -106,9 +106,9 @@ def _lines(axes: Axes, means: pd.DataFrame) -> None:
         axes.text(0, 0.5, "not measured", transform=axes.transAxes, color="#5B6472")
         return
     ticks = sorted(means["k"].unique())
-    for place, (measure, (title, style, marker)) in enumerate(MEASURES.items()):
+    for number, (measure, (title, style, marker)) in enumerate(MEASURES.items()):
         line = means[means["measure"] == measure].sort_values("k")
-        colour = PALETTE[place]
+        colour = PALETTE[number]
         axes.plot(line["k"], line["mean"], style, color=colour, marker=marker, markersize=4, label=title)
         axes.fill_between(line["k"], line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
     if len(ticks) > 1:

@@ -60,11 +60,11 @@ def shortcut_chart(
     return figure, rows
 
 
-def _mark(axes: Axes, place: int, row: dict) -> None:
+def _mark(axes: Axes, y: int, row: dict) -> None:
     marker, edge, face = _style(row)
     shift = {"stain of its own class": -0.16, "stain of another class": 0.16}.get(row["condition"], 0.0)
-    axes.plot([100 * row["low"], 100 * row["high"]], [place + shift] * 2, color=edge, linewidth=1.8)
-    axes.plot(100 * row["value"], place + shift, marker, color=face, markeredgecolor=edge, markersize=5.5, zorder=3)
+    axes.plot([100 * row["low"], 100 * row["high"]], [y + shift] * 2, color=edge, linewidth=1.8)
+    axes.plot(100 * row["value"], y + shift, marker, color=face, markeredgecolor=edge, markersize=5.5, zorder=3)
 
 
 def _style(row: dict) -> tuple[str, str, str]:
@@ -78,28 +78,28 @@ def _style(row: dict) -> tuple[str, str, str]:
 def _rows(
     audit: pd.DataFrame, probes: pd.DataFrame, leaderboard: pd.DataFrame, panel: Mapping[str, str]
 ) -> pd.DataFrame:
-    found: list[dict] = []
+    records: list[dict] = []
     here = audit[(audit[PANEL] == pd.Series(panel)).all(axis=1)]
     for row in here.to_dict("records"):
         for condition, (name, *_) in STAINS.items():
-            found.append({"group": "Models", "name": row["model"], "condition": condition} | _limits(row, name))
-    if not found:
+            records.append({"group": "Models", "name": row["model"], "condition": condition} | _limits(row, name))
+    if not records:
         return pd.DataFrame(columns=COLUMNS)
     chance = here["chance"].iloc[0]
-    place = [name for name in PANEL if name != "view"]
-    board = leaderboard[(leaderboard[place] == pd.Series({name: panel[name] for name in place})).all(axis=1)]
+    columns = [name for name in PANEL if name != "view"]
+    board = leaderboard[(leaderboard[columns] == pd.Series({name: panel[name] for name in columns})).all(axis=1)]
     board = board[(board["view"] != panel["view"]) & board["model"].isin(here["model"])]
     for row in board.to_dict("records"):
         name = f"{row['model']}, {row['view']} view"
         facts = {"group": "The same models trained on other views", "name": name, "condition": "view"}
-        found.append(facts | {"value": row["accuracy"], "low": row["low"], "high": row["high"]})
+        records.append(facts | {"value": row["accuracy"], "low": row["low"], "high": row["high"]})
     keys = PANEL[:2] + PANEL[3:]
-    own = probes[(probes[keys] == pd.Series({name: panel[name] for name in keys})).all(axis=1)]
+    part = probes[(probes[keys] == pd.Series({name: panel[name] for name in keys})).all(axis=1)]
     for kind, (title, _) in SEEN.items():
-        for row in own[own["kind"] == kind].to_dict("records"):
+        for row in part[part["kind"] == kind].to_dict("records"):
             facts = {"group": title, "name": row["probe"], "condition": "probe"}
-            found.append(facts | {"value": row["accuracy"], "low": row["low"], "high": row["high"]})
-    table = pd.DataFrame(found).assign(**panel, chance=chance)
+            records.append(facts | {"value": row["accuracy"], "low": row["low"], "high": row["high"]})
+    table = pd.DataFrame(records).assign(**panel, chance=chance)
     return table[table["value"].notna()][COLUMNS].reset_index(drop=True)
 
 

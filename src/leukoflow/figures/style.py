@@ -87,9 +87,9 @@ def protocol_style(name: str) -> tuple[str, str]:
     if name in _PROTOCOLS:
         return _PROTOCOLS[name]
     # A ready protocol and its form with leaks share a colour.
-    place = zlib.crc32(name.removeprefix(LEAKY).encode())
+    checksum = zlib.crc32(name.removeprefix(LEAKY).encode())
     marker = "X" if is_leaky(name) else _MARKERS[zlib.crc32(name.encode()) % len(_MARKERS)]
-    return PALETTE[place % len(PALETTE)], marker
+    return PALETTE[checksum % len(PALETTE)], marker
 
 
 def line_style(protocol: str) -> dict[str, Any]:
@@ -157,5 +157,5 @@ def _lay_out(figure: Figure) -> None:
     figure.set_layout_engine("none")
     for axes in figure.axes:
         for which in ("original", "active"):
-            place = axes.get_position(original=which == "original")
-            axes.set_position(np.round(place.bounds, 9).tolist(), which=which)
+            box = axes.get_position(original=which == "original")
+            axes.set_position(np.round(box.bounds, 9).tolist(), which=which)

@@ -22,17 +22,17 @@ def sweep_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     value, and the best at each value as a line. `table` holds the rows of one experiment."""
     if table.empty:
         return empty("Nothing was swept."), table
-    values = [json.loads(each) for each in table["values"]]
-    keys = list(dict.fromkeys(key for each in values for key in each))
+    values = [json.loads(text) for text in table["values"]]
+    keys = list(dict.fromkeys(key for variant in values for key in variant))
     places = list(dict.fromkeys(table[PLACE].itertuples(index=False, name=None)))
     figure = Figure(figsize=(max(4.4, 3.1 * len(keys)), 2.5 * len(places) + 0.5), layout="constrained")
     grid = figure.subplots(len(places), len(keys), squeeze=False, sharey="row")
-    for row, place in zip(grid, places, strict=True):
-        here = (table[PLACE] == list(place)).all(axis=1).to_numpy()
+    for row, group in zip(grid, places, strict=True):
+        here = (table[PLACE] == list(group)).all(axis=1).to_numpy()
         for axes, key in zip(row, keys, strict=True):
-            own = [each[key] for each, kept in zip(values, here, strict=True) if kept]
-            _panel(axes, key, own, table[here])
-        row[0].set_title(f"{wrap(place[2], 34)}\n{place[0]} view, {place[1]} split", fontsize=8.5)
+            settings = [variant[key] for variant, kept in zip(values, here, strict=True) if kept]
+            _panel(axes, key, settings, table[here])
+        row[0].set_title(f"{wrap(group[2], 34)}\n{group[0]} view, {group[1]} split", fontsize=8.5)
     figure.supylabel("Accuracy on validation images", fontsize=9)
     handles = [
         Line2D([], [], linestyle="none", marker="o", color=PALETTE[5], markersize=4, label="variant"),
@@ -43,18 +43,18 @@ def sweep_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     return figure, table.reset_index(drop=True)
 
 
-def _panel(axes: Axes, key: str, own: list[Any], rows: pd.DataFrame) -> None:
-    texts = [_text(each) for each in own]
+def _panel(axes: Axes, key: str, settings: list[Any], rows: pd.DataFrame) -> None:
+    texts = [_text(setting) for setting in settings]
     named = list(dict.fromkeys(texts))
-    x = np.array([named.index(each) for each in texts])
+    x = np.array([named.index(text) for text in texts])
     y = rows["validation_accuracy"].to_numpy(float)
     axes.plot(x, y, "o", color=PALETTE[5], markersize=4)
-    best = [y[x == place].max() for place in range(len(named))]
+    best = [y[x == index].max() for index in range(len(named))]
     axes.plot(range(len(named)), best, color=PALETTE[0], linewidth=1.2)
     chosen = rows["chosen"].to_numpy(bool)
     axes.plot(x[chosen], y[chosen], "*", color=PALETTE[1], markersize=9, zorder=3)
-    crowded = sum(len(each) + 2 for each in named) > CROWDED
-    axes.set_xticks(range(len(named)), [wrap(each, 12) for each in named], rotation=90 if crowded else 0)
+    crowded = sum(len(name) + 2 for name in named) > CROWDED
+    axes.set_xticks(range(len(named)), [wrap(name, 12) for name in named], rotation=90 if crowded else 0)
     axes.set_xlim(-0.4, len(named) - 0.6)
     axes.set_xlabel(wrap(key, 30), color=MUTED)
     axes.yaxis.set_major_formatter("{x:.1%}")

@@ -83,18 +83,18 @@ def columns_of(words: str, name: str) -> list[str]:
         if not module:
             columns.append(word)
             continue
-        found = getattr(importlib.import_module(f"leukoflow.{module}"), attribute)
-        found = found() if callable(found) else found
-        columns += found[name.rpartition("/")[2]] if isinstance(found, Mapping) else found
+        value = getattr(importlib.import_module(f"leukoflow.{module}"), attribute)
+        value = value() if callable(value) else value
+        columns += value[name.rpartition("/")[2]] if isinstance(value, Mapping) else value
     return columns
 
 
 def key_of(name: str, column: str) -> str:
     """Where the glossary explains a column of a table or file: the key there; KeyError if it does not."""
     known = COLUMNS.keys() | PLACE.keys() | _measures().keys()
-    own = f"{name}.{column}"
-    if own in known or column in known:
-        return own if own in known else column
+    full_name = f"{name}.{column}"
+    if full_name in known or column in known:
+        return full_name if full_name in known else column
     for start in STARTS:
         if column.startswith(start):
             return start
@@ -102,7 +102,7 @@ def key_of(name: str, column: str) -> str:
         base = column.removesuffix(ending)
         if base != column and (f"{name}.{base}" in known or base in known):
             return ending
-    raise KeyError(own)
+    raise KeyError(full_name)
 
 
 def meaning(name: str, column: str) -> str:
@@ -183,7 +183,7 @@ def _columns(name: str, columns: list[str]) -> list[str]:
 
     Those with an ending stand behind the column that they belong to.
     """
-    place = [column for column in columns if key_of(name, column) in PLACE]
+    panel_columns = [column for column in columns if key_of(name, column) in PLACE]
     rows: dict[str, list[str]] = {}
     texts: dict[str, str] = {}
     for column in columns:
@@ -195,7 +195,7 @@ def _columns(name: str, columns: list[str]) -> list[str]:
             label = f"...{key}" if key in ENDINGS else f"{key}..." if key in STARTS else column
             rows.setdefault(label, [label])
             texts[label] = meaning(name, column)
-    lines = [f"Place: {', '.join(f'`{each}`' for each in place)}", ""] if place else []
+    lines = [f"Place: {', '.join(f'`{column}`' for column in panel_columns)}", ""] if panel_columns else []
     return lines + (_rows({"`, `".join(labels): texts[label] for label, labels in rows.items()}) if rows else [])
 
 
