@@ -48,5 +48,5 @@ def aggregate(cells: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
         grouped.median().add_suffix("_median"),
         grouped.std().add_suffix("_sd"),
     ]
-    found = pd.concat([part.reindex(table.index) for part in parts], axis=1).reset_index()
-    return found.astype(dict.fromkeys(feature_names(), np.float32))
+    summary = pd.concat([part.reindex(table.index) for part in parts], axis=1).reset_index()
+    return summary.astype(dict.fromkeys(feature_names(), np.float32))

@@ -93,8 +93,8 @@ def match(predicted: np.ndarray, reference: np.ndarray, least: float = 0.5) -> M
     if least < 0.5:
         raise LeukoFlowError(f"cells are matched from an overlap of 0.5 on, not {least}: partners would not be unique")
     iou = overlaps(predicted, reference)
-    found = int(np.count_nonzero(iou > least))
-    return Matches(found, iou.shape[0] - found, iou.shape[1] - found)
+    matched = int(np.count_nonzero(iou > least))
+    return Matches(matched, iou.shape[0] - matched, iou.shape[1] - matched)
 
 
 def overlaps(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -108,9 +108,9 @@ def overlaps(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return (both / np.maximum(union, 1))[np.ix_(ids > 0, others > 0)]
 
 
-def pooled(each: Iterable[Matches]) -> Matches:
+def pooled(matches: Iterable[Matches]) -> Matches:
     """The matches of several images as if they were one."""
-    several = list(each)
+    several = list(matches)
     return Matches(*(sum(getattr(one, name) for one in several) for name in ("found", "extra", "missed")))
 
 

@@ -58,8 +58,8 @@ def visible(cell: np.ndarray, bbox: tuple[int, int, int, int], content: Box) -> 
     contours, _ = cv2.findContours(cell.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     x, y = np.concatenate(contours).reshape(-1, 2).T
     free = np.ones(len(x), bool)
-    for each, row in zip(cut, (y == 0, x == 0, y == cell.shape[0] - 1, x == cell.shape[1] - 1), strict=True):
-        free &= ~(each & row)
+    for is_cut, row in zip(cut, (y == 0, x == 0, y == cell.shape[0] - 1, x == cell.shape[1] - 1), strict=True):
+        free &= ~(is_cut & row)
     circle = CircleModel.from_estimate(np.stack([x[free], y[free]], axis=1).astype(float))
     return 0.0 if not circle else float(min(0.99, np.count_nonzero(cell) / (np.pi * (circle.radius + 0.5) ** 2)))
 
@@ -72,5 +72,5 @@ def _crop(image: np.ndarray, middle: tuple[float, float], size: int, step: float
     start = [centre - stride * (wide - 1) / 2 for centre in middle]
     matrix = np.array([[stride, 0, start[0]], [0, stride, start[1]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    found = cv2.warpAffine(image, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=colour)
-    return found if fine == 1 else cv2.resize(found, (size, size), interpolation=cv2.INTER_AREA)
+    crop = cv2.warpAffine(image, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=colour)
+    return crop if fine == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)

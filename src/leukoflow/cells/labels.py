@@ -64,10 +64,10 @@ class LabelMaps(Rows):
 
     def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """The maps of these rows, in their order: uint16 [k, S, S]."""
-        found = np.empty((np.size(rows), self.size, self.size), np.uint16)
+        maps = np.empty((np.size(rows), self.size, self.size), np.uint16)
         for path, places, inside in self.by_file(rows):
-            found[places] = mapped(path, "label maps")[inside]
-        return found
+            maps[places] = mapped(path, "label maps")[inside]
+        return maps
 
 
 def labels_by_id(paths: Iterable[str | Path], image_ids: Sequence[str]) -> dict[str, np.ndarray]:
@@ -86,8 +86,8 @@ def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
         array = mapped(path, "label maps")
         index = read_table(path.with_suffix(".parquet"), ["image_id"])["image_id"].to_numpy(object)
         if array.ndim != 3 or array.dtype != np.uint16 or len(index) != len(array):
-            found = f"{array.dtype} {list(array.shape)}"
-            raise LeukoFlowError(f"{path}: {found} for {len(index)} images; delete both and segment again")
+            layout = f"{array.dtype} {list(array.shape)}"
+            raise LeukoFlowError(f"{path}: {layout} for {len(index)} images; delete both and segment again")
         sizes.add(array.shape[1])
         starts.append(starts[-1] + len(array))
         identifiers.append(index)

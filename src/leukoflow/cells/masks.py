@@ -107,12 +107,12 @@ def _foreground(stored: Stored, lossy: bool) -> np.ndarray:
     level = raw if raw.ndim == 2 else raw.max(axis=2)
     if seen is not None:
         level = np.where(seen, level, 0)
-    found = level > (FOREGROUND_LEVEL if lossy else 0)
-    if found.all():
+    foreground = level > (FOREGROUND_LEVEL if lossy else 0)
+    if foreground.all():
         raise MaskError(f"nothing in it is black (the least level is {level.min()}), and all would be cells; use codes")
-    if lossy and level.any() and not found.any():
+    if lossy and level.any() and not foreground.any():
         raise MaskError(f"a JPEG with no level above {level.max()}: cells cannot be told from its loss; save it as PNG")
-    return np.asarray(found)
+    return np.asarray(foreground)
 
 
 def _instances(stored: Stored, coding: str, lossy: bool) -> np.ndarray:
@@ -137,9 +137,9 @@ def _instances(stored: Stored, coding: str, lossy: bool) -> np.ndarray:
 
 def in_terms_of(stored: Stored, masks: Masks) -> np.ndarray:
     """A mask's levels or colours, [H, W] or [H, W, 3], in the terms in which its codes are listed, if they are."""
-    given = [*masks.nucleus, *masks.cytoplasm, *masks.cell]
-    levels = [code for code in given if isinstance(code, int)]
-    if stored.palette is not None and given == levels != []:
+    codes = [*masks.nucleus, *masks.cytoplasm, *masks.cell]
+    levels = [code for code in codes if isinstance(code, int)]
+    if stored.palette is not None and codes == levels != []:
         return stored.values
     raw = stored.colours
     if raw.ndim == 2 and stored.top in WHITE and (not levels or max(levels) > stored.top):
@@ -181,8 +181,8 @@ def infer_codes(pairs: Iterable[tuple[np.ndarray, np.ndarray]], cohort: str) -> 
         )
     background = max(common, key=lambda code: border[code])
     inner = sorted((code for code in common if code != background), key=lambda code: green[code] / pixels[code])
-    found = {"nucleus": (inner[0],), "cytoplasm": (inner[1],)} if len(inner) == 2 else {"cell": (inner[0],)}
-    return Masks(path="", background=(background,), **found)  # type: ignore[arg-type]
+    parts = {"nucleus": (inner[0],), "cytoplasm": (inner[1],)} if len(inner) == 2 else {"cell": (inner[0],)}
+    return Masks(path="", background=(background,), **parts)  # type: ignore[arg-type]
 
 
 def _distinct(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -196,7 +196,7 @@ def _distinct(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _code(colour: np.ndarray) -> Code:
-    red, green, blue = (int(each) for each in colour)
+    red, green, blue = (int(level) for level in colour)
     if red == green == blue:
         return red
     return f"#{red:02x}{green:02x}{blue:02x}" if max(red, green, blue) < 256 else f"({red}, {green}, {blue})"
@@ -205,7 +205,7 @@ def _code(colour: np.ndarray) -> Code:
 def _coded(raw: np.ndarray, masks: Masks, lossy: bool) -> np.ndarray:
     """Each pixel as the listed code that it has, or as the nearest."""
     listed = {BACKGROUND: masks.background, CYTOPLASM: masks.cytoplasm, NUCLEUS: masks.nucleus, CELL: masks.cell}
-    codes = [(colour, part) for part, given in listed.items() for colour in _colours(given)]
+    codes = [(colour, part) for part, part_codes in listed.items() for colour in _colours(part_codes)]
     colours = np.array([colour for colour, _ in codes], np.int64)
     meaning = np.array([part for _, part in codes], np.uint8)
     flat, inverse, counts = _distinct(raw)
@@ -237,13 +237,13 @@ def _coded(raw: np.ndarray, masks: Masks, lossy: bool) -> np.ndarray:
 
 
 def _colours(codes: Sequence[Code]) -> list[tuple[int, int, int]]:
-    found = []
+    colours = []
     for code in codes:
         if isinstance(code, int):
-            found.append((code, code, code))
+            colours.append((code, code, code))
         else:
-            found.append((int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)))
-    return found
+            colours.append((int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)))
+    return colours
 
 
 def known(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

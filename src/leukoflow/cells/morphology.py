@@ -122,9 +122,9 @@ def measure_cells(picture: Picture, labels: np.ndarray) -> list[dict[str, float]
         nucleus = cell & (labels[window] & 1).astype(bool)
         moments = _moments(cell)
         near = (left - x0, top - y0, x1 - right, y1 - bottom)
-        place = [region.label, left + moments["x"], top + moments["y"], min(near) <= NEAR_EDGE]
+        position = [region.label, left + moments["x"], top + moments["y"], min(near) <= NEAR_EDGE]
         rows.append(
-            dict(zip(PLACE, map(float, place), strict=True))
+            dict(zip(PLACE, map(float, position), strict=True))
             | _features(cell, nucleus, moments, density[window], picture.um_per_pixel)
         )
     return rows
@@ -134,43 +134,43 @@ def _features(
     cell: np.ndarray, nucleus: np.ndarray, moments: dict[str, float], density: np.ndarray, scale: float
 ) -> dict[str, float]:
     """The features of one cell on its window: bool [h, w] twice, optical density [h, w, 3], micrometres a pixel."""
-    found = dict.fromkeys(FEATURE_NAMES, math.nan) | _outline("cell", cell, moments, scale)
-    found["cell_diameter_um"] = 2 * math.sqrt(found["cell_area_um2"] / math.pi)
+    features = dict.fromkeys(FEATURE_NAMES, math.nan) | _outline("cell", cell, moments, scale)
+    features["cell_diameter_um"] = 2 * math.sqrt(features["cell_area_um2"] / math.pi)
     cytoplasm = cell & ~nucleus
     if np.count_nonzero(nucleus) >= LEAST_PIXELS:
-        own = _moments(nucleus)
-        found |= _outline("nucleus", nucleus, own, scale)
-        found["nc_ratio"] = found["nucleus_area_um2"] / found["cell_area_um2"]
-        offset = math.hypot(own["x"] - moments["x"], own["y"] - moments["y"])
-        found["nucleus_offset"] = offset * scale / (found["cell_diameter_um"] / 2)
-        found["nuclear_irregularity"] = 1 / math.sqrt(found["nucleus_circularity"])
-        found["nuclear_lobes"] = lobes(nucleus, scale)
-        found |= chromatin(density[..., 1], nucleus, scale) | _colours("nucleus", density, nucleus)
+        nucleus_moments = _moments(nucleus)
+        features |= _outline("nucleus", nucleus, nucleus_moments, scale)
+        features["nc_ratio"] = features["nucleus_area_um2"] / features["cell_area_um2"]
+        offset = math.hypot(nucleus_moments["x"] - moments["x"], nucleus_moments["y"] - moments["y"])
+        features["nucleus_offset"] = offset * scale / (features["cell_diameter_um"] / 2)
+        features["nuclear_irregularity"] = 1 / math.sqrt(features["nucleus_circularity"])
+        features["nuclear_lobes"] = lobes(nucleus, scale)
+        features |= chromatin(density[..., 1], nucleus, scale) | _colours("nucleus", density, nucleus)
     if np.count_nonzero(cytoplasm) >= LEAST_PIXELS:
-        found |= _colours("cytoplasm", density, cytoplasm)
-        found["cytoplasm_granularity"] = granularity(cv2.transform(density, _MEAN), cytoplasm, scale)
-    nuclear, plasmic = ([found[f"{part}_od_{name}_mean"] for name in CHANNELS] for part in ("nucleus", "cytoplasm"))
-    found["od_contrast"] = (sum(nuclear) - sum(plasmic)) / len(CHANNELS)
-    return found
+        features |= _colours("cytoplasm", density, cytoplasm)
+        features["cytoplasm_granularity"] = granularity(cv2.transform(density, _MEAN), cytoplasm, scale)
+    nuclear, plasmic = ([features[f"{part}_od_{name}_mean"] for name in CHANNELS] for part in ("nucleus", "cytoplasm"))
+    features["od_contrast"] = (sum(nuclear) - sum(plasmic)) / len(CHANNELS)
+    return features
 
 
 def centroid(mask: np.ndarray) -> tuple[float, float]:
     """Mean column and row (x, y) of the pixels of a mask: bool [h, w], at least one true."""
-    found = cv2.moments(mask.astype(np.uint8), binaryImage=True)
-    return found["m10"] / found["m00"], found["m01"] / found["m00"]
+    moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+    return moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
 
 
 def _moments(mask: np.ndarray) -> dict[str, float]:
     """Area (pixels), centroid and eccentricity of a mask bool [h, w]: m00, x, y, eccentricity."""
-    found = cv2.moments(mask.astype(np.uint8), binaryImage=True)
-    xx, yy, xy = (found[name] / found["m00"] for name in ("mu20", "mu02", "mu11"))
+    moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+    xx, yy, xy = (moments[name] / moments["m00"] for name in ("mu20", "mu02", "mu11"))
     # Eigenvalues of the covariance: the squared semi-axes of the ellipse, but for a factor.
     spread = math.hypot((xx - yy) / 2, xy)
     large, small = (xx + yy) / 2 + spread, (xx + yy) / 2 - spread
     return {
-        "m00": found["m00"],
-        "x": found["m10"] / found["m00"],
-        "y": found["m01"] / found["m00"],
+        "m00": moments["m00"],
+        "x": moments["m10"] / moments["m00"],
+        "y": moments["m01"] / moments["m00"],
         "eccentricity": math.sqrt(max(0.0, 1 - small / large)) if large > 0 else 0.0,
     }
 
@@ -209,6 +209,6 @@ def _hull_area(mask: np.ndarray) -> float:
 
 def _colours(part: str, density: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     """Mean and standard deviation of each channel's optical density within a mask."""
-    mean, deviation = (each.ravel().tolist() for each in cv2.meanStdDev(density, mask=mask.astype(np.uint8)))
+    mean, deviation = (statistic.ravel().tolist() for statistic in cv2.meanStdDev(density, mask=mask.astype(np.uint8)))
     means = {f"{part}_od_{name}_mean": value for name, value in zip(CHANNELS, mean, strict=True)}
     return means | {f"{part}_od_{name}_sd": value for name, value in zip(CHANNELS, deviation, strict=True)}

@@ -116,7 +116,7 @@ def granularity(density: np.ndarray, cytoplasm: np.ndarray, um_per_pixel: float)
     if cv2.countNonZero(mask) < LEAST_CYTOPLASM:
         return math.nan
     weight = mask.astype(np.float32)
-    near = [cv2.GaussianBlur(each, (0, 0), GRAIN_UM / GRID) for each in (density * weight, weight)]
+    near = [cv2.GaussianBlur(plane, (0, 0), GRAIN_UM / GRID) for plane in (density * weight, weight)]
     difference = density - near[0] / np.maximum(near[1], np.float32(1e-6))
     return _deviation(difference, mask)
 
@@ -199,9 +199,9 @@ def _neighbours() -> list[np.ndarray]:
     """Kernels that give each point's eight neighbours on a circle, by bilinear interpolation: 8 of float32 [5, 5]."""
     kernels = []
     for turn in range(8):
-        row, column = (DISTANCE * each(turn * math.pi / 4) for each in (math.sin, math.cos))
+        row, column = (DISTANCE * function(turn * math.pi / 4) for function in (math.sin, math.cos))
         steps = np.arange(-DISTANCE, DISTANCE + 1)
-        weights = [np.clip(1 - np.abs(steps - round(place, 5)), 0, 1) for place in (row, column)]
+        weights = [np.clip(1 - np.abs(steps - round(offset, 5)), 0, 1) for offset in (row, column)]
         kernels.append(np.outer(*weights).astype(np.float32))
     return kernels
 

@@ -63,17 +63,17 @@ def cell_mask(raster: Raster, rule: Rule) -> np.ndarray:
     if rule.method == "stained":
         return raster.stained
     everywhere = np.ones(raster.pixels.shape[:2], bool)
-    found = _divided(raster.pixels, everywhere, rule, keep_middle=True)
-    return large_objects(_filled(smoothed(found.astype(np.uint8))))
+    mask = _divided(raster.pixels, everywhere, rule, keep_middle=True)
+    return large_objects(_filled(smoothed(mask.astype(np.uint8))))
 
 
 def nucleus_mask(image: np.ndarray, cell: np.ndarray, rule: Rule) -> np.ndarray:
     """Nuclei within cells bool [H, W], by one rule: bool [H, W]."""
     if cell.sum() < 16:
         return np.zeros_like(cell)
-    found = _divided(image, cell, rule, keep_middle=False).astype(np.uint8)
+    mask = _divided(image, cell, rule, keep_middle=False).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    return (_filled(cv2.morphologyEx(found, cv2.MORPH_OPEN, kernel)) > 0) & cell
+    return (_filled(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)) > 0) & cell
 
 
 def _channel(image: np.ndarray, name: str) -> np.ndarray:
@@ -110,9 +110,9 @@ def _divided(image: np.ndarray, region: np.ndarray, rule: Rule, keep_middle: boo
     counts = np.bincount(nearest, minlength=rule.clusters)
     means = np.bincount(nearest, weights=values, minlength=rule.clusters) / np.maximum(counts, 1)
     kept = np.argsort(means)[1:] if keep_middle and rule.clusters > 3 else [int(means.argmax())]
-    found = np.zeros_like(region)
-    found[region] = np.isin(np.arange(rule.clusters), kept)[nearest]
-    return found
+    mask = np.zeros_like(region)
+    mask[region] = np.isin(np.arange(rule.clusters), kept)[nearest]
+    return mask
 
 
 def _filled(mask: np.ndarray) -> np.ndarray:
@@ -124,10 +124,10 @@ def _filled(mask: np.ndarray) -> np.ndarray:
 
 def candidates(part: str) -> list[Rule]:
     """The rules that tuning chooses from, for `cell` or `nucleus`."""
-    found = [Rule("stained")] if part == "cell" else []
-    found += [Rule("otsu", channel, factor) for channel in CHANNELS for factor in FACTORS]
+    rules = [Rule("stained")] if part == "cell" else []
+    rules += [Rule("otsu", channel, factor) for channel in CHANNELS for factor in FACTORS]
     counts = (2, 3, 4) if part == "cell" else (2, 3)
-    return found + [Rule("kmeans", channel, clusters=count) for channel in CHANNELS for count in counts]
+    return rules + [Rule("kmeans", channel, clusters=count) for channel in CHANNELS for count in counts]
 
 
 def tune(sources: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Thresholds, dict[str, float]]:
@@ -140,7 +140,7 @@ def tune(sources: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Thresholds, 
     for part in ("cell", "nucleus"):
         scored: list[tuple[float, Rule]] = []
         for rule in candidates(part):
-            means = [each for each in (_mean_dice(*source, part, rule) for source in sources) if each is not None]
+            means = [score for score in (_mean_dice(*source, part, rule) for source in sources) if score is not None]
             if means:
                 scored.append((float(np.mean(means)), rule))
         if scored:
@@ -157,10 +157,10 @@ def _mean_dice(images: np.ndarray, parts: np.ndarray, part: str, rule: Rule) -> 
     values = []
     for image, truth in zip(images, parts, strict=True):
         if part == "cell":
-            found = np.where(cell_mask(Raster(image), rule), CYTOPLASM, BACKGROUND)
+            predicted = np.where(cell_mask(Raster(image), rule), CYTOPLASM, BACKGROUND)
         else:
-            found = np.where(nucleus_mask(image, (truth > 0) & (truth < 255), rule), NUCLEUS, BACKGROUND)
-        score = parts_overlap(found.astype(np.uint8), truth).get(part)
+            predicted = np.where(nucleus_mask(image, (truth > 0) & (truth < 255), rule), NUCLEUS, BACKGROUND)
+        score = parts_overlap(predicted.astype(np.uint8), truth).get(part)
         if score is not None and not np.isnan(score.dice):
             values.append(score.dice)
     return float(np.mean(values)) if values else None

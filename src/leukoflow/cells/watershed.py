@@ -48,7 +48,7 @@ def flooded_fast(height: np.ndarray, markers: np.ndarray, mask: np.ndarray) -> n
 
 def diameters(picture: Picture, cell_um: tuple[float, float]) -> tuple[float, float | None]:
     """Least and largest diameter of a white cell in pixels of a picture: an assumed scale makes no cell too large."""
-    least, largest = (each / picture.um_per_pixel for each in cell_um)
+    least, largest = (diameter / picture.um_per_pixel for diameter in cell_um)
     return least, largest if picture.scale_known else None
 
 
@@ -130,7 +130,7 @@ def _markers(depth: Depth, inner: Depth, blobs: np.ndarray, least: float, larges
     """
     lowest = LEAST_NUCLEUS * least / 2
     lobe, middle = _peaks(inner, lowest), _peaks(depth, lowest)
-    rows, columns = (np.concatenate(each) for each in zip(lobe, middle, strict=True))
+    rows, columns = (np.concatenate(points) for points in zip(lobe, middle, strict=True))
     number, lobes = len(rows), len(lobe[0])
     one, two = np.nonzero(np.triu(blobs[rows, columns][:, None] == blobs[rows, columns], 1))
     share = np.linspace(0, 1, POINTS)
@@ -142,7 +142,7 @@ def _markers(depth: Depth, inner: Depth, blobs: np.ndarray, least: float, larges
     neck = depth[line].min(axis=1) / np.minimum(at[one], at[two])
     between = one >= lobes
     lump, waisted = (
-        _groups(number, one[each], two[each]) for each in (between & (neck >= NECK), between & (neck >= WAIST))
+        _groups(number, one[pairs], two[pairs]) for pairs in (between & (neck >= NECK), between & (neck >= WAIST))
     )
     within = np.full((lobes, number), np.inf)
     across = (one < lobes) & (two >= lobes)
@@ -180,8 +180,8 @@ def _flooded(
     outer: np.ndarray, inner: np.ndarray, blobs: np.ndarray, number: int, markers: np.ndarray, flood: Flood
 ) -> NDArray[np.int32]:
     """Every pixel of a cell with the number of its marker: int32 [H, W]; blobs without a marker are left out."""
-    place = np.flatnonzero(markers)
-    pairs = np.unique(np.stack([blobs.ravel()[place], markers.ravel()[place]]), axis=1)
+    pixels = np.flatnonzero(markers)
+    pairs = np.unique(np.stack([blobs.ravel()[pixels], markers.ravel()[pixels]]), axis=1)
     owners = np.bincount(pairs[0], minlength=number)
     single = np.zeros(number, np.int32)
     single[pairs[0]] = pairs[1]
@@ -208,9 +208,9 @@ def _numbered(cells: np.ndarray, nucleus: np.ndarray, least: float, largest: flo
     area = np.bincount(cells.ravel())
     fits = (area >= _area(least)) & (area <= _area(largest or np.inf))
     fits[0] = False
-    place = np.flatnonzero(fits[cells])[::-1]
+    pixels = np.flatnonzero(fits[cells])[::-1]
     first = np.full(len(area), cells.size)
-    first[cells.ravel()[place]] = place  # the last one written is the uppermost
+    first[cells.ravel()[pixels]] = pixels  # the last one written is the uppermost
     number = np.zeros(len(area), np.uint16)
     number[np.argsort(first, kind="stable")[: fits.sum()]] = np.arange(1, fits.sum() + 1)
     ids = number[cells]

@@ -30,13 +30,13 @@ def _text(text: str) -> str:
     return plain(text)
 
 
-def _told_apart(given: Any) -> Any:
-    if isinstance(given, Mapping):
+def _told_apart(value: Any) -> Any:
+    if isinstance(value, Mapping):
         names: dict[str, str] = {}
-        for name in given:
+        for name in value:
             if isinstance(name, str) and names.setdefault(plain(name), name) != name:
                 raise ValueError(f"{name!r} and {names[plain(name)]!r} are one name; leave one out")
-    return given
+    return value
 
 
 Text = Annotated[str, AfterValidator(_text)]

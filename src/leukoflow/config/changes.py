@@ -62,10 +62,10 @@ def with_sweep(name: str, experiment: Given, models: Given, features: Given) -> 
 
 def check_alone(name: str, experiment: Given) -> None:
     """Refuse an experiment that makes models of others in two ways at once, by ValueError."""
-    given = [key for key in ("sweep", "ablation", "shares") if experiment.get(key)]
-    if len(given) > 1:
+    keys = [key for key in ("sweep", "ablation", "shares") if experiment.get(key)]
+    if len(keys) > 1:
         raise ValueError(
-            f"experiments.{name}: {' and '.join(given)} cannot go together; give each an experiment of its own"
+            f"experiments.{name}: {' and '.join(keys)} cannot go together; give each an experiment of its own"
         )
 
 
@@ -99,7 +99,7 @@ def with_ablation(
                 raise ValueError(f"{where}: there is an experiment {part} already; rename it")
             beside[part] = _on_view(experiment, changes[VIEW], made) | {"part_of": name}
         else:
-            listed += [each for each in made if each not in listed]
+            listed += [model for model in made if model not in listed]
     yield name, {**experiment, "models": listed}
     yield from beside.items()
 
@@ -200,9 +200,9 @@ def _check_key(where: str, key: Any) -> None:
     else:
         roots = [Model]
     sections = roots
-    for place, part in enumerate(path):
+    for depth, part in enumerate(path):
         fields = {name: field for section in sections for name, field in section.model_fields.items()}
-        if part not in fields or (place == 0 and part in ("architecture", "variant", "published", "recipe", "kind")):
+        if part not in fields or (depth == 0 and part in ("architecture", "variant", "published", "recipe", "kind")):
             raise ValueError(f"{where}: {key!r} is no key that can be changed{nearest(part, fields)}")
         if part == "options":
             return

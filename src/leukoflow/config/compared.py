@@ -24,18 +24,18 @@ class Ablated:
 
 def ablated(study: Study) -> list[Ablated]:
     """Every model of an experiment with an ablation, as it is on the first view, and then its variants in order."""
-    found = []
+    ablations = []
     for name, experiment in study.experiments.items():
-        bases = [each for each in experiment.models if not is_baseline(each) and study.models[each].variant is None]
+        bases = [model for model in experiment.models if not is_baseline(model) and study.models[model].variant is None]
         for protocol in experiment.protocols:
             for of in bases if experiment.ablation else ():
-                found.append(Ablated(name, of, "", _runs(study, name, experiment.views[0], protocol, of)))
+                ablations.append(Ablated(name, of, "", _runs(study, name, experiment.views[0], protocol, of)))
                 for entry, changes in experiment.ablation.items():
                     model = of if set(changes) == {VIEW} else f"{of}_{entry}"
-                    place = f"{name}_{entry}" if VIEW in changes else name
-                    view = study.experiments[place].views[0]
-                    found.append(Ablated(name, of, entry, _runs(study, place, view, protocol, model)))
-    return found
+                    part = f"{name}_{entry}" if VIEW in changes else name
+                    view = study.experiments[part].views[0]
+                    ablations.append(Ablated(name, of, entry, _runs(study, part, view, protocol, model)))
+    return ablations
 
 
 def _runs(study: Study, experiment: str, view: str, protocol: str, model: str) -> tuple[Run, ...]:
@@ -45,9 +45,9 @@ def _runs(study: Study, experiment: str, view: str, protocol: str, model: str) -
 
 def swept(study: Study) -> dict[str, dict[str, Variant]]:
     """By experiment with a sweep, its variants by name."""
-    found: dict[str, dict[str, Variant]] = {}
+    sweeps: dict[str, dict[str, Variant]] = {}
     for name, experiment in study.experiments.items():
-        variants = {each: study.models[each].variant for each in experiment.models} if experiment.sweep else {}
-        made = {each: variant for each, variant in variants.items() if variant is not None}
-        found |= {name: made} if made else {}
-    return found
+        variants = {model: study.models[model].variant for model in experiment.models} if experiment.sweep else {}
+        made = {model: variant for model, variant in variants.items() if variant is not None}
+        sweeps |= {name: made} if made else {}
+    return sweeps

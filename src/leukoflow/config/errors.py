@@ -18,7 +18,7 @@ NAMED = "named"
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint such as "; did you mean 'models'?", or the known names where none is near."""
-    names = [str(each) for each in known]
+    names = [str(key) for key in known]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
@@ -48,8 +48,8 @@ def _explain_one(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     if key == "config":
         return message
-    given = problem["input"]
-    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) or given is None else ""
+    value = problem["input"]
+    shown = f" (given: {value!r})" if isinstance(value, (str, int, float, bool)) or value is None else ""
     return f"{key}: {message[0].lower()}{message[1:]}{shown}"
 
 
@@ -68,7 +68,7 @@ def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterator[t
         tagged = [section for section in sections if part in (_tag(section), section.__name__)]
         # Of several sections pydantic names one first, by a tag that may also be a key (`folder` of a folder cohort).
         keyed = [] if tagged and len(sections) > 1 else sections
-        field = next((each.model_fields[str(part)] for each in keyed if part in each.model_fields), None)
+        field = next((section.model_fields[str(part)] for section in keyed if part in section.model_fields), None)
         shown = True
         if entry:  # the name that a user gave, whatever it is
             entry = False
@@ -87,7 +87,7 @@ def _tag(section: type[BaseModel]) -> str | None:
 
 
 def _section_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    *_, sections = [model], *(each for each, _ in _walk(model, location))
+    *_, sections = [model], *(types for types, _ in _walk(model, location))
     return sections[0] if len(sections) == 1 else None
 
 

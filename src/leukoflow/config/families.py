@@ -21,11 +21,11 @@ def family_of(name: str, model: Model) -> tuple[str, int] | None:
 
 def families(models: Mapping[str, Model]) -> dict[str, tuple[str, int]]:
     """Family and number of features of each model whose family has at least two numbers."""
-    known = {name: found for name, model in models.items() if (found := family_of(name, model))}
+    known = {name: pair for name, model in models.items() if (pair := family_of(name, model))}
     numbers: dict[str, set[int]] = {}
     for family, count in known.values():
         numbers.setdefault(family, set()).add(count)
-    return {name: found for name, found in known.items() if len(numbers[found[0]]) > 1}
+    return {name: pair for name, pair in known.items() if len(numbers[pair[0]]) > 1}
 
 
 def selections_of(
@@ -47,12 +47,12 @@ def selections_of(
         method = entry.selection.model_copy(update={"method": "none"})
         key = changed.model_dump_json() + entry.model_copy(update={"selection": method}).model_dump_json()
         alike.setdefault(key, {})[name] = (entry.selection, count if isinstance(count, int) else None)
-    found: dict[str, tuple[str, Selection, int | None]] = {}
+    selections: dict[str, tuple[str, Selection, int | None]] = {}
     for family in alike.values():
         if len({selection.method for selection, _ in family.values()}) > 1:
             first = next(iter(family))
-            found |= {name: (first, *chosen) for name, chosen in family.items()}
-    return found
+            selections |= {name: (first, *chosen) for name, chosen in family.items()}
+    return selections
 
 
 def shares_of(models: Mapping[str, Model]) -> dict[str, tuple[str, float]]:
@@ -62,10 +62,10 @@ def shares_of(models: Mapping[str, Model]) -> dict[str, tuple[str, float]]:
         training = model.training.model_copy(update={"share": 1.0})
         whole = model.model_copy(update={"training": training, "published": {}})
         alike.setdefault(whole.model_dump_json(), {})[name] = model.training.share
-    found: dict[str, tuple[str, float]] = {}
+    shares: dict[str, tuple[str, float]] = {}
     for family in alike.values():
         if len(set(family.values())) > 1:
             largest = max(family, key=lambda name: family[name])
             base = re.sub(r"_share[\d_]+$", "", largest)
-            found |= {name: (base, share) for name, share in family.items()}
-    return found
+            shares |= {name: (base, share) for name, share in family.items()}
+    return shares

@@ -35,8 +35,8 @@ PRESETS = {
 }
 """Scalings by name."""
 _TWICE = InputScaling(
-    mean=tuple(255 * each for each in IMAGENET.mean),  # type: ignore[arg-type]
-    sd=tuple(255 * each for each in IMAGENET.sd),  # type: ignore[arg-type]
+    mean=tuple(255 * value for value in IMAGENET.mean),  # type: ignore[arg-type]
+    sd=tuple(255 * value for value in IMAGENET.sd),  # type: ignore[arg-type]
 )
 """[0, 1] given to a network that divides by 255 itself and then standardises."""
 _KERAS = {
@@ -57,7 +57,7 @@ own `preprocess_input` has prepared, and of one in [0, 1]."""
 Preset = Literal["weights", "imagenet", "unit", "symmetric", "bytes", "caffe", "keras", "keras_unit"]
 Asked = Annotated[
     Annotated[Preset, Tag(NAMED)] | Annotated[InputScaling, Tag("InputScaling")],
-    Discriminator(lambda given: "InputScaling" if isinstance(given, (dict, InputScaling)) else NAMED),
+    Discriminator(lambda value: "InputScaling" if isinstance(value, (dict, InputScaling)) else NAMED),
 ]
 """Key `input_scaling`: a name, or a mean and standard deviation."""
 OF_WEIGHTS: Literal["weights"] = "weights"

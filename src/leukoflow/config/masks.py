@@ -35,21 +35,21 @@ class Masks(Section):
 
     @model_validator(mode="after")
     def _codes_are_told_apart(self) -> "Masks":
-        given = [*self.nucleus, *self.cytoplasm, *self.cell]
-        if self.coding == "codes" and not given:
+        codes = [*self.nucleus, *self.cytoplasm, *self.cell]
+        if self.coding == "codes" and not codes:
             raise ValueError("coding 'codes' needs grey levels or colours of nucleus and cytoplasm, or of cell")
-        for code in (*given, *self.background):
+        for code in (*codes, *self.background):
             if isinstance(code, int) and not 0 <= code <= 65535:
                 raise ValueError(f"{code} is no grey level (0 to 65535)")
             if isinstance(code, str) and not (len(code) == 7 and code[0] == "#" and _is_hex(code[1:])):
                 raise ValueError(f"{code!r} is no colour; write it as '#rrggbb'")
-        if len(set(given) | set(self.background)) != len(given) + len(set(self.background)):
+        if len(set(codes) | set(self.background)) != len(codes) + len(set(self.background)):
             raise ValueError("the same grey level or colour stands for two things")
         return self
 
 
 def _is_hex(text: str) -> bool:
-    return all(each in "0123456789abcdefABCDEF" for each in text)
+    return all(digit in "0123456789abcdefABCDEF" for digit in text)
 
 
 SYNTHETIC = Masks(path="masks/{folder}/{stem}.png", coding="instances")

@@ -88,8 +88,8 @@ class Model(Section):
 
     @field_validator("published")
     @classmethod
-    def _figures_can_be(cls, given: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-        for name, value in (each for figures in given.values() for each in figures.items()):
+    def _figures_can_be(cls, published: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for name, value in (figure for figures in published.values() for figure in figures.items()):
             if name not in METRICS + COSTS:
                 raise ValueError(f"{name!r} is no figure of the leaderboard{nearest(name, METRICS + COSTS)}")
             if name in COSTS:
@@ -99,7 +99,7 @@ class Model(Section):
             least = -1 if name in ("mcc", "kappa") else 0
             if not least <= value <= 1:
                 raise ValueError(f"{name} must lie in {least} to 1, not {value:g}; a percentage is written as a share")
-        return given
+        return published
 
     @model_validator(mode="after")
     def _features_are_chosen_on_all_images(self) -> "Model":
@@ -110,8 +110,8 @@ class Model(Section):
     @model_validator(mode="after")
     def _only_networks_have_a_trunk(self) -> "Model":
         for key in ("weights", "self_supervised", "partner", "input_scaling"):
-            given = getattr(self, key) not in (None, OF_WEIGHTS)
-            if given and (self.features or self.architecture == BASELINE):
+            is_set = getattr(self, key) not in (None, OF_WEIGHTS)
+            if is_set and (self.features or self.architecture == BASELINE):
                 raise ValueError(f"{key} is for networks that read pictures; remove it from {self.architecture}")
         _check_digest(self.sha256, self.weights)
         return self

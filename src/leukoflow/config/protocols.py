@@ -36,16 +36,16 @@ class Ready(Section):
 def ready() -> dict[str, Division]:
     """The ready protocols by name. Raises LeukoFlowError: which key, what is wrong."""
     try:
-        given = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-        found = Ready.model_validate({"protocols": given}).protocols
+        entries = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+        divisions = Ready.model_validate({"protocols": entries}).protocols
     except ValidationError as error:
         raise LeukoFlowError(f"{FILE}: {explain(error, Ready)}") from error
     except (OSError, yaml.YAMLError) as error:
         raise LeukoFlowError(f"{FILE}: cannot be read as YAML ({error})") from error
-    for name, division in found.items():
+    for name, division in divisions.items():
         if problem := misnamed(name, division):
             raise LeukoFlowError(f"{FILE}: {problem}")
-    return found
+    return divisions
 
 
 def is_leaky(name: str) -> bool:
@@ -58,7 +58,7 @@ def root_of(name: str) -> str:
     """What a name begins with, `leaky_` apart: a ready protocol, or what is kept together; empty if neither."""
     rest = name.removeprefix(LEAKY)
     known = [*get_args(Groups), *_ready_groups()]
-    return max((each for each in known if f"{rest}_".startswith(f"{each}_")), key=len, default="")
+    return max((start for start in known if f"{rest}_".startswith(f"{start}_")), key=len, default="")
 
 
 @cache
@@ -67,15 +67,15 @@ def groups_of(name: str) -> Groups:
     root = root_of(name)
     if not root:
         raise LeukoFlowError(f"{name!r} is no name of a protocol: it says nothing of what is kept together")
-    found: Groups = _ready_groups().get(root, root)
-    return found
+    groups: Groups = _ready_groups().get(root, root)
+    return groups
 
 
 @cache
 def _ready_groups() -> dict[str, Any]:
     # As written, for whether the names of ready protocols are right is looked at with this.
-    given = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return {name: each.get("groups", "image") for name, each in given.items() if not is_leaky(name)}
+    entries = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return {name: entry.get("groups", "image") for name, entry in entries.items() if not is_leaky(name)}
 
 
 def strictness(name: str) -> tuple[bool, int, bool, str]:
@@ -113,20 +113,20 @@ def misnamed(name: str, division: Division) -> str:
     return ""
 
 
-def division_of(name: str, own: Mapping[str, Division], splits: Splits) -> Division | None:
+def division_of(name: str, protocols: Mapping[str, Division], splits: Splits) -> Division | None:
     """How a protocol divides images: an entry of the study's own, a ready one, or what section `splits` says."""
     if name in PLAIN:
         return Division.model_validate({"groups": name, **splits.model_dump()})
-    return own.get(name, ready().get(name))
+    return protocols.get(name, ready().get(name))
 
 
-def leak_twins(own: Mapping[str, Division], names: Iterable[str], splits: Splits) -> dict[str, list[str]]:
+def leak_twins(protocols: Mapping[str, Division], names: Iterable[str], splits: Splits) -> dict[str, list[str]]:
     """For each protocol with leaks, those of the names that differ from it in their leaks alone and have fewer of them.
 
     The first has the fewest leaks, and of equal ones it is the one whose name begins alike.
     """
-    found: dict[str, list[str]] = {}
-    divisions = {name: division for name in in_order(names) if (division := division_of(name, own, splits))}
+    twins: dict[str, list[str]] = {}
+    divisions = {name: division for name in in_order(names) if (division := division_of(name, protocols, splits))}
     for name, division in divisions.items():
         others = [
             (len(other.leaks), root_of(twin) != root_of(name), twin)
@@ -134,8 +134,8 @@ def leak_twins(own: Mapping[str, Division], names: Iterable[str], splits: Splits
             if set(other.leaks) < set(division.leaks) and other == division.model_copy(update={"leaks": other.leaks})
         ]
         if others:
-            found[name] = [twin for *_, twin in sorted(others)]
-    return found
+            twins[name] = [twin for *_, twin in sorted(others)]
+    return twins
 
 
 def touches(leak: Leak, model: Model) -> bool:
@@ -155,13 +155,13 @@ def with_ready(config: Mapping[str, Any], source: str = "config") -> dict[str, A
     if not isinstance(protocols, Mapping):
         return dict(config)
     written = {}
-    for name, given in protocols.items():
-        if isinstance(given, Mapping) and "entry" in given:
-            entry = given["entry"]
+    for name, protocol in protocols.items():
+        if isinstance(protocol, Mapping) and "entry" in protocol:
+            entry = protocol["entry"]
             if not isinstance(entry, str) or entry not in ready():
                 hint = nearest(str(entry), ready())
                 raise LeukoFlowError(f"{source}: protocols.{name}.entry: {entry!r} is not a ready protocol{hint}")
-            changes = {key: value for key, value in given.items() if key != "entry"}
-            given = ready()[entry].model_dump(mode="json", exclude_unset=True) | changes
-        written[name] = given
+            changes = {key: value for key, value in protocol.items() if key != "entry"}
+            protocol = ready()[entry].model_dump(mode="json", exclude_unset=True) | changes
+        written[name] = protocol
     return {**config, "protocols": written}

@@ -211,20 +211,20 @@ class Paper(Section):
 
     @model_validator(mode="after")
     def _series_are_numbers(self) -> "Paper":
-        found = list(self.numbers)
-        for each in self.series:
-            for key, values in each.values.items():
+        numbers = list(self.numbers)
+        for series in self.series:
+            for key, values in series.values.items():
                 alike = next((number for number in self.numbers if number.key == key), None)
                 if alike is None:
                     hint = nearest(key, [number.key for number in self.numbers])
-                    raise ValueError(f"series: {each.what}: {key!r} is no published number{hint}")
-                found += [_of_series(each, alike, *one) for one in _labelled(values)]
-        object.__setattr__(self, "numbers", tuple(found))
+                    raise ValueError(f"series: {series.what}: {key!r} is no published number{hint}")
+                numbers += [_of_series(series, alike, *one) for one in _labelled(values)]
+        object.__setattr__(self, "numbers", tuple(numbers))
         return self
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Paper":
-        keys = [each.key for each in self.numbers]
+        keys = [number.key for number in self.numbers]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:
             raise ValueError(f"numbers: key {twice[0]!r} occurs twice; give each number its own")
@@ -256,12 +256,12 @@ class Paper(Section):
         another cohort."""
         url = getattr(cohort, "url", None)
         if url:
-            return next((key for key, each in self.datasets.items() if each.url == url), None)
+            return next((key for key, dataset in self.datasets.items() if dataset.url == url), None)
         return name if name in self.datasets and cohort.kind == "folder" else None
 
     def number(self, key: str) -> Number:
         """The number of this key."""
-        return next(each for each in self.numbers if each.key == key)
+        return next(number for number in self.numbers if number.key == key)
 
 
 def _labelled(values: float | dict[str, float]) -> list[tuple[str, float]]:
@@ -283,7 +283,7 @@ def _of_series(series: Series, alike: Number, label: str, value: float) -> Numbe
 @cache
 def papers() -> dict[str, Paper]:
     """Every paper by its short name, in the order of the files. Raises LeukoFlowError that names file and key."""
-    return {each.paper: each for each in map(read_paper, sorted(FOLDER.glob("*.yaml")))}
+    return {paper.paper: paper for paper in map(read_paper, sorted(FOLDER.glob("*.yaml")))}
 
 
 def read_paper(path: Path) -> Paper:
@@ -298,7 +298,7 @@ def read_paper(path: Path) -> Paper:
 
 def headlines(architecture: str, options: dict, dataset: str | None = None) -> dict[str, dict[str, float]]:
     """Figures for key `published` of a model: by task, those of the leaderboard's metrics on a paper's own images."""
-    found: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float]] = {}
     for paper in papers().values():
         for number in paper.numbers:
             fits = number.architecture == architecture and number.options == options and number.of_test_images
@@ -309,5 +309,5 @@ def headlines(architecture: str, options: dict, dataset: str | None = None) -> d
                 and number.metric in METRICS
                 and dataset in (None, number.dataset)
             ):
-                found.setdefault(number.task, {}).setdefault(number.metric, number.value)
-    return found
+                figures.setdefault(number.task, {}).setdefault(number.metric, number.value)
+    return figures

@@ -38,13 +38,13 @@ def entries() -> dict[str, dict[str, Any]]:
 def read_entries(path: Path) -> dict[str, dict[str, Any]]:
     """The entries of one file as they are written. Raises LeukoFlowError if the file or an entry is not valid."""
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-        Entries.model_validate({"cohorts": given})
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        Entries.model_validate({"cohorts": content})
     except ValidationError as error:
         raise LeukoFlowError(f"{path}: {explain(error, Entries)}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LeukoFlowError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from error
-    return given
+    return content
 
 
 def with_entries(config: Mapping[str, Any], source: str = "config") -> dict[str, Any]:

@@ -112,7 +112,9 @@ def _section(model: type[BaseModel]) -> list[str]:
 
 
 def _ready_entries() -> list[str]:
-    rows = [(f"`{name}`", each["kind"], f"{each['images']:,}", each["citation"]) for name, each in entries().items()]
+    rows = [
+        (f"`{name}`", entry["kind"], f"{entry['images']:,}", entry["citation"]) for name, entry in entries().items()
+    ]
     return [*_READY.splitlines(), *("| " + " | ".join(row) + " |" for row in rows), ""]
 
 
@@ -148,10 +150,10 @@ def _type(annotation: Any) -> str:
 
 def _range(field: FieldInfo) -> str:
     limits = [
-        f"{words} {getattr(each, limit)}"
-        for each in field.metadata
+        f"{words} {getattr(constraint, limit)}"
+        for constraint in field.metadata
         for limit, words in _LIMITS.items()
-        if getattr(each, limit, None) is not None
+        if getattr(constraint, limit, None) is not None
     ]
     return f", {', '.join(limits)}" if limits else ""
 

@@ -25,10 +25,12 @@ class Task(Section):
 
     def collapsed_to(self, other: "Task") -> tuple[int, ...] | None:
         """For each class the class of a coarser task that all its labels have there; None where there is no such."""
-        found: dict[str, set[int | None]] = {name: set() for name in self.classes}
+        coarser: dict[str, set[int | None]] = {name: set() for name in self.classes}
         for label, name in (self.labels or {name: name for name in self.classes}).items():
-            found[name].add(other.class_of(label))
-        whole = tuple(place for places in found.values() if len(places) == 1 for place in places if place is not None)
+            coarser[name].add(other.class_of(label))
+        whole = tuple(
+            index for indices in coarser.values() if len(indices) == 1 for index in indices if index is not None
+        )
         return whole if len(whole) == len(self.classes) > len(other.classes) else None
 
     def class_of(self, label: str | None) -> int | None:

@@ -17,7 +17,7 @@ def with_recipe(experiment: Given, models: Given, recipes: Mapping[str, Any]) ->
     if not isinstance(recipe, str) or recipe not in recipes:
         return experiment
     listed = list(experiment["models"])
-    twins = [_by_recipe(each, recipe, models, recipes[recipe]) for each in listed]
+    twins = [_by_recipe(model, recipe, models, recipes[recipe]) for model in listed]
     changed = {**experiment, "models": twins}
     if experiment.get("reference") in listed:
         changed["reference"] = twins[listed.index(experiment["reference"])]
@@ -39,7 +39,7 @@ def _by_recipe(name: Any, recipe: str, models: Given, training: Any) -> Any:
 def with_shares(experiment: Given, models: Given) -> Given:
     """The experiment with twins beside its models, one for each share of the images; they are added to the models."""
     shares = experiment.get("shares")
-    if not isinstance(shares, (list, tuple)) or not all(isinstance(each, float) for each in shares):
+    if not isinstance(shares, (list, tuple)) or not all(isinstance(share, float) for share in shares):
         return experiment
     listed = list(experiment["models"])
     for name in tuple(listed):

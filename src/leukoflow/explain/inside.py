@@ -17,7 +17,7 @@ GATES = {MultiScaleChannelAttention: "MSCA", DynamicRecalibration: "DAR"}
 def inside_says(model: nn.Module) -> dict[str, str]:
     """Names of the numbers of a network, and what they are; none of networks of which none are known."""
     if isinstance(model, ResNetHMSCAM):
-        names = [GATES[type(each)] for each in model.attention if type(each) in GATES]  # type: ignore[index]
+        names = [GATES[type(module)] for module in model.attention if type(module) in GATES]  # type: ignore[index]
         said = {}
         for name in names:
             said[f"{name}, mean"] = f"Channel gate of {name}, 0 to 1, mean over the channels"
@@ -31,20 +31,20 @@ def inside_says(model: nn.Module) -> dict[str, str]:
 @contextmanager
 def channel_gates(model: nn.Module) -> Iterator[list[Tensor]]:
     """While the context lasts, the numbers of HMSCAM's channel gates in the order of `inside_says`: [n] each."""
-    found: list[Tensor] = []
+    gates: list[Tensor] = []
 
     def note(module: Any, inputs: tuple[Tensor], _output: Tensor) -> None:
         gate = module.weights(inputs[0])
-        found.extend([gate.mean(dim=1), (gate - gate.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt()])
+        gates.extend([gate.mean(dim=1), (gate - gate.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt()])
 
     with ExitStack() as hooks:
         if isinstance(model, ResNetHMSCAM):
             for module in model.attention:
                 if type(module) in GATES:
                     hooks.callback(module.register_forward_hook(note).remove)
-        yield found
+        yield gates
 
 
 def rates(spikes: list[Tensor]) -> Tensor:
     """Firing rate [n] of one layer, from its spikes at each time step, [n, ...] each."""
-    return torch.stack([each.flatten(1).mean(dim=1) for each in spikes]).mean(dim=0)
+    return torch.stack([step.flatten(1).mean(dim=1) for step in spikes]).mean(dim=0)

@@ -68,11 +68,11 @@ def deletion_insertion(
     classes: int64 [n]; trapezoids over `steps` equal steps. A good map has a small first and a large second area
     (Petsiuk et al. 2018, arXiv 1806.07421).
     """
-    place = interpolate(ranks(heat, seed)[:, None].float(), size=images.shape[2:], mode="nearest")
+    rank = interpolate(ranks(heat, seed)[:, None].float(), size=images.shape[2:], mode="nearest")
     whole, none = probability(model, images, classes), probability(model, absent, classes)
     deletion, insertion = (whole + none) / 2, (whole + none) / 2
     for step in range(1, steps):
-        hot = place < SQUARES**2 * step / steps
+        hot = rank < SQUARES**2 * step / steps
         deletion = deletion + probability(model, torch.where(hot, absent, images), classes)
         insertion = insertion + probability(model, torch.where(hot, images, absent), classes)
     return deletion / steps, insertion / steps
@@ -89,7 +89,7 @@ def rank_correlation(one: Tensor, other: Tensor) -> np.ndarray:
 
     0 where only the other map is flat: nothing of the first is left in it. NaN where the first is.
     """
-    first, second = (_centred_ranks(each) for each in (one, other))
+    first, second = (_centred_ranks(maps) for maps in (one, other))
     size = (first**2).sum(1) * (second**2).sum(1)
     product = np.divide((first * second).sum(1), np.sqrt(size), out=np.zeros(len(first)), where=size > 0)
     return np.where((first != 0).any(1), product, np.nan)
@@ -97,8 +97,8 @@ def rank_correlation(one: Tensor, other: Tensor) -> np.ndarray:
 
 def _centred_ranks(maps: Tensor) -> np.ndarray:
     squares = adaptive_avg_pool2d(maps[:, None].float(), RANKED).flatten(1).cpu().numpy().astype(np.float64)
-    found: np.ndarray = rankdata(squares.round(6), axis=1)
-    return found - found.mean(1, keepdims=True)
+    ranked: np.ndarray = rankdata(squares.round(6), axis=1)
+    return ranked - ranked.mean(1, keepdims=True)
 
 
 @torch.no_grad()
@@ -111,13 +111,13 @@ def scramble(model: nn.Module, images: Tensor, seed: int, head_only: bool) -> No
     """
     layers = list(model.modules())
     if head_only:
-        layers = [[each for each in layers if isinstance(each, nn.Linear)][-1]]
+        layers = [[layer for layer in layers if isinstance(layer, nn.Linear)][-1]]
     # The same weights on every device.
     random = torch.Generator().manual_seed(stream_seed(seed, "explain", "scramble"))
-    for weights in (each for layer in layers for each in layer.parameters(recurse=False)):
+    for weights in (parameter for layer in layers for parameter in layer.parameters(recurse=False)):
         order = torch.randperm(weights.numel(), generator=random).to(weights.device)
         weights.copy_(weights.flatten()[order].view_as(weights))
-    norms = [each for each in layers if isinstance(each, _BatchNorm) and each.track_running_stats]
+    norms = [layer for layer in layers if isinstance(layer, _BatchNorm) and layer.track_running_stats]
     if not norms:
         return
     for norm in norms:

@@ -48,23 +48,23 @@ def _run(table: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
     right = table["y"] == table["predicted"]
     rows = []
     for subset, part in (("all", table), ("right", table[right]), ("wrong", table[~right])):
-        for method, own in part.groupby("method", sort=False):
-            is_reference = bool(own["reference_map"].iloc[0])
-            own = own.sort_values("image_id", ignore_index=True)
+        for method, images in part.groupby("method", sort=False):
+            is_reference = bool(images["reference_map"].iloc[0])
+            images = images.sort_values("image_id", ignore_index=True)
             uniform = part[part["method"] == "uniform"].sort_values("image_id", ignore_index=True)
-            for name, value in _scores(own, uniform, settings).items():
+            for name, value in _scores(images, uniform, settings).items():
                 rows.append({"subset": subset, "method": method, "reference_map": is_reference, "score": name} | value)
     return pd.DataFrame(rows)
 
 
-def _scores(own: pd.DataFrame, uniform: pd.DataFrame, settings: Evaluation) -> dict[str, dict[str, float | str]]:
+def _scores(images: pd.DataFrame, uniform: pd.DataFrame, settings: Evaluation) -> dict[str, dict[str, float | str]]:
     """Each score of one method: images, groups, value, low, high, resampling."""
-    columns = {name: (own[name].to_numpy(np.float64), np.ones(len(own))) for name in MEANS}
-    columns |= {name: (own[part].to_numpy(np.float64), own[whole].to_numpy(np.float64))
+    columns = {name: (images[name].to_numpy(np.float64), np.ones(len(images))) for name in MEANS}
+    columns |= {name: (images[part].to_numpy(np.float64), images[whole].to_numpy(np.float64))
                 for name, (part, whole) in RATIOS.items()}  # fmt: skip
-    columns |= {name: (sign * (own[score] - uniform[score]).to_numpy(np.float64), np.ones(len(own)))
+    columns |= {name: (sign * (images[score] - uniform[score]).to_numpy(np.float64), np.ones(len(images)))
                 for name, (score, sign) in GAINS.items()}  # fmt: skip
-    return {name: _ratio(*pair, own["group"].to_numpy(), settings) for name, pair in columns.items()}
+    return {name: _ratio(*pair, images["group"].to_numpy(), settings) for name, pair in columns.items()}
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, groups: np.ndarray, settings: Evaluation) -> dict[str, float | str]:

@@ -34,18 +34,18 @@ def turned_hashes(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], ND
     """Hashes of thumbnails uint8 [n, 64, 64] in each of the eight positions (see `orientations`), uint64 [n, 8] twice:
     is an area brighter than its left neighbour, and is it brighter than the one above it."""
     areas = (
-        np.stack([cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in thumbnails])
+        np.stack([cv2.resize(thumbnail, size, interpolation=cv2.INTER_AREA) for thumbnail in thumbnails])
         for size in ((9, 8), (8, 9))
     )
     wide, high = areas
-    found = np.empty((2, len(thumbnails), len(TURNED)), np.uint64)
+    hashes = np.empty((2, len(thumbnails), len(TURNED)), np.uint64)
     for position in range(len(TURNED)):
         for picture in (laid(wide, position), laid(high, position)):
             along = picture.shape[2] == 9
             bits = picture[:, :, 1:] > picture[:, :, :-1] if along else picture[:, 1:] > picture[:, :-1]
             packed = np.packbits(bits.reshape(len(thumbnails), -1), axis=1)
-            found[0 if along else 1, :, position] = packed.view(">u8").ravel()
-    return found[0], found[1]
+            hashes[0 if along else 1, :, position] = packed.view(">u8").ravel()
+    return hashes[0], hashes[1]
 
 
 def to_hex(value: int) -> str:

@@ -112,19 +112,19 @@ def settle(table: "pd.DataFrame") -> "pd.DataFrame":
     resolutions the other. Without any confident image all are `assumed`, NaN: see `assumed_um_per_pixel`.
     """
     settled = table.copy()
-    own = table["um_per_pixel"].to_numpy(np.float64)
-    confidence = np.where(np.isfinite(own), table["scale_confidence"].to_numpy(np.float64), 0.0)
+    scales = table["um_per_pixel"].to_numpy(np.float64)
+    confidence = np.where(np.isfinite(scales), table["scale_confidence"].to_numpy(np.float64), 0.0)
     sure = confidence >= CONFIDENT
     if not sure.any():
         return settled.assign(um_per_pixel=np.nan, scale_source="assumed")
     units = [np.ones(len(table))]
     if {"width", "height"} <= set(table.columns):
         units.append(table[["width", "height"]].max(axis=1).to_numpy(np.float64))
-    found = [_weighted_median(own[sure] * unit[sure], confidence[sure]) / unit for unit in units]
-    differ = [np.average(np.abs(np.log(own[sure] / usual[sure])), weights=confidence[sure]) for usual in found]
-    usual = found[int(np.argmin(differ))]
-    kept = sure & (np.abs(np.log(np.where(sure, own, usual) / usual)) <= np.log(NEAR))
-    return settled.assign(um_per_pixel=np.where(kept, own, usual), scale_source=np.where(kept, "own", "cohort"))
+    candidates = [_weighted_median(scales[sure] * unit[sure], confidence[sure]) / unit for unit in units]
+    differ = [np.average(np.abs(np.log(scales[sure] / usual[sure])), weights=confidence[sure]) for usual in candidates]
+    usual = candidates[int(np.argmin(differ))]
+    kept = sure & (np.abs(np.log(np.where(sure, scales, usual) / usual)) <= np.log(NEAR))
+    return settled.assign(um_per_pixel=np.where(kept, scales, usual), scale_source=np.where(kept, "own", "cohort"))
 
 
 @dataclass(frozen=True)
@@ -142,11 +142,11 @@ class Usual:
         """Of an image of this size."""
         return self.um / max(width, height) if self.of_side else self.um
 
-    def settled(self, own: float, sure: bool, width: int, height: int) -> float:
+    def settled(self, measured: float, sure: bool, width: int, height: int) -> float:
         """Micrometres to a pixel of an image, as `settle` has them: its own if it is sure and near the cohort's."""
         usual = self.um_per_pixel(width, height)
-        near = sure and not self.given and abs(np.log(own / usual)) <= np.log(NEAR)
-        return own if near else usual
+        near = sure and not self.given and abs(np.log(measured / usual)) <= np.log(NEAR)
+        return measured if near else usual
 
 
 def usual_of(settled: "pd.DataFrame") -> Usual | None:
@@ -154,24 +154,24 @@ def usual_of(settled: "pd.DataFrame") -> Usual | None:
 
     settled: `um_per_pixel`, `scale_source`, `scale_confidence`, `width`, `height`, as `settle` or the config has them.
     """
-    own, from_cohort = (settled[settled["scale_source"] == source] for source in ("own", "cohort"))
-    given = settled[settled["scale_source"] == "given"]
-    if len(given):
-        return Usual(float(given["um_per_pixel"].iloc[0]), of_side=False, given=True)
-    if own.empty:
+    from_image, from_cohort = (settled[settled["scale_source"] == source] for source in ("own", "cohort"))
+    from_config = settled[settled["scale_source"] == "given"]
+    if len(from_config):
+        return Usual(float(from_config["um_per_pixel"].iloc[0]), of_side=False, given=True)
+    if from_image.empty:
         return None
-    found = []
+    candidates = []
     for of_side in (False, True):
         values, others = (
             part["um_per_pixel"].to_numpy(float)
             * (part[["width", "height"]].max(axis=1).to_numpy(float) if of_side else 1.0)
-            for part in (own, from_cohort)
+            for part in (from_image, from_cohort)
         )
-        confidence = own["scale_confidence"].to_numpy(float)
+        confidence = from_image["scale_confidence"].to_numpy(float)
         usual = float(np.median(others)) if len(others) else _weighted_median(values, confidence)
         apart = float(np.average(np.abs(np.log(values / usual)), weights=confidence))
-        found.append((apart, of_side, usual))
-    _, of_side, usual = min(found)
+        candidates.append((apart, of_side, usual))
+    _, of_side, usual = min(candidates)
     return Usual(usual, of_side)
 
 
@@ -239,15 +239,15 @@ def _middles(depth: np.ndarray) -> tuple[NDArray, NDArray]:
     peaks = (smooth == cv2.dilate(smooth, np.ones((5, 5), np.uint8))) & (depth >= LEAST_RADIUS)
     rows, columns = np.divmod(np.flatnonzero(peaks), depth.shape[1])
     order = np.argsort(-smooth[rows, columns], kind="stable")
-    found = np.stack([columns, rows], 1)[order].astype(np.float32)
+    middles = np.stack([columns, rows], 1)[order].astype(np.float32)
     radii = depth[rows, columns][order]
-    (x, y), alone = found.T, np.ones(len(found), bool)
+    (x, y), alone = middles.T, np.ones(len(middles), bool)
     # In parts, as there may be thousands of peaks along the ridges of a picture that is no smear.
-    for first in range(0, len(found), BLOCK):
+    for first in range(0, len(middles), BLOCK):
         part = np.s_[first : first + BLOCK]
         near = np.square(x[part, None] - x) + np.square(y[part, None] - y) < np.square(radii[part])[:, None]
         alone &= ~np.triu(near, 1 + first).any(axis=0)
-    return found[alone], radii[alone]
+    return middles[alone], radii[alone]
 
 
 def _outlines(kind: np.ndarray, middles: NDArray, radii: NDArray) -> tuple[NDArray, NDArray]:

@@ -59,25 +59,26 @@ def find_scale_bar(image: NDArray[np.uint8]) -> ScaleBar | None:
     if scale > 1:
         size = (round(corner.shape[1] / scale), round(corner.shape[0] / scale))
         corner = np.asarray(cv2.resize(corner, size, interpolation=cv2.INTER_AREA), np.uint8)
-    found = _in_corner(corner, width / scale, height / scale)
-    if found is None:
+    bar = _in_corner(corner, width / scale, height / scale)
+    if bar is None:
         return None
-    x0, y0, x1, y1 = (edge * scale for edge in found.box)
+    x0, y0, x1, y1 = (edge * scale for edge in bar.box)
     right, bottom = min(width, left + int(np.ceil(x1))), min(height, top + int(np.ceil(y1)))
-    return ScaleBar((left + int(x0), top + int(y0), right, bottom), found.colour)
+    return ScaleBar((left + int(x0), top + int(y0), right, bottom), bar.colour)
 
 
 def _in_corner(corner: np.ndarray, width: float, height: float) -> ScaleBar | None:
     """The bar in the corner; width and height are the whole image's, in the corner's pixels."""
     margin = max(1, round(0.004 * width))
-    found = _lettering(*_red_ink(corner, width), corner, width, height)
-    if found is not None and found[2] < corner.shape[1] and found[3] < corner.shape[0]:  # cells are cut by the edge
-        return ScaleBar(_widened(_with_end_marks(found, corner, width), margin, corner), "red")
+    lettering = _lettering(*_red_ink(corner, width), corner, width, height)
+    # Cells are cut by the edge.
+    if lettering is not None and lettering[2] < corner.shape[1] and lettering[3] < corner.shape[0]:
+        return ScaleBar(_widened(_with_end_marks(lettering, corner, width), margin, corner), "red")
     white = corner.min(axis=2) >= WHITE
     for level in DARK_LEVELS:
-        found = _lettering(*_dark_ink(corner, width, level), corner, width, height, white)
-        if found is not None:
-            box = _white_box(found, corner, round(MARGIN * width), round(MARGIN * height))
+        lettering = _lettering(*_dark_ink(corner, width, level), corner, width, height, white)
+        if lettering is not None:
+            box = _white_box(lettering, corner, round(MARGIN * width), round(MARGIN * height))
             return ScaleBar(_widened(box, margin, corner), "dark")
     return None
 

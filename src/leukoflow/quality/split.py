@@ -40,15 +40,15 @@ def file_blocks(image_ids: Sequence[str], block: int) -> list[str]:
     The number is the last one of the name without its ending, and numbers 1 to `block` are the first block. Images
     whose names differ in that number alone are one series.
     """
-    found = []
+    blocks = []
     for name in image_ids:
         match = _NUMBERED.fullmatch(name[: name.rfind(".")] if "." in name.rpartition("/")[2] else name)
         if match is None:
-            found.append("")
+            blocks.append("")
             continue
         series, number, rest = match.groups()
-        found.append(f"{series}{max(int(number) - 1, 0) // block * block + 1}{rest}")
-    return found
+        blocks.append(f"{series}{max(int(number) - 1, 0) // block * block + 1}{rest}")
+    return blocks
 
 
 def group_names(table: pd.DataFrame, groups: Groups, block: int = 25) -> np.ndarray:
@@ -113,8 +113,8 @@ def make_split(table: pd.DataFrame, classes: Sequence[str], division: Division) 
     ]
     if division.drop_duplicates:
         copies = table.set_index("image_id")["duplicate_group"]
-        folds = [_without_copies(each, copies) for each in folds]
-    return pd.concat([_leaking(each, division) for each in folds], ignore_index=True)
+        folds = [_without_copies(fold, copies) for fold in folds]
+    return pd.concat([_leaking(fold, division) for fold in folds], ignore_index=True)
 
 
 def _without_copies(split: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
@@ -148,8 +148,8 @@ def _roles(counts: np.ndarray, classes: Sequence[str], division: Division) -> li
 
     def divide(members: np.ndarray, fractions: Sequence[float], *stream: str | int) -> np.ndarray:
         rng = generator(splits.seed, "split", groups, *stream)
-        own = counts[members] if division.stratified else counts[members].sum(axis=1, keepdims=True)
-        parts = _assign(own, _wanted(own, np.array(fractions), division), rng)
+        sizes = counts[members] if division.stratified else counts[members].sum(axis=1, keepdims=True)
+        parts = _assign(sizes, _wanted(sizes, np.array(fractions), division), rng)
         for label, name in enumerate(classes):
             if available[label] < need or set(parts[counts[members, label] > 0]) != set(range(len(fractions))):
                 raise LeukoFlowError(

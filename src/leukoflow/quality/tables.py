@@ -169,7 +169,7 @@ def _names(tables: CohortFiles, tasks: Mapping[str, Task]) -> list[dict[str, Any
             facts.append({"fact": "unlabelled by a name", "label": names, "measured": int(unlabelled)})
     counts = tables.manifest["label"].value_counts()
     for name, task in tasks.items():
-        known = {skeleton(each): each for each in (task.labels or task.classes)}
+        known = {skeleton(label): label for label in (task.labels or task.classes)}
         for label, images in counts.items():
             meant = known.get(skeleton(str(label)))
             if meant is not None and task.class_of(str(label)) is None:
@@ -210,9 +210,9 @@ def audit(
 
 
 def _provenance(cohort: str, groups: pd.DataFrame, manifests: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
-    own = groups[groups["cohort"] == cohort].set_index("image_id")["acquisition"]
+    acquisition = groups[groups["cohort"] == cohort].set_index("image_id")["acquisition"]
     manifest = manifests[cohort].set_index("image_id")
-    return {"acquisition": own, "patient": manifest["patient"], "slide": manifest["slide"]}
+    return {"acquisition": acquisition, "patient": manifest["patient"], "slide": manifest["slide"]}
 
 
 def _alike(origins: Mapping[str, pd.Series], learnt_from: set[str], tested_on: set[str]) -> dict[str, Any]:
@@ -266,7 +266,7 @@ def cohorts_table(inputs: Inputs) -> pd.DataFrame:
         for name in published
         if name in manifests
     }
-    tasks = {name: Task.model_validate(each) for name, each in inputs.settings["tasks"].items()}
+    tasks = {name: Task.model_validate(task) for name, task in inputs.settings["tasks"].items()}
     return cohorts(files, inputs.table("duplicates"), published, tasks)
 
 
@@ -283,10 +283,10 @@ def audit_table(inputs: Inputs) -> pd.DataFrame:
 
 def splits_by_name(inputs: Inputs) -> dict[tuple[str, str, str], pd.DataFrame]:
     """Splits by cohort, task and protocol, which their files, COHORT.TASK.PROTOCOL.parquet, are called by."""
-    found = {}
+    splits = {}
     for path in inputs.paths("splits"):
         parts = path.stem.split(".")
         if len(parts) != 3:
             raise LeukoFlowError(f"{path}: is no split's name; expected COHORT.TASK.PROTOCOL.parquet")
-        found[parts[0], parts[1], parts[2]] = read_table(path)
-    return found
+        splits[parts[0], parts[1], parts[2]] = read_table(path)
+    return splits
