@@ -659,8 +659,8 @@ COLUMNS = {
     "bits": "bits that the camera fills of 16-bit samples; empty for most",
     "stamp": "size, inode and times of the file when it was read",
     # Files of relations, masks, cells and features.
-    "hash_distance": "bits by which the hashes of both pictures differ, of 64; empty for pairs that the search for moved "
-    "pictures found",
+    "hash_distance": "bits by which the hashes of both pictures differ, of 64; empty for pairs that the search for "
+    "moved pictures found",
     "labels_differ": "whether the labels of both images differ",
     "duplicate_group": "set of copies that the image belongs to, named by its first member",
     "acquisition": "slide, if known, else cluster by class, stain and background",
