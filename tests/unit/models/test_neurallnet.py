@@ -5,6 +5,7 @@ import torch
 from spikingjelly.activation_based import functional, neuron, surrogate
 
 from leukoflow.models import inference, registry
+from leukoflow.models.layers import lif
 from leukoflow.models.layers.lif import LIF
 from leukoflow.models.layers.norm import BatchNorm2d
 
@@ -18,7 +19,11 @@ def reference(x: torch.Tensor, tau: float = 2.0) -> torch.Tensor:
 
 @pytest.mark.parametrize("tau", [2.0, 1.5, 4.0])
 @pytest.mark.parametrize("layout", ["flat", "channels_last"])
-def test_lif_equals_spikingjelly_in_values_and_gradients(tau: float, layout: str) -> None:
+@pytest.mark.parametrize("block", [lif._BLOCK, 100])
+def test_lif_equals_spikingjelly_in_values_and_gradients(
+    tau: float, layout: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lif, "_BLOCK", block)
     torch.manual_seed(0)
     x = (torch.randn(4 * 3, 5, 6, 7) * 1.5 + 0.5).double()
     if layout == "channels_last":
@@ -78,7 +83,8 @@ def test_the_twin_differs_in_its_neurons_alone() -> None:
     )
 
 
-def test_lif_with_a_constant_current_equals_repeating_it() -> None:
+def test_lif_with_a_constant_current_equals_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lif, "_BLOCK", 5)  # of 24 neurons
     torch.manual_seed(0)
     x = torch.randn(3, 8, dtype=torch.float64) * 2
     ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()

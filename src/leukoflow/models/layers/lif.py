@@ -54,13 +54,14 @@ class _Sequence(torch.autograd.Function):
         x = x.contiguous(memory_format=layout)
         spikes = _empty(x, steps if constant else 1, layout)
         currents, fired = _rows(x, 1 if constant else steps), _rows(spikes, steps)
-        kept = ctx.needs_input_grad[0] and not constant
-        potentials = torch.empty_like(fired) if kept else None
+        if not ctx.needs_input_grad[0]:  # one potential, overwritten at every step, stays in the cache by itself
+            _fire(currents, fired, tau, None)
+            return spikes
+        potentials = None if constant else torch.empty_like(fired)
         for block in _blocks(fired):
             _fire(currents[:, block], fired[:, block], tau, None if potentials is None else potentials[:, block])
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(x if constant else potentials)
-            ctx.settings = steps, tau, constant, x.shape, layout
+        ctx.save_for_backward(x if constant else potentials)
+        ctx.settings = steps, tau, constant, x.shape, layout
         return spikes
 
     @staticmethod
@@ -89,9 +90,8 @@ class _Sequence(torch.autograd.Function):
         return gradient, None, None, None
 
 
-_BLOCK = 2**16
-"""Neurons of a block: with four steps, what is computed of them fits into the caches of two cores, and an operation is
-still long enough to be shared by them."""
+_BLOCK = 2**17
+"""Neurons of a block: what is computed of them stays in the cache, and an operation is long enough for two threads."""
 
 
 def _fire(currents: Tensor, spikes: Tensor, tau: float, potentials: Tensor | None) -> None:
