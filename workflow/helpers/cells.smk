@@ -10,6 +10,7 @@ ARCHIVES = [
 SEGMENTERS = ["all"]
 if STUDY.segmentation.leave_one_out:
     SEGMENTERS += [f"without_{name}" for name in SOURCES]
+SEGMENTERS += [f"gates_{gates}" for gates in STUDY.segmentation.compared_gates]
 SEGMENTER_FILES = [
     f"{RESULTS}/segmenters/all/{file}"
     for file in ("weights.safetensors", "segmenter.json")
@@ -30,6 +31,21 @@ def annotation_settings(wildcards):
 
 def segmentation_settings(wildcards):
     return STUDY.segmentation.model_dump_json()
+
+
+def training_settings(wildcards):
+    """Those of the segmenter; what else is trained changes none."""
+    given = STUDY.segmentation
+    gates = wildcards.segmenter.removeprefix("gates_")
+    own = {"gates": gates} if gates in given.compared_gates else {}
+    left = {"compared_gates": (), "leave_one_out": False}
+    return given.model_copy(update={**left, **own}).model_dump_json()
+
+
+def trained_on(wildcards):
+    """What the tables say of a segmenter's sources."""
+    name = wildcards.segmenter
+    return name if name.startswith("without_") else "all"
 
 
 def scoring_settings(wildcards):
@@ -53,9 +69,8 @@ def learnt_from(segmenter):
 
 def scored_on(segmenter):
     """The sources that a segmenter is held against: all, or the one that it did not see."""
-    if segmenter == "all":
-        return list(SOURCES)
-    return [name for name in SOURCES if segmenter == f"without_{name}"]
+    left_out = [name for name in SOURCES if segmenter == f"without_{name}"]
+    return left_out or list(SOURCES)
 
 
 def mask_files(names):

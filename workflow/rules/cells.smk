@@ -50,7 +50,7 @@ rule train_segmenter:
         gpu=segmenter_gpu(),
     params:
         code=code_of("steps.train_segmenter"),
-        settings=segmentation_settings,
+        settings=training_settings,
         sources=learnt_folders,
         resume="results/{study}/.resume/segmenter.{segmenter}",
     message:
@@ -78,11 +78,12 @@ rule score_segmenter:
     params:
         code=code_of("steps.score_segmenter"),
         settings=scoring_settings,
+        name=trained_on,
         folders=scored_folders,
     message:
         "Holding the segmenter ({wildcards.segmenter}) against masks"
     shell:
-        "python -m leukoflow.steps.score_segmenter --settings {params.settings:q} --name {wildcards.segmenter}"
+        "python -m leukoflow.steps.score_segmenter --settings {params.settings:q} --name {params.name}"
         " --weights {input.weights} --description {input.description} {params.folders} --threads {threads}"
         " --output {output.scores} --instances {output.instances} 2> {log}"
 

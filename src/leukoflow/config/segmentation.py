@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from leukoflow.config.base import Name, Section
 from leukoflow.config.views import Cells, Chain, Reinhard
 
+Gates = Literal["quarter", "half", "full", "none"]
+
 
 class SegmenterTraining(Section):
     """Training of the Attention U-Net."""
@@ -43,6 +45,11 @@ class Segmentation(Section):
     """Also train without each source in turn and test on it."""
     width: float = Field(1.0, gt=0, le=2)
     """Factor on the published 64 to 1,024 channels; 1 is 31,219,293 parameters with one output."""
+    gates: Gates = "quarter"
+    """Inner width of the attention gates, as a share of the channels of their level; `none` is a plain U-Net without
+    gates."""
+    compared_gates: tuple[Gates, ...] = ()
+    """Other gates: a network with each is trained on all sources and scored too, and looks for no cells."""
     training: SegmenterTraining = SegmenterTraining()
     """Training of the Attention U-Net."""
     validation: float = Field(0.15, gt=0, lt=0.5)
@@ -63,6 +70,10 @@ class Segmentation(Section):
     def _sources_fit(self) -> "Segmentation":
         if self.method == "unet" and not self.sources:
             raise ValueError("method 'unet' learns from masks: name cohorts with expert masks in sources")
+        if self.compared_gates and self.method != "unet":
+            raise ValueError("compared_gates compares networks, and method is threshold: set method to unet")
+        if self.gates in self.compared_gates or len(set(self.compared_gates)) < len(self.compared_gates):
+            raise ValueError("compared_gates lists other gates than gates, each once")
         if self.leave_one_out and len(self.sources) < 2:
             raise ValueError("leave_one_out needs at least two sources")
         if any(isinstance(step, Cells) for step in self.steps):

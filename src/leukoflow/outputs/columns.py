@@ -164,6 +164,8 @@ COLUMNS = {
     "selection_methods.k": "number of features; empty for that of the model's size",
     # segmentation
     "segmenter": "`unet`, or `threshold` tuned on the same images",
+    "network": "options of the U-Net, such as the inner width of its gates (C is the channels of a level); empty for "
+    "thresholds",
     "trained_on": "`all` sources, or `without_SOURCE`: all but that one",
     "source": "cohort that the masks belong to",
     "within": "whether it was trained on images of the source",

@@ -49,7 +49,8 @@ def _archives(segmentation: pd.DataFrame) -> list[Finding]:
     found: list[Finding] = []
     marked = segmentation[(segmentation["metric"] == "marked") & (segmentation["label"] != "")]
     marked = marked.dropna(subset=["value"])
-    for (source, _), part in marked.groupby(["source", "segmenter"], sort=False):
+    marked = marked.fillna({"network": ""})
+    for (source, *_), part in marked.groupby(["source", "segmenter", "network"], sort=False):
         if any(each.title.endswith(f" {source}") for each in found):
             continue  # the segmenter that was used comes first
         ordered = part.sort_values("value", kind="stable")
@@ -78,13 +79,16 @@ def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
     dice = segmentation[(segmentation["kind"] == "expert") & (segmentation["metric"] == "dice")]
     dice = dice[dice["part"] == "cell"].dropna(subset=["value"])
     for source, part in dice.groupby("source", sort=False):
-        rows = {(row["segmenter"], bool(row["within"])): row for row in part.to_dict("records")}
-        away, home = rows.get(("unet", False)), rows.get(("unet", True))
-        if away is None:
+        rows: dict[tuple[str, str, bool], Mapping[Hashable, Any]] = {}
+        for row in part.fillna({"network": ""}).to_dict("records"):
+            rows.setdefault((row["segmenter"], row["network"], bool(row["within"])), row)
+        network = next((name for segmenter, name, within in rows if segmenter == "unet" and not within), None)
+        if network is None:
             continue
+        away, home = rows["unet", network, False], rows.get(("unet", network, True))
         text = f"Dice of whole cells is {_with_limits(away)} where nothing of {source} was learnt from"
         text += f", {_with_limits(home)} where it was" if home is not None else ""
-        plain = rows.get(("threshold", False))
+        plain = rows.get(("threshold", "", False))
         text += (
             f"; thresholds, tuned without it too, reach {words.decimal(plain['value'])}" if plain is not None else ""
         )

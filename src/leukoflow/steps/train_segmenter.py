@@ -17,7 +17,7 @@ from leukoflow.core.picture import Raster
 from leukoflow.core.step import log, parser, run, settings
 from leukoflow.models.inference import save_tensors
 from leukoflow.training.canvases import Source, median_diameter
-from leukoflow.training.segmenter import SegmenterEpoch, fit_segmenter
+from leukoflow.training.segmenter import SegmenterEpoch, fit_segmenter, new_network
 
 TUNED_ON = 20
 """Images of each source that thresholds are tuned on, evenly spaced."""
@@ -45,6 +45,7 @@ def main(argv: list[str] | None) -> None:
         "method": given.method,
         "sources": [each.name for each in args.sources],
         "width": given.width,
+        "gates": given.gates,
     }
     description |= {"thresholds": rules.described(), "threshold_dice": dice}
     description["cell_diameters"] = {each.name: each.diameter for each in train}
@@ -56,7 +57,7 @@ def main(argv: list[str] | None) -> None:
         for source in [*train, *validation]:
             source.images[:] = np.stack([Raster(image).balanced for image in source.images])
         result = fit_segmenter(
-            given.width, train, validation, given.training, args.resume / _digest(args) / "state.safetensors"
+            new_network(given), train, validation, given.training, args.resume / _digest(args) / "state.safetensors"
         )
         weights, history = result.weights, pd.DataFrame([vars(each) for each in result.history], columns=columns)
         description |= {

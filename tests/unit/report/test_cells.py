@@ -44,6 +44,24 @@ def test_dice_stands_by_source_with_left_out_beside_within(tables):
     assert table.rows[0].cells[2].note == "0.930\N{EN DASH}0.960"
 
 
+def test_networks_that_are_compared_have_columns_of_their_own(fake, tables):
+    part, single = tables["segmentation"], tables["instances"]
+    mine = (part["segmenter"] == "unet") & (part["trained_on"] == "all")
+    other = part[mine].assign(network="no gates", value=part["value"] - 0.3)
+    one = single[(single["segmenter"] == "unet") & (single["trained_on"] == "all")].assign(network="no gates", ap50=0.1)
+    tables["segmentation"], tables["instances"] = pd.concat([part, other]), pd.concat([single, one])
+    table = overlap(tables["segmentation"])
+    assert table.columns[2:5] == ("U-Net, gates C/4", "U-Net, gates C/4, source left out", "U-Net, no gates")
+    assert text_of(table)[0][2:5] == ["0.950", "0.850", "0.650"]
+    rows = {tuple(row[1:3]): row[5] for row in text_of(single_cells(tables["segmentation"], tables["instances"]))}
+    assert rows["U-Net, no gates", "yes"] == "0.10" and rows["U-Net, gates C/4", "yes"] == "0.90"
+    # The study's own network is what findings and agreement speak of.
+    assert {row[1]: row for row in text_of(agreement(tables["segmentation"]))}["Pro"][3] == f"10{PERCENT}"
+    found = told(fake, tables)
+    assert "0.950" in found["Cells of an unseen source are found less well: masked"].text
+    assert f"10{PERCENT} in Pro" in found["Archive's masks miss most cells of Pro in demo"].text
+
+
 def test_a_source_never_left_out_has_a_dash_and_agreement_is_no_dice(tables):
     part = tables["segmentation"]
     part = part[(part["trained_on"] == "all") | (part["source"] == "drawn")]

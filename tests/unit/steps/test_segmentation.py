@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from leukoflow.audits.changed import ChangedPictures, add_view, changed_pictures
+from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.labels import NUCLEUS, open_labels, parts_of
 from leukoflow.cells.threshold import segment_by_threshold, thresholds_of
 from leukoflow.config.cohorts import SyntheticCohort
@@ -268,6 +269,36 @@ def test_scores_are_those_of_the_test_role(cohort: Path, segmenters: dict[str, P
     agreement = scores[scores["kind"] == "agreement"]
     assert set(agreement["metric"]) == {"dice", "iou", "marked"} and not agreement["within"].any()
     assert {"Benign", "Early", "Pre", "Pro"} < set(agreement["label"].fillna("")) | {""}
+
+
+def test_other_gates_are_trained_named_and_scored_without_thresholds(cohort: Path, tmp_path: Path) -> None:
+    other = UNET.model_copy(update={"gates": "none"})
+    folder = train(cohort, other, tmp_path / "none")
+    description = read_json(folder / "segmenter.json")
+    with_gates = sum(each.numel() for each in AttentionUNet(width=0.0625).gates.parameters())
+    own = sum(each.numel() for each in AttentionUNet(width=0.0625).parameters())
+    assert description["gates"] == "none" and description["parameters"] == own - with_gates
+    compared = UNET.model_copy(update={"compared_gates": ("none",)})
+    settings = Scoring(segmentation=compared, evaluation=Evaluation(resamples=200)).model_dump_json()
+    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    given |= {"description": folder / "segmenter.json", "sources": cohort / "demo"}
+    score_segmenter.main(options({**given, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
+    for name in ("s.csv", "i.csv"):
+        table = read_table(tmp_path / name)
+        assert set(zip(table["segmenter"], table["network"], strict=True)) == {("unet", "no gates")}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"compared_gates": ["half"]}, "compared_gates compares networks, and method is threshold"),
+        ({"method": "unet", "sources": ["a"], "compared_gates": ["quarter"]}, "other gates than gates, each once"),
+        ({"method": "unet", "sources": ["a"], "compared_gates": ["none", "none"]}, "other gates than gates, each once"),
+    ],
+)
+def test_gates_are_compared_with_others(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Segmentation.model_validate(given)
 
 
 @pytest.mark.parametrize("method", ["unet", "threshold"])
