@@ -64,6 +64,7 @@ USED_COHORTS = sorted(
         for name in (each.cohort, *each.external)
     }
     | set(STUDY.segmentation.sources)
+    | ({STUDY.segmentation.adapt.cohort} if STUDY.segmentation.adapt else set())
 )
 if workflow.is_main_process:
     for name, each in STUDY.cohorts.items():

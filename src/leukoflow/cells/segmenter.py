@@ -27,7 +27,7 @@ GATES: dict[Gates, str] = {"quarter": "gates C/4", "half": "gates C/2", "full": 
 """How tables name the inner width of gates, C being the channels of their level."""
 
 
-def load_segmenter(description: dict[str, Any], weights: str | Path) -> nn.Module:
+def load_segmenter(description: dict[str, Any], weights: str | Path) -> AttentionUNet:
     """The network that `segmenter.json` describes, in evaluation mode on the best device.
 
     Raises LeukoFlowError where the weights are damaged, hold NaN or infinity, or belong to another network.
@@ -47,7 +47,9 @@ def network_of(description: Mapping[str, Any]) -> str:
     """What tells the network of `segmenter.json` from others of its study, in words; empty for thresholds."""
     if description["method"] != "unet":
         return ""
-    return GATES[description.get("gates", "quarter")]
+    gates = GATES[description.get("gates", "quarter")]
+    adapted = description.get("adapted")
+    return f"{gates}, adapted to {adapted['cohort']} (transductive)" if adapted else gates
 
 
 @torch.inference_mode()

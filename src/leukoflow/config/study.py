@@ -136,6 +136,8 @@ class Study(Section):
             if refused:
                 raise ValueError(f"export.models: {refused}")
         _known("segmentation.sources", self.segmentation.sources, self.cohorts, "cohorts")
+        if self.segmentation.adapt:
+            _known("segmentation.adapt.cohort", (self.segmentation.adapt.cohort,), self.cohorts, "cohorts")
         for name in self.segmentation.sources:
             masks = self.cohorts[name].masks
             if masks is None or not masks.expert:

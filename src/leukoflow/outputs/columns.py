@@ -164,11 +164,12 @@ COLUMNS = {
     "selection_methods.k": "number of features; empty for that of the model's size",
     # segmentation
     "segmenter": "`unet`, or `threshold` tuned on the same images",
-    "network": "options of the U-Net, such as the inner width of its gates (C is the channels of a level); empty for "
+    "network": "options of the U-Net: the inner width of its gates (C is the channels of a level), and the cohort that "
+    "it was adapted to, whose images it has seen without masks, test images included (transductive); empty for "
     "thresholds",
     "trained_on": "`all` sources, or `without_SOURCE`: all but that one",
     "source": "cohort that the masks belong to",
-    "within": "whether it was trained on images of the source",
+    "within": "whether it was trained on images of the source, with masks or (adapted networks) without",
     "segmentation.label": "label of the images; empty for all of them",
     "segmentation.kind": "`expert` for experts' masks, `agreement` for masks that the archive came with",
     "part": "`cell` or `nucleus`",

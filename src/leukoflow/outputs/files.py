@@ -130,7 +130,8 @@ FILES = (
     FileSpec("masks/COHORT/rejects.csv", "annotate", "A mask that cannot be used.", "path reason"),
     FileSpec(
         "segmenters/SEGMENTER/weights.safetensors", "train_segmenter",
-        "Weights of the Attention U-Net; SEGMENTER is `all`, `without_SOURCE`, or `gates_WIDTH` of other gates.",
+        "Weights of the Attention U-Net; SEGMENTER is `all`, `without_SOURCE`, `gates_WIDTH` of other gates, or "
+        "`adapted` (by step `adapt_segmenter`).",
     ),
     FileSpec("segmenters/SEGMENTER/segmenter.json", "train_segmenter", "What it is, and the tuned thresholds."),
     FileSpec(

@@ -22,7 +22,7 @@ FOLLOWS = 0.1
 def cell_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables masks, segmentation, cells, neighbours and selection."""
     segmentation, cells = tables["segmentation"], tables["cells"]
-    found = [*_masks(tables["masks"]), *_archives(segmentation), *_left_out(segmentation)]
+    found = [*_masks(tables["masks"]), *_adapted(study), *_archives(segmentation), *_left_out(segmentation)]
     found += [*_scale(cells), *_without(cells)]
     return [*found, *_slides(tables["neighbours"]), *_random(study, tables["selection"])]
 
@@ -43,6 +43,18 @@ def _masks(masks: pd.DataFrame) -> list[Finding]:
             text += "Check masks in the config if their images show cells."
             found.append(Finding("warn", f"Masks of {source} without a cell", text, "cells"))
     return found
+
+
+def _adapted(study: Study) -> list[Finding]:
+    adapt = study.segmentation.adapt
+    if adapt is None:
+        return []
+    text = f"The network that finds the cells was trained further on pseudo-masks of images of {adapt.cohort}, without "
+    text += (
+        "labels or masks. Test images of every fold were among them (transductive): what views or features of cells "
+    )
+    text += f"reach on {adapt.cohort} may be less on images that the network has not seen."
+    return [Finding("warn", f"Cells are found by a network that has seen images of {adapt.cohort}", text, "cells")]
 
 
 def _archives(segmentation: pd.DataFrame) -> list[Finding]:

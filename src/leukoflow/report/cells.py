@@ -81,6 +81,9 @@ def how_found(study: Study) -> str:
         by = f"by {network}{size} that learnt from the experts' masks of {sources}"
     else:
         by = f"by thresholds tuned on the experts' masks of {sources}" if sources else "by thresholds, tuned on no mask"
+    if asked.adapt:
+        by += f" and was then trained further on masks of its own of {asked.adapt.cohort}, whose images it has seen"
+        by += " without masks, test images included (transductive)"
     return f"White cells were found {by}, then told apart by a watershed."
 
 
@@ -160,8 +163,18 @@ def overlap(segmentation: pd.DataFrame) -> Grid | None:
     caption = (
         "Dice with experts' masks on held-out images, mean over images. Left out: nothing of the source was learnt "
     )
-    caption += f"from or tuned on.{_undefined(part)}"
+    caption += f"from or tuned on.{_adapted(part)}{_undefined(part)}"
     return grid(caption, ["Source", "Part", *titles, "Test images"], rows, "segmentation")
+
+
+def _adapted(part: pd.DataFrame) -> str:
+    """A sentence on a network that has seen a cohort without masks, empty if there is none."""
+    if not part["network"].fillna("").str.contains("transductive").any():
+        return ""
+    return (
+        " Transductive: the network was trained further on images of the cohort without masks, the test images among "
+        "them, so its scores there are no measure for images that it has not seen."
+    )
 
 
 def _undefined(part: pd.DataFrame) -> str:
@@ -258,5 +271,5 @@ def agreement(segmentation: pd.DataFrame) -> Grid | None:
     columns = ["Cohort", "Label", "Dice with the archive's mask", "Cells that the archive's mask keeps", "Images"]
     caption = "Agreement with the masks that an archive came with. No expert drew them: this is no measure of right."
     caption += " Cells: mean over images of the share that the mask covers at least half."
-    caption += _undefined(part[part["metric"] == "dice"])
+    caption += _adapted(part) + _undefined(part[part["metric"] == "dice"])
     return grid(caption, columns, rows, "segmentation")

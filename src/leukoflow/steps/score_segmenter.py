@@ -55,7 +55,8 @@ def main(argv: list[str] | None) -> None:
     segmenters: dict[str, nn.Module | Thresholds] = {}
     if description["method"] == "unet":
         segmenters["unet"] = load_segmenter(description, args.weights)
-    if description.get("gates") in (None, args.settings.segmentation.gates):
+    adapted = description.get("adapted", {}).get("cohort")
+    if description.get("gates") in (None, args.settings.segmentation.gates) and not adapted:
         segmenters["threshold"] = thresholds_of(description["thresholds"])
     networks = {"unet": network_of(description), "threshold": ""}
     scores: list[dict[str, Any]] = []
@@ -65,7 +66,7 @@ def main(argv: list[str] | None) -> None:
         for name, segmenter in segmenters.items():
             facts = {"segmenter": name, "network": networks[name], "trained_on": args.name, "source": folder.name}
             found = list(_per_image(folder, segmenter, args.settings.segmentation, kind))
-            within = {"within": folder.name in description["sources"], "kind": kind}
+            within = {"within": folder.name in [*description["sources"], adapted], "kind": kind}
             scores += [facts | within | row for row in _summary(found, kind, args.settings.evaluation)]
             if matches := [each["matches"] for each in found if "matches" in each]:
                 instances.append(facts | _counts(matches))

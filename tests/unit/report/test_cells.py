@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from fake_study import CLASSES, finished_study
 
+from leukoflow.config.segmentation import Adaptation
 from leukoflow.report import cells
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import agreement, cells_section, how_found, overlap, single_cells
@@ -103,6 +104,23 @@ def test_without_cells_or_features_there_are_no_sections(fake, tables):
     assert cells_section(fake.study, none, []) is None
     assert features_section(fake.study, none, []) is None
     assert told(fake, none) == {}
+
+
+def test_an_adapted_network_is_marked_wherever_its_scores_are_shown(fake, tables):
+    part = tables["segmentation"]
+    network = "gates C/4, adapted to demo (transductive)"
+    adapted = part[(part["segmenter"] == "unet") & (part["trained_on"] == "all")].assign(network=network, value=0.99)
+    tables["segmentation"] = pd.concat([adapted, part])
+    grids = overlap(tables["segmentation"]), agreement(tables["segmentation"])
+    assert f"U-Net, {network}" in grids[0].columns and all("test images among them" in each.caption for each in grids)
+    assert "transductive" not in overlap(part).caption.lower() and "ransductive" not in agreement(part).caption
+    # The one that finds the cells comes first, and is the one compared with archives' masks.
+    assert {row[1]: row for row in text_of(grids[1])}["Pro"][3] == f"99{PERCENT}"
+    asked = fake.study.segmentation.model_copy(update={"adapt": Adaptation(cohort="demo")})
+    study = fake.study.model_copy(update={"segmentation": asked})
+    assert "of demo, whose images it has seen without masks, test images included (transductive)" in how_found(study)
+    title = "Cells are found by a network that has seen images of demo"
+    assert title in {each.title for each in cell_findings(study, tables)} and title not in told(fake, tables)
 
 
 def test_thresholds_say_what_they_were_tuned_on(fake):
