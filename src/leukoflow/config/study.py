@@ -20,7 +20,7 @@ from leukoflow.config.splits import Division, Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
 from leukoflow.config.variants import with_recipe, with_shares
-from leukoflow.config.views import View
+from leukoflow.config.views import CohortStain, View
 from leukoflow.core.runs import is_baseline
 
 
@@ -135,6 +135,16 @@ class Study(Section):
             refused = exportable(self, model)
             if refused:
                 raise ValueError(f"export.models: {refused}")
+        for name, view in self.views.items():
+            if isinstance(view.target, CohortStain):
+                _known(f"views.{name}: target.cohort", (view.target.cohort,), self.cohorts, "cohorts")
+        for name, experiment in self.experiments.items():
+            for view_name in experiment.views:
+                if self.views[view_name].target == CohortStain(cohort=experiment.cohort):
+                    raise ValueError(
+                        f"experiments.{name}.views: the stain of {view_name} would be that of {experiment.cohort}, its "
+                        "test images included; set target to training"
+                    )
         _known("segmentation.sources", self.segmentation.sources, self.cohorts, "cohorts")
         if self.segmentation.adapt:
             _known("segmentation.adapt.cohort", (self.segmentation.adapt.cohort,), self.cohorts, "cohorts")

@@ -158,8 +158,8 @@ FILES = (
     ),
     FileSpec(
         "stains/STAIN.json", "fit_stain",
-        "Stain that a view with `target: training` is brought to: mean and standard deviation of L, a, b, and the "
-        "number of training images. STAIN is COHORT.TASK.PROTOCOL.foldN, or, of a template image, the view.",
+        "Stain that a view with a `target` is brought to: mean and standard deviation of L, a, b, and the number of "
+        "images. STAIN is COHORT.TASK.PROTOCOL.foldN, of another cohort cohort.COHORT, of a template image the view.",
     ),
     FileSpec(
         "views/COHORT.VIEW/SHARD.npy", "render",
