@@ -145,6 +145,16 @@ class Study(Section):
                         f"experiments.{name}.views: the stain of {view_name} would be that of {experiment.cohort}, its "
                         "test images included; set target to training"
                     )
+        if deep := self.quality.deep:
+            _known("quality.deep.features", (deep.features,), self.features, "features")
+            _known("quality.deep.view", (deep.view,), self.views, "views")
+            if self.features[deep.features].kind != "deep":
+                raise ValueError(f"quality.deep.features: {deep.features} is of no network; name an entry of kind deep")
+            if self.views[deep.view].needs_cells or self.views[deep.view].target == "training":
+                raise ValueError(
+                    f"quality.deep.view: pictures of {deep.view} need masks or splits, which need the groups first; "
+                    "name a view without cells and without target training, such as a plain one"
+                )
         _known("segmentation.sources", self.segmentation.sources, self.cohorts, "cohorts")
         if self.segmentation.adapt:
             _known("segmentation.adapt.cohort", (self.segmentation.adapt.cohort,), self.cohorts, "cohorts")

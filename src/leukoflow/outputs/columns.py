@@ -664,7 +664,9 @@ COLUMNS = {
     # Files of relations, masks, cells and features.
     "hash_distance": "bits by which the hashes of both pictures differ, of 64; empty for moved pairs",
     "labels_differ": "whether the labels of both images differ",
-    "duplicate_group": "set of copies that the image belongs to, named by its first member",
+    "duplicate_group": "set of copies, and of images linked by features, that the image belongs to, named by its first "
+    "member",
+    "linked": "number of images that it is linked with by features (`quality.deep`)",
     "acquisition": "slide, if known, else cluster by class, stain and background",
     "group": "images that stay together under the split",
     "y": "number of the class, from 0; -1 without a label of the task",

@@ -101,7 +101,7 @@ FILES = (
     ),
     FileSpec(
         "quality/groups.parquet", "group_images", "An image: the copies and the acquisition that it belongs to.",
-        "cohort image_id duplicate_group acquisition",
+        "cohort image_id duplicate_group acquisition linked",
     ),
     FileSpec(
         "splits/COHORT.TASK.PROTOCOL.parquet", "split", "An image of the task in a fold.",
