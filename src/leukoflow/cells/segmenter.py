@@ -49,7 +49,10 @@ def network_of(description: Mapping[str, Any]) -> str:
         return ""
     gates = GATES[description.get("gates", "quarter")]
     adapted = description.get("adapted")
-    return f"{gates}, adapted to {adapted['cohort']} (transductive)" if adapted else gates
+    if not adapted:
+        return gates
+    seen = f"{adapted['used']} of {adapted['images']} images, transductive"
+    return f"{gates}, adapted to {adapted['cohort']} ({seen})"
 
 
 @torch.inference_mode()

@@ -30,6 +30,9 @@ from leukoflow.training.checkpoint import digest_of
 from leukoflow.training.masked import balance, facts_of, files_of, history_of, masked_source
 from leukoflow.training.segmenter import fit_segmenter
 
+FEW = 0.2
+"""Share of the images below which the log warns: what is learnt is then of few images."""
+
 
 def main(argv: list[str] | None) -> None:
     """Parse the arguments, label the images, train, write weights, description and history."""
@@ -66,8 +69,9 @@ def main(argv: list[str] | None) -> None:
     pictures = list(progress(thread_map(load, files, args.threads), len(files), "image"))
     own = pseudo_source(network, pictures, given.adapt)
     unknown = float((own.parts == UNKNOWN).mean())
-    log.info("%d of %d images of %s have confident masks; %.1f %% of their pixels are in doubt",
-             len(own.images), len(files), own.name, 100 * unknown)  # fmt: skip
+    said = log.warning if len(own.images) < FEW * len(files) else log.info
+    said("%d of %d images of %s have confident masks and are learnt from; %.1f %% of their pixels are in doubt",
+         len(own.images), len(files), own.name, 100 * unknown)  # fmt: skip
     train, validation = ([masked_source(each, role) for each in args.sources] for role in ("train", "validation"))
     balance([*train, *validation, own])
     further = {"epochs": given.adapt.epochs, "learning_rate": given.adapt.learning_rate}

@@ -47,6 +47,13 @@ def test_one_that_does_not_name_its_gates_has_those_of_a_quarter(images: torch.T
     assert network_of({"method": "unet", "width": 1}) == "gates C/4"
 
 
+def test_an_adapted_network_says_how_many_images_it_has_learnt_from() -> None:
+    facts = {"cohort": "away", "images": 80, "used": 1, "doubtful_pixels": 0.3}
+    named = network_of({"method": "unet", "gates": "none", "adapted": facts})
+    assert named == "no gates, adapted to away (1 of 80 images, transductive)"
+    assert network_of({"method": "threshold", "adapted": facts}) == ""
+
+
 def test_weights_of_other_gates_are_an_error(tmp_path: Path) -> None:
     _, file = saved(tmp_path, "half")
     with pytest.raises(LeukoFlowError, match="half.safetensors: these weights cannot be loaded"):

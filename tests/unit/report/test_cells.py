@@ -108,7 +108,7 @@ def test_without_cells_or_features_there_are_no_sections(fake, tables):
 
 def test_an_adapted_network_is_marked_wherever_its_scores_are_shown(fake, tables):
     part = tables["segmentation"]
-    network = "gates C/4, adapted to demo (transductive)"
+    network = "gates C/4, adapted to demo (30 of 40 images, transductive)"
     adapted = part[(part["segmenter"] == "unet") & (part["trained_on"] == "all")].assign(network=network, value=0.99)
     tables["segmentation"] = pd.concat([adapted, part])
     grids = overlap(tables["segmentation"]), agreement(tables["segmentation"])

@@ -352,7 +352,8 @@ def test_an_adapted_segmenter_reads_no_mask_and_says_what_it_has_seen(
     given |= {"description": folder / "segmenter.json", "sources": tmp_path / "away"}
     score_segmenter.main(options({**given, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
     table = read_table(tmp_path / "s.csv")
-    assert set(table["network"]) == {"gates C/4, adapted to away (transductive)"} and table["within"].all()
+    named = f"gates C/4, adapted to away ({seen['used']} of 20 images, transductive)"
+    assert set(table["network"]) == {named} and table["within"].all()
 
 
 def test_a_segmenter_that_is_certain_of_nothing_is_not_adapted(
