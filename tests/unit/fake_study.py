@@ -296,7 +296,8 @@ class FakeStudy:
             for source, segmenter in product(("masked", "drawn"), ("unet", "threshold")):
                 if name not in ("all", f"without_{source}"):
                     continue
-                base = {"segmenter": segmenter, "trained_on": name, "source": source}
+                network = "gates C/4" if segmenter == "unet" else ""
+                base = {"segmenter": segmenter, "network": network, "trained_on": name, "source": source}
                 loss = 0.1 * (name != "all") + 0.15 * (segmenter == "threshold")
                 for part, metric in product(("cell", "nucleus"), ("dice", "iou")):
                     value = 0.95 - loss - 0.05 * (metric == "iou")
@@ -309,7 +310,8 @@ class FakeStudy:
                     instances.append(base | counts | shares | {"count_error_abs": 0.5})
             for label, share in zip(("", *CLASSES), (0.6, 0.8, 0.95, 0.9, 0.1), strict=True):
                 if name == "all":
-                    base = {"segmenter": "unet", "trained_on": "all", "source": "demo", "within": False}
+                    base = {"segmenter": "unet", "network": "gates C/4", "trained_on": "all", "source": "demo"}
+                    base |= {"within": False}
                     base |= {"kind": "agreement", "label": label, "part": "cell", "images": 30, "undefined": 0}
                     scores += [
                         base | {"metric": metric, "value": share, "low": share - 0.05, "high": share + 0.05}

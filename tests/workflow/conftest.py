@@ -17,8 +17,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "config.yaml", "config", "workflow", "profiles", "envs", "src")
 ON_A_GPU = {
-    "pretrain", "train", "predict", "train_segmenter", "score_segmenter", "segment", "deep_features", "fit_features",
-    "transform_features", "predict_changed", "modules", "novelty", "profile", "explain",
+    "pretrain", "train", "predict", "train_segmenter", "adapt_segmenter", "score_segmenter", "segment",
+    "deep_features", "fit_features", "transform_features", "predict_changed", "modules", "novelty",
+    "profile", "explain",
 }  # fmt: skip
 
 

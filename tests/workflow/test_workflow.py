@@ -2,6 +2,7 @@
 
 import re
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, StorageSettings
 
+from leukoflow.config.features import DeepFeatures
 from leukoflow.outputs.figures import FIGURES
 from leukoflow.outputs.files import FILES
 from leukoflow.outputs.reference import columns_of
@@ -238,6 +240,32 @@ def test_an_edited_entry_is_listed_again_wherever_the_study_is_run(
     assert project.planned(*arguments, **given) == []
     with project.edited("src/leukoflow/config/entries/pbc.yaml", "    monocyte: monocyte\n", "    monocyte: mono\n"):
         assert project.planned(*arguments, **given) == ["Listing the images of demo"]
+
+
+def test_groups_by_features_and_an_adapted_segmenter_are_planned(fresh: Project) -> None:
+    """Features come before groups, and without a stack one position will do; the adapted segmenter finds the cells."""
+    study = yaml.safe_load((fresh.folder / "tiny.yaml").read_text())
+    pooled = {"kind": "deep", "backbones": [{"name": "resnet18"}], "grid": 1, "stack": "none"}
+    study["features"]["pooled"] = pooled
+    study["quality"] = {"deep": {"features": "pooled", "view": "plain"}}
+    study["segmentation"] |= {"adapt": {"cohort": "demo_ext"}, "compared_gates": ["none"]}
+    (fresh.folder / "linked.yaml").write_text(yaml.safe_dump(study))
+    done = fresh.snakemake("--dry-run", "--printshellcmds", config="linked.yaml")
+    commands = commands_of(done)
+    (grouping,) = (each for each in commands if "steps.group_images" in each)
+    cohorts = re.findall(r"--cohort (\w+)", grouping)
+    assert re.findall(r"features/(\w+)\.plain\.pooled/matrix\.json", grouping) == cohorts
+    assert {"demo", "demo_ext", "masks_home", "masks_away"} <= set(cohorts)
+    extracting = [shlex.split(each) for each in commands if "steps.deep_features" in each]
+    assert len(extracting) >= len(cohorts)
+    for words in extracting:
+        DeepFeatures.model_validate_json(words[words.index("--settings") + 1])
+    finding = [each for each in commands if "steps.segment " in each]
+    assert finding and all("segmenters/adapted/weights" in each for each in finding)
+    (adapting,) = (each for each in commands if "steps.adapt_segmenter" in each)
+    assert "cohorts/demo_ext/files.parquet" in adapting and "masks/demo_ext" not in adapting
+    scored = {"all", "adapted", "gates_none"}
+    assert scored == {name for each in commands for name in re.findall(r"segmenters/(\w+)/scores.csv", each)}
 
 
 def test_weights_and_pretraining_are_jobs_of_the_models_that_ask_for_them(fresh: Project, tmp_path: Path) -> None:

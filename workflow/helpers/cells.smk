@@ -7,14 +7,23 @@ ARCHIVES = [
     for name in USED_COHORTS
     if STUDY.cohorts[name].masks and not STUDY.cohorts[name].masks.expert
 ]
-SEGMENTERS = ["all"]
+ADAPT = STUDY.segmentation.adapt
+# The first finds the cells.
+SEGMENTERS = ["adapted", "all"] if ADAPT else ["all"]
 if STUDY.segmentation.leave_one_out:
     SEGMENTERS += [f"without_{name}" for name in SOURCES]
+SEGMENTERS += [f"gates_{gates}" for gates in STUDY.segmentation.compared_gates]
 SEGMENTER_FILES = [
-    f"{RESULTS}/segmenters/all/{file}"
+    f"{RESULTS}/segmenters/{SEGMENTERS[0]}/{file}"
     for file in ("weights.safetensors", "segmenter.json")
 ]
 MASK_FILES = ("images.npy", "parts.npy", "labels.npy", "index.parquet")
+# The cohort that is adapted to, if experts drew masks of it.
+TARGETS = [
+    ADAPT.cohort
+    for masks in [ADAPT and STUDY.cohorts[ADAPT.cohort].masks]
+    if masks and masks.expert
+]
 # Views that are rendered with the label maps.
 CELL_VIEWS = [name for name, view in STUDY.views.items() if view.needs_cells]
 
@@ -30,6 +39,37 @@ def annotation_settings(wildcards):
 
 def segmentation_settings(wildcards):
     return STUDY.segmentation.model_dump_json()
+
+
+def training_settings(wildcards):
+    """Those of the segmenter; what else is trained changes none."""
+    given = STUDY.segmentation
+    gates = wildcards.segmenter.removeprefix("gates_")
+    own = {"gates": gates} if gates in given.compared_gates else {}
+    left = {"compared_gates": (), "leave_one_out": False, "adapt": None}
+    return given.model_copy(update={**left, **own}).model_dump_json()
+
+
+def adapting_settings(wildcards):
+    left = {"compared_gates": (), "leave_one_out": False}
+    return STUDY.segmentation.model_copy(update=left).model_dump_json()
+
+
+def files_to_adapt_to(wildcards):
+    return f"{RESULTS}/cohorts/{ADAPT.cohort}/files.parquet"
+
+
+def adapting_options(wildcards):
+    name = ADAPT.cohort
+    pixels = getattr(STUDY.cohorts[name], "max_pixels", 100_000_000)
+    size = STUDY.segmentation.size_of(name)
+    return f"--root={shlex.quote(ROOTS[name])} --size {size} --max-pixels {pixels}"
+
+
+def trained_on(wildcards):
+    """What the tables say of a segmenter's sources."""
+    name = wildcards.segmenter
+    return name if name.startswith("without_") else "all"
 
 
 def scoring_settings(wildcards):
@@ -52,10 +92,10 @@ def learnt_from(segmenter):
 
 
 def scored_on(segmenter):
-    """The sources that a segmenter is held against: all, or the one that it did not see."""
-    if segmenter == "all":
-        return list(SOURCES)
-    return [name for name in SOURCES if segmenter == f"without_{name}"]
+    """What a segmenter is held against: all sources and the cohort that is adapted to, if experts drew masks of it; or
+    the source that it did not see."""
+    left_out = [name for name in SOURCES if segmenter == f"without_{name}"]
+    return left_out or [*SOURCES, *TARGETS]
 
 
 def mask_files(names):
@@ -64,7 +104,9 @@ def mask_files(names):
 
 def scored_masks(file):
     """A file of each source or archive that segmenters are held against."""
-    return [f"{RESULTS}/masks/{name}/{file}" for name in [*SOURCES, *ARCHIVES]]
+    return [
+        f"{RESULTS}/masks/{name}/{file}" for name in [*SOURCES, *TARGETS, *ARCHIVES]
+    ]
 
 
 def mask_folders(names):
@@ -79,15 +121,20 @@ def learnt_folders(wildcards):
     return mask_folders(learnt_from(wildcards.segmenter))
 
 
+def archives_of(segmenter):
+    """Archives' masks, which segmenters of all sources are compared with."""
+    return ARCHIVES if segmenter in ("all", "adapted") else []
+
+
 def scored_sources(wildcards):
-    archives = ARCHIVES if wildcards.segmenter == "all" else []
+    archives = archives_of(wildcards.segmenter)
     return mask_files([*scored_on(wildcards.segmenter), *archives])
 
 
 def scored_folders(wildcards):
     options = f"--sources {mask_folders(scored_on(wildcards.segmenter))}"
-    if wildcards.segmenter == "all" and ARCHIVES:
-        options += f" --archives {mask_folders(ARCHIVES)}"
+    if archives := archives_of(wildcards.segmenter):
+        options += f" --archives {mask_folders(archives)}"
     return options
 
 

@@ -158,6 +158,15 @@ def cohort_files(names, pattern):
     ]
 
 
+def linking_features(wildcards):
+    """Features by which images are linked, of every cohort in the order of the step's cohorts."""
+    deep = STUDY.quality.deep
+    if deep is None:
+        return []
+    folders = [matrix_folder(name, deep.view, deep.features) for name in USED_COHORTS]
+    return [f"{folder}/matrix.json" for folder in folders]
+
+
 def group_images_options(wildcards):
     return " ".join(
         f"--cohort {name} {RESULTS}/cohorts/{name} {shards_of(name)}"

@@ -18,7 +18,11 @@ def features_weights_content(wildcards):
 
 def extraction_of(name):
     """What an entry of section features extracts, whatever it makes of it afterwards."""
-    return STUDY.features[name].model_dump_json(include=EXTRACTION)
+    entry = STUDY.features[name]
+    if entry.kind == "deep":
+        # A stack that is not there asks for no number of positions.
+        entry = entry.model_copy(update={"stack": "none"})
+    return entry.model_dump_json(include=EXTRACTION | {"stack"})
 
 
 def extraction_settings(wildcards):

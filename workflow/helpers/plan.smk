@@ -10,11 +10,7 @@ COMPARED = [name for (name,) in PLAN.compared]
 
 SPLITS = PLAN.splits
 CELL_COHORTS = sorted({cohort for cohort, _ in PLAN.cell_pairs})
-SCORED = [
-    name
-    for name in SEGMENTERS
-    if scored_on(name) or (ARCHIVES and name == SEGMENTERS[0])
-]
+SCORED = [name for name in SEGMENTERS if scored_on(name) or archives_of(name)]
 
 
 def panels_of_kind(kind):

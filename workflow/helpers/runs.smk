@@ -51,10 +51,8 @@ def view_settings(wildcards):
 def stain_of_view(view):
     """The stain that a view is brought to, if that has to be found; the view as its folder is named."""
     name, _, fold = view.partition("~")
-    target = STUDY.views[name].target
-    if target == "given":
-        return []
-    return [f"{RESULTS}/stains/{fold if target == 'training' else name}.json"]
+    found = stain_name(STUDY, name, fold)
+    return [f"{RESULTS}/stains/{found}.json"] if found else []
 
 
 def stain(wildcards):

@@ -31,8 +31,10 @@ from leukoflow.config.plan import (
     file_words,
     partners_of,
     runs_of,
+    stain_name,
     words_of,
 )
+from leukoflow.config.views import CohortStain
 from leukoflow.core.content import known_digest
 from leukoflow.core.files import tree_digest
 from leukoflow.core.fingerprint import fingerprint, use_memory
@@ -64,6 +66,12 @@ USED_COHORTS = sorted(
         for name in (each.cohort, *each.external)
     }
     | set(STUDY.segmentation.sources)
+    | {
+        view.target.cohort
+        for view in STUDY.views.values()
+        if isinstance(view.target, CohortStain)
+    }
+    | ({STUDY.segmentation.adapt.cohort} if STUDY.segmentation.adapt else set())
 )
 if workflow.is_main_process:
     for name, each in STUDY.cohorts.items():

@@ -46,7 +46,7 @@ rule train_segmenter:
         **needs(4000, 720),
         gpu=segmenter_gpu(),
     params:
-        settings=segmentation_settings,
+        settings=training_settings,
         sources=learnt_folders,
         resume="results/{study}/.resume/segmenter.{segmenter}",
     message:
@@ -55,6 +55,41 @@ rule train_segmenter:
         "python -m leukoflow.steps.train_segmenter --settings {params.settings:q} --sources {params.sources}"
         " --code {params.code} --resume {params.resume} --threads {threads} --weights {output.weights}"
         " --description {output.description} --history {output.history} 2> {log}"
+
+
+rule adapt_segmenter:
+    input:
+        mask_files(SOURCES),
+        files=files_to_adapt_to,
+        weights="results/{study}/segmenters/all/weights.safetensors",
+        description="results/{study}/segmenters/all/segmenter.json",
+    output:
+        weights="results/{study}/segmenters/adapted/weights.safetensors",
+        description="results/{study}/segmenters/adapted/segmenter.json",
+        history="results/{study}/segmenters/adapted/history.csv",
+    priority: 20
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(360),
+        gpu=segmenter_gpu(),
+    params:
+        code=code_of("steps.adapt_segmenter"),
+        settings=adapting_settings,
+        sources=mask_folders(SOURCES),
+        options=adapting_options,
+        resume="results/{study}/.resume/segmenter.adapted",
+    message:
+        "Training the segmenter further on pseudo-masks"
+    shell:
+        "python -m leukoflow.steps.adapt_segmenter --settings {params.settings:q} --sources {params.sources}"
+        " --files {input.files} --start {input.weights} {input.description} {params.options} --code {params.code}"
+        " --resume {params.resume} --threads {threads} --weights {output.weights} --description {output.description}"
+        " --history {output.history} 2> {log}"
+
+
+ruleorder: adapt_segmenter > train_segmenter
 
 
 rule score_segmenter:
@@ -72,11 +107,12 @@ rule score_segmenter:
         gpu=segmenter_gpu(),
     params:
         settings=scoring_settings,
+        name=trained_on,
         folders=scored_folders,
     message:
         "Holding the segmenter ({wildcards.segmenter}) against masks"
     shell:
-        "python -m leukoflow.steps.score_segmenter --settings {params.settings:q} --name {wildcards.segmenter}"
+        "python -m leukoflow.steps.score_segmenter --settings {params.settings:q} --name {params.name}"
         " --weights {input.weights} --description {input.description} {params.folders} --threads {threads}"
         " --output {output.scores} --instances {output.instances} 2> {log}"
 
@@ -84,8 +120,8 @@ rule score_segmenter:
 rule segment:
     input:
         files="results/{study}/cohorts/{cohort}/files.parquet",
-        weights="results/{study}/segmenters/all/weights.safetensors",
-        description="results/{study}/segmenters/all/segmenter.json",
+        weights=SEGMENTER_FILES[0],
+        description=SEGMENTER_FILES[1],
     output:
         labels="results/{study}/cells/{cohort}/{shard}.npy",
         index="results/{study}/cells/{cohort}/{shard}.parquet",

@@ -49,7 +49,7 @@ rule card:
         quality=of_exported("cohorts/{run.cohort}/quality.parquet"),
         manifest=of_exported("cohorts/{run.cohort}/manifest.parquet"),
         gate=of_exported("gates/{run.cohort}.{run.task}.{run.protocol}.json"),
-        segmenter="results/{study}/segmenters/all/segmenter.json",
+        segmenter=SEGMENTER_FILES[1],
         stain=by_exported(stain_of_run),
         tables=collect(
             "results/{{study}}/tables/{table}.csv",

@@ -10,6 +10,7 @@ rule group_images:
             "results/{{study}}/cohorts/{cohort}/quality.parquet", cohort=USED_COHORTS
         ),
         thumbnails=cohort_files(USED_COHORTS, "thumbnails/{shard}.npy"),
+        features=linking_features,
     output:
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
@@ -22,7 +23,7 @@ rule group_images:
         "Looking for duplicates and acquisition clusters"
     shell:
         "python -m leukoflow.steps.group_images --settings {params.settings:q} {params.cohorts}"
-        " --duplicates {output.duplicates} --groups {output.groups} 2> {log}"
+        " --features {input.features} --duplicates {output.duplicates} --groups {output.groups} 2> {log}"
 
 
 rule split:

@@ -16,6 +16,22 @@ rule fit_stain:
         " --output {output} 2> {log}"
 
 
+rule cohort_stain:
+    input:
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+    output:
+        "results/{study}/stains/cohort.{cohort}.json",
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.fit_stain"),
+    message:
+        "Taking the stain of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.fit_stain --quality {input.quality} --output {output} 2> {log}"
+
+
 rule template_stain:
     input:
         template,

@@ -7,10 +7,12 @@ two-dimensional form: q = psi(ReLU(W_x x + W_g g)), x' = sigmoid(q) x, both inpu
 import torch
 from torch import Tensor, nn
 
+from leukoflow.config.segmentation import Gates
+
 CHANNELS = (64, 128, 256, 512, 1024)
 """Channels of the four levels and the bridge at width 1."""
-GATE_SHARE = 4
-"""A gate works on a quarter of its level's channels."""
+GATE_SHARES: dict[Gates, int] = {"quarter": 4, "half": 2, "full": 1}
+"""By what a level's channels are divided for the inner width of its gate."""
 
 
 class DoubleConvolution(nn.Sequential):
@@ -30,9 +32,8 @@ class DoubleConvolution(nn.Sequential):
 class Gate(nn.Module):
     """Attention gate: the skip connection x and the upsampled gating signal g, both [B, C, H, W], to x weighted."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
-        inner = max(1, channels // GATE_SHARE)
         self.signal = nn.Sequential(nn.Conv2d(channels, inner, 1), nn.BatchNorm2d(inner))
         self.skip = nn.Sequential(nn.Conv2d(channels, inner, 1), nn.BatchNorm2d(inner))
         self.weight = nn.Sequential(nn.Conv2d(inner, 1, 1), nn.BatchNorm2d(1))
@@ -45,16 +46,17 @@ class Gate(nn.Module):
 class AttentionUNet(nn.Module):
     """Images float32 [B, 3, H, W] in [0, 1] to logits float32 [B, outputs, H, W]; H and W multiples of 16.
 
-    31,219,293 parameters with width 1 and one output.
+    31,219,293 parameters with width 1, one output and gates of a quarter; without gates 31,043,521.
     """
 
-    def __init__(self, outputs: int = 2, width: float = 1.0) -> None:
+    def __init__(self, outputs: int = 2, width: float = 1.0, gates: Gates = "quarter") -> None:
         super().__init__()
         levels = [max(4, round(width * each)) for each in CHANNELS]
         self.down = nn.ModuleList(DoubleConvolution(*pair) for pair in zip([3, *levels[:-2]], levels[:-1], strict=True))
         self.bridge = DoubleConvolution(*levels[-2:])
         self.up = nn.ModuleList(nn.ConvTranspose2d(d, c, 2, stride=2) for c, d in _pairs(levels))
-        self.gates = nn.ModuleList(Gate(c) for c, _ in _pairs(levels))
+        share = GATE_SHARES.get(gates)
+        self.gates = nn.ModuleList(Gate(c, max(1, c // share)) for c, _ in _pairs(levels) if share)
         self.merge = nn.ModuleList(DoubleConvolution(2 * c, c) for c, _ in _pairs(levels))
         self.head = nn.Conv2d(levels[0], outputs, 1)
 
@@ -66,9 +68,10 @@ class AttentionUNet(nn.Module):
             skips.append(x)
             x = nn.functional.max_pool2d(x, 2)
         x = self.bridge(x)
-        for up, gate, merge, skip in zip(self.up, self.gates, self.merge, reversed(skips), strict=True):
+        for place, (up, merge, skip) in enumerate(zip(self.up, self.merge, reversed(skips), strict=True)):
             x = up(x)
-            x = merge(torch.cat([gate(skip, x), x], dim=1))
+            weighted = self.gates[place](skip, x) if self.gates else skip
+            x = merge(torch.cat([weighted, x], dim=1))
         return self.head(x)
 
 

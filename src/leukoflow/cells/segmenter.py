@@ -1,6 +1,6 @@
 """White cells of images by a trained Attention U-Net or by thresholds: parts maps, and label maps."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, tee
 from pathlib import Path
@@ -15,7 +15,7 @@ from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.labels import BACKGROUND, CYTOPLASM, NUCLEUS
 from leukoflow.cells.threshold import Thresholds, segment_by_threshold, thresholds_of
 from leukoflow.cells.watershed import diameters, separate
-from leukoflow.config.segmentation import Segmentation
+from leukoflow.config.segmentation import Gates, Segmentation
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.picture import Picture, Raster
@@ -23,14 +23,17 @@ from leukoflow.images.views import to_segment
 from leukoflow.models.inference import best_device, load_weights, to_input
 
 BATCH = 16
+GATES: dict[Gates, str] = {"quarter": "gates C/4", "half": "gates C/2", "full": "gates C", "none": "no gates"}
+"""How tables name the inner width of gates, C being the channels of their level."""
 
 
-def load_segmenter(description: dict[str, Any], weights: str | Path) -> nn.Module:
+def load_segmenter(description: dict[str, Any], weights: str | Path) -> AttentionUNet:
     """The network that `segmenter.json` describes, in evaluation mode on the best device.
 
     Raises LeukoFlowError where the weights are damaged, hold NaN or infinity, or belong to another network.
     """
-    model = AttentionUNet(width=description["width"])
+    # Segmenters that were written before gates could be chosen do not name them.
+    model = AttentionUNet(width=description["width"], gates=description.get("gates", "quarter"))
     try:
         model.load_state_dict(load_weights(weights, "train the segmenter again"))
     except (SafetensorError, OSError, RuntimeError) as error:
@@ -38,6 +41,18 @@ def load_segmenter(description: dict[str, Any], weights: str | Path) -> nn.Modul
             f"{weights}: these weights cannot be loaded ({error}); train the segmenter again"
         ) from error
     return model.eval().to(best_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def network_of(description: Mapping[str, Any]) -> str:
+    """What tells the network of `segmenter.json` from others of its study, in words; empty for thresholds."""
+    if description["method"] != "unet":
+        return ""
+    gates = GATES[description.get("gates", "quarter")]
+    adapted = description.get("adapted")
+    if not adapted:
+        return gates
+    seen = f"{adapted['used']} of {adapted['images']} images, transductive"
+    return f"{gates}, adapted to {adapted['cohort']} ({seen})"
 
 
 @torch.inference_mode()

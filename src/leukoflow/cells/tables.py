@@ -14,12 +14,12 @@ UNLABELLED = "(no label)"
 PLACE = ["cohort", "task", "view", "protocol", "features", "fold", "seed"]
 COLUMNS = {
     "segmentation": [
-        "segmenter", "trained_on", "source", "within", "kind", "label", "part", "metric", "images", "undefined",
-        "value", "low", "high",
+        "segmenter", "network", "trained_on", "source", "within", "kind", "label", "part", "metric", "images",
+        "undefined", "value", "low", "high",
     ],
     "instances": [
-        "segmenter", "trained_on", "source", "images", "true_cells", "found_cells", "ap50", "precision", "recall", "f1",
-        "count_error", "count_error_abs",
+        "segmenter", "network", "trained_on", "source", "images", "true_cells", "found_cells", "ap50", "precision",
+        "recall", "f1", "count_error", "count_error_abs",
     ],
     "masks": ["source", "fact", "reason", "masks"],
     "cells": ["cohort", "label", "feature", "unit", "images", "cells", "median", "q1", "q3"],

@@ -70,7 +70,8 @@ def load_study(path: str | Path) -> Study:
 def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config without these cohorts among external cohorts and sources of masks; their entries say `left_out`.
 
-    A segmenter with fewer than two sources left is not trained without each of them in turn. A cohort that an
+    A segmenter with fewer than two sources left is not trained without each of them in turn, and it is not adapted to a
+    cohort that is absent. A cohort that an
     experiment is trained on stays: the folder that is missing is then an error.
     """
     cohorts, experiments, segmentation = (config.get(name) for name in ("cohorts", "experiments", "segmentation"))
@@ -89,6 +90,9 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(segmentation, dict):
         left = _without(segmentation, "sources", absent)
         few = left.get("leave_one_out") and len(left.get("sources") or ()) < 2
+        adapt = left.get("adapt")
+        if isinstance(adapt, dict) and adapt.get("cohort") in absent:
+            left = {**left, "adapt": None}
         changed["segmentation"] = {**left, "leave_one_out": False} if few else left
     return changed
 

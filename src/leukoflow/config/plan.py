@@ -7,6 +7,7 @@ from itertools import product
 from leukoflow.config.experiments import Check
 from leukoflow.config.protocols import strictest
 from leukoflow.config.study import Study, exportable
+from leukoflow.config.views import CohortStain
 from leukoflow.core.runs import Run, fold_name
 
 _FOLD_AND_SEED = re.compile(r"(.*)\.fold(\d+)\.seed(\d+)(.*)")
@@ -19,6 +20,14 @@ def drawn_view(study: Study, run: Run) -> str:
     """
     fitted = study.views[run.view].target == "training"
     return f"{run.view}~{fold_name(run)}" if fitted else run.view
+
+
+def stain_name(study: Study, view: str, fold: str) -> str | None:
+    """Name of the stain that a view is brought to, if that has to be found; `fold` is where it is trained on."""
+    target = study.views[view].target
+    if isinstance(target, CohortStain):
+        return f"cohort.{target.cohort}"
+    return {"given": None, "training": fold}.get(target, view)
 
 
 def runs_of(study: Study, experiment: str) -> list[Run]:

@@ -2,7 +2,20 @@
 
 from pydantic import Field
 
-from leukoflow.config.base import Section
+from leukoflow.config.base import Name, Section
+
+
+class DeepLinks(Section):
+    """Images that are alike in the features of a network are kept together, in addition to copies that are found."""
+
+    features: Name
+    """Entry of section `features` of kind `deep`; its extracted features are compared, whole rows (grid 1 is quickest),
+    less their mean over all images."""
+    view: Name
+    """View that they are extracted from. Pictures must be known before groups are: no view with cells, and none whose
+    stain is fitted on the training role."""
+    similarity: float = Field(0.95, gt=0, le=1)
+    """Smallest cosine of two images that are linked. Chains of links are one group, so a low value joins everything."""
 
 
 class Quality(Section):
@@ -16,5 +29,7 @@ class Quality(Section):
     moved_correlation: float = Field(0.90, ge=0.5, le=1)
     """Smallest pixel correlation of two pictures of which one is the other turned by any other angle, cropped, zoomed
     or shifted; larger, as the best of many positions is taken."""
+    deep: DeepLinks | None = None
+    """Links by features. Absent: none. They change groups alone: no pair of them is listed or counted as a copy."""
     clusters_per_class: int = Field(12, ge=1)
     """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""

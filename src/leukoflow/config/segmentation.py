@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from leukoflow.config.base import Name, Section
 from leukoflow.config.views import Cells, Chain, Reinhard
 
+Gates = Literal["quarter", "half", "full", "none"]
+
 
 class SegmenterTraining(Section):
     """Training of the Attention U-Net."""
@@ -30,6 +32,27 @@ class SegmenterTraining(Section):
     """Seed of weights, canvases and stain augmentation."""
 
 
+class Adaptation(Section):
+    """Further training of the segmenter on a cohort without masks, by masks of its own (pseudo-masks).
+
+    It is transductive: it sees the pictures of the cohort, those of every test role too, but no mask and no label of
+    them. Tables, figures and the report say so of the adapted network, which then finds the cells of the study.
+    """
+
+    cohort: Name
+    """Cohort whose images are looked at; no source."""
+    images: int = Field(400, ge=1)
+    """Most of its images that are used, evenly spaced along its list."""
+    confidence: float = Field(0.9, gt=0.5, lt=1)
+    """Least probability of what a pixel is called, cell or nucleus; other pixels count for nothing."""
+    certain: float = Field(0.8, ge=0, le=1)
+    """Least share of the pixels found to be cells in an image that must be so confident; other images are not used."""
+    epochs: int = Field(10, ge=1)
+    """Most epochs of further training, on sources and pseudo-masks together."""
+    learning_rate: float = Field(3e-4, gt=0)
+    """Learning rate at its first epoch."""
+
+
 class Segmentation(Section):
     """White cells in every image: Attention U-Net or thresholds, then a watershed into single cells."""
 
@@ -43,8 +66,15 @@ class Segmentation(Section):
     """Also train without each source in turn and test on it."""
     width: float = Field(1.0, gt=0, le=2)
     """Factor on the published 64 to 1,024 channels; 1 is 31,219,293 parameters with one output."""
+    gates: Gates = "quarter"
+    """Inner width of the attention gates, as a share of the channels of their level; `none` is a plain U-Net without
+    gates."""
+    compared_gates: tuple[Gates, ...] = ()
+    """Other gates: a network with each is trained on all sources and scored too, and looks for no cells."""
     training: SegmenterTraining = SegmenterTraining()
     """Training of the Attention U-Net."""
+    adapt: Adaptation | None = None
+    """Further training on a cohort without masks. Absent: none."""
     validation: float = Field(0.15, gt=0, lt=0.5)
     """Fraction of a source's images (near-duplicates and patients kept together) that stops the training."""
     test: float = Field(0.2, gt=0, lt=0.5)
@@ -63,6 +93,14 @@ class Segmentation(Section):
     def _sources_fit(self) -> "Segmentation":
         if self.method == "unet" and not self.sources:
             raise ValueError("method 'unet' learns from masks: name cohorts with expert masks in sources")
+        if self.compared_gates and self.method != "unet":
+            raise ValueError("compared_gates compares networks, and method is threshold: set method to unet")
+        if self.gates in self.compared_gates or len(set(self.compared_gates)) < len(self.compared_gates):
+            raise ValueError("compared_gates lists other gates than gates, each once")
+        if self.adapt and self.method != "unet":
+            raise ValueError("adapt trains a network further, and method is threshold: set method to unet")
+        if self.adapt and self.adapt.cohort in self.sources:
+            raise ValueError(f"adapt.cohort: {self.adapt.cohort} is a source, whose masks are learnt from already")
         if self.leave_one_out and len(self.sources) < 2:
             raise ValueError("leave_one_out needs at least two sources")
         if any(isinstance(step, Cells) for step in self.steps):

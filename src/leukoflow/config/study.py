@@ -20,7 +20,7 @@ from leukoflow.config.splits import Division, Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
 from leukoflow.config.variants import with_recipe, with_shares, without_hub
-from leukoflow.config.views import View
+from leukoflow.config.views import CohortStain, View
 from leukoflow.core.runs import is_baseline
 
 
@@ -140,7 +140,29 @@ class Study(Section):
             refused = exportable(self, model)
             if refused:
                 raise ValueError(f"export.models: {refused}")
+        for name, view in self.views.items():
+            if isinstance(view.target, CohortStain):
+                _known(f"views.{name}: target.cohort", (view.target.cohort,), self.cohorts, "cohorts")
+        for name, experiment in self.experiments.items():
+            for view_name in experiment.views:
+                if self.views[view_name].target == CohortStain(cohort=experiment.cohort):
+                    raise ValueError(
+                        f"experiments.{name}.views: the stain of {view_name} would be that of {experiment.cohort}, its "
+                        "test images included; set target to training"
+                    )
+        if deep := self.quality.deep:
+            _known("quality.deep.features", (deep.features,), self.features, "features")
+            _known("quality.deep.view", (deep.view,), self.views, "views")
+            if self.features[deep.features].kind != "deep":
+                raise ValueError(f"quality.deep.features: {deep.features} is of no network; name an entry of kind deep")
+            if self.views[deep.view].needs_cells or self.views[deep.view].target == "training":
+                raise ValueError(
+                    f"quality.deep.view: pictures of {deep.view} need masks or splits, which need the groups first; "
+                    "name a view without cells and without target training, such as a plain one"
+                )
         _known("segmentation.sources", self.segmentation.sources, self.cohorts, "cohorts")
+        if self.segmentation.adapt:
+            _known("segmentation.adapt.cohort", (self.segmentation.adapt.cohort,), self.cohorts, "cohorts")
         for name in self.segmentation.sources:
             masks = self.cohorts[name].masks
             if masks is None or not masks.expert:

@@ -5,10 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from leukoflow.config.base import Section
+from leukoflow.config.base import Name, Section
 
 STANDARD = (76.0, 8.0, -22.0), (8.0, 12.5, 13.5)
 """Mean and standard deviation of L, a and b of a usual stain."""
+
+
+class CohortStain(Section):
+    """The stain of another cohort: the mean over all its images that have any foreground, whatever their labels."""
+
+    cohort: Name
+    """Cohort whose stain it is; not one that is trained on in the view, which `training` is for."""
 
 
 class Reinhard(Section):
@@ -16,9 +23,10 @@ class Reinhard(Section):
 
     do: Literal["reinhard"] = "reinhard"
     """The operation."""
-    target: str = "given"
+    target: CohortStain | str = "given"
     """The reference: `given` for `mean` and `sd` below; `training` for the mean of both over the images of the training
-    role, fitted in every fold alone; anything else is the file of a template image, whose stain it is."""
+    role, fitted in every fold alone; `{cohort: NAME}` for the mean over the images of another cohort; any other text is
+    the file of a template image, whose stain it is."""
     mean: tuple[float, float, float] = STANDARD[0]
     """Mean of L (0 to 100), a and b (about -128 to 127)."""
     sd: tuple[float, float, float] = STANDARD[1]
@@ -27,7 +35,7 @@ class Reinhard(Section):
     @model_validator(mode="after")
     def _one_reference(self) -> "Reinhard":
         if self.target != "given" and (self.mean, self.sd) != STANDARD:
-            raise ValueError(f"target: {self.target} finds mean and sd; leave both out, or set target to given")
+            raise ValueError("target: other than given, it finds mean and sd; leave both out, or set it to given")
         return self
 
 
@@ -280,8 +288,8 @@ class View(Section):
         return self.kind == "cells" or any(isinstance(step, Cells) for step in self.chain)
 
     @property
-    def target(self) -> str:
-        """What the stain is brought to: `given`, `training` or the file of a template image."""
+    def target(self) -> CohortStain | str:
+        """What the stain is brought to: `given`, `training`, a cohort's, or that of a template image's file."""
         first = self.chain[:1]
         return first[0].target if first and isinstance(first[0], Reinhard) else "given"
 

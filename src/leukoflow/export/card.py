@@ -193,7 +193,8 @@ def _limits(facts: Export) -> Iterator[str]:
 
 def licences(study: Study, cohort: str, weights: str) -> tuple[str, ...]:
     """One line for each cohort that was learnt from, and for the weights that training started from."""
-    names = dict.fromkeys([cohort, *study.segmentation.sources])
+    adapt = study.segmentation.adapt
+    names = dict.fromkeys([cohort, *study.segmentation.sources, *([adapt.cohort] if adapt else [])])
     lines = [f"{name}: {_terms(study.cohorts[name])}" for name in names]
     if weights in ("random", "fitted"):
         lines.append("No pretrained weights were used.")

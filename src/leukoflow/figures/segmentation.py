@@ -10,27 +10,27 @@ from leukoflow.core.inputs import Inputs
 from leukoflow.figures.style import MUTED, RULE, Drawn, empty, wrap
 
 PARTS = ("nucleus", "cell")
-# Segmenter, whether its training knew the source: name, colour, marker, filled. From the top of each row down.
-KINDS = {
-    ("unet", True): ("U-Net", "#0072B2", "o", True),
-    ("unet", False): ("U-Net, source left out", "#0072B2", "o", False),
-    ("threshold", True): ("thresholds", "#E69F00", "s", True),
-    ("threshold", False): ("thresholds, source left out", "#E69F00", "s", False),
-}
+# Colours of networks, the one that finds the cells first, and of thresholds.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
+THRESHOLDS = "#E69F00"
+Kind = tuple[str, str, bool]
+"""Segmenter, the network's options, whether its training knew the source."""
+Style = tuple[str, str, str, bool]
+"""Name, colour, marker, whether it is filled."""
 
 
 def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Dice of nucleus and cell with intervals, and average precision of single cells where sources tell them apart.
 
     `scores` and `instances` are the study's tables segmentation and instances. Only experts' masks count here. The
-    table returned has source, segmenter, within, panel, value, low, high, images.
+    table returned has source, segmenter, network, within, panel, value, low, high, images.
     """
     table = chart_table(scores, instances)
     if table.empty:
         return empty("No source has an expert's masks of images that were held out."), table
     sources = list(dict.fromkeys(table["source"]))
     panels = list(dict.fromkeys(table["panel"]))
-    used = [key for key in KINDS if key in set(zip(table["segmenter"], table["within"], strict=True))]
+    used = kinds_of(table)
     height = len(sources) * (0.2 + 0.16 * len(used)) + 1.05
     figure = Figure(figsize=(1.3 + 2.9 * len(panels), max(height, 1.9)), layout="constrained")
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
@@ -47,19 +47,20 @@ def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[F
     handles = [
         Line2D([], [], color=colour, marker=marker, markerfacecolor=colour if filled else "white", linestyle="none",
                markersize=5.5, label=name)
-        for name, colour, marker, filled in (KINDS[key] for key in used)
+        for name, colour, marker, filled in used.values()
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 if len(panels) == 1 else 4))
     return figure, table
 
 
 def chart_table(scores: pd.DataFrame, instances: pd.DataFrame) -> pd.DataFrame:
-    """What the chart shows: source, segmenter, within, panel, value, low, high, images."""
+    """What the chart shows: source, segmenter, network, within, panel, value, low, high, images."""
+    scores, instances = (each.fillna({"network": ""}) for each in (scores, instances))
     dice = scores[(scores["kind"] == "expert") & (scores["metric"] == "dice")].dropna(subset=["value"])
-    keep = ["source", "segmenter", "within", "panel", "value", "low", "high", "images"]
+    keep = ["source", "segmenter", "network", "within", "panel", "value", "low", "high", "images"]
     parts = [dice[dice["part"] == part].assign(panel=f"{part.capitalize()}, Dice")[keep] for part in PARTS]
-    within = scores.drop_duplicates(["segmenter", "trained_on", "source"])
-    known = instances.merge(within[["segmenter", "trained_on", "source", "within", "kind"]], how="left")
+    within = scores.drop_duplicates(["segmenter", "network", "trained_on", "source"])
+    known = instances.merge(within[["segmenter", "network", "trained_on", "source", "within", "kind"]], how="left")
     known = (
         known[known["kind"] == "expert"]
         .dropna(subset=["ap50"])
@@ -71,14 +72,30 @@ def chart_table(scores: pd.DataFrame, instances: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=keep)
 
 
-def _panel(axes: Axes, part: pd.DataFrame, sources: list[str], used: list[tuple[str, bool]]) -> None:
+def kinds_of(table: pd.DataFrame) -> dict[Kind, Style]:
+    """How each kind of a chart's table is drawn, from the top of a row down.
+
+    Networks are named by their options if there are several.
+    """
+    found = set(zip(table["segmenter"], table["network"], table["within"], strict=True))
+    networks = list(dict.fromkeys(table.loc[table["segmenter"] == "unet", "network"]))
+    kinds: dict[Kind, Style] = {}
+    for segmenter, network in [*(("unet", each) for each in networks), ("threshold", "")]:
+        name = "thresholds" if segmenter == "threshold" else f"U-Net, {network}" if len(networks) > 1 else "U-Net"
+        colour = COLOURS[networks.index(network) % len(COLOURS)] if segmenter == "unet" else THRESHOLDS
+        for within in (True, False):
+            if (segmenter, network, within) in found:
+                title = name if within else f"{name}, source left out"
+                kinds[segmenter, network, within] = (title, colour, "o" if segmenter == "unet" else "s", within)
+    return kinds
+
+
+def _panel(axes: Axes, part: pd.DataFrame, sources: list[str], used: dict[Kind, Style]) -> None:
     step = 0.72 / max(len(used), 1)
     for _, row in part.iterrows():
-        key = (row["segmenter"], bool(row["within"]))
-        if key not in used:
-            continue
-        _, colour, marker, filled = KINDS[key]
-        place = sources.index(row["source"]) + (used.index(key) - (len(used) - 1) / 2) * step
+        key = (row["segmenter"], row["network"], bool(row["within"]))
+        _, colour, marker, filled = used[key]
+        place = sources.index(row["source"]) + (list(used).index(key) - (len(used) - 1) / 2) * step
         if not np.isnan(row["low"]):
             axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6, solid_capstyle="round")
         axes.plot(

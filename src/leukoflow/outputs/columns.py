@@ -164,9 +164,12 @@ COLUMNS = {
     "selection_methods.k": "number of features; empty for that of the model's size",
     # segmentation
     "segmenter": "`unet`, or `threshold` tuned on the same images",
+    "network": "options of the U-Net: the inner width of its gates (C is the channels of a level), and the cohort that "
+    "it was adapted to, with the number of its images that were learnt from of those that were seen, without masks, "
+    "test images included (transductive); empty for thresholds",
     "trained_on": "`all` sources, or `without_SOURCE`: all but that one",
     "source": "cohort that the masks belong to",
-    "within": "whether it was trained on images of the source",
+    "within": "whether it was trained on images of the source, with masks or (adapted networks) without",
     "segmentation.label": "label of the images; empty for all of them",
     "segmentation.kind": "`expert` for experts' masks, `agreement` for masks that the archive came with",
     "part": "`cell` or `nucleus`",
@@ -662,7 +665,9 @@ COLUMNS = {
     "hash_distance": "bits by which the hashes of both pictures differ, of 64; empty for pairs that the search for "
     "moved pictures found",
     "labels_differ": "whether the labels of both images differ",
-    "duplicate_group": "set of copies that the image belongs to, named by its first member",
+    "duplicate_group": "set of copies, and of images linked by features, that the image belongs to, named by its first "
+    "member",
+    "linked": "number of images that it is linked with by features (`quality.deep`)",
     "acquisition": "slide, if known, else cluster by class, stain and background",
     "group": "images that stay together under the split",
     "y": "number of the class, from 0; -1 without a label of the task",

@@ -101,7 +101,7 @@ FILES = (
     ),
     FileSpec(
         "quality/groups.parquet", "group_images", "An image: the copies and the acquisition that it belongs to.",
-        "cohort image_id duplicate_group acquisition",
+        "cohort image_id duplicate_group acquisition linked",
     ),
     FileSpec(
         "splits/COHORT.TASK.PROTOCOL.parquet", "split", "An image of the task in a fold.",
@@ -130,7 +130,8 @@ FILES = (
     FileSpec("masks/COHORT/rejects.csv", "annotate", "A mask that cannot be used.", "path reason"),
     FileSpec(
         "segmenters/SEGMENTER/weights.safetensors", "train_segmenter",
-        "Weights of the Attention U-Net; SEGMENTER is `all`, or `without_SOURCE`.",
+        "Weights of the Attention U-Net; SEGMENTER is `all`, `without_SOURCE`, `gates_WIDTH` of other gates, or "
+        "`adapted` (by step `adapt_segmenter`).",
     ),
     FileSpec("segmenters/SEGMENTER/segmenter.json", "train_segmenter", "What it is, and the tuned thresholds."),
     FileSpec(
@@ -157,8 +158,8 @@ FILES = (
     ),
     FileSpec(
         "stains/STAIN.json", "fit_stain",
-        "Stain that a view with `target: training` is brought to: mean and standard deviation of L, a, b, and the "
-        "number of training images. STAIN is COHORT.TASK.PROTOCOL.foldN, or, of a template image, the view.",
+        "Stain that a view with a `target` is brought to: mean and standard deviation of L, a, b, and the number of "
+        "images. STAIN is COHORT.TASK.PROTOCOL.foldN, of another cohort cohort.COHORT, of a template image the view.",
     ),
     FileSpec(
         "views/COHORT.VIEW/SHARD.npy", "render",

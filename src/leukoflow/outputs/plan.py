@@ -13,7 +13,7 @@ from leukoflow.config.compared import Ablated, ablated, swept
 from leukoflow.config.families import families, selections_of, shares_of
 from leukoflow.config.models import Variant
 from leukoflow.config.paper_figures import main_models
-from leukoflow.config.plan import all_runs, checked_runs, drawn_view, runs_of
+from leukoflow.config.plan import all_runs, checked_runs, drawn_view, runs_of, stain_name
 from leukoflow.config.protocols import leak_twins, touches
 from leukoflow.config.published import papers
 from leukoflow.config.study import Study
@@ -379,10 +379,9 @@ class Plan:
     def stains(self, cohort: str, view: str) -> list[str]:
         """The stain that a cohort's view is brought to, if that is found; of one that is fitted in every fold, that
         of the first run."""
-        target, run = self.study.views[view].target, self._first_run(cohort, view)
-        if target == "given" or run is None:
-            return []
-        return [f"{self.results}/stains/{fold_name(run) if target == 'training' else view}.json"]
+        run = self._first_run(cohort, view)
+        name = stain_name(self.study, view, fold_name(run)) if run else None
+        return [f"{self.results}/stains/{name}.json"] if name else []
 
     def _has(self, cohort: str, view: str) -> bool:
         """Whether a view can be made of a cohort: one whose stain is fitted in a fold needs a run."""

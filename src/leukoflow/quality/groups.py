@@ -9,6 +9,9 @@ from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
 MOST_AGGLOMERATED = 5000
 """Images of one class beyond which k-means in batches stands in for Ward's clustering, whose cost is quadratic."""
 
+BLOCK = 1024
+"""Images that are compared with all others at a time."""
+
 LEAST_TOGETHER = 8
 """Images to a cluster, at least on average: in clusters of one nothing is kept together."""
 
@@ -30,6 +33,22 @@ def duplicate_groups(images: pd.DataFrame, duplicates: pd.DataFrame) -> np.ndarr
     names = (images["cohort"] + "/" + images["image_id"]).to_numpy(object)
     _, first = np.unique(labels, return_index=True)
     return names[first][labels]
+
+
+def linked_pairs(values: np.ndarray, similarity: float) -> np.ndarray:
+    """Pairs of rows whose cosine, less the mean of all rows, is at least `similarity`: int64 [k, 2], first < second.
+
+    values: float32 [n, D]. A row that does not differ from the mean is like no other.
+    """
+    centred = values - values.mean(axis=0, dtype=np.float64)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    unit = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0).astype(np.float32)
+    found = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(unit), BLOCK):
+        rows, others = np.nonzero(unit[start : start + BLOCK] @ unit[start:].T >= similarity)
+        pairs = np.column_stack([rows, others]) + start
+        found.append(pairs[pairs[:, 0] < pairs[:, 1]])
+    return np.concatenate(found)
 
 
 def acquisition_groups(images: pd.DataFrame, stain: tuple[str, ...], clusters_per_class: int) -> np.ndarray:

@@ -22,7 +22,7 @@ FOLLOWS = 0.1
 def cell_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
     """Findings from the tables masks, segmentation, cells, neighbours and selection."""
     segmentation, cells = tables["segmentation"], tables["cells"]
-    findings = [*_masks(tables["masks"]), *_archives(segmentation), *_left_out(segmentation)]
+    findings = [*_masks(tables["masks"]), *_adapted(study), *_archives(segmentation), *_left_out(segmentation)]
     findings += [*_scale(cells), *_without(cells)]
     return [*findings, *_slides(tables["neighbours"]), *_random(study, tables["selection"])]
 
@@ -45,11 +45,24 @@ def _masks(masks: pd.DataFrame) -> list[Finding]:
     return findings
 
 
+def _adapted(study: Study) -> list[Finding]:
+    adapt = study.segmentation.adapt
+    if adapt is None:
+        return []
+    text = f"The network that finds the cells was trained further on pseudo-masks of images of {adapt.cohort}, without "
+    text += (
+        "labels or masks. Test images of every fold were among them (transductive): what views or features of cells "
+    )
+    text += f"reach on {adapt.cohort} may be less on images that the network has not seen."
+    return [Finding("warn", f"Cells are found by a network that has seen images of {adapt.cohort}", text, "cells")]
+
+
 def _archives(segmentation: pd.DataFrame) -> list[Finding]:
     findings: list[Finding] = []
     marked = segmentation[(segmentation["metric"] == "marked") & (segmentation["label"] != "")]
     marked = marked.dropna(subset=["value"])
-    for (source, _), part in marked.groupby(["source", "segmenter"], sort=False):
+    marked = marked.fillna({"network": ""})
+    for (source, *_), part in marked.groupby(["source", "segmenter", "network"], sort=False):
         if any(finding.title.endswith(f" {source}") for finding in findings):
             continue  # the segmenter that was used comes first
         ordered = part.sort_values("value", kind="stable")
@@ -78,13 +91,16 @@ def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
     dice = segmentation[(segmentation["kind"] == "expert") & (segmentation["metric"] == "dice")]
     dice = dice[dice["part"] == "cell"].dropna(subset=["value"])
     for source, part in dice.groupby("source", sort=False):
-        rows = {(row["segmenter"], bool(row["within"])): row for row in part.to_dict("records")}
-        away, home = rows.get(("unet", False)), rows.get(("unet", True))
-        if away is None:
+        rows: dict[tuple[str, str, bool], Mapping[Hashable, Any]] = {}
+        for row in part.fillna({"network": ""}).to_dict("records"):
+            rows.setdefault((row["segmenter"], row["network"], bool(row["within"])), row)
+        network = next((name for segmenter, name, within in rows if segmenter == "unet" and not within), None)
+        if network is None:
             continue
+        away, home = rows["unet", network, False], rows.get(("unet", network, True))
         text = f"Dice of whole cells is {_with_limits(away)} where nothing of {source} was learnt from"
         text += f", {_with_limits(home)} where it was" if home is not None else ""
-        plain = rows.get(("threshold", False))
+        plain = rows.get(("threshold", "", False))
         text += (
             f"; thresholds, tuned without it too, reach {words.decimal(plain['value'])}" if plain is not None else ""
         )

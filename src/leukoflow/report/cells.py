@@ -77,9 +77,13 @@ def how_found(study: Study) -> str:
     sources = words.listed(asked.sources)
     if asked.method == "unet":
         size = "" if asked.width == 1 else f" ({asked.width:g} of the published width)"
-        by = f"by an Attention U-Net{size} that learnt from the experts' masks of {sources}"
+        network = "a U-Net without gates" if asked.gates == "none" else "an Attention U-Net"
+        by = f"by {network}{size} that learnt from the experts' masks of {sources}"
     else:
         by = f"by thresholds tuned on the experts' masks of {sources}" if sources else "by thresholds, tuned on no mask"
+    if asked.adapt:
+        by += f" and was then trained further on masks of its own of {asked.adapt.cohort}, whose images it has seen"
+        by += " without masks, test images included (transductive)"
     return f"White cells were found {by}, then told apart by a watershed."
 
 
@@ -137,7 +141,8 @@ def overlap(segmentation: pd.DataFrame) -> Grid | None:
     part = segmentation[(segmentation["kind"] == "expert") & (segmentation["metric"] == "dice")]
     if part.empty:
         return None
-    kinds = [(name, within) for name in SEGMENTERS for within in (True, False)]
+    networks = _networks(part)
+    kinds = [(name, network, within) for name in SEGMENTERS for network in networks for within in (True, False)]
     kinds = [kind for kind in kinds if len(_of_kind(part, *kind))]
     rows = []
     for (source, name), group in part.groupby(["source", "part"], sort=False):
@@ -152,12 +157,24 @@ def overlap(segmentation: pd.DataFrame) -> Grid | None:
                 )
             )
         )
-    titles = [f"{SEGMENTERS[name]}{'' if within else ', source left out'}" for name, within in kinds]
+    titles = [
+        f"{_title(name, network, networks)}{'' if within else ', source left out'}" for name, network, within in kinds
+    ]
     caption = (
         "Dice with experts' masks on held-out images, mean over images. Left out: nothing of the source was learnt "
     )
-    caption += f"from or tuned on.{_undefined(part)}"
+    caption += f"from or tuned on.{_adapted(part)}{_undefined(part)}"
     return grid(caption, ["Source", "Part", *titles, "Test images"], rows, "segmentation")
+
+
+def _adapted(part: pd.DataFrame) -> str:
+    """A sentence on a network that has seen a cohort without masks, empty if there is none."""
+    if not part["network"].fillna("").str.contains("transductive").any():
+        return ""
+    return (
+        " Transductive: the network was trained further on images of the cohort without masks, the test images among "
+        "them, so its scores there are no measure for images that it has not seen."
+    )
 
 
 def _undefined(part: pd.DataFrame) -> str:
@@ -182,8 +199,20 @@ def masks(table: pd.DataFrame) -> Grid | None:
     return grid(caption, ["Source", "Masks", "Count"], rows, "masks") if rows else None
 
 
-def _of_kind(table: pd.DataFrame, segmenter: str, within: bool) -> pd.DataFrame:
-    return table[(table["segmenter"] == segmenter) & (table["within"].astype(bool) == within)]
+def _networks(table: pd.DataFrame) -> list[str]:
+    """The networks of a table by their options, the one that finds the cells first; "" stands for thresholds."""
+    return list(dict.fromkeys(table["network"].fillna("")))
+
+
+def _title(segmenter: str, network: str, networks: Sequence[str]) -> str:
+    """A segmenter, with its options if networks are compared."""
+    compared = network and len(set(networks) - {""}) > 1
+    return f"{SEGMENTERS[segmenter]}, {network}" if compared else SEGMENTERS.get(segmenter, segmenter)
+
+
+def _of_kind(table: pd.DataFrame, segmenter: str, network: str, within: bool) -> pd.DataFrame:
+    own = (table["segmenter"] == segmenter) & (table["network"].fillna("") == network)
+    return table[own & (table["within"].astype(bool) == within)]
 
 
 def _dice(rows: pd.DataFrame) -> Cell:
@@ -198,12 +227,14 @@ def single_cells(segmentation: pd.DataFrame, instances: pd.DataFrame) -> Grid | 
     """Cells found and missed, where masks tell them apart."""
     if instances.empty:
         return None
-    key = ["segmenter", "trained_on", "source"]
+    key = ["segmenter", "network", "trained_on", "source"]
+    segmentation, instances = (table.fillna({"network": ""}) for table in (segmentation, instances))
     known = segmentation.drop_duplicates(key).set_index(key)["within"]
+    networks = _networks(instances)
     rows = []
     for row in instances.to_dict("records"):
-        within = bool(known.get((row["segmenter"], row["trained_on"], row["source"]), True))
-        cells = [Cell(row["source"]), Cell(SEGMENTERS.get(row["segmenter"], row["segmenter"]))]
+        within = bool(known.get(tuple(row[name] for name in key), True))
+        cells = [Cell(row["source"]), Cell(_title(row["segmenter"], row["network"], networks))]
         cells.append(Cell("yes" if within else "no, left out"))
         cells += [number(row[name], words.count(row[name])) for name in ("true_cells", "found_cells")]
         cells += [number(row[name], words.decimal(row[name], 2)) for name in ("ap50", "precision", "recall", "f1")]
@@ -222,6 +253,7 @@ def agreement(segmentation: pd.DataFrame) -> Grid | None:
         return None
     used = next(name for name in SEGMENTERS if name in set(part["segmenter"]))
     part = part[(part["segmenter"] == used) & (part["part"] == "cell")]
+    part = part[part["network"].fillna("") == _networks(part)[0]]
     rows = []
     for (source, label), group in part.groupby(["source", "label"], sort=False):
         values = {row["metric"]: row for _, row in group.iterrows()}
@@ -239,5 +271,5 @@ def agreement(segmentation: pd.DataFrame) -> Grid | None:
     columns = ["Cohort", "Label", "Dice with the archive's mask", "Cells that the archive's mask keeps", "Images"]
     caption = "Agreement with the masks that an archive came with. No expert drew them: this is no measure of right."
     caption += " Cells: mean over images of the share that the mask covers at least half."
-    caption += _undefined(part[part["metric"] == "dice"])
+    caption += _adapted(part) + _undefined(part[part["metric"] == "dice"])
     return grid(caption, columns, rows, "segmentation")

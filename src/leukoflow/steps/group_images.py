@@ -1,16 +1,19 @@
 """Find duplicates within and across the cohorts of a study, and what was acquired together."""
 
+import argparse
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_table, write_table
 from leukoflow.core.step import parser, run, settings
+from leukoflow.features.matrix import open_matrix
 from leukoflow.quality.duplicates import Thumbnails, find_duplicates
-from leukoflow.quality.groups import acquisition_groups, duplicate_groups
+from leukoflow.quality.groups import acquisition_groups, duplicate_groups, linked_pairs
 from leukoflow.quality.measure import STAIN_COLUMNS
 
 log = logging.getLogger(__name__)
@@ -24,6 +27,9 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--settings", type=settings(Quality), required=True, help="section quality, as JSON")
     arguments.add_argument(
         "--cohort", nargs=3, action="append", required=True, metavar=("NAME", "FOLDER", "SHARDS"), help="each cohort"
+    )
+    arguments.add_argument(
+        "--features", nargs="*", type=Path, default=[], help="matrix.json of every cohort, for links by features"
     )
     arguments.add_argument("--duplicates", type=Path, required=True)
     arguments.add_argument("--groups", type=Path, required=True)
@@ -53,12 +59,37 @@ def main(argv: list[str] | None) -> None:
             "%d pairs of copies have different labels; correct the labels or leave the files out", len(contrary)
         )
     clusters = [acquisition_groups(cohort, STAIN_COLUMNS, args.settings.clusters_per_class) for cohort in cohorts]
+    links = _links(images, args)
     groups = images[["cohort", "image_id"]].assign(
-        duplicate_group=duplicate_groups(images, duplicates),
+        duplicate_group=duplicate_groups(images, pd.concat([duplicates, links]) if len(links) else duplicates),
         acquisition=[name for cluster in clusters for name in cluster],
+        linked=np.bincount(links[["first", "second"]].to_numpy().ravel(), minlength=len(images)),
     )
+    if args.settings.deep:
+        log.info(
+            "%d pairs linked by features; the largest group has %d images",
+            *(len(links), groups["duplicate_group"].value_counts().max()),
+        )
     write_table(args.duplicates, duplicates)
     write_table(args.groups, groups)
+
+
+def _links(images: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
+    """Pairs that are alike in features: places `first` and `second`, and cohort and image of each as of duplicates."""
+    pairs = np.empty((0, 2), np.int64)
+    if deep := args.settings.deep:
+        if len(args.features) != len(args.cohort):
+            raise LeukoFlowError(f"{len(args.features)} feature files for {len(args.cohort)} cohorts; name each one's")
+        parts = []
+        for (name, *_), file in zip(args.cohort, args.features, strict=True):
+            matrix, _ = open_matrix(file)
+            parts.append(matrix.gather(matrix.rows_of(images.loc[images["cohort"] == name, "image_id"])))
+        pairs = linked_pairs(np.concatenate(parts), deep.similarity)
+    found = pd.DataFrame({"first": pairs[:, 0], "second": pairs[:, 1]})
+    for side, rows in (("a", pairs[:, 0]), ("b", pairs[:, 1])):
+        found[f"cohort_{side}"] = images["cohort"].to_numpy()[rows]
+        found[f"image_{side}"] = images["image_id"].to_numpy()[rows]
+    return found
 
 
 def _cohort(name: str, folder: Path) -> pd.DataFrame:

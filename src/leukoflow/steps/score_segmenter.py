@@ -1,4 +1,7 @@
-"""Hold a segmenter, and thresholds tuned on the same images, against masks that neither has seen."""
+"""Hold a segmenter, and thresholds tuned on the same images, against masks that neither has seen.
+
+A network that is compared with the study's own on the same images comes without thresholds: they are the same.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,8 @@ from torch import nn
 
 from leukoflow.cells.agreement import Matches, match, parts_overlap, pooled
 from leukoflow.cells.labels import PARTS
-from leukoflow.cells.segmenter import load_segmenter, predicted_parts
+from leukoflow.cells.segmenter import load_segmenter, network_of, predicted_parts
+from leukoflow.cells.tables import COLUMNS
 from leukoflow.cells.threshold import Thresholds, thresholds_of
 from leukoflow.cells.watershed import separate
 from leukoflow.config.base import Section
@@ -21,15 +25,6 @@ from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.picture import Raster
 from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.stats.intervals import mean_of
-
-SCORES = [
-    "segmenter", "trained_on", "source", "within", "kind", "label", "part", "metric", "images", "undefined", "value",
-    "low", "high",
-]  # fmt: skip
-INSTANCES = [
-    "segmenter", "trained_on", "source", "images", "true_cells", "found_cells", "ap50", "precision", "recall", "f1",
-    "count_error", "count_error_abs",
-]  # fmt: skip
 
 
 class Scoring(Section):
@@ -60,20 +55,23 @@ def main(argv: list[str] | None) -> None:
     segmenters: dict[str, nn.Module | Thresholds] = {}
     if description["method"] == "unet":
         segmenters["unet"] = load_segmenter(description, args.weights)
-    segmenters["threshold"] = thresholds_of(description["thresholds"])
+    adapted = description.get("adapted", {}).get("cohort")
+    if description.get("gates") in (None, args.settings.segmentation.gates) and not adapted:
+        segmenters["threshold"] = thresholds_of(description["thresholds"])
+    networks = {"unet": network_of(description), "threshold": ""}
     scores: list[dict[str, Any]] = []
     instances: list[dict[str, Any]] = []
     for folder in [*args.sources, *args.archives]:
         kind = "agreement" if folder in args.archives else "expert"
         for name, segmenter in segmenters.items():
-            facts = {"segmenter": name, "trained_on": args.name, "source": folder.name}
+            facts = {"segmenter": name, "network": networks[name], "trained_on": args.name, "source": folder.name}
             per_image = list(_per_image(folder, segmenter, args.settings.segmentation, kind))
-            within = {"within": folder.name in description["sources"], "kind": kind}
+            within = {"within": folder.name in [*description["sources"], adapted], "kind": kind}
             scores += [facts | within | row for row in _summary(per_image, kind, args.settings.evaluation)]
             if matches := [result["matches"] for result in per_image if "matches" in result]:
                 instances.append(facts | _counts(matches))
-    write_table(args.output, pd.DataFrame(scores, columns=SCORES))
-    write_table(args.instances, pd.DataFrame(instances, columns=INSTANCES))
+    write_table(args.output, pd.DataFrame(scores, columns=COLUMNS["segmentation"]))
+    write_table(args.instances, pd.DataFrame(instances, columns=COLUMNS["instances"]))
 
 
 def _per_image(

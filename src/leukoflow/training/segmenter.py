@@ -20,7 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.labels import NUCLEUS
 from leukoflow.cells.masks import known
-from leukoflow.config.segmentation import SegmenterTraining
+from leukoflow.config.segmentation import Segmentation, SegmenterTraining
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.seeding import stream_seed
 from leukoflow.core.step import progress
@@ -66,14 +66,14 @@ class FittedSegmenter:
 
 
 def fit_segmenter(
-    width: float,
+    network: AttentionUNet,
     train: Sequence[Source],
     validation: Sequence[Source],
     training: SegmenterTraining,
     state_file: Path,
     accelerator: str = "auto",
 ) -> FittedSegmenter:
-    """Train until no epoch is left or `patience` of them brought no better validation Dice.
+    """Train `network` until no epoch is left or `patience` of them brought no better validation Dice.
 
     Goes on from `state_file`, which is written after every epoch, where it exists.
     """
@@ -83,9 +83,8 @@ def fit_segmenter(
         if not any(((source.parts > 0) & known(source.parts)[0]).any() for source in sources):
             raise LeukoFlowError(f"no mask of the {role} role holds a cell; check masks, or give more of them")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.manual_seed(stream_seed(training.seed, "segmenter weights"))
     fabric = Fabric(accelerator=accelerator, devices=1, precision=training.precision)
-    model = AttentionUNet(width=width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
     wrapped, wrapped_optimiser = fabric.setup(model, optimiser)
     history: tuple[SegmenterEpoch, ...] = ()
@@ -113,6 +112,12 @@ def fit_segmenter(
             last.validation_nucleus_dice, last.seconds * (training.epochs - len(history)),
         )  # fmt: skip
     return FittedSegmenter(best, history, _best(history), fabric.device)
+
+
+def new_network(given: Segmentation) -> AttentionUNet:
+    """The network that a config asks for, its weights drawn from the seed."""
+    torch.manual_seed(stream_seed(given.training.seed, "segmenter weights"))
+    return AttentionUNet(width=given.width, gates=given.gates)
 
 
 def _best(history: Sequence[SegmenterEpoch]) -> int:

@@ -37,6 +37,14 @@ def test_an_absent_optional_cohort_takes_no_part_and_says_so(monkeypatch: pytest
     assert again.experiments["one"].external == ("near",) and again.cohorts["away"].left_out
 
 
+def test_a_segmenter_is_not_adapted_to_an_absent_cohort(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = study() | {"segmentation": {"method": "unet", "sources": ["home"], "adapt": {"cohort": "away"}}}
+    monkeypatch.delenv("SMEARS", raising=False)
+    assert parse_study(asked).segmentation.adapt is None
+    monkeypatch.setenv("SMEARS", "/somewhere")
+    assert parse_study(asked).segmentation.adapt.cohort == "away"
+
+
 def test_a_cohort_that_is_there_or_not_optional_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMEARS", "/somewhere")
     found = parse_study(study())

@@ -24,18 +24,20 @@ from onnxruntime import InferenceSession
 
 from leukoflow import cli
 from leukoflow.audits.novelty import mahalanobis
+from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.segmenter import load_segmenter, parts_map, predicted_parts, probabilities
 from leukoflow.cells.threshold import Rule, Thresholds
 from leukoflow.cells.watershed import diameters, separate
+from leukoflow.config.segmentation import Gates
 from leukoflow.config.views import View
 from leukoflow.core import foreground
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import read_json
+from leukoflow.core.files import read_json, write_json
 from leukoflow.core.picture import Picture, Raster
 from leukoflow.explain.heat import heat
-from leukoflow.export.folder import TOLERANCE
+from leukoflow.export.folder import TOLERANCE, write_segmenter
 from leukoflow.images.views import render_view, to_segment
-from leukoflow.models.inference import to_input
+from leukoflow.models.inference import save_tensors, to_input
 from leukoflow.models.penultimate import features_and_logits
 from leukoflow.quality.measure import measure
 from leukoflow.quality.scale_bar import ScaleBar
@@ -108,6 +110,24 @@ def test_the_segmenter_finds_the_same_parts(made: Made) -> None:
     wanted = parts_map(probabilities(segmenter, [raster]))
     assert len(np.unique(wanted)) > 1
     assert (parts != wanted).mean() < 1e-3  # what lies within rounding of a half
+
+
+@pytest.mark.parametrize("gates", ["half", "none"])
+def test_a_segmenter_with_other_gates_is_exported_with_them(made: Made, tmp_path: Path, gates: Gates) -> None:
+    torch.manual_seed(2)
+    network = AttentionUNet(width=0.0625, gates=gates).eval()
+    raster = Picture(Raster(made.images[0])).rendition(64).raster
+    with torch.no_grad():
+        logits = network(to_input(torch.from_numpy(raster.balanced[None]), torch.device("cpu")))
+        network.head.bias -= torch.stack([logits[0, 0].quantile(0.6), logits[0, 1].quantile(0.8)])
+    save_tensors(tmp_path / "weights.safetensors", network.state_dict())
+    write_json(tmp_path / "segmenter.json", {"method": "unet", "width": 0.0625, "gates": gates})
+    write_segmenter(tmp_path, tmp_path / "weights.safetensors", tmp_path / "segmenter.json", 64)
+    exported = session((tmp_path / "segmenter.onnx").read_bytes(), "segmenter.onnx")
+    (found,) = exported.run(None, {"images": raster.balanced[None]})
+    wanted = parts_map(probabilities(network, [raster]))
+    assert len(np.unique(wanted)) > 1
+    assert (found != wanted).mean() < 1e-3
 
 
 def test_answers_follow_from_the_logits(made: Made, model: Model) -> None:

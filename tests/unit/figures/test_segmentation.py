@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 
-from leukoflow.figures.segmentation import chart_table, segmentation_chart
+from leukoflow.figures.segmentation import chart_table, kinds_of, segmentation_chart
 
 
 def score(source: str, segmenter: str, trained_on: str, part: str, value: float, **facts) -> dict:
     base = {"segmenter": segmenter, "trained_on": trained_on, "source": source, "within": trained_on == "all"}
+    base |= {"network": "gates C/4" if segmenter == "unet" else np.nan}
     base |= {"kind": "expert", "label": "", "part": part, "metric": "dice", "images": 20, "value": value}
     return base | {"low": value - 0.1, "high": value + 0.05} | facts
 
@@ -20,7 +21,9 @@ def scores() -> pd.DataFrame:
 
 def instances() -> pd.DataFrame:
     keys = [("unet", "all", "a", 0.8), ("unet", "without_a", "a", 0.5)]
-    return pd.DataFrame(keys, columns=["segmenter", "trained_on", "source", "ap50"]).assign(images=20)
+    return pd.DataFrame(keys, columns=["segmenter", "trained_on", "source", "ap50"]).assign(
+        images=20, network="gates C/4"
+    )
 
 
 def test_only_experts_masks_count_and_only_dice():
@@ -38,6 +41,21 @@ def test_panels_share_the_sources_and_say_where_there_is_no_mask():
     assert [text.get_text() for text in figure.axes[0].texts] == ["no such mask"] and not figure.axes[1].texts
     whisker, point = figure.axes[0].lines[:2]
     assert np.allclose(whisker.get_xdata(), [0.85, 1.0]) and point.get_xdata()[0] == 0.95
+
+
+def test_networks_that_are_compared_are_named_by_their_gates():
+    compared = score("a", "unet", "all", "cell", 0.85, network="no gates")
+    table = chart_table(pd.concat([scores(), pd.DataFrame([compared])]), instances())
+    kinds = kinds_of(table)
+    assert [name for name, *_ in kinds.values()] == [
+        "U-Net, gates C/4", "U-Net, gates C/4, source left out", "U-Net, no gates", "thresholds",
+    ]  # fmt: skip
+    own, left_out, other, _ = (colour for _, colour, *_ in kinds.values())
+    assert own == left_out != other
+    cell = table[(table["panel"] == "Cell, Dice") & (table["source"] == "a")]
+    assert dict(zip(zip(cell["network"], cell["within"], strict=True), cell["value"], strict=True)) == {
+        ("gates C/4", True): 0.9, ("gates C/4", False): 0.7, ("no gates", True): 0.85,
+    }  # fmt: skip
 
 
 def test_without_masks_it_says_so():

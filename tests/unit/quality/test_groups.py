@@ -3,10 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import cosine
 from sklearn.metrics import adjusted_rand_score
 
+from leukoflow.config.load import parse_study
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.quality import groups
-from leukoflow.quality.groups import acquisition_groups, duplicate_groups
+from leukoflow.quality.groups import acquisition_groups, duplicate_groups, linked_pairs
 
 STAIN = ("background_L_mean", "foreground_a_mean")
 
@@ -18,6 +21,51 @@ def test_chains_of_pairs_are_one_set_also_across_cohorts() -> None:
     )
     assert duplicate_groups(images, pairs).tolist() == ["x/a", "x/b", "x/a", "y/a", "x/a"]
     assert duplicate_groups(images, pairs[:0]).tolist() == ["x/a", "x/b", "x/c", "y/a", "y/d"]
+
+
+def test_links_are_those_of_a_cosine_computed_pair_by_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "BLOCK", 7)
+    rng = np.random.default_rng(4)
+    values = rng.normal(5, 1, (40, 6)).astype(np.float32)
+    values[33] = values[2] + 0.01
+    values[39] = values.mean(axis=0)
+    centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    wanted = {
+        (i, j) for i in range(40) for j in range(i + 1, 40) if 1 - cosine(centred[i], centred[j]) >= 0.8
+    }  # fmt: skip
+    found = linked_pairs(values, 0.8)
+    assert {tuple(pair) for pair in found.tolist()} == wanted and len(found) == len(wanted) > 3
+    assert (2, 33) in wanted
+    same = np.ones((3, 2), np.float32)
+    assert linked_pairs(same, 0.5).shape == (0, 2)  # nothing tells them from the mean
+
+
+@pytest.mark.parametrize(
+    ("deep", "message"),
+    [
+        ({"features": "none", "view": "plain"}, "'none' is not in section features"),
+        ({"features": "cells", "view": "plain"}, "cells is of no network"),
+        ({"features": "net", "view": "masked"}, "need masks or splits"),
+        ({"features": "net", "view": "fitted"}, "need masks or splits"),
+    ],
+)
+def test_links_by_features_need_what_is_known_before_the_groups(deep: dict, message: str) -> None:
+    study = {
+        "study": "s",
+        "cohorts": {"home": {"kind": "synthetic"}},
+        "tasks": {"kind": {"classes": ["a", "b"]}},
+        "views": {
+            "plain": {"kind": "plain"},
+            "masked": {"kind": "masked"},
+            "fitted": {"kind": "normalised", "reinhard": {"target": "training"}},
+        },
+        "features": {"net": {"kind": "deep", "backbones": [{"name": "resnet18"}]}, "cells": {"kind": "morphology"}},
+        "models": {"net": {"architecture": "neurallnet"}},
+        "experiments": {"one": {"cohort": "home", "task": "kind", "models": ["net"], "views": ["plain"]}},
+    }
+    assert parse_study(study | {"quality": {"deep": {"features": "net", "view": "plain"}}}).quality.deep
+    with pytest.raises(LeukoFlowError, match=message):
+        parse_study(study | {"quality": {"deep": deep}})
 
 
 def slides(per_slide: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:

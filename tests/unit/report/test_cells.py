@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from fake_study import CLASSES, finished_study
 
+from leukoflow.config.segmentation import Adaptation
 from leukoflow.report import cells
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import agreement, cells_section, how_found, overlap, single_cells
@@ -42,6 +43,24 @@ def test_dice_stands_by_source_with_left_out_beside_within(tables):
     )  # fmt: skip
     assert text_of(table)[0] == ["masked", "cell", "0.950", "0.850", "0.800", "0.700", "40"]
     assert table.rows[0].cells[2].note == "0.930\N{EN DASH}0.960"
+
+
+def test_networks_that_are_compared_have_columns_of_their_own(fake, tables):
+    part, single = tables["segmentation"], tables["instances"]
+    mine = (part["segmenter"] == "unet") & (part["trained_on"] == "all")
+    other = part[mine].assign(network="no gates", value=part["value"] - 0.3)
+    one = single[(single["segmenter"] == "unet") & (single["trained_on"] == "all")].assign(network="no gates", ap50=0.1)
+    tables["segmentation"], tables["instances"] = pd.concat([part, other]), pd.concat([single, one])
+    table = overlap(tables["segmentation"])
+    assert table.columns[2:5] == ("U-Net, gates C/4", "U-Net, gates C/4, source left out", "U-Net, no gates")
+    assert text_of(table)[0][2:5] == ["0.950", "0.850", "0.650"]
+    rows = {tuple(row[1:3]): row[5] for row in text_of(single_cells(tables["segmentation"], tables["instances"]))}
+    assert rows["U-Net, no gates", "yes"] == "0.10" and rows["U-Net, gates C/4", "yes"] == "0.90"
+    # The study's own network is what findings and agreement speak of.
+    assert {row[1]: row for row in text_of(agreement(tables["segmentation"]))}["Pro"][3] == f"10{PERCENT}"
+    found = told(fake, tables)
+    assert "0.950" in found["Cells of an unseen source are found less well: masked"].text
+    assert f"10{PERCENT} in Pro" in found["Archive's masks miss most cells of Pro in demo"].text
 
 
 def test_a_source_never_left_out_has_a_dash_and_agreement_is_no_dice(tables):
@@ -85,6 +104,23 @@ def test_without_cells_or_features_there_are_no_sections(fake, tables):
     assert cells_section(fake.study, none, []) is None
     assert features_section(fake.study, none, []) is None
     assert told(fake, none) == {}
+
+
+def test_an_adapted_network_is_marked_wherever_its_scores_are_shown(fake, tables):
+    part = tables["segmentation"]
+    network = "gates C/4, adapted to demo (30 of 40 images, transductive)"
+    adapted = part[(part["segmenter"] == "unet") & (part["trained_on"] == "all")].assign(network=network, value=0.99)
+    tables["segmentation"] = pd.concat([adapted, part])
+    grids = overlap(tables["segmentation"]), agreement(tables["segmentation"])
+    assert f"U-Net, {network}" in grids[0].columns and all("test images among them" in each.caption for each in grids)
+    assert "transductive" not in overlap(part).caption.lower() and "ransductive" not in agreement(part).caption
+    # The one that finds the cells comes first, and is the one compared with archives' masks.
+    assert {row[1]: row for row in text_of(grids[1])}["Pro"][3] == f"99{PERCENT}"
+    asked = fake.study.segmentation.model_copy(update={"adapt": Adaptation(cohort="demo")})
+    study = fake.study.model_copy(update={"segmentation": asked})
+    assert "of demo, whose images it has seen without masks, test images included (transductive)" in how_found(study)
+    title = "Cells are found by a network that has seen images of demo"
+    assert title in {each.title for each in cell_findings(study, tables)} and title not in told(fake, tables)
 
 
 def test_thresholds_say_what_they_were_tuned_on(fake):

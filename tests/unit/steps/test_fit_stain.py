@@ -8,12 +8,15 @@ import pytest
 from PIL import Image
 from skimage import color
 
+from leukoflow.config.load import parse_study
+from leukoflow.config.plan import drawn_view, runs_of, stain_name
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.picture import Picture, Raster
 from leukoflow.images.stain import fitted
 from leukoflow.images.views import render_view
+from leukoflow.outputs.plan import Plan
 from leukoflow.quality.measure import STAIN_COLUMNS
 from leukoflow.steps import fit_stain
 
@@ -64,6 +67,59 @@ def test_other_roles_change_nothing(tmp_path: Path, quality: pd.DataFrame, split
 def test_no_training_image_with_foreground(tmp_path: Path, quality: pd.DataFrame, split: pd.DataFrame) -> None:
     with pytest.raises(LeukoFlowError, match="no training image of fold 0 has any foreground"):
         found(tmp_path, quality.assign(foreground_fraction=0.0), split, 0)
+
+
+def test_the_stain_of_a_whole_cohort(tmp_path: Path, quality: pd.DataFrame) -> None:
+    """All images with foreground, and no others; the exported view carries the numbers."""
+    folder = tmp_path / "away"
+    folder.mkdir()
+    quality.to_parquet(folder / "quality.parquet")
+    arguments = ["--quality", str(folder / "quality.parquet"), "--output", str(tmp_path / "stain.json")]
+    fit_stain.main(arguments)
+    stain = read_json(tmp_path / "stain.json")
+    for moment in ("mean", "sd"):
+        columns = [f"foreground_{channel}_{moment}" for channel in "Lab"]
+        assert np.allclose(stain[moment], quality.loc[:3, columns].to_numpy().mean(axis=0), rtol=1e-12)
+    assert stain["images"] == 4
+    view = View.model_validate({"kind": "chain", "steps": [{"reinhard": {"target": {"cohort": "away"}}}, "clahe"]})
+    carried = fitted(view, tmp_path / "stain.json")
+    assert carried.target == "given" and carried.chain[0].mean == tuple(stain["mean"])
+    assert carried.chain[0].sd == tuple(stain["sd"]) and carried.chain[1:] == view.chain[1:]
+    quality.assign(foreground_fraction=0.0).to_parquet(folder / "quality.parquet")
+    with pytest.raises(LeukoFlowError, match="no image of away has any foreground"):
+        fit_stain.main(arguments)
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        ({"kind": "normalised", "reinhard": {"target": {"cohort": "nowhere"}}}, "'nowhere' is not in section cohorts"),
+        ({"kind": "normalised", "reinhard": {"target": {"cohort": "home"}}}, "set target to training"),
+        ({"kind": "chain", "steps": ["clahe", {"reinhard": {"target": {"cohort": "away"}}}]}, "comes first"),
+    ],
+)
+def test_the_cohort_of_a_stain_is_another_one_and_known(view: dict, message: str) -> None:
+    with pytest.raises(LeukoFlowError, match=message):
+        parse_study(study(view))
+
+
+def test_one_stain_of_a_cohort_serves_every_fold() -> None:
+    found = parse_study(study({"kind": "normalised", "reinhard": {"target": {"cohort": "away"}}}))
+    run = runs_of(found, "one")[0]
+    assert drawn_view(found, run) == "stained" and stain_name(found, "stained", "") == "cohort.away"
+    plan = Plan(found, {})
+    assert plan.stains("home", "stained") == ["results/s/stains/cohort.away.json"]
+
+
+def study(view: dict) -> dict:
+    return {
+        "study": "s",
+        "cohorts": {"home": {"kind": "synthetic"}, "away": {"kind": "synthetic"}},
+        "tasks": {"kind": {"classes": ["a", "b"]}},
+        "views": {"stained": view},
+        "models": {"net": {"architecture": "neurallnet"}},
+        "experiments": {"one": {"cohort": "home", "task": "kind", "models": ["net"], "views": ["stained"]}},
+    }
 
 
 def test_a_template_image(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leukoflow.config.quality import Quality
+from leukoflow.config.quality import DeepLinks, Quality
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import read_table, write_table
+from leukoflow.core.files import read_table, write_json, write_table
+from leukoflow.features.matrix import write_matrix
 from leukoflow.images.sources import listed, read, sources
 from leukoflow.steps import group_images, manifest, measure
 
@@ -163,6 +164,29 @@ def test_relate_finds_the_copy_and_groups_every_image(cohort: Path) -> None:
     assert groups["image_id"].tolist() == read_table(cohort / "cohort/manifest.parquet")["image_id"].tolist()
     assert groups["duplicate_group"].nunique() == 3
     assert [name[0] for name in groups["acquisition"]] == ["A", "B", "A", "B"]
+
+
+def test_images_that_are_alike_in_features_are_one_group_and_no_copies(cohort: Path) -> None:
+    """Images 0 and 6 are copies; features say that 0 and 1 are alike besides, and in another order of the files."""
+    run_measure(cohort, 0, 1)
+    run_manifest(cohort, 1)
+    plain, without = run_group_images(cohort, 1)
+    names = without["image_id"].tolist()
+    assert names == ["[A] x/0.png", "[B] x/1.png", "[A] x/6.png", "[B] x/7.png"] and not without["linked"].any()
+    values = pd.DataFrame([[1, 0, 0], [0.99, 0.1, 0], [0, 0, 1], [-1, -1, 0]], names).iloc[::-1]
+    write_matrix(cohort / "f/000.npy", [values.to_numpy(np.float32)], 4, pd.DataFrame({"image_id": values.index}))
+    write_json(cohort / "f/matrix.json", {"shards": [{}]})
+    outputs = [cohort / "d.parquet", cohort / "g.parquet"]
+    settings = Quality(deep=DeepLinks(features="f", view="plain", similarity=0.98)).model_dump_json()
+    options = ["--cohort", "home", str(cohort / "cohort"), "1", "--settings", settings]
+    written = ["--duplicates", str(outputs[0]), "--groups", str(outputs[1])]
+    group_images.main([*options, "--features", str(cohort / "f/matrix.json"), *written])
+    linked = read_table(outputs[1])
+    assert linked["duplicate_group"].tolist() == ["home/[A] x/0.png"] * 3 + ["home/[B] x/7.png"]
+    assert linked["linked"].tolist() == [1, 1, 0, 0]
+    pd.testing.assert_frame_equal(read_table(outputs[0]), plain)
+    with pytest.raises(LeukoFlowError, match="0 feature files for 1 cohorts"):
+        group_images.main([*options, *written])
 
 
 def test_relate_warns_of_copies_with_different_labels(cohort: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,16 +9,19 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from pydantic import ValidationError
 
 from leukoflow.audits.changed import ChangedPictures, add_view, changed_pictures
+from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.labels import NUCLEUS, open_labels, parts_of
+from leukoflow.cells.segmenter import load_segmenter, probabilities
 from leukoflow.cells.threshold import segment_by_threshold, thresholds_of
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.config.masks import SYNTHETIC, Masks
-from leukoflow.config.segmentation import Segmentation, SegmenterTraining
+from leukoflow.config.segmentation import Adaptation, Segmentation, SegmenterTraining
 from leukoflow.config.splits import Splits
 from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
@@ -26,7 +29,18 @@ from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.picture import Raster
 from leukoflow.images.perturbations import UNCHANGED, Change
 from leukoflow.images.views import through
-from leukoflow.steps import annotate, manifest, measure, render, score_segmenter, segment, synthesise, train_segmenter
+from leukoflow.models.inference import save_tensors
+from leukoflow.steps import (
+    adapt_segmenter,
+    annotate,
+    manifest,
+    measure,
+    render,
+    score_segmenter,
+    segment,
+    synthesise,
+    train_segmenter,
+)
 from leukoflow.steps.annotate import Annotation
 from leukoflow.steps.score_segmenter import Scoring
 
@@ -268,6 +282,101 @@ def test_scores_are_those_of_the_test_role(cohort: Path, segmenters: dict[str, P
     agreement = scores[scores["kind"] == "agreement"]
     assert set(agreement["metric"]) == {"dice", "iou", "marked"} and not agreement["within"].any()
     assert {"Benign", "Early", "Pre", "Pro"} < set(agreement["label"].fillna("")) | {""}
+
+
+def test_other_gates_are_trained_named_and_scored_without_thresholds(cohort: Path, tmp_path: Path) -> None:
+    other = UNET.model_copy(update={"gates": "none"})
+    folder = train(cohort, other, tmp_path / "none")
+    description = read_json(folder / "segmenter.json")
+    with_gates = sum(each.numel() for each in AttentionUNet(width=0.0625).gates.parameters())
+    own = sum(each.numel() for each in AttentionUNet(width=0.0625).parameters())
+    assert description["gates"] == "none" and description["parameters"] == own - with_gates
+    compared = UNET.model_copy(update={"compared_gates": ("none",)})
+    settings = Scoring(segmentation=compared, evaluation=Evaluation(resamples=200)).model_dump_json()
+    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    given |= {"description": folder / "segmenter.json", "sources": cohort / "demo"}
+    score_segmenter.main(options({**given, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
+    for name in ("s.csv", "i.csv"):
+        table = read_table(tmp_path / name)
+        assert set(zip(table["segmenter"], table["network"], strict=True)) == {("unet", "no gates")}
+
+
+def adapt(cohort: Path, root: Path, start: Path, output: Path, **asked: object) -> Path:
+    """The segmenter trained further on the images below a root, which are no source."""
+    adapted = UNET.model_copy(update={"adapt": Adaptation.model_validate({"cohort": "away", "epochs": 1, **asked})})
+    given = {"settings": adapted.model_dump_json(), "size": 96, "root": root, "files": root / "files.parquet"}
+    given |= {"sources": cohort / "demo", "max-pixels": 1_000_000, "resume": output / "resume"}
+    given |= {"weights": output / "weights.safetensors", "description": output / "segmenter.json"}
+    started = ["--start", str(start / "weights.safetensors"), str(start / "segmenter.json")]
+    adapt_segmenter.main([*options({**given, "history": output / "history.csv"}), *started])
+    return output
+
+
+def surer(segmenter: Path, images: np.ndarray, folder: Path) -> Path:
+    """The hardly trained segmenter, sure of itself: three tenths of the pixels are cells, a third of them nucleus."""
+    network = load_segmenter(read_json(segmenter / "segmenter.json"), segmenter / "weights.safetensors")
+    chance = probabilities(network, [Raster(image) for image in images])
+    middle = np.array([np.quantile(chance[:, 0], 0.7), np.quantile(chance[:, 1], 0.9)])
+    with torch.no_grad():
+        network.head.bias -= torch.from_numpy(np.log(middle / (1 - middle))).to(network.head.bias)
+        for each in (network.head.weight, network.head.bias):
+            each *= 50
+    folder.mkdir()
+    save_tensors(folder / "weights.safetensors", network.state_dict())
+    (folder / "segmenter.json").write_bytes((segmenter / "segmenter.json").read_bytes())
+    return folder
+
+
+def test_an_adapted_segmenter_reads_no_mask_and_says_what_it_has_seen(
+    cohort: Path, segmenters: dict[str, Path], tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    for path in cohort.iterdir():
+        if path.name not in ("masks", "demo"):
+            (root / path.name).symlink_to(path)
+    start = surer(segmenters["unet"], np.load(cohort / "demo/images.npy")[:8], tmp_path / "start")
+    folder = adapt(cohort, root, start, tmp_path / "adapted", confidence=0.51, certain=0, images=20)
+    before, after = (read_json(each / "segmenter.json") for each in (segmenters["unet"], folder))
+    seen = after["adapted"]
+    assert (seen["cohort"], seen["images"]) == ("away", 20) and 0 < seen["used"] <= 20
+    assert 0 <= seen["doubtful_pixels"] < 1
+    assert {key: after[key] for key in ("sources", "width", "gates", "parameters", "thresholds")} == {
+        key: before[key] for key in ("sources", "width", "gates", "parameters", "thresholds")
+    }
+    assert len(read_table(folder / "history.csv")) == 1 and not (tmp_path / "adapted/resume").exists()
+    # Held against masks of the cohort, it is marked as one that has seen the images.
+    (tmp_path / "away").symlink_to(cohort / "demo")
+    settings = Scoring(segmentation=UNET, evaluation=Evaluation(resamples=200)).model_dump_json()
+    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    given |= {"description": folder / "segmenter.json", "sources": tmp_path / "away"}
+    score_segmenter.main(options({**given, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
+    table = read_table(tmp_path / "s.csv")
+    named = f"gates C/4, adapted to away ({seen['used']} of 20 images, transductive)"
+    assert set(table["network"]) == {named} and table["within"].all()
+
+
+def test_a_segmenter_that_is_certain_of_nothing_is_not_adapted(
+    cohort: Path, segmenters: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(LeukoFlowError, match=r"^away: the segmenter is certain of the cells of none of its images"):
+        adapt(cohort, cohort, segmenters["unet"], tmp_path / "adapted", confidence=0.9999, certain=1)
+    assert not (tmp_path / "adapted/weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"adapt": {"cohort": "a"}}, "adapt trains a network further, and method is threshold"),
+        ({"method": "unet", "sources": ["a"], "adapt": {"cohort": "a"}}, "a is a source, whose masks are learnt from"),
+        ({"compared_gates": ["half"]}, "compared_gates compares networks, and method is threshold"),
+        ({"method": "unet", "sources": ["a"], "compared_gates": ["quarter"]}, "other gates than gates, each once"),
+        ({"method": "unet", "sources": ["a"], "compared_gates": ["none", "none"]}, "other gates than gates, each once"),
+    ],
+)
+def test_what_cannot_be_compared_or_adapted_is_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Segmentation.model_validate(given)
 
 
 @pytest.mark.parametrize("method", ["unet", "threshold"])

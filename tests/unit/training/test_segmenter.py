@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from leukoflow.cells.attention_unet import AttentionUNet
 from leukoflow.cells.labels import CELL, CYTOPLASM, NUCLEUS, UNKNOWN
-from leukoflow.config.segmentation import SegmenterTraining
+from leukoflow.config.segmentation import Segmentation, SegmenterTraining
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.training import segmenter
 from leukoflow.training.canvases import CELL_PIXELS, Source, batch, canvas, median_diameter
-from leukoflow.training.segmenter import SegmenterEpoch, fit_segmenter, segmentation_loss, targets
+from leukoflow.training.segmenter import SegmenterEpoch, fit_segmenter, new_network, segmentation_loss, targets
 from leukoflow.training.stain import PLAIN_SHARE, augment_stain
 
 
@@ -30,6 +31,10 @@ def discs(count: int, size: int, radius: float, whole: bool = True) -> Source:
         if not whole:
             parts[row][parts[row] > 0] = CELL
     return Source(f"discs{size}", images, parts, median_diameter(parts))
+
+
+def small(training: SegmenterTraining | None = None) -> AttentionUNet:
+    return new_network(Segmentation(width=0.0625, training=training or SegmenterTraining()))
 
 
 def test_median_diameter() -> None:
@@ -100,7 +105,7 @@ def test_stain_changes_colours_not_shapes() -> None:
 def test_it_learns_goes_on_after_a_stop_and_ends_the_same(tmp_path: Path) -> None:
     sources = [discs(8, 64, 15.0), discs(8, 48, 10.0, whole=False)]
     training = SegmenterTraining(epochs=4, steps=20, batch_size=8, crop=32, learning_rate=3e-3, seed=1)
-    whole = fit_segmenter(0.0625, sources, sources, training, tmp_path / "whole.safetensors")
+    whole = fit_segmenter(small(training), sources, sources, training, tmp_path / "whole.safetensors")
     assert whole.history[-1].validation_cell_dice > 0.85 > whole.history[0].validation_cell_dice
     stopped = tmp_path / "stopped.safetensors"
 
@@ -117,8 +122,8 @@ def test_it_learns_goes_on_after_a_stop_and_ends_the_same(tmp_path: Path) -> Non
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
         patch.setattr(checkpoint, "save", save_and_stop)
-        fit_segmenter(0.0625, sources, sources, training, stopped)
-    resumed = fit_segmenter(0.0625, sources, sources, training, stopped)
+        fit_segmenter(small(training), sources, sources, training, stopped)
+    resumed = fit_segmenter(small(training), sources, sources, training, stopped)
     assert len(resumed.history) == 4
     for name, value in whole.weights.items():
         assert torch.equal(value, resumed.weights[name]), name
@@ -131,7 +136,7 @@ def test_masks_without_any_cell_are_an_error(tmp_path: Path, role: str) -> None:
     empty.parts[:] = 0
     train, validation = ([empty], [full]) if role == "training" else ([full], [empty])
     with pytest.raises(LeukoFlowError, match=f"no mask of the {role} role holds a cell"):
-        fit_segmenter(0.0625, train, validation, SegmenterTraining(epochs=1), tmp_path / "state")
+        fit_segmenter(small(), train, validation, SegmenterTraining(epochs=1), tmp_path / "state")
 
 
 @pytest.mark.parametrize("dice", [1.0, float("nan")])
@@ -151,4 +156,4 @@ def test_an_epoch_without_any_dice_is_not_the_best() -> None:
 
 def test_no_masks_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LeukoFlowError, match="needs masks"):
-        fit_segmenter(0.0625, [], [], SegmenterTraining(), tmp_path / "x.safetensors")
+        fit_segmenter(small(), [], [], SegmenterTraining(), tmp_path / "x.safetensors")
