@@ -21,6 +21,7 @@ import pandas as pd
 from leukoflow.cohorts.synthetic import draw, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.quality import Quality
+from leukoflow.quality.description import Images
 from leukoflow.quality.duplicates import find_duplicates
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.orientations import TURNED, laid
@@ -136,7 +137,7 @@ def related(folder: Path, images: list[np.ndarray]) -> set[tuple[int, int]]:
             "height": [image.shape[0] for image in images],
         }
     )
-    pairs = find_duplicates(table, Thumbnails([folder / "thumbnails.npy"]), Quality())
+    pairs = find_duplicates(Images.of(table, Thumbnails([folder / "thumbnails.npy"])), Quality())
     return set(zip(pairs["image_a"].astype(int), pairs["image_b"].astype(int), strict=True))
 
 

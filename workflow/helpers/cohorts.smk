@@ -167,6 +167,39 @@ def cohort_files(names, pattern):
     ]
 
 
+# Jobs in which images are compared with each other; a small study has one, which does everything.
+PARTS_COMPARED = STUDY.quality.parts_of(
+    sum(STUDY.cohorts[name].images for name in USED_COHORTS)
+)
+
+
+def compared_files(wildcards):
+    """What the comparison of each part gave; none if one job does everything."""
+    if PARTS_COMPARED == 1:
+        return []
+    return [
+        f"{RESULTS}/quality/compared/{part:03d}.npz" for part in range(PARTS_COMPARED)
+    ]
+
+
+def compared_option(wildcards):
+    files = compared_files(wildcards)
+    return f"--compared {' '.join(files)}" if files else ""
+
+
+def described_files(suffix):
+    return [
+        f"{RESULTS}/quality/described/{part:03d}{suffix}"
+        for part in range(PARTS_COMPARED)
+    ]
+
+
+def duplicate_settings(*more):
+    """Section quality without what changes no pair, and with other keys besides."""
+    pairs = {"hash_distance", "correlation", "moved_correlation"}
+    return STUDY.quality.model_dump_json(include=pairs | set(more))
+
+
 def group_images_options(wildcards):
     return " ".join(
         f"--cohort {name} {RESULTS}/cohorts/{name} {shards_of(name)}"

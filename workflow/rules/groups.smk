@@ -1,7 +1,7 @@
 # Duplicates within and across cohorts, acquisition clusters, splits, and their audit.
 
 
-rule group_images:
+rule describe_images:
     input:
         manifests=collect(
             "results/{{study}}/cohorts/{cohort}/manifest.parquet", cohort=USED_COHORTS
@@ -11,6 +11,62 @@ rule group_images:
         ),
         thumbnails=cohort_files(USED_COHORTS, "thumbnails/{shard}.npy"),
     output:
+        described=temp("results/{study}/quality/described/{shard}.npz"),
+        sketches=temp("results/{study}/quality/described/{shard}.npy"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        code=code_of("steps.describe_images"),
+        cohorts=group_images_options,
+        part=shard_number,
+        parts=PARTS_COMPARED,
+    message:
+        "Describing part {wildcards.shard} of the images"
+    shell:
+        "python -m leukoflow.steps.describe_images {params.cohorts} --part {params.part} --parts {params.parts}"
+        " --sketches {output.sketches} --output {output.described} 2> {log}"
+
+
+rule compare_images:
+    input:
+        manifests=collect(
+            "results/{{study}}/cohorts/{cohort}/manifest.parquet", cohort=USED_COHORTS
+        ),
+        qualities=collect(
+            "results/{{study}}/cohorts/{cohort}/quality.parquet", cohort=USED_COHORTS
+        ),
+        thumbnails=cohort_files(USED_COHORTS, "thumbnails/{shard}.npy"),
+        described=described_files(".npz"),
+        sketches=described_files(".npy"),
+    output:
+        "results/{study}/quality/compared/{shard}.npz",
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
+    params:
+        code=code_of("steps.compare_images"),
+        settings=duplicate_settings(),
+        cohorts=group_images_options,
+        part=shard_number,
+    message:
+        "Comparing part {wildcards.shard} of the images with all"
+    shell:
+        "python -m leukoflow.steps.compare_images --settings {params.settings:q} {params.cohorts}"
+        " --part {params.part} --described {input.described} --sketches {input.sketches} --output {output} 2> {log}"
+
+
+rule group_images:
+    input:
+        manifests=collect(
+            "results/{{study}}/cohorts/{cohort}/manifest.parquet", cohort=USED_COHORTS
+        ),
+        qualities=collect(
+            "results/{{study}}/cohorts/{cohort}/quality.parquet", cohort=USED_COHORTS
+        ),
+        thumbnails=cohort_files(USED_COHORTS, "thumbnails/{shard}.npy"),
+        compared=compared_files,
+    output:
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
     resources:
@@ -18,12 +74,14 @@ rule group_images:
         runtime=grows(120),
     params:
         code=code_of("steps.group_images"),
-        settings=STUDY.quality.model_dump_json(),
+        settings=duplicate_settings("clusters_per_class"),
         cohorts=group_images_options,
+        compared=compared_option,
     message:
         "Looking for duplicates and acquisition clusters"
     shell:
         "python -m leukoflow.steps.group_images --settings {params.settings:q} {params.cohorts}"
+        " {params.compared}"
         " --duplicates {output.duplicates} --groups {output.groups} 2> {log}"
 
 

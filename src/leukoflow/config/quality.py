@@ -1,8 +1,14 @@
 """Section `quality`: duplicates and acquisition clusters."""
 
+import math
+
 from pydantic import Field
 
 from leukoflow.config.base import Section
+
+
+TOGETHER = 100_000
+"""Images to a part, unless the number of parts is given."""
 
 
 class Quality(Section):
@@ -16,5 +22,12 @@ class Quality(Section):
     moved_correlation: float = Field(0.90, ge=0.5, le=1)
     """Smallest pixel correlation of two pictures of which one is the other turned by any other angle, cropped, zoomed
     or shifted; larger, as the best of many positions is taken."""
+    parts: int | None = Field(None, ge=1, le=999)
+    """Parts that images are compared in, each by a job of its own. None: one for each 100,000 images that are
+    expected. What is found does not depend on it."""
     clusters_per_class: int = Field(12, ge=1)
     """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""
+
+    def parts_of(self, images: int) -> int:
+        """Parts in which about this many images are compared."""
+        return self.parts or max(1, math.ceil(images / TOGETHER))

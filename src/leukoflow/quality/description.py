@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import atomic
+from leukoflow.core.files import atomic, read_table
 from leukoflow.quality.hashing import turned_hashes
 from leukoflow.quality.orientations import TURNED
 from leukoflow.quality.rings import SIDE, shape_of, sketches
@@ -38,8 +38,29 @@ class Images:
         shapes = shape_of(*table[["width", "height"]].to_numpy(float).T)
         return cls(table, thumbnails, digests, shapes, np.sort(digests.first))
 
+    @classmethod
+    def read(cls, cohorts: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> "Images":
+        """From the files of cohorts, each given by its name, its folder and its number of shards; with more columns of
+        their tables `quality`. LeukoFlowError where thumbnails and images are not the same number."""
+        tables, files = [], []
+        for name, folder, shards in cohorts:
+            manifest = read_table(Path(folder) / "manifest.parquet", MANIFEST)
+            quality = read_table(Path(folder) / "quality.parquet", ["image_id", "dhash", *columns])
+            tables.append(manifest.merge(quality, on="image_id", validate="one_to_one").assign(cohort=name))
+            files += [Path(folder) / f"thumbnails/{shard:03d}.npy" for shard in range(int(shards))]
+        table, thumbnails = pd.concat(tables, ignore_index=True), Thumbnails(files)
+        if len(thumbnails) != len(table):
+            raise LeukoFlowError(
+                f"{len(thumbnails)} thumbnails for {len(table)} images; delete the cohorts and run again"
+            )
+        return cls.of(table, thumbnails)
+
     def __len__(self) -> int:
         return len(self.table)
+
+
+MANIFEST = ["image_id", "sha256", "label", "slide", "width", "height"]
+"""Columns that are read of a manifest."""
 
 
 def part_span(count: int, part: int, parts: int) -> slice:

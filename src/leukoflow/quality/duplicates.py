@@ -80,13 +80,11 @@ class Found:
         return Found(self.kind, self.pairs[rows], self.change[rows], self.distance[rows], self.correlation[rows])
 
 
-def find_duplicates(table: pd.DataFrame, thumbnails: Thumbnails, settings: Quality, parts: int = 1) -> pd.DataFrame:
-    """Pairs of duplicates among images of any number of cohorts.
+def find_duplicates(images: Images, settings: Quality, parts: int = 1) -> pd.DataFrame:
+    """Pairs of duplicates among images of any number of cohorts; see `gather` for what is returned.
 
-    table: cohort, image_id, label (nullable), sha256, dhash, width, height; row k has thumbnail k. parts: into how many
-    parts the comparison is cut, which changes nothing of what is found. See `gather` for what is returned.
+    parts: into how many parts the comparison is cut, which changes nothing of what is found.
     """
-    images = Images.of(table, thumbnails)
     described = describe(images)
     compared = Compared.joined([compare(images, described, settings, part, parts) for part in range(parts)])
     return gather(images, compared, settings)

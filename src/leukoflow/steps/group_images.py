@@ -3,13 +3,12 @@
 import logging
 from pathlib import Path
 
-import pandas as pd
-
 from leukoflow.config.quality import Quality
-from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import read_table, write_table
+from leukoflow.core.files import write_table
 from leukoflow.core.step import parser, run, settings
-from leukoflow.quality.duplicates import Thumbnails, find_duplicates
+from leukoflow.quality.comparison import Compared
+from leukoflow.quality.description import Images
+from leukoflow.quality.duplicates import find_duplicates, gather
 from leukoflow.quality.groups import acquisition_groups, duplicate_groups
 from leukoflow.quality.measure import STAIN_COLUMNS
 
@@ -25,21 +24,17 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument(
         "--cohort", nargs=3, action="append", required=True, metavar=("NAME", "FOLDER", "SHARDS"), help="each cohort"
     )
+    arguments.add_argument(
+        "--compared", nargs="+", type=Path, metavar="FILE", help="what `compare_images` wrote of all parts, in order"
+    )
     arguments.add_argument("--duplicates", type=Path, required=True)
     arguments.add_argument("--groups", type=Path, required=True)
     args = arguments.parse_args(argv)
-    cohorts = [_cohort(name, Path(folder)) for name, folder, _ in args.cohort]
-    images = pd.concat(cohorts, ignore_index=True)
-    thumbnails = Thumbnails(
-        [
-            Path(folder) / f"thumbnails/{shard:03d}.npy"
-            for _, folder, shards in args.cohort
-            for shard in range(int(shards))
-        ]
-    )
-    if len(thumbnails) != len(images):
-        raise LeukoFlowError(f"{len(thumbnails)} thumbnails for {len(images)} images; delete the cohorts and run again")
-    duplicates = find_duplicates(images, thumbnails, args.settings)
+    images = Images.read(args.cohort, STAIN_COLUMNS)
+    if args.compared:
+        duplicates = gather(images, Compared.load(args.compared), args.settings)
+    else:
+        duplicates = find_duplicates(images, args.settings)
     for kind, count in duplicates["kind"].value_counts().items():
         log.info("%d pairs %s", count, kind)
     contrary = duplicates[duplicates["labels_differ"]]
@@ -52,19 +47,15 @@ def main(argv: list[str] | None) -> None:
         log.warning(
             "%d pairs of copies have different labels; correct the labels or leave the files out", len(contrary)
         )
+    table = images.table
+    cohorts = [table[table["cohort"] == name].reset_index(drop=True) for name, _, _ in args.cohort]
     clusters = [acquisition_groups(cohort, STAIN_COLUMNS, args.settings.clusters_per_class) for cohort in cohorts]
-    groups = images[["cohort", "image_id"]].assign(
-        duplicate_group=duplicate_groups(images, duplicates),
+    groups = table[["cohort", "image_id"]].assign(
+        duplicate_group=duplicate_groups(table, duplicates),
         acquisition=[name for cluster in clusters for name in cluster],
     )
     write_table(args.duplicates, duplicates)
     write_table(args.groups, groups)
-
-
-def _cohort(name: str, folder: Path) -> pd.DataFrame:
-    manifest = read_table(folder / "manifest.parquet", ["image_id", "sha256", "label", "slide", "width", "height"])
-    quality = read_table(folder / "quality.parquet", ["image_id", "dhash", *STAIN_COLUMNS])
-    return manifest.merge(quality, on="image_id", validate="one_to_one").assign(cohort=name)
 
 
 if __name__ == "__main__":
