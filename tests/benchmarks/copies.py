@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from leukoflow.config.quality import Quality
+from leukoflow.core.files import atomic, read_json, read_table, write_json, write_table
 from leukoflow.core.shards import shard_count, shard_slice
 from leukoflow.quality.hashing import THUMBNAIL, difference_hash, to_hex
 from leukoflow.quality.measure import STAIN_COLUMNS
@@ -47,7 +48,9 @@ def warped(image: np.ndarray, degrees: float = 0.0, zoom: float = 1.0, shift: fl
     """Turned and zoomed about the middle, and shifted by pixels, reflected at the edge."""
     matrix = cv2.getRotationMatrix2D(((THUMBNAIL - 1) / 2,) * 2, degrees, zoom)
     matrix[:, 2] += (shift, -shift)
-    return cv2.warpAffine(np.ascontiguousarray(image), matrix, (THUMBNAIL, THUMBNAIL), borderMode=cv2.BORDER_REFLECT_101)
+    return cv2.warpAffine(
+        np.ascontiguousarray(image), matrix, (THUMBNAIL, THUMBNAIL), borderMode=cv2.BORDER_REFLECT_101
+    )
 
 
 COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -82,26 +85,29 @@ def planted(count: int) -> dict[int, tuple[int, str]]:
 
 
 def draw(folder: Path, count: int, shard: int) -> pd.DataFrame:
-    """Thumbnails of a shard, which are written, and the facts about its images."""
-    cv2.setNumThreads(1)
-    noise = np.random.default_rng(0).normal(0, 2, (NOISE, THUMBNAIL, THUMBNAIL)).astype(np.int16)
-    copies, rows = planted(count), range(count)[shard_slice(count, shard, shard_count(count))]
-    thumbnails, facts = np.empty((len(rows), THUMBNAIL, THUMBNAIL), np.uint8), []
-    for place, row in enumerate(rows):
-        origin, kind = copies.get(row, (row, ""))
-        image = picture(origin, noise)
-        image = COPIES[kind](image) if kind else image
-        thumbnails[place] = image
-        hashed = to_hex(difference_hash(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)))
-        facts.append((f"{row}.jpg", LABELS[row % 4], hashlib.sha256(image.tobytes()).hexdigest(), hashed))
-    target = folder / f"thumbnails/{shard:03d}.npy"
-    np.save(target, thumbnails)
-    return pd.DataFrame(facts, columns=["image_id", "label", "sha256", "dhash"])
+    """Facts about the images of a shard; its thumbnails are written, unless they are there."""
+    thumbnails, facts = folder / f"thumbnails/{shard:03d}.npy", folder / f"facts/{shard:03d}.parquet"
+    if not facts.exists():
+        cv2.setNumThreads(1)
+        noise = np.random.default_rng(0).normal(0, 2, (NOISE, THUMBNAIL, THUMBNAIL)).astype(np.int16)
+        copies, rows = planted(count), range(count)[shard_slice(count, shard, shard_count(count))]
+        drawn, found = np.empty((len(rows), THUMBNAIL, THUMBNAIL), np.uint8), []
+        for place, row in enumerate(rows):
+            origin, kind = copies.get(row, (row, ""))
+            image = picture(origin, noise)
+            image = COPIES[kind](image) if kind else image
+            drawn[place] = image
+            hashed = to_hex(difference_hash(cv2.cvtColor(drawn[place], cv2.COLOR_GRAY2RGB)))
+            digest = hashlib.sha256(drawn[place].tobytes()).hexdigest()
+            found.append((f"{row}.jpg", LABELS[row % 4], digest, hashed))
+        with atomic(thumbnails) as temporary:
+            np.save(temporary, drawn)
+        write_table(facts, pd.DataFrame(found, columns=["image_id", "label", "sha256", "dhash"]))
+    return read_table(facts)
 
 
 def prepare(folder: Path, count: int) -> None:
     """What `measure` and `manifest` leave of a cohort of drawn images."""
-    (folder / "thumbnails").mkdir(parents=True, exist_ok=True)
     shards = shard_count(count)
     with ProcessPoolExecutor(CORES) as pool:
         parts = pool.map(draw, [folder] * shards, [count] * shards, range(shards))
@@ -109,10 +115,97 @@ def prepare(folder: Path, count: int) -> None:
     table = table.assign(slide=pd.Series(pd.NA, table.index, "string"), width=THUMBNAIL, height=THUMBNAIL)
     stain = np.random.default_rng(1).normal(0, 1, (count, len(STAIN_COLUMNS))).astype(np.float32)
     quality = pd.concat([table[["image_id", "dhash"]], pd.DataFrame(stain, columns=list(STAIN_COLUMNS))], axis=1)
-    quality.to_parquet(folder / "quality.parquet")
-    table.drop(columns="dhash").to_parquet(folder / "manifest.parquet")
+    write_table(folder / "quality.parquet", quality)
+    write_table(folder / "manifest.parquet", table.drop(columns="dhash"))
+
+
+def run(step: str, output: Path, *arguments: object) -> None:
+    """Run a step, unless its output is there, and keep what it took beside the output."""
+    record = output.with_suffix(".json")
+    if record.exists():
+        return
+    command = [sys.executable, "-m", f"leukoflow.steps.{step}", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    started = time.monotonic()
+    process = subprocess.Popen(command, env=environment)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{step} failed")
+    row = {"job": step, "output": output.name, "wall_s": time.monotonic() - started}
+    write_json(record, row | {"cpu_s": used.ru_utime + used.ru_stime, "memory_mb": used.ru_maxrss / 1000})
+
+
+def measure(folder: Path, count: int) -> pd.DataFrame:
+    """Run all jobs as the workflow would: a row for each."""
+    parts, settings = Quality().parts_of(count), Quality(clusters_per_class=max(40, count // 1000)).model_dump_json()
+    cohort: tuple[object, ...] = ("--cohort", "drawn", folder, shard_count(count))
+    described, sketches, compared = (
+        [folder / f"{kind}/{part:03d}{suffix}" for part in range(parts)]
+        for kind, suffix in (("described", ".npz"), ("described", ".npy"), ("compared", ".npz"))
+    )
+    group = [*cohort, "--settings", settings]
+    with ThreadPoolExecutor(CORES) as pool:
+        if parts > 1:
+            jobs = [
+                pool.submit(
+                    *(run, "describe_images", output, *cohort, "--part", part, "--parts", parts),
+                    *("--sketches", sketches[part], "--output", output),
+                )
+                for part, output in enumerate(described)
+            ]
+            for job in jobs:
+                job.result()
+            jobs = [
+                pool.submit(
+                    *(run, "compare_images", output, *group, "--part", part, "--described", *described),
+                    *("--sketches", *sketches, "--output", output),
+                )
+                for part, output in enumerate(compared)
+            ]
+            for job in jobs:
+                job.result()
+            group += ["--compared", *compared]
+    outputs = folder / "duplicates.parquet", folder / "groups.parquet"
+    run("group_images", outputs[1], *group, "--duplicates", outputs[0], "--groups", outputs[1])
+    records = [*folder.glob("described/*.json"), *folder.glob("compared/*.json"), folder / "groups.json"]
+    return pd.DataFrame([read_json(record) for record in records]).sort_values(["job", "output"])
+
+
+def recall(folder: Path, count: int) -> pd.DataFrame:
+    """Of each kind of copy, how many were planted and found; and in the last row, how many other pairs were found."""
+    pairs = read_table(folder / "duplicates.parquet", ["image_a", "image_b"])
+    numbers = (pairs[name].str.removesuffix(".jpg").astype(int) for name in ("image_a", "image_b"))
+    found = {tuple(sorted(pair)) for pair in zip(*numbers, strict=True)}
+    known = {tuple(sorted((copy, origin))): kind for copy, (origin, kind) in planted(count).items()}
+    rows = [(kind, list(known.values()).count(kind)) for kind in COPIES]
+    hits = pd.Series([known[pair] for pair in found & known.keys()], dtype=str).value_counts()
+    table = pd.DataFrame(rows, columns=["copy", "planted"])
+    table["found"] = table["copy"].map(hits).fillna(0).astype(int)
+    table.loc[len(table)] = ["pairs that were not planted", 0, len(found - known.keys())]
+    return table
+
+
+def main() -> None:
+    """Parse the arguments, draw, measure, print, keep."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("count", nargs="?", type=int, default=1_000_000, metavar="COUNT")
+    arguments.add_argument("--folder", type=Path, help="where to work, and to go on (default: a new one, removed then)")
+    arguments.add_argument("--table", type=Path)
+    given = arguments.parse_args()
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="copies."))
+    try:
+        prepare(folder, given.count)
+        table = measure(folder, given.count)
+        print(table.round(1).to_string(index=False))
+        kinds = table.groupby("job").agg({"wall_s": "sum", "cpu_s": "sum", "memory_mb": "max"})
+        print(kinds.round(0).to_string())
+        print(recall(folder, given.count).to_string(index=False))
+    finally:
+        if not given.folder:
+            shutil.rmtree(folder)
+    if given.table:
+        table.to_csv(given.table, index=False)
 
 
 if __name__ == "__main__":
-    folder, count = Path(sys.argv[1]), int(sys.argv[2])
-    prepare(folder, count)
+    main()

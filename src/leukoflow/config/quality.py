@@ -6,7 +6,6 @@ from pydantic import Field
 
 from leukoflow.config.base import Section
 
-
 TOGETHER = 100_000
 """Images to a part, unless the number of parts is given."""
 

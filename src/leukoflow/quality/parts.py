@@ -60,7 +60,9 @@ def moved_pairs(
     correlations, whether they say anything (see `symmetry`).
     """
     candidates = candidates.take(~known(np.stack([candidates.whole, candidates.part], axis=1)))
-    masks = {shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in set(map(tuple, shapes.tolist()))}
+    masks = {
+        shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in set(map(tuple, shapes.tolist()))
+    }
     found: dict[tuple[int, int], Moved] = {}
     failed = 0
     for place, row in enumerate(np.argsort(candidates.doubt, kind="stable").tolist()):

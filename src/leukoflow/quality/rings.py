@@ -174,9 +174,7 @@ def aligned(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     return every[np.arange(len(every)), place], _ANGLES[place % len(_ANGLES)], place >= len(_ANGLES)
 
 
-def aligned_pairs(
-    rings: np.ndarray, own: np.ndarray, pairs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def aligned_pairs(rings: np.ndarray, own: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `aligned`, of pairs [p, 2] of rows of the one and the other, by a compiled loop."""
     from leukoflow.quality import kernels
 
