@@ -1,8 +1,8 @@
 """How long the search for copies takes among very many images, in how much memory, and what it finds.
 
 `python tests/benchmarks/copies.py [COUNT]` (default 1000000) draws so many thumbnails in a new folder below the
-temporary one, as `measure` would leave them, with copies whose pairs are known; runs the steps as the workflow does, two
-jobs at a time; and prints seconds and memory of every job and the share of the planted copies that are found.
+temporary one, as `measure` would leave them, with copies whose pairs are known; runs the steps as the workflow does,
+two jobs at a time; and prints seconds and memory of every job and how many of the planted copies are found.
 `--folder FOLDER` keeps what was drawn and made there, and goes on with what is there already. `--table FILE` keeps the
 jobs as CSV.
 """
@@ -48,9 +48,7 @@ def warped(image: np.ndarray, degrees: float = 0.0, zoom: float = 1.0, shift: fl
     """Turned and zoomed about the middle, and shifted by pixels, reflected at the edge."""
     matrix = cv2.getRotationMatrix2D(((THUMBNAIL - 1) / 2,) * 2, degrees, zoom)
     matrix[:, 2] += (shift, -shift)
-    return cv2.warpAffine(
-        np.ascontiguousarray(image), matrix, (THUMBNAIL, THUMBNAIL), borderMode=cv2.BORDER_REFLECT_101
-    )
+    return cv2.warpAffine(np.ascontiguousarray(image), matrix, image.shape, borderMode=cv2.BORDER_REFLECT_101)
 
 
 COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

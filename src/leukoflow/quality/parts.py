@@ -56,13 +56,12 @@ def moved_pairs(
 ) -> list[Moved]:
     """Pairs i < j whose details correlate as the settings ask once the one is laid over the other by an affine map.
 
-    candidates: see `search`. shapes: see `shape_of`. known: of pairs int64 [p, 2], whether they need no comparison. plausible: of pairs and their
-    correlations, whether they say anything (see `symmetry`).
+    candidates: see `search`. shapes: see `shape_of`. known: of pairs int64 [p, 2], whether they need no comparison.
+    plausible: of pairs and their correlations, whether they say anything (see `symmetry`).
     """
     candidates = candidates.take(~known(np.stack([candidates.whole, candidates.part], axis=1)))
-    masks = {
-        shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in set(map(tuple, shapes.tolist()))
-    }
+    kinds = map(tuple, np.unique(shapes, axis=0).tolist())
+    masks = {shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in kinds}
     found: dict[tuple[int, int], Moved] = {}
     failed = 0
     for place, row in enumerate(np.argsort(candidates.doubt, kind="stable").tolist()):

@@ -1,6 +1,7 @@
 """Comparison by parts and by compiled loops: the pairs that one plain job finds."""
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -114,7 +115,7 @@ def test_parts_that_were_written_are_gathered_and_a_damaged_one_is_named(
 def test_parts_are_whole_chunks_and_together_everything(count: int, parts: int) -> None:
     spans = [part_span(count, part, parts) for part in range(parts)]
     assert spans[0].start == 0 and spans[-1].stop == count
-    assert all(one.stop == two.start for one, two in zip(spans, spans[1:], strict=False))
+    assert all(one.stop == two.start for one, two in pairwise(spans))
     assert all(span.start % 2048 == 0 or span.start == count for span in spans)
 
 
@@ -145,7 +146,7 @@ def test_compiled_buckets_hold_the_pairs_that_numpy_finds() -> None:
 def test_no_correlation_exceeds_the_coarse_bound(tmp_path: Path) -> None:
     pictures = [np.roll(thumbnail(seed), move, (0, 1)) for seed in range(12) for move in ((0, 0), (3, -2), (0, 9))]
     images = images_of([*pictures, np.full((THUMBNAIL, THUMBNAIL), 90, np.uint8)], tmp_path)
-    means, every = coarse(np.stack(pictures + [np.full((THUMBNAIL, THUMBNAIL), 90, np.uint8)])), range(len(images))
+    means, every = coarse(np.stack([*pictures, np.full((THUMBNAIL, THUMBNAIL), 90, np.uint8)])), range(len(images))
     pairs = np.array([(a, b) for a in every for b in every if a != b])
     true = np.array([correlations(images.thumbnails[a][None], images.thumbnails[b])[0] for a, b in pairs.tolist()])
     for least in (0.5, 0.8, 0.95):

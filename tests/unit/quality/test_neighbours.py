@@ -1,5 +1,7 @@
 """The search for near hashes against comparing all with all."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -39,9 +41,12 @@ def test_finds_exactly_what_comparing_all_with_all_finds(distance: int) -> None:
 def test_parts_share_the_pairs_among_them(distance: int) -> None:
     hashes = crowded(5)
     edges = [0, 1, 100, 100, 250, len(hashes)]
-    spans = [slice(*span) for span in zip(edges, edges[1:], strict=False)]
+    spans = [slice(*span) for span in pairwise(edges)]
     parts = [close(hashes, distance, span) for span in spans]
-    assert all(((pairs[:, 1] >= span.start) & (pairs[:, 1] < span.stop)).all() for pairs, span in zip(parts, spans))
+    assert all(
+        ((pairs[:, 1] >= span.start) & (pairs[:, 1] < span.stop)).all()
+        for pairs, span in zip(parts, spans, strict=True)
+    )
     assert sorted(map(tuple, np.concatenate(parts).tolist())) == all_with_all(hashes, distance)
 
 
