@@ -10,6 +10,7 @@ import pandas as pd
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import atomic, read_table
 from leukoflow.quality.hashing import turned_hashes
+from leukoflow.quality.neighbours import COMPILED_FROM
 from leukoflow.quality.orientations import TURNED
 from leukoflow.quality.rings import SIDE, shape_of, sketches
 from leukoflow.quality.search import CHUNK, middles
@@ -78,7 +79,7 @@ class Description:
     drawn: Sequence[np.ndarray]
     """See `rings.sketches`: float32 [n, 16, 16], in one or more parts; they are mapped, where they come from files."""
     coarse: Coarse
-    """See `similarity.coarse`."""
+    """See `similarity.coarse`; of few images nothing."""
     rings: np.ndarray
     """Of distinct images: see `search.middles`."""
     lacking: np.ndarray
@@ -129,11 +130,14 @@ def describe(images: Images, part: int = 0, parts: int = 1) -> Description:
     rows = np.arange(span.start, span.stop)
     hashes = np.empty((2, len(rows), len(TURNED)), np.uint64)
     drawn = np.empty((len(rows), SIDE // 2, SIDE // 2), np.float32)
-    means, sizes = np.empty((len(rows), (INNER // SQUARE) ** 2), np.int8), np.empty((len(rows), 3), np.float32)
+    # Fewer pairs are not worth a first bound.
+    bounded = len(rows) if len(images) > COMPILED_FROM else 0
+    means, sizes = np.empty((bounded, (INNER // SQUARE) ** 2), np.int8), np.empty((bounded, 3), np.float32)
     for some in portions(rows):
         taken, place = images.thumbnails.take(some), some - span.start
         hashes[:, place], drawn[place] = turned_hashes(taken), sketches(taken)
-        means[place], sizes[place] = coarse(taken)
+        if bounded:
+            means[place], sizes[place] = coarse(taken)
     distinct = images.distinct
     rings, lacking = middles(
         images.thumbnails.only(distinct), images.shapes[distinct], part_span(len(distinct), part, parts)

@@ -72,7 +72,7 @@ def cut(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
         monkeypatch.setattr(f"leukoflow.quality.{module}.CHUNK", 16)
     for module in ("search", "comparison"):
         monkeypatch.setattr(f"leukoflow.quality.{module}.MANY", 50)
-    for module in ("search", "comparison", "neighbours"):
+    for module in ("search", "description", "comparison", "neighbours"):
         monkeypatch.setattr(f"leukoflow.quality.{module}.COMPILED_FROM", 50 if compiled else 10**9)
 
 
