@@ -191,7 +191,7 @@ different stains (PBC), and 11 of cells that were cropped again (Zheng et al.). 
 
 ## Many images
 
-A study of up to {together} images compares them in one job, `group_images`. For more, `describe_images` makes hashes, sketches and rings of
+A study of about {together} images or fewer compares them in one job, `group_images`. For more, `describe_images` makes hashes, sketches and rings of
 a part of the images, `compare_images` compares a part with all, and `group_images` gathers the pairs; `quality.parts` sets the number of
 parts. Every pair belongs to one part, so the pairs are those that one job finds: a test holds them to be the same, and to be what comparing
 all hashes with all gives. [Scale](scale.md) has times and memory.

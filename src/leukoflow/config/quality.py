@@ -1,7 +1,5 @@
 """Section `quality`: duplicates and acquisition clusters."""
 
-import math
-
 from pydantic import Field
 
 from leukoflow.config.base import Section
@@ -22,11 +20,11 @@ class Quality(Section):
     """Smallest pixel correlation of two pictures of which one is the other turned by any other angle, cropped, zoomed
     or shifted; larger, as the best of many positions is taken."""
     parts: int | None = Field(None, ge=1, le=999)
-    """Parts that images are compared in, each by a job of its own. None: one for each 100,000 images that are
+    """Parts that images are compared in, each by a job of its own. None: about one for each 100,000 images that are
     expected. What is found does not depend on it."""
     clusters_per_class: int = Field(12, ge=1)
     """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""
 
     def parts_of(self, images: int) -> int:
         """Parts in which about this many images are compared."""
-        return self.parts or max(1, math.ceil(images / TOGETHER))
+        return self.parts or max(1, round(images / TOGETHER))

@@ -101,7 +101,7 @@ FILES = (
     ),
     FileSpec(
         "quality/described/SHARD.npz", "describe_images",
-        "What a part of the images is compared by; kept until all are compared. For more than 100,000 images.",
+        "What a part of the images is compared by; kept until all are compared. For some 150,000 images and more.",
     ),
     FileSpec(
         "quality/described/SHARD.npy", "describe_images",
@@ -109,7 +109,7 @@ FILES = (
     ),
     FileSpec(
         "quality/compared/SHARD.npz", "compare_images",
-        "Pairs that a part of the images gave, before they are gathered. For more than 100,000 images.",
+        "Pairs that a part of the images gave, before they are gathered. For some 150,000 images and more.",
     ),
     FileSpec(
         "quality/groups.parquet", "group_images", "An image: the copies and the acquisition that it belongs to.",

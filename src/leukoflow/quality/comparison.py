@@ -6,6 +6,7 @@ Every pair belongs to one part, so that parts can be compared by jobs of their o
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Compared:
 
     def save(self, path: Path) -> None:
         """Write them."""
-        columns = {name: getattr(self, name) for name in _PAIRS}
+        columns: dict[str, Any] = {name: getattr(self, name) for name in _PAIRS}
         with atomic(path) as temporary:
             np.savez(temporary, **columns, **vars(self.candidates))
 
@@ -64,8 +65,8 @@ class Compared:
     @classmethod
     def joined(cls, parts: Sequence["Compared"]) -> "Compared":
         """What several parts gave, in order."""
-        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in _PAIRS)
-        return cls(*columns, Candidates.joined([part.candidates for part in parts]))
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _PAIRS}
+        return cls(**columns, candidates=Candidates.joined([part.candidates for part in parts]))
 
 
 _PAIRS = tuple(name for name in Compared.__annotations__ if name != "candidates")

@@ -92,9 +92,9 @@ class Description:
         """Write one part: sketches in a file of their own, as only some of them are read."""
         with atomic(drawn) as temporary:
             np.save(temporary, self.drawn[0])
-        columns = {"hashes": self.hashes, "means": self.coarse.means, "sizes": self.coarse.sizes}
+        means, sizes = self.coarse
         with atomic(path) as temporary:
-            np.savez(temporary, rings=self.rings, lacking=self.lacking, **columns)
+            np.savez(temporary, hashes=self.hashes, means=means, sizes=sizes, rings=self.rings, lacking=self.lacking)
 
     @classmethod
     def load(cls, paths: Sequence[Path], drawn: Sequence[Path]) -> "Description":

@@ -1,9 +1,12 @@
 """Inner loops of the comparisons among very many images, compiled by Numba when they are first called.
 
-Each has a plain NumPy counterpart, which smaller sets use: compiling takes some seconds.
+Each has a plain NumPy counterpart, which smaller sets use: compiling takes some seconds. What was compiled is kept
+where Numba finds room for it.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -11,7 +14,17 @@ from numba import njit
 _GROWTH = 2
 
 
-@njit
+def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # no folder that may be written to
+            return njit(**options)(function)
+
+    return decorate
+
+
+@_compiled()
 def _bits(value: np.uint64) -> np.int64:
     """Number of set bits; the compiler makes one instruction of it."""
     value = value - ((value >> np.uint64(1)) & np.uint64(0x5555555555555555))
@@ -20,7 +33,7 @@ def _bits(value: np.uint64) -> np.int64:
     return np.int64((value * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@njit
+@_compiled()
 def _room(found: np.ndarray, used: int) -> np.ndarray:
     """The array itself, or a longer copy where it is full."""
     if used < len(found):
@@ -30,7 +43,7 @@ def _room(found: np.ndarray, used: int) -> np.ndarray:
     return longer
 
 
-@njit
+@_compiled()
 def close_codes(
     queries: np.ndarray,
     codes: np.ndarray,
@@ -61,7 +74,7 @@ def close_codes(
                         continue
                     met = False  # in an earlier block
                     for earlier in range(block):
-                        met |= _bits((differ >> np.uint64(earlier * block_bits)) & mask) <= radius
+                        met = met or _bits((differ >> np.uint64(earlier * block_bits)) & mask) <= radius
                     if not met:
                         found = _room(found, used)
                         found[used, 0] = query
@@ -70,7 +83,7 @@ def close_codes(
     return found[:used]
 
 
-@njit(fastmath=True)
+@_compiled(fastmath=True)
 def _dot(one: np.ndarray, two: np.ndarray) -> np.float32:
     total = np.float32(0)
     for place in range(len(one)):
@@ -78,7 +91,7 @@ def _dot(one: np.ndarray, two: np.ndarray) -> np.float32:
     return total
 
 
-@njit
+@_compiled()
 def alike_codes(
     components: np.ndarray,
     query_codes: np.ndarray,
@@ -132,7 +145,7 @@ def alike_codes(
     return found[:used]
 
 
-@njit
+@_compiled()
 def unchanging(rings: np.ndarray, one: np.ndarray, two: np.ndarray, twice: np.ndarray, level: float) -> np.ndarray:
     """See `rings.unchanging`."""
     count, _, many, waves = rings.shape
@@ -153,7 +166,7 @@ def unchanging(rings: np.ndarray, one: np.ndarray, two: np.ndarray, twice: np.nd
     return out
 
 
-@njit(fastmath=True)
+@_compiled(fastmath=True)
 def aligned(
     rings: np.ndarray, own: np.ndarray, pairs: np.ndarray, cosine: np.ndarray, sine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -190,7 +203,7 @@ def aligned(
     return best, places
 
 
-@njit(fastmath=True)
+@_compiled(fastmath=True)
 def coarse_bounds(
     details: np.ndarray,
     starts: np.ndarray,
@@ -233,7 +246,7 @@ def coarse_bounds(
 _TOGETHER = 64
 
 
-@njit(fastmath=True)
+@_compiled(fastmath=True)
 def _coarse_windows(picture: np.ndarray, inner: int, square: int, windows: np.ndarray, rest: np.ndarray) -> None:
     """Means of squares in every window of details [side, side], of windows of mean 0 and norm 1, times the side of a
     square: [blocks, shifts]; and the norm of what they leave [shifts]."""

@@ -120,7 +120,7 @@ def test_parts_are_whole_chunks_and_together_everything(count: int, parts: int) 
 
 
 def test_parts_follow_from_the_number_of_images() -> None:
-    assert [Quality().parts_of(images) for images in (0, 1, 100_000, 100_001, 1_000_000)] == [1, 1, 1, 2, 10]
+    assert [Quality().parts_of(images) for images in (0, 1, 100_000, 160_000, 1_000_008)] == [1, 1, 1, 2, 10]
     assert Quality(parts=3).parts_of(10) == 3
 
 
