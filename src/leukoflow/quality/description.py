@@ -133,7 +133,7 @@ def describe(images: Images, part: int = 0, parts: int = 1) -> Description:
     # Fewer pairs are not worth a first bound.
     bounded = len(rows) if len(images) > COMPILED_FROM else 0
     means, sizes = np.empty((bounded, (INNER // SQUARE) ** 2), np.int8), np.empty((bounded, 3), np.float32)
-    for some in portions(rows):
+    for some in portions(rows) if len(rows) else ():  # of few images a part may have none
         taken, place = images.thumbnails.take(some), some - span.start
         hashes[:, place], drawn[place] = turned_hashes(taken), sketches(taken)
         if bounded:

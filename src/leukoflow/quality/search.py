@@ -169,7 +169,7 @@ def search(
     buckets = _Buckets(np.concatenate([components(own[rows]) for rows in chunks(len(own))]), compiled)
     windows = FEW if len(own) > MANY else tuple(range(len(WINDOWS)))
     best = [_joined([])]
-    for rows in chunks(len(own), span):
+    for rows in filter(len, chunks(len(own), span)):
         taken = thumbnails.take(rows)
         pictures = {scale: details(taken, scale) for scale in {WINDOWS[window].scale for window in windows}}
         found: list[Candidates] = []

@@ -111,6 +111,18 @@ def test_parts_that_were_written_are_gathered_and_a_damaged_one_is_named(
             load()
 
 
+def test_a_part_without_images_gives_no_pairs(tmp_path: Path) -> None:
+    images = images_of([thumbnail(0), thumbnail(1), laid(thumbnail(0), 1)], tmp_path)
+    files = [(tmp_path / f"{part}.npz", tmp_path / f"{part}.npy") for part in range(3)]
+    for part, (path, drawn) in enumerate(files):
+        describe(images, part, 3).save(path, drawn)
+    described = Description.load(*zip(*files, strict=True))
+    parts = [compare(images, described, Quality(), part, 3) for part in range(3)]
+    assert [len(part.turned) for part in parts] == [0, 0, 1]
+    table = gather(images, Compared.joined(parts), Quality())
+    assert table[["image_a", "image_b", "change"]].values.tolist() == [["0", "2", TURNED[1]]]
+
+
 @pytest.mark.parametrize(("count", "parts"), [(0, 1), (5, 4), (2048, 2), (2049, 2), (100_000, 7)])
 def test_parts_are_whole_chunks_and_together_everything(count: int, parts: int) -> None:
     spans = [part_span(count, part, parts) for part in range(parts)]
