@@ -21,6 +21,7 @@ import pandas as pd
 from leukoflow.cohorts.synthetic import draw, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.quality import Quality
+from leukoflow.quality.description import Images
 from leukoflow.quality.duplicates import find_duplicates
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.orientations import TURNED, laid
@@ -136,7 +137,7 @@ def related(folder: Path, images: list[np.ndarray]) -> set[tuple[int, int]]:
             "height": [image.shape[0] for image in images],
         }
     )
-    pairs = find_duplicates(table, Thumbnails([folder / "thumbnails.npy"]), Quality())
+    pairs = find_duplicates(Images.of(table, Thumbnails([folder / "thumbnails.npy"])), Quality())
     return set(zip(pairs["image_a"].astype(int), pairs["image_b"].astype(int), strict=True))
 
 
@@ -188,6 +189,16 @@ add 18 pairs to the 34 identical and 67 near pairs: 5 of overlapping fields (Tal
 different stains (PBC), and 11 of cells that were cropped again (Zheng et al.). All were looked at; one of the last 11 is false
 (two round cells).
 
+## Many images
+
+A study of about {together} images or fewer compares them in one job, `group_images`. For more, `describe_images` makes hashes, sketches and rings of
+a part of the images, `compare_images` compares a part with all, and `group_images` gathers the pairs; `quality.parts` sets the number of
+parts. Every pair belongs to one part, so the pairs are those that one job finds: a test holds them to be the same, and to be what comparing
+all hashes with all gives. [Scale](scale.md) has times and memory.
+
+In a set of more than {same} images with one hash (blank fields, say) each image is compared with the first alone, and only the first {same}
+are compared with images of other hashes.
+
 ## Limits
 
 - Copies cropped to less than 80 % of the side, or shifted by more than 5 % and not cropped, are mostly missed.
@@ -211,9 +222,11 @@ writes this page.
 
 def page(table: pd.DataFrame) -> str:
     """The documentation's page."""
+    from leukoflow.config.quality import TOGETHER
     from leukoflow.quality.parts import MOST_FAILED
     from leukoflow.quality.rings import FEW, WINDOWS
     from leukoflow.quality.search import MANY
+    from leukoflow.quality.sets import MOST_TOGETHER
 
     names = list(dict.fromkeys(table["source"]))
     lines = [f"| copy | {' | '.join(names)} | false pairs |", f"| --- |{' --- |' * (len(names) + 1)}"]
@@ -225,6 +238,8 @@ def page(table: pd.DataFrame) -> str:
         "windows": len(WINDOWS),
         "few": len(FEW),
         "many": f"{MANY:,}",
+        "together": f"{TOGETHER:,}",
+        "same": MOST_TOGETHER,
         "failed": f"{MOST_FAILED:,}",
         "planted": PLANTED,
         "images": table["images"].max(),

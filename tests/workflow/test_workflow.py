@@ -317,7 +317,35 @@ def test_a_million_images_are_planned_in_half_a_minute(fresh: Project, tmp_path:
     assert done.returncode == 0, done.stdout[-2000:]
     assert processor_seconds() - before < 30
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2_000_000  # KiB, the largest child so far
-    assert 10_000 < max(map(len, commands_of(done))) < 100_000
+    commands = commands_of(done)
+    assert 10_000 < max(map(len, commands)) < 100_000
+    for step in ("describe_images", "compare_images"):
+        assert sum(f"leukoflow.steps.{step} " in command for command in commands) == 10
+    (gathering,) = (command for command in commands if "leukoflow.steps.group_images " in command)
+    assert gathering.count("quality/compared/") == 10
+
+
+def test_images_compared_by_several_jobs_give_the_pairs_of_one(tmp_path: Path) -> None:
+    """A small study has one job; parts that are done are not done again."""
+    project, tables = clone(tmp_path / "parts"), ("duplicates", "groups")
+    study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
+    (project.folder / "cut.yaml").write_text(yaml.safe_dump(study | {"quality": {"parts": 3}}))
+    folder, found = project.results / "quality", {}
+    target = "results/tiny/quality/groups.parquet"
+    planned = project.planned(target)
+    assert not [message for message in planned if message.startswith(("Describing part", "Comparing part"))]
+    first = project.snakemake("results/tiny/quality/compared/001.npz", "--notemp", config="cut.yaml")
+    assert first.returncode == 0, first.stdout
+    planned = [message for message in project.planned(target, config="cut.yaml") if "part" in message]
+    assert planned == [f"Comparing part {part} of the images with all" for part in ("000", "002")]
+    for config in ("cut.yaml", "tiny.yaml"):
+        done = project.snakemake(target, config=config)
+        assert done.returncode == 0, done.stdout
+        found[config] = [pd.read_parquet(folder / f"{table}.parquet") for table in tables]
+        assert not list(folder.glob("described/*.np*"))
+    for cut, whole in zip(*found.values(), strict=True):
+        pd.testing.assert_frame_equal(cut, whole)
+    assert len(found["cut.yaml"][0]) > 0
 
 
 def test_an_unlocked_folder_is_left_alone_and_a_stale_lock_is_removed(tmp_path: Path) -> None:

@@ -158,6 +158,16 @@ def cohort_files(names, pattern):
     ]
 
 
+def all_images(wildcards):
+    """What images are compared by, of every cohort."""
+    folders = [f"{RESULTS}/cohorts/{name}" for name in USED_COHORTS]
+    return {
+        "manifests": [f"{folder}/manifest.parquet" for folder in folders],
+        "qualities": [f"{folder}/quality.parquet" for folder in folders],
+        "thumbnails": cohort_files(USED_COHORTS, "thumbnails/{shard}.npy"),
+    }
+
+
 def linking_features(wildcards):
     """Features by which images are linked, of every cohort in the order of the step's cohorts."""
     deep = STUDY.quality.deep
@@ -165,6 +175,34 @@ def linking_features(wildcards):
         return []
     folders = [matrix_folder(name, deep.view, deep.features) for name in USED_COHORTS]
     return [f"{folder}/matrix.json" for folder in folders]
+
+
+# Jobs in which images are compared with each other; a small study has one, which does everything.
+PARTS_COMPARED = STUDY.quality.parts_of(
+    sum(STUDY.cohorts[name].images for name in USED_COHORTS)
+)
+
+
+def compared_files(wildcards):
+    """What the comparison of each part gave; none if one job does everything."""
+    if PARTS_COMPARED == 1:
+        return []
+    return [
+        f"{RESULTS}/quality/compared/{part:03d}.npz" for part in range(PARTS_COMPARED)
+    ]
+
+
+def described_files(suffix):
+    return [
+        f"{RESULTS}/quality/described/{part:03d}{suffix}"
+        for part in range(PARTS_COMPARED)
+    ]
+
+
+def duplicate_settings(*more):
+    """Section quality without what changes no pair, and with other keys besides."""
+    pairs = {"hash_distance", "correlation", "moved_correlation"}
+    return STUDY.quality.model_dump_json(include=pairs | set(more))
 
 
 def group_images_options(wildcards):

@@ -71,11 +71,9 @@ rule adapt_segmenter:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(360),
+        **needs(4000, 360),
         gpu=segmenter_gpu(),
     params:
-        code=code_of("steps.adapt_segmenter"),
         settings=adapting_settings,
         sources=mask_folders(SOURCES),
         options=adapting_options,

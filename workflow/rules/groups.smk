@@ -1,29 +1,65 @@
 # Duplicates within and across cohorts, acquisition clusters, splits, and their audit.
 
 
+rule describe_images:
+    input:
+        unpack(all_images),
+    output:
+        described=temp("results/{study}/quality/described/{shard}.npz"),
+        sketches=temp("results/{study}/quality/described/{shard}.npy"),
+    resources:
+        **needs(2000, 60),
+    params:
+        cohorts=group_images_options,
+        part=shard_number,
+        parts=PARTS_COMPARED,
+    message:
+        "Describing part {wildcards.shard} of the images"
+    shell:
+        "python -m leukoflow.steps.describe_images {params.cohorts} --part {params.part} --parts {params.parts}"
+        " --sketches {output.sketches} --output {output.described} 2> {log}"
+
+
+rule compare_images:
+    input:
+        unpack(all_images),
+        described=described_files(".npz"),
+        sketches=described_files(".npy"),
+    output:
+        "results/{study}/quality/compared/{shard}.npz",
+    resources:
+        **needs(4000, 120),
+    params:
+        settings=duplicate_settings(),
+        cohorts=group_images_options,
+        part=shard_number,
+    message:
+        "Comparing part {wildcards.shard} of the images with all"
+    shell:
+        "python -m leukoflow.steps.compare_images --settings {params.settings:q} {params.cohorts}"
+        " --part {params.part} --described {input.described} --sketches {input.sketches} --output {output} 2> {log}"
+
+
 rule group_images:
     input:
-        manifests=collect(
-            "results/{{study}}/cohorts/{cohort}/manifest.parquet", cohort=USED_COHORTS
-        ),
-        qualities=collect(
-            "results/{{study}}/cohorts/{cohort}/quality.parquet", cohort=USED_COHORTS
-        ),
-        thumbnails=cohort_files(USED_COHORTS, "thumbnails/{shard}.npy"),
+        unpack(all_images),
         features=linking_features,
+        compared=compared_files,
     output:
         duplicates="results/{study}/quality/duplicates.parquet",
         groups="results/{study}/quality/groups.parquet",
     resources:
         **needs(4000, 120),
     params:
-        settings=STUDY.quality.model_dump_json(),
+        settings=duplicate_settings("clusters_per_class", "deep"),
         cohorts=group_images_options,
+        compared=option("--compared", compared_files),
     message:
         "Looking for duplicates and acquisition clusters"
     shell:
         "python -m leukoflow.steps.group_images --settings {params.settings:q} {params.cohorts}"
-        " --features {input.features} --duplicates {output.duplicates} --groups {output.groups} 2> {log}"
+        " {params.compared} --features {input.features}"
+        " --duplicates {output.duplicates} --groups {output.groups} 2> {log}"
 
 
 rule split:

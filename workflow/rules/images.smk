@@ -22,10 +22,7 @@ rule cohort_stain:
     output:
         "results/{study}/stains/cohort.{cohort}.json",
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(10),
-    params:
-        code=code_of("steps.fit_stain"),
+        **needs(1000, 10),
     message:
         "Taking the stain of {wildcards.cohort}"
     shell:

@@ -17,6 +17,9 @@ class DeepLinks(Section):
     similarity: float = Field(0.95, gt=0, le=1)
     """Smallest cosine of two images that are linked. Chains of links are one group, so a low value joins everything."""
 
+TOGETHER = 100_000
+"""Images to a part, unless the number of parts is given."""
+
 
 class Quality(Section):
     """How images are compared with each other."""
@@ -31,5 +34,12 @@ class Quality(Section):
     or shifted; larger, as the best of many positions is taken."""
     deep: DeepLinks | None = None
     """Links by features. Absent: none. They change groups alone: no pair of them is listed or counted as a copy."""
+    parts: int | None = Field(None, ge=1, le=999)
+    """Parts that images are compared in, each by a job of its own. None: about one for each 100,000 images that are
+    expected. What is found does not depend on it."""
     clusters_per_class: int = Field(12, ge=1)
     """Acquisition clusters in each class, from background and stain, where a cohort names no slides."""
+
+    def parts_of(self, images: int) -> int:
+        """Parts in which about this many images are compared."""
+        return self.parts or max(1, round(images / TOGETHER))

@@ -100,6 +100,18 @@ FILES = (
         "quality.duplicates.COLUMNS",
     ),
     FileSpec(
+        "quality/described/SHARD.npz", "describe_images",
+        "What a part of the images is compared by; kept until all are compared. For some 150,000 images and more.",
+    ),
+    FileSpec(
+        "quality/described/SHARD.npy", "describe_images",
+        "Sketches of a part of the images: float32 [images, 16, 16]; likewise.",
+    ),
+    FileSpec(
+        "quality/compared/SHARD.npz", "compare_images",
+        "Pairs that a part of the images gave, before they are gathered. For some 150,000 images and more.",
+    ),
+    FileSpec(
         "quality/groups.parquet", "group_images", "An image: the copies and the acquisition that it belongs to.",
         "cohort image_id duplicate_group acquisition linked",
     ),

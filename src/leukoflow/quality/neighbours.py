@@ -2,7 +2,7 @@
 
 Multi-index hashing (Norouzi, Punjani, Fleet 2012, doi 10.1109/CVPR.2012.6248043): two hashes at distance d agree in one
 of four blocks of 16 bits up to d // 4 bits. So every block is a table, and each hash is compared with the hashes whose
-block is that close; all of it in NumPy, one pattern of flipped bits at a time.
+block is that close: in NumPy, one pattern of flipped bits at a time, or compiled among very many.
 """
 
 from collections.abc import Iterator
@@ -14,29 +14,17 @@ BLOCKS = 4
 BLOCK_BITS = 16
 LARGEST_DISTANCE = 11
 """Beyond it three bits would have to be flipped in each block: 5 times the work for ever more chance pairs."""
+COMPILED_FROM = 30_000
+"""Hashes beyond which the comparisons are compiled: they are ten times as fast then, after some seconds."""
 _CHUNK = 4_000_000
 """Comparisons made at a time: bounds the memory at about 200 MB."""
-
-
-def close_pairs(hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs i < j of distinct hashes uint64 [n] at most `distance` (0 to 11) bits apart: int64 [2, p], uint8 [p].
-
-    The hashes must differ from each other (see np.unique). Sorted by i, then j.
-    """
-    found = [np.empty((2, 0), np.int64)]
-    for table, flip in _tables(hashes, distance):
-        # Two buckets meet once, from the lower key; inside one bucket each is compared with those after it.
-        left = table.order if flip == 0 else table.order[table.keys[table.order] < (table.keys[table.order] ^ flip)]
-        other = table.keys[left] ^ flip
-        first = np.arange(1, len(table.order) + 1) if flip == 0 else table.bounds[other]
-        pairs = _compare(hashes, hashes, left, table.order, first, table.bounds[other + 1] - first, distance)
-        found.extend(np.sort(pair, axis=0) for pair in pairs)
-    return _once(found, hashes, hashes)
 
 
 def close_between(queries: np.ndarray, hashes: np.ndarray, distance: int) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of a query uint64 [m] and a hash uint64 [n] at most `distance` (0 to 11) bits apart: their indices
     int64 [2, p], sorted, and distances uint8 [p]. Neither list may hold a value twice."""
+    if len(hashes) > COMPILED_FROM:
+        return _once([_compiled(queries, hashes, distance)], queries, hashes)
     found = [np.empty((2, 0), np.int64)]
     every = np.arange(len(queries))
     for table, flip in _tables(hashes, distance):
@@ -44,6 +32,28 @@ def close_between(queries: np.ndarray, hashes: np.ndarray, distance: int) -> tup
         first = table.bounds[other]
         found += _compare(queries, hashes, every, table.order, first, table.bounds[other + 1] - first, distance)
     return _once(found, queries, hashes)
+
+
+def _compiled(queries: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarray:
+    from leukoflow.quality.kernels import close_codes
+
+    _check(distance)
+    tables = Tables(hashes)
+    flips = np.array(_flips(distance // BLOCKS), np.uint64)
+    pairs = close_codes(
+        queries, tables.codes, tables.order, tables.bounds, flips, BLOCK_BITS, distance, distance // BLOCKS
+    )
+    return pairs.T.astype(np.int64)
+
+
+class Tables:
+    """Hashes uint64 [n] in the order of each block's table [blocks, n], their rows int32, and where each key starts."""
+
+    def __init__(self, hashes: np.ndarray) -> None:
+        tables = [_Table(hashes, block) for block in range(BLOCKS)]
+        self.order = np.stack([table.order.astype(np.int32) for table in tables])
+        self.codes = hashes[self.order]
+        self.bounds = np.stack([table.bounds for table in tables])
 
 
 class _Table:
@@ -62,12 +72,16 @@ class _Table:
 
 def _tables(hashes: np.ndarray, distance: int) -> Iterator[tuple[_Table, int]]:
     """Each block's table with each pattern of bits that may differ in it."""
-    if not 0 <= distance <= LARGEST_DISTANCE:
-        raise ValueError(f"distance must lie in 0 to {LARGEST_DISTANCE}, not {distance}")
+    _check(distance)
     for block in range(BLOCKS):
         table = _Table(hashes, block)
         for flip in _flips(distance // BLOCKS):
             yield table, flip
+
+
+def _check(distance: int) -> None:
+    if not 0 <= distance <= LARGEST_DISTANCE:
+        raise ValueError(f"distance must lie in 0 to {LARGEST_DISTANCE}, not {distance}")
 
 
 def _flips(bits: int) -> list[int]:
@@ -104,5 +118,7 @@ def _compare(
 
 def _once(found: list[np.ndarray], queries: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     every = np.concatenate(found, axis=1)
-    pairs = np.stack(np.divmod(np.unique(every[0] * len(hashes) + every[1]), max(1, len(hashes))))
+    keys = np.sort(every[0] * len(hashes) + every[1])
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    pairs = np.stack(np.divmod(keys, max(1, len(hashes))))
     return pairs, np.bitwise_count(queries[pairs[0]] ^ hashes[pairs[1]]).astype(np.uint8)

@@ -11,7 +11,7 @@ from leukoflow.config.quality import Quality
 from leukoflow.quality.hashing import THUMBNAIL
 from leukoflow.quality.orientations import INVERSE, TURNED
 from leukoflow.quality.rings import FILLED, disc
-from leukoflow.quality.search import search
+from leukoflow.quality.search import Candidates
 from leukoflow.quality.similarity import COARSE, FINE, SHIFT
 from leukoflow.quality.thumbnails import Thumbnails
 
@@ -47,6 +47,7 @@ class Moved(NamedTuple):
 
 
 def moved_pairs(
+    candidates: Candidates,
     thumbnails: Thumbnails,
     shapes: np.ndarray,
     settings: Quality,
@@ -55,12 +56,12 @@ def moved_pairs(
 ) -> list[Moved]:
     """Pairs i < j whose details correlate as the settings ask once the one is laid over the other by an affine map.
 
-    shapes: see `shape_of`. known: of pairs int64 [p, 2], whether they need no comparison. plausible: of pairs and their
-    correlations, whether they say anything (see `symmetry`).
+    candidates: see `search`. shapes: see `shape_of`. known: of pairs int64 [p, 2], whether they need no comparison.
+    plausible: of pairs and their correlations, whether they say anything (see `symmetry`).
     """
-    candidates = search(thumbnails, shapes)
     candidates = candidates.take(~known(np.stack([candidates.whole, candidates.part], axis=1)))
-    masks = {shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in map(tuple, shapes.tolist())}
+    kinds = map(tuple, np.unique(shapes, axis=0).tolist())
+    masks = {shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in kinds}
     found: dict[tuple[int, int], Moved] = {}
     failed = 0
     for place, row in enumerate(np.argsort(candidates.doubt, kind="stable").tolist()):

@@ -15,6 +15,8 @@ from leukoflow.quality.hashing import THUMBNAIL
 SIDE = THUMBNAIL // 2
 """Side of the pictures of details, pixels."""
 RINGS, WAVES = 5, 6
+LEVEL = 0.6
+"""Weight of the means of the rings beside their waves."""
 RADIUS = 0.85
 """Of the disc in the middle, of half the shorter side: what a picture turned within its frame or shifted a little still
 shows."""
@@ -140,12 +142,19 @@ _ONE, _TWO = np.triu_indices(RINGS)
 _TWICE = np.where(_ONE == _TWO, 1, np.sqrt(2)).astype(np.float32)
 
 
-def unchanging(rings: np.ndarray) -> np.ndarray:
-    """What neither a turn nor a mirror changes, float32 [n, 95]; signed square roots, as the products are skewed."""
+def unchanging(rings: np.ndarray, compiled: bool = False) -> np.ndarray:
+    """What neither a turn nor a mirror changes, float32 [n, 95]; signed square roots, as the products are skewed.
+
+    compiled: by a loop that takes some seconds to compile and then a tenth of the time.
+    """
+    if compiled:
+        from leukoflow.quality import kernels
+
+        return np.asarray(kernels.unchanging(rings, _ONE, _TWO, _TWICE, LEVEL))
     one, two = rings[:, :, _ONE, 1:], rings[:, :, _TWO, 1:]
     products = (one[:, 0] * two[:, 0] + one[:, 1] * two[:, 1]) * _TWICE[:, None]
     values = np.sqrt(np.abs(products)) * np.sign(products)
-    return np.concatenate([values.reshape(len(rings), -1), 0.6 * rings[:, 0, :, 0]], axis=1)
+    return np.concatenate([values.reshape(len(rings), -1), LEVEL * rings[:, 0, :, 0]], axis=1)
 
 
 def _turns(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,6 +172,14 @@ def aligned(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     every = np.concatenate(_turns(one, two), axis=1)
     place = every.argmax(axis=1)
     return every[np.arange(len(every)), place], _ANGLES[place % len(_ANGLES)], place >= len(_ANGLES)
+
+
+def aligned_pairs(rings: np.ndarray, own: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `aligned`, of pairs [p, 2] of rows of the one and the other, by a compiled loop."""
+    from leukoflow.quality import kernels
+
+    best, place = kernels.aligned(rings, own, pairs, _COSINE, _SINE)
+    return best, _ANGLES[place % len(_ANGLES)], place >= len(_ANGLES)
 
 
 def symmetry(rings: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 
 from leukoflow.quality.hashing import THUMBNAIL
+from leukoflow.quality.neighbours import BLOCK_BITS, BLOCKS, COMPILED_FROM, Tables
 from leukoflow.quality.rings import (
     FEW,
     FILLED,
@@ -21,6 +22,7 @@ from leukoflow.quality.rings import (
     WINDOWS,
     Sampler,
     aligned,
+    aligned_pairs,
     details,
     disc,
     symmetry,
@@ -28,7 +30,6 @@ from leukoflow.quality.rings import (
 )
 from leukoflow.quality.thumbnails import Thumbnails
 
-BLOCKS, BLOCK_BITS = 4, 16
 BITS = BLOCKS * BLOCK_BITS
 MANY = 30_000
 """Images beyond which fewer windows and fewer bits are tried."""
@@ -68,12 +69,12 @@ class Candidates:
 
     def take(self, rows: np.ndarray) -> "Candidates":
         """Some of the pairs."""
-        return Candidates(*(getattr(self, name)[rows] for name in self.names()))
+        return Candidates(*(getattr(self, name)[rows] for name in _KINDS))
 
     @staticmethod
-    def names() -> tuple[str, ...]:
-        """Names of the columns."""
-        return ("whole", "part", "window", "angle", "mirrored", "doubt")
+    def joined(parts: list["Candidates"]) -> "Candidates":
+        """All pairs of several lists, in their order."""
+        return _joined(parts)
 
     def matrix(self, row: int, shapes: np.ndarray) -> np.ndarray:
         """Affine matrix float64 [2, 3] from pixels of the part's thumbnail to those of the whole's.
@@ -92,21 +93,34 @@ class Candidates:
         return np.column_stack([linear, centre - linear @ np.full(2, middle)])
 
 
-class _Tables:
+class _Buckets:
     """Hash tables of the signs of components float32 [n, 64]."""
 
-    def __init__(self, components: np.ndarray) -> None:
+    def __init__(self, components: np.ndarray, compiled: bool) -> None:
+        self.components, self.compiled = components, compiled
         self.codes, self.unsure = _codes(components), UNSURE_OF_MANY if len(components) > MANY else UNSURE
-        self.orders, self.bounds = [], []
-        for block in range(BLOCKS):
-            keys = _keys(self.codes, block)
-            self.orders.append(np.argsort(keys, kind="stable").astype(np.int32))
-            self.bounds.append(np.searchsorted(keys[self.orders[-1]], np.arange((1 << BLOCK_BITS) + 1)))
+        self.tables = Tables(self.codes)
 
     def near(self, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs of queries float32 [m, 64] and members of the tables that may be alike: int64 [p] each, once."""
+        """Pairs of queries float32 [m, 64] and members of the tables whose cosine is large: int64 [p] each, once."""
+        query, member = self._met_quickly(components) if self.compiled else self._met(components)
+        # Compiled or not, the same sums decide.
+        alike = np.einsum("ij,ij->i", components[query], self.components[member]) >= COSINE
+        return query[alike], member[alike]
+
+    def _met_quickly(self, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        from leukoflow.quality.kernels import alike_codes
+
+        tables = self.tables
+        pairs = alike_codes(
+            *(components, _codes(components), tables.codes, tables.order, tables.bounds, self.components),
+            *(BLOCK_BITS, self.unsure, MOST_IN_BUCKET, FARTHEST, COSINE - 1e-4),
+        )
+        return self._once(pairs[:, 0].astype(np.int64) * len(self.codes) + pairs[:, 1])
+
+    def _met(self, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         codes, found = _codes(components), []
-        for block, (order, bounds) in enumerate(zip(self.orders, self.bounds, strict=True)):
+        for block, (order, bounds) in enumerate(zip(self.tables.order, self.tables.bounds, strict=True)):
             certain = np.abs(components[:, block * BLOCK_BITS : (block + 1) * BLOCK_BITS])
             unsure = np.argpartition(certain, self.unsure, axis=1)[:, : self.unsure]
             flips = (1 << unsure) @ np.array(list(product((0, 1), repeat=self.unsure))).T
@@ -118,8 +132,12 @@ class _Tables:
             member = order[np.repeat(first, counts) + within]
             close = np.bitwise_count(codes[query] ^ self.codes[member]) <= FARTHEST
             found.append(query[close] * len(self.codes) + member[close])
-        pairs = np.unique(np.concatenate(found))
-        return pairs // len(self.codes), pairs % len(self.codes)
+        return self._once(np.concatenate(found))
+
+    def _once(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        keys = np.sort(keys)
+        pairs = np.divmod(keys[np.diff(keys, prepend=-1) > 0], len(self.codes))
+        return pairs[0], pairs[1]
 
 
 def _codes(components: np.ndarray) -> np.ndarray:
@@ -131,33 +149,39 @@ def _keys(codes: np.ndarray, block: int) -> np.ndarray:
     return ((codes >> np.uint64(block * BLOCK_BITS)) & np.uint64(0xFFFF)).astype(np.int64)
 
 
-def search(thumbnails: Thumbnails, shapes: np.ndarray) -> Candidates:
+def search(
+    thumbnails: Thumbnails, shapes: np.ndarray, own: np.ndarray, lacking: np.ndarray, span: slice | None = None
+) -> Candidates:
     """Candidates among images of some shapes [n, 2] (see `shape_of`): each pair of whole and part once, in its best
-    position, and no more than `MOST_CANDIDATES` for each image on average."""
+    position, and no more than `MOST_CANDIDATES` for each image on average.
+
+    own, lacking: of all images, see `middles`. span: the wholes, from one multiple of `CHUNK` to another; all if none
+    is given.
+    """
+    compiled = len(own) > COMPILED_FROM
     sampler = Sampler(shapes)
-    own = _middles(thumbnails, sampler)
     mean, axes = _components(thumbnails, sampler)
 
     def components(rings: np.ndarray) -> np.ndarray:
-        values = (unchanging(rings) - mean) @ axes
+        values = (unchanging(rings, compiled) - mean) @ axes
         return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6))
 
-    members = np.concatenate([components(own[rows]) for rows in _chunks(len(own))])
-    tables = _Tables(members)
-    lacking = np.concatenate([1 - symmetry(own[rows]) for rows in _chunks(len(own))])
+    buckets = _Buckets(np.concatenate([components(own[rows]) for rows in chunks(len(own))]), compiled)
     windows = FEW if len(own) > MANY else tuple(range(len(WINDOWS)))
-    best: list[Candidates] = []
-    for rows in _chunks(len(own)):
+    best = [_joined([])]
+    for rows in filter(len, chunks(len(own), span)):
         taken = thumbnails.take(rows)
         pictures = {scale: details(taken, scale) for scale in {WINDOWS[window].scale for window in windows}}
         found: list[Candidates] = []
         for window in windows:
             rings = sampler.rings(pictures[WINDOWS[window].scale], rows, window)
-            values = components(rings)
-            query, member = tables.near(values)
-            alike = (rows[query] != member) & (np.einsum("ij,ij->i", values[query], members[member]) >= COSINE)
-            query, member = query[alike], member[alike]
-            correlation, angle, mirrored = aligned(rings[query], own[member])
+            query, member = buckets.near(components(rings))
+            other = rows[query] != member
+            query, member = query[other], member[other]
+            if compiled:
+                correlation, angle, mirrored = aligned_pairs(rings, own, np.stack([query, member], axis=1))
+            else:
+                correlation, angle, mirrored = aligned(rings[query], own[member])
             doubt = (1 - correlation) / np.maximum(lacking[member], 1e-3)
             kept = (correlation >= ALIGNED) & (doubt <= MOST_DOUBT)
             columns = (rows[query], member, np.full(len(query), window), angle, mirrored, doubt)
@@ -166,19 +190,28 @@ def search(thumbnails: Thumbnails, shapes: np.ndarray) -> Candidates:
     return _joined(best)
 
 
-def _chunks(count: int) -> list[np.ndarray]:
-    return np.split(np.arange(count), range(CHUNK, count, CHUNK))
+def middles(thumbnails: Thumbnails, shapes: np.ndarray, span: slice | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Rings of the middle of each picture, float32 [n, 2, rings, waves + 1], and what they lack to a correlation of 1
+    with themselves when turned, float32 [n]: of all pictures, or of a span of them."""
+    own = _middles(thumbnails, Sampler(shapes), span)
+    return own, np.concatenate([1 - symmetry(own[rows]) for rows in chunks(len(own))])
 
 
-def _middles(thumbnails: Thumbnails, sampler: Sampler) -> np.ndarray:
-    """Rings of the middle of each picture, float32 [n, 2, rings, waves + 1], from the disc alone: its corners may be
-    filled."""
-    rings = np.empty((len(thumbnails), 2, RINGS, WAVES + 1), np.float32)
-    for rows in _chunks(len(thumbnails)):
+def chunks(count: int, span: slice | None = None) -> list[np.ndarray]:
+    """The numbers below `count`, or those of a span, `CHUNK` at a time."""
+    begin, end, _ = (span or slice(None)).indices(count)
+    return np.split(np.arange(begin, end), range(CHUNK, end - begin, CHUNK))
+
+
+def _middles(thumbnails: Thumbnails, sampler: Sampler, span: slice | None) -> np.ndarray:
+    """From the disc in the middle alone: the corners may be filled."""
+    begin, end, _ = (span or slice(None)).indices(len(thumbnails))
+    rings = np.empty((end - begin, 2, RINGS, WAVES + 1), np.float32)
+    for rows in chunks(len(thumbnails), span):
         for kind in np.unique(sampler.kinds[rows]):
             some = rows[sampler.kinds[rows] == kind]
             mask = disc(sampler.shapes[kind], SIDE, FILLED).astype(np.float32)
-            rings[some] = sampler.rings(details(thumbnails.take(some), within=mask), some, PLAIN)
+            rings[some - begin] = sampler.rings(details(thumbnails.take(some), within=mask), some, PLAIN)
     return rings
 
 
@@ -216,4 +249,17 @@ def _best(found: list[Candidates], most: int) -> Candidates:
 
 
 def _joined(parts: list[Candidates]) -> Candidates:
-    return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.names()))
+    columns = ([getattr(part, name) for part in parts] for name in _KINDS)
+    return Candidates(
+        *(
+            np.concatenate([np.empty(0, kind), *own]).astype(kind)
+            for kind, own in zip(_KINDS.values(), columns, strict=True)
+        )
+    )
+
+
+_KINDS = {
+    **{"whole": np.int32, "part": np.int32, "window": np.uint8},
+    **{"angle": np.float64, "mirrored": np.bool_, "doubt": np.float32},
+}
+"""Columns of candidates and their types."""

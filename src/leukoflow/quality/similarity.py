@@ -1,5 +1,8 @@
 """How alike two thumbnails are: correlation of their details, also after a small shift."""
 
+from itertools import pairwise
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -41,6 +44,14 @@ def _blur(deviation: float) -> np.ndarray:
     return cv2.sepFilter2D(np.eye(THUMBNAIL, dtype=np.float32), -1, np.ones(1), kernel)
 
 
+def _centred(thumbnails: np.ndarray) -> np.ndarray:
+    """Details of the inner part, of mean 0 and norm 1: float32 [n, 56, 56]."""
+    inner = _details(thumbnails, _FINELY[MIDDLE], _COARSELY[MIDDLE])
+    inner -= inner.mean(axis=(1, 2), keepdims=True)
+    inner /= np.maximum(np.sqrt(np.einsum("nij,nij->n", inner, inner)), 1e-6)[:, None, None]
+    return inner
+
+
 def _details(thumbnails: np.ndarray, finely: np.ndarray, coarsely: np.ndarray) -> np.ndarray:
     """What lies between `COARSE` and `FINE`, in the rows and columns of the two blurs [k, 64]: float32 [n, k, k]."""
     # As products of matrices: of many thumbnails at once these are faster than filters.
@@ -71,12 +82,56 @@ def similar(pairs: np.ndarray, thumbnails: Thumbnails, least: float, positions: 
     laid_as = np.zeros(len(pairs), np.int64) if positions is None else positions
     key = two * len(TURNED) + laid_as
     order = np.argsort(key, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(key[order])) + 1):
+    edges = [0, *(np.flatnonzero(np.diff(key[order])) + 1).tolist(), len(order)]
+    for begin, end in pairwise(edges):
+        group = order[begin:end]
         other = np.ascontiguousarray(laid(thumbnails[used[two[group[0]]]], int(laid_as[group[0]])))
         for rows in portions(group):
             rows = rows[inner.bounds(one[rows], other) >= least]
             if len(rows):
                 found[rows] = correlations(thumbnails.take(used[one[rows]]), other)
+    return found
+
+
+class Coarse(NamedTuple):
+    """Means of squares of 4 x 4 pixels in the details of the inner part of thumbnails, in 8 bits."""
+
+    means: np.ndarray
+    """int8 [n, 196], times the side of a square: of length 1 together with what they leave."""
+    sizes: np.ndarray
+    """Of each: its unit, the norm of what rounding lost, and the norm of what the means leave: float32 [n, 3]."""
+
+
+SQUARE = 4
+
+
+def coarse(thumbnails: np.ndarray) -> Coarse:
+    """Coarse means of thumbnails uint8 [n, 64, 64]."""
+    side = INNER // SQUARE
+    means = _centred(thumbnails).reshape(-1, side, SQUARE, side, SQUARE).sum(axis=(2, 4)).reshape(-1, side**2) / SQUARE
+    unit = np.maximum(np.abs(means).max(axis=1), 1e-6) / 127
+    rounded = np.rint(means / unit[:, None])
+    lost = np.linalg.norm(means - rounded * unit[:, None], axis=1)
+    rest = np.sqrt(np.maximum(1 - np.einsum("ij,ij->i", means, means), 0))
+    return Coarse(rounded.astype(np.int8), np.stack([unit, lost, rest], axis=1).astype(np.float32))
+
+
+def possible(pairs: np.ndarray, means: Coarse, thumbnails: Thumbnails, least: float) -> np.ndarray:
+    """Whether pairs int64 [p, 2] may have a correlation of `least`, by a bound as in `similar` but of larger squares:
+    bool [p]. A compiled loop for very many pairs; quick if each second picture is in many of them."""
+    from leukoflow.quality.kernels import coarse_bounds
+
+    order = np.argsort(pairs[:, 1], kind="stable")
+    others, starts = np.unique(pairs[order, 1], return_index=True)
+    ones, starts = pairs[order, 0], np.append(starts, len(pairs))
+    found = np.empty(len(pairs), bool)
+    for some in portions(np.arange(len(others))):
+        if len(some):
+            begin, end = starts[some[0]], starts[some[-1] + 1]
+            details = _details(thumbnails.take(others[some]), _FINELY, _COARSELY)
+            own = starts[some[0] : some[-1] + 2] - begin
+            bounds = coarse_bounds(details, own, ones[begin:end], *means, INNER, SQUARE)
+            found[order[begin:end]] = bounds + ROUNDING >= least
     return found
 
 
@@ -90,9 +145,7 @@ class Squares:
 
     def put(self, rows: np.ndarray, thumbnails: np.ndarray) -> None:
         """Take in thumbnails uint8 [n, 64, 64]."""
-        inner = _details(thumbnails, _FINELY[MIDDLE], _COARSELY[MIDDLE])
-        inner -= inner.mean(axis=(1, 2), keepdims=True)
-        inner /= np.maximum(np.sqrt(np.einsum("nij,nij->n", inner, inner)), 1e-6)[:, None, None]
+        inner = _centred(thumbnails)
         pairs = inner[:, ::2] + inner[:, 1::2]
         means = ((pairs[:, :, ::2] + pairs[:, :, 1::2]) / 2).reshape(len(rows), -1)
         self.means[rows] = means

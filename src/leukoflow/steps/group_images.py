@@ -9,10 +9,12 @@ import pandas as pd
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.files import read_table, write_table
+from leukoflow.core.files import write_table
 from leukoflow.core.step import parser, run, settings
 from leukoflow.features.matrix import open_matrix
-from leukoflow.quality.duplicates import Thumbnails, find_duplicates
+from leukoflow.quality.comparison import Compared
+from leukoflow.quality.description import Images
+from leukoflow.quality.duplicates import find_duplicates, gather
 from leukoflow.quality.groups import acquisition_groups, duplicate_groups, linked_pairs
 from leukoflow.quality.measure import STAIN_COLUMNS
 
@@ -31,21 +33,17 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument(
         "--features", nargs="*", type=Path, default=[], help="matrix.json of every cohort, for links by features"
     )
+    arguments.add_argument(
+        "--compared", nargs="+", type=Path, metavar="FILE", help="what `compare_images` wrote of all parts, in order"
+    )
     arguments.add_argument("--duplicates", type=Path, required=True)
     arguments.add_argument("--groups", type=Path, required=True)
     args = arguments.parse_args(argv)
-    cohorts = [_cohort(name, Path(folder)) for name, folder, _ in args.cohort]
-    images = pd.concat(cohorts, ignore_index=True)
-    thumbnails = Thumbnails(
-        [
-            Path(folder) / f"thumbnails/{shard:03d}.npy"
-            for _, folder, shards in args.cohort
-            for shard in range(int(shards))
-        ]
-    )
-    if len(thumbnails) != len(images):
-        raise LeukoFlowError(f"{len(thumbnails)} thumbnails for {len(images)} images; delete the cohorts and run again")
-    duplicates = find_duplicates(images, thumbnails, args.settings)
+    images = Images.read(args.cohort, STAIN_COLUMNS)
+    if args.compared:
+        duplicates = gather(images, Compared.load(args.compared), args.settings)
+    else:
+        duplicates = find_duplicates(images, args.settings)
     for kind, count in duplicates["kind"].value_counts().items():
         log.info("%d pairs %s", count, kind)
     contrary = duplicates[duplicates["labels_differ"]]
@@ -58,12 +56,14 @@ def main(argv: list[str] | None) -> None:
         log.warning(
             "%d pairs of copies have different labels; correct the labels or leave the files out", len(contrary)
         )
+    table = images.table
+    cohorts = [table[table["cohort"] == name].reset_index(drop=True) for name, _, _ in args.cohort]
     clusters = [acquisition_groups(cohort, STAIN_COLUMNS, args.settings.clusters_per_class) for cohort in cohorts]
-    links = _links(images, args)
-    groups = images[["cohort", "image_id"]].assign(
-        duplicate_group=duplicate_groups(images, pd.concat([duplicates, links]) if len(links) else duplicates),
+    links = _links(table, args)
+    groups = table[["cohort", "image_id"]].assign(
+        duplicate_group=duplicate_groups(table, pd.concat([duplicates, links]) if len(links) else duplicates),
         acquisition=[name for cluster in clusters for name in cluster],
-        linked=np.bincount(links[["first", "second"]].to_numpy().ravel(), minlength=len(images)),
+        linked=np.bincount(links[["first", "second"]].to_numpy().ravel(), minlength=len(table)),
     )
     if args.settings.deep:
         log.info(
@@ -74,7 +74,7 @@ def main(argv: list[str] | None) -> None:
     write_table(args.groups, groups)
 
 
-def _links(images: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
+def _links(table: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
     """Pairs that are alike in features: places `first` and `second`, and cohort and image of each as of duplicates."""
     pairs = np.empty((0, 2), np.int64)
     if deep := args.settings.deep:
@@ -83,19 +83,13 @@ def _links(images: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
         parts = []
         for (name, *_), file in zip(args.cohort, args.features, strict=True):
             matrix, _ = open_matrix(file)
-            parts.append(matrix.gather(matrix.rows_of(images.loc[images["cohort"] == name, "image_id"])))
+            parts.append(matrix.gather(matrix.rows_of(table.loc[table["cohort"] == name, "image_id"])))
         pairs = linked_pairs(np.concatenate(parts), deep.similarity)
-    found = pd.DataFrame({"first": pairs[:, 0], "second": pairs[:, 1]})
+    links = pd.DataFrame({"first": pairs[:, 0], "second": pairs[:, 1]})
     for side, rows in (("a", pairs[:, 0]), ("b", pairs[:, 1])):
-        found[f"cohort_{side}"] = images["cohort"].to_numpy()[rows]
-        found[f"image_{side}"] = images["image_id"].to_numpy()[rows]
-    return found
-
-
-def _cohort(name: str, folder: Path) -> pd.DataFrame:
-    manifest = read_table(folder / "manifest.parquet", ["image_id", "sha256", "label", "slide", "width", "height"])
-    quality = read_table(folder / "quality.parquet", ["image_id", "dhash", *STAIN_COLUMNS])
-    return manifest.merge(quality, on="image_id", validate="one_to_one").assign(cohort=name)
+        links[f"cohort_{side}"] = table["cohort"].to_numpy()[rows]
+        links[f"image_{side}"] = table["image_id"].to_numpy()[rows]
+    return links
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from scipy.ndimage import gaussian_filter
 
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.quality.duplicates import MOST_TOGETHER, find_duplicates, symmetry
+from leukoflow.quality.description import Images
+from leukoflow.quality.duplicates import find_duplicates, symmetry
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.orientations import TURNED, laid
+from leukoflow.quality.sets import MOST_TOGETHER
 from leukoflow.quality.similarity import COARSE, FINE, Squares, correlations, similar
 from leukoflow.quality.thumbnails import Thumbnails
 
@@ -55,7 +57,7 @@ def related(
             "dhash": [to_hex(difference_hash(image)) for image in images],
         }
     )
-    return find_duplicates(table, Thumbnails([folder / "thumbnails.npy"]), Quality(**settings))
+    return find_duplicates(Images.of(table, Thumbnails([folder / "thumbnails.npy"])), Quality(**settings))
 
 
 def named(pairs: pd.DataFrame) -> dict[tuple[str, str], str]:
