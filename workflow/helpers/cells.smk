@@ -108,3 +108,16 @@ def labels_of_view(wildcards):
 def labels_option(wildcards):
     files = labels_of_view(wildcards)
     return f"--labels {files[0]}" if files else ""
+
+
+def plain_view(wildcards):
+    return PLAN.view_file(wildcards.cohort, PLAN.plain)
+
+
+def augmentation_settings(wildcards):
+    run = PLAN.augmenting(wildcards.cohort, wildcards.task)
+    return STUDY.models[run.model].training.augmentation.model_dump_json()
+
+
+def augmentation_seed(wildcards):
+    return PLAN.augmenting(wildcards.cohort, wildcards.task).seed

@@ -29,3 +29,34 @@ def tables_of_part(wildcards):
 
 def runs_of_part(wildcards):
     return [run.name for run in explanations_of(wildcards.panel)]
+
+
+def attended(wildcards):
+    """The runs of a panel whose networks may attend to positions."""
+    w = wildcards
+    return PLAN.attended.get((w.cohort, w.task, w.view, w.protocol), [])
+
+
+def attended_files(name):
+    def files(wildcards):
+        return PLAN.run_files(attended(wildcards), name)
+
+    return files
+
+
+def attended_view(wildcards):
+    return [PLAN.run_view(wildcards.cohort, run) for run in attended(wildcards)[:1]]
+
+
+def attended_predictions(wildcards):
+    """Those of the first run, whose test images are shown."""
+    return PLAN.predictions(attended(wildcards)[:1])
+
+
+def attended_names(wildcards):
+    return words_of(attended(wildcards))
+
+
+def attended_code(wildcards):
+    """Fingerprint of the step together with all architectures that it looks at."""
+    return architectures_code("attention_maps", attended(wildcards))

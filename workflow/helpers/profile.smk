@@ -95,15 +95,9 @@ def feature_sources(wildcards):
 
 def profile_code(wildcards):
     """Fingerprint of the step together with all architectures that it measures."""
-    names = sorted(
-        {STUDY.models[run.model].architecture for run in profiled(wildcards)}
-    )
-    files = sorted({module_name(name).removeprefix("leukoflow.") for name in names})
-    return code_of("steps.profile", *files)
+    return architectures_code("profile", profiled(wildcards))
 
 
 def components_code():
     """Fingerprint of the step together with all architectures that it lists."""
-    names = {STUDY.models[name].architecture for name in PLAN.architectures}
-    files = sorted({module_name(name).removeprefix("leukoflow.") for name in names})
-    return code_of("steps.components", *files)
+    return architectures_code("components", PLAN.architectures.values())

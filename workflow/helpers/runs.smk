@@ -107,6 +107,13 @@ def class_count(wildcards):
     return len(STUDY.tasks[wildcards.task].classes)
 
 
+def architectures_code(step, runs):
+    """Fingerprint of a step together with the architectures of runs."""
+    names = {STUDY.models[run.model].architecture for run in runs}
+    files = sorted({module_name(name).removeprefix("leukoflow.") for name in names})
+    return code_of(f"steps.{step}", *files)
+
+
 def architecture_code(step):
     """A params function: fingerprint of a step together with the run's architecture."""
 

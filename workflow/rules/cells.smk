@@ -159,3 +159,29 @@ rule gather_cells:
     shell:
         "python -m leukoflow.steps.gather_cells --cells {input.cells} --manifest {input.manifest}"
         " --outputs {output.cells} {output.images} 2> {log}"
+
+
+rule augment_examples:
+    input:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        images="results/{study}/cells/{cohort}/images.parquet",
+        view=plain_view,
+    output:
+        images="results/{study}/augmented/{cohort}.{task}/000.npy",
+        index="results/{study}/augmented/{cohort}.{task}/000.parquet",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(10),
+    params:
+        code=code_of("steps.augment_examples"),
+        settings=augmentation_settings,
+        seed=augmentation_seed,
+        task=task_settings,
+    message:
+        "Changing example images of {wildcards.cohort} as training does"
+    shell:
+        "python -m leukoflow.steps.augment_examples --settings {params.settings:q} --seed {params.seed}"
+        " --task {params.task:q} --manifest {input.manifest} --images {input.images} --view {input.view}"
+        " --output {output.images} 2> {log}"
