@@ -18,6 +18,8 @@ from leukoflow.figures.style import INK, MUTED, Drawn, class_colour, empty, wrap
 STAGES = {"before": "before attention", "after": "behind attention", "without": "twin without attention"}
 MOST = 5
 """Images of each architecture."""
+HEAD = 0.42
+"""Height of a row of names, in rows of pictures."""
 COLOURS = matplotlib.colormaps["viridis"]
 
 
@@ -37,27 +39,31 @@ def attention_maps_chart(
     images = list(table.drop_duplicates("image_id").sort_values(["y", "image_id"])["image_id"])[:MOST]
     stages = [stage for stage in STAGES if stage in set(table["stage"])]
     places = int(table["place"].max()) + 1
-    rows = [(name, image) for name in dict.fromkeys(table["architecture"]) for image in images]
-    # A narrow empty column stands before each stage.
+    architectures = list(dict.fromkeys(table["architecture"]))
+    # A narrow empty column stands before each stage, and a row for names above each architecture.
     widths = [1.0, *([0.22, *[1.0] * places] * len(stages))]
+    heights = [HEAD, *[1.0] * len(images)] * len(architectures)
     side = 0.86
     layout = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.02, wspace=0.0, hspace=0.0)
-    figure = Figure(figsize=(sum(widths) * side + 1.5, len(rows) * side + 0.75), layout=layout)
-    grid = figure.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths)
+    figure = Figure(figsize=(sum(widths) * side + 1.2, sum(heights) * (side + 0.12) + 0.3), layout=layout)
+    grid = figure.subplots(len(heights), len(widths), squeeze=False, width_ratios=widths, height_ratios=heights)
     for axes in grid.ravel():
         axes.axis("off")
+    starts = {stage: 2 + number * (places + 1) for number, stage in enumerate(stages)}
     found = dict(list(table.groupby(["architecture", "image_id", "stage", "place"])))
-    for line, (architecture, image) in zip(grid, rows, strict=True):
-        whole = table[(table["architecture"] == architecture) & (table["image_id"] == image)]
-        _picture(line[0], pictures[image], classes, int(whole["y"].iloc[0]))
-        for number, stage in enumerate(stages):
-            start = 2 + number * (places + 1)
-            for place in range(places):
-                own = found.get((architecture, image, stage, place))
-                if own is not None:
-                    _map(line[start + place], own.iloc[0], classes)
-            if image == images[0]:
-                _title(line[start], STAGES[stage], whole[whole["stage"] == stage], line is grid[0])
+    for block, architecture in enumerate(architectures):
+        head, *lines = grid[block * (1 + len(images)) : (block + 1) * (1 + len(images))]
+        own = table[table["architecture"] == architecture]
+        for stage in own["stage"].unique():
+            _title(head[starts[stage]], f"{STAGES[stage]}\n{wrap(own.loc[own['stage'] == stage, 'model'].iloc[0], 40)}")
+        for line, image in zip(lines, images, strict=True):
+            label = int(own.loc[own["image_id"] == image, "y"].iloc[0])
+            _picture(line[0], pictures[image], classes, label)
+            for stage, start in starts.items():
+                for place in range(places):
+                    row = found.get((architecture, image, stage, place))
+                    if row is not None:
+                        _map(line[start + place], row.iloc[0], classes)
     figure.text(
         0.995, 0.004, "Each map in its own range: dark least, bright most.", ha="right", va="bottom", fontsize=7,
         color=MUTED,
@@ -94,14 +100,10 @@ def _map(axes: Axes, row: pd.Series, classes: Sequence[str]) -> None:
         )
 
 
-def _title(axes: Axes, stage: str, rows: pd.DataFrame, top: bool) -> None:
-    """The network's name over its first row; over the first of all, also the stage."""
-    text = wrap(rows["model"].iloc[0], 26) if len(rows) else ""
-    text = f"{stage}\n{text}" if top else text
-    axes.annotate(
-        text, (0, 1), (0, 11), xycoords="axes fraction", textcoords="offset points", fontsize=8, color=INK,
-        fontweight="bold", ha="left", va="bottom",
-    )  # fmt: skip
+def _title(axes: Axes, text: str) -> None:
+    """Words above the maps of a stage, which are wider than the axes."""
+    words = axes.text(0, 0, text, fontsize=8, color=INK, fontweight="bold", va="bottom", transform=axes.transAxes)
+    words.set_in_layout(False)
 
 
 def draw_attention_maps(inputs: Inputs) -> Drawn:
