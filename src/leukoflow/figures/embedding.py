@@ -149,7 +149,8 @@ def embedding_chart(
     if not points:
         return empty("No features were made."), pd.DataFrame(), pd.DataFrame()
     groups = [each for each in GROUPS if any(_has(part.facts, each) for part in points.values())]
-    figure = Figure(figsize=(3.9 * (1 + len(groups)), 3.9 * len(points) + 0.45), layout="constrained")
+    # Squares in cells that are higher than wide: the layout leaves no room for words above and below a square.
+    figure = Figure(figsize=(3.9 * (1 + len(groups)), 4.5 * len(points) + 0.45), layout="constrained")
     grid = figure.subplots(len(points), 1 + len(groups), squeeze=False)
     tables, agreements = [], []
     for row, (name, each) in enumerate(points.items()):
