@@ -87,7 +87,7 @@ def _picture(axes: Axes, picture: np.ndarray, classes: Sequence[str], label: int
 
 def _map(axes: Axes, row: pd.Series, classes: Sequence[str]) -> None:
     # Squares, for that is all that there is: nothing is smoothed.
-    axes.imshow(np.reshape(row["values"], (row["height"], row["width"])), cmap=COLOURS, interpolation="nearest")
+    axes.imshow(np.reshape(row["values"], (row["rows"], row["columns"])), cmap=COLOURS, interpolation="nearest")
     axes.set_title(f"{row['channel']}", fontsize=6, loc="center", pad=1.5, color=MUTED, fontweight="normal")
     if row["place"] == 0 and row["predicted"] != row["y"]:
         axes.text(

@@ -501,8 +501,8 @@ COLUMNS = {
     "attention_maps.place": "place of the channel, from 0: by standard deviation over positions; after attention "
     "as before",
     "attention_maps.channel": "number of the channel",
-    "attention_maps.height": "rows of the map",
-    "attention_maps.width": "columns of the map",
+    "attention_maps.rows": "rows of the map",
+    "attention_maps.columns": "columns of the map",
     "attention_maps.values": "values of the map, row by row",
     # attention to features
     "relevance": "score of the feature in the ranking; empty for a constant feature",

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 CHANNELS = 3
 COLUMNS = [
     "model", "architecture", "image_id", "y", "predicted", "stage", "channels", "likeness", "place", "channel",
-    "height", "width", "values",
+    "rows", "columns", "values",
 ]  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def _rows(facts: pd.DataFrame, stage: str, maps: Tensor, channels: Tensor) -> pd
     of_image = facts.assign(stage=stage, channels=maps.shape[1], likeness=alike)
     parts = [
         of_image.assign(
-            place=place, channel=channels[:, place].numpy(), height=maps.shape[2], width=maps.shape[3],
+            place=place, channel=channels[:, place].numpy(), rows=maps.shape[2], columns=maps.shape[3],
             values=list(np.ascontiguousarray(kept[:, place])),
         )
         for place in range(channels.shape[1])

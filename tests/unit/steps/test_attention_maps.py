@@ -87,7 +87,7 @@ def test_where_nothing_attends_the_figure_says_so(tmp_path: Path) -> None:
 def test_maps_are_drawn_as_they_are() -> None:
     values = np.arange(6, dtype=np.float32)
     facts = {"architecture": "net", "image_id": "a", "y": 1, "predicted": 0, "channels": 9, "likeness": 0.5}
-    facts |= {"channel": 4, "height": 2, "width": 3}
+    facts |= {"channel": 4, "rows": 2, "columns": 3}
     rows = [
         {**facts, "model": model, "stage": stage, "place": 0, "values": values * scale}
         for model, stage, scale in (("net", "before", 1), ("net", "after", -1), ("twin", "without", 2))
