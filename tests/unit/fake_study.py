@@ -447,6 +447,7 @@ TABLE_INPUTS = {
     "names": "cohorts/*/names.csv",
     "duplicates": "quality/duplicates.parquet",
     "groups": "quality/groups.parquet",
+    "attention": "runs/*/feature_attention.parquet",
 }
 """Where a made-up study has what tables are made from."""
 

@@ -147,7 +147,8 @@ def test_environments_hold_what_their_steps_import(environment: str) -> None:
             continue
         step = found.group(1)
         modules = [f"leukoflow.{step}"]
-        if step in ("steps.pretrain", "steps.train", "steps.predict", "steps.profile", "steps.explain", "steps.export"):
+        built = ("pretrain", "train", "predict", "profile", "explain", "export", "feature_attention", "attention_maps")
+        if step.removeprefix("steps.") in built:
             modules += [registry.module_name(name) for name in registry.names()]
         for module in closure(*modules):
             path = SOURCE.joinpath(*module.split(".")[1:])

@@ -150,3 +150,16 @@ def labels_of_view(wildcards):
     if wildcards.view.partition("~")[0] not in CELL_VIEWS:
         return []
     return [f"{RESULTS}/cells/{wildcards.cohort}/{wildcards.shard}.npy"]
+
+
+def plain_view(wildcards):
+    return PLAN.view_file(wildcards.cohort, PLAN.plain)
+
+
+def augmentation_settings(wildcards):
+    run = PLAN.augmenting(wildcards.cohort, wildcards.task)
+    return STUDY.models[run.model].training.augmentation.model_dump_json()
+
+
+def augmentation_seed(wildcards):
+    return PLAN.augmenting(wildcards.cohort, wildcards.task).seed

@@ -25,3 +25,22 @@ def label_maps_option(wildcards):
 
 def runs_of_part(wildcards):
     return explanations_of(wildcards.panel)
+
+
+def attended(wildcards):
+    """The runs of a panel whose networks may attend to positions."""
+    w = wildcards
+    return PLAN.attended.get((w.cohort, w.task, w.view, w.protocol), [])
+
+
+def attended_view(wildcards):
+    return [PLAN.run_view(wildcards.cohort, run) for run in attended(wildcards)[:1]]
+
+
+def attended_predictions(wildcards):
+    """Those of the first run, whose test images are shown."""
+    return PLAN.predictions(attended(wildcards)[:1])
+
+
+def attended_code(wildcards):
+    return code_with("attention_maps", [run.model for run in attended(wildcards)])

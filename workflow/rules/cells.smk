@@ -180,3 +180,27 @@ rule gather_cells:
     shell:
         "python -m leukoflow.steps.gather_cells --cells {input.cells} --manifest {input.manifest}"
         " --outputs {output.cells} {output.images} 2> {log}"
+
+
+rule augment_examples:
+    input:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        images="results/{study}/cells/{cohort}/images.parquet",
+        view=plain_view,
+    output:
+        images="results/{study}/augmented/{cohort}.{task}/000.npy",
+        index="results/{study}/augmented/{cohort}.{task}/000.parquet",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        **needs(1500, 10),
+    params:
+        settings=augmentation_settings,
+        seed=augmentation_seed,
+        task=task_settings,
+    message:
+        "Changing example images of {wildcards.cohort} as training does"
+    shell:
+        "python -m leukoflow.steps.augment_examples --settings {params.settings:q} --seed {params.seed}"
+        " --task {params.task:q} --manifest {input.manifest} --images {input.images} --view {input.view}"
+        " --output {output.images} 2> {log}"

@@ -53,3 +53,51 @@ rule explanations:
     shell:
         "python -m leukoflow.steps.explanations --settings {params.settings:q}"
         " --runs results/{wildcards.study}/runs --of {params.runs} --output {output} 2> {log}"
+
+
+rule feature_attention:
+    input:
+        features=own_inputs,
+        weights="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/weights.safetensors",
+        description="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/model.json",
+        split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
+    output:
+        "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/feature_attention.parquet",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        **needs(2000, 30),
+    params:
+        code=architecture_code("feature_attention"),
+        run=run_name,
+        features=own_inputs_option,
+    message:
+        "Measuring which features {wildcards.model} attends to on {wildcards.cohort}, view {wildcards.view},"
+        " {wildcards.protocol} split, fold {wildcards.fold}"
+    shell:
+        "python -m leukoflow.steps.feature_attention --run {params.run} --weights {input.weights}"
+        " --description {input.description} {params.features} --split {input.split} --threads {threads}"
+        " --output {output} 2> {log}"
+
+
+rule attention_maps:
+    input:
+        view=attended_view,
+        weights=files_of(attended, "weights.safetensors"),
+        descriptions=files_of(attended, "model.json"),
+        predictions=attended_predictions,
+    output:
+        "results/{study}/attention_maps/{cohort}.{task}.{view}.{protocol}.parquet",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        **needs(3000, 30),
+    params:
+        code=attended_code,
+        runs=words(attended),
+    message:
+        "Looking at what attention makes of maps on {wildcards.cohort}, view {wildcards.view},"
+        " {wildcards.protocol} split"
+    shell:
+        "python -m leukoflow.steps.attention_maps --runs results/{wildcards.study}/runs --of {params.runs}"
+        " --view {input.view} --threads {threads} --output {output} 2> {log}"

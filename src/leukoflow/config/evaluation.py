@@ -11,6 +11,8 @@ from leukoflow.config.robustness import Robustness
 from leukoflow.config.shortcuts import Shortcuts
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+FALSE_RATES = (0.01, 0.05)
+"""False positive rates at which true positive rates are read from ROC curves."""
 
 
 class Assessment(Section):
@@ -86,5 +88,7 @@ class Evaluation(Section):
     """Images of another kind."""
     assessment: Assessment = Assessment()
     """Calibration and discrimination."""
+    embedding: Literal["tsne", "umap"] = "tsne"
+    """What maps of features are made by: t-SNE, or UMAP, which needs `pip install -e '.[umap]'`."""
     explain: Explain = Explain()
     """Heat maps and their scores."""

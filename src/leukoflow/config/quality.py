@@ -17,6 +17,7 @@ class DeepLinks(Section):
     similarity: float = Field(0.95, gt=0, le=1)
     """Smallest cosine of two images that are linked. Chains of links are one group, so a low value joins everything."""
 
+
 TOGETHER = 100_000
 """Images to a part, unless the number of parts is given."""
 

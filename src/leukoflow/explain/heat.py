@@ -75,7 +75,7 @@ def methods(model: nn.Module) -> tuple[str, ...]:
 
 def attention_methods(model: nn.Module) -> tuple[str, ...]:
     """Those that do not depend on a class."""
-    layers = _layers(_attends(model))
+    layers = attending_layers(model)
     if layers and all(isinstance(layer, PositionAttention) for layer in layers):
         return tuple(f"stack_{place}" for place in range(1, len(layers) + 1))
     # How many blocks there are is not seen before they run: some are used twice, some are left out.
@@ -117,13 +117,10 @@ def target_layers(model: nn.Module) -> list[nn.Module]:
     return [attrgetter(path)(model) for path in spec_of(model).targets]
 
 
-def _attends(model: nn.Module) -> Any:
+def attending_layers(model: nn.Module) -> list[nn.Module]:
+    """What attends to positions, one after the other; none in a network that is built without it."""
     path = spec_of(model).attends
-    return attrgetter(path)(model) if path else None
-
-
-def _layers(attends: Any) -> list[nn.Module]:
-    """What attends, one after the other."""
+    attends = attrgetter(path)(model) if path else None
     if attends is None:
         return []
     return list(attends) if isinstance(attends, (nn.Sequential, nn.ModuleList)) else [attends]
@@ -155,13 +152,13 @@ def _gradcam(model: nn.Module, images: Tensor, classes: Tensor) -> list[Tensor]:
 
 def weighed(maps: Tensor, gradient: Tensor, images: Tensor) -> Tensor:
     """Grad-CAM float32 [n, h, w] of a target layer's maps, as it puts them out, and a score's gradient to them."""
-    activation, gradient = (_as_maps(each, images) for each in (maps, gradient))
+    activation, gradient = (as_maps(each, images) for each in (maps, gradient))
     terms = gradient.mean(dim=(2, 3), keepdim=True) * activation
     total = terms.sum(dim=1)
     return torch.where(total > _ROUNDING * terms.abs().sum(dim=1), total, 0.0)
 
 
-def _as_maps(values: Tensor, images: Tensor) -> Tensor:
+def as_maps(values: Tensor, images: Tensor) -> Tensor:
     """Maps [n, C, h, w] of maps [T * n, C, h, w], averaged over the time steps, or of tokens [n, T, D]."""
     if values.ndim == 3:
         height, width, first = _raster(values.shape[1], images)
@@ -210,8 +207,7 @@ class Seen:
 @contextmanager
 def watched(model: nn.Module) -> Iterator[Seen]:
     """While the context lasts, what a network's `spec.attends` names is kept, whoever runs the network."""
-    seen, attends = Seen(), _attends(model)
-    layers = _layers(attends)
+    seen, layers = Seen(), attending_layers(model)
 
     def gate(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
         seen.gates.append(output)

@@ -34,7 +34,8 @@ def attended(classifier: nn.Module, features: Tensor) -> Tensor:
     something of.
 
     A weight is a_t |x_j| |W_j| / sum_i |x_i| |W_i|, with a_t the attention that the feature's token gets, W_j the
-    column by which the feature enters the token's embedding, and the sum over the token's features.
+    column by which the feature enters the token's embedding, and the sum over the token's features. Tokens that the
+    features do not fill are left out of it.
     """
     if isinstance(classifier, TokenClassifier):
         with recorded() as weights:
@@ -42,7 +43,9 @@ def attended(classifier: nn.Module, features: Tensor) -> Tensor:
         tokens, piece = classifier.tokens, classifier.piece
         padded = pad(features, (0, tokens * piece - features.shape[1])).unflatten(1, (tokens, piece))
         whole = weights[-1].mean(dim=1)[:, :, None] * _shares(padded, classifier.embed.weight)
-        return whole.flatten(1)[:, : features.shape[1]]
+        found = whole.flatten(1)[:, : features.shape[1]]
+        # Tokens of zeros alone, behind the last feature, get attention too; it is no feature's.
+        return found / found.sum(dim=1, keepdim=True)
     if isinstance(classifier, SimpleClassifier):
         assert isinstance(classifier.attention, OneToken)
         return _shares(features, _one_token(classifier.attention.attention, features.shape[1]))

@@ -12,8 +12,8 @@ from leukoflow.cells.labels import labels_by_id
 from leukoflow.config.tasks import task_of
 from leukoflow.config.views import View
 from leukoflow.core.inputs import Inputs
+from leukoflow.figures.choice import by_class
 from leukoflow.figures.pictures import show
-from leukoflow.figures.samples import by_class
 from leukoflow.figures.style import Drawn, class_colour, empty, wrap
 from leukoflow.images.sources import listed, read_picture, sources
 from leukoflow.images.stages import Stage, stages

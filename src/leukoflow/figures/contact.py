@@ -17,8 +17,8 @@ from leukoflow.cells.labels import labels_by_id
 from leukoflow.config.tasks import task_of
 from leukoflow.core.files import read_table
 from leukoflow.core.inputs import Inputs
+from leukoflow.figures.choice import by_class
 from leukoflow.figures.pictures import load, shards_in, show, spread
-from leukoflow.figures.samples import by_class
 from leukoflow.figures.style import MUTED, Drawn, class_colour, empty, wrap
 
 FIELDS = 3

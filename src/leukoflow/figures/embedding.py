@@ -1,7 +1,8 @@
 """A map of the features, coloured by class and by slide, and what the nearest neighbours have in common."""
 
 import colorsys
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from leukoflow.figures.style import MUTED, Drawn, class_colour, empty, legend_co
 
 MOST_IMAGES = 2000
 NEIGHBOURS = 10
+METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
 COMPONENTS = 50
 """Principal components that the map is made from, as is usual for t-SNE."""
 UNKNOWN = "#C3C9D2"
@@ -95,24 +97,50 @@ def _others(code: np.ndarray) -> np.ndarray:
     return np.asarray(np.bincount(place)[place] - 1)
 
 
-def tsne(matrix: np.ndarray, seed: int = 0) -> np.ndarray:
-    """t-SNE (van der Maaten and Hinton 2008) of float32 [n, D], from its principal components: float64 [n, 2].
+def mapped(matrix: np.ndarray, method: str = "tsne", seed: int = 0) -> np.ndarray:
+    """A map (`METHODS`) of float32 [n, D], from its principal components: float64 [n, 2].
 
-    Images that are all alike lie at one point.
+    Images that are all alike lie at one point. LeukoFlowError for `umap` if its package is not installed.
     """
+    project = _tsne if method == "tsne" else _umap()
     if len(matrix) and (matrix == matrix[0]).all():  # scikit-learn's t-SNE would crash the process
         return np.zeros((len(matrix), 2))
     components = min(COMPONENTS, *matrix.shape)
     reduced = PCA(components, svd_solver="full").fit_transform(matrix.astype(np.float64))
     if len(matrix) < 5 or components < 2:
         return np.pad(reduced, ((0, 0), (0, 2)))[:, :2]
-    perplexity = min(30.0, (len(matrix) - 1) / 3)
-    found = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(reduced)
-    return np.asarray(found, np.float64)
+    return np.asarray(project(reduced, seed), np.float64)
 
 
-def embedding_chart(entries: Mapping[str, Points], classes: Sequence[str]) -> tuple[Figure, pd.DataFrame, pd.DataFrame]:
-    """A row for each entry of section features: the same map coloured by class, by cluster and, where known, patient.
+def _tsne(reduced: np.ndarray, seed: int) -> np.ndarray:
+    """t-SNE (van der Maaten and Hinton 2008)."""
+    perplexity = min(30.0, (len(reduced) - 1) / 3)
+    return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(reduced))
+
+
+def _umap() -> Callable[[np.ndarray, int], np.ndarray]:
+    """UMAP (McInnes et al. 2018, arXiv 1802.03426), as its package does it."""
+    try:
+        package = importlib.import_module("umap")
+    except ImportError as error:
+        raise LeukoFlowError(
+            "evaluation.embedding: umap needs the package umap-learn; pip install -e '.[umap]', or set tsne"
+        ) from error
+
+    def project(reduced: np.ndarray, seed: int) -> np.ndarray:
+        neighbours = min(15, len(reduced) - 1)
+        # One thread: with several the same seed gives other maps.
+        made = package.UMAP(n_neighbors=neighbours, init="pca", random_state=seed, n_jobs=1)
+        return np.asarray(made.fit_transform(reduced))
+
+    return project
+
+
+def embedding_chart(
+    entries: Mapping[str, Points], classes: Sequence[str], method: str = "tsne"
+) -> tuple[Figure, pd.DataFrame, pd.DataFrame]:
+    """A row for each entry of section features: the same map (`METHODS`) coloured by class, by cluster and, where
+    known, patient.
 
     Returns the figure, the points (features, image_id, class, cluster, patient, x, y), and the agreement of
     neighbours (features, then as `neighbour_agreement`).
@@ -121,14 +149,15 @@ def embedding_chart(entries: Mapping[str, Points], classes: Sequence[str]) -> tu
     if not points:
         return empty("No features were made."), pd.DataFrame(), pd.DataFrame()
     groups = [each for each in GROUPS if any(_has(part.facts, each) for part in points.values())]
-    figure = Figure(figsize=(3.9 * (1 + len(groups)), 3.9 * len(points) + 0.45), layout="constrained")
+    # Squares in cells that are higher than wide: the layout leaves no room for words above and below a square.
+    figure = Figure(figsize=(3.9 * (1 + len(groups)), 4.5 * len(points) + 0.45), layout="constrained")
     grid = figure.subplots(len(points), 1 + len(groups), squeeze=False)
     tables, agreements = [], []
     for row, (name, each) in enumerate(points.items()):
-        place, agreement = tsne(each.matrix), neighbour_agreement(each)
+        place, agreement = mapped(each.matrix, method), neighbour_agreement(each)
         label = each.facts["class"].to_numpy()
         colours = np.array([class_colour(index) if index >= 0 else UNKNOWN for index in label])
-        _dots(grid[row, 0], place, colours, f"{name}: by class", _told(agreement, "class"))
+        _dots(grid[row, 0], place, colours, f"{name}, {METHODS[method]}: by class", _told(agreement, "class"))
         for column, group in enumerate(groups, start=1):
             axes = grid[row, column]
             if not _has(each.facts, group):
@@ -186,12 +215,13 @@ def _dots(axes: Axes, place: np.ndarray, colours: np.ndarray, title: str, told: 
 
 
 def draw_embedding(inputs: Inputs) -> Drawn:
-    """Maps of a panel's features, from the `matrices` of its selections, the cohort's `manifest` and the `groups`."""
+    """Maps of a panel's features by setting `embedding`, from the `matrices` of its selections, the cohort's `manifest`
+    and the `groups`."""
     manifest, groups = inputs.path("manifest"), inputs.path("groups")
     points = {
         run.model: points_of(path, manifest, groups, task_of(inputs)) for run, path in inputs.by_run("matrices").items()
     }
-    figure, table, _ = embedding_chart(points, task_of(inputs).classes)
+    figure, table, _ = embedding_chart(points, task_of(inputs).classes, inputs.settings.get("embedding", "tsne"))
     return figure, table
 
 

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from leukoflow.core.inputs import Inputs
 from leukoflow.core.runs import is_baseline
-from leukoflow.figures.curves import LABELS, MACRO
+from leukoflow.figures.curves import LABELS, MACRO, mark_handles, marked, true_rates
 from leukoflow.figures.style import INK, MUTED, PALETTE, RULE, Drawn, empty, panels, wrap
 
 MOST = len(PALETTE)
@@ -39,13 +39,15 @@ def roc_models_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
                 style = {"color": PALETTE[leading.index(name)], "linewidth": 1.4}
             axes.plot(line["x"], line["y"], **style)
             if name in leading or is_baseline(str(name)):
-                handles.append(Line2D([], [], label=f"{wrap(str(name), 34)} {areas[name]:.3f}", **style))
+                marked(axes, line, style["color"])
+                text = f"{wrap(str(name), 34)} {areas[name]:.3f}, {true_rates(line)}"
+                handles.append(Line2D([], [], label=text, **style))
         axes.set(xlim=(-0.015, 1.015), ylim=(-0.015, 1.015), aspect="equal", xlabel=LABELS["roc"][0])
         axes.set_ylabel(LABELS["roc"][1])
         axes.set_title(f"{view} view, {protocol} split")
         axes.legend(
-            handles=handles[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6.5, title="area",
-            title_fontsize=7,
+            handles=[*handles[::-1], *mark_handles()], loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=6.5,
+            title="area, TPR at both marks", title_fontsize=7,
         )  # fmt: skip
         axes.grid()
     return figure, table.reset_index(drop=True)

@@ -11,18 +11,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from leukoflow.config.tasks import Task, task_of
 from leukoflow.core.inputs import Inputs
+from leukoflow.figures.choice import by_class
 from leukoflow.figures.pictures import load, shards_in, show, spread, view_of
 from leukoflow.figures.style import Drawn, class_colour, wrap
 
 COLUMNS = 8
-
-
-def by_class(manifest: pd.DataFrame, task: Task) -> dict[str, pd.Series]:
-    """Image ids of each class, in the task's order; then, where there are any, of images that take no part."""
-    place = manifest["label"].map(lambda label: task.class_of(label if isinstance(label, str) else None))
-    groups = {name: manifest.loc[place == index, "image_id"] for index, name in enumerate(task.classes)}
-    rest = manifest.loc[place.isna(), "image_id"]
-    return {**groups, "no class": rest} if len(rest) else groups
 
 
 def class_samples(manifest: pd.DataFrame, task: Task, shards: Sequence[Path]) -> tuple[Figure, pd.DataFrame]:

@@ -1,4 +1,5 @@
-"""From a picture to its white cells: original, normalised, parts, single cells, and what a chain leaves of it."""
+"""From a picture to its white cells: original, normalised, parts, single cells, what a chain leaves of it, and what
+training makes of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from matplotlib.patches import Patch
 from leukoflow.cells.labels import labels_by_id
 from leukoflow.config.tasks import task_of
 from leukoflow.core.inputs import Inputs
+from leukoflow.figures.choice import typical_of
 from leukoflow.figures.contact import Field, cut_cells, outline_cells, place_picture
 from leukoflow.figures.pictures import load, shards_in
-from leukoflow.figures.samples import by_class
 from leukoflow.figures.style import Drawn, class_colour, empty, wrap
 
 PARTS = {"background": "#F3F4F7", "cytoplasm": "#8CC4E8", "nucleus": "#5B2A86"}
-TITLES = ("original", "normalised", "cytoplasm and nucleus", "single cells", "processed")
+TITLES = ("original", "normalised", "cytoplasm and nucleus", "single cells", "processed", "augmented")
 # Light colours that stand out from purple cells and from a pale ground in a dark rim.
 SINGLE = ("#FFE45C", "#5CE1E6", "#FF9B71", "#B5F36B", "#FFB3E6", "#FFFFFF", "#7FB2FF", "#FFC857")
 
@@ -34,19 +35,8 @@ class Stages:
     """The picture with its stain normalised, uint8 [V, V, 3]; None where the study has no such view."""
     processed: np.ndarray | None = None
     """The picture after a longer chain of operations, as a network sees it; None where the study has no such view."""
-
-
-def typical(images: pd.DataFrame, ids: pd.Series) -> str | None:
-    """Of the images `ids`, one with a typical number of white cells, the one nearest to the middle of the list.
-
-    `images` has image_id and cells (how many were found). None where none of the ids is there.
-    """
-    cells = images.set_index("image_id")["cells"].reindex(ids).dropna()
-    if cells.empty:
-        return None
-    far = (cells - cells.median()).abs().to_numpy()
-    middle = np.abs(np.arange(len(cells)) - len(cells) // 2)
-    return str(cells.index[np.lexsort((middle, far))[0]])
+    augmented: np.ndarray | None = None
+    """The picture as the training of a model changes it; None if no model's training does."""
 
 
 def parts_picture(labels: np.ndarray) -> np.ndarray:
@@ -56,8 +46,9 @@ def parts_picture(labels: np.ndarray) -> np.ndarray:
     return np.round(255 * colours[part]).astype(np.uint8)
 
 
-def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFrame]:
-    """A row for each class (None where it has no image), a column for each stage.
+def stage_chart(stages: Mapping[str, Stages | None], augmented_for: str = "") -> tuple[Figure, pd.DataFrame]:
+    """A row for each class (None where it has no image), a column for each stage; `augmented_for` is the model whose
+    training changes pictures so.
 
     The table has class, image_id, cells, cut_cells.
     """
@@ -66,7 +57,9 @@ def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFra
     if not shown:
         return empty("No image of these classes was segmented."), pd.DataFrame(columns=columns)
     missing = {
-        name for name in ("normalised", "processed") if any(getattr(each, name) is None for each in shown.values())
+        name
+        for name in ("normalised", "processed", "augmented")
+        if any(getattr(each, name) is None for each in shown.values())
     }
     titles = [title for title in TITLES if title not in missing]
     outlined = titles.index("single cells")
@@ -77,7 +70,14 @@ def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFra
     rows = []
     for row, (name, each) in enumerate(shown.items()):
         field, size = each.field, len(each.field.labels)
-        pictures = [field.picture, each.normalised, parts_picture(field.labels), field.picture, each.processed]
+        pictures = [
+            field.picture,
+            each.normalised,
+            parts_picture(field.labels),
+            field.picture,
+            each.processed,
+            each.augmented,
+        ]
         kept = [picture for picture, title in zip(pictures, TITLES, strict=True) if title in titles]
         for axes, picture in zip(grid[row], kept, strict=True):
             assert picture is not None
@@ -90,23 +90,24 @@ def stage_chart(stages: Mapping[str, Stages | None]) -> tuple[Figure, pd.DataFra
         )  # fmt: skip
         rows.append([name, field.image_id, cells, len(field.cut)])
     for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(title, loc="center")
+        named = f"augmented in training\n{wrap(augmented_for, 22)}" if title == "augmented" else title
+        axes.set_title(named, loc="center")
     handles = [Patch(facecolor=colour, edgecolor="#D5DAE1", label=name) for name, colour in PARTS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure, pd.DataFrame(rows, columns=columns)
 
 
 def draw_stages(inputs: Inputs) -> Drawn:
-    """From picture to cells, from `manifest`, the plain `view`, the `normalised` and the `processed` one if
-    there are such, the tables `cells` and `images` of a cohort and the label maps beside them."""
+    """From picture to cells, from `manifest`, the plain `view`, the `normalised`, `processed` and `augmented` one if
+    there are such, the tables `cells` and `images` of a cohort and the label maps beside them. Setting `augmented_for`
+    is the model whose training changes pictures."""
     cells = inputs.path("cells")
     images = inputs.table("images", ["image_id", "cells"])
-    groups = by_class(inputs.table("manifest"), task_of(inputs))
-    chosen = {name: typical(images, groups[name]) for name in task_of(inputs).classes}
+    chosen = typical_of(inputs.table("manifest"), images, task_of(inputs))
     wanted = [image for image in chosen.values() if image is not None]
     labels = labels_by_id(shards_in(cells.parent), wanted)
     plain = load(shards_in(inputs.path("view").parent), wanted)
-    other: dict[str, dict[str, np.ndarray]] = {"normalised": {}, "processed": {}}
+    other: dict[str, dict[str, np.ndarray]] = {"normalised": {}, "processed": {}, "augmented": {}}
     for name in other:
         for path in inputs.paths(name):
             other[name] = load(shards_in(path.parent), wanted)
@@ -114,11 +115,10 @@ def draw_stages(inputs: Inputs) -> Drawn:
     stages = {
         name: Stages(
             Field(image, plain[image], labels[image], cut[image]),
-            other["normalised"].get(image),
-            other["processed"].get(image),
+            **{name: found.get(image) for name, found in other.items()},
         )
         if image
         else None
         for name, image in chosen.items()
     }
-    return stage_chart(stages)
+    return stage_chart(stages, inputs.settings.get("augmented_for", ""))

@@ -30,6 +30,7 @@ SPEC = ModelSpec(
     sizes=MappingProxyType({"paper": {"features": 2000}, "small": {"features": 200, "hidden": 32}}),
     input_size=2000,
     parameters=148_740,
+    attends_features=True,
 )
 
 

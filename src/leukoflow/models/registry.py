@@ -23,6 +23,12 @@ _FAMILIES = {
 """Files that hold several architectures."""
 _WITH_MODULES = ("resnet50_hmscam",)
 """Those whose `ModelSpec` names `modules`, known here without importing any."""
+_ATTENDING = (
+    *_FAMILIES["cnn_vit"], "resnet50_hmscam", "vgg19_mhsa", "vit_b16",
+)  # fmt: skip
+"""Those whose `ModelSpec` names what `attends` to positions, or `modules`, known here likewise."""
+_ATTENDING_TO_FEATURES = ("hybridcn_nas",)
+"""Those whose `ModelSpec` says `attends_features`, known here likewise."""
 
 
 def names() -> tuple[str, ...]:
@@ -42,6 +48,16 @@ def module_name(name: str) -> str:
 def has_modules(name: str) -> bool:
     """Whether an architecture has modules of attention that can be compared (`ModelSpec.modules`)."""
     return name in _WITH_MODULES
+
+
+def attends(name: str) -> bool:
+    """Whether networks of an architecture can attend to positions (`ModelSpec.attends` or `modules`)."""
+    return name in _ATTENDING
+
+
+def attends_features(name: str) -> bool:
+    """Whether models of an architecture can attend to single features (`ModelSpec.attends_features`)."""
+    return name in _ATTENDING_TO_FEATURES
 
 
 def spec(name: str) -> ModelSpec:

@@ -35,6 +35,7 @@ class ModelSpec:
         attends: attribute path of what attends to positions: a block of attention among tokens or a sequence of such
             blocks, an `nn.Sigmoid` that puts out a gate [B, 1, h, w], or `PositionAttention` for each trunk. Where it
             is None in a network built without it, there is none.
+        attends_features: whether a model can attend to single features, as its options say; `explain.ranked` knows how.
         modules: attribute path of a row of modules of attention that can be compared, each with a method `weights`.
             What they make of the maps passes an `nn.Identity` named `fused`.
     """
@@ -52,6 +53,7 @@ class ModelSpec:
     frozen: tuple[str, ...] = ()
     target: str | tuple[str, ...] = ""
     attends: str = ""
+    attends_features: bool = False
     modules: str = ""
 
     @property

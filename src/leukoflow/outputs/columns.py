@@ -196,14 +196,12 @@ COLUMNS = {
     "q1": "lower quartile, in `unit`",
     "q3": "upper quartile, in `unit`",
     "position": "place in the ranking, from 0",
-    "selection.feature": "name of the feature",
+    "feature": "name of the feature",
     "selection.score": "score of the ranking's method when the feature was chosen; empty for a constant feature",
-    "selections/ranking.feature": "name of the feature",
     "selections/ranking.score": "score of the ranking's method when the feature was chosen; empty for a constant "
     "feature",
     "k": "number of leading features compared",
     "pair": "the two parts of the training images that were left out, as `0-1`",
-    "selections/boxes.feature": "name of the feature",
     "stage": "`before` or `after` scaling",
     "least": "least value",
     "selections/boxes.greatest": "greatest value",
@@ -445,7 +443,8 @@ COLUMNS = {
     "gpu_latency_p95_ms": "95th percentile of that time, ms",
     "gpu_images_per_second": "images a second on the GPU, at the best batch size",
     "gpu_batch": "that batch size, images",
-    "gpu_peak_memory_mb": "most GPU memory that network and pass took for one image, MB (10^6 bytes)",
+    "gpu_peak_memory_mb": "most GPU memory that network and pass took for one image, MB (10^6 bytes); empty "
+    "without a GPU",
     "energy_uj": "energy of the arithmetic for one image, µJ",
     "passes.number": "number of the pass, from 0",
     "passes.ms": "its time, ms",
@@ -495,6 +494,26 @@ COLUMNS = {
     "p75_ms": "75th percentile of the time of a pass, ms",
     "p95_ms": "95th percentile of the time of a pass, ms",
     "processor_ms": "median time of the processor for a pass, without waiting, ms",
+    # attention maps
+    "attention_maps.y": "number of the image's class",
+    "attention_maps.predicted": "number of the class that the network answers",
+    "attention_maps.stage": "`before` or `after` the network's attention; `without`: last maps of a network that is "
+    "built without attention",
+    "attention_maps.channels": "number of channels of the maps",
+    "attention_maps.likeness": "mean cosine of the angle between the features of two positions, -1 to 1",
+    "attention_maps.place": "place of the channel, from 0: by standard deviation over positions; after attention "
+    "as before",
+    "attention_maps.channel": "number of the channel",
+    "attention_maps.rows": "rows of the map",
+    "attention_maps.columns": "columns of the map",
+    "attention_maps.values": "values of the map, row by row",
+    # attention to features
+    "relevance": "score of the feature in the ranking; empty for a constant feature",
+    "attention": "attention to the feature, mean over images; over all features it adds up to 1",
+    "attention_sd": "standard deviation of the attention over images; empty for one image",
+    "effect": "gradient times value: what the feature does, to first order, to the logit of the class that is "
+    "answered, mean over images",
+    "effect_sd": "standard deviation of the effect over images; empty for one image",
     # explanations
     "explanations.subset": "`all` images, or those that the network gets `right` or `wrong`",
     "method": "method that makes the heat map",

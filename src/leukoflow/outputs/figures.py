@@ -71,6 +71,10 @@ def _task(plan: Plan, panel: Panel) -> dict[str, Any]:
     return {"task": plan.study.tasks[panel[1]].model_dump(mode="json")}
 
 
+def _embedding(plan: Plan, panel: Panel) -> dict[str, Any]:
+    return _task(plan, panel) | {"embedding": plan.study.evaluation.embedding}
+
+
 def _pixels(plan: Plan, panel: Panel) -> dict[str, Any]:
     cohort = plan.study.cohorts[panel[0]]
     return _task(plan, panel) | {
@@ -144,7 +148,14 @@ def _fields(plan: Plan, panel: Panel) -> Files:
 def _stages(plan: Plan, panel: Panel) -> Files:
     normalised, processed = ([plan.view_file(panel[0], name)] if name else [] for name in plan.staged(panel[0]))
     images = [f"{plan.results}/cells/{panel[0]}/images.parquet"]
-    return _fields(plan, panel) | {"images": images, "normalised": normalised, "processed": processed}
+    augmented = [f"{plan.results}/augmented/{'.'.join(panel)}/000.npy"] if plan.augmenting(*panel) else []
+    others = {"normalised": normalised, "processed": processed, "augmented": augmented}
+    return _fields(plan, panel) | {"images": images, **others}
+
+
+def _augmented(plan: Plan, panel: Panel) -> dict[str, Any]:
+    run = plan.augmenting(*panel)
+    return _task(plan, panel) | ({"augmented_for": run.model} if run else {})
 
 
 def _archive(plan: Plan, panel: Panel) -> Files:
@@ -222,6 +233,15 @@ def _explained(plan: Plan, panel: Panel) -> Files:
     }
 
 
+def _attention_maps(plan: Plan, panel: Panel) -> Files:
+    maps = f"{plan.results}/attention_maps/{'.'.join(panel)}.parquet"
+    return {"maps": [maps], "view": [plan.run_view(panel[0], plan.attended[panel][0])]}
+
+
+def _attention(plan: Plan, panel: Panel) -> Files:
+    return {"attention": plan.run_files(plan.attending[panel], "feature_attention.parquet")}
+
+
 def _comparisons(plan: Plan, panel: Panel) -> Files:
     return {"comparisons": [f"{plan.results}/comparisons/{panel[0]}.csv"]}
 
@@ -288,13 +308,14 @@ FIGURES = (
     FigureSpec(
         "roc", lambda plan: plan.network_panels, "curves.draw_roc", _parts("assessment", "curves"), "details",
         "ROC curves on {0}, {2} view, {3} split: each class against the rest, with bands that hold 95 % of "
-        "resamples over groups of images. Insets enlarge the corner.",
+        "resamples over groups of images; folds and seeds are pooled. Insets enlarge the corner. Marks, and numbers "
+        "behind TPR: true positive rates at false positive rates of 0.01 and 0.05.",
         _task,
     ),
     FigureSpec(
         "roc_models", lambda plan: plan.reading, "roc_models.draw_roc_models", _experiment_curves, "details",
         "ROC curves of the models of experiment {0}, macro averages over classes; the colour baseline is broken. Those "
-        "of the largest areas are in colours.",
+        "of the largest areas are in colours. Marks: true positive rates at false positive rates of 0.01 and 0.05.",
         _experiment_models, shown=True,
     ),
     FigureSpec(
@@ -325,9 +346,9 @@ FIGURES = (
     FigureSpec(
         "stages", lambda plan: plan.cell_pairs, "stages.draw_stages", _stages, "cells",
         "From picture to white cells in {0}: an image of each class with a typical number of cells, and what a chain "
-        "of operations leaves of it, if the study has one. "
-        "A broken line goes around cells that the edge cuts.",
-        _task,
+        "of operations leaves of it, if the study has one. A broken line goes around cells that the edge cuts. Last, "
+        "if a model's training changes pictures: one such change, with the seed of the training.",
+        _augmented,
     ),
     FigureSpec(
         "contact", lambda plan: plan.cell_pairs, "contact.draw_contact", _fields, "cells",
@@ -369,9 +390,9 @@ FIGURES = (
     ),
     FigureSpec(
         "embedding", lambda plan: plan.selected_panels, "embedding.draw_embedding", matrices_of, "features",
-        "t-SNE maps of the features of {0}, {2} view, {3} split: the same points by class and by "
-        "acquisition cluster.",
-        _task,
+        "Maps of the features of {0}, {2} view, {3} split, by t-SNE or UMAP as their titles say: the same points by "
+        "class and by acquisition cluster.",
+        _embedding,
     ),
     FigureSpec(
         "pareto", lambda plan: plan.network_views, "efficiency.draw_pareto", _tables("leaderboard", "efficiency"),
@@ -504,6 +525,24 @@ FIGURES = (
         _parts("explanations", "explanations"), "explanations",
         "What the heat maps on {0}, {2} view, {3} split, are worth, with 95 % intervals. The vertical "
         "line says nothing; triangles are maps that know no network.",
+    ),
+    FigureSpec(
+        "attention_maps", lambda plan: plan.attended, "attention_maps.draw_attention_maps", _attention_maps,
+        "explanations",
+        "What attention makes of feature maps on {0}, {2} view, {3} split, on a test image of each class: the three "
+        "channels (numbers above) that differ most between positions before attention, the same channels behind it, "
+        "and such channels of a network of that architecture without attention, if there is one. That twin was "
+        "trained by itself: its channels are others.",
+        _task, shown=True,
+    ),
+    FigureSpec(
+        "feature_attention", lambda plan: plan.attending, "feature_attention.draw_feature_attention", _attention,
+        "features",
+        "Which ranked features models attend to on {0}, {2} view, {3} split. Left: the features with the most "
+        "attention, means over test images with standard deviations (bars) and by class (dots). Right: attention to "
+        "every feature by its rank. Broken lines: attention spread evenly. Features share what their token gets, so "
+        "those of a last token that is not full get more.",
+        _task,
     ),
     FigureSpec(
         "critical_difference", lambda plan: plan.ranked, "ranks.draw_critical_difference",

@@ -183,6 +183,11 @@ FILES = (
         "An image of the array, in order. Of the view of cells also the number of the cell (`cell`).",
         "image_id shard_digest",
     ),
+    FileSpec(
+        "augmented/COHORT.TASK/000.npy", "augment_examples",
+        "Images of the panel of stages as training changes them: uint8 [images, side, side, 3].",
+    ),
+    FileSpec("augmented/COHORT.TASK/000.parquet", "augment_examples", "An image of the array, in order.", "image_id"),
     FileSpec("views/COHORT.VIEW/view.json", "gather_view", "The view's shards with numbers of images and digests."),
     FileSpec(
         "features/COHORT.VIEW.FEATURES/SHARD.npy", "deep_features",
@@ -270,6 +275,17 @@ FILES = (
         "deletion insertion rank_edges rank_head rank_all",
     ),
     FileSpec("runs/RUN/explain.npy", "explain", "The heat maps in the same order: uint8 [maps, height, width]."),
+    FileSpec(
+        "runs/RUN/feature_attention.parquet", "feature_attention",
+        "A feature that the classifier reads, over the test images of one class or of all: how far it is attended to.",
+        "explain.features.OF_RUN",
+    ),
+    FileSpec(
+        "attention_maps/PANEL.parquet", "attention_maps",
+        "A channel of a network's maps on a test image, before or behind its attention, or of its twin without "
+        "attention.",
+        "steps.attention_maps.COLUMNS",
+    ),
     FileSpec("comparisons/EXPERIMENT.csv", "compare", "Rows of `tables/comparisons.csv`."),
     FileSpec(
         "gates/COHORT.TASK.PROTOCOL.json", "gate", "Limits of the gate on image quality for each fold."

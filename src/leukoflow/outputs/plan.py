@@ -17,9 +17,10 @@ from leukoflow.config.plan import all_runs, checked_runs, drawn_view, runs_of, s
 from leukoflow.config.protocols import leak_twins, touches
 from leukoflow.config.published import papers
 from leukoflow.config.study import Study
+from leukoflow.config.training import Augmentation
 from leukoflow.core.runs import Run, fold_name, is_baseline
 from leukoflow.core.shards import shard_count
-from leukoflow.models.registry import has_modules
+from leukoflow.models.registry import attends, attends_features, has_modules
 
 Panel = tuple[str, ...]
 PARTS: dict[int, tuple[str, ...]] = {
@@ -289,16 +290,31 @@ class Plan:
     @cached_property
     def explained(self) -> dict[Panel, list[Run]]:
         """By panel, the first run (fold, then seed) of each network that sees whole pictures, or features of them."""
-        first: dict[Panel, Run] = {}
-        for run in checked_runs(self.study, "explain"):
-            model = self.study.models[run.model]
-            cells = self.study.views[run.view].kind == "cells" or self._morphology(run)
-            if not (is_baseline(model.architecture) or cells):
-                first.setdefault((*panel_of(run), run.model), run)
-        panels: dict[Panel, list[Run]] = {}
-        for run in first.values():
-            panels.setdefault(panel_of(run), []).append(run)
-        return panels
+        runs = checked_runs(self.study, "explain")
+        architectures = {name: model.architecture for name, model in self.study.models.items()}
+        return _first_of(
+            run
+            for run in runs
+            if not (is_baseline(architectures[run.model]) or self._shows_cells(run) or self._morphology(run))
+        )
+
+    @cached_property
+    def attended(self) -> dict[Panel, list[Run]]:
+        """By panel, the runs that are explained of networks that see pictures and may attend to positions."""
+        able = {name for name, each in self.study.models.items() if attends(each.architecture) and not each.features}
+        found = {panel: [run for run in runs if run.model in able] for panel, runs in self.explained.items()}
+        return {panel: runs for panel, runs in found.items() if runs}
+
+    @cached_property
+    def attending(self) -> dict[Panel, list[Run]]:
+        """By panel, the first run (fold, then seed) of each model that reads features and may attend to single ones."""
+        runs = checked_runs(self.study, "explain")
+        able = {name for name, model in self.study.models.items() if attends_features(model.architecture)}
+        return _first_of(run for run in runs if run.model in able and not self._shows_cells(run))
+
+    def _shows_cells(self, run: Run) -> bool:
+        """Whether a run sees single cells in place of whole pictures."""
+        return self.study.views[run.view].kind == "cells"
 
     def _morphology(self, run: Run) -> bool:
         """Whether a run's model reads features of cells."""
@@ -343,6 +359,15 @@ class Plan:
         chains = {name: [step.do for step in self.study.views[name].chain] for name in self.whole_views(cohort)}
         stain = next((name for name, steps in chains.items() if "reinhard" in steps and "cells" not in steps), None)
         return stain, next((name for name, steps in chains.items() if len(steps) > 1 and name != stain), None)
+
+    def augmenting(self, cohort: str, task: str) -> Run | None:
+        """Of the runs on a cohort and task that see whole pictures, the first one whose training changes these."""
+        for run in self.runs:
+            model = self.study.models[run.model]
+            alike = (run.cohort, run.task) == (cohort, task) and not (model.features or self._shows_cells(run))
+            if alike and model.training.augmentation != Augmentation():
+                return run
+        return None
 
     @cached_property
     def chained(self) -> list[Panel]:
@@ -433,3 +458,14 @@ class Plan:
 def panel_of(run: Run) -> Panel:
     """Cohort, task, view and protocol of a run."""
     return run.cohort, run.task, run.view, run.protocol
+
+
+def _first_of(runs: Iterable[Run]) -> dict[Panel, list[Run]]:
+    """By panel, the first of the runs of each model."""
+    first: dict[Panel, Run] = {}
+    for run in runs:
+        first.setdefault((*panel_of(run), run.model), run)
+    panels: dict[Panel, list[Run]] = {}
+    for run in first.values():
+        panels.setdefault(panel_of(run), []).append(run)
+    return panels

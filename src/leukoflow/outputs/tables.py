@@ -122,6 +122,11 @@ def _exports(plan: Plan) -> Files:
     return {"exports": [f"{plan.results}/parts/export/{name}.json" for name in exported_runs(plan.study)]}
 
 
+def _attending(plan: Plan) -> Files:
+    runs = [run for some in plan.attending.values() for run in some]
+    return {"attention": plan.run_files(runs, "feature_attention.parquet")}
+
+
 def _nothing_explained(plan: Plan) -> Sequence[Panel]:
     # A study that explains nothing has a table without rows.
     return list(plan.explained) or [("nothing",)]
@@ -401,6 +406,12 @@ TABLES = (
     TableSpec(
         "explanations", "explanations", "explanations", "explain.tables.COLUMNS",
         "A score of the heat maps of a run and method, over all, right or wrong answers, with its interval.",
+    ),
+    TableSpec(
+        "feature_attention", "table", "features", "explain.features.COLUMNS",
+        "One of the features that a model attends to most, over the test images of one class or of all: attention, "
+        "effect, and the feature's place in the ranking.",
+        "explain.features.feature_attention_table", _attending,
     ),
     TableSpec(
         "published_vs_reproduced", "published", "published", "papers.published.COLUMNS",

@@ -1,7 +1,8 @@
 """Section Features of the report: from which networks, which were chosen, what they map."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -9,9 +10,9 @@ from leukoflow.config.features import DeepFeatures
 from leukoflow.config.study import Study
 from leukoflow.core import words
 from leukoflow.report.embed import Picture
-from leukoflow.report.grid import Cell, Grid, Row, grid, number
+from leukoflow.report.grid import Cell, Grid, Row, grid, number, records
 
-FAMILIES = ("selection_methods", "feature_count", "selection", "scaling", "embedding")
+FAMILIES = ("selection_methods", "feature_count", "selection", "scaling", "feature_attention", "embedding")
 RANKINGS = {
     "mid": "mRMR (information, difference)",
     "miq": "mRMR (information, quotient)",
@@ -29,6 +30,8 @@ STACKS = {
     "as_coded": "fixed random stack of the public code",
     "as_described": "trained on the training role",
 }
+MOST_ATTENDED = 5
+"""Features of each model in the table of attention."""
 MOST_COUNTS = 7
 """Most numbers of features in the table of stability."""
 GROUPS = {"class": "class", "cluster": "acquisition cluster", "patient": "patient"}
@@ -41,7 +44,7 @@ class Features:
     entries: Grid
     """Networks with their weights, scaling, ranking."""
     grids: tuple[Grid, ...]
-    """Stability, neighbours."""
+    """Methods of selection, stability, neighbours, attention."""
     pictures: tuple[Picture, ...]
 
 
@@ -56,7 +59,7 @@ def features_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures:
         key=lambda picture: FAMILIES.index(picture.family),
     )
     optional = (methods_grid(tables["selection_methods"]), stability_grid(stability), neighbours_grid(neighbours))
-    grids = tuple(grid for grid in optional if grid is not None)
+    grids = (*(grid for grid in optional if grid is not None), *attention_grids(tables["feature_attention"]))
     return Features(entries(study, used), grids, tuple(shown))
 
 
@@ -168,3 +171,40 @@ def neighbours_grid(neighbours: pd.DataFrame) -> Grid | None:
     caption = f"Of the {count} nearest neighbours in feature space, the share that is of the same class; and of those, "
     caption += "the share from the same slide. The images learnt from are among them."
     return grid(caption, [*WHERE, *titles, "Images"], rows, "neighbours")
+
+
+def attention_grids(table: pd.DataFrame) -> list[Grid]:
+    """For each task, the features that each model attends to most, over all test images and by class."""
+    table = table.assign(**{"class": table["class"].fillna("")})
+    return [_attention_grid(part) for _, part in table.groupby("task", sort=False)]
+
+
+def _attention_grid(table: pd.DataFrame) -> Grid:
+    classes = [name for name in dict.fromkeys(table["class"]) if name]
+    keys = ["model", "cohort", "view", "protocol", "feature"]
+    found = records(table, *keys, "class")
+    rows = []
+    for _, run in table[table["class"] == ""].groupby(keys[:-1], sort=False):
+        for row in run[:MOST_ATTENDED].to_dict("records"):
+            key = tuple(row[name] for name in keys)
+            cells = [Cell(str(each)) for each in key]
+            cells.append(number(row["position"], words.count(row["position"] + 1)))
+            cells.append(number(row["relevance"], words.significant(row["relevance"])))
+            cells += [_attended(found.get((*key, name), [])) for name in ("", *classes)]
+            cells.append(number(row["effect"], f"{row['effect']:+.2g}".replace("-", "\N{MINUS SIGN}")))
+            rows.append(Row(tuple(cells)))
+    columns = ["Model", "Cohort", "View", "Split", "Feature", "Rank", "Relevance", "Attention", *classes, "Effect"]
+    caption = f"The {MOST_ATTENDED} features that each model attends to most: share of the attention on test images, "
+    caption += "with its standard deviation over images, all together and by class; and what the feature does to the "
+    caption += "logit of the answer, to first order."
+    return grid(caption, columns, rows, "feature_attention")
+
+
+def _attended(rows: Sequence[Mapping[Hashable, Any]]) -> Cell:
+    """Attention of one feature over the images of a class, which there need not be."""
+    if not rows:
+        return Cell(words.NONE)
+    mean, spread = rows[0]["attention"], rows[0]["attention_sd"]
+    # Of two thousand features one has 0.0005 on average.
+    note = "" if words.missing(spread) else f"\N{PLUS-MINUS SIGN} {words.significant(spread)}"
+    return number(mean, words.significant(mean), note)

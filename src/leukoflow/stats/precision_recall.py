@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import rel_entr
 from sklearn.isotonic import IsotonicRegression
 
-from leukoflow.config.evaluation import Evaluation
+from leukoflow.config.evaluation import FALSE_RATES, Evaluation
 from leukoflow.core.runs import RUN_COLUMNS, Run
 from leukoflow.stats.curves import GRID, MACRO
 from leukoflow.stats.samples import Sample
@@ -26,8 +26,6 @@ PAIRS = [
 ]  # fmt: skip
 RECALL, HIGH_F1 = 0.9, 0.9
 """Recall at which precision is given, and the F1 of the range of thresholds."""
-RATES = (0.01, 0.05)
-"""False positive rates at which the true positive rate is read from the curve."""
 PREVALENCES = (0.5, 0.2, 0.1, 0.05)
 """Shares of a class at which average precision is given."""
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -189,7 +187,7 @@ def _values(points: Points, chosen: Points | None) -> list[tuple[str, float, flo
         ("ap", np.nan, average_precision(points)),
         *(("ap_at_prevalence", share, average_precision(points, share)) for share in PREVALENCES),
         ("precision_at_recall", RECALL, precision_at(points, RECALL)),
-        *(("sensitivity_at_false_rate", rate, rate_at(points, rate)) for rate in RATES),
+        *(("sensitivity_at_false_rate", rate, rate_at(points, rate)) for rate in FALSE_RATES),
         ("interpolation_error", np.nan, interpolation_error(points)),
         ("break_even", np.nan, even),
         ("break_even_threshold", np.nan, even_threshold),

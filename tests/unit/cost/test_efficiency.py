@@ -13,6 +13,7 @@ from torch import nn
 
 from leukoflow.config.features import DeepFeatures
 from leukoflow.config.profile import Profile
+from leukoflow.config.published import papers
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import write_json, write_table
 from leukoflow.core.runs import Run
@@ -24,6 +25,8 @@ from leukoflow.features.scaling import Scaler
 from leukoflow.features.selection import save_scaler
 from leukoflow.features.stack import names_of, random_stack
 from leukoflow.models import inference, registry
+from leukoflow.outputs.reference import meaning
+from leukoflow.papers.published import COSTS
 from leukoflow.steps import profile as step
 
 NEURONS = ["stem", "stage1", "stage2", "stage3", "refinement", "head"]
@@ -205,6 +208,69 @@ HYBRID = DeepFeatures.model_validate(
 )  # fmt: skip
 KINDS = {"hybridcn_nas": {"name": "hybrid", "kind": "deep", "stack": "as_described"},
          "morphology": {"name": "cells", "kind": "morphology"}}  # fmt: skip
+
+
+class FakeGpu:
+    """Counts of PyTorch's allocator on a GPU that is not there: the network, and 5 MB for each image of a pass. The
+    peak stands until it is reset. `calls` are those that were made, in order."""
+
+    NETWORK, LOADING, IMAGE = 100_000_000, 900_000_000, 5_000_000
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.peak, self.calls = self.LOADING, []
+        monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", self.reset)
+        monkeypatch.setattr(torch.cuda, "max_memory_allocated", self.most)
+
+    def reset(self, device: torch.device) -> None:
+        self.calls.append(("reset", str(device)))
+        self.peak = self.NETWORK
+
+    def most(self, device: torch.device) -> int:
+        self.calls.append(("most", str(device)))
+        return self.peak
+
+    def ran(self, images: int) -> None:
+        self.calls.append(("pass", images))
+        self.peak = max(self.peak, self.NETWORK + self.IMAGE * images)
+
+
+def test_the_peak_of_a_gpu_is_forgotten_before_the_passes_and_read_behind_them(monkeypatch) -> None:
+    gpu = FakeGpu(monkeypatch)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    model.register_forward_hook(lambda _, inputs, output: gpu.ran(len(output)))
+    settings = Profile(warm_up=1, runs=5, batches=(2, 4))
+    image, memory = torch.zeros(1, 8, 8, 3, dtype=torch.uint8), speed.GpuMemory(torch.device("cuda", 0))
+    rows = list(speed.measure(model, image, torch.device("cpu"), settings, memory))
+    # Without the reset each row would have the 900 MB that loading the network once took.
+    assert [row["peak_memory_mb"] for row in rows] == [105, 110, 120]
+    kinds = [kind for kind, _ in gpu.calls]
+    assert kinds.count("reset") == kinds.count("most") == 3
+    assert {name for kind, name in gpu.calls if kind != "pass"} == {"cuda:0"}
+    by_batch = "".join(kind[0] for kind in kinds).split("m")
+    assert by_batch.pop() == "" and all(part[0] == "r" and set(part[1:]) == {"p"} for part in by_batch)
+    run, found = Run("c", "t", "v", "image", "net", 0, 1), [row | {"device": "GPU"} for row in rows]
+    table = efficiency.efficiency({run: {}}, {}, {run: profile.Measured(0, 0, [], found)})
+    assert table.loc[0, ["gpu", "gpu_peak_memory_mb"]].tolist() == ["GPU", 105]
+    assert pd.isna(table.loc[0, "peak_memory_mb"])  # nothing was measured on a processor
+
+
+def test_without_a_gpu_its_peak_stays_empty_and_none_is_asked_for(runs, monkeypatch) -> None:
+    gpu = FakeGpu(monkeypatch)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    folder = next(path for path in sorted(runs.iterdir()) if "neurallnet" in path.name)
+    facts = json.loads((folder / "model.json").read_text())
+    found = profile._measure(folder, facts, Profile(warm_up=1, runs=5, batches=(1,)))
+    assert {row["device"] for row in found.speed} == {"cpu"} and gpu.calls == []
+    run = Run("c", "t", "v", "image", "net", 0, 1)
+    table = efficiency.efficiency({run: facts}, {}, {run: found})
+    assert table["gpu_peak_memory_mb"].isna().all() and table["gpu"].tolist() == [""]
+
+
+def test_the_published_peak_of_the_gpu_is_compared_with_that_column() -> None:
+    (printed,) = [each for each in papers()["neurallnet"].numbers if each.metric == "gpu_memory_megabytes"]
+    column, factor = COSTS[printed.metric]
+    assert (printed.value, factor) == (171.83, 1.0)  # both in MB
+    assert column in efficiency.COLUMNS and "GPU" in meaning("efficiency", column)
 
 
 def select(folder: Path) -> dict:

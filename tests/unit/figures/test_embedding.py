@@ -1,16 +1,25 @@
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from leukoflow.config.load import parse_study
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.figures.embedding import (
     Points,
     embedding_chart,
     group_colours,
+    mapped,
     nearest,
     neighbour_agreement,
     sampled,
-    tsne,
 )
+from leukoflow.outputs.figures import figures_of, settings_of
+from leukoflow.outputs.plan import Plan
 
 
 def points(matrix: np.ndarray, label: list[int], **groups: list) -> Points:
@@ -76,7 +85,7 @@ def test_images_without_a_class_or_slide_take_no_part(slides):
 
 
 def test_maps_are_the_same_twice_and_keep_what_is_together_together(slides):
-    first, second = tsne(slides.matrix), tsne(slides.matrix)
+    first, second = mapped(slides.matrix), mapped(slides.matrix)
     assert np.array_equal(first, second) and first.shape == (48, 2)
     slide = slides.facts["cluster"].to_numpy()
     assert np.mean(slide[nearest(first, 3)] == slide[:, None]) > 0.9
@@ -84,7 +93,7 @@ def test_maps_are_the_same_twice_and_keep_what_is_together_together(slides):
 
 @pytest.mark.parametrize("shape", [(3, 5), (40, 1), (6, 2)])
 def test_few_images_or_features_have_a_map_too(shape):
-    assert tsne(np.random.default_rng(0).normal(size=shape)).shape == (shape[0], 2)
+    assert mapped(np.random.default_rng(0).normal(size=shape)).shape == (shape[0], 2)
 
 
 def test_sampling_is_even_and_bounded():
@@ -107,4 +116,51 @@ def test_a_row_for_each_entry_a_column_for_each_group(slides):
 
 
 def test_images_that_are_all_alike_lie_at_one_point():
-    assert not tsne(np.full((40, 6), 0.3, np.float32)).any()
+    assert not mapped(np.full((40, 6), 0.3, np.float32)).any()
+
+
+def test_umap_keeps_what_is_together_together_and_is_the_same_twice(slides):
+    pytest.importorskip("umap", reason="the package umap-learn is not installed")
+    first, second = mapped(slides.matrix, "umap"), mapped(slides.matrix, "umap")
+    assert np.array_equal(first, second) and first.shape == (48, 2)
+    slide = slides.facts["cluster"].to_numpy()
+    assert np.mean(slide[nearest(first, 3)] == slide[:, None]) > 0.9
+    assert mapped(np.random.default_rng(0).normal(size=(6, 4)), "umap").shape == (6, 2)
+
+
+def test_the_map_of_umap_is_what_its_package_makes_of_the_components(slides, monkeypatch):
+    given = {}
+
+    class UMAP:
+        def __init__(self, **settings):
+            given.update(settings)
+
+        def fit_transform(self, reduced):
+            given["components"] = reduced
+            return np.arange(2.0 * len(reduced)).reshape(-1, 2)
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP))
+    figure, table, _ = embedding_chart({"one": slides}, ["x", "y"], "umap")
+    assert table[["x", "y"]].to_numpy().tolist() == np.arange(96.0).reshape(-1, 2).tolist()
+    assert figure.axes[0].get_title(loc="left") == "one, UMAP: by class"
+    assert (given["random_state"], given["n_jobs"], given["n_neighbors"]) == (0, 1, 15)
+    # Principal components keep the distances of the features.
+    gap = slides.matrix[0].astype(float) - slides.matrix[20]
+    reduced = given["components"][0] - given["components"][20]
+    assert np.linalg.norm(reduced) == pytest.approx(np.linalg.norm(gap), rel=1e-4)
+
+
+def test_without_the_package_one_line_names_the_extra(slides, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(LeukoFlowError, match=r"umap-learn; pip install -e '\.\[umap\]', or set tsne"):
+        mapped(slides.matrix, "umap")
+    assert embedding_chart({"one": slides}, ["x", "y"])[0].axes[0].get_title(loc="left") == "one, t-SNE: by class"
+
+
+def test_the_config_says_which_map_is_drawn():
+    given = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
+    for method in ("tsne", "umap"):
+        given["evaluation"]["embedding"] = method
+        plan = Plan(parse_study(given), {})
+        spec, panel = figures_of(plan)["embedding.demo.subtype.plain.image"]
+        assert settings_of(plan, spec, panel)["embedding"] == method

@@ -24,7 +24,8 @@ def test_macro_averages_of_the_experiments_models_the_best_in_colours(tmp_path) 
     figure, table = draw_roc_models(Inputs({"curves": [file]}, {"models": names, "panel": {"experiment": "e"}}))
     assert len(table) == 3 * len(names) and set(table["model"]) == set(names)
     axes = figure.axes[0]
-    assert len(axes.lines) == 1 + len(names)
+    assert len(axes.lines) == 1 + len(names) + 2 * (MOST + 1)
     texts = [each.get_text() for each in axes.get_legend().get_texts()]
-    assert texts[0] == f"m{MOST + 1:02d} {0.5 + (MOST + 2) / 100:.3f}"
-    assert texts[-1] == "colour_histogram 0.500" and len(texts) == MOST + 1
+    # The curves rise to 0.6 at a false positive rate of 0.3.
+    assert texts[0] == f"m{MOST + 1:02d} {0.5 + (MOST + 2) / 100:.3f}, 0.02 | 0.10"
+    assert texts[MOST] == "colour_histogram 0.500, 0.02 | 0.10" and len(texts) == MOST + 1 + 2

@@ -7,8 +7,10 @@ import yaml
 from matplotlib.collections import PolyCollection
 
 from leukoflow.config.load import parse_study
+from leukoflow.figures.choice import typical
 from leukoflow.figures.contact import Field, archive_sheet, contact_sheet, cut_cells, kept_by, kept_cells, outlines
-from leukoflow.figures.stages import PARTS, Stages, parts_picture, stage_chart, typical
+from leukoflow.figures.stages import PARTS, Stages, parts_picture, stage_chart
+from leukoflow.outputs.figures import figures_of, settings_of
 from leukoflow.outputs.plan import Plan
 
 
@@ -118,6 +120,36 @@ def test_the_stages_of_a_study_are_its_normalised_view_and_its_longer_chain():
     del given["views"]["phase_one"]
     given["experiments"]["shortcuts"]["views"] = ["normalised"]
     assert Plan(parse_study(given), {}).staged("demo") == ("normalised", None)
+
+
+def test_the_augmented_picture_comes_last_and_names_its_model(labels):
+    picture = np.full((10, 10, 3), 90, np.uint8)
+    stages = Stages(field(labels), None, None, augmented=picture + 7)
+    figure, _ = stage_chart({"x": stages}, "net_a")
+    last = figure.axes[-1]
+    assert last.get_title() == "augmented in training\nnet_a" and (last.images[0].get_array() == 97).all()
+    assert len(figure.axes) == 4 and not drawn(last)
+
+
+def test_the_augmentation_shown_is_that_of_the_first_model_that_has_one():
+    given = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
+    plan = Plan(parse_study(given), {})
+    assert plan.augmenting("demo", "subtype") is None
+    # Features are not augmented, and the colour baseline has no such training.
+    for name in ("hybridcn_nas_32", "resnet50_hmscam"):
+        given["models"][name]["training"] = given["models"][name]["training"] | {"augmentation": {"rotation": 10}}
+    plan = Plan(parse_study(given), {})
+    run = plan.augmenting("demo", "subtype")
+    assert run is not None and (run.model, run.seed) == ("resnet50_hmscam", 42)
+    assert plan.augmenting("demo_ext", "subtype") is None
+    drawings = figures_of(plan)
+    settings = settings_of(plan, *drawings["stages.demo.subtype"])
+    assert settings["augmented_for"] == "resnet50_hmscam"
+    read = {
+        name: spec.reads(plan, panel)["augmented"] for name, (spec, panel) in drawings.items() if spec.name == "stages"
+    }
+    assert read["stages.demo.subtype"] == ["results/smoke/augmented/demo.subtype/000.npy"]
+    assert read["stages.demo_ext.subtype"] == []
 
 
 def test_cut_cells_are_read_for_each_image(tmp_path):

@@ -87,6 +87,12 @@ def test_the_registry_knows_which_networks_have_modules() -> None:
         assert registry.has_modules(name) == bool(registry.spec(name).modules), name
 
 
+def test_the_registry_knows_which_models_attend() -> None:
+    for name in registry.names():
+        assert registry.attends(name) == bool(registry.spec(name).attends or registry.spec(name).modules), name
+        assert registry.attends_features(name) == registry.spec(name).attends_features, name
+
+
 def test_words_of_files_expand_to_the_files() -> None:
     run = "results/s/runs/a.b.c.image.{}.fold{}.seed{}/history.csv"
     files = [run.format(model, fold, seed) for model in "xy" for fold in range(3) for seed in (1, 5)]

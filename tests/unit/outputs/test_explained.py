@@ -1,4 +1,5 @@
-"""Models on features of networks among those that are explained and exported; those on cells' morphology not."""
+"""Models on features of networks among those that are explained and exported; those on cells' morphology not, but their
+attention to features is measured too."""
 
 from pathlib import Path
 from typing import Any
@@ -31,3 +32,13 @@ def test_networks_behind_features_are_explained() -> None:
     runs = Plan(study, {}).explained["demo", "subtype", "plain", "image"]
     assert {"hybridcn_nas_32", "hybridcn_nas_64"} <= {run.model for run in runs}
     assert not {"morphology", "colour_histogram"} & {run.model for run in runs}
+
+
+def test_attention_to_features_is_measured_of_the_first_run_of_each_model_that_reads_them() -> None:
+    study = smoke(checks=["explain"], protocols=["five_folds"], seeds=[3, 4], views=["plain", "cells"])
+    plan = Plan(study, {})
+    (panel,) = plan.attending
+    assert panel == ("demo", "subtype", "plain", "five_folds")
+    found = [(run.model, run.fold, run.seed) for run in plan.attending[panel]]
+    assert found == [(name, 0, 3) for name in ("hybridcn_nas_32", "hybridcn_nas_64", "morphology")]
+    assert Plan(smoke(), {}).attending == {}

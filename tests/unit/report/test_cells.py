@@ -7,10 +7,11 @@ from leukoflow.config.segmentation import Adaptation
 from leukoflow.report import cells
 from leukoflow.report.cell_findings import cell_findings
 from leukoflow.report.cells import agreement, cells_section, how_found, overlap, single_cells
-from leukoflow.report.features import features_section
+from leukoflow.report.features import attention_grids, features_section
 
 NAMES = (
     "segmentation", "instances", "masks", "cells", "selection", "stability", "neighbours", "selection_methods",
+    "feature_attention",
 )  # fmt: skip
 PERCENT = "\N{NO-BREAK SPACE}%"
 
@@ -209,3 +210,16 @@ def test_undefined_dice_is_said_and_a_source_without_any_has_a_dash(fake, tables
     assert "In up to 40 images of a source neither mask has a pixel of the part" in table.caption
     assert text_of(table)[0] == ["masked", "cell", *["\N{EM DASH}"] * 4, "0"]
     assert not any("masked" in title and "unseen" in title for title in told(fake, tables | {"segmentation": part}))
+
+
+def test_the_features_that_a_model_attends_to_most_are_listed(fake, tables):
+    place = {"cohort": "demo", "task": "subtype", "view": "plain", "protocol": "image", "model": "net", "fold": 0}
+    rows = [
+        {**place, "seed": 1, "class": name, "feature": f"f{rank}", "position": rank, "relevance": 9.5, "images": 3,
+         "attention": (0.5 if name else 0.4) / (rank + 1), "attention_sd": 0.02, "effect": -1.25, "effect_sd": 0.1}
+        for rank in range(7) for name in ("", "Benign")
+    ]  # fmt: skip
+    (grid,) = attention_grids(pd.DataFrame(rows).replace({"class": {"": None}}))
+    assert grid.columns[-3:] == ("Attention", "Benign", "Effect") and len(grid.rows) == 5
+    assert text_of(grid)[1][4:] == ["f1", "2", "9.50", "0.200", "0.250", "\N{MINUS SIGN}1.2"]
+    assert attention_grids(tables["feature_attention"]) == []

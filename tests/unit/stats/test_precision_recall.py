@@ -40,7 +40,7 @@ def test_points_are_scikit_learns(seed: int, ties: bool) -> None:
     for number in range(0, len(points.threshold), 7):
         assert points.f1[number] == pytest.approx(f1_score(positive, score >= points.threshold[number]))
     false, true, _ = roc_curve(positive, score, drop_intermediate=False)
-    for rate in pr.RATES:
+    for rate in pr.FALSE_RATES:
         # The upper end of an upright piece counts.
         right = np.flatnonzero(false <= rate + 1e-12)[-1]
         low, high = false[right], false[right + 1]
