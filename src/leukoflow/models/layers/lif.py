@@ -96,15 +96,14 @@ _BLOCK = 2**17
 
 def _fire(currents: Tensor, spikes: Tensor, tau: float, potentials: Tensor | None) -> None:
     """Fill spikes, and potentials if they are wanted, [steps, n], from currents of each step or of all, [1, n]."""
-    potential = None
+    potential = torch.empty_like(spikes[0])
     for step, spike in enumerate(spikes):
         current = currents[step if len(currents) > 1 else 0]
         out = potential if potentials is None else potentials[step]
         if step == 0:
             potential = torch.div(current, tau, out=out)
         else:
-            charge = torch.addcmul(potential, potential, spikes[step - 1], value=-1, out=out)
-            potential = charge.lerp_(current, 1 / tau)
+            potential = torch.addcmul(potential, potential, spikes[step - 1], value=-1, out=out).lerp_(current, 1 / tau)
         torch.ge(potential, 1.0, out=spike)
 
 
