@@ -1,5 +1,5 @@
-# What every job has unless it says otherwise: a log, a benchmark, one thread, the environment without deep learning, the
-# fingerprint of the step that its command calls.
+# What every job has unless it says otherwise: a log, a benchmark, one thread, the fingerprint of the step that its command
+# calls, and the environment with deep learning if that step imports it, else the one without.
 import re
 
 
@@ -19,8 +19,9 @@ for job in workflow.rules:
         if not job.benchmark:
             job.benchmark_modifier = job.output_modifier
             job.benchmark = os.path.join("benchmarks", f"{job_path(job)}.tsv")
-        if job.conda_env is None:
-            job.conda_env = "../../envs/core.yaml"
         step = re.search(r"leukoflow\.(steps\.\w+)", job.shellcmd or "")
         if step and "code" not in job.params.keys():
             job.set_params(code=code_of(step[1]))
+        if job.conda_env is None:
+            deep = step and "torch" in libraries(f"leukoflow.{step[1]}")
+            job.conda_env = f"../../envs/{'torch' if deep else 'core'}.yaml"

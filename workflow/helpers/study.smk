@@ -37,7 +37,7 @@ from leukoflow.config.plan import (
 from leukoflow.config.views import CohortStain
 from leukoflow.core.content import known_digest
 from leukoflow.core.files import tree_digest
-from leukoflow.core.fingerprint import fingerprint, use_memory
+from leukoflow.core.fingerprint import fingerprint, libraries, use_memory
 from leukoflow.core.runs import is_baseline, parse_run
 from leukoflow.core.shards import shard_count
 from leukoflow.models.registry import module_name

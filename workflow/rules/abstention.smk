@@ -14,8 +14,6 @@ rule novelty:
         reference="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/novelty.safetensors",
         thresholds="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/thresholds.json",
     priority: 10
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(3000, 60),
         gpu=1,

@@ -40,8 +40,6 @@ rule train_segmenter:
         history="results/{study}/segmenters/{segmenter}/history.csv",
     # Everything that looks at cells waits for it.
     priority: 20
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(4000, 720),
         gpu=segmenter_gpu(),
@@ -68,8 +66,6 @@ rule adapt_segmenter:
         description="results/{study}/segmenters/adapted/segmenter.json",
         history="results/{study}/segmenters/adapted/history.csv",
     priority: 20
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(4000, 360),
         gpu=segmenter_gpu(),
@@ -98,8 +94,6 @@ rule score_segmenter:
     output:
         scores="results/{study}/segmenters/{segmenter}/scores.csv",
         instances="results/{study}/segmenters/{segmenter}/instances.csv",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(3000, 60),
         gpu=segmenter_gpu(),
@@ -124,8 +118,6 @@ rule segment:
         labels="results/{study}/cells/{cohort}/{shard}.npy",
         index="results/{study}/cells/{cohort}/{shard}.parquet",
     priority: 20
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(2500, 120),
         gpu=segmenter_gpu(),
@@ -190,8 +182,6 @@ rule augment_examples:
     output:
         images="results/{study}/augmented/{cohort}.{task}/000.npy",
         index="results/{study}/augmented/{cohort}.{task}/000.parquet",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(1500, 10),
     params:

@@ -6,8 +6,6 @@ rule components:
         study="results/{study}/study.json",
     output:
         in_report(tables_of("components")),
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(2000, 20),
     params:

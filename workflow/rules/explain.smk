@@ -13,8 +13,6 @@ rule explain:
     output:
         table="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/explain.parquet",
         heat="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/explain.npy",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(3000, 120),
         gpu=1,
@@ -63,8 +61,6 @@ rule feature_attention:
         split="results/{study}/splits/{cohort}.{task}.{protocol}.parquet",
     output:
         "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/feature_attention.parquet",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(2000, 30),
     params:
@@ -88,8 +84,6 @@ rule attention_maps:
         predictions=attended_predictions,
     output:
         "results/{study}/attention_maps/{cohort}.{task}.{view}.{protocol}.parquet",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(3000, 30),
     params:

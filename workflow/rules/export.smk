@@ -16,8 +16,6 @@ rule export:
             "results/{{study}}/export/{{exported}}/{file}", file=EXPORTED_FILES
         ),
         costs="results/{study}/parts/export/{exported}.json",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(4000, 60),
     params:

@@ -35,8 +35,6 @@ rule deep_features:
         description="results/{study}/features/{cohort}.{view}.{features}/{shard}.json",
     wildcard_constraints:
         features=any_of(DEEP),
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(6000, 240),
         gpu=1,
@@ -96,8 +94,6 @@ rule fit_features:
         stability="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/stability.csv",
         boxes="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/boxes.csv",
         description="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/features.json",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(8000, 240),
         gpu=stack_gpu,
@@ -126,8 +122,6 @@ rule transform_features:
     output:
         rows="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaled/{target}.npy",
         index="results/{study}/selections/{cohort}.{task}.{view}.{protocol}.{features}.fold{fold}.seed{seed}/scaled/{target}.parquet",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(4000, 120),
         gpu=stack_gpu,

@@ -13,8 +13,6 @@ rule profile:
             "results/{{study}}/parts/profile/{{task}}.{{side}}/{table}.csv",
             table=tables_of("profile"),
         ),
-    conda:
-        "../../envs/torch.yaml"
     # Latency is that of one thread.
     threads: 1
     resources:

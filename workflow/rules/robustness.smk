@@ -16,8 +16,6 @@ rule predict_changed:
         files="results/{study}/cohorts/{cohort}/files.parquet",
     output:
         "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/changed.parquet",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(3000, 240),
         gpu=1,
@@ -52,8 +50,6 @@ rule modules:
     output:
         table="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/modules.csv",
         images="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/module_images.parquet",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(3000, 120),
         gpu=1,

@@ -13,8 +13,6 @@ rule pretrain:
     wildcard_constraints:
         model=any_of(SELF_SUPERVISED),
     priority: 10
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(3000, 720),
         gpu=1,
@@ -49,8 +47,6 @@ rule train:
         predictions="results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/predictions/{cohort}.parquet",
     # The longest jobs first.
     priority: 10
-    conda:
-        "../../envs/torch.yaml"
     threads: devices
     resources:
         **needs(3000, 720),
@@ -86,8 +82,6 @@ rule predict:
         groups="results/{study}/quality/groups.parquet",
     output:
         "results/{study}/runs/{cohort}.{task}.{view}.{protocol}.{model}.fold{fold}.seed{seed}/predictions/{target}.parquet",
-    conda:
-        "../../envs/torch.yaml"
     resources:
         **needs(2500, 120),
         gpu=1,

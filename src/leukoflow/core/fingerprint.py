@@ -43,6 +43,11 @@ def closure(*modules: str) -> frozenset[str]:
     return frozenset(seen)
 
 
+def libraries(*modules: str) -> frozenset[str]:
+    """Names of the other packages that the named modules import, directly or not, other than for types alone."""
+    return frozenset(name for module in closure(*modules) for name in _facts(module)["libraries"])
+
+
 def use_memory(path: Path) -> None:
     """Take what is known of every module from a file, by the module's text, and keep there what is new.
 
@@ -65,14 +70,19 @@ _memory: dict[str, dict[str, Any]] = {}
 def _read_memory(path: Path) -> dict[str, dict[str, Any]]:
     try:
         known = read_json(path)
-        return {key: {"tree": str(facts["tree"]), "imports": list(facts["imports"])} for key, facts in known.items()}
+        lists = ("imports", "libraries")
+        return {
+            key: {"tree": str(facts["tree"]), **{name: list(facts[name]) for name in lists}}
+            for key, facts in known.items()
+        }
     except (LeukoFlowError, AttributeError, TypeError, KeyError):  # none yet, or not whole: it is made anew
         return {}
 
 
 @cache
 def _facts(module: str) -> dict[str, Any]:
-    """What a module's text says: `tree`, the digest of its syntax tree, and `imports`, the names it imports."""
+    """What a module's text says: `tree`, the digest of its syntax tree; `imports`, what it imports of this package;
+    `libraries`, the other packages."""
     path = _path(module)
     if path is None:
         raise ModuleNotFoundError(f"{module} is not a module of {PACKAGE}")
@@ -84,7 +94,13 @@ def _read(text: str, name: str) -> dict[str, Any]:
     if key not in _memory:
         tree = _tree(text, name)
         dumped = ast.dump(tree, include_attributes=False)
-        _memory[key] = {"tree": hashlib.sha256(dumped.encode()).hexdigest(), "imports": sorted(set(_names(tree)))}
+        names = set(_names(tree))
+        own = {name for name in names if name.split(".")[0] == PACKAGE}
+        blocks = (node for node in _statements(tree) if isinstance(node, ast.If))
+        typed = {name for node in blocks if ast.unparse(node.test) == "TYPE_CHECKING" for name in _names(node)}
+        others = {name.split(".")[0] for name in names - own - typed}
+        digest = hashlib.sha256(dumped.encode()).hexdigest()
+        _memory[key] = {"tree": digest, "imports": sorted(own), "libraries": sorted(others)}
     return _memory[key]
 
 
@@ -131,15 +147,13 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
             yield from _statements(child)
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
-    """Names of this package that are imported anywhere in a module: of modules, or of what modules hold."""
+def _names(tree: ast.AST) -> Iterator[str]:
+    """Names that are imported anywhere in a module, or in a statement: of modules, or of what modules hold."""
     for node in _statements(tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        yield from (name for name in names if name.split(".")[0] == PACKAGE)
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
 @cache

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leukoflow.core import fingerprint as module
-from leukoflow.core.fingerprint import closure, fingerprint
+from leukoflow.core.fingerprint import closure, fingerprint, libraries
 
 
 @pytest.fixture
@@ -101,3 +101,11 @@ def test_what_is_remembered_gives_the_same_and_no_module_is_parsed_again(
 def test_unknown_modules_are_an_error() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"leukoflow\.steps\.trian"):
         fingerprint("leukoflow.steps.trian")
+
+
+def test_libraries_are_those_that_run(source: Path) -> None:
+    """The environment of a rule follows from them; what is imported for types alone is not loaded."""
+    assert {"torch", "numpy", "pandas"} <= libraries("leukoflow.steps.train")
+    assert "pandas" in libraries("leukoflow.steps.report") and "torch" not in libraries("leukoflow.steps.report")
+    edit(source / "core/words.py", "import", "import torch\nimport")
+    assert "torch" in libraries("leukoflow.steps.report")
