@@ -29,12 +29,12 @@ CELL_VIEWS = [name for name, view in STUDY.views.items() if view.needs_cells]
 
 
 def annotation_settings(wildcards):
-    given = STUDY.segmentation
+    section = STUDY.segmentation
     masks = STUDY.cohorts[wildcards.cohort].masks.model_dump_json()
-    splits = f'{{"test":{given.test},"validation":{given.validation},"seed":{given.training.seed}}}'
-    size = given.size_of(wildcards.cohort)
-    steps = json.dumps(given.model_dump(mode="json")["steps"])
-    return f'{{"masks":{masks},"splits":{splits},"images":{given.images_per_source},"size":{size},"steps":{steps}}}'
+    splits = f'{{"test":{section.test},"validation":{section.validation},"seed":{section.training.seed}}}'
+    size = section.size_of(wildcards.cohort)
+    steps = json.dumps(section.model_dump(mode="json")["steps"])
+    return f'{{"masks":{masks},"splits":{splits},"images":{section.images_per_source},"size":{size},"steps":{steps}}}'
 
 
 def segmentation_settings(wildcards):
@@ -43,11 +43,11 @@ def segmentation_settings(wildcards):
 
 def training_settings(wildcards):
     """Those of the segmenter; what else is trained changes none."""
-    given = STUDY.segmentation
+    section = STUDY.segmentation
     gates = wildcards.segmenter.removeprefix("gates_")
-    own = {"gates": gates} if gates in given.compared_gates else {}
+    changed = {"gates": gates} if gates in section.compared_gates else {}
     left = {"compared_gates": (), "leave_one_out": False, "adapt": None}
-    return given.model_copy(update={**left, **own}).model_dump_json()
+    return section.model_copy(update={**left, **changed}).model_dump_json()
 
 
 def adapting_settings(wildcards):

@@ -68,10 +68,10 @@ def marks_file(name):
 @functools.cache
 def kept_marks(name):
     """The marks, written for the next start unless this one is dry, which is not known while files are parsed."""
-    found = marks_of(name)
-    if found and not workflow.dryrun:
-        keep(marks_file(name), found)
-    return found
+    cohort_marks = marks_of(name)
+    if cohort_marks and not workflow.dryrun:
+        keep(marks_file(name), cohort_marks)
+    return cohort_marks
 
 
 def mark_of(reader):

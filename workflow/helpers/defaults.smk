@@ -6,8 +6,8 @@ import re
 def job_path(job):
     """Where a job's log and benchmark are: its name, then its wildcards in the order of its first output."""
     names = dict.fromkeys(re.findall(r"\{(\w+)", str(job.output[0])))
-    own = ".".join(f"{{{name}}}" for name in names if name != "study")
-    parts = ["{study}"] * ("study" in names) + [job.name] + [own] * bool(own)
+    pattern = ".".join(f"{{{name}}}" for name in names if name != "study")
+    parts = ["{study}"] * ("study" in names) + [job.name] + [pattern] * bool(pattern)
     return os.path.join(*parts)
 
 

@@ -1,7 +1,7 @@
 # Extracted features, their weights, and what is selected from them.
 
 MORPHOLOGY = [
-    name for name, each in STUDY.features.items() if each.kind == "morphology"
+    name for name, entry in STUDY.features.items() if entry.kind == "morphology"
 ]
 DEEP = [name for name in STUDY.features if name not in MORPHOLOGY]
 EXTRACTION = {"kind", "backbones", "grid", "batch_size", "seed"}
@@ -9,7 +9,11 @@ EXTRACTION = {"kind", "backbones", "grid", "batch_size", "seed"}
 
 def weights_of_features(wildcards):
     backbones = STUDY.features[wildcards.features].backbones
-    return [weights_input(each) for each in backbones if each.weights is not None]
+    return [
+        weights_input(backbone)
+        for backbone in backbones
+        if backbone.weights is not None
+    ]
 
 
 def features_weights_content(wildcards):
@@ -32,7 +36,9 @@ def extraction_settings(wildcards):
 def matrix_folder(cohort, view, name):
     """Folder of extracted features; entries that differ only in stack and selection share the first one's."""
     same = [
-        each for each in STUDY.features if extraction_of(each) == extraction_of(name)
+        candidate
+        for candidate in STUDY.features
+        if extraction_of(candidate) == extraction_of(name)
     ]
     return f"{RESULTS}/features/{cohort}.{view}.{same[0]}"
 

@@ -42,13 +42,15 @@ def published_accuracies(wildcards):
         name: STUDY.models[name].published.get(asked.task, {}) for name in asked.models
     }
     known = {
-        name: each["accuracy"] for name, each in published.items() if "accuracy" in each
+        name: scores["accuracy"]
+        for name, scores in published.items()
+        if "accuracy" in scores
     }
     return json.dumps(known)
 
 
 def selection_files(names, name):
-    return [f"{RESULTS}/selections/{each.name}/{name}" for each in names]
+    return [f"{RESULTS}/selections/{selection.name}/{name}" for selection in names]
 
 
 def cell_files(name):

@@ -37,10 +37,10 @@ def measured_features(wildcards):
     names = ("features.json", "ranking.csv", "scaler.safetensors", "stack.safetensors")
     files = [file for name in names for file in selection_files(sorted(reading), name)]
     weights = {
-        weights_file(each)
+        weights_file(backbone)
         for entry in deep_features_of(runs).values()
-        for each in entry.backbones
-        if each.weights is not None
+        for backbone in entry.backbones
+        if backbone.weights is not None
     }
     return files + sorted(weights)
 
@@ -65,7 +65,9 @@ def feature_sources(wildcards):
     entries = deep_features_of(measured(wildcards))
     weights = {
         name: [
-            weights_file(each) for each in entry.backbones if each.weights is not None
+            weights_file(backbone)
+            for backbone in entry.backbones
+            if backbone.weights is not None
         ]
         for name, entry in entries.items()
     }

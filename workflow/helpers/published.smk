@@ -7,15 +7,29 @@ FURTHER_TABLES = [
 ]
 
 # The papers' figures are drawn for their own models, or copied from the study's own.
-PAPER_FIGURES = [each for each in paper_figures(STUDY, figures_of(PLAN)) if each.file]
-COPIED = sorted({each.source for each in PAPER_FIGURES if each.source})
+PAPER_FIGURES = [
+    paper_figure
+    for paper_figure in paper_figures(STUDY, figures_of(PLAN))
+    if paper_figure.file
+]
+COPIED = sorted(
+    {paper_figure.source for paper_figure in PAPER_FIGURES if paper_figure.source}
+)
 # What the step must know of to come to the same list.
-ASKED = sorted(set(COPIED) | {each.beside for each in PAPER_FIGURES if each.beside})
+ASKED = sorted(
+    set(COPIED)
+    | {paper_figure.beside for paper_figure in PAPER_FIGURES if paper_figure.beside}
+)
 
 
 def paper_figure_inputs(wildcards):
     runs = sorted(
-        {run for each in PAPER_FIGURES if not each.source for run in each.runs}
+        {
+            run
+            for paper_figure in PAPER_FIGURES
+            if not paper_figure.source
+            for run in paper_figure.runs
+        }
     )
     files = PLAN.run_files(runs, "history.csv") + own_predictions(runs)
     panels = sorted({run.panel for run in runs})
@@ -25,7 +39,7 @@ def paper_figure_inputs(wildcards):
         for name in COPIED
         for suffix in (".png", ".svg", ".csv")
     ]
-    families = {each.figure.family for each in PAPER_FIGURES}
+    families = {paper_figure.figure.family for paper_figure in PAPER_FIGURES}
     tables = [
         f"{RESULTS}/tables/{name}.csv"
         for name in ("robustness", "sample_size")

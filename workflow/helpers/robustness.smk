@@ -50,8 +50,8 @@ def modules_rendering_option(wildcards):
 def checked_of(wildcards):
     """Runs of a panel that are tested on changed images."""
     w = wildcards
-    place = (w.cohort, w.task, w.view, w.protocol)
-    return [run for run in ROBUSTNESS_RUNS if panel_of(run) == place]
+    panel = (w.cohort, w.task, w.view, w.protocol)
+    return [run for run in ROBUSTNESS_RUNS if panel_of(run) == panel]
 
 
 def with_modules(wildcards):
@@ -74,13 +74,17 @@ def picture_features(wildcards):
     if name is None:
         return []
     files = ("features.json", "ranking.csv", "scaler.safetensors", "stack.safetensors")
-    return [f"{selection_folder(wildcards)}/{each}" for each in files]
+    return [f"{selection_folder(wildcards)}/{file}" for file in files]
 
 
 def picture_weights(wildcards):
     name = STUDY.models[wildcards.model].features
     backbones = () if name is None else STUDY.features[name].backbones
-    return [weights_input(each) for each in backbones if each.weights is not None]
+    return [
+        weights_input(backbone)
+        for backbone in backbones
+        if backbone.weights is not None
+    ]
 
 
 def picture_weights_content(wildcards):

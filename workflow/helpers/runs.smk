@@ -51,8 +51,8 @@ def view_settings(wildcards):
 def stain_of_view(view):
     """The stain that a view is brought to, if that has to be found; the view as its folder is named."""
     name, _, fold = view.partition("~")
-    found = stain_name(STUDY, name, fold)
-    return [f"{RESULTS}/stains/{found}.json"] if found else []
+    reference = stain_name(STUDY, name, fold)
+    return [f"{RESULTS}/stains/{reference}.json"] if reference else []
 
 
 def stain(wildcards):
@@ -107,7 +107,7 @@ def dropped_option(wildcards):
 
 def all_tasks(wildcards):
     # A function, for in plain params Snakemake would take braces in the classes' names for wildcards.
-    return json.dumps({name: each.model_dump() for name, each in STUDY.tasks.items()})
+    return json.dumps({name: task.model_dump() for name, task in STUDY.tasks.items()})
 
 
 def whole_study(wildcards):

@@ -38,7 +38,7 @@ def task_predictions(wildcards):
 
 def task_targets(wildcards):
     """External cohorts that some run of a cohort and task is tested on."""
-    targets = {each for run in runs_of_task(wildcards) for each in RUNS[run]}
+    targets = {cohort for run in runs_of_task(wildcards) for cohort in RUNS[run]}
     return sorted(targets - {wildcards.cohort})
 
 

@@ -62,8 +62,8 @@ RESULTS = f"results/{STUDY.study}"
 USED_COHORTS = sorted(
     {
         name
-        for each in STUDY.experiments.values()
-        for name in (each.cohort, *each.external)
+        for experiment in STUDY.experiments.values()
+        for name in (experiment.cohort, *experiment.external)
     }
     | set(STUDY.segmentation.sources)
     | {
@@ -74,14 +74,14 @@ USED_COHORTS = sorted(
     | ({STUDY.segmentation.adapt.cohort} if STUDY.segmentation.adapt else set())
 )
 if workflow.is_main_process:
-    for name, each in STUDY.cohorts.items():
-        if each.kind == "folder" and each.left_out:
+    for name, cohort in STUDY.cohorts.items():
+        if cohort.kind == "folder" and cohort.left_out:
             logger.warning(
-                f"Cohort {name} is left out: its folder {each.root} names an environment variable that is not set."
+                f"Cohort {name} is left out: its folder {cohort.root} names an environment variable that is not set."
             )
 SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
-for each in STUDY.models.values():
-    stop_with_one_line(module_name, each.architecture)
+for model in STUDY.models.values():
+    stop_with_one_line(module_name, model.architecture)
 
 
 # The profile's GPU limit is for machines with a GPU; elsewhere the cores alone limit how many jobs train at once.

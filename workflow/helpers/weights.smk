@@ -4,8 +4,8 @@
 def weights_name(entry):
     """Name of the file in resources/weights for weights from a hub, hub:REPOSITORY@REVISION."""
     return "".join(
-        each if each.isalnum() or each in "._-" else "-"
-        for each in entry.weights.removeprefix("hub:")
+        character if character.isalnum() or character in "._-" else "-"
+        for character in entry.weights.removeprefix("hub:")
     )
 
 
@@ -22,27 +22,27 @@ def weights_file(entry):
 
 # Every entry that may have weights, by its config key.
 WEIGHTED = {}
-for name, each in STUDY.models.items():
-    WEIGHTED[f"models.{name}"] = each
-    if each.partner is not None:
-        WEIGHTED[f"models.{name}.partner"] = each.partner
-for name, each in STUDY.features.items():
-    for place, backbone in enumerate(each.backbones if each.kind == "deep" else ()):
-        WEIGHTED[f"features.{name}.backbones.{place}"] = backbone
+for name, entry in STUDY.models.items():
+    WEIGHTED[f"models.{name}"] = entry
+    if entry.partner is not None:
+        WEIGHTED[f"models.{name}.partner"] = entry.partner
+for name, entry in STUDY.features.items():
+    for number, backbone in enumerate(entry.backbones if entry.kind == "deep" else ()):
+        WEIGHTED[f"features.{name}.backbones.{number}"] = backbone
 # A pinned digest counts for every entry with the same source.
 HUB = {}
-for each in filter(is_hub, WEIGHTED.values()):
-    if each.sha256 or weights_name(each) not in HUB:
-        HUB[weights_name(each)] = each
+for entry in filter(is_hub, WEIGHTED.values()):
+    if entry.sha256 or weights_name(entry) not in HUB:
+        HUB[weights_name(entry)] = entry
 # Looked up at once, so that a missing file is told before anything runs.
-for key, each in WEIGHTED.items():
-    if each.weights and not is_hub(each) and not os.path.isfile(weights_file(each)):
+for key, entry in WEIGHTED.items():
+    if entry.weights and not is_hub(entry) and not os.path.isfile(weights_file(entry)):
         raise WorkflowError(
-            f"{key}.weights: there is no file {each.weights}; give a safetensors file"
+            f"{key}.weights: there is no file {entry.weights}; give a safetensors file"
         )
-    if each.weights and not is_hub(each) and set("{}") & set(weights_file(each)):
+    if entry.weights and not is_hub(entry) and set("{}") & set(weights_file(entry)):
         raise WorkflowError(
-            f"{key}.weights: {each.weights} holds braces, which Snakemake takes for wildcards; rename it or link to it"
+            f"{key}.weights: {entry.weights} holds braces, which Snakemake takes for wildcards; rename it or link to it"
         )
 
 
@@ -61,8 +61,8 @@ def weights_content(entries):
     """Digests of files that were there already. Jobs that parse this file again do not look."""
     if not workflow.is_main_process:
         return []
-    given = [each for each in entries if each.weights and not is_hub(each)]
-    return [content_of_weights(os.path.abspath(weights_file(each))) for each in given]
+    local = [entry for entry in entries if entry.weights and not is_hub(entry)]
+    return [content_of_weights(os.path.abspath(weights_file(entry))) for entry in local]
 
 
 def model_weights_content(wildcards):
@@ -85,7 +85,7 @@ def weights_digest_option(wildcards):
 
 
 SELF_SUPERVISED = [
-    name for name, each in STUDY.models.items() if each.self_supervised is not None
+    name for name, model in STUDY.models.items() if model.self_supervised is not None
 ]
 # What pretraining depends on: no change of the recipe that follows repeats it.
 PRETRAINING = dict.fromkeys(

@@ -37,7 +37,7 @@ rule paper_figures:
     output:
         collect(
             "results/{{study}}/figures/{name}{suffix}",
-            name=[each.file for each in PAPER_FIGURES],
+            name=[paper_figure.file for paper_figure in PAPER_FIGURES],
             suffix=(".png", ".svg", ".csv"),
         ),
         table="results/{study}/tables/paper_figures.csv",

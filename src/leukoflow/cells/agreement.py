@@ -29,7 +29,7 @@ class Overlap:
 class Matches:
     """Cells of one or more images, matched."""
 
-    found: int
+    matched: int
     """Cells of the predicted label maps that have a partner (TP)."""
     extra: int
     """Predicted cells without one (FP)."""
@@ -39,22 +39,24 @@ class Matches:
     @property
     def ap50(self) -> float:
         """TP / (TP + FP + FN); NaN if there is no cell on either side, as for all of these."""
-        return _ratio(self.found, self.found + self.extra + self.missed)
+        return _ratio(self.matched, self.matched + self.extra + self.missed)
 
     @property
     def precision(self) -> float:
         """TP / (TP + FP); 0 if nothing was predicted of what is there."""
-        return 0.0 if self.missed and not self.found + self.extra else _ratio(self.found, self.found + self.extra)
+        return 0.0 if self.missed and not self.matched + self.extra else _ratio(self.matched, self.matched + self.extra)
 
     @property
     def recall(self) -> float:
         """TP / (TP + FN); 0 if something was predicted and nothing is there."""
-        return 0.0 if self.extra and not self.found + self.missed else _ratio(self.found, self.found + self.missed)
+        return (
+            0.0 if self.extra and not self.matched + self.missed else _ratio(self.matched, self.matched + self.missed)
+        )
 
     @property
     def f1(self) -> float:
         """2 TP / (2 TP + FP + FN)."""
-        return _ratio(2 * self.found, 2 * self.found + self.extra + self.missed)
+        return _ratio(2 * self.matched, 2 * self.matched + self.extra + self.missed)
 
     @property
     def count_error(self) -> int:
@@ -111,7 +113,7 @@ def overlaps(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
 def pooled(matches: Iterable[Matches]) -> Matches:
     """The matches of several images as if they were one."""
     several = list(matches)
-    return Matches(*(sum(getattr(one, name) for one in several) for name in ("found", "extra", "missed")))
+    return Matches(*(sum(getattr(one, name) for one in several) for name in ("matched", "extra", "missed")))
 
 
 def _cell(parts: np.ndarray) -> np.ndarray:

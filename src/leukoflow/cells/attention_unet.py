@@ -51,7 +51,7 @@ class AttentionUNet(nn.Module):
 
     def __init__(self, outputs: int = 2, width: float = 1.0, gates: Gates = "quarter") -> None:
         super().__init__()
-        levels = [max(4, round(width * each)) for each in CHANNELS]
+        levels = [max(4, round(width * channels)) for channels in CHANNELS]
         self.down = nn.ModuleList(DoubleConvolution(*pair) for pair in zip([3, *levels[:-2]], levels[:-1], strict=True))
         self.bridge = DoubleConvolution(*levels[-2:])
         self.up = nn.ModuleList(nn.ConvTranspose2d(d, c, 2, stride=2) for c, d in _pairs(levels))
@@ -68,9 +68,9 @@ class AttentionUNet(nn.Module):
             skips.append(x)
             x = nn.functional.max_pool2d(x, 2)
         x = self.bridge(x)
-        for place, (up, merge, skip) in enumerate(zip(self.up, self.merge, reversed(skips), strict=True)):
+        for step, (up, merge, skip) in enumerate(zip(self.up, self.merge, reversed(skips), strict=True)):
             x = up(x)
-            weighted = self.gates[place](skip, x) if self.gates else skip
+            weighted = self.gates[step](skip, x) if self.gates else skip
             x = merge(torch.cat([weighted, x], dim=1))
         return self.head(x)
 

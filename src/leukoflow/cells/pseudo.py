@@ -30,7 +30,7 @@ def certain_share(chance: np.ndarray, parts: np.ndarray) -> np.ndarray:
 
     chance, parts: as given to and by `pseudo_parts`. An image in which no cell is found has the share 0.
     """
-    found = chance[:, 0] > 0.5
+    cells = chance[:, 0] > 0.5
     sure = (parts != BACKGROUND) & (parts != UNKNOWN)
-    count = found.sum(axis=(1, 2))
-    return np.where(count > 0, (found & sure).sum(axis=(1, 2)) / np.maximum(count, 1), 0.0)
+    count = cells.sum(axis=(1, 2))
+    return np.where(count > 0, (cells & sure).sum(axis=(1, 2)) / np.maximum(count, 1), 0.0)

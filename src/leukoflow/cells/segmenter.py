@@ -89,7 +89,7 @@ def predicted_parts(segmenter: nn.Module | Thresholds, images: Iterable[Raster])
 class CellFinder:
     """What finds white cells: a segmenter, then a watershed."""
 
-    given: Segmentation
+    settings: Segmentation
     size: int
     """Side of the renditions that it looks at, pixels."""
     segmenter: nn.Module | Thresholds
@@ -97,13 +97,15 @@ class CellFinder:
     def label_maps(self, pictures: Iterable[Picture]) -> Iterator[np.ndarray]:
         """Label map uint16 [S, S] of each rendition, a batch at a time."""
         pictures, again = tee(pictures)
-        found = predicted_parts(self.segmenter, (to_segment(each.raster, self.given.steps) for each in again))
-        for picture, parts in zip(pictures, found, strict=True):
-            yield separate(parts, *diameters(picture, self.given.cell_um))
+        predicted = predicted_parts(
+            self.segmenter, (to_segment(rendition.raster, self.settings.steps) for rendition in again)
+        )
+        for picture, parts in zip(pictures, predicted, strict=True):
+            yield separate(parts, *diameters(picture, self.settings.cell_um))
 
 
 def load_finder(
-    given: Segmentation, weights: Path, description: Path, size: int, device: str | None = None
+    settings: Segmentation, weights: Path, description: Path, size: int, device: str | None = None
 ) -> CellFinder:
     """What finds cells by the segmenter that `segmenter.json` describes, on the best device or the named one.
 
@@ -111,6 +113,6 @@ def load_finder(
     """
     facts = read_json(description)
     if facts["method"] != "unet":
-        return CellFinder(given, size, thresholds_of(facts["thresholds"]))
+        return CellFinder(settings, size, thresholds_of(facts["thresholds"]))
     network = load_segmenter(facts, weights)
-    return CellFinder(given, size, network.to(device) if device else network)
+    return CellFinder(settings, size, network.to(device) if device else network)

@@ -56,12 +56,12 @@ def mask_rows(source: str, index: pd.DataFrame, rejects: pd.DataFrame) -> Iterat
 
 
 def of_run(name: str, run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """A ranking or stability table of one run with the run's place; its `model` is the entry of section features."""
-    place = run.columns()
-    place["features"] = place.pop("model")
+    """A ranking or stability table of one run with the run's columns; its `model` is the entry of section features."""
+    columns = run.columns()
+    columns["features"] = columns.pop("model")
     if name == "selection":
         table = table.sort_values("position", kind="stable").head(RANKED)
-    return table.assign(**place)
+    return table.assign(**columns)
 
 
 def cell_rows(
@@ -85,7 +85,7 @@ def cell_rows(
     whole = ~column("border").astype(bool)
     image = _places(cohort, index, column("image_id"))[whole]
     label_of_cell = code[image]
-    groups = {"": slice(None), **{name: np.flatnonzero(label_of_cell == place) for place, name in enumerate(order)}}
+    groups = {"": slice(None), **{name: np.flatnonzero(label_of_cell == number) for number, name in enumerate(order)}}
     for feature, unit in units.items():
         values = column(feature)[whole]
         for label, rows in groups.items():
@@ -103,7 +103,7 @@ def _places(cohort: str, index: pd.Index, image_ids: Any) -> np.ndarray:
 
 
 def _image_rows(cohort: str, images: pd.DataFrame, code: np.ndarray, order: list[str]) -> Iterator[dict[str, Any]]:
-    for label, rows in {"": slice(None), **{name: code == place for place, name in enumerate(order)}}.items():
+    for label, rows in {"": slice(None), **{name: code == number for number, name in enumerate(order)}}.items():
         part = images[rows] if label else images
         base = {"cohort": cohort, "label": label}
         cells = part["cells"].to_numpy()

@@ -86,7 +86,9 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
     changed["cohorts"] = {
         name: {**cohort, "left_out": True} if name in absent else cohort for name, cohort in cohorts.items()
     }
-    changed["experiments"] = {name: _without(each, "external", absent) for name, each in experiments.items()}
+    changed["experiments"] = {
+        name: _without(experiment, "external", absent) for name, experiment in experiments.items()
+    }
     if isinstance(segmentation, dict):
         left = _without(segmentation, "sources", absent)
         few = left.get("leave_one_out") and len(left.get("sources") or ()) < 2

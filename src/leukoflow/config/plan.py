@@ -48,42 +48,42 @@ def all_runs(study: Study) -> dict[Run, list[str]]:
     for name, experiment in study.experiments.items():
         for run in runs_of(study, name):
             cohorts = targets.setdefault(run, [run.cohort])
-            cohorts.extend(each for each in experiment.external if each not in cohorts)
+            cohorts.extend(cohort for cohort in experiment.external if cohort not in cohorts)
     return targets
 
 
 def checked_runs(study: Study, check: Check) -> list[Run]:
     """The runs of every experiment with this check, once: under the protocol that it is checked under."""
-    found: dict[Run, None] = {}
+    runs: dict[Run, None] = {}
     for name, experiment in study.experiments.items():
         if check in experiment.checks:
             under = experiment.checked_under or strictest(experiment.protocols)
-            found |= dict.fromkeys(run for run in runs_of(study, name) if run.protocol == under)
-    return list(found)
+            runs |= dict.fromkeys(run for run in runs_of(study, name) if run.protocol == under)
+    return list(runs)
 
 
 def exported_runs(study: Study) -> dict[str, Run]:
     """The run that each exported model is taken from: under the strictest protocol of the first experiment with it, on
     that experiment's first view of whole pictures, first fold and seed."""
-    found: dict[str, Run] = {}
+    exported: dict[str, Run] = {}
     for name, experiment in study.experiments.items():
         views = [view for view in experiment.views if study.views[view].kind != "cells"]
         able = [model for model in experiment.models if views and not exportable(study, model)]
-        wanted = able[:1] if study.export.models is None else [each for each in able if each in study.export.models]
+        wanted = able[:1] if study.export.models is None else [model for model in able if model in study.export.models]
         under = strictest(experiment.protocols)
         for run in runs_of(study, name):
             if run.model in wanted and (run.view, run.protocol) == (views[0], under):
-                found.setdefault(run.model, run)
-    return found
+                exported.setdefault(run.model, run)
+    return exported
 
 
 def partners_of(study: Study, experiment: str) -> list[Run]:
     """Runs of an experiment's models, on its cohort, views and protocols, for tasks of fewer classes."""
     asked = study.experiments[experiment]
-    own = {(run.cohort, run.view, run.protocol, run.model) for run in runs_of(study, experiment)}
+    keys = {(run.cohort, run.view, run.protocol, run.model) for run in runs_of(study, experiment)}
     fewer = {name for name, task in study.tasks.items() if len(task.classes) < len(study.tasks[asked.task].classes)}
     return [
-        run for run in all_runs(study) if run.task in fewer and (run.cohort, run.view, run.protocol, run.model) in own
+        run for run in all_runs(study) if run.task in fewer and (run.cohort, run.view, run.protocol, run.model) in keys
     ]
 
 

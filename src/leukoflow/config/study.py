@@ -65,16 +65,16 @@ class Study(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_twins(cls, given: Any) -> Any:
+    def _with_twins(cls, config: Any) -> Any:
         """Models of an experiment with a recipe get twins that are trained by it, `MODEL_RECIPE`; of one with shares,
         twins that are trained on those shares of the images, `MODEL_share25`; with a sweep or an ablation, variants."""
-        if not isinstance(given, dict):
-            return given
-        if given.get("hub") is False:
-            given = without_hub(given)
-        parts: list[Any] = [given.get(name, {}) for name in ("models", "recipes", "experiments", "features")]
+        if not isinstance(config, dict):
+            return config
+        if config.get("hub") is False:
+            config = without_hub(config)
+        parts: list[Any] = [config.get(name, {}) for name in ("models", "recipes", "experiments", "features")]
         if not all(isinstance(part, dict) for part in parts):
-            return given
+            return config
         models, recipes, experiments, features = dict(parts[0]), parts[1], {}, dict(parts[3])
         for name, experiment in parts[2].items():
             if not isinstance(experiment, dict) or not isinstance(experiment.get("models"), (list, tuple)):
@@ -84,14 +84,14 @@ class Study(Section):
             whole = with_sweep(name, with_recipe(experiment, models, recipes), models, features)
             for part, made in with_ablation(name, whole, models, features, parts[2]):
                 experiments[part] = with_shares(made, models)
-        return {**given, "models": models, "experiments": experiments, "features": features}
+        return {**config, "models": models, "experiments": experiments, "features": features}
 
     def division(self, protocol: str) -> Division:
         """How a protocol of an experiment divides images."""
-        found = division_of(protocol, self.protocols, self.splits)
-        if found is None:  # what is validated has none
+        division = division_of(protocol, self.protocols, self.splits)
+        if division is None:  # what is validated has none
             raise ValueError(f"{protocol!r} is no protocol{nearest(protocol, (*PLAIN, *ready(), *self.protocols))}")
-        return found
+        return division
 
     @model_validator(mode="after")
     def _protocols_exist(self) -> "Study":
@@ -107,8 +107,8 @@ class Study(Section):
                 hint = nearest(under, experiment.protocols)
                 raise ValueError(f"{where}.checked_under: {under!r} is not one of its protocols{hint}")
             for protocol in experiment.protocols:
-                copied = [each for each in self.division(protocol).leaks if each.startswith("augmented")]
-                reads = [each for each in experiment.models if each in self.models and self.models[each].features]
+                copied = [leak for leak in self.division(protocol).leaks if leak.startswith("augmented")]
+                reads = [model for model in experiment.models if model in self.models and self.models[model].features]
                 if copied and reads:
                     raise ValueError(
                         f"{where}.protocols: {protocol} trains on changed copies of pictures, and {reads[0]} reads "
@@ -134,8 +134,8 @@ class Study(Section):
                 _known(f"models.{model}.features", (wanted,) if wanted else (), self.features, "features")
             if experiment.cohort in experiment.external:
                 raise ValueError(f"{where}.external: {experiment.cohort} is the training cohort itself")
-        for name, each in self.models.items():
-            _known(f"models.{name}.published", tuple(each.published), self.tasks, "tasks")
+        for name, entry in self.models.items():
+            _known(f"models.{name}.published", tuple(entry.published), self.tasks, "tasks")
         for model in self.export.models or ():
             refused = exportable(self, model)
             if refused:

@@ -208,15 +208,15 @@ PRESETS: dict[str, tuple[Any, ...]] = {
 """Chains of the papers by name."""
 
 
-def _written_out(given: Any) -> Any:
+def _written_out(operations: Any) -> Any:
     """Operations as sections: `clahe` and `clahe: {clip: 3}` become `{do: clahe, ...}`; a name is a preset."""
-    if isinstance(given, str):
-        if given not in PRESETS:
-            raise ValueError(f"there is no preset {given!r}; known: {', '.join(PRESETS)}")
-        given = PRESETS[given]
-    if not isinstance(given, (list, tuple)):
-        return given
-    return tuple(_one(step) for step in given)
+    if isinstance(operations, str):
+        if operations not in PRESETS:
+            raise ValueError(f"there is no preset {operations!r}; known: {', '.join(PRESETS)}")
+        operations = PRESETS[operations]
+    if not isinstance(operations, (list, tuple)):
+        return operations
+    return tuple(_one(step) for step in operations)
 
 
 def _one(step: Any) -> Any:
@@ -295,10 +295,10 @@ class View(Section):
 
     def brought_to(self, mean: Sequence[float], sd: Sequence[float]) -> "View":
         """The view with the stain that was found for its target."""
-        found = Reinhard(mean=tuple(mean), sd=tuple(sd))
+        reinhard = Reinhard(mean=tuple(mean), sd=tuple(sd))
         if self.kind == "normalised":
-            return self.model_copy(update={"reinhard": found})
-        return self.model_copy(update={"steps": (found, *self.steps[1:])})
+            return self.model_copy(update={"reinhard": reinhard})
+        return self.model_copy(update={"steps": (reinhard, *self.steps[1:])})
 
     @property
     def whole(self) -> bool:

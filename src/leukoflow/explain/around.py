@@ -42,8 +42,8 @@ def without_attention(model: nn.Module, images: Tensor) -> Tensor | None:
     if _layers(model) or not (spec.modules or spec.attends):
         return None
     with torch.inference_mode():
-        found: Tensor = model.maps(images)  # type: ignore[operator]
-    return found.float() if found.ndim == 4 else None
+        maps: Tensor = model.maps(images)  # type: ignore[operator]
+    return maps.float() if maps.ndim == 4 else None
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:

@@ -49,7 +49,7 @@ def by_class(
         "relevance": ranking["score"].to_numpy(),
     }
     parts = []
-    for name, rows in {"": np.full(len(y), True), **{each: y == place for place, each in enumerate(classes)}}.items():
+    for name, rows in {"": np.full(len(y), True), **{label: y == index for index, label in enumerate(classes)}}.items():
         if rows.any():
             measured: dict[str, np.ndarray] = {}
             for column, values in (("attention", weights[rows]), ("effect", changes[rows])):
@@ -63,9 +63,9 @@ def by_class(
 def leading(table: pd.DataFrame, count: int = LEADING) -> pd.DataFrame:
     """Of a run's table the rows of the features with the most attention over all images, the most first."""
     whole = table[table["class"] == ""].sort_values(["attention", "position"], ascending=[False, True], kind="stable")
-    place = {feature: order for order, feature in enumerate(whole["feature"][:count])}
-    kept = table[table["feature"].isin(place)]
-    return kept.iloc[np.argsort(kept["feature"].map(place).to_numpy(), kind="stable")].reset_index(drop=True)
+    ranks = {feature: order for order, feature in enumerate(whole["feature"][:count])}
+    kept = table[table["feature"].isin(ranks)]
+    return kept.iloc[np.argsort(kept["feature"].map(ranks).to_numpy(), kind="stable")].reset_index(drop=True)
 
 
 def feature_attention_table(inputs: Inputs) -> pd.DataFrame:
@@ -74,5 +74,5 @@ def feature_attention_table(inputs: Inputs) -> pd.DataFrame:
         leading(table).assign(**run.columns())
         for run, table in zip(inputs.by_run("attention"), inputs.tables("attention"), strict=True)
     ]
-    filled = [each[COLUMNS] for each in parts if len(each)]
+    filled = [table[COLUMNS] for table in parts if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=COLUMNS)

@@ -60,8 +60,8 @@ def heat(model: nn.Module, images: Tensor, classes: Tensor, method: str = "gradc
     if method in OF_A_CLASS and method in (targets := gradcam_methods(model)):
         maps = _gradcam(model, images, classes)
         whole = both(maps, size) if method == "gradcam" else enlarged(maps[targets.index(method) - 1], size)
-    elif method not in OF_A_CLASS and method in (found := attention_maps(model, images)):
-        whole = enlarged(found[method], size)
+    elif method not in OF_A_CLASS and method in (attention := attention_maps(model, images)):
+        whole = enlarged(attention[method], size)
     else:
         known = ", ".join(methods(model)) or "none"
         raise LeukoFlowError(f"explain: {spec_of(model).name} has no method {method!r}; known: {known}")
@@ -77,7 +77,7 @@ def attention_methods(model: nn.Module) -> tuple[str, ...]:
     """Those that do not depend on a class."""
     layers = attending_layers(model)
     if layers and all(isinstance(layer, PositionAttention) for layer in layers):
-        return tuple(f"stack_{place}" for place in range(1, len(layers) + 1))
+        return tuple(f"stack_{number}" for number in range(1, len(layers) + 1))
     # How many blocks there are is not seen before they run: some are used twice, some are left out.
     device = next(model.parameters()).device
     return tuple(attention_maps(model, torch.zeros(1, 3, _PROBE_SIDE, _PROBE_SIDE, device=device)))
@@ -86,7 +86,7 @@ def attention_methods(model: nn.Module) -> tuple[str, ...]:
 def gradcam_methods(model: nn.Module) -> tuple[str, ...]:
     """Those of Grad-CAM: of several trunks all together, then of each."""
     count = len(spec_of(model).targets)
-    return ("gradcam", *(f"gradcam_{place}" for place in range(1, count + 1)))[: count + 1 if count > 1 else count]
+    return ("gradcam", *(f"gradcam_{number}" for number in range(1, count + 1)))[: count + 1 if count > 1 else count]
 
 
 def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
@@ -96,7 +96,7 @@ def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
 
 def both(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
     """Grad-CAM of several trunks over a picture, added in the unit of the logit: [n, H, W]."""
-    return torch.stack([each.shape[1] * each.shape[2] * enlarged(each, size) for each in maps]).sum(dim=0)
+    return torch.stack([trunk.shape[1] * trunk.shape[2] * enlarged(trunk, size) for trunk in maps]).sum(dim=0)
 
 
 def stretched(maps: Tensor) -> Tensor:
@@ -108,8 +108,8 @@ def stretched(maps: Tensor) -> Tensor:
 
 def spec_of(model: nn.Module) -> ModelSpec:
     """The facts of a model that `models.registry.build` made."""
-    found: Any = model.spec
-    return found
+    spec: Any = model.spec
+    return spec
 
 
 def target_layers(model: nn.Module) -> list[nn.Module]:
@@ -152,7 +152,7 @@ def _gradcam(model: nn.Module, images: Tensor, classes: Tensor) -> list[Tensor]:
 
 def weighed(maps: Tensor, gradient: Tensor, images: Tensor) -> Tensor:
     """Grad-CAM float32 [n, h, w] of a target layer's maps, as it puts them out, and a score's gradient to them."""
-    activation, gradient = (as_maps(each, images) for each in (maps, gradient))
+    activation, gradient = (as_maps(values, images) for values in (maps, gradient))
     terms = gradient.mean(dim=(2, 3), keepdim=True) * activation
     total = terms.sum(dim=1)
     return torch.where(total > _ROUNDING * terms.abs().sum(dim=1), total, 0.0)
@@ -194,14 +194,14 @@ class Seen:
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
         """See `attention_maps`."""
-        found = {"attention": self.gates[0].mean(dim=1)} if self.gates else {}
+        maps = {"attention": self.gates[0].mean(dim=1)} if self.gates else {}
         if self.blocks:
-            found["attention"] = _positions(self.blocks, images, rollout=False)
+            maps["attention"] = _positions(self.blocks, images, rollout=False)
         if len(self.blocks) > 1:  # of one block, rollout is its attention
-            found["rollout"] = _positions(self.blocks, images, rollout=True)
-        for place, (weights, size) in enumerate(self.stacks, start=1):
-            found[f"stack_{place}"] = weights.mean(dim=1).unflatten(1, size)
-        return found
+            maps["rollout"] = _positions(self.blocks, images, rollout=True)
+        for number, (weights, size) in enumerate(self.stacks, start=1):
+            maps[f"stack_{number}"] = weights.mean(dim=1).unflatten(1, size)
+        return maps
 
 
 @contextmanager
@@ -249,9 +249,9 @@ class _Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if func is multi_head_attention_forward:
-            found: tuple[Tensor, Any] = func(*args, **kwargs | {"need_weights": True, "average_attn_weights": True})
-            self.weights.append(found[1])
-            return found
+            outputs: tuple[Tensor, Any] = func(*args, **kwargs | {"need_weights": True, "average_attn_weights": True})
+            self.weights.append(outputs[1])
+            return outputs
         if func is scaled_dot_product_attention:
             query, key = args[:2]
             scale = kwargs.get("scale") or query.shape[-1] ** -0.5

@@ -43,9 +43,9 @@ def attended(classifier: nn.Module, features: Tensor) -> Tensor:
         tokens, piece = classifier.tokens, classifier.piece
         padded = pad(features, (0, tokens * piece - features.shape[1])).unflatten(1, (tokens, piece))
         whole = weights[-1].mean(dim=1)[:, :, None] * _shares(padded, classifier.embed.weight)
-        found = whole.flatten(1)[:, : features.shape[1]]
+        shares = whole.flatten(1)[:, : features.shape[1]]
         # Tokens of zeros alone, behind the last feature, get attention too; it is no feature's.
-        return found / found.sum(dim=1, keepdim=True)
+        return shares / shares.sum(dim=1, keepdim=True)
     if isinstance(classifier, SimpleClassifier):
         assert isinstance(classifier.attention, OneToken)
         return _shares(features, _one_token(classifier.attention.attention, features.shape[1]))
@@ -72,6 +72,6 @@ def _shares(values: Tensor, weight: Tensor) -> Tensor:
 def effects(classifier: nn.Module, features: Tensor, classes: Tensor) -> Tensor:
     """What each feature does to the logit of a class, to first order: gradient times value, [n, k]."""
     with torch.enable_grad():
-        given = features.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(classifier(given).gather(1, classes[:, None]).sum(), given)
+        values = features.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(classifier(values).gather(1, classes[:, None]).sum(), values)
     return gradient * features

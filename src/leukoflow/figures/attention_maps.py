@@ -50,26 +50,28 @@ def attention_maps_chart(
     for axes in grid.ravel():
         axes.axis("off")
     starts = {stage: 2 + number * (places + 1) for number, stage in enumerate(stages)}
-    found = dict(list(table.groupby(["architecture", "image_id", "stage", "place"])))
+    groups = dict(list(table.groupby(["architecture", "image_id", "stage", "place"])))
     for block, architecture in enumerate(architectures):
         head, *lines = grid[block * (1 + len(images)) : (block + 1) * (1 + len(images))]
-        own = table[table["architecture"] == architecture]
-        for stage in own["stage"].unique():
-            _title(head[starts[stage]], f"{STAGES[stage]}\n{wrap(own.loc[own['stage'] == stage, 'model'].iloc[0], 40)}")
+        part = table[table["architecture"] == architecture]
+        for stage in part["stage"].unique():
+            _title(
+                head[starts[stage]], f"{STAGES[stage]}\n{wrap(part.loc[part['stage'] == stage, 'model'].iloc[0], 40)}"
+            )
         for line, image in zip(lines, images, strict=True):
-            label = int(own.loc[own["image_id"] == image, "y"].iloc[0])
+            label = int(part.loc[part["image_id"] == image, "y"].iloc[0])
             _picture(line[0], pictures[image], classes, label)
             for stage, start in starts.items():
-                for place in range(places):
-                    row = found.get((architecture, image, stage, place))
+                for column in range(places):
+                    row = groups.get((architecture, image, stage, column))
                     if row is not None:
-                        _map(line[start + place], row.iloc[0], classes)
+                        _map(line[start + column], row.iloc[0], classes)
     figure.text(
         0.995, 0.004, "Each map in its own range: dark least, bright most.", ha="right", va="bottom", fontsize=7,
         color=MUTED,
     )  # fmt: skip
     table = table[table["image_id"].isin(images)]
-    names = {name: [classes[place] for place in table[name]] for name in ("y", "predicted")}
+    names = {name: [classes[index] for index in table[name]] for name in ("y", "predicted")}
     named = table.assign(**{"class": names["y"], "predicted": names["predicted"]})
     for name, end in (("least", np.min), ("greatest", np.max)):
         named[name] = [float(end(values)) for values in table["values"]]

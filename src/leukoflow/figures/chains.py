@@ -31,23 +31,29 @@ def chain_chart(
     """
     if not shown:
         return empty("There is no image of these classes."), pd.DataFrame(columns=COLUMNS)
-    count = max(len(each) for _, each in shown.values())
+    count = max(len(chain) for _, chain in shown.values())
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     figure = Figure(figsize=(1.7 * count + 1.1, 1.7 * len(shown) + 0.5), layout=layout)
     grid = figure.subplots(len(shown), count, squeeze=False)
     rows = [
-        {"class": name, "image_id": image, "number": place, "operation": each.name, "milliseconds": each.milliseconds}
-        for name, (image, found) in shown.items()
-        for place, each in enumerate(found)
+        {
+            "class": name,
+            "image_id": image,
+            "number": number,
+            "operation": stage.name,
+            "milliseconds": stage.milliseconds,
+        }
+        for name, (image, chain) in shown.items()
+        for number, stage in enumerate(chain)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     medians = table.groupby("number")["milliseconds"].median()
-    for row, (name, (_, found)) in enumerate(shown.items()):
-        for column, each in enumerate(found):
-            show(grid[row, column], each.pixels)
+    for row, (name, (_, chain)) in enumerate(shown.items()):
+        for column, stage in enumerate(chain):
+            show(grid[row, column], stage.pixels)
             if row == 0:
                 time = f"\n{medians[column]:.3g} ms" if column else ""
-                grid[row, column].set_title(f"{wrap(each.name)}{time}", loc="center", fontsize=8.5)
+                grid[row, column].set_title(f"{wrap(stage.name)}{time}", loc="center", fontsize=8.5)
         grid[row, 0].set_ylabel(
             wrap(name, 14), rotation=0, ha="right", va="center", labelpad=8, fontweight="bold", fontsize=8.5,
             color=class_colour(list(classes).index(name)),

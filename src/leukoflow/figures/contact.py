@@ -44,8 +44,8 @@ def cut_cells(cells: Path, images: Sequence[str]) -> dict[str, frozenset[int]]:
     """Numbers of the cells that the picture's edge cuts, of each of these images; `cells` is a table of cells."""
     table = read_table(cells, ["image_id", "cell", "border"])
     table = table[table["border"].astype(bool) & table["image_id"].isin(images)]
-    found = {str(image): frozenset(part["cell"].astype(int)) for image, part in table.groupby("image_id")}
-    return {image: found.get(image, frozenset()) for image in images}
+    cut = {str(image): frozenset(part["cell"].astype(int)) for image, part in table.groupby("image_id")}
+    return {image: cut.get(image, frozenset()) for image in images}
 
 
 def outlines(labels: np.ndarray) -> dict[int, list[np.ndarray]]:
@@ -56,8 +56,8 @@ def outlines(labels: np.ndarray) -> dict[int, list[np.ndarray]]:
         rows, columns = np.nonzero(cells == cell)
         top, left = int(rows.min()), int(columns.min())
         window = (cells[top : rows.max() + 1, left : columns.max() + 1] == cell).astype(np.uint8)
-        found, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
-        boxes[cell] = [each[:, 0].astype(float) for each in found]
+        contours, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
+        boxes[cell] = [contour[:, 0].astype(float) for contour in contours]
     return boxes
 
 
@@ -71,16 +71,16 @@ def place_picture(axes: Axes, picture: np.ndarray, side: int) -> None:
 
 def outline_cells(axes: Axes, field: Field, colours: Sequence[str] = ("white",), width: float = 0.9) -> int:
     """Outline every cell, the colours in turn, in a dark rim; cut cells are broken and pale. Returns how many."""
-    found = outlines(field.labels)
-    for place, (cell, polygons) in enumerate(found.items()):
+    cells = outlines(field.labels)
+    for number, (cell, polygons) in enumerate(cells.items()):
         cut = cell in field.cut
         lines = PolyCollection(
-            polygons, facecolors="none", edgecolors=colours[place % len(colours)], linewidths=width,
+            polygons, facecolors="none", edgecolors=colours[number % len(colours)], linewidths=width,
             linestyles=(0, (2.2, 1.4)) if cut else "solid", alpha=0.75 if cut else 1,
             path_effects=[withStroke(linewidth=width + 1.1, foreground="#10131A", alpha=0.35 if cut else 0.9)],
         )  # fmt: skip
         axes.add_collection(lines, autolim=False)
-    return len(found)
+    return len(cells)
 
 
 def contact_sheet(fields: Mapping[str, Sequence[Field]]) -> tuple[Figure, pd.DataFrame]:
@@ -96,17 +96,17 @@ def contact_sheet(fields: Mapping[str, Sequence[Field]]) -> tuple[Figure, pd.Dat
     figure, grid = _grid(max(map(len, shown.values())), len(shown), side, side + 0.06)
     table = []
     places = list(fields)
-    for column, (name, each) in enumerate(shown.items()):
+    for column, (name, chosen) in enumerate(shown.items()):
         title = grid[0, column].set_title(wrap(name, 16), loc="center")
         title.set_color(class_colour(places.index(name)))
         for row, axes in enumerate(grid[:, column]):
-            axes.set_visible(row < len(each))
-            if row < len(each):
-                place_picture(axes, each[row].picture, len(each[row].labels))
-                cells = outline_cells(axes, each[row], width=0.9 if side > 2 else 0.7)
-                cut = len(each[row].cut)
+            axes.set_visible(row < len(chosen))
+            if row < len(chosen):
+                place_picture(axes, chosen[row].picture, len(chosen[row].labels))
+                cells = outline_cells(axes, chosen[row], width=0.9 if side > 2 else 0.7)
+                cut = len(chosen[row].cut)
                 axes.set_xlabel(_found(cells, cut, side > 2), fontsize=7, labelpad=3, color=MUTED)
-                table.append([name, each[row].image_id, cells, cut])
+                table.append([name, chosen[row].image_id, cells, cut])
     return figure, pd.DataFrame(table, columns=columns)
 
 
@@ -125,22 +125,22 @@ def archive_sheet(
     `masks` holds bool [S, S] for each field. A cell counts as kept where the mask covers at least half of it. The
     table has class, image_id, cells, kept_cells.
     """
-    shown = {name: list(each) for name, each in fields.items() if each}
+    shown = {name: list(chosen) for name, chosen in fields.items() if chosen}
     columns = ["class", "image_id", "cells", "kept_cells"]
     if not shown:
         return empty("No image of these classes has a mask of the archive's."), pd.DataFrame(columns=columns)
     width = 2 * max(map(len, shown.values()))
     figure, grid = _grid(len(shown), width, 1.75, 1.82)
     table = []
-    for row, (name, each) in enumerate(shown.items()):
+    for row, (name, chosen) in enumerate(shown.items()):
         colour = class_colour(list(fields).index(name))
         grid[row, 0].set_ylabel(
             wrap(name, 14), rotation=0, ha="right", va="center", labelpad=8, color=colour, fontweight="bold"
         )
-        for axes in grid[row, 2 * len(each) :]:
+        for axes in grid[row, 2 * len(chosen) :]:
             axes.set_visible(False)
-        for place, (field, mask) in enumerate(zip(each, masks[name], strict=True)):
-            left, right = grid[row, 2 * place], grid[row, 2 * place + 1]
+        for number, (field, mask) in enumerate(zip(chosen, masks[name], strict=True)):
+            left, right = grid[row, 2 * number], grid[row, 2 * number + 1]
             side = len(field.labels)
             place_picture(left, field.picture, side)
             cells = outline_cells(left, field, width=0.8)
@@ -150,9 +150,9 @@ def archive_sheet(
             left.set_xlabel(_found(cells, 0, False), fontsize=7, labelpad=3, color=MUTED)
             right.set_xlabel(f"{kept} of {cells} in the archive's", fontsize=7, labelpad=3, color=MUTED)
             table.append([name, field.image_id, cells, kept])
-    for place in range(0, width, 2):
-        grid[0, place].set_title("cells found", loc="center", fontsize=8)
-        grid[0, place + 1].set_title("archive's mask", loc="center", fontsize=8)
+    for column in range(0, width, 2):
+        grid[0, column].set_title("cells found", loc="center", fontsize=8)
+        grid[0, column + 1].set_title("archive's mask", loc="center", fontsize=8)
     return figure, pd.DataFrame(table, columns=columns)
 
 
@@ -190,7 +190,7 @@ def draw_archive(inputs: Inputs) -> Drawn:
     groups = by_class(inputs.table("manifest"), task_of(inputs))
     fields = _fields(inputs, {name: groups[name][groups[name].isin(index)] for name in task_of(inputs).classes})
     parts = np.load(inputs.path("masks"), mmap_mode="r", allow_pickle=False)
-    masks = {name: [np.asarray(parts[row_of[each.image_id]]) > 0 for each in shown] for name, shown in fields.items()}
+    masks = {name: [np.asarray(parts[row_of[field.image_id]]) > 0 for field in shown] for name, shown in fields.items()}
     return archive_sheet(fields, masks)
 
 
@@ -202,5 +202,6 @@ def _fields(inputs: Inputs, groups: Mapping[str, pd.Series]) -> dict[str, list[F
     labels, cut = labels_by_id(shards_in(cells.parent), wanted), cut_cells(cells, wanted)
     pictures = load(shards_in(inputs.path("view").parent), wanted)
     return {
-        name: [Field(each, pictures[each], labels[each], cut[each]) for each in ids] for name, ids in chosen.items()
+        name: [Field(image, pictures[image], labels[image], cut[image]) for image in ids]
+        for name, ids in chosen.items()
     }

@@ -50,11 +50,11 @@ def sampled(count: int, most: int = MOST_IMAGES) -> np.ndarray:
 def nearest(matrix: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
     """Rows of the `count` nearest neighbours (Euclidean) of each row, itself left out: int64 [n, count]."""
     count = min(count, len(matrix) - 1)
-    found = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(matrix).kneighbors(matrix)[1]
+    neighbours = NearestNeighbors(n_neighbors=count + 1, algorithm="brute").fit(matrix).kneighbors(matrix)[1]
     # Duplicates lie as near as the row itself, which then need not come first.
-    itself = found == np.arange(len(matrix))[:, None]
+    itself = neighbours == np.arange(len(matrix))[:, None]
     itself[~itself.any(1), -1] = True
-    return np.asarray(found[~itself].reshape(len(matrix), count))
+    return np.asarray(neighbours[~itself].reshape(len(matrix), count))
 
 
 def neighbour_agreement(points: Points) -> pd.DataFrame:
@@ -93,8 +93,8 @@ def neighbour_agreement(points: Points) -> pd.DataFrame:
 
 def _others(code: np.ndarray) -> np.ndarray:
     """How many other rows have the same code as each row."""
-    place = np.unique(code, return_inverse=True)[1]
-    return np.asarray(np.bincount(place)[place] - 1)
+    group = np.unique(code, return_inverse=True)[1]
+    return np.asarray(np.bincount(group)[group] - 1)
 
 
 def mapped(matrix: np.ndarray, method: str = "tsne", seed: int = 0) -> np.ndarray:
@@ -148,27 +148,27 @@ def embedding_chart(
     points = {name: entry for name, entry in entries.items() if len(entry.facts)}
     if not points:
         return empty("No features were made."), pd.DataFrame(), pd.DataFrame()
-    groups = [each for each in GROUPS if any(_has(part.facts, each) for part in points.values())]
+    groups = [group for group in GROUPS if any(_has(part.facts, group) for part in points.values())]
     # Squares in cells that are higher than wide: the layout leaves no room for words above and below a square.
     figure = Figure(figsize=(3.9 * (1 + len(groups)), 4.5 * len(points) + 0.45), layout="constrained")
     grid = figure.subplots(len(points), 1 + len(groups), squeeze=False)
     tables, agreements = [], []
-    for row, (name, each) in enumerate(points.items()):
-        place, agreement = mapped(each.matrix, method), neighbour_agreement(each)
-        label = each.facts["class"].to_numpy()
+    for row, (name, entry) in enumerate(points.items()):
+        coordinates, agreement = mapped(entry.matrix, method), neighbour_agreement(entry)
+        label = entry.facts["class"].to_numpy()
         colours = np.array([class_colour(index) if index >= 0 else UNKNOWN for index in label])
-        _dots(grid[row, 0], place, colours, f"{name}, {METHODS[method]}: by class", _told(agreement, "class"))
+        _dots(grid[row, 0], coordinates, colours, f"{name}, {METHODS[method]}: by class", _told(agreement, "class"))
         for column, group in enumerate(groups, start=1):
             axes = grid[row, column]
-            if not _has(each.facts, group):
+            if not _has(entry.facts, group):
                 axes.set_visible(False)
                 continue
-            code, known = pd.factorize(each.facts[group])
+            code, known = pd.factorize(entry.facts[group])
             title = f"by {GROUPS[group]} ({len(known):,})"
-            _dots(axes, place, group_colours(code), title, _told(agreement, group))
+            _dots(axes, coordinates, group_colours(code), title, _told(agreement, group))
         names = [classes[index] if index >= 0 else "" for index in label]
-        facts = each.facts.assign(**{"class": names}).reindex(columns=["image_id", "class", *GROUPS])
-        tables.append(facts.assign(features=name, x=place[:, 0], y=place[:, 1]))
+        facts = entry.facts.assign(**{"class": names}).reindex(columns=["image_id", "class", *GROUPS])
+        tables.append(facts.assign(features=name, x=coordinates[:, 0], y=coordinates[:, 1]))
         agreements.append(agreement.assign(features=name))
     handles = [
         Line2D([], [], color=class_colour(index), marker="o", linestyle="none", markersize=5, label=wrap(name, 24))
@@ -185,9 +185,9 @@ def _has(facts: pd.DataFrame, group: str) -> bool:
 
 def group_colours(code: np.ndarray) -> np.ndarray:
     """A colour for each code (hues far apart for neighbouring codes, three shades), grey for -1: RGB [n, 3]."""
-    found = [colorsys.hls_to_rgb(k * 0.618034 % 1, (0.42, 0.55, 0.68)[k % 3], 0.75) for k in range(code.max() + 1)]
+    colours = [colorsys.hls_to_rgb(k * 0.618034 % 1, (0.42, 0.55, 0.68)[k % 3], 0.75) for k in range(code.max() + 1)]
     grey = tuple(int(UNKNOWN[start : start + 2], 16) / 255 for start in (1, 3, 5))
-    return np.array([*found, grey])[code]
+    return np.array([*colours, grey])[code]
 
 
 def _told(agreement: pd.DataFrame, group: str) -> str:
@@ -201,11 +201,13 @@ def _told(agreement: pd.DataFrame, group: str) -> str:
     return f"Of those of the same class, {share} share the {group}\n({chance})"
 
 
-def _dots(axes: Axes, place: np.ndarray, colours: np.ndarray, title: str, told: str) -> None:
-    size = float(np.clip(6000 / max(len(place), 1), 4, 26))
+def _dots(axes: Axes, coordinates: np.ndarray, colours: np.ndarray, title: str, told: str) -> None:
+    size = float(np.clip(6000 / max(len(coordinates), 1), 4, 26))
     # Classes must not lie in layers, the last one hiding the first.
-    order = np.random.default_rng(0).permutation(len(place))
-    axes.scatter(place[order, 0], place[order, 1], s=size, c=colours[order], linewidths=0.2, edgecolors="white")
+    order = np.random.default_rng(0).permutation(len(coordinates))
+    axes.scatter(
+        coordinates[order, 0], coordinates[order, 1], s=size, c=colours[order], linewidths=0.2, edgecolors="white"
+    )
     axes.set(xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set(visible=True, color="#D5DAE1")
     axes.set_title(title)
@@ -238,11 +240,11 @@ def points_of(matrix: Path, manifest: Path, groups: Path, task: Task) -> Points:
         raise LeukoFlowError(f"{matrix}: holds images that {manifest} does not name; delete it and run again")
     clusters = read_table(groups, ["cohort", "image_id", "acquisition"])
     cluster = clusters[clusters["cohort"] == matrix.stem].set_index("image_id")["acquisition"]
-    classes = [task.class_of(each if isinstance(each, str) else None) for each in facts["label"].reindex(ids)]
+    classes = [task.class_of(label if isinstance(label, str) else None) for label in facts["label"].reindex(ids)]
     named = pd.DataFrame(
         {
             "image_id": ids,
-            "class": np.array([-1 if each is None else each for each in classes], np.int64),
+            "class": np.array([-1 if code is None else code for code in classes], np.int64),
             "cluster": cluster.reindex(ids).to_numpy(object),
             "patient": facts["patient"].reindex(ids).to_numpy(object),
         }

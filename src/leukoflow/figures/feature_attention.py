@@ -40,8 +40,8 @@ def feature_attention_chart(tables: Mapping[str, pd.DataFrame], classes: Sequenc
     grid[-1, 0].set_xlabel("Attention (all features: 1)")
     grid[-1, 1].set_xlabel("Rank of the feature")
     handles = [
-        Line2D([], [], color=class_colour(place), marker="o", linestyle="none", markersize=5, label=wrap(each, 24))
-        for place, each in enumerate(classes)
+        Line2D([], [], color=class_colour(index), marker="o", linestyle="none", markersize=5, label=wrap(name, 24))
+        for index, name in enumerate(classes)
     ]
     handles.append(Line2D([], [], color=INK, linestyle=EVEN, linewidth=1, label="spread evenly"))
     figure.legend(handles=handles, loc="outside upper center", ncols=legend_columns(handles, figure, 6))
@@ -56,11 +56,11 @@ def _bars(axes: Axes, top: pd.DataFrame, single: pd.DataFrame, classes: Sequence
     below = spread.clip(upper=top["attention"])
     axes.barh(places, top["attention"], height=0.62, color=RULE)
     axes.errorbar(top["attention"], places, xerr=[below, spread], fmt="none", ecolor=MUTED, elinewidth=1, capsize=2)
-    row = {feature: place for place, feature in enumerate(top["feature"])}
-    for place, name in enumerate(classes):
-        own = single[single["class"] == name]
+    row = {feature: index for index, feature in enumerate(top["feature"])}
+    for index, name in enumerate(classes):
+        part = single[single["class"] == name]
         axes.plot(
-            own["attention"], own["feature"].map(row), "o", color=class_colour(place), markersize=4,
+            part["attention"], part["feature"].map(row), "o", color=class_colour(index), markersize=4,
             markeredgecolor="white", markeredgewidth=0.4,
         )  # fmt: skip
     axes.axvline(1 / count, color=INK, linestyle=EVEN, linewidth=1)

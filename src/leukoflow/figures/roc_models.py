@@ -60,5 +60,5 @@ def draw_roc_models(inputs: Inputs) -> Drawn:
     for table in inputs.tables("curves"):
         macro = (table["kind"] == "roc") & (table["class"] == MACRO) & (table["role"] == "test")
         kept.append(table[macro & table["model"].isin(inputs.settings["models"])])
-    found = [table for table in kept if len(table)]
-    return roc_models_chart(pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns))
+    filled = [table for table in kept if len(table)]
+    return roc_models_chart(pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns))

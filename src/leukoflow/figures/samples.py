@@ -22,7 +22,7 @@ def class_samples(manifest: pd.DataFrame, task: Task, shards: Sequence[Path]) ->
     """A row for each class, evenly spaced images along the manifest. The table names the images shown."""
     groups = by_class(manifest, task)
     chosen = {name: spread(ids, COLUMNS) for name, ids in groups.items()}
-    pictures = load(shards, [each for ids in chosen.values() for each in ids])
+    pictures = load(shards, [image for ids in chosen.values() for image in ids])
     columns = max(1, max(map(len, chosen.values())))
     figure, grid = _grid(len(groups), columns, 1.12)
     rows = []
@@ -31,7 +31,7 @@ def class_samples(manifest: pd.DataFrame, task: Task, shards: Sequence[Path]) ->
         for column in range(columns):
             show(grid[index, column], pictures.get(ids[column]) if column < len(ids) else None)
             grid[index, column].set_visible(column < max(1, len(ids)))
-        rows += [{"class": name, "images": len(groups[name]), "image_id": each} for each in ids]
+        rows += [{"class": name, "images": len(groups[name]), "image_id": image} for image in ids]
     return figure, pd.DataFrame(rows, columns=["class", "images", "image_id"])
 
 

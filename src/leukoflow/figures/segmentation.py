@@ -40,8 +40,8 @@ def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[F
         without = sorted(
             set(range(len(sources))) - set(map(sources.index, table.loc[table["panel"] == panel, "source"]))
         )
-        for place in without:
-            axes.text(0.03, place, "no such mask", va="center", fontsize=7.5, color=MUTED,
+        for index in without:
+            axes.text(0.03, index, "no such mask", va="center", fontsize=7.5, color=MUTED,
                       transform=axes.get_yaxis_transform())  # fmt: skip
         axes.set(title=panel, xlim=(max(0.0, np.floor(10 * (least - 0.03)) / 10), 1.005))
     handles = [
@@ -55,7 +55,7 @@ def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[F
 
 def chart_table(scores: pd.DataFrame, instances: pd.DataFrame) -> pd.DataFrame:
     """What the chart shows: source, segmenter, network, within, panel, value, low, high, images."""
-    scores, instances = (each.fillna({"network": ""}) for each in (scores, instances))
+    scores, instances = (table.fillna({"network": ""}) for table in (scores, instances))
     dice = scores[(scores["kind"] == "expert") & (scores["metric"] == "dice")].dropna(subset=["value"])
     keep = ["source", "segmenter", "network", "within", "panel", "value", "low", "high", "images"]
     parts = [dice[dice["part"] == part].assign(panel=f"{part.capitalize()}, Dice")[keep] for part in PARTS]
@@ -77,14 +77,14 @@ def kinds_of(table: pd.DataFrame) -> dict[Kind, Style]:
 
     Networks are named by their options if there are several.
     """
-    found = set(zip(table["segmenter"], table["network"], table["within"], strict=True))
+    present = set(zip(table["segmenter"], table["network"], table["within"], strict=True))
     networks = list(dict.fromkeys(table.loc[table["segmenter"] == "unet", "network"]))
     kinds: dict[Kind, Style] = {}
-    for segmenter, network in [*(("unet", each) for each in networks), ("threshold", "")]:
+    for segmenter, network in [*(("unet", name) for name in networks), ("threshold", "")]:
         name = "thresholds" if segmenter == "threshold" else f"U-Net, {network}" if len(networks) > 1 else "U-Net"
         colour = COLOURS[networks.index(network) % len(COLOURS)] if segmenter == "unet" else THRESHOLDS
         for within in (True, False):
-            if (segmenter, network, within) in found:
+            if (segmenter, network, within) in present:
                 title = name if within else f"{name}, source left out"
                 kinds[segmenter, network, within] = (title, colour, "o" if segmenter == "unet" else "s", within)
     return kinds
@@ -95,11 +95,11 @@ def _panel(axes: Axes, part: pd.DataFrame, sources: list[str], used: dict[Kind, 
     for _, row in part.iterrows():
         key = (row["segmenter"], row["network"], bool(row["within"]))
         _, colour, marker, filled = used[key]
-        place = sources.index(row["source"]) + (list(used).index(key) - (len(used) - 1) / 2) * step
+        height = sources.index(row["source"]) + (list(used).index(key) - (len(used) - 1) / 2) * step
         if not np.isnan(row["low"]):
-            axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.6, solid_capstyle="round")
+            axes.plot([row["low"], row["high"]], [height, height], color=colour, linewidth=1.6, solid_capstyle="round")
         axes.plot(
-            row["value"], place, marker, color=colour, markerfacecolor=colour if filled else "white", markersize=5.5,
+            row["value"], height, marker, color=colour, markerfacecolor=colour if filled else "white", markersize=5.5,
             markeredgewidth=1.1, clip_on=False, zorder=3,
         )  # fmt: skip
     axes.set_yticks(range(len(sources)), [wrap(name, 16) for name in sources])

@@ -41,7 +41,7 @@ class Stages:
 
 def parts_picture(labels: np.ndarray) -> np.ndarray:
     """Background, cytoplasm and nucleus of a label map uint16 [S, S] in their colours: uint8 [S, S, 3]."""
-    colours = np.array([to_rgb(each) for each in PARTS.values()])
+    colours = np.array([to_rgb(colour) for colour in PARTS.values()])
     part = np.where(labels == 0, 0, np.where(labels & 1, 2, 1))
     return np.round(255 * colours[part]).astype(np.uint8)
 
@@ -59,7 +59,7 @@ def stage_chart(stages: Mapping[str, Stages | None], augmented_for: str = "") ->
     missing = {
         name
         for name in ("normalised", "processed", "augmented")
-        if any(getattr(each, name) is None for each in shown.values())
+        if any(getattr(stage, name) is None for stage in shown.values())
     }
     titles = [title for title in TITLES if title not in missing]
     outlined = titles.index("single cells")
@@ -68,15 +68,15 @@ def stage_chart(stages: Mapping[str, Stages | None], augmented_for: str = "") ->
     figure = Figure(figsize=(len(titles) * side + 1.1, len(shown) * side + 0.65), layout=layout)
     grid = figure.subplots(len(shown), len(titles), squeeze=False)
     rows = []
-    for row, (name, each) in enumerate(shown.items()):
-        field, size = each.field, len(each.field.labels)
+    for row, (name, stage) in enumerate(shown.items()):
+        field, size = stage.field, len(stage.field.labels)
         pictures = [
             field.picture,
-            each.normalised,
+            stage.normalised,
             parts_picture(field.labels),
             field.picture,
-            each.processed,
-            each.augmented,
+            stage.processed,
+            stage.augmented,
         ]
         kept = [picture for picture, title in zip(pictures, TITLES, strict=True) if title in titles]
         for axes, picture in zip(grid[row], kept, strict=True):
@@ -115,7 +115,7 @@ def draw_stages(inputs: Inputs) -> Drawn:
     stages = {
         name: Stages(
             Field(image, plain[image], labels[image], cut[image]),
-            **{name: found.get(image) for name, found in other.items()},
+            **{name: pictures.get(image) for name, pictures in other.items()},
         )
         if image
         else None

@@ -89,7 +89,7 @@ def _assessed(plan: Plan, panel: Panel) -> dict[str, Any]:
 
 def _published(plan: Plan, panel: Panel) -> dict[str, Any]:
     models = plan.study.models.items()
-    return {"published": {name: each.published[panel[1]] for name, each in models if each.published.get(panel[1])}}
+    return {"published": {name: model.published[panel[1]] for name, model in models if model.published.get(panel[1])}}
 
 
 def _counted(plan: Plan, panel: Panel) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _selections(plan: Plan, panel: Panel) -> Files:
 
 
 def _boxes(plan: Plan, panel: Panel) -> Files:
-    first = {each.model: each for each in reversed(plan.selections_in(panel))}
+    first = {run.model: run for run in reversed(plan.selections_in(panel))}
     chosen = [first[name] for name in sorted(first)]
     return {
         "boxes": plan.selection_files(chosen, "boxes.csv"),
@@ -199,7 +199,7 @@ def _boxes(plan: Plan, panel: Panel) -> Files:
 
 def _experiment_curves(plan: Plan, panel: Panel) -> Files:
     panels = dict.fromkeys(panel_of(run) for run in runs_of(plan.study, panel[0]))
-    return {"curves": [plan.part("assessment", each, "curves") for each in panels if each in plan.main_panels]}
+    return {"curves": [plan.part("assessment", member, "curves") for member in panels if member in plan.main_panels]}
 
 
 def _experiment_models(plan: Plan, panel: Panel) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def _experiment_models(plan: Plan, panel: Panel) -> dict[str, Any]:
 
 def matrices_of(plan: Plan, panel: Panel) -> Files:
     """Scaled features of the cohort itself, of each entry's first fold and seed, and what describes them."""
-    first = {each.model: each for each in reversed(plan.selections_in(panel))}
+    first = {run.model: run for run in reversed(plan.selections_in(panel))}
     chosen = [first[name] for name in sorted(first)]
     return _manifest(plan, panel) | {
         "groups": [f"{plan.results}/quality/groups.parquet"],

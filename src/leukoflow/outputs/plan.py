@@ -79,26 +79,26 @@ class Plan:
     @cached_property
     def ranked(self) -> list[Panel]:
         """Experiments with three models or more in two blocks (view, protocol, fold, seed) or more."""
-        found: list[Panel] = []
+        panels: list[Panel] = []
         for name, asked in self.study.experiments.items():
             folds = sum(self.study.division(protocol).folds for protocol in asked.protocols)
             blocks = len(asked.views) * folds * len(asked.seeds)
             if len(asked.models) > 2 and blocks > 1:
-                found.append((name,))
-        return found
+                panels.append((name,))
+        return panels
 
     @cached_property
     def tested(self) -> list[Panel]:
         """Experiments with models to compare; the first of a study of single models, whose tables have no rows."""
         experiments = self.study.experiments.items()
-        found: list[Panel] = [(name,) for name, each in experiments if len(each.models) > 1]
-        return found or self._first_experiment
+        panels: list[Panel] = [(name,) for name, experiment in experiments if len(experiment.models) > 1]
+        return panels or self._first_experiment
 
     @cached_property
     def remedied(self) -> list[Panel]:
         """Experiments whose models are compared with a reference on changed images; without one, the first."""
         checked: list[Panel] = [
-            each for each in self.compared if "robustness" in self.study.experiments[each[0]].checks
+            panel for panel in self.compared if "robustness" in self.study.experiments[panel[0]].checks
         ]
         return checked or self._first_experiment
 
@@ -166,7 +166,7 @@ class Plan:
         by_protocol: dict[str, set[str]] = {}
         for run in self.runs_in(pair):
             by_protocol.setdefault(run.protocol, set()).add(run.model)
-        found: dict[str, dict[str, Any]] = {}
+        pairs: dict[str, dict[str, Any]] = {}
         for protocol, twins in leak_twins(self.study.protocols, by_protocol, self.study.splits).items():
             for twin in twins:
                 other = self.study.division(twin).leaks
@@ -174,9 +174,9 @@ class Plan:
                 both = sorted(by_protocol[protocol] & by_protocol[twin])
                 models = [name for name in both if any(touches(leak, self.study.models[name]) for leak in leaks)]
                 if models:
-                    found[protocol] = {"against": twin, "leaks": leaks, "models": models}
+                    pairs[protocol] = {"against": twin, "leaks": leaks, "models": models}
                     break
-        return found
+        return pairs
 
     @cached_property
     def leaky(self) -> list[Panel]:
@@ -205,17 +205,17 @@ class Plan:
     def chosen(self) -> dict[str, tuple[str, str, int | None]]:
         """Family, method and number of features of models that differ in how their features are chosen."""
         used = {name: self.study.models[name] for name in dict.fromkeys(run.model for run in self.runs)}
-        found = selections_of(used, self.study.features)
-        return {name: (family, selection.method, count) for name, (family, selection, count) in found.items()}
+        selections = selections_of(used, self.study.features)
+        return {name: (family, selection.method, count) for name, (family, selection, count) in selections.items()}
 
     @cached_property
     def chosen_views(self) -> list[Panel]:
         """Views on which several methods are compared."""
-        found = []
+        views = []
         for view in self.network_views:
             used = {self.chosen[run.model][:2] for run in self.runs_in(view) if run.model in self.chosen}
-            found += [view] if len(used) > len({family for family, _ in used}) else []
-        return found
+            views += [view] if len(used) > len({family for family, _ in used}) else []
+        return views
 
     @cached_property
     def ablated(self) -> list[Ablated]:
@@ -225,7 +225,7 @@ class Plan:
     @cached_property
     def ablated_experiments(self) -> list[Panel]:
         """Experiments with an ablation."""
-        return [(name,) for name in dict.fromkeys(each.experiment for each in self.ablated)]
+        return [(name,) for name in dict.fromkeys(ablation.experiment for ablation in self.ablated)]
 
     @cached_property
     def swept(self) -> list[tuple[str, str, Variant, list[Run]]]:
@@ -249,12 +249,12 @@ class Plan:
     @cached_property
     def shared_views(self) -> list[Panel]:
         """Views on which a model is trained on several shares."""
-        found = set()
+        views = set()
         for run, other in combinations(self.shared_runs, 2):
             alike = self._shares[run.model][0] == self._shares[other.model][0]
             if panel_of(run) == panel_of(other) and alike and run.model != other.model:
-                found.add(panel_of(run)[:3])
-        return sorted(found)
+                views.add(panel_of(run)[:3])
+        return sorted(views)
 
     @cached_property
     def _shares(self) -> dict[str, tuple[str, float]]:
@@ -301,9 +301,9 @@ class Plan:
     @cached_property
     def attended(self) -> dict[Panel, list[Run]]:
         """By panel, the runs that are explained of networks that see pictures and may attend to positions."""
-        able = {name for name, each in self.study.models.items() if attends(each.architecture) and not each.features}
-        found = {panel: [run for run in runs if run.model in able] for panel, runs in self.explained.items()}
-        return {panel: runs for panel, runs in found.items() if runs}
+        able = {name for name, model in self.study.models.items() if attends(model.architecture) and not model.features}
+        by_panel = {panel: [run for run in runs if run.model in able] for panel, runs in self.explained.items()}
+        return {panel: runs for panel, runs in by_panel.items() if runs}
 
     @cached_property
     def attending(self) -> dict[Panel, list[Run]]:
@@ -325,21 +325,21 @@ class Plan:
     def architectures(self) -> dict[str, Run]:
         """For each architecture of networks, the model that stands for it with its first run: for a paper's, the one
         with the options and recipe that are published."""
-        found = {}
+        models = {}
         for name in dict.fromkeys(self.study.models[run.model].architecture for run in self.runs):
             runs = [run for run in self.runs if self.study.models[run.model].architecture == name]
-            own = next((paper for paper in papers().values() if name in paper.architectures), None)
-            model = main_models(self.study, own, runs)[0] if own else runs[0].model
+            published = next((paper for paper in papers().values() if name in paper.architectures), None)
+            model = main_models(self.study, published, runs)[0] if published else runs[0].model
             if not is_baseline(name):
-                found[model] = next(run for run in runs if run.model == model)
-        return found
+                models[model] = next(run for run in runs if run.model == model)
+        return models
 
     @cached_property
     def planted(self) -> dict[str, float]:
         """How far the stain goes with the class in synthetic cohorts, if they have three levels or more."""
         cohorts = {panel[0]: self.study.cohorts[panel[0]] for panel in self.main_panels}
         drawn = {name: cohort for name, cohort in sorted(cohorts.items()) if cohort.kind == "synthetic"}
-        levels = {name: each.faults.stain_confounding for name, each in drawn.items()}
+        levels = {name: cohort.faults.stain_confounding for name, cohort in drawn.items()}
         return levels if len(set(levels.values())) > 2 else {}
 
     @cached_property
@@ -437,7 +437,7 @@ class Plan:
 
     def cohort_files(self, name: str, listed: bool = False) -> list[str]:
         """A file of every cohort that is used; only of those that are listed, not drawn, if asked so."""
-        cohorts = [each for each in self.roots if not (listed and self.study.cohorts[each].kind == "synthetic")]
+        cohorts = [cohort for cohort in self.roots if not (listed and self.study.cohorts[cohort].kind == "synthetic")]
         return [f"{self.results}/cohorts/{cohort}/{name}" for cohort in cohorts]
 
     @cached_property

@@ -86,15 +86,20 @@ def _comparisons(plan: Plan) -> Files:
 
 
 def _ablated(plan: Plan) -> Files:
-    runs = dict.fromkeys(run for each in plan.ablated for run in each.runs)
+    runs = dict.fromkeys(run for ablation in plan.ablated for run in ablation.runs)
     return {"predictions": plan.predictions(runs)}
 
 
 def _ablations(plan: Plan) -> dict[str, Any]:
     shared = {"resamples", "interval", "confidence", "seed"}
     listed = [
-        {"experiment": each.experiment, "of": each.of, "entry": each.entry, "runs": [run.name for run in each.runs]}
-        for each in plan.ablated
+        {
+            "experiment": ablation.experiment,
+            "of": ablation.of,
+            "entry": ablation.entry,
+            "runs": [run.name for run in ablation.runs],
+        }
+        for ablation in plan.ablated
     ]
     tasks = {name: task.model_dump(mode="json") for name, task in plan.study.tasks.items()}
     return {

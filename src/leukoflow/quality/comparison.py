@@ -58,8 +58,8 @@ class Compared:
         parts = []
         for path in paths:
             columns = load_arrays(path)
-            own = {name: columns.pop(name) for name in _PAIRS}
-            parts.append(cls(**own, candidates=Candidates(**columns)))
+            pairs = {name: columns.pop(name) for name in _PAIRS}
+            parts.append(cls(**pairs, candidates=Candidates(**columns)))
         return cls.joined(parts)
 
     @classmethod
@@ -103,9 +103,9 @@ def _between(ones: Sets, sets: Sets, begin: int, end: int, distance: int) -> np.
     int64 [p, 2]; of very large sets the first rows."""
     rows = np.arange(begin, end)
     rows = rows[sets.rank[rows] < MOST_TOGETHER]
-    own = Sets(sets.values[sets.inverse[rows]])
-    places = close_between(own.values, ones.values, distance)[0]
-    pairs = spread(own, ones, places)
+    part = Sets(sets.values[sets.inverse[rows]])
+    places = close_between(part.values, ones.values, distance)[0]
+    pairs = spread(part, ones, places)
     return np.stack([pairs[:, 1], rows[pairs[:, 0]]], axis=1)
 
 
@@ -131,7 +131,7 @@ def _turned(
     hashes, digests = described.hashes, images.digests
     many = len(images) > MANY
     distance = min(settings.hash_distance, CLOSE) if many else settings.hash_distance
-    plain = [Sets(each[:, 0]) for each in hashes]
+    plain = [Sets(codes[:, 0]) for codes in hashes]
     parts = []
     for position in range(len(TURNED)):
         if position > INVERSE[position]:

@@ -67,7 +67,7 @@ MANIFEST = ["image_id", "sha256", "label", "slide", "width", "height"]
 def part_span(count: int, part: int, parts: int) -> slice:
     """Rows of part `part` (0-based) of `count`: whole chunks, in which the search for moved copies goes."""
     chunks = -(-count // CHUNK)
-    return slice(*(min(count, CHUNK * (each * chunks // parts)) for each in (part, part + 1)))
+    return slice(*(min(count, CHUNK * (number * chunks // parts)) for number in (part, part + 1)))
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,10 @@ def describe(images: Images, part: int = 0, parts: int = 1) -> Description:
     bounded = len(rows) if len(images) > COMPILED_FROM else 0
     means, sizes = np.empty((bounded, (INNER // SQUARE) ** 2), np.int8), np.empty((bounded, 3), np.float32)
     for some in portions(rows) if len(rows) else ():  # of few images a part may have none
-        taken, place = images.thumbnails.take(some), some - span.start
-        hashes[:, place], drawn[place] = turned_hashes(taken), sketches(taken)
+        taken, offsets = images.thumbnails.take(some), some - span.start
+        hashes[:, offsets], drawn[offsets] = turned_hashes(taken), sketches(taken)
         if bounded:
-            means[place], sizes[place] = coarse(taken)
+            means[offsets], sizes[offsets] = coarse(taken)
     distinct = images.distinct
     rings, lacking = middles(
         images.thumbnails.only(distinct), images.shapes[distinct], part_span(len(distinct), part, parts)

@@ -100,33 +100,35 @@ def gather(images: Images, compared: Compared, settings: Quality) -> pd.DataFram
     digests, table, thumbnails, shapes = images.digests, images.table, images.thumbnails, images.shapes
     symmetries: dict[int, float] = {}
 
-    def plausibly(each: Found) -> Found:
+    def plausibly(finding: Found) -> Found:
         # What is not plausible yet may be so once it is laid better.
-        return each.take(plausible(each.pairs, each.correlation, thumbnails, shapes, symmetries))
+        return finding.take(plausible(finding.pairs, finding.correlation, thumbnails, shapes, symmetries))
 
-    found = [_identical(digests)]
+    findings = [_identical(digests)]
     near = compared.near
-    found.append(plausibly(Found("near", near, _same_words(near), compared.near_distance, compared.near_alike)))
-    found.extend([plausibly(each) for each in _laid(found, compared, len(images))])
+    findings.append(plausibly(Found("near", near, _same_words(near), compared.near_distance, compared.near_alike)))
+    findings.extend([plausibly(finding) for finding in _laid(findings, compared, len(images))])
     rows = images.distinct
     moved = moved_pairs(
         compared.candidates,
         thumbnails.only(rows),
         shapes[rows],
         settings,
-        lambda some: _known(rows[some], found, len(images)),
+        lambda some: _known(rows[some], findings, len(images)),
         lambda some, alike: plausible(rows[some], alike, thumbnails, shapes, symmetries),
     )
-    found.extend(list(_spread(moved, digests, rows)))
-    pairs = np.concatenate([each.pairs for each in found])
+    findings.extend(list(_spread(moved, digests, rows)))
+    pairs = np.concatenate([finding.pairs for finding in findings])
     columns: dict[str, Any] = {}
     for side, rows in zip("ab", pairs.T, strict=True):
         for name, column in (("cohort", "cohort"), ("image", "image_id"), ("label", "label")):
             columns[f"{name}_{side}"] = table[column].to_numpy(object)[rows]
-    columns["kind"] = np.repeat([each.kind for each in found], [len(each.pairs) for each in found]).astype(object)
-    columns["change"] = np.concatenate([each.change for each in found])
-    columns["hash_distance"] = pd.Series(np.concatenate([each.distance for each in found])).astype("Int32")
-    columns["correlation"] = np.concatenate([each.correlation for each in found])
+    columns["kind"] = np.repeat(
+        [finding.kind for finding in findings], [len(finding.pairs) for finding in findings]
+    ).astype(object)
+    columns["change"] = np.concatenate([finding.change for finding in findings])
+    columns["hash_distance"] = pd.Series(np.concatenate([finding.distance for finding in findings])).astype("Int32")
+    columns["correlation"] = np.concatenate([finding.correlation for finding in findings])
     result = pd.DataFrame(columns).astype({"label_a": "string", "label_b": "string"})
     result["labels_differ"] = labels_differ(result, table)
     return result[COLUMNS].iloc[np.lexsort(pairs.T[::-1])].reset_index(drop=True)
@@ -158,9 +160,9 @@ def _identical(digests: Sets) -> Found:
     return Found("identical", pairs, _same_words(pairs), np.zeros(len(pairs)), np.ones(len(pairs)))
 
 
-def _laid(found: list[Found], compared: Compared, count: int) -> Iterator[Found]:
+def _laid(findings: list[Found], compared: Compared, count: int) -> Iterator[Found]:
     """Pairs that are new, in the position in which they fit best."""
-    new = ~_known(compared.turned[:, :2], found, count)
+    new = ~_known(compared.turned[:, :2], findings, count)
     # Two parts may both have met a pair.
     every, first = np.unique(compared.turned[new], axis=0, return_index=True)
     alike, distances = compared.turned_alike[new][first], compared.turned_distance[new][first]
@@ -169,15 +171,15 @@ def _laid(found: list[Found], compared: Compared, count: int) -> Iterator[Found]
     pairs, first = np.unique(np.sort(every[best, :2], axis=1), axis=0, return_index=True)
     chosen = best[first]
     positions = every[chosen, 2]
-    words = np.array([TURNED[each if a < b else INVERSE[each]] for a, b, each in every[chosen]], object)
-    for kind, own in (("near", positions == 0), ("turned", positions > 0)):
-        change = words[own] if kind == "turned" else _same_words(pairs[own])
-        yield Found(kind, pairs[own], change, distances[chosen][own], alike[chosen][own])
+    words = np.array([TURNED[position if a < b else INVERSE[position]] for a, b, position in every[chosen]], object)
+    for kind, mask in (("near", positions == 0), ("turned", positions > 0)):
+        change = words[mask] if kind == "turned" else _same_words(pairs[mask])
+        yield Found(kind, pairs[mask], change, distances[chosen][mask], alike[chosen][mask])
 
 
-def _known(pairs: np.ndarray, found: list[Found], count: int) -> np.ndarray:
+def _known(pairs: np.ndarray, findings: list[Found], count: int) -> np.ndarray:
     """Whether pairs int64 [p, 2], in any order, were found already: bool [p]."""
-    ordered, earlier = np.sort(pairs, axis=1), np.concatenate([each.pairs for each in found])
+    ordered, earlier = np.sort(pairs, axis=1), np.concatenate([finding.pairs for finding in findings])
     return np.isin(ordered[:, 0] * count + ordered[:, 1], earlier[:, 0] * count + earlier[:, 1])
 
 
@@ -185,11 +187,11 @@ def _spread(moved: list[Moved], digests: Sets, rows: np.ndarray) -> Iterator[Fou
     """Pairs of one image of each set of identical files, which are `rows`, as pairs of all; by kind."""
     for kind in KINDS[1:]:
         pairs, words, correlations = [np.empty((0, 2), np.int64)], [], []
-        for each in moved:
-            if each.kind == kind:
-                one, two = (digests.rows(digests.inverse[rows[place]])[:MOST_TOGETHER] for place in each.pair)
+        for move in moved:
+            if move.kind == kind:
+                one, two = (digests.rows(digests.inverse[rows[row]])[:MOST_TOGETHER] for row in move.pair)
                 pairs.append(np.sort(np.stack(np.meshgrid(one, two), axis=-1).reshape(-1, 2), axis=1))
-                words += [each.change] * len(pairs[-1])
-                correlations += [each.correlation] * len(pairs[-1])
+                words += [move.change] * len(pairs[-1])
+                correlations += [move.correlation] * len(pairs[-1])
         nothing = np.full(len(words), np.nan)
         yield Found(kind, np.concatenate(pairs), np.array(words, object), nothing, np.array(correlations, float))

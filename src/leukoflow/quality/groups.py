@@ -43,12 +43,12 @@ def linked_pairs(values: np.ndarray, similarity: float) -> np.ndarray:
     centred = values - values.mean(axis=0, dtype=np.float64)
     length = np.linalg.norm(centred, axis=1, keepdims=True)
     unit = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0).astype(np.float32)
-    found = [np.empty((0, 2), np.int64)]
+    parts = [np.empty((0, 2), np.int64)]
     for start in range(0, len(unit), BLOCK):
         rows, others = np.nonzero(unit[start : start + BLOCK] @ unit[start:].T >= similarity)
         pairs = np.column_stack([rows, others]) + start
-        found.append(pairs[pairs[:, 0] < pairs[:, 1]])
-    return np.concatenate(found)
+        parts.append(pairs[pairs[:, 0] < pairs[:, 1]])
+    return np.concatenate(parts)
 
 
 def acquisition_groups(images: pd.DataFrame, stain: tuple[str, ...], clusters_per_class: int) -> np.ndarray:
@@ -77,7 +77,7 @@ def _cluster(values: np.ndarray, count: int) -> np.ndarray:
     if count < 2:
         return np.zeros(len(values), int)
     if len(values) <= MOST_AGGLOMERATED:
-        found = AgglomerativeClustering(count, linkage="ward").fit_predict(values)
+        clusters = AgglomerativeClustering(count, linkage="ward").fit_predict(values)
     else:
-        found = MiniBatchKMeans(count, random_state=0, n_init=3, batch_size=4096).fit_predict(values)
-    return pd.factorize(found)[0]
+        clusters = MiniBatchKMeans(count, random_state=0, n_init=3, batch_size=4096).fit_predict(values)
+    return pd.factorize(clusters)[0]

@@ -34,12 +34,12 @@ def _bits(value: np.uint64) -> np.int64:
 
 
 @_compiled()
-def _room(found: np.ndarray, used: int) -> np.ndarray:
+def _room(pairs: np.ndarray, used: int) -> np.ndarray:
     """The array itself, or a longer copy where it is full."""
-    if used < len(found):
-        return found
-    longer = np.empty((_GROWTH * len(found), found.shape[1]), found.dtype)
-    longer[:used] = found
+    if used < len(pairs):
+        return pairs
+    longer = np.empty((_GROWTH * len(pairs), pairs.shape[1]), pairs.dtype)
+    longer[:used] = pairs
     return longer
 
 
@@ -59,7 +59,7 @@ def close_codes(
     Of each block: the hashes uint64 [blocks, n] in the table's order int32 [blocks, n], and where each key starts
     int64 [blocks, keys + 1]. flips: patterns of at most `radius` bits, uint64.
     """
-    found = np.empty((1024, 2), np.int32)
+    pairs = np.empty((1024, 2), np.int32)
     used = 0
     mask = (np.uint64(1) << np.uint64(block_bits)) - np.uint64(1)
     for query in range(len(queries)):
@@ -68,26 +68,26 @@ def close_codes(
             key = (value >> np.uint64(block * block_bits)) & mask
             for flip in flips:
                 other = np.int64(key ^ flip)
-                for place in range(bounds[block, other], bounds[block, other + 1]):
-                    differ = value ^ codes[block, place]
+                for entry in range(bounds[block, other], bounds[block, other + 1]):
+                    differ = value ^ codes[block, entry]
                     if _bits(differ) > distance:
                         continue
                     met = False  # in an earlier block
                     for earlier in range(block):
                         met = met or _bits((differ >> np.uint64(earlier * block_bits)) & mask) <= radius
                     if not met:
-                        found = _room(found, used)
-                        found[used, 0] = query
-                        found[used, 1] = order[block, place]
+                        pairs = _room(pairs, used)
+                        pairs[used, 0] = query
+                        pairs[used, 1] = order[block, entry]
                         used += 1
-    return found[:used]
+    return pairs[:used]
 
 
 @_compiled(fastmath=True)
 def _dot(one: np.ndarray, two: np.ndarray) -> np.float32:
     total = np.float32(0)
-    for place in range(len(one)):
-        total += one[place] * two[place]
+    for index in range(len(one)):
+        total += one[index] * two[index]
     return total
 
 
@@ -111,7 +111,7 @@ def alike_codes(
     Tables as in `close_codes`. The `unsure` smallest values of a block are tried with both signs; of a bucket the
     first `most` are compared.
     """
-    found = np.empty((1024, 2), np.int32)
+    pairs = np.empty((1024, 2), np.int32)
     used = 0
     mask = (np.uint64(1) << np.uint64(block_bits)) - np.uint64(1)
     flips = np.empty(1 << unsure, np.uint64)
@@ -124,25 +124,25 @@ def alike_codes(
             for step in range(unsure):
                 best, size = 0, np.float32(np.inf)
                 for bit in range(block_bits):
-                    own = abs(vector[block * block_bits + bit])
-                    if own < size and not (taken >> np.uint64(bit)) & np.uint64(1):
-                        best, size = bit, own
+                    magnitude = abs(vector[block * block_bits + bit])
+                    if magnitude < size and not (taken >> np.uint64(bit)) & np.uint64(1):
+                        best, size = bit, magnitude
                 taken |= np.uint64(1) << np.uint64(best)
                 for known in range(1 << step):
                     flips[(1 << step) + known] = flips[known] ^ (np.uint64(1) << np.uint64(best))
             for flip in flips:
                 other = np.int64(key ^ flip)
                 first = bounds[block, other]
-                for place in range(first, min(first + most, bounds[block, other + 1])):
-                    if _bits(value ^ codes[block, place]) > farthest:
+                for entry in range(first, min(first + most, bounds[block, other + 1])):
+                    if _bits(value ^ codes[block, entry]) > farthest:
                         continue
-                    member = order[block, place]
+                    member = order[block, entry]
                     if _dot(vector, members[member]) >= least:
-                        found = _room(found, used)
-                        found[used, 0] = query
-                        found[used, 1] = member
+                        pairs = _room(pairs, used)
+                        pairs[used, 0] = query
+                        pairs[used, 1] = member
                         used += 1
-    return found[:used]
+    return pairs[:used]
 
 
 @_compiled()
@@ -152,23 +152,23 @@ def unchanging(rings: np.ndarray, one: np.ndarray, two: np.ndarray, twice: np.nd
     out = np.empty((count, len(one) * (waves - 1) + many), np.float32)
     for row in range(count):
         real, imaginary = rings[row, 0], rings[row, 1]
-        place = 0
+        column = 0
         for pair in range(len(one)):
             a, b = one[pair], two[pair]
             for wave in range(1, waves):
                 product = (real[a, wave] * real[b, wave] + imaginary[a, wave] * imaginary[b, wave]) * twice[pair]
                 root = np.float32(math.sqrt(abs(product)))
-                out[row, place] = root if product > 0 else -root
-                place += 1
+                out[row, column] = root if product > 0 else -root
+                column += 1
         for ring in range(many):
-            out[row, place] = np.float32(level) * real[ring, 0]
-            place += 1
+            out[row, column] = np.float32(level) * real[ring, 0]
+            column += 1
     return out
 
 
 @_compiled(fastmath=True)
 def aligned(
-    rings: np.ndarray, own: np.ndarray, pairs: np.ndarray, cosine: np.ndarray, sine: np.ndarray
+    rings: np.ndarray, others: np.ndarray, pairs: np.ndarray, cosine: np.ndarray, sine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best correlation of rings [m, 2, rings, waves] with others [n, ...] of pairs int32 [p, 2], and its place among
     the angles, mirrored ones last: see `rings.aligned`."""
@@ -178,7 +178,7 @@ def aligned(
     turned = np.empty(angles, np.float32)
     mirrored = np.empty(angles, np.float32)
     for row in range(len(pairs)):
-        one, two = rings[pairs[row, 0]], own[pairs[row, 1]]
+        one, two = rings[pairs[row, 0]], others[pairs[row, 1]]
         turned[:] = 0
         mirrored[:] = 0
         for wave in range(waves):
@@ -192,14 +192,14 @@ def aligned(
             for angle in range(angles):
                 turned[angle] += plain * cosine[wave, angle] + crossed * sine[wave, angle]
                 mirrored[angle] += straight * cosine[wave, angle] - skew * sine[wave, angle]
-        value, place = turned[0], 0
+        value, position = turned[0], 0
         for angle in range(angles):
             if turned[angle] > value:
-                value, place = turned[angle], angle
+                value, position = turned[angle], angle
         for angle in range(angles):
             if mirrored[angle] > value:
-                value, place = mirrored[angle], angles + angle
-        best[row], places[row] = value, place
+                value, position = mirrored[angle], angles + angle
+        best[row], places[row] = value, position
     return best, places
 
 
@@ -231,14 +231,14 @@ def coarse_bounds(
         for begin in range(starts[group], starts[group + 1], _TOGETHER):
             some = ones[begin : min(begin + _TOGETHER, starts[group + 1])]
             for row in range(len(some)):
-                for place in range(blocks * blocks):
-                    vectors[row, place] = coarse[some[row], place]
+                for block in range(blocks * blocks):
+                    vectors[row, block] = coarse[some[row], block]
             products = np.dot(vectors[: len(some)], windows)
             for row in range(len(some)):
-                scale, lost, own = sizes[some[row], 0], sizes[some[row], 1], sizes[some[row], 2]
+                scale, lost, remainder = sizes[some[row], 0], sizes[some[row], 1], sizes[some[row], 2]
                 largest = np.float32(-2)
                 for shift in range(across * across):
-                    largest = max(largest, products[row, shift] * scale + own * rest[shift])
+                    largest = max(largest, products[row, shift] * scale + remainder * rest[shift])
                 out[begin + row] = largest + lost
     return out
 

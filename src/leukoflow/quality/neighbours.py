@@ -25,13 +25,13 @@ def close_between(queries: np.ndarray, hashes: np.ndarray, distance: int) -> tup
     int64 [2, p], sorted, and distances uint8 [p]. Neither list may hold a value twice."""
     if len(hashes) > COMPILED_FROM:
         return _once([_compiled(queries, hashes, distance)], queries, hashes)
-    found = [np.empty((2, 0), np.int64)]
+    parts = [np.empty((2, 0), np.int64)]
     every = np.arange(len(queries))
     for table, flip in _tables(hashes, distance):
         other = table.keys_of(queries) ^ flip
         first = table.bounds[other]
-        found += _compare(queries, hashes, every, table.order, first, table.bounds[other + 1] - first, distance)
-    return _once(found, queries, hashes)
+        parts += _compare(queries, hashes, every, table.order, first, table.bounds[other + 1] - first, distance)
+    return _once(parts, queries, hashes)
 
 
 def _compiled(queries: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndarray:
@@ -86,8 +86,8 @@ def _check(distance: int) -> None:
 
 def _flips(bits: int) -> list[int]:
     """Patterns of at most so many set bits in a block."""
-    patterns = (each for count in range(bits + 1) for each in combinations(range(BLOCK_BITS), count))
-    return [sum(1 << bit for bit in each) for each in patterns]
+    patterns = (pattern for count in range(bits + 1) for pattern in combinations(range(BLOCK_BITS), count))
+    return [sum(1 << bit for bit in pattern) for pattern in patterns]
 
 
 def _compare(
@@ -102,7 +102,7 @@ def _compare(
     """Pairs within the distance, int64 [2, p] each, among the queries `left` and `counts` hashes from `first` on in the
     table's order."""
     stops = np.concatenate([[0], np.cumsum(counts)])
-    found = []
+    parts = []
     begin = 0
     while begin < len(left):
         end = max(begin + 1, int(np.searchsorted(stops, stops[begin] + _CHUNK, side="right")) - 1)
@@ -111,13 +111,13 @@ def _compare(
         offsets = np.arange(len(i)) - np.repeat(stops[begin:end] - stops[begin], sizes)
         j = order[np.repeat(first[begin:end], sizes) + offsets]
         near = np.bitwise_count(queries[i] ^ hashes[j]) <= distance
-        found.append(np.stack([i[near], j[near]]))
+        parts.append(np.stack([i[near], j[near]]))
         begin = end
-    return found
+    return parts
 
 
-def _once(found: list[np.ndarray], queries: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    every = np.concatenate(found, axis=1)
+def _once(parts: list[np.ndarray], queries: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    every = np.concatenate(parts, axis=1)
     keys = np.sort(every[0] * len(hashes) + every[1])
     keys = keys[np.diff(keys, prepend=-1) > 0]
     pairs = np.stack(np.divmod(keys, max(1, len(hashes))))

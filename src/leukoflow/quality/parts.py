@@ -62,18 +62,18 @@ def moved_pairs(
     candidates = candidates.take(~known(np.stack([candidates.whole, candidates.part], axis=1)))
     kinds = map(tuple, np.unique(shapes, axis=0).tolist())
     masks = {shape: disc(np.array(shape), THUMBNAIL, FILLED).astype(np.uint8) for shape in kinds}
-    found: dict[tuple[int, int], Moved] = {}
+    moved: dict[tuple[int, int], Moved] = {}
     failed = 0
-    for place, row in enumerate(np.argsort(candidates.doubt, kind="stable").tolist()):
+    for done, row in enumerate(np.argsort(candidates.doubt, kind="stable").tolist()):
         if failed == MOST_FAILED:
-            left = len(candidates) - place
+            left = len(candidates) - done
             log.warning("very many pictures are alike: %d pairs that may be parts of one field are not compared", left)
             break
         whole, part = int(candidates.whole[row]), int(candidates.part[row])
         pair = (min(whole, part), max(whole, part))
-        if pair in found:
+        if pair in moved:
             continue
-        one, two = (np.asarray(thumbnails[each], np.float32) for each in (whole, part))
+        one, two = (np.asarray(thumbnails[index], np.float32) for index in (whole, part))
         mask = masks[tuple(shapes[part].tolist())]
         alike, matrix = _refined(one, two, mask, candidates.matrix(row, shapes))
         linear = shapes[whole][:, None] * matrix[:, :2] / shapes[part][None, :]
@@ -85,8 +85,8 @@ def moved_pairs(
         if not enough or not plausible(np.array([pair]), np.array([alike]))[0]:
             failed += 1
         else:
-            found[pair] = Moved(pair, kind, change, alike)
-    return list(found.values())
+            moved[pair] = Moved(pair, kind, change, alike)
+    return list(moved.values())
 
 
 def _distorted(linear: np.ndarray) -> bool:
@@ -122,8 +122,8 @@ def _described(matrix: np.ndarray, linear: np.ndarray, first_is_whole: bool) -> 
 def _linear(position: int) -> np.ndarray:
     """Linear part of the map from a thumbnail to the one that it is, laid in a position."""
     turn = np.array([[0, -1], [1, 0]])
-    found = np.linalg.matrix_power(turn, position // 2)
-    return found @ np.diag([-1, 1]) if position % 2 else found
+    turned = np.linalg.matrix_power(turn, position // 2)
+    return turned @ np.diag([-1, 1]) if position % 2 else turned
 
 
 def _refined(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> tuple[float, np.ndarray]:
@@ -134,8 +134,8 @@ def _refined(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: np.n
     start = np.asarray(cv2.invertAffineTransform(matrix), np.float32)
     try:
         # The mask is that of the part, which may have filled corners; so the part is the one that is moved.
-        _, found = cv2.findTransformECC(whole, part, start, cv2.MOTION_AFFINE, STEPS, mask, SMOOTH)
-        better = np.asarray(cv2.invertAffineTransform(np.asarray(found, float)))
+        _, refined = cv2.findTransformECC(whole, part, start, cv2.MOTION_AFFINE, STEPS, mask, SMOOTH)
+        better = np.asarray(cv2.invertAffineTransform(np.asarray(refined, float)))
     except cv2.error:  # it does not converge: they are compared as they lie
         return first, matrix
     second = correlation(whole, part, mask, better)
@@ -150,7 +150,7 @@ def correlation(whole: np.ndarray, part: np.ndarray, mask: np.ndarray, matrix: n
     both = (mask & known).astype(np.float32)
     if both.sum() < LEAST_SHARED * mask.sum():
         return 0.0
-    one, two = (_details(each, both)[both > 0] for each in (moved, part))
+    one, two = (_details(picture, both)[both > 0] for picture in (moved, part))
     spread = float(one.std() * two.std())
     return float(((one - one.mean()) * (two - two.mean())).mean() / spread) if spread > 1e-3 else 0.0
 

@@ -38,15 +38,15 @@ class Window(NamedTuple):
 
 def _windows() -> tuple[Window, ...]:
     grids = {1.0: np.linspace(-0.1, 0.1, 5), 0.9: np.linspace(-0.1, 0.1, 5), 0.8: np.linspace(-0.2, 0.2, 7)}
-    found = [Window(x, y, scale) for scale, steps in grids.items() for x, y in product(steps.tolist(), repeat=2)]
-    return (*found, *(Window(0.0, 0.0, scale) for scale in (0.95, 0.85)))
+    windows = [Window(x, y, scale) for scale, steps in grids.items() for x, y in product(steps.tolist(), repeat=2)]
+    return (*windows, *(Window(0.0, 0.0, scale) for scale in (0.95, 0.85)))
 
 
 WINDOWS = _windows()
 PLAIN = WINDOWS.index(Window(0.0, 0.0, 1.0))
 FEW = tuple(
-    place
-    for place, window in enumerate(WINDOWS)
+    index
+    for index, window in enumerate(WINDOWS)
     if all(round(abs(middle), 6) in (0, 0.2 if window.scale == 0.8 else 0.1) for middle in (window.x, window.y))
 )
 """Indices of the windows in the middle, at the corners and at the middles of the edges."""
@@ -74,9 +74,9 @@ def details(thumbnails: np.ndarray, scale: float = 1.0, within: np.ndarray | Non
 
 def sketches(thumbnails: np.ndarray) -> np.ndarray:
     """Details of thumbnails uint8 [n, 64, 64] averaged to 16 x 16, of mean 0 and norm 1: float32 [n, 16, 16]."""
-    found = details(thumbnails).reshape(-1, SIDE // 2, 2, SIDE // 2, 2).mean(axis=(2, 4))
-    found -= found.mean(axis=(1, 2), keepdims=True)
-    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=(1, 2), keepdims=True), 1e-6))
+    averaged = details(thumbnails).reshape(-1, SIDE // 2, 2, SIDE // 2, 2).mean(axis=(2, 4))
+    averaged -= averaged.mean(axis=(1, 2), keepdims=True)
+    return np.asarray(averaged / np.maximum(np.linalg.norm(averaged, axis=(1, 2), keepdims=True), 1e-6))
 
 
 def _mean(pictures: np.ndarray, mask: np.ndarray, blur: np.ndarray) -> np.ndarray:
@@ -160,7 +160,7 @@ def unchanging(rings: np.ndarray, compiled: bool = False) -> np.ndarray:
 def _turns(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Correlations of rings [p, 2, rings, waves + 1] with the second turned back by each angle, as it is and mirrored:
     float32 [p, angles] each."""
-    (a, b), (c, d) = (np.moveaxis(each, 1, 0) for each in (one, two))
+    (a, b), (c, d) = (np.moveaxis(rings, 1, 0) for rings in (one, two))
     # Of the first times the conjugate of the second, and of the conjugate of the first times that of the second.
     turned = (a * c + b * d).sum(axis=1) @ _COSINE + (b * c - a * d).sum(axis=1) @ _SINE
     mirrored = (a * c - b * d).sum(axis=1) @ _COSINE - (a * d + b * c).sum(axis=1) @ _SINE
@@ -170,16 +170,18 @@ def _turns(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def aligned(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Best correlation of rings, the angle from the first to the second (radians), and whether that is mirrored."""
     every = np.concatenate(_turns(one, two), axis=1)
-    place = every.argmax(axis=1)
-    return every[np.arange(len(every)), place], _ANGLES[place % len(_ANGLES)], place >= len(_ANGLES)
+    position = every.argmax(axis=1)
+    return every[np.arange(len(every)), position], _ANGLES[position % len(_ANGLES)], position >= len(_ANGLES)
 
 
-def aligned_pairs(rings: np.ndarray, own: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def aligned_pairs(
+    rings: np.ndarray, others: np.ndarray, pairs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `aligned`, of pairs [p, 2] of rows of the one and the other, by a compiled loop."""
     from leukoflow.quality import kernels
 
-    best, place = kernels.aligned(rings, own, pairs, _COSINE, _SINE)
-    return best, _ANGLES[place % len(_ANGLES)], place >= len(_ANGLES)
+    best, position = kernels.aligned(rings, others, pairs, _COSINE, _SINE)
+    return best, _ANGLES[position % len(_ANGLES)], position >= len(_ANGLES)
 
 
 def symmetry(rings: np.ndarray) -> np.ndarray:

@@ -119,7 +119,7 @@ class _Buckets:
         return self._once(pairs[:, 0].astype(np.int64) * len(self.codes) + pairs[:, 1])
 
     def _met(self, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        codes, found = _codes(components), []
+        codes, pairs = _codes(components), []
         for block, (order, bounds) in enumerate(zip(self.tables.order, self.tables.bounds, strict=True)):
             certain = np.abs(components[:, block * BLOCK_BITS : (block + 1) * BLOCK_BITS])
             unsure = np.argpartition(certain, self.unsure, axis=1)[:, : self.unsure]
@@ -131,8 +131,8 @@ class _Buckets:
             within = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
             member = order[np.repeat(first, counts) + within]
             close = np.bitwise_count(codes[query] ^ self.codes[member]) <= FARTHEST
-            found.append(query[close] * len(self.codes) + member[close])
-        return self._once(np.concatenate(found))
+            pairs.append(query[close] * len(self.codes) + member[close])
+        return self._once(np.concatenate(pairs))
 
     def _once(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         keys = np.sort(keys)
@@ -150,15 +150,15 @@ def _keys(codes: np.ndarray, block: int) -> np.ndarray:
 
 
 def search(
-    thumbnails: Thumbnails, shapes: np.ndarray, own: np.ndarray, lacking: np.ndarray, span: slice | None = None
+    thumbnails: Thumbnails, shapes: np.ndarray, middle_rings: np.ndarray, lacking: np.ndarray, span: slice | None = None
 ) -> Candidates:
     """Candidates among images of some shapes [n, 2] (see `shape_of`): each pair of whole and part once, in its best
     position, and no more than `MOST_CANDIDATES` for each image on average.
 
-    own, lacking: of all images, see `middles`. span: the wholes, from one multiple of `CHUNK` to another; all if none
-    is given.
+    middle_rings, lacking: of all images, see `middles`. span: the wholes, from one multiple of `CHUNK` to another; all
+    if none is given.
     """
-    compiled = len(own) > COMPILED_FROM
+    compiled = len(middle_rings) > COMPILED_FROM
     sampler = Sampler(shapes)
     mean, axes = _components(thumbnails, sampler)
 
@@ -166,35 +166,35 @@ def search(
         values = (unchanging(rings, compiled) - mean) @ axes
         return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6))
 
-    buckets = _Buckets(np.concatenate([components(own[rows]) for rows in chunks(len(own))]), compiled)
-    windows = FEW if len(own) > MANY else tuple(range(len(WINDOWS)))
+    buckets = _Buckets(np.concatenate([components(middle_rings[rows]) for rows in chunks(len(middle_rings))]), compiled)
+    windows = FEW if len(middle_rings) > MANY else tuple(range(len(WINDOWS)))
     best = [_joined([])]
-    for rows in filter(len, chunks(len(own), span)):
+    for rows in filter(len, chunks(len(middle_rings), span)):
         taken = thumbnails.take(rows)
         pictures = {scale: details(taken, scale) for scale in {WINDOWS[window].scale for window in windows}}
-        found: list[Candidates] = []
+        candidates: list[Candidates] = []
         for window in windows:
             rings = sampler.rings(pictures[WINDOWS[window].scale], rows, window)
             query, member = buckets.near(components(rings))
             other = rows[query] != member
             query, member = query[other], member[other]
             if compiled:
-                correlation, angle, mirrored = aligned_pairs(rings, own, np.stack([query, member], axis=1))
+                correlation, angle, mirrored = aligned_pairs(rings, middle_rings, np.stack([query, member], axis=1))
             else:
-                correlation, angle, mirrored = aligned(rings[query], own[member])
+                correlation, angle, mirrored = aligned(rings[query], middle_rings[member])
             doubt = (1 - correlation) / np.maximum(lacking[member], 1e-3)
             kept = (correlation >= ALIGNED) & (doubt <= MOST_DOUBT)
             columns = (rows[query], member, np.full(len(query), window), angle, mirrored, doubt)
-            found.append(Candidates(*(column[kept] for column in columns)))
-        best.append(_best(found, MOST_CANDIDATES * len(rows)))
+            candidates.append(Candidates(*(column[kept] for column in columns)))
+        best.append(_best(candidates, MOST_CANDIDATES * len(rows)))
     return _joined(best)
 
 
 def middles(thumbnails: Thumbnails, shapes: np.ndarray, span: slice | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Rings of the middle of each picture, float32 [n, 2, rings, waves + 1], and what they lack to a correlation of 1
     with themselves when turned, float32 [n]: of all pictures, or of a span of them."""
-    own = _middles(thumbnails, Sampler(shapes), span)
-    return own, np.concatenate([1 - symmetry(own[rows]) for rows in chunks(len(own))])
+    rings = _middles(thumbnails, Sampler(shapes), span)
+    return rings, np.concatenate([1 - symmetry(rings[rows]) for rows in chunks(len(rings))])
 
 
 def chunks(count: int, span: slice | None = None) -> list[np.ndarray]:
@@ -225,9 +225,9 @@ def _components(thumbnails: Thumbnails, sampler: Sampler) -> tuple[np.ndarray, n
     for some in np.split(np.arange(len(chosen)), range(CHUNK, len(chosen), CHUNK)):
         taken = thumbnails.take(rows[some])
         for window in np.unique(windows[some]).tolist():
-            own = windows[some] == window
-            pictures = details(taken[own], WINDOWS[window].scale)
-            parts.append(unchanging(sampler.rings(pictures, rows[some][own], window)))
+            mask = windows[some] == window
+            pictures = details(taken[mask], WINDOWS[window].scale)
+            parts.append(unchanging(sampler.rings(pictures, rows[some][mask], window)))
     values = np.concatenate(parts)
     mean = values.mean(axis=0)
     _, sizes, axes = np.linalg.svd(values - mean, full_matrices=False)
@@ -237,9 +237,9 @@ def _components(thumbnails: Thumbnails, sampler: Sampler) -> tuple[np.ndarray, n
     return mean, kept
 
 
-def _best(found: list[Candidates], most: int) -> Candidates:
+def _best(parts: list[Candidates], most: int) -> Candidates:
     """Each pair once, with the least doubt; of very many pairs those with the least."""
-    every = _joined(found)
+    every = _joined(parts)
     order = np.lexsort((every.doubt, every.part, every.whole))
     whole, part = every.whole[order], every.part[order]
     first = np.ones(len(order), bool)
@@ -252,8 +252,8 @@ def _joined(parts: list[Candidates]) -> Candidates:
     columns = ([getattr(part, name) for part in parts] for name in _KINDS)
     return Candidates(
         *(
-            np.concatenate([np.empty(0, kind), *own]).astype(kind)
-            for kind, own in zip(_KINDS.values(), columns, strict=True)
+            np.concatenate([np.empty(0, kind), *arrays]).astype(kind)
+            for kind, arrays in zip(_KINDS.values(), columns, strict=True)
         )
     )
 

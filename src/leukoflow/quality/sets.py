@@ -24,24 +24,24 @@ class Sets:
         """How many rows before each have its value."""
         self.rank[self.order] = np.arange(len(values)) - np.repeat(starts, self.counts)
 
-    def rows(self, place: int) -> np.ndarray:
+    def rows(self, index: int) -> np.ndarray:
         """Rows that have a value."""
-        return self.order[self.starts[place] : self.starts[place] + self.counts[place]]
+        return self.order[self.starts[index] : self.starts[index] + self.counts[index]]
 
     def pairs(self, begin: int = 0, end: int | None = None) -> np.ndarray:
         """Pairs of rows i < j with one value, j from `begin` to `end`: int64 [p, 2]; in a very large set only those
         with its first row."""
         rows = np.arange(begin, len(self.order) if end is None else end)
         rows = rows[self.rank[rows] > 0]
-        place = self.inverse[rows]
-        sizes = np.where(self.counts[place] <= MOST_TOGETHER, self.rank[rows], 1)
-        return np.stack([self.order[_runs(self.starts[place], sizes)], np.repeat(rows, sizes)], axis=1)
+        index = self.inverse[rows]
+        sizes = np.where(self.counts[index] <= MOST_TOGETHER, self.rank[rows], 1)
+        return np.stack([self.order[_runs(self.starts[index], sizes)], np.repeat(rows, sizes)], axis=1)
 
 
 def spread(one: Sets, two: Sets, places: np.ndarray) -> np.ndarray:
     """Pairs of rows of two sets whose values are at `places` int64 [2, p]: int64 [q, 2]; of a very large set only the
     first rows."""
-    ones, twos = (np.minimum(each.counts[place], MOST_TOGETHER) for each, place in zip((one, two), places, strict=True))
+    ones, twos = (np.minimum(sets.counts[index], MOST_TOGETHER) for sets, index in zip((one, two), places, strict=True))
     left = _runs(one.starts[places[0]], ones)
     sizes = np.repeat(twos, ones)
     right = _runs(np.repeat(two.starts[places[1]], ones), sizes)

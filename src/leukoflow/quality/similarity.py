@@ -32,10 +32,10 @@ def correlations(thumbnails: np.ndarray, other: np.ndarray) -> np.ndarray:
         return np.zeros(len(thumbnails))
     details = _details(other[None], _FINELY, _COARSELY)[0]
     inner = _details(thumbnails, _FINELY[MIDDLE], _COARSELY[MIDDLE])
-    found = [cv2.matchTemplate(details, each, cv2.TM_CCOEFF_NORMED).max() for each in inner]
+    peaks = [cv2.matchTemplate(details, thumbnail, cv2.TM_CCOEFF_NORMED).max() for thumbnail in inner]
     values = thumbnails[:, MIDDLE, MIDDLE].reshape(len(thumbnails), -1).astype(np.float32)
     deviation = np.einsum("ij,ij->i", values, values) / values.shape[1] - values.mean(axis=1, dtype=np.float64) ** 2
-    return np.where(deviation >= 1, np.clip(np.array(found, np.float64), -1, 1), 0)
+    return np.where(deviation >= 1, np.clip(np.array(peaks, np.float64), -1, 1), 0)
 
 
 def _blur(deviation: float) -> np.ndarray:
@@ -56,7 +56,7 @@ def _details(thumbnails: np.ndarray, finely: np.ndarray, coarsely: np.ndarray) -
     """What lies between `COARSE` and `FINE`, in the rows and columns of the two blurs [k, 64]: float32 [n, k, k]."""
     # As products of matrices: of many thumbnails at once these are faster than filters.
     rows = thumbnails.astype(np.float32).reshape(-1, THUMBNAIL)
-    fine, coarse = ((rows @ each.T).reshape(len(thumbnails), THUMBNAIL, -1) for each in (finely, coarsely))
+    fine, coarse = ((rows @ blur.T).reshape(len(thumbnails), THUMBNAIL, -1) for blur in (finely, coarsely))
     return finely @ fine - coarsely @ coarse
 
 
@@ -71,9 +71,9 @@ def similar(pairs: np.ndarray, thumbnails: Thumbnails, least: float, positions: 
     Chance gives far more pairs than there are duplicates. A correlation is that of the means of squares of 2 x 2 pixels
     and that of what they leave; the latter is no larger than its norms allow (Cauchy and Schwarz), and they are small.
     """
-    found = np.zeros(len(pairs))
+    similarity = np.zeros(len(pairs))
     if not len(pairs):
-        return found
+        return similarity
     used, places = np.unique(pairs, return_inverse=True)
     inner = Squares(len(used))
     for some in portions(np.arange(len(used))):
@@ -89,8 +89,8 @@ def similar(pairs: np.ndarray, thumbnails: Thumbnails, least: float, positions: 
         for rows in portions(group):
             rows = rows[inner.bounds(one[rows], other) >= least]
             if len(rows):
-                found[rows] = correlations(thumbnails.take(used[one[rows]]), other)
-    return found
+                similarity[rows] = correlations(thumbnails.take(used[one[rows]]), other)
+    return similarity
 
 
 class Coarse(NamedTuple):
@@ -124,15 +124,15 @@ def possible(pairs: np.ndarray, means: Coarse, thumbnails: Thumbnails, least: fl
     order = np.argsort(pairs[:, 1], kind="stable")
     others, starts = np.unique(pairs[order, 1], return_index=True)
     ones, starts = pairs[order, 0], np.append(starts, len(pairs))
-    found = np.empty(len(pairs), bool)
+    enough = np.empty(len(pairs), bool)
     for some in portions(np.arange(len(others))):
         if len(some):
             begin, end = starts[some[0]], starts[some[-1] + 1]
             details = _details(thumbnails.take(others[some]), _FINELY, _COARSELY)
-            own = starts[some[0] : some[-1] + 2] - begin
-            bounds = coarse_bounds(details, own, ones[begin:end], *means, INNER, SQUARE)
-            found[order[begin:end]] = bounds + ROUNDING >= least
-    return found
+            offsets = starts[some[0] : some[-1] + 2] - begin
+            bounds = coarse_bounds(details, offsets, ones[begin:end], *means, INNER, SQUARE)
+            enough[order[begin:end]] = bounds + ROUNDING >= least
+    return enough
 
 
 class Squares:
@@ -155,8 +155,8 @@ class Squares:
         """What no correlation with another thumbnail [64, 64] exceeds: float [n]."""
         details = _details(other[None], _FINELY, _COARSELY)[0]
         sums, squares = (
-            each[INNER:, INNER:] - each[:-INNER, INNER:] - each[INNER:, :-INNER] + each[:-INNER, :-INNER]
-            for each in cv2.integral2(details, sdepth=cv2.CV_64F)
+            table[INNER:, INNER:] - table[:-INNER, INNER:] - table[INNER:, :-INNER] + table[:-INNER, :-INNER]
+            for table in cv2.integral2(details, sdepth=cv2.CV_64F)
         )
         pairs = details[:-1] + details[1:]
         means = sliding_window_view((pairs[:, :-1] + pairs[:, 1:]) / 2, (INNER - 1, INNER - 1))[:, :, ::2, ::2]

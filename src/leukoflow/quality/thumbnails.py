@@ -54,14 +54,14 @@ def _mapped(file: str | Path) -> np.ndarray:
 
 def gathered(parts: Sequence[np.ndarray], starts: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Some rows of arrays that follow each other; `starts` are their first rows, and the end."""
-    found = np.empty((len(rows), *parts[0].shape[1:]), parts[0].dtype)
+    values = np.empty((len(rows), *parts[0].shape[1:]), parts[0].dtype)
     owner = np.searchsorted(starts, rows, side="right") - 1
     order = np.argsort(owner, kind="stable")
     for some in np.split(order, np.flatnonzero(np.diff(owner[order])) + 1):
         if len(some):
             part = owner[some[0]]
-            found[some] = parts[part][rows[some] - starts[part]]
-    return found
+            values[some] = parts[part][rows[some] - starts[part]]
+    return values
 
 
 def portions(rows: np.ndarray) -> list[np.ndarray]:

@@ -211,8 +211,8 @@ def _title(segmenter: str, network: str, networks: Sequence[str]) -> str:
 
 
 def _of_kind(table: pd.DataFrame, segmenter: str, network: str, within: bool) -> pd.DataFrame:
-    own = (table["segmenter"] == segmenter) & (table["network"].fillna("") == network)
-    return table[own & (table["within"].astype(bool) == within)]
+    chosen = (table["segmenter"] == segmenter) & (table["network"].fillna("") == network)
+    return table[chosen & (table["within"].astype(bool) == within)]
 
 
 def _dice(rows: pd.DataFrame) -> Cell:

@@ -182,15 +182,15 @@ def attention_grids(table: pd.DataFrame) -> list[Grid]:
 def _attention_grid(table: pd.DataFrame) -> Grid:
     classes = [name for name in dict.fromkeys(table["class"]) if name]
     keys = ["model", "cohort", "view", "protocol", "feature"]
-    found = records(table, *keys, "class")
+    by_key = records(table, *keys, "class")
     rows = []
     for _, run in table[table["class"] == ""].groupby(keys[:-1], sort=False):
         for row in run[:MOST_ATTENDED].to_dict("records"):
             key = tuple(row[name] for name in keys)
-            cells = [Cell(str(each)) for each in key]
+            cells = [Cell(str(value)) for value in key]
             cells.append(number(row["position"], words.count(row["position"] + 1)))
             cells.append(number(row["relevance"], words.significant(row["relevance"])))
-            cells += [_attended(found.get((*key, name), [])) for name in ("", *classes)]
+            cells += [_attended(by_key.get((*key, name), [])) for name in ("", *classes)]
             cells.append(number(row["effect"], f"{row['effect']:+.2g}".replace("-", "\N{MINUS SIGN}")))
             rows.append(Row(tuple(cells)))
     columns = ["Model", "Cohort", "View", "Split", "Feature", "Rank", "Relevance", "Attention", *classes, "Effect"]

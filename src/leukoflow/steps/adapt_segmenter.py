@@ -54,33 +54,35 @@ def main(argv: list[str] | None) -> None:
 
     cv2.setNumThreads(1)
     torch.set_num_threads(args.threads)
-    given: Segmentation = args.settings
-    if given.adapt is None:
+    segmentation: Segmentation = args.settings
+    if segmentation.adapt is None:
         raise LeukoFlowError("segmentation.adapt is absent: there is no cohort to adapt to")
     description = read_json(args.start[1])
     network = load_segmenter(description, args.start[0])
     table = listed(args.files)
-    rows = np.linspace(0, len(table) - 1, min(given.adapt.images, len(table))).round().astype(int)
+    rows = np.linspace(0, len(table) - 1, min(segmentation.adapt.images, len(table))).round().astype(int)
     files = sources(args.root, table.iloc[rows])
 
     def load(file: File) -> Raster:
-        return to_segment(read_picture(file, args.max_pixels).rendition(args.size).raster, given.steps)
+        return to_segment(read_picture(file, args.max_pixels).rendition(args.size).raster, segmentation.steps)
 
     pictures = list(progress(thread_map(load, files, args.threads), len(files), "image"))
-    own = pseudo_source(network, pictures, given.adapt)
-    unknown = float((own.parts == UNKNOWN).mean())
-    said = log.warning if len(own.images) < FEW * len(files) else log.info
+    source = pseudo_source(network, pictures, segmentation.adapt)
+    unknown = float((source.parts == UNKNOWN).mean())
+    said = log.warning if len(source.images) < FEW * len(files) else log.info
     said("%d of %d images of %s have confident masks and are learnt from; %.1f %% of their pixels are in doubt",
-         len(own.images), len(files), own.name, 100 * unknown)  # fmt: skip
-    train, validation = ([masked_source(each, role) for each in args.sources] for role in ("train", "validation"))
-    balance([*train, *validation, own])
-    further = {"epochs": given.adapt.epochs, "learning_rate": given.adapt.learning_rate}
-    training = given.training.model_copy(update=further)
+         len(source.images), len(files), source.name, 100 * unknown)  # fmt: skip
+    train, validation = ([masked_source(folder, role) for folder in args.sources] for role in ("train", "validation"))
+    balance([*train, *validation, source])
+    further = {"epochs": segmentation.adapt.epochs, "learning_rate": segmentation.adapt.learning_rate}
+    training = segmentation.training.model_copy(update=further)
     files_read = [args.start[0], args.files, *files_of(args.sources)]
-    state = args.resume / digest_of(files_read, given.model_dump_json(), args.size, args.code) / "state.safetensors"
-    result = fit_segmenter(network, [*train, own], validation, training, state)
-    description["cell_diameters"] |= {own.name: own.diameter}
-    adapted = {"cohort": own.name, "images": len(files), "used": len(own.images), "doubtful_pixels": unknown}
+    state = (
+        args.resume / digest_of(files_read, segmentation.model_dump_json(), args.size, args.code) / "state.safetensors"
+    )
+    result = fit_segmenter(network, [*train, source], validation, training, state)
+    description["cell_diameters"] |= {source.name: source.diameter}
+    adapted = {"cohort": source.name, "images": len(files), "used": len(source.images), "doubtful_pixels": unknown}
     write_table(args.history, history_of(result))
     write_json(args.description, {**description, **facts_of(result, args.threads), "adapted": adapted})
     save_tensors(args.weights, result.weights)
@@ -97,10 +99,10 @@ def pseudo_source(network: nn.Module, pictures: Sequence[Raster], adapt: Adaptat
         batch = pictures[start : start + BATCH]
         chance = probabilities(network, batch)
         said = pseudo_parts(chance, adapt.confidence)
-        for picture, own, share in zip(batch, said, certain_share(chance, said), strict=True):
+        for picture, mask, share in zip(batch, said, certain_share(chance, said), strict=True):
             if share > 0 and share >= adapt.certain:
                 images.append(picture.pixels)
-                parts.append(own)
+                parts.append(mask)
     if not images:
         raise LeukoFlowError(
             f"{adapt.cohort}: the segmenter is certain of the cells of none of its images; lower "

@@ -56,8 +56,8 @@ def main(argv: list[str] | None = None) -> None:
 def _looked_at(args: argparse.Namespace, chosen: pd.DataFrame, images: Tensor) -> Iterator[pd.DataFrame]:
     """Rows of each network that is looked at and each of its stages."""
     seen: set[tuple[str, bool]] = set()
-    for each in args.of:
-        folder = args.runs / each.name
+    for trained in args.of:
+        folder = args.runs / trained.name
         description = read_json(folder / "model.json")
         architecture = description["architecture"]
         if {(architecture, True), (architecture, False)} <= seen:
@@ -70,7 +70,7 @@ def _looked_at(args: argparse.Namespace, chosen: pd.DataFrame, images: Tensor) -
         seen.add((architecture, attends))
         with torch.inference_mode():
             answers = model(images).argmax(dim=1).numpy()
-        facts = chosen[["image_id", "y"]].assign(predicted=answers, model=each.model, architecture=architecture)
+        facts = chosen[["image_id", "y"]].assign(predicted=answers, model=trained.model, architecture=architecture)
         if around is not None:
             channels = strongest(around[0], CHANNELS)
             same = around[0].shape[1] == around[1].shape[1]
@@ -87,10 +87,10 @@ def _rows(facts: pd.DataFrame, stage: str, maps: Tensor, channels: Tensor) -> pd
     of_image = facts.assign(stage=stage, channels=maps.shape[1], likeness=alike)
     parts = [
         of_image.assign(
-            place=place, channel=channels[:, place].numpy(), rows=maps.shape[2], columns=maps.shape[3],
-            values=list(np.ascontiguousarray(kept[:, place])),
+            place=index, channel=channels[:, index].numpy(), rows=maps.shape[2], columns=maps.shape[3],
+            values=list(np.ascontiguousarray(kept[:, index])),
         )
-        for place in range(channels.shape[1])
+        for index in range(channels.shape[1])
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)[COLUMNS]
 

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
     labels = None
     if args.cells:
         by_id = labels_by_id(sorted(args.cells.glob("*.npy")), list(chosen["image_id"]))
-        labels = np.stack([by_id[each] for each in chosen["image_id"]])
+        labels = np.stack([by_id[image] for image in chosen["image_id"]])
     model = _model(args, description)
     table, maps = explained(model, chosen, pictures, labels, args.settings, args.run)
     with atomic(args.heat) as temporary:
@@ -88,44 +88,44 @@ def explained(
     chosen: pd.DataFrame,
     pictures: np.ndarray,
     labels: np.ndarray | None,
-    given: Explain,
+    explain: Explain,
     of: Run,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """A row for each method and image, and its heat uint8 [rows, h, w]; scrambles the model.
 
     pictures: uint8 [n, H, W, 3]; labels: label maps uint16 [n, S, S] of the same images letterboxed alike.
     """
-    found = methods(model)
-    if not found:
+    names = methods(model)
+    if not names:
         raise LeukoFlowError(
             f"{of.name}: {spec_of(model).name} names no target and nothing that attends in its ModelSpec; name one, or "
             "leave explain out of the experiment's checks"
         )
-    every = (*found, *REFERENCE_MAPS)
+    every = (*names, *REFERENCE_MAPS)
     starts = range(0, len(chosen), BATCH)
     parts = []
     for start in progress(starts, len(starts), "batch"):
         rows = slice(start, start + BATCH)
         parts.append(
             _scored(
-                model, every, chosen[rows], pictures[rows], None if labels is None else labels[rows], given, of.seed
+                model, every, chosen[rows], pictures[rows], None if labels is None else labels[rows], explain, of.seed
             )
         )
     # Heat of each method, as a tensor [n, H, W].
-    own = {name: torch.cat([maps[name] for _, maps in parts]) for name in every}
+    heats = {name: torch.cat([maps[name] for _, maps in parts]) for name in every}
     table = pd.concat([rows for rows, _ in parts], ignore_index=True)
-    place = {name: number for number, name in enumerate(every)}
-    table = table.assign(_method=table["method"].map(place)).sort_values(["_method", "image_id"], ignore_index=True)
+    order = {name: number for number, name in enumerate(every)}
+    table = table.assign(_method=table["method"].map(order)).sort_values(["_method", "image_id"], ignore_index=True)
     table = table.drop(columns="_method")
     for name, head_only in (("rank_head", True), ("rank_all", False)):
         # A reference map is the same whatever the network.
         table[name] = np.concatenate(
             [
-                _scrambled(model, own, found, chosen, pictures, of.seed, head_only),
+                _scrambled(model, heats, names, chosen, pictures, of.seed, head_only),
                 np.ones(len(REFERENCE_MAPS) * len(chosen)),
             ]
         )
-    kept = [adaptive_avg_pool2d(own[name][:, None], min(KEPT, own[name].shape[1]))[:, 0] for name in every]
+    kept = [adaptive_avg_pool2d(heats[name][:, None], min(KEPT, heats[name].shape[1]))[:, 0] for name in every]
     return table, (torch.cat(kept) * 255).round().byte().numpy()
 
 
@@ -135,7 +135,7 @@ def _scored(
     chosen: pd.DataFrame,
     pictures: np.ndarray,
     labels: np.ndarray | None,
-    given: Explain,
+    explain: Explain,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[str, Tensor]]:
     """A batch: its rows, and the heat of each method [n, H, W] on the CPU."""
@@ -143,7 +143,7 @@ def _scored(
     absent = scores.blurred(images)
     regions = _regions(labels, images)
     edges = reference_map(images, "edges")
-    facts = {f"{name}_area": each.mean(dim=(1, 2)) for name, each in regions.items()}
+    facts = {f"{name}_area": weights.mean(dim=(1, 2)) for name, weights in regions.items()}
     facts["probability"] = scores.probability(model, images, classes)
     facts["blurred"] = scores.probability(model, absent, classes)
     tables, maps = [], {}
@@ -151,11 +151,11 @@ def _scored(
         is_reference = method in REFERENCE_MAPS
         hot = reference_map(images, method) if is_reference else heat(model, images, classes, method)
         maps[method] = hot.cpu()
-        values = {name: scores.share_inside(hot, each) for name, each in regions.items()}
+        values = {name: scores.share_inside(hot, weights) for name, weights in regions.items()}
         values["deletion"], values["insertion"] = scores.deletion_insertion(
-            model, images, absent, hot, classes, given.steps, seed
+            model, images, absent, hot, classes, explain.steps, seed
         )
-        numbers = {name: each.double().cpu().numpy() for name, each in (facts | values).items()}
+        numbers = {name: tensor.double().cpu().numpy() for name, tensor in (facts | values).items()}
         numbers["rank_edges"] = scores.rank_correlation(hot, edges)
         empty = (hot.amax(dim=(1, 2)) == 0).cpu().numpy()
         tables.append(chosen.assign(method=method, reference_map=is_reference, empty=empty, **numbers))
@@ -176,13 +176,13 @@ def _regions(labels: np.ndarray | None, images: Tensor) -> dict[str, Tensor]:
         nothing = torch.full((len(images), *side), torch.nan, device=images.device)
         return {"cells": nothing, "nuclei": nothing}
     inside = {"cells": labels > 0, "nuclei": labels & 1 > 0}
-    return {name: scores.fitted(torch.from_numpy(each).to(images.device), side) for name, each in inside.items()}
+    return {name: scores.fitted(torch.from_numpy(mask).to(images.device), side) for name, mask in inside.items()}
 
 
 def _scrambled(
     model: nn.Module,
-    own: dict[str, Tensor],
-    found: tuple[str, ...],
+    heats: dict[str, Tensor],
+    names: tuple[str, ...],
     chosen: pd.DataFrame,
     pictures: np.ndarray,
     seed: int,
@@ -192,11 +192,11 @@ def _scrambled(
     images, _ = _inputs(model, chosen[:BATCH], pictures[:BATCH])
     scores.scramble(model, images, seed, head_only)
     values = []
-    for method in found:
+    for method in names:
         for start in range(0, len(chosen), BATCH):
             rows = slice(start, start + BATCH)
             maps = heat(model, *_inputs(model, chosen[rows], pictures[rows]), method)
-            values.append(scores.rank_correlation(own[method][rows], maps.cpu()))
+            values.append(scores.rank_correlation(heats[method][rows], maps.cpu()))
     return np.concatenate(values)
 
 

@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--of", nargs="*", type=parse_run, required=True, help="names of the runs")
     arguments.add_argument("--output", type=Path, required=True, help="table (CSV)")
     args = arguments.parse_args(argv)
-    tables = {each: read_table(args.runs / each.name / "explain.parquet") for each in args.of}
+    tables = {trained: read_table(args.runs / trained.name / "explain.parquet") for trained in args.of}
     write_table(args.output, explanations(tables, args.settings))
 
 

@@ -60,12 +60,12 @@ def of_images(quality: pd.DataFrame, none: str) -> tuple[Stain, int]:
 def of_template(path: Path, max_pixels: int) -> Stain:
     """The stain of an image's foreground. LeukoFlowError if it cannot be read or has none."""
     try:
-        found = measure(read_image(path, max_pixels), with_scale=False)
+        measured = measure(read_image(path, max_pixels), with_scale=False)
     except ImageError as error:
         raise LeukoFlowError(f"{path}: the template image cannot be read: {error}") from error
-    if not found.foreground_fraction:
+    if not measured.foreground_fraction:
         raise LeukoFlowError(f"{path}: the template image has no foreground")
-    return found.foreground
+    return measured.foreground
 
 
 if __name__ == "__main__":

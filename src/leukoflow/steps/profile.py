@@ -87,8 +87,8 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--segmenter", nargs=2, type=Path, metavar=("WEIGHTS", "DESCRIPTION"), help="finds cells")
     arguments.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = arguments.parse_args(argv)
-    models = {each: read_json(args.runs / each.name / "model.json") for each in args.of}
-    histories = {each: read_table(args.runs / each.name / "history.csv") for each in args.of}
+    models = {trained: read_json(args.runs / trained.name / "model.json") for trained in args.of}
+    histories = {trained: read_table(args.runs / trained.name / "history.csv") for trained in args.of}
     making = Making(args.features, args.selections, args.side)
     measured = _measured(args.runs, models, args.settings, making)
     chains = chain_times(args.views, args.segmenter, args.settings)
@@ -112,17 +112,19 @@ def _measured(
     for model in models:
         first.setdefault((model.view, model.model), model)
     known: dict[str, Measured] = {}
-    found = {}
-    for each in progress(first.values(), len(first), "model"):
-        alike = _network(each, models[each])
+    measured = {}
+    for trained in progress(first.values(), len(first), "model"):
+        alike = _network(trained, models[trained])
         if alike not in known:
-            log.info("%s on %s", each.model, each.view)
-            known[alike] = measure_run(folder / each.name, models[each], settings, _way(each, models[each], making))
-        found[each] = known[alike]
-    return found
+            log.info("%s on %s", trained.model, trained.view)
+            known[alike] = measure_run(
+                folder / trained.name, models[trained], settings, _way(trained, models[trained], making)
+            )
+        measured[trained] = known[alike]
+    return measured
 
 
-def chain_times(given: Views, segmenter: list[Path] | None, settings: Profile) -> dict[str, float]:
+def chain_times(config: Views, segmenter: list[Path] | None, settings: Profile) -> dict[str, float]:
     """Milliseconds of making what a network reads of one decoded picture, by view; none of views of single cells.
 
     The picture is a drawn smear, the same for all. Raises LeukoFlowError where a view needs cells and no segmenter is
@@ -134,8 +136,8 @@ def chain_times(given: Views, segmenter: list[Path] | None, settings: Profile) -
     cohort = SyntheticCohort(kind="synthetic", images=4, patients=4, size=PICTURE)
     image = synthetic.draw(cohort, next(synthetic.rows(synthetic.plan(cohort)))).image
     known = measure(image, with_scale=True).picture
-    size = given.segmentation.size
-    finder = load_finder(given.segmentation, segmenter[0], segmenter[1], size, "cpu") if segmenter else None
+    size = config.segmentation.size
+    finder = load_finder(config.segmentation, segmenter[0], segmenter[1], size, "cpu") if segmenter else None
 
     def rendered(view: View) -> np.ndarray:
         picture, labels = Picture(Raster(image), known.bar, known.um_per_pixel, known.scale_known), None
@@ -148,7 +150,9 @@ def chain_times(given: Views, segmenter: list[Path] | None, settings: Profile) -
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     # Any reference stain takes as long as the one that a run's view is brought to.
-    views = {name: view if view.target == "given" else view.brought_to(*STANDARD) for name, view in given.views.items()}
+    views = {
+        name: view if view.target == "given" else view.brought_to(*STANDARD) for name, view in config.views.items()
+    }
     whole = {name: view for name, view in views.items() if view.kind != "cells"}
     return {name: median_ms(partial(rendered, view), settings) for name, view in whole.items()}
 
@@ -182,9 +186,9 @@ def _build(
 def _network(run: Run, facts: Mapping[str, Any]) -> str:
     """What networks that are alike have in common; a forest grows on its own images, and training prunes blocks."""
     names = ("architecture", "size", "options", "input_size", "fitting")
-    own = run.view if facts["fitting"] == "direct" else run.name if facts["options"].get("pruning") else ""
+    scope = run.view if facts["fitting"] == "direct" else run.name if facts["options"].get("pruning") else ""
     features = (facts.get("features") or {}).get("name", "")
-    return json.dumps([*(facts[name] for name in names), len(facts["classes"]), own, features], sort_keys=True)
+    return json.dumps([*(facts[name] for name in names), len(facts["classes"]), scope, features], sort_keys=True)
 
 
 if __name__ == "__main__":

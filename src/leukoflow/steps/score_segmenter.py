@@ -109,7 +109,7 @@ def _counts(matches: list[Matches]) -> dict[str, Any]:
     whole = pooled(matches)
     errors = np.array([image.count_error for image in matches])
     return {
-        "images": len(matches), "true_cells": whole.found + whole.missed, "found_cells": whole.found + whole.extra,
+        "images": len(matches), "true_cells": whole.matched + whole.missed, "found_cells": whole.matched + whole.extra,
         "ap50": whole.ap50, "precision": whole.precision, "recall": whole.recall, "f1": whole.f1,
         "count_error": errors.mean(), "count_error_abs": np.abs(errors).mean(),
     }  # fmt: skip

@@ -35,24 +35,24 @@ def main(argv: list[str] | None) -> None:
     args = arguments.parse_args(argv)
 
     torch.set_num_threads(args.threads)
-    given: Segmentation = args.settings
-    train, validation = ([masked_source(each, role) for each in args.sources] for role in ("train", "validation"))
-    rules, dice = tune([_some(each) for each in train])
+    segmentation: Segmentation = args.settings
+    train, validation = ([masked_source(folder, role) for folder in args.sources] for role in ("train", "validation"))
+    rules, dice = tune([_some(source) for source in train])
     log.info("thresholds: %s; Dice on the images they were tuned on: %s", rules, dice)
     description: dict[str, Any] = {
-        "method": given.method,
-        "sources": [each.name for each in args.sources],
-        "width": given.width,
-        "gates": given.gates,
+        "method": segmentation.method,
+        "sources": [folder.name for folder in args.sources],
+        "width": segmentation.width,
+        "gates": segmentation.gates,
     }
     description |= {"thresholds": rules.described(), "threshold_dice": dice}
-    description["cell_diameters"] = {each.name: each.diameter for each in train}
+    description["cell_diameters"] = {source.name: source.diameter for source in train}
     result = None
-    if given.method == "unet":
+    if segmentation.method == "unet":
         balance([*train, *validation])
-        digest = digest_of(files_of(args.sources), given.model_dump_json(), args.code)
+        digest = digest_of(files_of(args.sources), segmentation.model_dump_json(), args.code)
         state = args.resume / digest / "state.safetensors"
-        result = fit_segmenter(new_network(given), train, validation, given.training, state)
+        result = fit_segmenter(new_network(segmentation), train, validation, segmentation.training, state)
         description |= facts_of(result, args.threads)
     write_table(args.history, history_of(result))
     write_json(args.description, description)

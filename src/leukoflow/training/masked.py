@@ -34,7 +34,7 @@ def files_of(folders: Sequence[Path]) -> list[Path]:
 def history_of(result: FittedSegmenter | None) -> pd.DataFrame:
     """An epoch in each row, or none."""
     epochs = result.history if result else ()
-    return pd.DataFrame([vars(each) for each in epochs], columns=list(SegmenterEpoch.__dataclass_fields__))
+    return pd.DataFrame([vars(epoch) for epoch in epochs], columns=list(SegmenterEpoch.__dataclass_fields__))
 
 
 def facts_of(result: FittedSegmenter, threads: int) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def facts_of(result: FittedSegmenter, threads: int) -> dict[str, Any]:
     parameters = sum(weight.numel() for name, weight in result.weights.items() if not _is_statistic(name))
     return {
         "parameters": parameters, "best_epoch": result.best_epoch,
-        "seconds": float(sum(each.seconds for each in result.history)), "device": result.device.type,
+        "seconds": float(sum(epoch.seconds for epoch in result.history)), "device": result.device.type,
         "threads": threads,
     }  # fmt: skip
 

@@ -114,10 +114,10 @@ def fit_segmenter(
     return FittedSegmenter(best, history, _best(history), fabric.device)
 
 
-def new_network(given: Segmentation) -> AttentionUNet:
+def new_network(settings: Segmentation) -> AttentionUNet:
     """The network that a config asks for, its weights drawn from the seed."""
-    torch.manual_seed(stream_seed(given.training.seed, "segmenter weights"))
-    return AttentionUNet(width=given.width, gates=given.gates)
+    torch.manual_seed(stream_seed(settings.training.seed, "segmenter weights"))
+    return AttentionUNet(width=settings.width, gates=settings.gates)
 
 
 def _best(history: Sequence[SegmenterEpoch]) -> int:

@@ -59,7 +59,7 @@ def test_matching_by_hand() -> None:
     # The first as it is, the second cut at half (not above 0.5), the third cut at four of six rows, one from nowhere.
     found = blocks((0, 0, 6, 6), (0, 10, 3, 16), (10, 0, 14, 6), (18, 18, 20, 20))
     matches = match(found, truth)
-    assert matches == Matches(found=2, extra=2, missed=2)
+    assert matches == Matches(matched=2, extra=2, missed=2)
     assert matches.ap50 == pytest.approx(2 / 6) and matches.precision == matches.recall == matches.f1 == 0.5
     assert matches.count_error == 0
     assert match(found, truth, 0.7) == Matches(1, 3, 3)

@@ -69,18 +69,18 @@ class _Sequence(torch.autograd.Function):
         (kept,) = ctx.saved_tensors
         steps, tau, constant, shape, layout = ctx.settings
         gradient = torch.empty(shape, dtype=kept.dtype, device=kept.device, memory_format=layout)
-        given = _rows(gradients[0].contiguous(memory_format=layout), steps)
+        incoming = _rows(gradients[0].contiguous(memory_format=layout), steps)
         rows = _rows(gradient, 1 if constant else steps)
         one = kept.new_ones(())
-        for block in _blocks(given):
+        for block in _blocks(incoming):
             if constant:
-                potential = torch.empty_like(given[:, block])
+                potential = torch.empty_like(incoming[:, block])
                 _fire(_rows(kept, 1)[:, block], torch.empty_like(potential), tau, potential)
             else:
                 potential = kept[:, block]
             scale = potential.sub(1.0)
             torch.addcmul(one, scale, scale, value=math.pi**2, out=scale)
-            current = torch.div(given[:, block], scale, out=scale if constant else rows[:, block])
+            current = torch.div(incoming[:, block], scale, out=scale if constant else rows[:, block])
             below = potential.lt(1.0).to(potential.dtype)
             for step in reversed(range(steps - 1)):
                 current[step].addcmul_(current[step + 1], below[step], value=1 - 1 / tau)
