@@ -89,18 +89,18 @@ def draw(folder: Path, count: int, shard: int) -> pd.DataFrame:
         cv2.setNumThreads(1)
         noise = np.random.default_rng(0).normal(0, 2, (NOISE, THUMBNAIL, THUMBNAIL)).astype(np.int16)
         copies, rows = planted(count), range(count)[shard_slice(count, shard, shard_count(count))]
-        drawn, found = np.empty((len(rows), THUMBNAIL, THUMBNAIL), np.uint8), []
-        for place, row in enumerate(rows):
+        drawn, records = np.empty((len(rows), THUMBNAIL, THUMBNAIL), np.uint8), []
+        for index, row in enumerate(rows):
             origin, kind = copies.get(row, (row, ""))
             image = picture(origin, noise)
             image = COPIES[kind](image) if kind else image
-            drawn[place] = image
-            hashed = to_hex(difference_hash(cv2.cvtColor(drawn[place], cv2.COLOR_GRAY2RGB)))
-            digest = hashlib.sha256(drawn[place].tobytes()).hexdigest()
-            found.append((f"{row}.jpg", LABELS[row % 4], digest, hashed))
+            drawn[index] = image
+            hashed = to_hex(difference_hash(cv2.cvtColor(drawn[index], cv2.COLOR_GRAY2RGB)))
+            digest = hashlib.sha256(drawn[index].tobytes()).hexdigest()
+            records.append((f"{row}.jpg", LABELS[row % 4], digest, hashed))
         with atomic(thumbnails) as temporary:
             np.save(temporary, drawn)
-        write_table(facts, pd.DataFrame(found, columns=["image_id", "label", "sha256", "dhash"]))
+        write_table(facts, pd.DataFrame(records, columns=["image_id", "label", "sha256", "dhash"]))
     return read_table(facts)
 
 
@@ -173,13 +173,13 @@ def recall(folder: Path, count: int) -> pd.DataFrame:
     """Of each kind of copy, how many were planted and found; and in the last row, how many other pairs were found."""
     pairs = read_table(folder / "duplicates.parquet", ["image_a", "image_b"])
     numbers = (pairs[name].str.removesuffix(".jpg").astype(int) for name in ("image_a", "image_b"))
-    found = {tuple(sorted(pair)) for pair in zip(*numbers, strict=True)}
+    reported = {tuple(sorted(pair)) for pair in zip(*numbers, strict=True)}
     known = {tuple(sorted((copy, origin))): kind for copy, (origin, kind) in planted(count).items()}
     rows = [(kind, list(known.values()).count(kind)) for kind in COPIES]
-    hits = pd.Series([known[pair] for pair in found & known.keys()], dtype=str).value_counts()
+    hits = pd.Series([known[pair] for pair in reported & known.keys()], dtype=str).value_counts()
     table = pd.DataFrame(rows, columns=["copy", "planted"])
     table["found"] = table["copy"].map(hits).fillna(0).astype(int)
-    table.loc[len(table)] = ["pairs that were not planted", 0, len(found - known.keys())]
+    table.loc[len(table)] = ["pairs that were not planted", 0, len(reported - known.keys())]
     return table
 
 
@@ -189,20 +189,20 @@ def main() -> None:
     arguments.add_argument("count", nargs="?", type=int, default=1_000_000, metavar="COUNT")
     arguments.add_argument("--folder", type=Path, help="where to work, and to go on (default: a new one, removed then)")
     arguments.add_argument("--table", type=Path)
-    given = arguments.parse_args()
-    folder = given.folder or Path(tempfile.mkdtemp(prefix="copies."))
+    options = arguments.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="copies."))
     try:
-        prepare(folder, given.count)
-        table = measure(folder, given.count)
+        prepare(folder, options.count)
+        table = measure(folder, options.count)
         print(table.round(1).to_string(index=False))
         kinds = table.groupby("job").agg({"wall_s": "sum", "cpu_s": "sum", "memory_mb": "max"})
         print(kinds.round(0).to_string())
-        print(recall(folder, given.count).to_string(index=False))
+        print(recall(folder, options.count).to_string(index=False))
     finally:
-        if not given.folder:
+        if not options.folder:
             shutil.rmtree(folder)
-    if given.table:
-        table.to_csv(given.table, index=False)
+    if options.table:
+        table.to_csv(options.table, index=False)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ def sources() -> Iterator[tuple[str, list[np.ndarray]]]:
     for name, pattern in FOLDERS.items() if root else ():
         files = sorted(Path(str(root)).glob(pattern))
         chosen = np.random.default_rng(0).permutation(len(files))[: PLANTED + OTHERS]
-        yield name, [np.asarray(cv2.imread(str(files[place]), cv2.IMREAD_COLOR_RGB)) for place in sorted(chosen)]
+        yield name, [np.asarray(cv2.imread(str(files[number]), cv2.IMREAD_COLOR_RGB)) for number in sorted(chosen)]
 
 
 def related(folder: Path, images: list[np.ndarray]) -> set[tuple[int, int]]:
@@ -148,16 +148,16 @@ def measure(name: str, images: list[np.ndarray], folder: Path) -> Iterator[dict[
     chosen = np.random.default_rng(1).permutation(len(images))[:PLANTED].tolist()
     for number, (words, change) in enumerate(COPIES.items()):
         rng = np.random.default_rng([2, number])
-        copies = [compressed(change(np.ascontiguousarray(images[place]), rng)) for place in chosen]
+        copies = [compressed(change(np.ascontiguousarray(images[index]), rng)) for index in chosen]
         started = time.process_time()
         pairs = related(folder, images + copies) - alone
         origin = [*range(len(images)), *chosen]
-        found = sum((place, len(images) + row) in pairs for row, place in enumerate(chosen))
+        hits = sum((index, len(images) + row) in pairs for row, index in enumerate(chosen))
         other = [pair for pair in pairs if origin[pair[0]] != origin[pair[1]]]
-        false = [pair for pair in other if frozenset(origin[each] for each in pair) not in same]
+        false = [pair for pair in other if frozenset(origin[image] for image in pair) not in same]
         row = {"source": name, "images": len(images), "copy": words, "planted": len(copies)}
-        print(f"{name}: {words}: {found} of {len(copies)}, {time.process_time() - started:.1f} s", flush=True)
-        yield row | {"found": found / len(copies), "false_pairs": len(false)}
+        print(f"{name}: {words}: {hits} of {len(copies)}, {time.process_time() - started:.1f} s", flush=True)
+        yield row | {"found": hits / len(copies), "false_pairs": len(false)}
 
 
 PAGE = """# Copies of images, and how many are found
@@ -253,15 +253,15 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--table", type=Path)
     arguments.add_argument("--page", type=Path)
-    given = arguments.parse_args()
+    options = arguments.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        found = [row for name, images in sources() for row in measure(name, images, Path(folder))]
-    table = pd.DataFrame(found)
-    if given.table:
-        table.to_csv(given.table, index=False)
-    if given.page:
-        given.page.write_text(page(table))
+        records = [row for name, images in sources() for row in measure(name, images, Path(folder))]
+    table = pd.DataFrame(records)
+    if options.table:
+        table.to_csv(options.table, index=False)
+    if options.page:
+        options.page.write_text(page(table))
     print(table.pivot(index="copy", columns="source", values="found").reindex(list(COPIES)).to_string())
 
 

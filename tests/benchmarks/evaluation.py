@@ -31,7 +31,7 @@ def predictions(images: int, classes: int, seed: int = 0) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     truth = random.normal(0, 2.2, (2 * images, classes))
     y = (random.random(2 * images)[:, None] > softmax(truth, axis=1).cumsum(1)).sum(1).clip(max=classes - 1)
-    names = [f"image-{place}" for place in range(2 * images)]
+    names = [f"image-{number}" for number in range(2 * images)]
     table = pd.DataFrame({"cohort": "made_up", "image_id": names, "group": names, "y": y, "perturbation": "none"})
     role = np.where(np.arange(2 * images) < images, "validation", "test")
     return table.assign(role=role, logits=list((1.8 * truth).astype(np.float32)))
@@ -45,7 +45,7 @@ def loop(y: np.ndarray, shares: np.ndarray, resamples: int, calibrators: int) ->
         drawn = np.arange(count) if number == 0 else random.integers(0, count, count)
         true, p = y[drawn], shares[drawn]
         predicted = p.argmax(1)
-        found = {
+        scores = {
             "accuracy": metrics.accuracy_score(true, predicted),
             "kappa": metrics.cohen_kappa_score(true, predicted),
             "mcc": metrics.matthews_corrcoef(true, predicted),
@@ -61,8 +61,8 @@ def loop(y: np.ndarray, shares: np.ndarray, resamples: int, calibrators: int) ->
             for _ in range(calibrators):
                 metrics.brier_score_loss(true == k, p[:, k])
                 calibration_curve(true == k, p[:, k], n_bins=15)
-        found |= dict(zip(("auc", "partial_auc", "ap"), areas.mean(0), strict=True))
-        first = first or found
+        scores |= dict(zip(("auc", "partial_auc", "ap"), areas.mean(0), strict=True))
+        first = first or scores
     return first
 
 
@@ -74,12 +74,12 @@ def main() -> int:
     parser.add_argument("--resamples", type=int, default=10_000)
     parser.add_argument("--loop", type=int, default=50, metavar="RESAMPLES")
     args = parser.parse_args()
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, load {load}")
     table, names = predictions(args.images, args.classes), tuple(f"class {k}" for k in range(args.classes))
     run = Run("made_up", "kind", "plain", "image", "network", 0, 0)
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    found = assess({run: [table]}, names, Evaluation(resamples=args.resamples))
+    tables = assess({run: [table]}, names, Evaluation(resamples=args.resamples))
     ours, ours_cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
     print(f"{args.images:,} images, {args.classes} classes, {args.resamples:,} resamples, every table:")
     print(f"    ours            {ours:9.1f} s   (CPU {ours_cpu:.1f} s)", flush=True)
@@ -88,11 +88,11 @@ def main() -> int:
     begin, begin_cpu = time.perf_counter(), time.process_time()
     values = loop(y, shares, args.loop, 4)
     scale = args.resamples / args.loop
-    theirs, theirs_cpu = (scale * each for each in (time.perf_counter() - begin, time.process_time() - begin_cpu))
+    theirs, theirs_cpu = (scale * seconds for seconds in (time.perf_counter() - begin, time.process_time() - begin_cpu))
     print(f"    scikit-learn    {theirs:9.1f} s   (CPU {theirs_cpu:.1f} s), from {args.loop} resamples in a loop")
     print(f"    ratio           {theirs / ours:9.1f}     (CPU {theirs_cpu / ours_cpu:.1f})")
-    errors = found["errors"].iloc[0]
-    areas = found["discrimination"].set_index("class").loc["macro average"]
+    errors = tables["errors"].iloc[0]
+    areas = tables["discrimination"].set_index("class").loc["macro average"]
     same = all(abs(float((errors if name in errors else areas)[name]) - value) < 1e-9 for name, value in values.items())
     print("    same point values" if same else "    DIFFERENT POINT VALUES")
     return 0 if same else 1

@@ -60,17 +60,17 @@ def main() -> None:
     arguments.add_argument("--side", type=int, default=64)
     arguments.add_argument("--images", type=int, default=32)
     arguments.add_argument("--repeat", type=int, default=3)
-    given = arguments.parse_args()
-    images, classes = torch.rand(given.images, 3, given.side, given.side), torch.arange(given.images) % 4
-    for name in given.names:
+    options = arguments.parse_args()
+    images, classes = torch.rand(options.images, 3, options.side, options.side), torch.arange(options.images) % 4
+    for name in options.names:
         torch.manual_seed(0)
-        model = registry.build(name, 4, given.size).train()
+        model = registry.build(name, 4, options.size).train()
         with torch.no_grad():
             model(images[:8])
         model.eval()
         ways = [partial(way, model, images, classes) for way in (heat, one_by_one)]
         difference = (ways[0]() - ways[1]()).abs().max().item()
-        batched, alone = (speed(way, given.images, given.repeat) for way in ways)
+        batched, alone = (speed(way, options.images, options.repeat) for way in ways)
         print(f"{name:20} {batched:8.1f} {alone:8.1f} images/s  x{batched / alone:.1f}  difference {difference:.1e}")
 
 

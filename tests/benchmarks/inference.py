@@ -36,7 +36,7 @@ def measured(name: str, answer: Callable[[], object], passes: int) -> None:
 
 def row(name: str, spent: list[float], busy: list[float] | None = None) -> None:
     """Print quantiles of milliseconds by the clock, and the median that it took of the processor."""
-    quantiles = " | ".join(f"{each:6.1f}" for each in np.quantile(spent, [0.5, 0.95]))
+    quantiles = " | ".join(f"{quantile:6.1f}" for quantile in np.quantile(spent, [0.5, 0.95]))
     median = f"{np.median(busy):9.1f}" if busy else 9 * " "
     print(f"| {name:44} | {quantiles} | {median} |", flush=True)
 
@@ -48,14 +48,14 @@ def exported(folder: Path, side: int) -> Path:
     return make_export(folder, size="paper", side=side, drawn=side, steps=4).folder
 
 
-def files(given: argparse.Namespace) -> list[bytes]:
+def files(options: argparse.Namespace) -> list[bytes]:
     """Image files."""
-    if given.images:
-        found = sorted(path for path in given.images.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-        return [path.read_bytes() for path in found[:: max(1, len(found) // 20)]]
+    if options.images:
+        paths = sorted(path for path in options.images.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        return [path.read_bytes() for path in paths[:: max(1, len(paths) // 20)]]
     from smears import drawn_smears
 
-    pictures, _ = drawn_smears(0.5, images=20, patients=10, size=given.side)
+    pictures, _ = drawn_smears(0.5, images=20, patients=10, size=options.side)
     return [cv2.imencode(".jpg", picture[:, :, ::-1])[1].tobytes() for picture in pictures]
 
 
@@ -66,11 +66,11 @@ def main() -> None:
     parser.add_argument("--images", type=Path)
     parser.add_argument("--passes", type=int, default=100)
     parser.add_argument("--side", type=int, default=224)
-    given = parser.parse_args()
+    options = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
-        folder = given.model or exported(Path(name), given.side)
-        table(folder, files(given), given.passes)
+        folder = options.model or exported(Path(name), options.side)
+        table(folder, files(options), options.passes)
 
 
 def table(folder: Path, images: list[bytes], passes: int) -> None:

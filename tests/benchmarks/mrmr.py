@@ -28,7 +28,7 @@ from leukoflow.features.discretise import three_states
 from leukoflow.features.ranking import rank, rank_discrete
 
 # The package mrmr-selection is called mrmr, too: this file must not be taken for it.
-sys.path[:] = [each for each in sys.path if Path(each or ".").resolve() != Path(__file__).resolve().parent]
+sys.path[:] = [folder for folder in sys.path if Path(folder or ".").resolve() != Path(__file__).resolve().parent]
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
 
 from silenced import silenced  # noqa: E402
@@ -82,8 +82,8 @@ def run_mrmr_selection(shape: tuple[int, int, int], repeat: int) -> bool:
     theirs, order = best_of(
         1, lambda: np.array(mrmr_classif(frame, labels, shape[2], n_jobs=1, show_progress=False), np.int64)
     )
-    ours, found = best_of(repeat, lambda: rank(x, y, Selection(method="fcq", features=shape[2]), 0).order)
-    return compare("mrmr-selection FCQ", shape, theirs, ours, np.array_equal(order, found))
+    ours, ranked = best_of(repeat, lambda: rank(x, y, Selection(method="fcq", features=shape[2]), 0).order)
+    return compare("mrmr-selection FCQ", shape, theirs, ours, np.array_equal(order, ranked))
 
 
 def run_pymrmr(shape: tuple[int, int, int], method: str, repeat: int) -> bool:
@@ -96,8 +96,8 @@ def run_pymrmr(shape: tuple[int, int, int], method: str, repeat: int) -> bool:
     with silenced():
         theirs, order = best_of(1, lambda: np.array(pymrmr.mRMR(table, method, shape[2])).astype(np.int64))
     selection = Selection(method="mid" if method == "MID" else "miq", features=shape[2])
-    ours, found = best_of(repeat, lambda: rank_discrete(codes, y, selection).order)
-    return compare(f"pymrmr {method}", shape, theirs, ours, np.array_equal(order, found))
+    ours, ranked = best_of(repeat, lambda: rank_discrete(codes, y, selection).order)
+    return compare(f"pymrmr {method}", shape, theirs, ours, np.array_equal(order, ranked))
 
 
 def main() -> int:
@@ -110,8 +110,8 @@ def main() -> int:
     parser.add_argument("--mrmr-selection", type=size, default=(2000, 1000, 50), metavar="NxDxK")
     parser.add_argument("--pymrmr", type=size, default=(2600, 200, 10), metavar="NxDxK")
     args = parser.parse_args()
-    threads = {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    threads = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, BLAS threads {threads}, load {load}")
     print(f"ours: best of {args.repeat}, from the float32 matrix to the order; {args.rows:,} x {args.columns:,}")
     x, y = sample(args.rows, args.columns)
@@ -129,7 +129,7 @@ def main() -> int:
             same &= run_pymrmr(args.pymrmr, method, args.repeat)
     else:
         print("pymrmr is not installed: left out")
-    print("load at the end " + ", ".join(f"{each:.1f}" for each in os.getloadavg()))
+    print("load at the end " + ", ".join(f"{average:.1f}" for average in os.getloadavg()))
     return 0 if same else 1
 
 

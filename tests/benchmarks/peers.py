@@ -31,7 +31,7 @@ import torch
 from torch import nn
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:] = [each for each in sys.path if Path(each or ".").resolve() != Path(__file__).resolve().parent]
+sys.path[:] = [folder for folder in sys.path if Path(folder or ".").resolve() != Path(__file__).resolve().parent]
 sys.path.append(str(ROOT / "tests" / "unit"))
 
 from leukoflow.config.evaluation import Evaluation  # noqa: E402
@@ -84,14 +84,14 @@ class Row:
 
 def rounds(works: dict[str, Work], repeat: int, warm: int = 1) -> tuple[dict[str, float], dict[str, Any]]:
     """Least milliseconds of each work in `repeat` rounds of all of them, and what they return."""
-    found = {name: work() for name, work in works.items() for _ in range(warm)}
+    results = {name: work() for name, work in works.items() for _ in range(warm)}
     least = dict.fromkeys(works, np.inf)
     for _ in range(repeat):
         for name, work in works.items():
             started = time.perf_counter()
-            found[name] = work()
+            results[name] = work()
             least[name] = min(least[name], 1000 * (time.perf_counter() - started))
-    return least, found
+    return least, results
 
 
 def version(package: str) -> str:
@@ -101,7 +101,7 @@ def version(package: str) -> str:
 
 def there(*modules: str) -> bool:
     """Whether modules can be imported; those that cannot are named."""
-    missing = [each for each in modules if importlib.util.find_spec(each) is None]
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         print(f"{', '.join(missing)} not installed: left out")
     return not missing
@@ -160,7 +160,7 @@ def convolutions(network: nn.Module, x: torch.Tensor, backward: bool) -> Work:
     """The convolutions and linear layers of a network alone, on inputs of the shapes that they get."""
     seen: list[tuple[nn.Module, torch.Tensor]] = []
     hooks = [
-        layer.register_forward_hook(lambda layer, given, out: seen.append((layer, given[0].detach().clone())))
+        layer.register_forward_hook(lambda layer, tensor, out: seen.append((layer, tensor[0].detach().clone())))
         for layer in network.modules()
         if isinstance(layer, (nn.Conv2d, nn.Linear))
     ]
@@ -169,12 +169,12 @@ def convolutions(network: nn.Module, x: torch.Tensor, backward: bool) -> Work:
     for hook in hooks:
         hook.remove()
     if not backward:
-        return lambda: [layer(given) for layer, given in seen]
-    inputs = [given.requires_grad_() for _, given in seen]
+        return lambda: [layer(tensor) for layer, tensor in seen]
+    inputs = [tensor.requires_grad_() for _, tensor in seen]
 
     def both() -> None:
-        for (layer, _), given in zip(seen, inputs, strict=True):
-            layer(given).sum().backward()
+        for (layer, _), tensor in zip(seen, inputs, strict=True):
+            layer(tensor).sum().backward()
 
     return both
 
@@ -251,7 +251,7 @@ def _compiled(network: nn.Module, x: torch.Tensor) -> Work | None:
 def _training(network: nn.Module, images: torch.Tensor, peer: str, repeat: int) -> Iterator[Row]:
     x, y = inference.to_input(images, torch.device("cpu")), torch.arange(len(images)) % 4
     ways = {"ours": network, "single": Plain(network, "s"), "multi": Plain(network, "m")}
-    works: dict[str, Work] = {name: _step(each, x, y) for name, each in ways.items()}
+    works: dict[str, Work] = {name: _step(way, x, y) for name, way in ways.items()}
     works["limit"] = convolutions(network, x, backward=True)
     least, out = rounds(works, repeat)
     for mode, target in (("single", 3), ("multi", None)):
@@ -270,7 +270,7 @@ def _step(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Work:
     def step() -> torch.Tensor:
         network.zero_grad()
         nn.functional.cross_entropy(network(x), y).backward()
-        first = next(each for each in network.modules() if isinstance(each, nn.Conv2d))
+        first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
         assert first.weight.grad is not None
         return first.weight.grad.clone()
 
@@ -409,11 +409,11 @@ def bootstrap(repeat: int) -> Iterator[Row]:
     settings = Evaluation(resamples=every, interval="percentile")
 
     def loop() -> np.ndarray:
-        found = []
+        scores = []
         for _ in range(few):
             drawn = random.integers(0, 650, 650)
             true, shares, said = y[drawn], p[drawn], p[drawn].argmax(1)
-            found.append(
+            scores.append(
                 [
                     sk.accuracy_score(true, said),
                     sk.f1_score(true, said, average="macro"),
@@ -423,7 +423,7 @@ def bootstrap(repeat: int) -> Iterator[Row]:
                     sk.average_precision_score(np.eye(4)[true], shares),
                 ]
             )
-        return np.array(found)
+        return np.array(scores)
 
     counts = random.multinomial(650, np.full(650, 1 / 650), size=500).T.astype(float)
     works: dict[str, Work] = {
@@ -459,8 +459,8 @@ def loader(repeat: int) -> Iterator[Row]:
             def __len__(self) -> int:
                 return 32
 
-            def __getitem__(self, place: int) -> torch.Tensor:
-                with Image.open(folder / view.image_ids[place]) as opened:
+            def __getitem__(self, index: int) -> torch.Tensor:
+                with Image.open(folder / view.image_ids[index]) as opened:
                     return torch.from_numpy(np.asarray(opened.convert("RGB")).copy())
 
         batches = DataLoader(Files(), batch_size=32)
@@ -482,7 +482,7 @@ def _shards(images: np.ndarray, folder: Path) -> Shards:
     """A view of these images."""
     from leukoflow.core.files import write_json, write_table
 
-    ids = [f"{place:02d}.jpg" for place in range(len(images))]
+    ids = [f"{number:02d}.jpg" for number in range(len(images))]
     digest = write_shard(folder / "000.npy", iter(images), len(images), images.shape[1])
     write_table(folder / "000.parquet", pd.DataFrame({"image_id": ids, "shard_digest": digest}))
     write_json(folder / "view.json", {"shards": [{"name": "000", "images": len(images), "digest": digest}]})
@@ -558,7 +558,7 @@ def machine() -> str:
     if info.exists():
         names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0] if names else model
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {version('torch')}, load {load}"
 
 
@@ -596,12 +596,12 @@ def draw(rows: list[Row], path: Path) -> None:
     axes.set_yticks(range(len(shown)), [f"{row.subject}\n{row.peer}" for row in shown], fontsize=7.5)
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=0.8)
-    for place, value in enumerate(values):
-        axes.text(value * 1.05, place, f"{value:.1f}" if value < 100 else f"{value:,.0f}", va="center", fontsize=7.5)
+    for position, value in enumerate(values):
+        axes.text(value * 1.05, position, f"{value:.1f}" if value < 100 else f"{value:,.0f}", va="center", fontsize=7.5)
     axes.set_xlabel("times faster than the peer (logarithmic)")
     axes.set_xlim(min(0.5, min(values) / 2), max(values) * 3)
-    ticks = [each for each in (0.5, 1, 2, 5, 10, 100, 1000, 10000) if each < max(values) * 3]
-    axes.set_xticks(ticks, [f"{each:g}" for each in ticks])
+    ticks = [tick for tick in (0.5, 1, 2, 5, 10, 100, 1000, 10000) if tick < max(values) * 3]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     figure.savefig(path, dpi=120)
 
@@ -625,7 +625,7 @@ def main() -> int:
             times = f"{row.ratio:8.1f} times" if np.isfinite(row.ratio) else " " * 14
             print(f"{row.ours_ms:10.3f} ms {times}  {row.subject}; {row.peer}; {row.target} {row.reached}", flush=True)
     table = pd.DataFrame([asdict(row) | {"times": row.ratio} for row in rows])
-    names = [each.name for each in fields(Row)]
+    names = [field.name for field in fields(Row)]
     if args.table:
         table[[*names, "times"]].assign(machine=facts).to_csv(args.table, index=False, float_format="%.6g")
     if args.page:

@@ -57,7 +57,7 @@ def restained(images: np.ndarray) -> list[np.ndarray]:
 def others(side: int) -> dict[str, dict[str, Callable[[np.ndarray], object]]]:
     """What a user would pick, by family."""
     sigma, small = 2 * side / 224, side // 2
-    noisy = {mode: lambda images, mode=mode: [util.img_as_ubyte(util.random_noise(each, mode)) for each in images]
+    noisy = {mode: lambda images, mode=mode: [util.img_as_ubyte(util.random_noise(image, mode)) for image in images]
              for mode in ("gaussian", "s&p")}  # fmt: skip
     blur = v2.GaussianBlur(2 * int(np.ceil(4 * sigma)) + 1, sigma)
     up = Image.Resampling.BILINEAR
@@ -118,8 +118,8 @@ def main() -> None:
         ours = rate(
             lambda batch, family=family, level=level: FAMILIES[family](batch, level, np.random.default_rng(0)), images
         )
-        found = {name: rate(work, images) for name, work in beside.get(family, {}).items()}
-        text = ", ".join(f"{name} {value:,.0f} ({ours / value:.1f} x)" for name, value in found.items())
+        rates = {name: rate(work, images) for name, work in beside.get(family, {}).items()}
+        text = ", ".join(f"{name} {value:,.0f} ({ours / value:.1f} x)" for name, value in rates.items())
         print(f"{family:16s} {ours:10,.0f}   {text}", flush=True)
 
 

@@ -39,8 +39,8 @@ def draw(folder: Path, numbers: range) -> None:
         ground = slide.integers(200, 245, 3)
         image = np.clip(ground + rng.normal(0, 3, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
         for _ in range(rng.integers(3, 12)):
-            place, colour = rng.integers(0, SIDE, 2), ground - rng.integers(20, 120, 3)
-            cv2.circle(image, tuple(map(int, place)), int(rng.integers(3, 12)), tuple(map(int, colour)), -1)
+            centre, colour = rng.integers(0, SIDE, 2), ground - rng.integers(20, 120, 3)
+            cv2.circle(image, tuple(map(int, centre)), int(rng.integers(3, 12)), tuple(map(int, colour)), -1)
         path = folder / f"{number // PER_FOLDER:05d}" / LABELS[number % 4] / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), image)
@@ -146,23 +146,23 @@ def main() -> None:
     arguments.add_argument("--table", type=Path)
     arguments.add_argument("--figure", type=Path)
     arguments.add_argument("--folder", type=Path, help="where to work (default: a new folder, removed afterwards)")
-    given = arguments.parse_args()
+    options = arguments.parse_args()
     rows = []
-    for count in given.counts or ([] if given.figure and given.table else [1_000, 10_000]):
-        folder = Path(tempfile.mkdtemp(prefix="scale.", dir=given.folder))
+    for count in options.counts or ([] if options.figure and options.table else [1_000, 10_000]):
+        folder = Path(tempfile.mkdtemp(prefix="scale.", dir=options.folder))
         try:
             rows.append(measure(count, folder))
         finally:
             shutil.rmtree(folder)
     table = pd.DataFrame(rows)
-    if given.table and given.table.exists():
-        before = pd.read_csv(given.table)
+    if options.table and options.table.exists():
+        before = pd.read_csv(options.table)
         table = pd.concat([before[~before["images"].isin(table.get("images", []))], table]).sort_values("images")
     print(table.T.to_string(header=False))
-    if given.table:
-        table.to_csv(given.table, index=False)
-    if given.figure:
-        figure(table, given.figure)
+    if options.table:
+        table.to_csv(options.table, index=False)
+    if options.figure:
+        figure(table, options.figure)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def synthetic(count: int) -> list[bytes]:
 
 def folder(path: Path, count: int) -> list[bytes]:
     """Image files of a folder, evenly spaced."""
-    files = sorted(each for each in path.rglob("*") if each.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp", ".tif"))
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp", ".tif"))
     return [file.read_bytes() for file in files[:: max(1, len(files) // count)][:count]]
 
 
@@ -84,9 +84,9 @@ def ask(url: str, pictures: list[bytes], kind: dict[str, Request], clients: int,
         thread.start()
     for thread in threads:
         thread.join()
-    if any(len(each) != images for each in seconds.values()):
+    if any(len(times) != images for times in seconds.values()):
         raise SystemExit("some requests failed")
-    return {name: np.array(each) for name, each in seconds.items()}
+    return {name: np.array(times) for name, times in seconds.items()}
 
 
 def main() -> int:
@@ -104,12 +104,12 @@ def main() -> int:
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert server.stdout
-        found = re.search(r"http://\S+", server.stdout.readline())
-        if not found:
+        match = re.search(r"http://\S+", server.stdout.readline())
+        if not match:
             raise SystemExit("the service did not start")
         if args.server_cores:
-            os.sched_setaffinity(server.pid, {int(each) for each in args.server_cores.split(",")})
-        address = found.group()
+            os.sched_setaffinity(server.pid, {int(core) for core in args.server_cores.split(",")})
+        address = match.group()
         print(
             "model                     request       clients   p50 ms   p95 ms   largest   images/s   CPU ms an image"
         )
@@ -122,8 +122,8 @@ def main() -> int:
                     spent = ask(url, pictures, requests, clients, images)
                     rate = images / (time.perf_counter() - started)
                     work = 1000 * (cpu_seconds(server.pid) - before) / images
-                    for name, each in spent.items():
-                        middle, most, largest = 1000 * np.percentile(each, [50, 95, 100])
+                    for name, times in spent.items():
+                        middle, most, largest = 1000 * np.percentile(times, [50, 95, 100])
                         line = f"{model['name']:24}  {f'{kind}, {name}':14}  {clients:5}  {middle:7.1f}  {most:7.1f}"
                         print(f"{line}  {largest:8.1f}  {rate:9.1f}  {work:16.1f}", flush=True)
     finally:

@@ -54,7 +54,7 @@ def speed(name: str, size: str, side: int, batch: int, repeat: int, training: Tr
 def main() -> None:
     """Print one line for each architecture."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    networks = [each for each in registry.names() if registry.spec(each).reads == "images"]
+    networks = [network for network in registry.names() if registry.spec(network).reads == "images"]
     networks = [network for network in networks if registry.spec(network).fitting == "gradient"]
     arguments.add_argument("--names", nargs="+", default=networks, choices=networks)
     arguments.add_argument("--size", default="small")
@@ -67,11 +67,11 @@ def main() -> None:
     print(f"{inference.best_device()}, {torch.get_num_threads()} threads; `auto` is {devices.precision('auto')}")
     print(f"{'images/s':20s}", *(f"{title:>14s}" for title in ways))
     for name in args.names:
-        found = (
+        rates = (
             speed(name, args.size, args.side, args.batch, args.repeat, Training.model_validate(options))
             for options in ways.values()
         )
-        print(f"{name:20s}", *(f"{each:14.0f}" for each in found), flush=True)
+        print(f"{name:20s}", *(f"{rate:14.0f}" for rate in rates), flush=True)
 
 
 if __name__ == "__main__":

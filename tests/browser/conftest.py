@@ -27,8 +27,8 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A running service with two fake models, `colours` and `sharp`."""
-    with served(app()) as found:
-        yield found
+    with served(app()) as url:
+        yield url
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_an_image_is_answered_with_all_that_is_known(opened: Opened, smears: lis
     assert shares(page) == pytest.approx(known, abs=0.11)
     best = max(known, key=lambda name: known[name])
     assert page.locator(".headline").inner_text().startswith(f"{best}, ")
-    widths = [float(each.get_attribute("width")) for each in page.locator(".shares rect.share").all()]
+    widths = [float(bar.get_attribute("width")) for bar in page.locator(".shares rect.share").all()]
     assert widths == pytest.approx(sorted(known.values(), reverse=True), abs=0.11)
     assert "cannot tell these apart" in page.locator(".verdict").inner_text()
     assert page.locator(".neighbours li").count() == 5
@@ -297,7 +297,7 @@ def test_everything_is_reached_by_keyboard(opened: Opened, smears: list[str]) ->
                     return (shown ? "" : "unseen ") + (e.id || e.textContent.trim().slice(0, 12) || e.tagName); }"""
             )
         )
-    assert not [each for each in met if each.startswith("unseen")], met
+    assert not [element for element in met if element.startswith("unseen")], met
     wanted = [
         "Skip to the ",
         "model",
@@ -312,7 +312,7 @@ def test_everything_is_reached_by_keyboard(opened: Opened, smears: list[str]) ->
         "1",
         "2",
     ]
-    places = [met.index(each) for each in wanted]
+    places = [met.index(element) for element in wanted]
     assert places == sorted(places)
     page.locator("#heat").focus()
     before = page.locator(".heat").get_attribute("opacity")
@@ -348,7 +348,7 @@ def test_the_report_is_one_file_that_needs_nothing_else(opened: Opened, smears: 
     assert "must not guide the care of a patient" in shown.locator(".notice").inner_text()
     assert FINDINGS[-1] in shown.locator("main").inner_text()
     assert "broken.jpg" in shown.locator("main").inner_text()
-    assert shown.evaluate("[...document.images].every((each) => each.naturalWidth > 0)")
+    assert shown.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
     assert not faults
     page.bring_to_front()
 
@@ -395,11 +395,11 @@ def test_axe_finds_nothing(scheme: str, options: dict[str, Any], opened: Opened,
     page.get_by_text("3 of 3 images done").first.wait_for()
     outlined(page)
     page.locator("#card summary").click()
-    found = axe.Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    results = axe.Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
     page.get_by_role("button", name="broken.jpg").click()
-    found = axe.Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    results = axe.Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 def test_axe_finds_what_is_planted(opened: Opened) -> None:

@@ -83,9 +83,9 @@ def height(page: Any) -> int:
 
 def at_top(page: Any, name: str) -> None:
     """Wait until a section is open and its title lies near the top of the window."""
-    place = f"document.getElementById('title-{name}')"
-    top = f"{place}.getBoundingClientRect().top"
-    until(page, f"{place}.closest('details').open && {top} >= 0 && {top} < 150")
+    title = f"document.getElementById('title-{name}')"
+    top = f"{title}.getBoundingClientRect().top"
+    until(page, f"{title}.closest('details').open && {top} >= 0 && {top} < 150")
 
 
 def is_open(page: Any, name: str) -> bool:
@@ -114,7 +114,7 @@ def test_the_summary_says_what_was_asked_and_what_to_do(shown: Shown) -> None:
     )
     steps = page.locator("#summary > .steps li")
     assert 0 < steps.count() <= 6
-    texts = [each.inner_text() for each in steps.all()]
+    texts = [step.inner_text() for step in steps.all()]
     assert len(set(texts)) == len(texts)
     link = steps.filter(has_text="image split of demo as the main result").locator("a")
     link.click()
@@ -181,7 +181,7 @@ def test_paper_has_everything(shown: Shown) -> None:
     before = page.locator("main details[open]").count()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("main details:not([open])").count() == 0
-    assert page.evaluate("[...document.images].every((each) => each.loading === 'eager')")
+    assert page.evaluate("[...document.images].every((image) => image.loading === 'eager')")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("main details[open]").count() == before
 
@@ -228,7 +228,7 @@ def test_a_long_table_shows_its_first_rows_and_all_on_demand(shown: Shown, tmp_p
     assert len((tmp_path / "table.csv").read_text(encoding="utf-8-sig").splitlines()) == total + 1
 
 
-KEYS = "(cells) => cells.map((each) => each.dataset.key)"
+KEYS = "(cells) => cells.map((cell) => cell.dataset.key)"
 
 
 @pytest.mark.parametrize(("options", "room"), [({}, 1100), (PHONE, 330)], ids=["desktop", "phone"])
@@ -237,16 +237,16 @@ def test_the_text_of_figures_can_be_read(options: dict[str, Any], room: int, sho
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     figures = page.locator("figure img")
     assert figures.count() == 3
-    for place in range(figures.count()):
-        figure = figures.nth(place)
+    for number in range(figures.count()):
+        figure = figures.nth(number)
         figure.scroll_into_view_if_needed()
-        box = figure.evaluate("(each) => [each.clientWidth, each.clientHeight, each.width, each.height]")
+        box = figure.evaluate("(image) => [image.clientWidth, image.clientHeight, image.width, image.height]")
         meant, down = (int(figure.get_attribute(name)) for name in ("width", "height"))
         assert box[0] / box[1] == pytest.approx(meant / down, rel=0.02)
         if "svg" in figure.get_attribute("src")[:30]:
             # Drawn with text of 9 points, 12 pixels: at least 9.5 on the screen.
             assert 12 * box[0] / meant >= 9.5
-        frame = figure.evaluate("(each) => each.parentElement.clientWidth")
+        frame = figure.evaluate("(image) => image.parentElement.clientWidth")
         assert frame <= room
 
 
@@ -257,10 +257,14 @@ def test_axe_finds_nothing_serious(scheme: str, shown: Shown) -> None:
         page = shown(color_scheme=scheme, **options)
         for opened in (False, True):
             if opened:
-                page.evaluate("document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
-            found = axe.Axe().run(page).response["violations"]
+                page.evaluate(
+                    "document.querySelectorAll('main details').forEach((details) => { details.open = true; })"
+                )
+            violations = axe.Axe().run(page).response["violations"]
             grave = {
-                each["id"]: each["nodes"][0]["html"] for each in found if each["impact"] in ("serious", "critical")
+                violation["id"]: violation["nodes"][0]["html"]
+                for violation in violations
+                if violation["impact"] in ("serious", "critical")
             }
             assert not grave
 
@@ -268,7 +272,7 @@ def test_axe_finds_nothing_serious(scheme: str, shown: Shown) -> None:
 def test_a_study_of_a_thousand_runs_opens_in_three_seconds(
     fake: FakeStudy, path: Path, browser: Any, tmp_path: Path
 ) -> None:
-    tables = {each.stem: read_table(each) for each in (fake.root / "tables").glob("*.csv")}
+    tables = {file.stem: read_table(file) for file in (fake.root / "tables").glob("*.csv")}
     study, tables = enlarged(fake, report.with_empty_texts(tables))
     assert tables["leaderboard"]["runs"].sum() > 1000
     name = "confusion.demo.subtype.plain.image"

@@ -140,8 +140,8 @@ def wait_until(ready: Callable[[], object], running: subprocess.Popen, log: Path
 def went_on_after(project: Project) -> int:
     """Epochs that the last try of the training did not do anew, as its log says; 0 where it began anew."""
     logs = list(project.folder.glob(f"logs/tiny/train/{Path(RUN).name}.log"))
-    found = re.search(r"going on after epoch (\d+)", logs[0].read_text())
-    return int(found[1]) if found else 0
+    match = re.search(r"going on after epoch (\d+)", logs[0].read_text())
+    return int(match[1]) if match else 0
 
 
 def slurm_log(project: Project, row: Accounted) -> str:
@@ -252,8 +252,8 @@ def lose_node(node: str) -> None:
     slurm.stop(f"slurmd.{node}", signal.SIGKILL)
     for process in psutil.process_iter(["name", "cmdline"]):
         if process.info["name"] == "slurmstepd":
-            for each in [process, *process.children(recursive=True)]:
-                each.kill()
+            for member in [process, *process.children(recursive=True)]:
+                member.kill()
 
 
 def test_a_training_whose_node_is_lost_goes_on_at_another(copy: Project, undisturbed: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ TASK = {"classes": ["Benign", "Early", "Pre", "Pro"]}
 def drawn(name: str, output: Path, settings: dict[str, Any] | None = None, **files: Any) -> pd.DataFrame:
     """Draw a figure from files by name; its PNG must be a picture, its SVG a drawing. Returns the table behind it."""
     function = next(spec.draw for spec in FIGURES if spec.name == name)
-    lists = {key: [given] if isinstance(given, (str, Path)) else list(given) for key, given in files.items()}
+    lists = {key: [value] if isinstance(value, (str, Path)) else list(value) for key, value in files.items()}
     words = [f"{key}={path}" for key, paths in lists.items() for path in paths]
     figure.main([function, "--inputs", *words, "--settings", json.dumps(settings or {}), "--output", str(output)])
     with Image.open(output) as image:

@@ -87,5 +87,5 @@ def finish(root: Path, protocols: Sequence[str]) -> None:
         ("abstention", "demo.subtype.plain", ("abstention", "conformal", "novelty")),
         ("gate", "demo.subtype", ("gate", "gate_accuracy")),
     ):
-        arguments = ["--parts", str(root / "parts" / kind), "--of", *(f"{panels}.{each}" for each in protocols)]
+        arguments = ["--parts", str(root / "parts" / kind), "--of", *(f"{panels}.{protocol}" for protocol in protocols)]
         gather_tables.main([*arguments, "--outputs", *(str(root / f"tables/{name}.csv") for name in names)])

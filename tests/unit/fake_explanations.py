@@ -38,8 +38,8 @@ def _run(folder: Path, number: int, attends: bool) -> None:
         if method in ("attention", "rollout") and not attends:
             continue
         numbers = {name: random.uniform(0.05, 0.95, len(test)) for name in MEANS} | {"cells_area": 0.2}
-        own = test[["image_id", "group", "y", "predicted"]].assign(method=method, reference_map=is_reference)
-        parts.append(own.assign(**numbers | {"empty": random.random(len(test)) < 0.1}))
+        rows = test[["image_id", "group", "y", "predicted"]].assign(method=method, reference_map=is_reference)
+        parts.append(rows.assign(**numbers | {"empty": random.random(len(test)) < 0.1}))
     table = pd.concat(parts, ignore_index=True)
     write_table(folder / "explain.parquet", table)
     np.save(folder / "explain.npy", random.integers(0, 256, (len(table), 8, 8), np.uint8))

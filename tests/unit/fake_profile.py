@@ -15,7 +15,7 @@ LAYERS = [
     Layer("stage.2", "pointwise convolution", 4, 500, 8000, VALUES),
     Layer("head", "linear", 4, 40, 160, "stage1"),
 ]
-PLAIN = [Layer(each.layer, each.kind, 1, each.parameters, each.macs, VALUES) for each in LAYERS]
+PLAIN = [Layer(layer.layer, layer.kind, 1, layer.parameters, layer.macs, VALUES) for layer in LAYERS]
 
 
 def made_up(model: str) -> Measured:
@@ -24,9 +24,9 @@ def made_up(model: str) -> Measured:
     rows = []
     for batch in (1, 8):
         median = slow * batch**0.5
-        times = [median * each for each in (0.9, 0.95, 1, 1.1, 1.3, 0.9)]
+        times = [median * factor for factor in (0.9, 0.95, 1, 1.1, 1.3, 0.9)]
         row = ["cpu", 1, batch, 20, *times, 1000 * batch / median, 12.5 * batch, 1.5]
-        single = {"passes_ms": [median * each for each in (0.9, 1, 1.3)]} if batch == 1 else {}
+        single = {"passes_ms": [median * factor for factor in (0.9, 1, 1.3)]} if batch == 1 else {}
         rows.append(dict(zip(speed.COLUMNS, row, strict=True)) | single)
     layers = [] if is_baseline(model) else LAYERS if model == "neurallnet" else PLAIN
     return Measured(buffers=7, bytes=1_350_000 * slow, layers=layers, speed=rows)

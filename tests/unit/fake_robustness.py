@@ -20,8 +20,8 @@ def answers(root: Path, run: Run, harm: dict[str, float]) -> pd.DataFrame:
     table = table[table["role"] == "test"].reset_index(drop=True).assign(target="", level=np.nan)
     parts = [table]
     for family, levels in CHANGES.items():
-        for place, level in enumerate(levels, start=1):
-            wrong = np.arange(len(table)) < harm.get(family, 0.0) * place / len(levels) * len(table)
+        for step, level in enumerate(levels, start=1):
+            wrong = np.arange(len(table)) < harm.get(family, 0.0) * step / len(levels) * len(table)
             shares = np.stack(table["probabilities"].to_list())
             shares = np.where(wrong[:, None], np.eye(shares.shape[1])[(table["y"] + 1) % shares.shape[1]], shares)
             part = table.assign(perturbation=family, level=level, probabilities=list(shares.astype(np.float32)))
@@ -31,12 +31,12 @@ def answers(root: Path, run: Run, harm: dict[str, float]) -> pd.DataFrame:
 
 def module_rows(run: Run) -> pd.DataFrame:
     """modules.csv of a run."""
-    found = []
+    rows = []
     for module, name, level in product(("MultiScaleChannelAttention", "DynamicRecalibration"), CHANGES, (0, 1)):
         measured = np.full((4, len(MEASURES)), 0.5) - 0.1 * level
-        found += rows_of(module, name, CHANGES[name][level], measured)
-        found += rows_of(module, "none", np.nan, np.ones((4, len(MEASURES)))) if name == "jpeg" and level else []
-    return table_of(found, run.columns())
+        rows += rows_of(module, name, CHANGES[name][level], measured)
+        rows += rows_of(module, "none", np.nan, np.ones((4, len(MEASURES)))) if name == "jpeg" and level else []
+    return table_of(rows, run.columns())
 
 
 def make_robustness(root: Path, runs: list[Run]) -> None:

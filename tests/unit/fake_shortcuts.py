@@ -63,15 +63,15 @@ def _answers(root: Path) -> pd.DataFrame:
 def _changed(root: Path, name: str, classes: tuple[str, ...]) -> pd.DataFrame:
     """Predictions of a network that mostly names the class whose stain it is given."""
     run = parse_run(name)
-    own = read_table(root / "runs" / name / "predictions" / f"{run.cohort}.parquet")
-    own = own[own["role"] == "test"].assign(level=np.nan, target="")
-    parts, random = [own], np.random.default_rng(run.fold)
-    for place, label in enumerate(classes):
+    predictions = read_table(root / "runs" / name / "predictions" / f"{run.cohort}.parquet")
+    predictions = predictions[predictions["role"] == "test"].assign(level=np.nan, target="")
+    parts, random = [predictions], np.random.default_rng(run.fold)
+    for index, label in enumerate(classes):
         for target in (f"class:{label}", f"cluster:{label}:{label}-000"):
-            follows = random.random(len(own)) < 0.7
-            said = np.where(follows, place, own["y"])
+            follows = random.random(len(predictions)) < 0.7
+            said = np.where(follows, index, predictions["y"])
             shares = list((np.eye(len(classes))[said] * 0.8 + 0.05).astype(np.float32))
-            parts.append(own.assign(perturbation="stain_swap", target=target, probabilities=shares))
+            parts.append(predictions.assign(perturbation="stain_swap", target=target, probabilities=shares))
     for family, level in (("common_scale", np.nan), ("cells_only", np.nan), ("gaussian_blur", 2.0), ("jpeg", 50.0)):
-        parts.append(own.assign(perturbation=family, level=level))
+        parts.append(predictions.assign(perturbation=family, level=level))
     return pd.concat(parts, ignore_index=True)

@@ -65,9 +65,9 @@ class FakeStudy:
 
     def path(self, pattern: str) -> list[Path]:
         """Files below the root that match, sorted."""
-        found = sorted(self.root.glob(pattern))
-        assert found, pattern
-        return found
+        paths = sorted(self.root.glob(pattern))
+        assert paths, pattern
+        return paths
 
     @property
     def study(self) -> Study:
@@ -226,14 +226,14 @@ class FakeStudy:
 
     def _split(self, protocol: str) -> None:
         manifest = self.cohorts["demo"]
-        own = self.groups[self.groups["cohort"] == "demo"].set_index("image_id")
+        groups = self.groups[self.groups["cohort"] == "demo"].set_index("image_id")
         blocked = protocol != "image"
-        group = own["acquisition" if blocked else "duplicate_group"].reindex(manifest["image_id"]).to_numpy()
+        group = groups["acquisition" if blocked else "duplicate_group"].reindex(manifest["image_id"]).to_numpy()
         units = pd.factorize(group)[0]
         parts = []
         for fold in range(self.folds):
-            place = (units + fold) % 5
-            role = np.where(place == 0, "test", np.where(place == 1, "validation", "train"))
+            fifth = (units + fold) % 5
+            role = np.where(fifth == 0, "test", np.where(fifth == 1, "validation", "train"))
             y = [CLASSES.index(label) for label in manifest["label"]]
             part = pd.DataFrame({"image_id": manifest["image_id"], "y": y, "label": manifest["label"], "group": group})
             parts.append(part.assign(fold=fold, role=role))
@@ -245,13 +245,13 @@ class FakeStudy:
         skill = self.skill.get(run.model, 3.0 + 0.4 * (number % 3)) - (1.0 if run.protocol != "image" else 0.0)
         split = pd.read_parquet(self.root / "splits" / f"demo.subtype.{run.protocol}.parquet")
         rows = split[(split["fold"] == run.fold) & (split["role"] != "train")]
-        own = rows[["image_id", "group", "role", "y"]].assign(cohort="demo")
+        inside = rows[["image_id", "group", "role", "y"]].assign(cohort="demo")
         away = self.cohorts["away"]
         y = [CLASSES.index(label) if isinstance(label, str) else -1 for label in away["label"]]
         outside = pd.DataFrame(
             {"image_id": away["image_id"], "group": away["image_id"], "role": "external", "y": y, "cohort": "away"}
         )
-        for target, table in (("demo", own), ("away", outside)):
+        for target, table in (("demo", inside), ("away", outside)):
             logits = random.normal(size=(len(table), 4)).astype(np.float32)
             known = np.flatnonzero(table["y"].to_numpy() >= 0)
             logits[known, table["y"].to_numpy()[known]] += skill
@@ -331,11 +331,11 @@ class FakeStudy:
         manifest, random = self.cohorts[name], np.random.default_rng(len(name))
         side, rows, maps = self.side, [], np.zeros((len(manifest), self.side, self.side), np.uint16)
         step = side // 4
-        for place, image_id in enumerate(manifest["image_id"]):
-            for cell in range(1, 1 + (place % 10 > 0) * (1 + place % 3)):
+        for number, image_id in enumerate(manifest["image_id"]):
+            for cell in range(1, 1 + (number % 10 > 0) * (1 + number % 3)):
                 start = (cell - 1) * step
-                maps[place, start : start + step - 1, start : start + step - 1] = 2 * cell
-                maps[place, start + 1 : start + step - 2, start + 1 : start + step - 2] = 2 * cell + 1
+                maps[number, start : start + step - 1, start : start + step - 1] = 2 * cell
+                maps[number, start + 1 : start + step - 2, start + 1 : start + step - 2] = 2 * cell + 1
                 facts = {"image_id": image_id, "cell": cell, "x": start + step / 2, "y": start + step / 2}
                 rows.append(facts | {"border": cell == 1, "um_per_pixel": 0.2})
         cells = pd.DataFrame(rows)
@@ -354,8 +354,8 @@ class FakeStudy:
     def _selections(self, protocol: str) -> None:
         """Rankings, stability and scaled features: those of the networks follow the acquisition, not the class."""
         manifest = self.cohorts["demo"]
-        own = self.groups[self.groups["cohort"] == "demo"].set_index("image_id")
-        cluster = pd.factorize(own["acquisition"].reindex(manifest["image_id"]))[0]
+        groups = self.groups[self.groups["cohort"] == "demo"].set_index("image_id")
+        cluster = pd.factorize(groups["acquisition"].reindex(manifest["image_id"]))[0]
         label = pd.factorize(manifest["label"])[0]
         for name, fold in product(("hybrid", "morphology"), range(self.folds)):
             random = np.random.default_rng(fold)
@@ -368,7 +368,7 @@ class FakeStudy:
             np.save(folder / "scaled" / "demo.npy", rows.astype(np.float32))
             write_json(folder / "features.json", {"kind": name, "names": names, "scaling": "zscore"})
             order, score = random.permutation(12), np.sort(random.gamma(2, 1, 12))[::-1]
-            ranking = {"position": range(12), "feature": [names[place] for place in order], "score": score}
+            ranking = {"position": range(12), "feature": [names[index] for index in order], "score": score}
             write_table(folder / "ranking.csv", pd.DataFrame(ranking))
             boxes = [(f"{name}_00", stage, -2, -1, 0, 1, 2) for stage in ("before", "after")]
             columns = ["feature", "stage", "least", "q1", "median", "q3", "greatest"]
@@ -377,8 +377,8 @@ class FakeStudy:
             write_table(folder / "stability.csv", pd.DataFrame(pairs, columns=["k", "pair", "jaccard", "kuncheva"]))
             neighbours = [("class", 120, 10, 0.3, 0.24), ("cluster", 110, 10, 0.7 if name == "hybrid" else 0.1, 0.1)]
             table = pd.DataFrame(neighbours, columns=["group", "images", "neighbours", "share", "expected"])
-            place = {**run.columns(), "features": name}
-            write_table(self.root / "neighbours" / f"{run.name}.csv", table.assign(**place))
+            facts = {**run.columns(), "features": name}
+            write_table(self.root / "neighbours" / f"{run.name}.csv", table.assign(**facts))
 
 
 def _history(epochs: int, random: np.random.Generator) -> pd.DataFrame:
@@ -412,7 +412,7 @@ def texts(paths: list[Path]) -> list[str]:
 
 def compare_arguments(fake: FakeStudy) -> list[str]:
     """Arguments of step `compare` for experiment main, but for its output."""
-    published = {name: each["accuracy"] for name, each in PUBLISHED.items()}
+    published = {name: scores["accuracy"] for name, scores in PUBLISHED.items()}
     arguments = ["--settings", '{"resamples": 100}', "--experiment", "main", "--reference", "neurallnet"]
     return [*arguments, "--published", json.dumps(published), *named_runs(fake.root)]
 

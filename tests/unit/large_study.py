@@ -35,8 +35,8 @@ def _repeated(table: pd.DataFrame, copies: dict[str, list[str]], views: tuple[st
     if "model" not in table:
         return table.reset_index(drop=True)
     parts = [
-        own.assign(model=copy)
-        for name, own in table.groupby("model", sort=False, dropna=False)
+        rows.assign(model=copy)
+        for name, rows in table.groupby("model", sort=False, dropna=False)
         for copy in copies.get(str(name), [name])
     ]
     return pd.concat(parts, ignore_index=True) if parts else table

@@ -25,15 +25,15 @@ def dirty(pattern: int) -> None:
 
 def read_thrice(data: bytes) -> Samples:
     """The samples of a file that must come out alike whatever memory held before; ImageError if it is refused."""
-    found = []
+    results = []
     for pattern in (0xAB, 0x17, 0xEE):
         dirty(pattern)
         try:
-            found.append(read_samples(data, LIMIT))
+            results.append(read_samples(data, LIMIT))
         except ImageError as error:
-            found.append(str(error))
-    first = found[0]
-    for other in found[1:]:
+            results.append(str(error))
+    first = results[0]
+    for other in results[1:]:
         if isinstance(first, str) or isinstance(other, str):
             assert first == other
             continue
@@ -49,22 +49,22 @@ def read_thrice(data: bytes) -> Samples:
 def damaged(data: bytes, draw: st.DataObject) -> bytes:
     """A file cut off, with bytes changed, taken out or put in."""
     for _ in range(draw.draw(st.integers(1, 3))):
-        place = draw.draw(st.integers(2, max(2, len(data) - 1)))
+        start = draw.draw(st.integers(2, max(2, len(data) - 1)))
         length = draw.draw(st.integers(1, 40))
         kind = draw.draw(st.sampled_from(["cut", "change", "change", "remove", "insert", "zero", "end early"]))
         bytes_ = draw.draw(st.binary(min_size=1, max_size=8))
         if kind == "cut":
-            data = data[:place]
+            data = data[:start]
         elif kind == "change":
-            data = data[:place] + bytes_ + data[place + len(bytes_) :]
+            data = data[:start] + bytes_ + data[start + len(bytes_) :]
         elif kind == "remove":
-            data = data[:place] + data[place + length :]
+            data = data[:start] + data[start + length :]
         elif kind == "insert":
-            data = data[:place] + bytes_ + data[place:]
+            data = data[:start] + bytes_ + data[start:]
         elif kind == "zero":
-            data = data[:place] + bytes(length) + data[place + length :]
+            data = data[:start] + bytes(length) + data[start + length :]
         else:
-            data = data[:place] + b"\xff\xd9"
+            data = data[:start] + b"\xff\xd9"
     return data
 
 
@@ -118,13 +118,13 @@ def lzw(data: bytes) -> bytes:
 
 def pack_bits(rows: np.ndarray) -> bytes:
     """PackBits, each row for itself, literals and one run at its end."""
-    found = b""
+    packed = b""
     for row in rows:
         data = row.tobytes()
         for start in range(0, len(data), 100):
             part = data[start : start + 100]
-            found += bytes([len(part) - 1]) + part
-    return found
+            packed += bytes([len(part) - 1]) + part
+    return packed
 
 
 COMPRESSIONS = {"none": 1, "lzw": 5, "deflate": 8, "packbits": 32773, "old deflate": 32946}
@@ -218,15 +218,15 @@ def bmp(
     if bits <= 8:
         lines = [row.tobytes() for row in pack(pixels[:, :, None], bits)]
     else:
-        lines = [b"".join(int(each).to_bytes(bits // 8, "little") for each in row) for row in pixels]
+        lines = [b"".join(int(pixel).to_bytes(bits // 8, "little") for pixel in row) for row in pixels]
     lines = [line + bytes(-len(line) % 4) for line in lines]
     body = b"".join(lines if top_down else lines[::-1])
-    given = [] if palette is None else [bytes(each[::-1]) + (b"" if core else b"\0") for each in palette.tolist()]
-    table = struct.pack(f"<{len(masks)}I", *masks) + b"".join(given)
+    entries = [] if palette is None else [bytes(colour[::-1]) + (b"" if core else b"\0") for colour in palette.tolist()]
+    table = struct.pack(f"<{len(masks)}I", *masks) + b"".join(entries)
     if core:
         header = struct.pack("<IHHHH", 12, width, height, 1, bits)
     else:
-        count = len(given) if colours is None else colours
+        count = len(entries) if colours is None else colours
         signed = -height if top_down else height
         size = 40 if len(masks) < 4 else 56
         header = struct.pack("<IiiHHIIiiII", size, width, signed, 1, bits, 3 if masks else 0, len(body), 0, 0, count, 0)

@@ -15,8 +15,8 @@ def drawn_smears(
     cohort = SyntheticCohort.model_validate(settings | {"faults": {"stain_confounding": confounding}})
     table = plan(cohort)
     pictures = [draw(cohort, row).image for row in rows(table)]
-    place = pd.factorize(table["patient"])[0] % 10
-    role = np.where(place < 5, "train", np.where(place < 6, "validation", "test"))
+    tenth = pd.factorize(table["patient"])[0] % 10
+    role = np.where(tenth < 5, "train", np.where(tenth < 6, "validation", "test"))
     y = pd.factorize(table["label"])[0]
     facts = {"image_id": table["path"], "y": y, "group": table["patient"], "fold": 0, "role": role}
     return pictures, pd.DataFrame(facts)

@@ -71,7 +71,7 @@ def test_light_modules_stay_light() -> None:
         for module in closure(f"leukoflow.{name}"):
             path = SOURCE.joinpath(*module.split(".")[1:])
             file = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
-            tops = {each.split(".")[0] for each in imports(file)}
+            tops = {imported.split(".")[0] for imported in imports(file)}
             if module == "leukoflow.models.registry":
                 tops.discard("torch")  # for type checkers only
             assert not tops & heavy, (name, module)
@@ -101,7 +101,7 @@ def test_every_public_thing_says_what_it_does() -> None:
 def pins() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     listed = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
-    return dict(each.lower().split("==") for each in listed)
+    return dict(pin.lower().split("==") for pin in listed)
 
 
 def test_environments_have_the_pins_of_the_project() -> None:
@@ -110,8 +110,8 @@ def test_environments_have_the_pins_of_the_project() -> None:
         parts = yaml.safe_load(path.read_text())["dependencies"]
         listed = next(part["pip"] for part in parts if isinstance(part, dict))
         assert listed == sorted(listed)
-        for each in listed:
-            name, version = each.split("==")
+        for pin in listed:
+            name, version = pin.split("==")
             assert project[name] == version, (path, name)
 
 
@@ -139,13 +139,13 @@ def test_environments_hold_what_their_steps_import(environment: str) -> None:
         "sklearn": "scikit-learn",
     }
     parts = yaml.safe_load((ROOT / f"envs/{environment}.yaml").read_text())["dependencies"]
-    listed = {each.split("==")[0] for each in next(part["pip"] for part in parts if isinstance(part, dict))}
+    listed = {pin.split("==")[0] for pin in next(part["pip"] for part in parts if isinstance(part, dict))}
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     for text in re.split(r"\nrule ", rules)[1:]:
-        found = re.search(r"python -m leukoflow\.(steps\.\w+)", text)
-        if found is None or f"envs/{environment}.yaml" not in text:
+        match = re.search(r"python -m leukoflow\.(steps\.\w+)", text)
+        if match is None or f"envs/{environment}.yaml" not in text:
             continue
-        step = found.group(1)
+        step = match.group(1)
         modules = [f"leukoflow.{step}"]
         built = ("pretrain", "train", "predict", "profile", "explain", "export", "feature_attention", "attention_maps")
         if step.removeprefix("steps.") in built:
@@ -153,8 +153,8 @@ def test_environments_hold_what_their_steps_import(environment: str) -> None:
         for module in closure(*modules):
             path = SOURCE.joinpath(*module.split(".")[1:])
             file = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
-            tops = {each.split(".")[0] for each in imports(file)} - set(sys.stdlib_module_names) - {"leukoflow", ""}
+            tops = {name.split(".")[0] for name in imports(file)} - set(sys.stdlib_module_names) - {"leukoflow", ""}
             if module == "leukoflow.models.registry":
                 tops.discard("torch")  # for type checkers only
-            missing = {renamed.get(each, each.replace("_", "-")) for each in tops} - listed
+            missing = {renamed.get(package, package.replace("_", "-")) for package in tops} - listed
             assert not missing, (step, module, missing)

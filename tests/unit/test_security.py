@@ -37,17 +37,17 @@ def imported(parsed: ast.Module) -> set[str]:
 
 def faults(parsed: ast.Module) -> list[str]:
     """Calls that unpickle, evaluate text or hand a command to a shell."""
-    found = sorted(imported(parsed) & PICKLES)
+    names = sorted(imported(parsed) & PICKLES)
     for node in ast.walk(parsed):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             unsafe = [
-                each.arg
-                for each in node.keywords
-                if each.arg in ("shell", "allow_pickle") and getattr(each.value, "value", None) is not False
+                keyword.arg
+                for keyword in node.keywords
+                if keyword.arg in ("shell", "allow_pickle") and getattr(keyword.value, "value", None) is not False
             ]
-            found += [name] * (name in FORBIDDEN or bool(unsafe))
-    return found
+            names += [name] * (name in FORBIDDEN or bool(unsafe))
+    return names
 
 
 def test_only_fetching_knows_the_network() -> None:

@@ -185,7 +185,7 @@ def test_a_truncated_file_is_named_not_used_and_made_anew(
     before = path.stat()
     os.truncate(path, before.st_size // 2)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert [each.path for each in verify(copy.results)] == [str(path.relative_to(copy.results))]
+    assert [fault.path for fault in verify(copy.results)] == [str(path.relative_to(copy.results))]
     done = copy.snakemake("--forcerun", consumer)
     assert done.returncode != 0
     assert re.search(rf"error: .*{re.escape(path.name)}: .*{words}", done.stdout), done.stdout[-4000:]

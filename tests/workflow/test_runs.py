@@ -198,7 +198,7 @@ def test_a_model_is_pretrained_before_it_is_trained(project: Project) -> None:
         assert len(pd.read_csv(folder / "pretraining.csv")) == 1
         config["models"]["taught"]["training"]["epochs"] = 2
         (project.folder / "taught.yaml").write_text(yaml.safe_dump(config))
-        assert [each.split()[0] for each in project.planned(target, config="taught.yaml")] == ["Training"]
+        assert [message.split()[0] for message in project.planned(target, config="taught.yaml")] == ["Training"]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -74,12 +74,12 @@ def test_every_output_is_in_the_reference_of_results(rules: dict) -> None:
     examples = {"shard": "000", "figure": "roc", "table": "leaderboard"}
     for rule in rules.values():
         for output in map(str, rule.output):
-            path = re.sub(r"\{(\w+)[^}]*\}", lambda found: examples.get(found[1], "x"), output)
+            path = re.sub(r"\{(\w+)[^}]*\}", lambda match: examples.get(match[1], "x"), output)
             if not path.startswith("results/"):
                 continue
-            found = listed(path.split("/", 2)[2])
-            missing += [output] if len(found) != 1 else []
-            for name in found:
+            entries = listed(path.split("/", 2)[2])
+            missing += [output] if len(entries) != 1 else []
+            for name in entries:
                 steps.setdefault(name, set()).update(re.findall(r"leukoflow\.steps\.(\w+)", rule.shellcmd))
     assert not missing
     drawn = ("cohorts/COHORT/images/CLASS/IMAGE.jpg", "cohorts/COHORT/masks/CLASS/IMAGE.png")
@@ -93,9 +93,9 @@ def test_columns_of_files_are_those_of_the_reference(project: Project) -> None:
         name = path.relative_to(project.results).as_posix()
         if not path.is_file() or name.startswith(".resume/"):
             continue
-        found = listed(name)
-        assert len(found) == 1, (path, found)
-        spec = names.get(found[0])
+        entries = listed(name)
+        assert len(entries) == 1, (path, entries)
+        spec = names.get(entries[0])
         if spec is None or not spec.columns or path.suffix not in (".csv", ".parquet") or name.startswith("figures/"):
             continue
         is_csv = path.suffix == ".csv"
@@ -151,7 +151,7 @@ def test_every_study_plans_jobs_of_every_stage(fresh: Project, study: str, monke
     done = fresh.snakemake("--dry-run", "--printshellcmds", config=f"workflow/studies/{study}")
     messages = messages_of(done)
     settings = yaml.safe_load((ROOT / "workflow/studies" / study).read_text())
-    elsewhere = any(each.get("external") for each in settings["experiments"].values())
+    elsewhere = any(experiment.get("external") for experiment in settings["experiments"].values())
     for stage in (*STAGES, *(["Predicting"] if elsewhere else [])):
         assert any(message.startswith(stage) for message in messages), stage
     # Samples do not stand for the cohort that they are from: it is downloaded where local images are set, too.
@@ -234,12 +234,12 @@ def test_an_edited_entry_is_listed_again_wherever_the_study_is_run(
     config["cohorts"]["demo"] = {"entry": "pbc"}
     (project.folder / "named.yaml").write_text(yaml.safe_dump(config))
     listing = "results/tiny/cohorts/demo/listing.parquet"
-    arguments, given = (listing, "--directory", str(away)), {"config": str(project.folder / "named.yaml")}
-    assert project.snakemake(*arguments, **given).returncode == 0
+    arguments, options = (listing, "--directory", str(away)), {"config": str(project.folder / "named.yaml")}
+    assert project.snakemake(*arguments, **options).returncode == 0
     assert pd.read_parquet(away / listing)["label"].tolist() == ["monocyte", "neutrophil"]
-    assert project.planned(*arguments, **given) == []
+    assert project.planned(*arguments, **options) == []
     with project.edited("src/leukoflow/config/entries/pbc.yaml", "    monocyte: monocyte\n", "    monocyte: mono\n"):
-        assert project.planned(*arguments, **given) == ["Listing the images of demo"]
+        assert project.planned(*arguments, **options) == ["Listing the images of demo"]
 
 
 def test_groups_by_features_and_an_adapted_segmenter_are_planned(fresh: Project) -> None:
@@ -252,20 +252,20 @@ def test_groups_by_features_and_an_adapted_segmenter_are_planned(fresh: Project)
     (fresh.folder / "linked.yaml").write_text(yaml.safe_dump(study))
     done = fresh.snakemake("--dry-run", "--printshellcmds", config="linked.yaml")
     commands = commands_of(done)
-    (grouping,) = (each for each in commands if "steps.group_images" in each)
+    (grouping,) = (command for command in commands if "steps.group_images" in command)
     cohorts = re.findall(r"--cohort (\w+)", grouping)
     assert re.findall(r"features/(\w+)\.plain\.pooled/matrix\.json", grouping) == cohorts
     assert {"demo", "demo_ext", "masks_home", "masks_away"} <= set(cohorts)
-    extracting = [shlex.split(each) for each in commands if "steps.deep_features" in each]
+    extracting = [shlex.split(command) for command in commands if "steps.deep_features" in command]
     assert len(extracting) >= len(cohorts)
     for words in extracting:
         DeepFeatures.model_validate_json(words[words.index("--settings") + 1])
-    finding = [each for each in commands if "steps.segment " in each]
-    assert finding and all("segmenters/adapted/weights" in each for each in finding)
-    (adapting,) = (each for each in commands if "steps.adapt_segmenter" in each)
+    finding = [command for command in commands if "steps.segment " in command]
+    assert finding and all("segmenters/adapted/weights" in command for command in finding)
+    (adapting,) = (command for command in commands if "steps.adapt_segmenter" in command)
     assert "cohorts/demo_ext/files.parquet" in adapting and "masks/demo_ext" not in adapting
     scored = {"all", "adapted", "gates_none"}
-    assert scored == {name for each in commands for name in re.findall(r"segmenters/(\w+)/scores.csv", each)}
+    assert scored == {name for command in commands for name in re.findall(r"segmenters/(\w+)/scores.csv", command)}
 
 
 def test_weights_and_pretraining_are_jobs_of_the_models_that_ask_for_them(fresh: Project, tmp_path: Path) -> None:
@@ -275,8 +275,8 @@ def test_weights_and_pretraining_are_jobs_of_the_models_that_ask_for_them(fresh:
     (fresh.folder / "started.yaml").write_text(yaml.safe_dump(config))
     messages = fresh.planned(config="started.yaml")
     run = "on demo, view plain, patient split, fold 0, seed 42"
-    assert [each for each in messages if "retrain" in each] == [f"Pretraining neurallnet without labels {run}"]
-    assert [each for each in messages if "weights" in each] == ["Downloading weights owner-name-v1"]
+    assert [message for message in messages if "retrain" in message] == [f"Pretraining neurallnet without labels {run}"]
+    assert [message for message in messages if "weights" in message] == ["Downloading weights owner-name-v1"]
     config["models"]["resnet50_hmscam"]["weights"] = str(tmp_path / "none.safetensors")
     (fresh.folder / "wrong.yaml").write_text(yaml.safe_dump(config))
     done = fresh.snakemake("--dry-run", config="wrong.yaml")
@@ -330,7 +330,7 @@ def test_images_compared_by_several_jobs_give_the_pairs_of_one(tmp_path: Path) -
     project, tables = clone(tmp_path / "parts"), ("duplicates", "groups")
     study = yaml.safe_load((project.folder / "tiny.yaml").read_text())
     (project.folder / "cut.yaml").write_text(yaml.safe_dump(study | {"quality": {"parts": 3}}))
-    folder, found = project.results / "quality", {}
+    folder, compared = project.results / "quality", {}
     target = "results/tiny/quality/groups.parquet"
     planned = project.planned(target)
     assert not [message for message in planned if message.startswith(("Describing part", "Comparing part"))]
@@ -341,11 +341,11 @@ def test_images_compared_by_several_jobs_give_the_pairs_of_one(tmp_path: Path) -
     for config in ("cut.yaml", "tiny.yaml"):
         done = project.snakemake(target, config=config)
         assert done.returncode == 0, done.stdout
-        found[config] = [pd.read_parquet(folder / f"{table}.parquet") for table in tables]
+        compared[config] = [pd.read_parquet(folder / f"{table}.parquet") for table in tables]
         assert not list(folder.glob("described/*.np*"))
-    for cut, whole in zip(*found.values(), strict=True):
+    for cut, whole in zip(*compared.values(), strict=True):
         pd.testing.assert_frame_equal(cut, whole)
-    assert len(found["cut.yaml"][0]) > 0
+    assert len(compared["cut.yaml"][0]) > 0
 
 
 def test_an_unlocked_folder_is_left_alone_and_a_stale_lock_is_removed(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ def test_every_image_has_the_numbers_of_its_whole_cells():
     assert table["image_id"].tolist() == ids.tolist()
     assert table.columns.tolist() == ["image_id", *COUNTS, *feature_names()]
     for _, row in table.iterrows():
-        own = cells[cells["image_id"] == row["image_id"]]
-        whole = own[~own["border"]]
-        assert (row["cells"], row["border_cells"]) == (len(own), own["border"].sum())
+        rows = cells[cells["image_id"] == row["image_id"]]
+        whole = rows[~rows["border"]]
+        assert (row["cells"], row["border_cells"]) == (len(rows), rows["border"].sum())
         for name in ("cell_area_um2", "nc_ratio"):
             values = whole[name].dropna().to_numpy()
             median = np.median(values) if len(values) else np.nan

@@ -19,8 +19,8 @@ def blocks(*cells: tuple[int, int, int, int], side: int = 20) -> np.ndarray:
 def test_overlap_by_hand() -> None:
     one, two = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     one[0], two[0, :2], two[1, :2] = True, True, True
-    found = overlap(one, two)
-    assert found.dice == pytest.approx(2 * 2 / 8) and found.iou == pytest.approx(2 / 6)
+    agreement = overlap(one, two)
+    assert agreement.dice == pytest.approx(2 * 2 / 8) and agreement.iou == pytest.approx(2 / 6)
     assert overlap(one, one).dice == overlap(one, one).iou == 1
     assert overlap(one, ~one).dice == overlap(one, ~one).iou == 0
 
@@ -37,34 +37,34 @@ def test_overlap_of_parts_against_loops(seed: int) -> None:
     rng = np.random.default_rng(seed)
     predicted = rng.integers(0, 3, (13, 17)).astype(np.uint8)
     reference = rng.choice(np.array([0, 1, 2, 255], np.uint8), (13, 17))
-    found = parts_overlap(predicted, reference)
+    scores = parts_overlap(predicted, reference)
     for part, codes in (("cell", {1, 2, 3}), ("nucleus", {2})):
         both = one = two = 0
         for p, r in zip(predicted.ravel().tolist(), reference.ravel().tolist(), strict=True):
             if r != 255:
                 both, one, two = both + (p in codes and r in codes), one + (p in codes), two + (r in codes)
-        assert found[part].dice == pytest.approx(2 * both / (one + two))
-        assert found[part].iou == pytest.approx(both / (one + two - both))
+        assert scores[part].dice == pytest.approx(2 * both / (one + two))
+        assert scores[part].iou == pytest.approx(both / (one + two - both))
 
 
 def test_nucleus_is_not_scored_where_the_reference_does_not_know_it() -> None:
     reference = np.array([[0, 3], [3, 255]], np.uint8)
-    found = parts_overlap(np.array([[0, 1], [2, 2]], np.uint8), reference)
-    assert set(found) == {"cell"} and found["cell"].dice == 1
+    scores = parts_overlap(np.array([[0, 1], [2, 2]], np.uint8), reference)
+    assert set(scores) == {"cell"} and scores["cell"].dice == 1
     assert set(parts_overlap(reference, np.array([[0, 1], [2, 2]], np.uint8))) == {"cell", "nucleus"}
 
 
 def test_matching_by_hand() -> None:
     truth = blocks((0, 0, 6, 6), (0, 10, 6, 16), (10, 0, 16, 6), (10, 10, 16, 16))
     # The first as it is, the second cut at half (not above 0.5), the third cut at four of six rows, one from nowhere.
-    found = blocks((0, 0, 6, 6), (0, 10, 3, 16), (10, 0, 14, 6), (18, 18, 20, 20))
-    matches = match(found, truth)
+    predicted = blocks((0, 0, 6, 6), (0, 10, 3, 16), (10, 0, 14, 6), (18, 18, 20, 20))
+    matches = match(predicted, truth)
     assert matches == Matches(matched=2, extra=2, missed=2)
     assert matches.ap50 == pytest.approx(2 / 6) and matches.precision == matches.recall == matches.f1 == 0.5
     assert matches.count_error == 0
-    assert match(found, truth, 0.7) == Matches(1, 3, 3)
+    assert match(predicted, truth, 0.7) == Matches(1, 3, 3)
     with pytest.raises(LeukoFlowError, match=r"0\.5"):
-        match(found, truth, 0.3)
+        match(predicted, truth, 0.3)
 
 
 def test_merged_and_split_cells_are_wrong_on_both_sides() -> None:
@@ -78,13 +78,13 @@ def test_overlaps_against_loops(seed: int) -> None:
     rng = np.random.default_rng(seed)
     one, two = ((rng.integers(0, 5, (9, 11)) * 2 + rng.integers(0, 2, (9, 11))).astype(np.uint16) for _ in range(2))
     two[two >= 8] = 20  # ids with a gap
-    found = overlaps(one, two)
+    ious = overlaps(one, two)
     first, second = (sorted({int(v) // 2 for v in labels.ravel()} - {0}) for labels in (one, two))
-    assert found.shape == (len(first), len(second))
+    assert ious.shape == (len(first), len(second))
     for a, p in enumerate(first):
         for b, t in enumerate(second):
             here, there = one // 2 == p, two // 2 == t
-            assert found[a, b] == pytest.approx((here & there).sum() / (here | there).sum())
+            assert ious[a, b] == pytest.approx((here & there).sum() / (here | there).sum())
 
 
 def test_part_and_numbering_do_not_matter() -> None:

@@ -14,8 +14,8 @@ WITHOUT_GATES = 31_043_521
 def test_published_number_of_parameters() -> None:
     with torch.device("meta"):
         model = AttentionUNet(outputs=1)
-    count = sum(each.numel() for each in model.parameters())
-    gates = sum(each.numel() for each in model.gates.parameters())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    gates = sum(parameter.numel() for parameter in model.gates.parameters())
     assert (count, count - gates) == (PUBLISHED, WITHOUT_GATES)
 
 
@@ -33,8 +33,8 @@ def test_gates_of_every_width_have_their_number_of_parameters(gates: str, share:
         model = AttentionUNet(outputs=1, gates=gates)
     levels = [(channels, channels // share) for channels in (64, 128, 256, 512)]
     counted = sum(2 * (convolution(c, inner, 1) + 2 * inner) + convolution(inner, 1, 1) + 2 for c, inner in levels)
-    assert sum(each.numel() for each in model.gates.parameters()) == counted == (published or counted)
-    assert sum(each.numel() for each in model.parameters()) == WITHOUT_GATES + counted
+    assert sum(parameter.numel() for parameter in model.gates.parameters()) == counted == (published or counted)
+    assert sum(parameter.numel() for parameter in model.parameters()) == WITHOUT_GATES + counted
 
 
 def test_without_gates_it_is_a_plain_unet() -> None:
@@ -46,7 +46,7 @@ def test_without_gates_it_is_a_plain_unet() -> None:
     pairs = list(pairwise(channels[1:]))
     up = sum(convolution(b, a, 2) + convolution(b, a, 3) + convolution(a, a, 3) + 4 * a for a, b in pairs)
     counted = down + up + convolution(64, 1, 1)
-    assert sum(each.numel() for each in model.parameters()) == counted == WITHOUT_GATES
+    assert sum(parameter.numel() for parameter in model.parameters()) == counted == WITHOUT_GATES
 
     torch.manual_seed(0)
     gated, plain = AttentionUNet(width=0.0625).eval(), AttentionUNet(width=0.0625, gates="none").eval()
@@ -67,16 +67,16 @@ def test_every_parameter_learns_and_shapes_hold(gates: str) -> None:
     logits = model(torch.rand(2, 3, 48, 32))
     assert logits.shape == (2, 2, 48, 32)
     logits.square().mean().backward()
-    assert all(each.grad is not None for each in model.parameters())
+    assert all(parameter.grad is not None for parameter in model.parameters())
     # A bias before batch norm has no gradient but rounding, which can be none at all; everything else has.
     before_norm = {
-        f"{name}.{place}.bias"
+        f"{name}.{index}.bias"
         for name, block in model.named_modules()
         if isinstance(block, torch.nn.Sequential)
-        for place, (layer, after) in enumerate(pairwise(block))
+        for index, (layer, after) in enumerate(pairwise(block))
         if isinstance(layer, torch.nn.Conv2d) and isinstance(after, torch.nn.BatchNorm2d)
     }
-    idle = {name for name, each in model.named_parameters() if not each.grad.abs().max() > 0}
+    idle = {name for name, parameter in model.named_parameters() if not parameter.grad.abs().max() > 0}
     assert len(before_norm) >= 18 and idle <= before_norm
 
 

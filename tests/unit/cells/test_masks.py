@@ -150,8 +150,8 @@ def test_ids_in_a_wide_field_are_no_codes(tmp_path: Path) -> None:
 
 def test_blended_outlines_take_the_nearest_code(tmp_path: Path) -> None:
     smooth = cv2.GaussianBlur(np.pad(np.full((60, 60), 255, np.uint8), 100), (0, 0), 0.7)
-    found = parts(write(tmp_path / "a.png", smooth), Masks(path="x", cell=(255,)), smooth.shape)
-    np.testing.assert_array_equal(found > 0, smooth > 127)
+    codes = parts(write(tmp_path / "a.png", smooth), Masks(path="x", cell=(255,)), smooth.shape)
+    np.testing.assert_array_equal(codes > 0, smooth > 127)
 
 
 @pytest.mark.parametrize(
@@ -184,25 +184,25 @@ def test_palettes_by_index_or_colour(tmp_path: Path) -> None:
     for masks in (by_index, by_colour):
         np.testing.assert_array_equal(parts(tmp_path / "a.png", masks), TRUTH)
     np.testing.assert_array_equal(parts(tmp_path / "a.png", FOREGROUND), CELLS)
-    found, labels = decoded(tmp_path / "a.png", IDS)
+    codes, labels = decoded(tmp_path / "a.png", IDS)
     np.testing.assert_array_equal(labels, 2 * TRUTH)
-    np.testing.assert_array_equal(found, CELLS)
+    np.testing.assert_array_equal(codes, CELLS)
 
 
 def test_cells_without_nucleus_and_what_is_known(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", np.where(TRUTH > 0, 255, 0).astype(np.uint8))
-    found = parts(path, Masks(path="x", cell=(255,)))
-    np.testing.assert_array_equal(found, CELLS)
-    found[0] = UNKNOWN
-    annotated, told_apart = known(found)
+    codes = parts(path, Masks(path="x", cell=(255,)))
+    np.testing.assert_array_equal(codes, CELLS)
+    codes[0] = UNKNOWN
+    annotated, told_apart = known(codes)
     assert not annotated[0].any() and annotated[1:].all()
-    np.testing.assert_array_equal(told_apart[1:], found[1:] != CELL)
+    np.testing.assert_array_equal(told_apart[1:], codes[1:] != CELL)
 
 
 def test_instances(tmp_path: Path) -> None:
     levels = np.array([0, 6, 7], np.uint16)[TRUTH]
-    found, labels = decoded(write(tmp_path / "a.png", levels), INSTANCES)
-    np.testing.assert_array_equal(found, TRUTH)
+    codes, labels = decoded(write(tmp_path / "a.png", levels), INSTANCES)
+    np.testing.assert_array_equal(codes, TRUTH)
     np.testing.assert_array_equal(labels, levels)
     np.testing.assert_array_equal(parts_of(levels), TRUTH)
     with pytest.raises(MaskError, match="use ids"):
@@ -215,11 +215,11 @@ def test_ids_of_whole_cells(tmp_path: Path, first: int) -> None:
     mask = np.zeros((24, 32), np.uint16)
     for number in range(30):
         mask[4 * (number // 8) : 4 * (number // 8) + 3, 4 * (number % 8) : 4 * (number % 8) + 3] = first + number
-    found, labels = decoded(write(tmp_path / "a.png", mask), IDS)
+    codes, labels = decoded(write(tmp_path / "a.png", mask), IDS)
     assert labels is not None and len(np.unique(labels >> 1)) == 31
-    assert all(len(np.unique(labels[mask == each])) == 1 for each in np.unique(mask))
-    np.testing.assert_array_equal(found > 0, mask > 0)
-    assert set(np.unique(found)) == {BACKGROUND, CELL}
+    assert all(len(np.unique(labels[mask == value])) == 1 for value in np.unique(mask))
+    np.testing.assert_array_equal(codes > 0, mask > 0)
+    assert set(np.unique(codes)) == {BACKGROUND, CELL}
     np.testing.assert_array_equal(parts(tmp_path / "a.png", FOREGROUND) > 0, mask > 0)
 
 
@@ -242,8 +242,8 @@ def test_foreground_of_a_picture_that_was_cut_out(tmp_path: Path) -> None:
     lossy = write(tmp_path / "a.jpg", picture, quality=75)
     raw = np.asarray(Image.open(lossy)).max(axis=2)
     assert raw[TRUTH == 0].any()  # not black everywhere
-    found, near = parts(lossy, FOREGROUND) > 0, np.ones((5, 5), np.uint8)
-    assert found[cv2.erode(TRUTH, near) > 0].all() and not found[cv2.dilate(TRUTH, near) == 0].any()
+    foreground, near = parts(lossy, FOREGROUND) > 0, np.ones((5, 5), np.uint8)
+    assert foreground[cv2.erode(TRUTH, near) > 0].all() and not foreground[cv2.dilate(TRUTH, near) == 0].any()
     picture[TRUTH == 0] = (3, 0, 5)
     with pytest.raises(MaskError, match="nothing in it is black"):
         parts(write(tmp_path / "b.png", picture), FOREGROUND)
@@ -273,8 +273,8 @@ def test_a_mask_is_turned_as_its_image(tmp_path: Path, orientation: int) -> None
     from PIL import ImageOps
 
     upright = np.asarray(ImageOps.exif_transpose(Image.open(path)))
-    found = parts(path, GREYS, (upright.shape[0], upright.shape[1]))
-    np.testing.assert_array_equal(np.array([0, 128, 255])[found], upright)
+    codes = parts(path, GREYS, (upright.shape[0], upright.shape[1]))
+    np.testing.assert_array_equal(np.array([0, 128, 255])[codes], upright)
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -333,9 +333,9 @@ def test_the_cases() -> None:
     _, labels = decoded(CASES / "ids_1_to_30.png", IDS, shape)
     assert labels is not None and len(np.unique(labels)) == 31
     assert cv2.connectedComponents(parts(CASES / "ids_1_to_30.png", FOREGROUND, shape))[0] == 31
-    found = parts(CASES / "field_mask_q75.jpg", GREYS, (120, 120))
+    codes = parts(CASES / "field_mask_q75.jpg", GREYS, (120, 120))
     raw = np.asarray(Image.open(CASES / "field_mask_q75.jpg")).astype(int)
-    np.testing.assert_array_equal(found, np.abs(raw[..., None] - [0, 128, 255]).argmin(axis=2))
+    np.testing.assert_array_equal(codes, np.abs(raw[..., None] - [0, 128, 255]).argmin(axis=2))
     turned = parts(CASES / "upside_down_mask.png", GREYS, shape)
     upright = np.asarray(Image.open(CASES / "field_mask_0_1_2.png"))
     np.testing.assert_array_equal(turned > 0, upright > 0)
@@ -357,5 +357,5 @@ def test_real_masks() -> None:
     np.testing.assert_array_equal(parts(zheng, infer_codes(pairs, "zheng"), image.shape[:2]), listed)
     for path in sorted((root / "bcisc/masks").iterdir())[:20]:
         raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        found = parts(path, Masks(path="x", cell=(255,)), raw.shape)
-        np.testing.assert_array_equal(found > 0, raw > 0)
+        codes = parts(path, Masks(path="x", cell=(255,)), raw.shape)
+        np.testing.assert_array_equal(codes > 0, raw > 0)

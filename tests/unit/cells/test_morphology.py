@@ -49,7 +49,7 @@ def drawn(size: int, images: int = 6) -> list[tuple[str, np.ndarray, np.ndarray]
 
 
 def test_a_disc_in_a_disc_has_the_numbers_of_geometry():
-    found = one(*picture(ellipse(101, 40, 40, 50.3, 49.6), ellipse(101, 30, 30, 52.3, 49.6)), 0.15)
+    features = one(*picture(ellipse(101, 40, 40, 50.3, 49.6), ellipse(101, 30, 30, 52.3, 49.6)), 0.15)
     expected = {
         "cell_area_um2": math.pi * 6**2,
         "cell_perimeter_um": 2 * math.pi * 6,
@@ -63,30 +63,30 @@ def test_a_disc_in_a_disc_has_the_numbers_of_geometry():
         "nuclear_lobes": 1,
         "nucleoli": 0,
     }
-    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=0.02)
-    assert found["cell_eccentricity"] < 0.1 and found["cell_solidity"] > 0.98
-    assert (found["x"], found["y"]) == pytest.approx((50.3, 49.6), abs=0.05)
+    assert {name: features[name] for name in expected} == pytest.approx(expected, rel=0.02)
+    assert features["cell_eccentricity"] < 0.1 and features["cell_solidity"] > 0.98
+    assert (features["x"], features["y"]) == pytest.approx((50.3, 49.6), abs=0.05)
 
 
 def test_an_ellipse_and_a_square_too():
     a, b = 36, 18
-    found = one(*picture(ellipse(91, a, b, 45, 45), np.zeros((91, 91), bool)), 0.25)
+    features = one(*picture(ellipse(91, a, b, 45, 45), np.zeros((91, 91), bool)), 0.25)
     eccentricity = math.sqrt(1 - (b / a) ** 2)
-    assert found["cell_eccentricity"] == pytest.approx(eccentricity, abs=0.005)
-    assert found["cell_perimeter_um"] == pytest.approx(4 * a * ellipe(eccentricity**2) * 0.25, rel=0.02)
+    assert features["cell_eccentricity"] == pytest.approx(eccentricity, abs=0.005)
+    assert features["cell_perimeter_um"] == pytest.approx(4 * a * ellipe(eccentricity**2) * 0.25, rel=0.02)
     square = np.zeros((60, 60), bool)
     square[10:50, 10:50] = True
-    found = one(*picture(square, np.zeros((60, 60), bool)), 0.5)
-    assert found["cell_area_um2"] == 400 and found["cell_solidity"] == 1 and found["cell_eccentricity"] == 0
+    features = one(*picture(square, np.zeros((60, 60), bool)), 0.5)
+    assert features["cell_area_um2"] == 400 and features["cell_solidity"] == 1 and features["cell_eccentricity"] == 0
     # Crofton's formula in four directions gives a square pi (1 + sqrt 2) / 8 of its perimeter.
-    assert found["cell_perimeter_um"] == pytest.approx(80 * math.pi * (1 + math.sqrt(2)) / 8, rel=0.02)
+    assert features["cell_perimeter_um"] == pytest.approx(80 * math.pi * (1 + math.sqrt(2)) / 8, rel=0.02)
 
 
 def test_shapes_agree_with_scikit_image():
     for _, image, labels in drawn(224):
-        found = {row["cell"]: row for row in measured(image, labels, 0.3)}
+        cells = {row["cell"]: row for row in measured(image, labels, 0.3)}
         for region in regionprops(labels >> 1):
-            row = found.get(region.label)
+            row = cells.get(region.label)
             if row is None:
                 continue
             assert row["cell_area_um2"] == pytest.approx(region.area * 0.09)
@@ -130,7 +130,7 @@ def test_a_quarter_turn_changes_nothing_but_the_place():
 def test_a_dimmer_lamp_leaves_optical_densities_as_they_are():
     _, image, labels = drawn(224)[3]
     dim = np.rint(image * np.array([0.8, 0.75, 0.7])).astype(np.uint8)
-    bright, dimmed = (pd.DataFrame(measured(each, labels, 72 / 224)) for each in (image, dim))
+    bright, dimmed = (pd.DataFrame(measured(pixels, labels, 72 / 224)) for pixels in (image, dim))
     colours = [name for name in FEATURE_NAMES if "_od_" in name and name.endswith("_mean")]
     assert np.abs(dimmed[colours] - bright[colours]).max().max() < 0.01
     assert np.allclose(dimmed["od_contrast"], bright["od_contrast"], atol=0.01)
@@ -150,10 +150,10 @@ def test_glcm_features_are_haralicks_inside_the_nucleus_only():
     everywhere = np.ones((40, 40), bool)
     levels = (relative * 16).astype(np.uint8)
     counts = graycomatrix(levels, [2], texture.ANGLES, levels=32, symmetric=True).sum(axis=3, keepdims=True)
-    found = texture._pairs(relative, everywhere)
+    features = texture._pairs(relative, everywhere)
     for name in ("homogeneity", "energy", "correlation"):
-        assert found[f"chromatin_{name}"] == pytest.approx(graycoprops(counts, name).item())
-    assert found["chromatin_contrast"] == pytest.approx(graycoprops(counts, "contrast").item() / 256)
+        assert features[f"chromatin_{name}"] == pytest.approx(graycoprops(counts, name).item())
+    assert features["chromatin_contrast"] == pytest.approx(graycoprops(counts, "contrast").item() / 256)
     # Whatever lies outside the nucleus changes nothing.
     inside = np.zeros((40, 40), bool)
     inside[5:30, 8:33] = True
@@ -165,12 +165,12 @@ def test_stripes_have_the_contrast_that_was_painted():
     # Columns two apart differ by a quarter of the mean: horizontal and slanted pairs see it, vertical ones do not.
     stripes = np.where(np.arange(48) % 4 < 2, 0.875 + 1 / 32, 1.125 + 1 / 32).astype(np.float32)
     relative = np.tile(stripes, (48, 1))
-    found = texture._pairs(relative, np.ones((48, 48), bool))["chromatin_contrast"]
+    contrast = texture._pairs(relative, np.ones((48, 48), bool))["chromatin_contrast"]
     pairs = {"along": (48 * 46, 0.25**2), "down": (46 * 48, 0.0)}
     slanted = 2 * 47 * 47, 0.25**2 * 23 / 47
     total = sum(count for count, _ in pairs.values()) + slanted[0]
     expected = (sum(count * value for count, value in pairs.values()) + slanted[0] * slanted[1]) / total
-    assert found == pytest.approx(expected, rel=1e-6)
+    assert contrast == pytest.approx(expected, rel=1e-6)
 
 
 def test_local_patterns_are_those_of_scikit_image():
@@ -180,10 +180,10 @@ def test_local_patterns_are_those_of_scikit_image():
     inside[4:60, 4:60] = True
     codes = local_binary_pattern(np.rint(relative * 100).astype(np.uint8), 8, 2, "uniform")[inside].astype(int)
     share = np.bincount(codes, minlength=10) / len(codes)
-    found = texture._patterns(relative.astype(np.float32), inside)
+    features = texture._patterns(relative.astype(np.float32), inside)
     expected = [share[0], share[8], share[3:6].sum(), share[9], -(share * np.log2(share)).sum()]
     names = ["lbp_dark", "lbp_pale", "lbp_edge", "lbp_mixed", "lbp_entropy"]
-    assert [found[name] for name in names] == pytest.approx(expected, abs=0.02)
+    assert [features[name] for name in names] == pytest.approx(expected, abs=0.02)
 
 
 def test_planted_nucleoli_and_lobes_are_counted():
@@ -191,13 +191,15 @@ def test_planted_nucleoli_and_lobes_are_counted():
     image, labels = picture(ellipse(121, 50, 50, 60, 60), nucleus)
     for x, y in ((45, 50), (72, 48), (60, 78)):  # 1.5 micrometres across
         image[ellipse(121, 7.5, 7.5, x, y)] = (140, 110, 180)
-    found = one(cv2.GaussianBlur(image, (0, 0), 1.5), labels, 0.1)
-    assert found["nucleoli"] == 3
-    assert found["nucleoli_fraction"] == pytest.approx(3 * (7.5 / 35) ** 2, rel=0.35)
+    features = one(cv2.GaussianBlur(image, (0, 0), 1.5), labels, 0.1)
+    assert features["nucleoli"] == 3
+    assert features["nucleoli_fraction"] == pytest.approx(3 * (7.5 / 35) ** 2, rel=0.35)
     lobes = ellipse(121, 14, 14, 35, 60) | ellipse(121, 14, 14, 85, 60) | ellipse(121, 14, 14, 60, 85)
     lobes[58:63, 35:85] = True  # a filament half a micrometre wide
-    found = one(*picture(ellipse(121, 50, 50, 60, 65), lobes), 0.1)
-    assert found["nuclear_lobes"] == 3 and found["nucleus_solidity"] < 0.9 and found["nuclear_irregularity"] > 1.3
+    features = one(*picture(ellipse(121, 50, 50, 60, 65), lobes), 0.1)
+    assert (
+        features["nuclear_lobes"] == 3 and features["nucleus_solidity"] < 0.9 and features["nuclear_irregularity"] > 1.3
+    )
 
 
 def test_granules_make_a_cytoplasm_granular():
@@ -207,15 +209,15 @@ def test_granules_make_a_cytoplasm_granular():
     for x, y in rng.integers(12, 108, (150, 2)):
         spot = ellipse(121, 2, 2, x, y) & (labels == 2)
         grained[spot] = (120, 90, 170)
-    smooth, granular = (one(each, labels, 0.12)["cytoplasm_granularity"] for each in (image, grained))
+    smooth, granular = (one(pixels, labels, 0.12)["cytoplasm_granularity"] for pixels in (image, grained))
     assert smooth < 1e-3 and granular > 0.03
 
 
 def test_what_cannot_be_measured_is_nan_and_nothing_raises():
     image, labels = picture(ellipse(60, 20, 20, 30, 30), np.zeros((60, 60), bool))
-    found = one(image, labels, 0.25)
-    assert set(found) == {*PLACE, *FEATURE_NAMES}
-    assert {name for name in FEATURE_NAMES if math.isnan(found[name])} == {
+    features = one(image, labels, 0.25)
+    assert set(features) == {*PLACE, *FEATURE_NAMES}
+    assert {name for name in FEATURE_NAMES if math.isnan(features[name])} == {
         feature.name
         for feature in FEATURES
         if feature.name.startswith(("nucle", "nc_", "chromatin", "lbp", "od_contrast"))
@@ -224,9 +226,9 @@ def test_what_cannot_be_measured_is_nan_and_nothing_raises():
     assert everything["nc_ratio"] == 1 and math.isnan(everything["cytoplasm_granularity"])
     tiny = np.zeros((60, 60), np.uint16)
     tiny[5:10, 5:10], tiny[20:22, 20:22], tiny[40, :] = 3, 5, 6
-    found = measured(image, tiny, 0.25)
-    assert [row["cell"] for row in found] == [1, 3]  # cell 2 has four pixels
-    assert found[0]["nucleus_area_um2"] > 0 and math.isnan(found[0]["chromatin_contrast"])
+    cells = measured(image, tiny, 0.25)
+    assert [row["cell"] for row in cells] == [1, 3]  # cell 2 has four pixels
+    assert cells[0]["nucleus_area_um2"] > 0 and math.isnan(cells[0]["chromatin_contrast"])
     assert measured(image, np.zeros((60, 60), np.uint16), 0.25) == []
     coarse = one(image, labels, 3.0)
     assert coarse["cell_diameter_um"] == pytest.approx(120, rel=0.02) and math.isnan(coarse["cytoplasm_granularity"])
@@ -249,18 +251,18 @@ def test_mismatched_arguments_are_refused():
 
 
 def test_features_are_described_once_each():
-    assert len(set(FEATURE_NAMES)) == len(FEATURES) and all(each.title and each.meaning for each in FEATURES)
+    assert len(set(FEATURE_NAMES)) == len(FEATURES) and all(feature.title and feature.meaning for feature in FEATURES)
     assert set(texture.CHROMATIN) <= set(FEATURE_NAMES)
 
 
 def test_the_planted_differences_between_classes_are_found_again():
     cohort = SyntheticCohort(kind="synthetic", images=32, patients=8)
-    found = []
+    records = []
     for row in rows(plan(cohort)):
         drawing = draw(cohort, row)
         cells = measured(drawing.image, drawing.mask, FIELD["home"] / 224)
-        found += [{"label": row.label, **cell} for cell in cells if not cell["border"]]
-    table = pd.DataFrame(found)
+        records += [{"label": row.label, **cell} for cell in cells if not cell["border"]]
+    table = pd.DataFrame(records)
     typical = table.groupby("label")[list(FEATURE_NAMES)].mean()
     diameter, ratio = typical["cell_diameter_um"], typical["nc_ratio"]
     assert diameter[["Benign", "Pre", "Early", "Pro"]].to_numpy() == pytest.approx([9.0, 10.9, 12.3, 13.9], abs=0.9)

@@ -24,8 +24,8 @@ def cohort() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def rows(manifest, images, cells, units=None) -> pd.DataFrame:
-    found = cell_rows("home", manifest, images, units or {"size": "µm"}, lambda name: cells[name].to_numpy())
-    return pd.DataFrame(found)
+    records = cell_rows("home", manifest, images, units or {"size": "µm"}, lambda name: cells[name].to_numpy())
+    return pd.DataFrame(records)
 
 
 def test_features_are_of_cells_that_no_edge_cuts_by_label(cohort):
@@ -80,14 +80,14 @@ def test_millions_of_cells_take_seconds(cohort):
     manifest, images, _ = cohort
     count = 500_000
     random = np.random.default_rng(0)
-    given = {
+    columns = {
         "image_id": np.array(["i0", "i1", "i3"], object)[random.integers(0, 3, count)],
         "border": random.random(count) < 0.2,
         "size": random.random(count).astype(np.float32),
     }
     start = time.perf_counter()
-    found = list(cell_rows("home", manifest, images, {"size": ""}, given.__getitem__))
-    assert time.perf_counter() - start < 10 and found[-4]["cells"] == int((~given["border"]).sum())
+    rows = list(cell_rows("home", manifest, images, {"size": ""}, columns.__getitem__))
+    assert time.perf_counter() - start < 10 and rows[-4]["cells"] == int((~columns["border"]).sum())
 
 
 def test_a_table_without_rows_has_its_header():

@@ -44,7 +44,7 @@ def test_parts_of_one_cell() -> None:
 @pytest.mark.parametrize("nuclei", [0, 6, 10])
 def test_touching_cells_come_apart_at_the_neck(apart: int, nuclei: int) -> None:
     middles = [(40, 60), (40 + apart, 60)]
-    parts = draw([(*each, 15) for each in middles], [(*each, nuclei) for each in middles] if nuclei else [])
+    parts = draw([(*middle, 15) for middle in middles], [(*middle, nuclei) for middle in middles] if nuclei else [])
     labels = separate(parts, 14, 90)
     assert labels.max() // 2 == 2
     ids = labels >> 1
@@ -63,7 +63,7 @@ def test_nuclei_part_cells_without_a_neck() -> None:
 
 def test_a_clump_comes_apart_by_its_nuclei() -> None:
     middles = [(40 + 24 * a + 12 * (b % 2), 40 + 21 * b) for a in range(3) for b in range(3)]
-    parts = draw([(*each, 14) for each in middles], [(*each, 10) for each in middles], 150)
+    parts = draw([(*middle, 14) for middle in middles], [(*middle, 10) for middle in middles], 150)
     assert count(parts, 12, 70) == 9
 
 
@@ -102,7 +102,7 @@ def test_dirt_is_dropped_holes_are_filled_and_large_objects_are_refused() -> Non
 def test_background_within_a_ring_of_cells_is_kept() -> None:
     around = 2 * np.pi * np.arange(8) / 8
     middles = [(round(60 + 36 * np.cos(a)), round(60 + 36 * np.sin(a))) for a in around]
-    labels = separate(draw([(*each, 15) for each in middles], [(*each, 10) for each in middles]), 14, 90)
+    labels = separate(draw([(*middle, 15) for middle in middles], [(*middle, 10) for middle in middles]), 14, 90)
     assert labels[60, 60] == 0 and labels.max() // 2 == 8
 
 
@@ -191,23 +191,23 @@ def degraded(parts: np.ndarray, how: str) -> np.ndarray:
 @pytest.fixture(scope="module")
 def smears() -> list[tuple[np.ndarray, float]]:
     """Label maps and micrometres a pixel."""
-    found = []
+    fields = []
     for site in ("home", "away"):
         cohort = SyntheticCohort(kind="synthetic", images=24, site=site, seed=5)
         rows = synthetic.rows(synthetic.plan(cohort))
-        found += [(synthetic.draw(cohort, row).mask, FIELD[site] / cohort.size) for row in rows]
-    return found
+        fields += [(synthetic.draw(cohort, row).mask, FIELD[site] / cohort.size) for row in rows]
+    return fields
 
 
 @pytest.mark.parametrize("how", ["true", "dilated", "eroded", "blurred", "no nuclei"])
 def test_cells_of_synthetic_smears(smears: list[tuple[np.ndarray, float]], how: str) -> None:
-    each: list[Matches] = []
+    matches: list[Matches] = []
     for mask, scale in smears:
         least = LEAST / scale
         small = np.bincount((mask >> 1).ravel()) < np.pi / 4 * least**2
         truth = np.where(small[(mask >> 1)], 0, mask)
-        each.append(match(separate(degraded(parts_of(mask), how), least, LARGEST / scale), truth))
-    total = pooled(each)
+        matches.append(match(separate(degraded(parts_of(mask), how), least, LARGEST / scale), truth))
+    total = pooled(matches)
     assert total.ap50 > (0.99 if how == "true" else 0.96), total
     assert abs(total.count_error) <= 0.1 * len(smears), total
 
@@ -216,9 +216,9 @@ def test_cells_of_synthetic_smears(smears: list[tuple[np.ndarray, float]], how: 
 def test_real_lobed_cells_stay_whole() -> None:
     """Experts' masks of single cells, most of them with lobed nuclei; a cell is about 75 pixels wide."""
     files = sorted(Path(REAL or "").glob("zheng_wbc/masks/*.png"))[::5]
-    found = []
+    counts = []
     for path in files:
         mask = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
         parts = np.select([mask == 255, mask == 128], [2, 1], 0).astype(np.uint8)
-        found.append([count(parts, LEAST / scale, LARGEST / scale) for scale in (0.12, 0.16, 0.22)])
-    assert (np.mean(np.array(found) == 1, axis=0) > 0.97).all()
+        counts.append([count(parts, LEAST / scale, LARGEST / scale) for scale in (0.12, 0.16, 0.22)])
+    assert (np.mean(np.array(counts) == 1, axis=0) > 0.97).all()

@@ -28,12 +28,12 @@ def study(**changes: object) -> dict:
 
 def test_an_absent_optional_cohort_takes_no_part_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMEARS", raising=False)
-    found = parse_study(study())
-    assert found.experiments["one"].external == ("near",) and found.segmentation.sources == ("home",)
-    assert found.cohorts["away"].left_out and not found.segmentation.leave_one_out
+    parsed = parse_study(study())
+    assert parsed.experiments["one"].external == ("near",) and parsed.segmentation.sources == ("home",)
+    assert parsed.cohorts["away"].left_out and not parsed.segmentation.leave_one_out
     # What is written for the steps is read without looking at the environment again.
     monkeypatch.setenv("SMEARS", "/somewhere")
-    again = parse_study(found.model_dump(mode="json", exclude_unset=True))
+    again = parse_study(parsed.model_dump(mode="json", exclude_unset=True))
     assert again.experiments["one"].external == ("near",) and again.cohorts["away"].left_out
 
 
@@ -47,8 +47,8 @@ def test_a_segmenter_is_not_adapted_to_an_absent_cohort(monkeypatch: pytest.Monk
 
 def test_a_cohort_that_is_there_or_not_optional_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMEARS", "/somewhere")
-    found = parse_study(study())
-    assert found.experiments["one"].external == ("near", "away") and not found.cohorts["away"].left_out
+    parsed = parse_study(study())
+    assert parsed.experiments["one"].external == ("near", "away") and not parsed.cohorts["away"].left_out
     monkeypatch.delenv("SMEARS")
     needed = study()
     needed["cohorts"]["away"] = FOLDER
@@ -57,16 +57,16 @@ def test_a_cohort_that_is_there_or_not_optional_stays(monkeypatch: pytest.Monkey
 
 def test_a_cohort_that_is_trained_on_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMEARS", raising=False)
-    found = parse_study(study(cohort="away", external=["near"]))
-    assert not found.cohorts["away"].left_out and found.segmentation.sources == ("home", "away")
+    parsed = parse_study(study(cohort="away", external=["near"]))
+    assert not parsed.cohorts["away"].left_out and parsed.segmentation.sources == ("home", "away")
     with pytest.raises(LeukoFlowError, match="SMEARS is not set; export SMEARS="):
-        resolve_root(found.cohorts["away"].root)
+        resolve_root(parsed.cohorts["away"].root)
 
 
 @pytest.mark.parametrize("name", ["paper", "taleqani", "pbc"])
 def test_no_cohort_of_a_shipped_study_is_split_or_expected_when_it_is_samples(name: str) -> None:
-    found = load_study(ROOT / f"workflow/studies/{name}.yaml")
-    trained = {experiment.cohort for experiment in found.experiments.values()}
+    parsed = load_study(ROOT / f"workflow/studies/{name}.yaml")
+    trained = {experiment.cohort for experiment in parsed.experiments.values()}
     assert "hosseini_samples" not in trained
-    for cohort in found.cohorts.values():
+    for cohort in parsed.cohorts.values():
         assert "samples" not in (getattr(cohort, "local", None) or "")

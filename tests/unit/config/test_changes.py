@@ -17,7 +17,7 @@ from leukoflow.papers.published import counterparts
 SMOKE = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
 
 
-def given(experiment: str = "features", **more: object) -> dict:
+def study_config(experiment: str = "features", **more: object) -> dict:
     study = copy.deepcopy(SMOKE)
     study["experiments"][experiment] |= more
     return study
@@ -26,7 +26,7 @@ def given(experiment: str = "features", **more: object) -> dict:
 def test_a_sweep_puts_a_variant_in_place_of_a_model_for_each_combination() -> None:
     rates, optimisers = [0.01, 0.00001], ["adam", "rmsprop"]
     study = parse_study(
-        given(
+        study_config(
             models=["colour_histogram", "neurallnet"],
             sweep={"training.learning_rate": rates, "training.optimiser": optimisers},
         )
@@ -48,17 +48,17 @@ def test_a_sweep_puts_a_variant_in_place_of_a_model_for_each_combination() -> No
 
 def test_a_sweep_of_features_makes_entries_that_variants_share() -> None:
     sweep = {"features.selection.method": ["fcq", "lasso"], "options.features": [8, 16]}
-    study = parse_study(given(models=["hybridcn_nas_32"], sweep=sweep))
+    study = parse_study(study_config(models=["hybridcn_nas_32"], sweep=sweep))
     variants = [study.models[name] for name in study.experiments["features"].models]
-    assert [each.features for each in variants] == ["hybrid_method_fcq"] * 2 + ["hybrid_method_lasso"] * 2
-    assert [each.options["features"] for each in variants] == [8, 16, 8, 16]
+    assert [variant.features for variant in variants] == ["hybrid_method_fcq"] * 2 + ["hybrid_method_lasso"] * 2
+    assert [variant.options["features"] for variant in variants] == [8, 16, 8, 16]
     entry = study.features["hybrid_method_lasso"]
     assert (entry.selection.method, entry.selection.features, entry.kind) == ("lasso", 64, "deep")
     assert study.features["hybrid"].selection.method == "mid"
 
 
 def test_an_entry_that_has_the_values_already_is_read_itself() -> None:
-    study = parse_study(given(models=["hybridcn_nas_32"], sweep={"features.selection.method": ["mid", "fcq"]}))
+    study = parse_study(study_config(models=["hybridcn_nas_32"], sweep={"features.selection.method": ["mid", "fcq"]}))
     read = [study.models[name].features for name in study.experiments["features"].models]
     assert read == ["hybrid", "hybrid_method_fcq"]
 
@@ -69,9 +69,9 @@ def test_an_ablation_trains_beside_the_model_and_on_views_in_an_experiment_of_it
         "without_masks": {"view": "normalised"},
         "one_trunk": {"features.backbones": [{"name": "convnext_atto"}], "options.features": 16},
     }
-    study = parse_study(given(models=["colour_histogram", "hybridcn_nas_32"], ablation=ablation, external=[]))
-    own = study.experiments["features"]
-    assert own.models == (
+    study = parse_study(study_config(models=["colour_histogram", "hybridcn_nas_32"], ablation=ablation, external=[]))
+    experiment = study.experiments["features"]
+    assert experiment.models == (
         "colour_histogram",
         "hybridcn_nas_32",
         "hybridcn_nas_32_without_attention",
@@ -83,10 +83,10 @@ def test_an_ablation_trains_beside_the_model_and_on_views_in_an_experiment_of_it
         ("colour_histogram", "hybridcn_nas_32"),
         "features",
     )
-    assert (made.protocols, made.checks, made.reference) == (own.protocols, (), None)
+    assert (made.protocols, made.checks, made.reference) == (experiment.protocols, (), None)
     assert study.features[study.models["hybridcn_nas_32_without_attention"].features].attention is False
     trunk = study.features[study.models["hybridcn_nas_32_one_trunk"].features]
-    assert [each.name for each in trunk.backbones] == ["convnext_atto"]
+    assert [backbone.name for backbone in trunk.backbones] == ["convnext_atto"]
     assert {run.view for run in runs_of(study, "features_without_masks")} == {"normalised"}
 
 
@@ -103,7 +103,7 @@ def test_an_ablation_trains_beside_the_model_and_on_views_in_an_experiment_of_it
     ],
 )
 def test_a_resolved_study_is_resolved_to_itself(more: dict) -> None:
-    study = parse_study(given(models=["colour_histogram", "hybridcn_nas_32"], **more))
+    study = parse_study(study_config(models=["colour_histogram", "hybridcn_nas_32"], **more))
     again = parse_study(json.loads(study.model_dump_json()))
     assert again == study
     assert parse_study(json.loads(study.model_dump_json(exclude_unset=True))) == study
@@ -143,25 +143,25 @@ def test_names_say_the_values() -> None:
 )
 def test_what_cannot_be_changed_is_one_line(more: dict, message: str) -> None:
     with pytest.raises(LeukoFlowError, match=message):
-        parse_study(given(models=["hybridcn_nas_32"], **more))
+        parse_study(study_config(models=["hybridcn_nas_32"], **more))
 
 
 def test_names_that_exist_are_not_taken() -> None:
-    study = given(models=["hybridcn_nas_32"], sweep={"training.epochs": [7]})
+    study = study_config(models=["hybridcn_nas_32"], sweep={"training.epochs": [7]})
     study["models"]["hybridcn_nas_32_epochs_7"] = study["models"]["neurallnet"]
     with pytest.raises(LeukoFlowError, match="a model hybridcn_nas_32_epochs_7 already"):
         parse_study(study)
-    study = given(models=["neurallnet"], sweep={"features.attention": [True]})
+    study = study_config(models=["neurallnet"], sweep={"features.attention": [True]})
     with pytest.raises(LeukoFlowError, match="neurallnet: the model reads no entry of section features"):
         parse_study(study)
-    study = given(models=["hybridcn_nas_32"], ablation={"less": {"view": "normalised"}})
+    study = study_config(models=["hybridcn_nas_32"], ablation={"less": {"view": "normalised"}})
     study["experiments"]["features_less"] = study["experiments"]["shortcuts"]
     with pytest.raises(LeukoFlowError, match="an experiment features_less already"):
         parse_study(study)
 
 
 def test_models_trained_alike_are_swept_from_their_recipe_on() -> None:
-    config = given(
+    config = study_config(
         "subtype", recipe="modern", reference=None, sweep={"training.loss": [{"kind": "focal", "gamma": 0.5}]}
     )
     config["recipes"] = {"modern": {"epochs": 3}}
@@ -173,10 +173,10 @@ def test_models_trained_alike_are_swept_from_their_recipe_on() -> None:
 
 
 def test_a_variant_stands_for_a_published_number_after_the_model_itself() -> None:
-    number = next(each for each in papers()["hybridcn_nas"].numbers if each.key == "accuracy")
-    config = given(models=["a"], sweep={"training.epochs": [4]})
+    number = next(published for published in papers()["hybridcn_nas"].numbers if published.key == "accuracy")
+    config = study_config(models=["a"], sweep={"training.epochs": [4]})
     config["models"]["a"] = {**config["models"]["hybridcn_nas_32"], "options": {"features": 2000}}
     config["experiments"]["whole"] = {**config["experiments"]["features"], "models": ["z"], "sweep": {}}
     study = parse_study(config | {"models": config["models"] | {"z": {**config["models"]["a"], "recipe": "modern"}}})
-    found = [name for name in counterparts(study, number) if study.models[name].options == {"features": 2000}]
-    assert found == ["a", "z", "a_epochs_4"]
+    names = [name for name in counterparts(study, number) if study.models[name].options == {"features": 2000}]
+    assert names == ["a", "z", "a_epochs_4"]

@@ -28,24 +28,24 @@ SMOKE = yaml.safe_load((ROOT / "workflow/studies/smoke.yaml").read_text())
 
 
 def sections(model: type[BaseModel] = Study) -> set[type[BaseModel]]:
-    found = {model}
+    models = {model}
     for field in model.model_fields.values():
         for member in members(field.annotation):
-            found |= sections(member)
-    return found
+            models |= sections(member)
+    return models
 
 
 def changed(path: str, value: object) -> dict:
     """The smoke study with one key set (or removed, for `...`)."""
     config = copy.deepcopy(SMOKE)
     *parents, last = path.split(".")
-    place = config
+    section = config
     for part in parents:
-        place = place.setdefault(part, {})
+        section = section.setdefault(part, {})
     if value is ...:
-        del place[last]
+        del section[last]
     else:
-        place[last] = value
+        section[last] = value
     return config
 
 
@@ -70,7 +70,7 @@ def test_what_is_left_out_of_a_config_can_be_left_out_of_its_json(path: Path) ->
 def test_the_shell_opens_the_words_of_runs() -> None:
     product = [Run("home", "kind", "plain", "image", "net", fold, seed) for fold in range(2) for seed in (5, 42)]
     runs = [*product, Run("home", "kind", "plain", "image", "other", 0, 7)]
-    ragged = [Run("home", "kind", "grey", "image", "net", *each) for each in ((0, 1), (0, 2), (1, 3))]
+    ragged = [Run("home", "kind", "grey", "image", "net", *pair) for pair in ((0, 1), (0, 2), (1, 3))]
     words = words_of([*runs, *ragged])
     assert "net.fold{0,1}.seed{5,42} home.kind.plain.image.other.fold0.seed7 " in words and words.count("grey") == 3
     opened = subprocess.run(["bash", "-c", f"echo {words}"], capture_output=True, text=True, check=True).stdout.split()
@@ -84,10 +84,10 @@ def test_models_trained_alike_are_twins_of_their_own_name() -> None:
     names = ("colour_histogram", "hybridcn_nas_32_modern", "hybridcn_nas_64_modern", "morphology_modern")
     assert study.experiments["alike"].models == names
     assert study.experiments["features"].models[1] == "hybridcn_nas_32"
-    own, twin = study.models["hybridcn_nas_32"], study.models["hybridcn_nas_32_modern"]
-    assert own.training.epochs == 4 and twin.training.epochs == 3 and twin.recipe == "modern"
+    model, twin = study.models["hybridcn_nas_32"], study.models["hybridcn_nas_32_modern"]
+    assert model.training.epochs == 4 and twin.training.epochs == 3 and twin.recipe == "modern"
     assert twin.training.augmentation.rotation == 0  # it reads features
-    assert own.model_copy(update={"training": twin.training, "recipe": "modern"}) == twin
+    assert model.model_copy(update={"training": twin.training, "recipe": "modern"}) == twin
     # A resolved study is read again as it is.
     assert parse_study(study.model_dump(mode="json")) == study
     config["experiments"]["alike"]["recipe"] = "moderm"
@@ -228,7 +228,7 @@ def test_nearest_lists_what_is_known_where_nothing_is_near() -> None:
 
 def test_labels_are_mapped_by_name() -> None:
     task = Task(classes=("benign", "malignant"), labels={"Benign": "benign", "Pro": "malignant", "Early": "malignant"})
-    assert [task.class_of(each) for each in ("Pro", "Benign", "Early", "Pre", None)] == [1, 0, 1, None, None]
+    assert [task.class_of(label) for label in ("Pro", "Benign", "Early", "Pre", None)] == [1, 0, 1, None, None]
     assert Task(classes=("B", "A")).class_of("A") == 1
 
 
@@ -241,9 +241,9 @@ def test_a_task_joins_the_classes_of_another() -> None:
     del labels["Pro"]
     assert subtype.collapsed_to(Task(classes=("malignant", "benign"), labels=labels)) is None
     # A class whose labels part ways cannot be joined.
-    own = Task(classes=("a", "b", "c"), labels={"x": "a", "y": "a", "z": "b", "v": "c"})
-    assert own.collapsed_to(Task(classes=("p", "q"), labels={"x": "p", "y": "q", "z": "q", "v": "q"})) is None
-    assert own.collapsed_to(Task(classes=("p", "q"), labels={"x": "p", "y": "p", "z": "q", "v": "q"})) == (0, 1, 1)
+    task = Task(classes=("a", "b", "c"), labels={"x": "a", "y": "a", "z": "b", "v": "c"})
+    assert task.collapsed_to(Task(classes=("p", "q"), labels={"x": "p", "y": "q", "z": "q", "v": "q"})) is None
+    assert task.collapsed_to(Task(classes=("p", "q"), labels={"x": "p", "y": "p", "z": "q", "v": "q"})) == (0, 1, 1)
 
 
 def test_runs_are_the_product_of_the_axes_and_listed_once() -> None:
@@ -263,7 +263,7 @@ def keys(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Paths of all keys of a resolved study, lists' entries left out."""
     if not isinstance(value, dict):
         return []
-    return [(*path, key) for key in value] + [each for key in value for each in keys(value[key], (*path, key))]
+    return [(*path, key) for key in value] + [deeper for key in value for deeper in keys(value[key], (*path, key))]
 
 
 NAMED_BY_USERS = ("cohorts", "tasks", "views", "features", "models", "recipes", "experiments")
@@ -275,17 +275,19 @@ def test_every_key_of_a_study_broken_is_one_line_that_names_it() -> None:
     broken = 0
     for path in keys(whole):
         config = copy.deepcopy(whole)
-        place = config
+        section = config
         for part in path[:-1]:
-            place = place[part]
-        free = isinstance(place[path[-1]], dict) and path[-1] in (
+            section = section[part]
+        free = isinstance(section[path[-1]], dict) and path[-1] in (
             "labels",
             "joined",
             "options",
             "expected",
             "published",
         )
-        place[path[-1]] = ["none", {"of": "these"}] if isinstance(place[path[-1]], dict) else {"no such": {"thing": 1}}
+        section[path[-1]] = (
+            ["none", {"of": "these"}] if isinstance(section[path[-1]], dict) else {"no such": {"thing": 1}}
+        )
         try:
             parse_study(config)
         except LeukoFlowError as error:
@@ -326,18 +328,18 @@ def test_a_partner_needs_its_option_and_digests_their_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("value", "words"),
     [
         ("imagnet", r"input should be 'weights', .*'caffe', 'keras' or 'keras_unit' \(given: 'imagnet'\)"),
         ({"mean": [0, 0, 0], "sd": [1, 1, 0]}, None),
         ({"mean": [0, 0, 0]}, None),
     ],
 )
-def test_a_wrong_scaling_is_told_by_its_key(given: object, words: str | None) -> None:
+def test_a_wrong_scaling_is_told_by_its_key(value: object, words: str | None) -> None:
     key = r"x.yaml: models.resnet50_hmscam.input_scaling"
-    words = words or (r"\.sd\.2: input should be greater than 0" if "sd" in given else r"\.sd: is required")
+    words = words or (r"\.sd\.2: input should be greater than 0" if "sd" in value else r"\.sd: is required")
     with pytest.raises(LeukoFlowError, match=rf"^{key}(: )?{words}") as error:
-        parse_study(changed("models.resnet50_hmscam.input_scaling", given), "x.yaml")
+        parse_study(changed("models.resnet50_hmscam.input_scaling", value), "x.yaml")
     assert "|" not in str(error.value) and "\n" not in str(error.value)
 
 

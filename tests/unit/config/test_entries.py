@@ -34,10 +34,10 @@ def written_out(**cohort: Any) -> dict:
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     for path in STUDIES:
         refuse_repeated(path)
-    given = (ROOT / "workflow/studies/smoke.yaml").read_text()
+    text = (ROOT / "workflow/studies/smoke.yaml").read_text()
     old = "    views: [plain]\n"
-    (tmp_path / "twice.yaml").write_text(given.replace(old, f"{old}    views: [normalised]\n", 1))
-    line = given[: given.index(old)].count("\n") + 2
+    (tmp_path / "twice.yaml").write_text(text.replace(old, f"{old}    views: [normalised]\n", 1))
+    line = text[: text.index(old)].count("\n") + 2
     with pytest.raises(LeukoFlowError, match=rf"twice.yaml, line {line}: views stands twice in its section"):
         load_study(tmp_path / "twice.yaml")
     (tmp_path / "merged.yaml").write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\nc: [{x: 1}, {x: 1}]\n")
@@ -53,12 +53,12 @@ def test_a_key_replaces_the_whole_value_of_the_entry() -> None:
     whole = written_out(entry="taleqani")
     assert (whole["images"], len(whole["labels"]), whole["masks"]["coding"]) == (3256, 4, "foreground")
     changes = {"images": 2609, "labels": {"Pro": "Pro"}, "masks": {"path": "m/{stem}.png", "cell": [255]}}
-    found = written_out(entry="taleqani", **changes)
+    cohort = written_out(entry="taleqani", **changes)
     # Nothing of the entry is left below a replaced key: coding and expert are the defaults of masks.
-    assert found["masks"] == written_out(kind="folder", root="/data", masks=changes["masks"])["masks"]
-    assert found["labels"] == {"Pro": "Pro"} and found["images"] == 2609
+    assert cohort["masks"] == written_out(kind="folder", root="/data", masks=changes["masks"])["masks"]
+    assert cohort["labels"] == {"Pro": "Pro"} and cohort["images"] == 2609
     rest = whole.keys() - changes.keys()
-    assert {key: found[key] for key in rest} == {key: whole[key] for key in rest}
+    assert {key: cohort[key] for key in rest} == {key: whole[key] for key in rest}
     assert written_out(entry="taleqani", masks=None)["masks"] is None
     assert written_out(entry="taleqani") == whole  # the entry itself is as it was
 
@@ -66,18 +66,18 @@ def test_a_key_replaces_the_whole_value_of_the_entry() -> None:
 def test_the_resolved_study_holds_the_description_and_is_read_again() -> None:
     config = study(entry="zheng_wbc", kind="folder")
     before = copy.deepcopy(config)
-    found = parse_study(config)
-    assert config == before and "entry" not in found.model_dump_json()
-    assert Study.model_validate_json(found.model_dump_json()) == found
-    assert parse_study(found.model_dump(mode="json")) == found
+    parsed = parse_study(config)
+    assert config == before and "entry" not in parsed.model_dump_json()
+    assert Study.model_validate_json(parsed.model_dump_json()) == parsed
+    assert parse_study(parsed.model_dump(mode="json")) == parsed
 
 
 def test_an_optional_entry_whose_folder_is_not_named_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEUKOFLOW_DATA", raising=False)
     config = study(entry="bcisc", optional=True)
     config["experiments"]["subtype"]["external"] = ["demo_ext", "extra"]
-    found = parse_study(config)
-    assert found.cohorts["extra"].left_out and found.experiments["subtype"].external == ("demo_ext",)
+    parsed = parse_study(config)
+    assert parsed.cohorts["extra"].left_out and parsed.experiments["subtype"].external == ("demo_ext",)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_mistake_in_an_entry_names_its_file(
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_no_shipped_study_describes_a_public_cohort_itself(path: Path) -> None:
     config = yaml.safe_load(path.read_text())
-    described = [name for name, each in config["cohorts"].items() if each.get("kind", "synthetic") != "synthetic"]
+    described = [name for name, cohort in config["cohorts"].items() if cohort.get("kind", "synthetic") != "synthetic"]
     assert described == []
 
 

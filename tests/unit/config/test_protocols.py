@@ -14,7 +14,7 @@ from leukoflow.core.errors import LeukoFlowError
 from leukoflow.outputs.plan import Plan
 
 
-def study(protocols: list[str], own: dict[str, Any] | None = None, **experiment: Any) -> Study:
+def study(protocols: list[str], defined: dict[str, Any] | None = None, **experiment: Any) -> Study:
     return parse_study(
         {
             "study": "some",
@@ -22,7 +22,7 @@ def study(protocols: list[str], own: dict[str, Any] | None = None, **experiment:
             "tasks": {"subtype": {"classes": ["Benign", "Early", "Pre", "Pro"]}},
             "views": {"plain": {"kind": "plain"}},
             "splits": {"folds": 3, "validation": 0.2, "seed": 5},
-            "protocols": own or {},
+            "protocols": defined or {},
             "features": {"deep": {"kind": "deep", "backbones": [{"name": "one"}, {"name": "two"}]}},
             "models": {
                 "colour_histogram": {"architecture": "colour_histogram"},
@@ -44,13 +44,15 @@ def study(protocols: list[str], own: dict[str, Any] | None = None, **experiment:
 
 def test_ready_protocols_are_those_of_the_papers() -> None:
     """Shares of training, validation and test images, as the papers and their code have them."""
-    shares = {name: (each.test, each.validation) for name, each in ready().items() if each.test_images is None}
+    shares = {
+        name: (division.test, division.validation) for name, division in ready().items() if division.test_images is None
+    }
     assert shares["leaky_hmscam"] == shares["leaky_hybridcn_nas"] == shares["leaky_cnn_vit"] == (0.2, 0)
     assert shares["neurallnet"] == (0.1, 0.1) and ready()["neurallnet"].seed == 42
     assert shares["hybridcn_nas_three"] == (0.15, 0.15) and shares["cnn_vit_three"] == (0.2, 0.1)
     assert ready()["vgg19_mhsa"].test_images == 100 and ready()["vgg19_mhsa"].validation == 0.1
     assert (ready()["five_folds"].folds, ready()["five_folds"].groups) == (5, "acquisition")
-    leaky = {name for name, each in ready().items() if each.leaks}
+    leaky = {name for name, division in ready().items() if division.leaks}
     assert leaky == {name for name in ready() if name.startswith("leaky_")}
     assert not any(ready()[name].stratified for name in ("hybridcn_nas", "leaky_hybridcn_nas", "cnn_vit"))
 
@@ -84,7 +86,7 @@ def test_names_are_ordered_by_what_they_keep_together_and_leaks_come_first() -> 
 
 
 @pytest.mark.parametrize(
-    ("own", "message"),
+    ("defined", "message"),
     [
         ({"image": {}}, r"protocols\.image: this name is taken"),
         ({"hospital": {"groups": "patient"}}, r"hospital: its name must begin .* call it patient_hospital$"),
@@ -99,9 +101,9 @@ def test_names_are_ordered_by_what_they_keep_together_and_leaks_come_first() -> 
         ({"image_b": {"test": 0.7, "validation": 0.3}}, "leave nothing to train on"),
     ],
 )
-def test_mistakes_are_told(own: dict[str, Any], message: str) -> None:
+def test_mistakes_are_told(defined: dict[str, Any], message: str) -> None:
     with pytest.raises(LeukoFlowError, match=message):
-        study(["image"], own)
+        study(["image"], defined)
 
 
 def test_entries_are_written_out_and_old_names_are_as_section_splits_says() -> None:
@@ -144,7 +146,7 @@ def test_leaks_touch_what_they_can() -> None:
     network, colours = Model(architecture="neurallnet"), Model(architecture="colour_histogram")
     hybrid = Model(architecture="hybridcn_nas", features="deep")
     reached = {
-        leak: [touches(leak, each) for each in (network, colours, hybrid)]
+        leak: [touches(leak, model) for model in (network, colours, hybrid)]
         for leak in ("fitted_on_all", "validation_as_test", "augmented_before_split")
     }
     assert reached["fitted_on_all"] == [False, False, True]
@@ -153,19 +155,19 @@ def test_leaks_touch_what_they_can() -> None:
 
 
 def test_twins_differ_in_their_leaks_alone() -> None:
-    own = {
+    defined = {
         "leaky_hybridcn_nas_fitted": ready()["hybridcn_nas"].model_copy(update={"leaks": ("fitted_on_all",)}),
         "leaky_image_seed": Division(seed=1, leaks=("validation_as_test",)),
     }
     names = ["cnn_vit", "hybridcn_nas", "leaky_hybridcn_nas_fitted", "leaky_hybridcn_nas", "image", "leaky_image_seed"]
-    found = leak_twins(own, names, Splits())
+    twins = leak_twins(defined, names, Splits())
     # Both papers divide alike; the one whose name begins alike goes first. Other shares or seeds make no twin.
-    assert found == {"leaky_hybridcn_nas_fitted": ["hybridcn_nas", "cnn_vit"]}
+    assert twins == {"leaky_hybridcn_nas_fitted": ["hybridcn_nas", "cnn_vit"]}
 
 
 def test_what_is_compared_was_run_under_both_and_can_be_touched() -> None:
-    own = {"leaky_neurallnet_reported": {"entry": "neurallnet", "leaks": ["validation_as_test"]}}
-    plan = Plan(study(["neurallnet", "leaky_neurallnet_reported"], own), {})
+    defined = {"leaky_neurallnet_reported": {"entry": "neurallnet", "leaks": ["validation_as_test"]}}
+    plan = Plan(study(["neurallnet", "leaky_neurallnet_reported"], defined), {})
     pair = ("home", "subtype")
     assert plan.leak_pairs(pair) == {
         "leaky_neurallnet_reported": {

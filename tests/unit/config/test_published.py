@@ -71,8 +71,8 @@ def test_the_study_of_the_papers_repeats_them_exactly() -> None:
         if model.published:
             known = headlines(model.architecture, model.options)
             accuracies = {
-                task: {metric: value for metric, value in each.items() if metric in METRICS}
-                for task, each in model.published.items()
+                task: {metric: value for metric, value in numbers.items() if metric in METRICS}
+                for task, numbers in model.published.items()
             }
             assert accuracies == known, name
             told |= {(model.architecture, str(model.options), task) for task in known}
@@ -103,10 +103,10 @@ def test_parameters_are_those_of_our_networks() -> None:
     """Specs count them with four classes; a class more is a row of the last layer, and its bias, more."""
     width = {"resnet50_vit": 2048, "inceptionv3_vit": 2048, "efficientnetb3_vit": 1536, "customcnn_vit": 256}
     counted = [number for paper in papers().values() for number in paper.numbers if number.counted]
-    for each in counted:
-        more = len(PAPER.tasks[each.task or ""].classes) - 4
-        spec = registry.spec(each.architecture or "")
-        assert each.counted == spec.parameters + more * (width.get(spec.name, 0) + 1), each.key
+    for printed in counted:
+        more = len(PAPER.tasks[printed.task or ""].classes) - 4
+        spec = registry.spec(printed.architecture or "")
+        assert printed.counted == spec.parameters + more * (width.get(spec.name, 0) + 1), printed.key
     assert len(counted) == 6
 
 
@@ -120,10 +120,10 @@ def test_numbers_of_a_series_have_all_else_from_the_number_that_is_alike(tmp_pat
     f1 = {"metric": "f1", "what": "F1", "where": "Table 9", "digits": 2, "share": 0.25}
     path = changed(tmp_path / "one.yaml", series=[f1 | {"values": {"accuracy": {"Pre": 0.5, "Pro": 0.25}}}])
     paper = read_paper(path)
-    found, alike = paper.number("accuracy_f1_pre_25"), paper.number("accuracy")
-    assert (found.value, found.label, found.share, found.where) == (0.5, "Pre", 0.25, "Table 9")
-    assert found.what == "F1, Pre, four classes" and not found.of_test_images
-    assert (found.architecture, found.options, found.protocol) == (alike.architecture, alike.options, alike.protocol)
+    number, alike = paper.number("accuracy_f1_pre_25"), paper.number("accuracy")
+    assert (number.value, number.label, number.share, number.where) == (0.5, "Pre", 0.25, "Table 9")
+    assert number.what == "F1, Pre, four classes" and not number.of_test_images
+    assert (number.architecture, number.options, number.protocol) == (alike.architecture, alike.options, alike.protocol)
     with pytest.raises(LeukoFlowError, match="'acuracy' is no published number; did you mean 'accuracy'"):
         read_paper(changed(tmp_path / "two.yaml", series=[f1 | {"values": {"acuracy": 0.5}}]))
     with pytest.raises(LeukoFlowError, match="a percentage is written as a share"):

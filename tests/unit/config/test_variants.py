@@ -13,14 +13,14 @@ from leukoflow.core.errors import LeukoFlowError
 SMOKE = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
 
 
-def given(**more: object) -> dict:
+def study_config(**more: object) -> dict:
     study = copy.deepcopy(SMOKE)
     study["experiments"]["subtype"] |= more
     return study
 
 
 def test_an_experiment_with_shares_has_twins_beside_its_models() -> None:
-    study = parse_study(given(shares=[0.25, 0.5]))
+    study = parse_study(study_config(shares=[0.25, 0.5]))
     listed = study.experiments["subtype"].models
     assert listed[:3] == ("colour_histogram", "neurallnet", "resnet50_hmscam") and len(listed) == 9
     assert study.models["neurallnet_share25"].training.share == 0.25
@@ -31,7 +31,7 @@ def test_an_experiment_with_shares_has_twins_beside_its_models() -> None:
 
 
 def test_shares_of_models_trained_alike_are_shares_of_their_twins() -> None:
-    config = given(recipe="modern", shares=[0.125])
+    config = study_config(recipe="modern", shares=[0.125])
     config["recipes"] = {"modern": {"epochs": 3}}
     study = parse_study(config)
     twin = study.models["neurallnet_modern_share12_5"]
@@ -49,11 +49,11 @@ def test_features_cannot_be_learnt_from_a_share() -> None:
 @pytest.mark.parametrize("shares", [[0.0], [1.0], ["half"], 0.5])
 def test_shares_that_cannot_be_are_told(shares: object) -> None:
     with pytest.raises(LeukoFlowError, match="share"):
-        parse_study(given(shares=shares))
+        parse_study(study_config(shares=shares))
 
 
 def test_without_a_hub_all_that_names_one_starts_from_random_weights() -> None:
-    config = given()
+    config = study_config()
     backbones = [{"name": "convnext_atto", "weights": "hub:a/b@main"}]
     config["features"]["deep"] = {"kind": "deep", "backbones": backbones}
     pretrained = {"architecture": "resnet50_vit", "weights": "hub:a/b@main", "sha256": "0" * 64}

@@ -248,8 +248,8 @@ def test_the_peak_of_a_gpu_is_forgotten_before_the_passes_and_read_behind_them(m
     assert {name for kind, name in gpu.calls if kind != "pass"} == {"cuda:0"}
     by_batch = "".join(kind[0] for kind in kinds).split("m")
     assert by_batch.pop() == "" and all(part[0] == "r" and set(part[1:]) == {"p"} for part in by_batch)
-    run, found = Run("c", "t", "v", "image", "net", 0, 1), [row | {"device": "GPU"} for row in rows]
-    table = efficiency.efficiency({run: {}}, {}, {run: profile.Measured(0, 0, [], found)})
+    run, on_gpu = Run("c", "t", "v", "image", "net", 0, 1), [row | {"device": "GPU"} for row in rows]
+    table = efficiency.efficiency({run: {}}, {}, {run: profile.Measured(0, 0, [], on_gpu)})
     assert table.loc[0, ["gpu", "gpu_peak_memory_mb"]].tolist() == ["GPU", 105]
     assert pd.isna(table.loc[0, "peak_memory_mb"])  # nothing was measured on a processor
 
@@ -259,15 +259,15 @@ def test_without_a_gpu_its_peak_stays_empty_and_none_is_asked_for(runs, monkeypa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     folder = next(path for path in sorted(runs.iterdir()) if "neurallnet" in path.name)
     facts = json.loads((folder / "model.json").read_text())
-    found = profile._measure(folder, facts, Profile(warm_up=1, runs=5, batches=(1,)))
-    assert {row["device"] for row in found.speed} == {"cpu"} and gpu.calls == []
+    measured = profile._measure(folder, facts, Profile(warm_up=1, runs=5, batches=(1,)))
+    assert {row["device"] for row in measured.speed} == {"cpu"} and gpu.calls == []
     run = Run("c", "t", "v", "image", "net", 0, 1)
-    table = efficiency.efficiency({run: facts}, {}, {run: found})
+    table = efficiency.efficiency({run: facts}, {}, {run: measured})
     assert table["gpu_peak_memory_mb"].isna().all() and table["gpu"].tolist() == [""]
 
 
 def test_the_published_peak_of_the_gpu_is_compared_with_that_column() -> None:
-    (printed,) = [each for each in papers()["neurallnet"].numbers if each.metric == "gpu_memory_megabytes"]
+    (printed,) = [number for number in papers()["neurallnet"].numbers if number.metric == "gpu_memory_megabytes"]
     column, factor = COSTS[printed.metric]
     assert (printed.value, factor) == (171.83, 1.0)  # both in MB
     assert column in efficiency.COLUMNS and "GPU" in meaning("efficiency", column)

@@ -27,10 +27,10 @@ def test_of_vgg19_what_goes_into_its_attention_and_comes_out() -> None:
     with torch.inference_mode():
         before = model.maps(images)
         after = model.attention(before)
-    found = around_attention(model, images)
-    assert found is not None and found[0].shape == (3, 64, 3, 3)
-    assert torch.allclose(found[0], before, atol=1e-5) and torch.allclose(found[1], after, atol=1e-5)
-    assert not torch.allclose(found[0], found[1], atol=0.1)
+    around = around_attention(model, images)
+    assert around is not None and around[0].shape == (3, 64, 3, 3)
+    assert torch.allclose(around[0], before, atol=1e-5) and torch.allclose(around[1], after, atol=1e-5)
+    assert not torch.allclose(around[0], around[1], atol=0.1)
     assert without_attention(model, images) is None
     assert not any(module._forward_hooks for module in model.modules())
 
@@ -43,10 +43,10 @@ def test_of_a_hybrid_the_tokens_before_the_first_and_behind_the_last_block(optio
         tokens = model.tokens(maps)
         for block in model.blocks:
             tokens = block(tokens)
-    found = around_attention(model, images)
-    assert found is not None
-    assert torch.allclose(found[0], maps, atol=1e-5)
-    assert torch.allclose(found[1], tokens.transpose(1, 2).unflatten(2, maps.shape[2:]), atol=1e-5)
+    around = around_attention(model, images)
+    assert around is not None
+    assert torch.allclose(around[0], maps, atol=1e-5)
+    assert torch.allclose(around[1], tokens.transpose(1, 2).unflatten(2, maps.shape[2:]), atol=1e-5)
 
 
 def test_of_hmscam_all_its_modules_together() -> None:
@@ -54,21 +54,21 @@ def test_of_hmscam_all_its_modules_together() -> None:
     with torch.inference_mode():
         before = model.maps(images)
         after = model.attention(before)
-    found = around_attention(model, images)
-    assert found is not None and len(model.attention) > 1
-    assert torch.allclose(found[0], before, atol=1e-5) and torch.allclose(found[1], after, atol=1e-5)
+    around = around_attention(model, images)
+    assert around is not None and len(model.attention) > 1
+    assert torch.allclose(around[0], before, atol=1e-5) and torch.allclose(around[1], after, atol=1e-5)
 
 
 def test_a_class_token_is_no_position() -> None:
-    found = around_attention(network("vit_b16"), pictures(2))
-    assert found is not None and found[0].shape == found[1].shape == (2, 48, 12, 12)
+    around = around_attention(network("vit_b16"), pictures(2))
+    assert around is not None and around[0].shape == around[1].shape == (2, 48, 12, 12)
 
 
 def test_a_twin_without_attention_has_its_last_maps() -> None:
     model, images = network("vgg19_mhsa", attention=False), pictures(2)
     assert around_attention(model, images) is None
-    found = without_attention(model, images)
-    assert found is not None and torch.equal(found, model.maps(images))
+    maps = without_attention(model, images)
+    assert maps is not None and torch.equal(maps, model.maps(images))
     # Of an architecture that never attends there is no twin.
     assert without_attention(network("neurallnet"), images) is None
 

@@ -19,8 +19,8 @@ RUN = "demo.subtype.plain.image.net.fold0.seed42"
 
 def head(classifier: str = "tokens", inputs: int = 12) -> torch.nn.Module:
     torch.manual_seed(0)
-    given = {"tokens": 4} if classifier == "tokens" else {}
-    return registry.build("hybridcn_nas", 3, "small", inputs=inputs, classifier=classifier, **given).eval()
+    options = {"tokens": 4} if classifier == "tokens" else {}
+    return registry.build("hybridcn_nas", 3, "small", inputs=inputs, classifier=classifier, **options).eval()
 
 
 @pytest.mark.parametrize("classifier", ["tokens", "simple", "complex"])
@@ -105,7 +105,7 @@ def make(root: Path, classifier: str) -> tuple[list[str], np.ndarray]:
     write_table(selection / "scaled/demo.parquet", pd.DataFrame({"image_id": ids}))
     write_json(selection / "features.json", {"names": names})
     order = [0, 1, 3, 4, 5, 6, 8, 9, 10, 11, 7, 2]
-    ranking = {"position": range(12), "feature": [names[place] for place in order], "score": np.arange(12.0)[::-1]}
+    ranking = {"position": range(12), "feature": [names[index] for index in order], "score": np.arange(12.0)[::-1]}
     write_table(selection / "ranking.csv", pd.DataFrame(ranking))
     split = pd.DataFrame({"image_id": ids, "y": y, "label": "", "group": ids, "fold": 0, "role": role})
     split.loc[29, "y"] = -1
@@ -127,20 +127,20 @@ def test_the_step_finds_the_features_that_were_planted(tmp_path: Path) -> None:
     file = tmp_path / "runs" / RUN / "feature_attention.parquet"
     table = pd.read_parquet(file)
     assert list(table.columns) == OF_RUN
-    found = table.set_index(["class", "feature"])
+    features = table.set_index(["class", "feature"])
     # Of an image with one feature, that feature has all the attention.
     for name, feature, position in (("Benign", "f7", 10), ("Early", "f2", 11)):
-        own = found.loc[name]
-        assert own.loc[feature, "attention"] == pytest.approx(1, abs=1e-6)
-        assert own.loc[feature, "attention_sd"] == pytest.approx(0, abs=1e-6)
-        assert own.drop(feature)["attention"].abs().max() < 1e-6
-        assert own.loc[feature, ["position", "relevance"]].tolist() == [position, 11 - position]
+        of_class = features.loc[name]
+        assert of_class.loc[feature, "attention"] == pytest.approx(1, abs=1e-6)
+        assert of_class.loc[feature, "attention_sd"] == pytest.approx(0, abs=1e-6)
+        assert of_class.drop(feature)["attention"].abs().max() < 1e-6
+        assert of_class.loc[feature, ["position", "relevance"]].tolist() == [position, 11 - position]
     assert table.groupby("class")["attention"].sum().to_numpy() == pytest.approx(1)
     assert table.groupby("class")["images"].first().to_dict() == {"": 14, "Benign": 5, "Early": 5, "Pro": 4}
-    chosen = [place for place in range(15, 29) if place % 3 == 2]  # the last test image has no label
+    chosen = [row for row in range(15, 29) if row % 3 == 2]  # the last test image has no label
     weights, changes = weighed(head("simple"), torch.from_numpy(rows[chosen]))
-    assert np.allclose(found.loc["Pro", "attention"], weights.mean(axis=0), atol=1e-6)
-    assert np.allclose(found.loc["Pro", "effect_sd"], changes.std(axis=0, ddof=1), atol=1e-6)
+    assert np.allclose(features.loc["Pro", "attention"], weights.mean(axis=0), atol=1e-6)
+    assert np.allclose(features.loc["Pro", "effect_sd"], changes.std(axis=0, ddof=1), atol=1e-6)
     output = tmp_path / "table.csv"
     make_of = "explain.features.feature_attention_table"
     table_step.main([make_of, "--inputs", f"attention={file}", "--settings", "{}", "--output", str(output)])

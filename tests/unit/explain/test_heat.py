@@ -46,11 +46,11 @@ def pictures(count: int, side: int = SIDE) -> torch.Tensor:
 def test_heat_of_every_network_and_method(name: str) -> None:
     side = LARGER.get(name, SIDE)
     model, images = network(name), pictures(3, side)
-    found = methods(model)
-    assert found == ("gradcam", "attention", "rollout")[: 1 + ATTENTIVE.get(name, 0)]
+    offered = methods(model)
+    assert offered == ("gradcam", "attention", "rollout")[: 1 + ATTENTIVE.get(name, 0)]
     state = {key: value.clone() for key, value in model.state_dict().items()}
     every = images.repeat(4, 1, 1, 1), torch.arange(4).repeat_interleave(3)
-    for method in found:
+    for method in offered:
         maps = heat(model, *every, method)
         assert maps.shape == (12, side, side) and maps.dtype == torch.float32 and not maps.requires_grad
         assert torch.isfinite(maps).all() and maps.min() >= 0 and maps.max() <= 1
@@ -59,11 +59,13 @@ def test_heat_of_every_network_and_method(name: str) -> None:
         assert hot.any() if method == "gradcam" else hot.all()
         assert torch.equal(maps, heat(model, *every, method))
         # Each map is its image's and its class's own.
-        torch.testing.assert_close(heat(model, *(each[4:6] for each in every), method), maps[4:6], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(
+            heat(model, *(tensor[4:6] for tensor in every), method), maps[4:6], rtol=1e-3, atol=1e-3
+        )
         by_class = maps.unflatten(0, (4, 3))
         assert ((by_class - by_class[:1]).abs().amax() > 0.05) == (method == "gradcam")
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
-    assert all(each.grad is None for each in model.parameters()) and torch.is_grad_enabled()
+    assert all(parameter.grad is None for parameter in model.parameters()) and torch.is_grad_enabled()
 
 
 def by_hand(model: nn.Module, layer: nn.Module, images: torch.Tensor, label: int) -> torch.Tensor:
@@ -71,7 +73,7 @@ def by_hand(model: nn.Module, layer: nn.Module, images: torch.Tensor, label: int
     maps = []
     for image in images:
         kept = []
-        handle = layer.register_forward_hook(lambda *given, kept=kept: kept.append(given[2]))
+        handle = layer.register_forward_hook(lambda *arguments, kept=kept: kept.append(arguments[2]))
         logits = model(image[None])
         handle.remove()
         (gradient,) = torch.autograd.grad(logits[0, label], kept[0])
@@ -135,9 +137,9 @@ class Tokens(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         one = torch.eye(self.logarithms[0].shape[0])[None, None]
-        for each in self.logarithms:
+        for scores in self.logarithms:
             # Queries times keys are the logarithms, so that the softmax gives the weights.
-            nn.functional.scaled_dot_product_attention(each[None, None].expand(len(x), -1, -1, -1), one, one, scale=1)
+            nn.functional.scaled_dot_product_attention(scores[None, None].expand(len(x), -1, -1, -1), one, one, scale=1)
         return x.mean(dim=(2, 3))
 
 
@@ -164,8 +166,8 @@ def test_attention_is_what_the_network_computes() -> None:
     row = weights.mean(dim=1).view(2, 1, 3, 3)
     expected = interpolate(row, size=(SIDE, SIDE), mode="bilinear", align_corners=False)[:, 0]
     low, high = expected.amin(dim=(1, 2), keepdim=True), expected.amax(dim=(1, 2), keepdim=True)
-    found = heat(model, images, torch.zeros(2, dtype=torch.int64), "attention")
-    torch.testing.assert_close(found, (expected - low) / (high - low), rtol=1e-3, atol=1e-3)
+    maps = heat(model, images, torch.zeros(2, dtype=torch.int64), "attention")
+    torch.testing.assert_close(maps, (expected - low) / (high - low), rtol=1e-3, atol=1e-3)
 
 
 def test_gradcam_finds_what_a_class_is_made_of() -> None:

@@ -41,8 +41,8 @@ def quarter(row: int, column: int) -> torch.Tensor:
 def test_share_of_the_heat_inside() -> None:
     heat = torch.tensor([[[1.0, 3.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]])
     inside = torch.tensor([[0.0, 1.0], [1.0, 0.5]]).expand(3, 2, 2)
-    found = share_inside(heat, inside)
-    assert found[0] == 0.75 and found[1] == 0.625 and found[2].isnan()
+    shares = share_inside(heat, inside)
+    assert shares[0] == 0.75 and shares[1] == 0.625 and shares[2].isnan()
 
 
 def test_regions_are_fitted_to_larger_and_smaller_pictures() -> None:
@@ -62,9 +62,9 @@ def test_blur_keeps_colours_and_takes_shapes() -> None:
 
 def test_squares_are_ranked_by_heat_and_ties_by_chance() -> None:
     heat = torch.linspace(1, 0, SIDE)[None, :, None].expand(2, SIDE, SIDE)
-    found = ranks(heat, 0)
-    assert (found.flatten(1).sort(dim=1).values == torch.arange(SQUARES**2)).all()
-    assert (found[0].max(dim=1).values < SQUARES * (torch.arange(SQUARES) + 1)).all()
+    ranking = ranks(heat, 0)
+    assert (ranking.flatten(1).sort(dim=1).values == torch.arange(SQUARES**2)).all()
+    assert (ranking[0].max(dim=1).values < SQUARES * (torch.arange(SQUARES) + 1)).all()
     flat = ranks(torch.ones(1, SIDE, SIDE), 0)
     assert not torch.equal(flat, ranks(torch.ones(1, SIDE, SIDE), 1))
     assert abs(np.corrcoef(flat.flatten(), np.arange(SQUARES**2))[0, 1]) < 0.2
@@ -74,7 +74,7 @@ def test_deletion_and_insertion_of_a_network_whose_reason_is_known() -> None:
     """With four steps each quarter goes at once: where it is the reason, the answer falls, or comes, with it."""
     model, image, black = Counter(), torch.ones(1, 3, SIDE, SIDE), torch.zeros(1, 3, SIDE, SIDE)
     one = torch.ones(1, dtype=torch.int64)
-    sure, none = (float(model(each).softmax(dim=1)[0, 1]) for each in (image, black))
+    sure, none = (float(model(picture).softmax(dim=1)[0, 1]) for picture in (image, black))
     deletion, insertion = deletion_insertion(model, image, black, quarter(0, 0), one, 4, 0)
     assert deletion.item() == pytest.approx((sure / 2 + 3.5 * none) / 4)
     assert insertion.item() == pytest.approx((none / 2 + 3.5 * sure) / 4)
@@ -89,8 +89,8 @@ def test_many_images_are_scored_as_each_alone() -> None:
     images, heat = torch.rand(3, 3, SIDE, SIDE, generator=random), torch.rand(3, SIDE, SIDE, generator=random)
     classes = torch.tensor([0, 1, 1])
     together = deletion_insertion(Counter(), images, blurred(images), heat, classes, 5, 0)
-    for place in range(3):
-        rows = slice(place, place + 1)
+    for row in range(3):
+        rows = slice(row, row + 1)
         alone = deletion_insertion(Counter(), images[rows], blurred(images[rows]), heat[rows], classes[rows], 5, 0)
         for one, other in zip(together, alone, strict=True):
             torch.testing.assert_close(one[rows], other)
@@ -101,11 +101,11 @@ def test_rank_correlation_is_spearmans() -> None:
     one, other = torch.rand(4, SIDE, SIDE, generator=random), torch.rand(4, SIDE, SIDE, generator=random)
     other[1] = one[1] ** 2
     other[2] = 1 - one[2]
-    found = rank_correlation(one, other)
-    for place in range(4):
-        rounded = (each[place].double().numpy().round(6).ravel() for each in (one, other))
-        assert found[place] == pytest.approx(spearmanr(*rounded).statistic)
-    assert found[1] == pytest.approx(1) and found[2] == pytest.approx(-1)
+    correlations = rank_correlation(one, other)
+    for row in range(4):
+        rounded = (maps[row].double().numpy().round(6).ravel() for maps in (one, other))
+        assert correlations[row] == pytest.approx(spearmanr(*rounded).statistic)
+    assert correlations[1] == pytest.approx(1) and correlations[2] == pytest.approx(-1)
     flat = torch.zeros(4, SIDE, SIDE)
     assert (rank_correlation(one, flat) == 0).all() and np.isnan(rank_correlation(flat, one)).all()
 
@@ -149,7 +149,7 @@ def predictions(wrong: dict[int, int], images: int = 40) -> pd.DataFrame:
     table = table.assign(role="test", perturbation="none", cohort="demo")
     others = [table.assign(role="validation"), table.assign(perturbation="blur"), table.assign(y=-1)]
     others.append(table.assign(cohort="away"))
-    others = [each.assign(image_id="other" + each["image_id"]) for each in others]
+    others = [part.assign(image_id="other" + part["image_id"]) for part in others]
     return pd.concat([table, *others], ignore_index=True)
 
 

@@ -124,10 +124,10 @@ def test_a_segmenter_with_other_gates_is_exported_with_them(made: Made, tmp_path
     write_json(tmp_path / "segmenter.json", {"method": "unet", "width": 0.0625, "gates": gates})
     write_segmenter(tmp_path, tmp_path / "weights.safetensors", tmp_path / "segmenter.json", 64)
     exported = session((tmp_path / "segmenter.onnx").read_bytes(), "segmenter.onnx")
-    (found,) = exported.run(None, {"images": raster.balanced[None]})
+    (predicted,) = exported.run(None, {"images": raster.balanced[None]})
     wanted = parts_map(probabilities(network, [raster]))
     assert len(np.unique(wanted)) > 1
-    assert (found != wanted).mean() < 1e-3
+    assert (predicted != wanted).mean() < 1e-3
 
 
 def test_answers_follow_from_the_logits(made: Made, model: Model) -> None:

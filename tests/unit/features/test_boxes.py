@@ -14,17 +14,17 @@ def test_boxes_are_those_of_matplotlib_with_whiskers_to_the_extremes() -> None:
     x[3, 4] = np.nan
     scaled = apply(fit(x, "zscore"), x)
     order = rng.permutation(30)
-    table = boxes(x, scaled, [f"f{each}" for each in range(30)], order)
+    table = boxes(x, scaled, [f"f{number}" for number in range(30)], order)
     assert table.columns.tolist() == COLUMNS and len(table) == 2 * MOST
-    assert table["feature"].tolist()[::2] == [f"f{each}" for each in order[:MOST]]
+    assert table["feature"].tolist()[::2] == [f"f{number}" for number in order[:MOST]]
     for row in table.to_dict("records"):
         column = int(row["feature"][1:])
         values = (x if row["stage"] == "before" else scaled)[:, column]
         known = values[~np.isnan(values)]
         expected = boxplot_stats(known.astype(float), whis=(0, 100))[0]
-        found = [row[name] for name in ("least", "q1", "median", "q3", "greatest")]
+        quartiles = [row[name] for name in ("least", "q1", "median", "q3", "greatest")]
         np.testing.assert_allclose(
-            found, [expected[name] for name in ("whislo", "q1", "med", "q3", "whishi")], rtol=1e-6
+            quartiles, [expected[name] for name in ("whislo", "q1", "med", "q3", "whishi")], rtol=1e-6
         )
     after = table[table["stage"] == "after"]
     assert (after["median"].abs() < 0.5).all() and (after["greatest"] <= 3).all()

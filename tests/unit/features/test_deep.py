@@ -93,7 +93,7 @@ def test_random_weights_depend_on_the_seed_alone(networks) -> None:
     assert torch.equal(again.model.state_dict()[key], networks[0].model.state_dict()[key])
     assert not torch.equal(other.model.state_dict()[key], networks[0].model.state_dict()[key])
     assert again.facts()["weights"] == "random" and again.facts()["sha256"] is None
-    assert not again.model.training and not any(each.requires_grad for each in again.model.parameters())
+    assert not again.model.training and not any(parameter.requires_grad for parameter in again.model.parameters())
 
 
 def test_weights_of_a_file_without_their_head(tmp_path: Path) -> None:

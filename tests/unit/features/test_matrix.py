@@ -17,7 +17,7 @@ def write(folder: Path, counts: list[int], width: int = 6) -> tuple[list[Path], 
     paths, start = [], 0
     for number, count in enumerate(counts):
         part = values[start : start + count]
-        ids = [f"image {each}" for each in range(start, start + count)]
+        ids = [f"image {row}" for row in range(start, start + count)]
         index = pd.DataFrame({"image_id": pd.Series(ids, dtype="str")})
         paths.append(folder / f"{number:03}.npy")
         write_matrix(paths[-1], (part[rows] for rows in blocks_of(count, 2)), count, index)

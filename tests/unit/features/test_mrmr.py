@@ -41,18 +41,18 @@ def bits(a: np.ndarray, b: np.ndarray) -> float:
 
 def reference_by_information(codes: np.ndarray, y: np.ndarray, k: int, method: str) -> tuple[list[int], list[float]]:
     width = codes.shape[1]
-    relevance = [bits(codes[:, each], y) for each in range(width)]
-    pairs = [[bits(codes[:, each], codes[:, other]) for other in range(width)] for each in range(width)]
+    relevance = [bits(codes[:, column], y) for column in range(width)]
+    pairs = [[bits(codes[:, column], codes[:, other]) for other in range(width)] for column in range(width)]
     order, scores = [int(np.argmax(relevance))], [max(relevance)]
     while len(order) < k:
         best, best_score = -1, -math.inf
-        for each in range(width):
-            if each in order:
+        for column in range(width):
+            if column in order:
                 continue
-            redundancy = sum(pairs[each][other] for other in order) / len(order)
-            score = relevance[each] - redundancy if method == "mid" else relevance[each] / (redundancy + 0.0001)
+            redundancy = sum(pairs[column][other] for other in order) / len(order)
+            score = relevance[column] - redundancy if method == "mid" else relevance[column] / (redundancy + 0.0001)
             if score > best_score:
-                best, best_score = each, score
+                best, best_score = column, score
         order.append(best)
         scores.append(best_score)
     return order, scores
@@ -70,9 +70,9 @@ def reference_fcq(x: np.ndarray, y: np.ndarray, k: int) -> tuple[list[int], list
     order, scores = [int(np.argmax(relevance))], [max(relevance)]
     while len(order) < k:
         scored = {}
-        for each in set(range(width)) - set(order):
-            parts = [max(abs(np.corrcoef(x[:, each], x[:, other])[0, 1]), 0.001) for other in order]
-            scored[each] = relevance[each] / np.mean(parts)
+        for candidate in set(range(width)) - set(order):
+            parts = [max(abs(np.corrcoef(x[:, candidate], x[:, other])[0, 1]), 0.001) for other in order]
+            scored[candidate] = relevance[candidate] / np.mean(parts)
         order.append(max(scored, key=scored.__getitem__))
         scores.append(scored[order[-1]])
     return order, scores
@@ -83,9 +83,9 @@ def reference_fcq(x: np.ndarray, y: np.ndarray, k: int) -> tuple[list[int], list
 def test_states_are_ranked_as_by_loops(method: str, seed: int) -> None:
     codes, y = codes_of(seed, width=18)
     order, scores = reference_by_information(codes, y, 18, method)
-    found = rank_discrete(codes, y, Selection(method=method))
-    assert found.order.tolist() == order
-    np.testing.assert_allclose(found.scores, scores, rtol=1e-9, atol=1e-12)
+    ranking = rank_discrete(codes, y, Selection(method=method))
+    assert ranking.order.tolist() == order
+    np.testing.assert_allclose(ranking.scores, scores, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(rank(codes, y, Selection(method=method), 0).order, order)  # integers as given
 
 
@@ -97,18 +97,18 @@ def test_floats_are_cut_at_half_a_standard_deviation(method: str) -> None:
     states = np.where(wide < low, -1, np.where(wide > high, 1, 0))
     np.testing.assert_array_equal(three_states(x), states)
     order, scores = reference_by_information(states, y, 15, method)
-    found = rank(x, y, Selection(method=method), 0)
-    assert found.order.tolist() == order
-    np.testing.assert_allclose(found.scores, scores, rtol=1e-9, atol=1e-12)
+    ranking = rank(x, y, Selection(method=method), 0)
+    assert ranking.order.tolist() == order
+    np.testing.assert_allclose(ranking.scores, scores, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_fcq_is_ranked_as_by_loops(seed: int) -> None:
     x, y = sample(seed)
     order, scores = reference_fcq(x, y, 30)
-    found = rank(x, y, Selection(method="fcq"), 0)
-    assert found.order.tolist() == order
-    np.testing.assert_allclose(found.scores, scores, rtol=1e-9)
+    ranking = rank(x, y, Selection(method="fcq"), 0)
+    assert ranking.order.tolist() == order
+    np.testing.assert_allclose(ranking.scores, scores, rtol=1e-9)
 
 
 def test_what_is_computed_ahead_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,15 +167,15 @@ def test_of_equal_features_the_lower_column_comes_first(method: str) -> None:
     x, y = sample(9, width=20)
     doubled = np.repeat(np.abs(x), 2, axis=1)
     order = rank(doubled, y, Selection(method=method), 0).order.tolist()
-    assert all(order.index(2 * each) < order.index(2 * each + 1) for each in range(20))
+    assert all(order.index(2 * column) < order.index(2 * column + 1) for column in range(20))
 
 
 def test_a_feature_that_tells_the_classes_apart_comes_first() -> None:
     x, y = sample(10, width=8)
     x[:, 5], x[:, 7] = 3 * y + 2, -y
-    found = rank(x, y, Selection(method="fcq"), 0)
-    assert found.order[0] == 5 and found.scores[0] == np.inf
-    assert sorted(found.order.tolist()) == list(range(8)) and not np.isnan(found.scores).any()
+    ranking = rank(x, y, Selection(method="fcq"), 0)
+    assert ranking.order[0] == 5 and ranking.scores[0] == np.inf
+    assert sorted(ranking.order.tolist()) == list(range(8)) and not np.isnan(ranking.scores).any()
 
 
 @pytest.mark.parametrize("states", [(2, 3), (4, 7), (1, 2)])
@@ -198,9 +198,9 @@ def test_f_is_that_of_scikit_learn() -> None:
 
 def test_states_are_numbered_from_0() -> None:
     codes = np.array([[5, -1, 1000], [5, 0, -1000], [7, 1, 0], [5, 0, 1000]])
-    found, most = compact(codes)
+    numbered, most = compact(codes)
     assert most == 3
-    for row, column in zip(found, codes.T, strict=True):
+    for row, column in zip(numbered, codes.T, strict=True):
         assert len(set(zip(row.tolist(), column.tolist(), strict=True))) == len(set(column.tolist()))
     with pytest.raises(LeukoFlowError, match="feature 1 has 70 states, more than 64"):
         compact(np.column_stack([np.zeros(70, int), np.arange(70)]))

@@ -12,22 +12,22 @@ def outline(**changes) -> dict:
     settings = {"kind": "deep", "backbones": [{"name": "convnext_large"}, {"name": "nasnetalarge"}], "grid": 7}
     with torch.device("meta"):
         model = Outline(DeepFeatures.model_validate(settings | changes), registry.build("hybridcn_nas", 4), 2000)
-        return {each.name: each for each in components(model, torch.empty(1, 3, 224, 224))}
+        return {component.name: component for component in components(model, torch.empty(1, 3, 224, 224))}
 
 
 def test_published_networks_and_stack() -> None:
-    found = outline()
-    sizes = {name: each.parameters for name, each in found.items()}
+    parts = outline()
+    sizes = {name: part.parameters for name, part in parts.items()}
     assert sizes["networks.convnext_large"] == 196_227_264
     assert (sizes["stack.attention.0"], sizes["stack.attention.1"]) == (2_951_041, 20_326_321)
     assert (sizes["stack.reduce.0"], sizes["stack.reduce.1"]) == (1_575_936, 8_263_680)
     assert sum(size for name, size in sizes.items() if name.startswith("stack.")) == 64_606_514
-    assert found["networks.nasnetalarge"].gives == (4032, 7, 7) and found["classifier.embed"].takes == (20, 100)
-    assert found["stack.reduce.1"].sources == ("stack.attention.1",)
+    assert parts["networks.nasnetalarge"].gives == (4032, 7, 7) and parts["classifier.embed"].takes == (20, 100)
+    assert parts["stack.reduce.1"].sources == ("stack.attention.1",)
 
 
 def test_without_a_stack_the_pooled_maps_are_read() -> None:
-    found = outline(stack="none")
-    assert not any(name.startswith("stack") for name in found)
-    assert found["concatenate 1"].gives == (1536 + 4032,)
-    assert found["classifier.embed"].sources == ("concatenate 1",)
+    parts = outline(stack="none")
+    assert not any(name.startswith("stack") for name in parts)
+    assert parts["concatenate 1"].gives == (1536 + 4032,)
+    assert parts["classifier.embed"].sources == ("concatenate 1",)

@@ -29,17 +29,17 @@ def sample(seed: int = 0, n: int = 200, width: int = 25) -> tuple[np.ndarray, np
 def test_lengths_types_and_repetition(method: str) -> None:
     x, y = sample()
     for features, expected in ((1, 1), (10, 10), (25, 25), (2000, 25)):
-        found = rank(x, y, Selection(method=method, features=features), 3)
-        assert found.order.dtype == np.int64 and found.scores.dtype == np.float64
-        assert len(found.order) == len(found.scores) == expected
-        assert len(set(found.order.tolist())) == expected and 0 <= found.order.min() <= found.order.max() < 25
+        ranking = rank(x, y, Selection(method=method, features=features), 3)
+        assert ranking.order.dtype == np.int64 and ranking.scores.dtype == np.float64
+        assert len(ranking.order) == len(ranking.scores) == expected
+        assert len(set(ranking.order.tolist())) == expected and 0 <= ranking.order.min() <= ranking.order.max() < 25
         again = rank(x, y, Selection(method=method, features=features), 3)
-        np.testing.assert_array_equal(found.order, again.order)
-        np.testing.assert_array_equal(found.scores, again.scores)
-        assert found.take(x).shape == (200, expected)
+        np.testing.assert_array_equal(ranking.order, again.order)
+        np.testing.assert_array_equal(ranking.scores, again.scores)
+        assert ranking.take(x).shape == (200, expected)
 
 
-@pytest.mark.parametrize("method", [each for each in METHODS if each != "pca"])
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "pca"])
 def test_fewer_features_are_the_first_of_more_and_constants_are_last(method: str) -> None:
     x, y = sample(1)
     x[:, [3, 11]] = 7.25, 0
@@ -58,9 +58,9 @@ def test_single_scores_as_scikit_learn_ranks_them(method: str, score) -> None:  
     x, y = sample(2)
     shifted = (x - x.min(axis=0)).astype(np.float64) if method == "chi2" else x.astype(np.float64)
     fitted = SelectKBest(score, k=8).fit(shifted, y)
-    found = rank(x, y, Selection(method=method, features=8), 0)
-    assert set(found.order.tolist()) == set(fitted.get_support(indices=True).tolist())
-    np.testing.assert_allclose(found.scores, np.sort(fitted.scores_)[::-1][:8], rtol=1e-4)
+    ranking = rank(x, y, Selection(method=method, features=8), 0)
+    assert set(ranking.order.tolist()) == set(fitted.get_support(indices=True).tolist())
+    np.testing.assert_allclose(ranking.scores, np.sort(fitted.scores_)[::-1][:8], rtol=1e-4)
 
 
 def test_lasso_finds_what_makes_the_label_and_does_not_care_how_rows_lie() -> None:
@@ -68,10 +68,10 @@ def test_lasso_finds_what_makes_the_label_and_does_not_care_how_rows_lie() -> No
     x = rng.normal(size=(300, 20)).astype(np.float32)
     y = np.digitize(2 * x[:, 13] - x[:, 4], [-1, 1])
     for rows in (np.arange(300), np.argsort(y, kind="stable")):
-        found = rank(x[rows], y[rows], Selection(method="lasso"), 0)
-        assert found.order[:2].tolist() == [13, 4]
-        zeros = found.order[found.scores == 0]
-        assert (np.diff(found.scores) <= 0).all() and (np.diff(zeros) > 0).all()
+        ranking = rank(x[rows], y[rows], Selection(method="lasso"), 0)
+        assert ranking.order[:2].tolist() == [13, 4]
+        zeros = ranking.order[ranking.scores == 0]
+        assert (np.diff(ranking.scores) <= 0).all() and (np.diff(zeros) > 0).all()
 
 
 def shapley(logits, row: np.ndarray, others: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
@@ -83,16 +83,16 @@ def shapley(logits, row: np.ndarray, others: np.ndarray) -> np.ndarray:  # type:
         mixed[:, list(present)] = row[list(present)]
         return logits(mixed).mean(axis=0)
 
-    found = []
-    for each in range(width):
-        rest = [place for place in range(width) if place != each]
+    totals = []
+    for feature in range(width):
+        rest = [other for other in range(width) if other != feature]
         total: np.ndarray | float = 0.0
         for size in range(width):
             weight = factorial(size) * factorial(width - size - 1) / factorial(width)
             for present in combinations(rest, size):
-                total = total + weight * (value((*present, each)) - value(present))
-        found.append(total)
-    return np.array(found)
+                total = total + weight * (value((*present, feature)) - value(present))
+        totals.append(total)
+    return np.array(totals)
 
 
 def test_importance_is_the_mean_absolute_shapley_value_of_a_linear_softmax() -> None:
@@ -103,8 +103,8 @@ def test_importance_is_the_mean_absolute_shapley_value_of_a_linear_softmax() -> 
     fitted = LogisticRegression(max_iter=1000).fit(values, y)
     expected = np.mean([np.abs(shapley(fitted.decision_function, row, values)) for row in values], axis=(0, 2))
     np.testing.assert_allclose(softmax_importance(x, y), expected, rtol=1e-6)
-    found = rank(x, y, Selection(method="importance"), 0)
-    assert found.order.tolist() == np.argsort(-expected).tolist()
+    ranking = rank(x, y, Selection(method="importance"), 0)
+    assert ranking.order.tolist() == np.argsort(-expected).tolist()
 
 
 def test_features_at_random_depend_on_the_seed_alone_and_every_one_is_as_likely() -> None:
@@ -122,13 +122,13 @@ def test_without_a_ranking_features_keep_their_order() -> None:
 
 def test_principal_components() -> None:
     x, y = sample(5)
-    found = rank(x, y, Selection(method="pca", features=6), 0)
+    ranking = rank(x, y, Selection(method="pca", features=6), 0)
     expected = PCA(6, svd_solver="full").fit(x.astype(np.float64))
-    assert found.order.tolist() == list(range(6))
-    assert found.projection is not None and found.projection.dtype == np.float32
-    np.testing.assert_allclose(np.abs((found.projection * expected.components_.T).sum(axis=0)), 1, atol=1e-4)
-    np.testing.assert_allclose(found.scores, expected.explained_variance_ratio_, rtol=1e-4)
-    np.testing.assert_allclose(found.take(x, 2), x @ found.projection[:, :2], rtol=1e-5)
+    assert ranking.order.tolist() == list(range(6))
+    assert ranking.projection is not None and ranking.projection.dtype == np.float32
+    np.testing.assert_allclose(np.abs((ranking.projection * expected.components_.T).sum(axis=0)), 1, atol=1e-4)
+    np.testing.assert_allclose(ranking.scores, expected.explained_variance_ratio_, rtol=1e-4)
+    np.testing.assert_allclose(ranking.take(x, 2), x @ ranking.projection[:, :2], rtol=1e-5)
     few = rank(x[:5], np.array([0, 1, 2, 0, 1]), Selection(method="pca"), 0)
     assert len(few.order) == 5  # no more components than rows
 

@@ -67,9 +67,9 @@ def test_each_ranking_is_made_without_its_part() -> None:
     for out in range(2):
         kept = x[part != out]
         orders.append(rank(apply(fit(kept, "robust"), kept), y[part != out], selection, 5).order)
-    found = stability(x, y, selection, 5, sizes=(3, 10))
-    assert found["jaccard"].tolist() == [jaccard(orders[0][:k], orders[1][:k]) for k in (3, 10)]
-    assert found["kuncheva"].tolist() == [kuncheva(orders[0][:k], orders[1][:k], 40) for k in (3, 10)]
+    table = stability(x, y, selection, 5, sizes=(3, 10))
+    assert table["jaccard"].tolist() == [jaccard(orders[0][:k], orders[1][:k]) for k in (3, 10)]
+    assert table["kuncheva"].tolist() == [kuncheva(orders[0][:k], orders[1][:k], 40) for k in (3, 10)]
 
 
 def test_nothing_to_compare() -> None:

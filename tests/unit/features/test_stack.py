@@ -20,15 +20,15 @@ FACTS = {"kind": "deep", "grid": 1, "networks": NETWORKS}
 
 
 def count(module: nn.Module) -> int:
-    return sum(each.numel() for each in module.parameters())
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def test_published_numbers_of_parameters() -> None:
     with torch.device("meta"):
         stack = Stack(PUBLISHED, 7)
     assert count(stack) == 64_606_514
-    assert [count(each) for each in stack.attention] == [2_951_041, 20_326_321]
-    assert [count(each) for each in stack.reduce] == [1_575_936, 8_263_680]
+    assert [count(module) for module in stack.attention] == [2_951_041, 20_326_321]
+    assert [count(module) for module in stack.reduce] == [1_575_936, 8_263_680]
     assert count(stack.project) + count(stack.fuse) == 23_614_464
     assert count(stack.factorise) == 7_875_072
     assert stack.out_features == 2048
@@ -135,12 +135,12 @@ def test_as_coded_depends_on_the_seed_alone() -> None:
 
 def test_gradient_reaches_every_parameter_of_a_trained_stack() -> None:
     model = StackClassifier(Stack((16, 24), 2, "small"), 3)
-    for each in model.stack.attention:
-        nn.init.constant_(each.gamma, 0.1)
+    for block in model.stack.attention:
+        nn.init.constant_(block.gamma, 0.1)
     nn.functional.cross_entropy(model(torch.randn(8, 160)), torch.arange(8) % 3).backward()
     # A bias of the keys shifts all scores of a position alike: softmax does not see it.
     blind = {"stack.attention.0.key.bias", "stack.attention.1.key.bias"}
-    missed = {name for name, each in model.named_parameters() if not each.grad.abs().sum() > 1e-9}
+    missed = {name for name, parameter in model.named_parameters() if not parameter.grad.abs().sum() > 1e-9}
     assert missed <= blind
 
 

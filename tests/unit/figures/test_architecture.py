@@ -14,40 +14,40 @@ from leukoflow.steps.components import COLUMNS
 
 def table(name: str) -> pd.DataFrame:
     with torch.device("meta"):
-        found = components(registry.build(name, 4), torch.empty(1, 3, 224, 224))
+        parts = components(registry.build(name, 4), torch.empty(1, 3, 224, 224))
     rows = [
-        (name, name, "paper", step, each.name.split(".")[0].split(" ")[0], each.name, each.kind,
-         "; ".join(each.sources) or None, "", " x ".join(map(str, each.gives)), 1, each.parameters, 0.0, "")
-        for step, each in enumerate(found)
+        (name, name, "paper", step, part.name.split(".")[0].split(" ")[0], part.name, part.kind,
+         "; ".join(part.sources) or None, "", " x ".join(map(str, part.gives)), 1, part.parameters, 0.0, "")
+        for step, part in enumerate(parts)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @pytest.mark.parametrize("name", ["resnet50_hmscam", "vgg19_mhsa", "neurallnet", "resnet50_vit"])
 def test_boxes_hold_what_the_table_says_and_overlap_nothing(name: str) -> None:
-    given = table(name)
-    figure, same = architecture_chart(given)
-    assert same is given
+    components = table(name)
+    figure, same = architecture_chart(components)
+    assert same is components
     (axes,) = figure.axes
     texts = [text.get_text() for text in axes.texts]
-    assert f"{given['parameters'].sum():,} parameters" in texts
-    for part, size in given.groupby("part")["parameters"].sum().items():
+    assert f"{components['parameters'].sum():,} parameters" in texts
+    for part, size in components.groupby("part")["parameters"].sum().items():
         assert not size or f"{part}: {size:,}" in texts
     boxes = [
         patch.get_bbox() for patch in axes.patches
         if isinstance(patch, FancyBboxPatch) and patch.get_width() == pytest.approx(WIDTH)
     ]  # fmt: skip
-    placed = given[given["sources"].notna() | (given["component"] == "input")]
+    placed = components[components["sources"].notna() | (components["component"] == "input")]
     assert len(boxes) == len(placed)
-    for place, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[place + 1 :])
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[number + 1 :])
     for line in axes.lines:
         x, y = line.get_data()
         for box in boxes:
             for start in range(len(x) - 1):
-                ends = [np.linspace(each[start], each[start + 1], 41)[1:-1] for each in (x, y)]
+                ends = [np.linspace(coordinates[start], coordinates[start + 1], 41)[1:-1] for coordinates in (x, y)]
                 assert not any(box.contains(*point) for point in zip(*ends, strict=True)), (name, x, y)
-    edges = sum(len(str(each).split("; ")) for each in given["sources"].dropna())
+    edges = sum(len(str(sources).split("; ")) for sources in components["sources"].dropna())
     assert len(axes.lines) == edges
 
 

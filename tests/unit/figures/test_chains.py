@@ -20,13 +20,13 @@ def picture() -> Picture:
 @pytest.mark.parametrize("steps", ["vgg19_mhsa", "hybridcn_nas_as_coded", ["reinhard", "clahe", "grey"]])
 def test_stages_are_views_of_the_chain_up_to_there(steps) -> None:
     view = View(kind="chain", size=64, steps=steps)
-    found = stages(picture(), view)
-    assert [each.name for each in found] == ["square", *(step.do for step in view.chain)]
-    for number, each in enumerate(found[1:], 1):
+    pictures = stages(picture(), view)
+    assert [stage.name for stage in pictures] == ["square", *(step.do for step in view.chain)]
+    for number, stage in enumerate(pictures[1:], 1):
         upto = View(kind="chain", size=64, steps=[step.model_dump() for step in view.chain[:number]])
-        assert np.array_equal(each.pixels, render_view(picture(), upto))
-        assert each.milliseconds > 0
-    assert np.array_equal(found[0].pixels, render_view(picture(), View(kind="plain", size=64)))
+        assert np.array_equal(stage.pixels, render_view(picture(), upto))
+        assert stage.milliseconds > 0
+    assert np.array_equal(pictures[0].pixels, render_view(picture(), View(kind="plain", size=64)))
 
 
 def test_a_row_for_each_class_and_the_median_time_above() -> None:

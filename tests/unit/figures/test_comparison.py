@@ -20,7 +20,7 @@ def table() -> pd.DataFrame:
 
 def lines(axes, marker: str) -> list[tuple[float, float]]:
     drawn = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if line.get_marker() == marker]
-    return [place for place in drawn if not np.isnan(place[0])]
+    return [point for point in drawn if not np.isnan(point[0])]
 
 
 def test_a_panel_for_each_split_and_a_row_for_each_model_in_points(table):
@@ -52,6 +52,6 @@ def test_an_experiment_of_the_reference_alone_says_so():
 
 
 def test_numbers_as_they_are_written():
-    assert [signed(each, ".1f") for each in (1.24, -0.04, -2.5)] == ["+1.2", "0.0", "\N{MINUS SIGN}2.5"]
-    assert [signed(each, "g") for each in (0.0, 2.5, -5.0)] == ["0", "+2.5", "\N{MINUS SIGN}5"]
-    assert [p_text(each) for each in (0.00099, 0.0312, 0.25, 1.0)] == ["< 0.001", "0.031", "0.25", "1.00"]
+    assert [signed(value, ".1f") for value in (1.24, -0.04, -2.5)] == ["+1.2", "0.0", "\N{MINUS SIGN}2.5"]
+    assert [signed(value, "g") for value in (0.0, 2.5, -5.0)] == ["0", "+2.5", "\N{MINUS SIGN}5"]
+    assert [p_text(value) for value in (0.00099, 0.0312, 0.25, 1.0)] == ["< 0.001", "0.031", "0.25", "1.00"]

@@ -23,8 +23,8 @@ def test_panels_start_with_the_baseline_and_bands_are_shaded():
     ]
     figure, points = curves("roc", pd.concat(parts, ignore_index=True), ["a", "b"])
     axes = figure.axes[:2]
-    assert [each.get_title(loc="left") for each in axes] == ["colour_histogram", "abc"]
-    assert [len(each.collections) for each in axes] == [2, 2]  # a band for each class
+    assert [panel.get_title(loc="left") for panel in axes] == ["colour_histogram", "abc"]
+    assert [len(panel.collections) for panel in axes] == [2, 2]  # a band for each class
     assert "AUC macro 0.700, micro 0.700" in [text.get_text() for text in axes[0].texts]
     assert list(points.columns) == COLUMNS and len(points) == 2 * 4 * 5
 
@@ -55,14 +55,14 @@ def test_marks_are_the_rates_of_the_table():
              for line in axes.lines if line.get_marker() in MARKS.values()}  # fmt: skip
     assert len(marks) == 2 * 4  # three classes and the macro average
     texts = [text.get_text() for text in axes.texts]
-    for place, name in enumerate("abc"):
-        points = points_of(y == place, chances[:, place])
+    for label, name in enumerate("abc"):
+        points = points_of(y == label, chances[:, label])
         rates = [rate_at(points, rate) for rate in FALSE_RATES]
         for rate, marker, expected in zip(FALSE_RATES, MARKS.values(), rates, strict=True):
-            assert marks[marker, class_colour(place)] == pytest.approx((rate, expected), abs=1e-6)
+            assert marks[marker, class_colour(label)] == pytest.approx((rate, expected), abs=1e-6)
         said = f"TPR {rates[0]:.2f} | {rates[1]:.2f}"
         assert any(text.startswith("AUC") and text.endswith(said) for text in texts), (name, texts)
-    macro = np.mean([rate_at(points_of(y == place, chances[:, place]), 0.05) for place in range(3)])
+    macro = np.mean([rate_at(points_of(y == label, chances[:, label]), 0.05) for label in range(3)])
     assert marks["D", INK] == pytest.approx((0.05, macro), abs=1e-6)
 
 

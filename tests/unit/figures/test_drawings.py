@@ -78,13 +78,13 @@ def board(models: list[str], protocols: list[str]) -> pd.DataFrame:
             "runs": 1,
         }
         | {
-            "accuracy": 0.9 - 0.01 * place,
-            "low": np.nan if place == 1 else 0.8,
-            "high": np.nan if place == 1 else 0.95,
+            "accuracy": 0.9 - 0.01 * rank,
+            "low": np.nan if rank == 1 else 0.8,
+            "high": np.nan if rank == 1 else 0.95,
             "interval": "groups",
         }
         for protocol in protocols
-        for place, model in enumerate(models)
+        for rank, model in enumerate(models)
     ]
     return pd.DataFrame(rows)
 
@@ -163,11 +163,11 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
 
 
 def test_the_last_bits_of_a_layout_do_not_change_the_bytes(tmp_path, monkeypatch):
-    place = ConstrainedLayoutEngine.execute
+    lay_out = ConstrainedLayoutEngine.execute
     for name, noise in (("one", 0), ("two", 1e-14)):
 
         def execute(self, figure, noise=noise):
-            place(self, figure)
+            lay_out(self, figure)
             for axes in figure.axes:
                 axes.set_position((np.array(axes.get_position().bounds) + noise).tolist())
 
@@ -204,8 +204,8 @@ def test_a_legend_stays_within_its_figure(tmp_path, name):
     handles = [Line2D([], [], label=style.wrap(f"{name} {number}", 24)) for number in range(6)]
     legend = figure.legend(handles=handles, loc="outside upper center", ncols=style.legend_columns(handles, figure, 5))
     style.save(figure, pd.DataFrame({"a": [1]}), tmp_path / "f.png")
-    place = legend.get_window_extent()
-    assert 0 <= place.x0 < place.x1 <= figure.bbox.width
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
 
 
 def test_long_names_stay_in_a_few_short_lines():

@@ -18,14 +18,14 @@ def root(tmp_path_factory):
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12))
 def test_the_front_is_what_nothing_beats(points):
     costs, accuracies = zip(*points, strict=True)
-    found = front(costs, accuracies)
+    best = front(costs, accuracies)
 
-    def beaten(place):
-        cost, accuracy = points[place]
+    def beaten(index):
+        cost, accuracy = points[index]
         return any(c <= cost and a >= accuracy and (c, a) != (cost, accuracy) for c, a in points)
 
-    assert {points[place] for place in found} == {points[place] for place in range(len(points)) if not beaten(place)}
-    assert [costs[place] for place in found] == sorted(costs[place] for place in found)
+    assert {points[index] for index in best} == {points[index] for index in range(len(points)) if not beaten(index)}
+    assert [costs[index] for index in best] == sorted(costs[index] for index in best)
 
 
 def test_what_has_no_cost_is_on_no_front():

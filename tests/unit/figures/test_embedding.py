@@ -23,7 +23,7 @@ from leukoflow.outputs.plan import Plan
 
 
 def points(matrix: np.ndarray, label: list[int], **groups: list) -> Points:
-    ids = [f"i{place:03d}" for place in range(len(matrix))]
+    ids = [f"i{number:03d}" for number in range(len(matrix))]
     facts = pd.DataFrame({"image_id": ids, "class": label, **groups})
     return Points(np.asarray(matrix, np.float32), facts)
 
@@ -33,9 +33,9 @@ def slides() -> Points:
     """Two classes of four slides each, six images a slide, features that know the slide alone."""
     random = np.random.default_rng(0)
     slide = np.repeat(np.arange(8), 6)
-    place = random.permutation(8)[slide] * 50.0
-    matrix = place[:, None] + random.normal(size=(48, 3))
-    return points(matrix, (slide // 4).tolist(), cluster=[f"s{each}" for each in slide], patient=[None] * 48)
+    centre = random.permutation(8)[slide] * 50.0
+    matrix = centre[:, None] + random.normal(size=(48, 3))
+    return points(matrix, (slide // 4).tolist(), cluster=[f"s{number}" for number in slide], patient=[None] * 48)
 
 
 def test_neighbours_are_the_nearest_others():
@@ -44,24 +44,24 @@ def test_neighbours_are_the_nearest_others():
     matrix[7] = matrix[3]  # a duplicate, as near as the row itself
     far = np.linalg.norm(matrix[:, None] - matrix[None], axis=2)
     np.fill_diagonal(far, np.inf)
-    found = nearest(matrix, 5)
-    assert (found != np.arange(30)[:, None]).all()
+    neighbours = nearest(matrix, 5)
+    assert (neighbours != np.arange(30)[:, None]).all()
     for row in range(30):
-        assert sorted(far[row, found[row]]) == pytest.approx(np.sort(far[row])[:5].tolist())
+        assert sorted(far[row, neighbours[row]]) == pytest.approx(np.sort(far[row])[:5].tolist())
 
 
 def test_agreement_against_a_count_by_hand(slides):
     table = neighbour_agreement(slides).set_index("group")
     near = nearest(slides.matrix)
     label, slide = slides.facts["class"].to_numpy(), slides.facts["cluster"].to_numpy()
-    alike = [[label[each] == label[row] for each in near[row]] for row in range(48)]
+    alike = [[label[neighbour] == label[row] for neighbour in near[row]] for row in range(48)]
     assert table.loc["class", "share"] == pytest.approx(np.mean(alike))
     assert table.loc["class", "expected"] == pytest.approx(23 / 47)
     shares = []
     for row in range(48):
-        own = [each for each in near[row] if label[each] == label[row]]
-        if own:
-            shares.append(np.mean([slide[each] == slide[row] for each in own]))
+        same = [neighbour for neighbour in near[row] if label[neighbour] == label[row]]
+        if same:
+            shares.append(np.mean([slide[neighbour] == slide[row] for neighbour in same]))
     assert table.loc["cluster", "share"] == pytest.approx(np.mean(shares))
     assert table.loc["cluster", "expected"] == pytest.approx(5 / 23)
     assert "patient" not in table.index
@@ -70,8 +70,8 @@ def test_agreement_against_a_count_by_hand(slides):
 def test_features_of_noise_agree_by_chance():
     random = np.random.default_rng(2)
     label, slide = random.integers(0, 3, 1500), random.integers(0, 5, 1500)
-    given = points(random.normal(size=(1500, 8)), label.tolist(), cluster=[f"s{each}" for each in slide])
-    table = neighbour_agreement(given)
+    features = points(random.normal(size=(1500, 8)), label.tolist(), cluster=[f"s{number}" for number in slide])
+    table = neighbour_agreement(features)
     assert (table["share"] - table["expected"]).abs().max() < 0.02
 
 
@@ -79,8 +79,8 @@ def test_images_without_a_class_or_slide_take_no_part(slides):
     label = slides.facts["class"].to_numpy().copy()
     label[:10] = -1
     cluster = slides.facts["cluster"].where(np.arange(48) >= 20, None)
-    given = Points(slides.matrix, slides.facts.assign(**{"class": label, "cluster": cluster}))
-    table = neighbour_agreement(given).set_index("group")
+    features = Points(slides.matrix, slides.facts.assign(**{"class": label, "cluster": cluster}))
+    table = neighbour_agreement(features).set_index("group")
     assert table.loc["class", "images"] == 38 and table.loc["cluster", "images"] <= 28
 
 
@@ -129,24 +129,24 @@ def test_umap_keeps_what_is_together_together_and_is_the_same_twice(slides):
 
 
 def test_the_map_of_umap_is_what_its_package_makes_of_the_components(slides, monkeypatch):
-    given = {}
+    seen = {}
 
     class UMAP:
         def __init__(self, **settings):
-            given.update(settings)
+            seen.update(settings)
 
         def fit_transform(self, reduced):
-            given["components"] = reduced
+            seen["components"] = reduced
             return np.arange(2.0 * len(reduced)).reshape(-1, 2)
 
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP))
     figure, table, _ = embedding_chart({"one": slides}, ["x", "y"], "umap")
     assert table[["x", "y"]].to_numpy().tolist() == np.arange(96.0).reshape(-1, 2).tolist()
     assert figure.axes[0].get_title(loc="left") == "one, UMAP: by class"
-    assert (given["random_state"], given["n_jobs"], given["n_neighbors"]) == (0, 1, 15)
+    assert (seen["random_state"], seen["n_jobs"], seen["n_neighbors"]) == (0, 1, 15)
     # Principal components keep the distances of the features.
     gap = slides.matrix[0].astype(float) - slides.matrix[20]
-    reduced = given["components"][0] - given["components"][20]
+    reduced = seen["components"][0] - seen["components"][20]
     assert np.linalg.norm(reduced) == pytest.approx(np.linalg.norm(gap), rel=1e-4)
 
 
@@ -158,9 +158,9 @@ def test_without_the_package_one_line_names_the_extra(slides, monkeypatch):
 
 
 def test_the_config_says_which_map_is_drawn():
-    given = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
+    config = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
     for method in ("tsne", "umap"):
-        given["evaluation"]["embedding"] = method
-        plan = Plan(parse_study(given), {})
+        config["evaluation"]["embedding"] = method
+        plan = Plan(parse_study(config), {})
         spec, panel = figures_of(plan)["embedding.demo.subtype.plain.image"]
         assert settings_of(plan, spec, panel)["embedding"] == method

@@ -13,7 +13,7 @@ def table_of(count: int) -> pd.DataFrame:
     parts = []
     for name in ("", *CLASSES):
         attention = share if name != "Pro" else np.eye(count)[-1]
-        facts = {"class": name, "feature": [f"f{place}" for place in range(count)], "position": range(count)}
+        facts = {"class": name, "feature": [f"f{number}" for number in range(count)], "position": range(count)}
         parts.append(pd.DataFrame(facts | {"attention": attention, "attention_sd": 0.01, "images": 5}))
     return pd.concat(parts, ignore_index=True)
 
@@ -22,7 +22,7 @@ def test_bars_are_the_leading_features_and_dots_their_classes():
     figure, table = feature_attention_chart({"net": table_of(20)}, CLASSES)
     bars, ranks = figure.axes
     widths = [bar.get_width() for bar in bars.patches]
-    assert widths == pytest.approx([(20 - place) / 210 for place in range(SHOWN)])
+    assert widths == pytest.approx([(20 - rank) / 210 for rank in range(SHOWN)])
     labels = [label.get_text() for label in bars.get_yticklabels()]
     assert labels[0] == "f19 (rank 20)" and labels[-1] == "f8 (rank 9)"
     dots = [line for line in bars.lines if line.get_marker() == "o"]

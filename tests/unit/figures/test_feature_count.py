@@ -7,7 +7,7 @@ from leukoflow.figures.feature_count import feature_count_chart
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "found"),
+    ("name", "model", "family"),
     [
         ("net_100", Model(architecture="net", features="deep"), None),
         ("net_100", Model(architecture="net", features="deep", options={"features": 100}), ("net", 100)),
@@ -16,8 +16,8 @@ from leukoflow.figures.feature_count import feature_count_chart
         ("net_1", Model(architecture="net", features="deep", options={"features": True}), None),
     ],
 )
-def test_the_family_is_the_name_without_its_number(name, given, found):
-    assert family_of(name, given) == found
+def test_the_family_is_the_name_without_its_number(name, model, family):
+    assert family_of(name, model) == family
 
 
 def read(count: int) -> Model:

@@ -12,7 +12,7 @@ def test_every_pass_is_in_a_bar_and_the_lines_are_median_and_percentile() -> Non
         {"task": "t", "view": "v", "model": "net", "device": "cpu", "number": n, "ms": ms} for n, ms in enumerate(times)
     ]
     figure, table = latency_chart(pd.DataFrame(rows), {"net": {"latency_ms": 50}})
-    (axes,) = [each for each in figure.axes if each.get_visible()]
+    (axes,) = [panel for panel in figure.axes if panel.get_visible()]
     assert (
         len(axes.patches) == BINS and sum(bar.get_height() for bar in axes.patches) == 99
     )  # up to the 99th percentile

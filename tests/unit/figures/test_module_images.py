@@ -12,9 +12,9 @@ def table(images: int = 12) -> pd.DataFrame:
     rows = []
     for module in ("ContextualSpatialAttention", "F3"):
         for family, levels in (("gaussian_noise", (0.1, 0.2)), ("brightness", (0.1, 0.3)), ("jpeg", (10, 20))):
-            for place, level in enumerate(levels):
+            for step, level in enumerate(levels):
                 for image in range(images):
-                    value = image + 10 * place
+                    value = image + 10 * step
                     rows.append(
                         {"module": module, "perturbation": family, "level": level, "image_id": f"{image:02d}",
                          "plain": 2.0 * value, "information": value, "norm": 1, "difference": value, "relative": value}
@@ -56,7 +56,7 @@ def test_a_running_mean_by_hand() -> None:
 
 def test_the_model_with_most_modules_is_drawn() -> None:
     few, whole = pd.DataFrame({"module": ["F3"]}), pd.DataFrame({"module": ["F3", "SpatialGate"]})
-    runs = {Run("h", "t", "v", "image", name, fold, 1): each for name, fold, each in
+    runs = {Run("h", "t", "v", "image", name, fold, 1): table for name, fold, table in
             (("a", 0, few), ("net", 1, whole), ("net", 0, whole))}  # fmt: skip
     chosen = shown_run(runs)
     assert (chosen.model, chosen.fold) == ("net", 0) and shown_run({}) is None

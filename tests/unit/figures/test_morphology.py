@@ -34,10 +34,10 @@ def test_the_numbers_are_those_of_whole_cells_of_each_class(cohort):
     cells, manifest = cohort
     figure, table = morphology(cells, manifest, TASK)
     assert [axes.get_title(loc="left") for axes in figure.axes] == [title for _, title, _ in TRAITS]
-    own = cells[cells["image_id"].isin(["a", "b"]) & ~cells["border"]]["cell_diameter_um"]
+    diameters = cells[cells["image_id"].isin(["a", "b"]) & ~cells["border"]]["cell_diameter_um"]
     row = table[(table["class"] == "blast") & (table["feature"] == "cell_diameter_um")].iloc[0]
     assert (row["images"], row["cells"], row["unit"]) == (2, 18, "µm")
-    assert [row["median"], row["q1"], row["q3"]] == pytest.approx(list(np.percentile(own, [50, 25, 75])))
+    assert [row["median"], row["q1"], row["q3"]] == pytest.approx(list(np.percentile(diameters, [50, 25, 75])))
     marks = [line.get_ydata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert marks[0] == pytest.approx(row["median"]) and marks[1] < 10
 

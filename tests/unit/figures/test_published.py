@@ -10,10 +10,10 @@ NAMES = ("accuracy", "macro_f1", "macro_auc", "mcc")
 
 def board() -> pd.DataFrame:
     rows = []
-    for place, (model, protocol) in enumerate([("b", "image"), ("b", "patient"), ("a", "image"), ("other", "image")]):
+    for rank, (model, protocol) in enumerate([("b", "image"), ("b", "patient"), ("a", "image"), ("other", "image")]):
         row = {"model": model, "protocol": protocol, "low": 0.5, "high": 0.9}
         for name in NAMES:
-            row |= {name: 0.6 + 0.1 * place, f"{name}_low": 0.1, f"{name}_high": 0.95}
+            row |= {name: 0.6 + 0.1 * rank, f"{name}_low": 0.1, f"{name}_high": 0.95}
             row |= {f"{name}_group_low": np.nan if model == "a" else 0.2, f"{name}_group_high": 0.99}
         rows.append(row)
     return pd.DataFrame(rows)

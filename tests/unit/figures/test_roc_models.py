@@ -8,10 +8,10 @@ from leukoflow.figures.roc_models import MOST, draw_roc_models
 
 
 def test_macro_averages_of_the_experiments_models_the_best_in_colours(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    names = ["colour_histogram", *(f"m{place:02d}" for place in range(MOST + 2))]
+    names = ["colour_histogram", *(f"m{number:02d}" for number in range(MOST + 2))]
     rows = [
-        ("v", "image", name, kind, label, role, x, y, 0.5 + place / 100)
-        for place, name in enumerate([*names, "of_another_experiment"])
+        ("v", "image", name, kind, label, role, x, y, 0.5 + number / 100)
+        for number, name in enumerate([*names, "of_another_experiment"])
         for kind, label, role in (
             ("roc", "macro average", "test"), ("roc", "Early", "test"), ("pr", "macro average", "test"),
             ("roc", "macro average", "external"),
@@ -25,7 +25,7 @@ def test_macro_averages_of_the_experiments_models_the_best_in_colours(tmp_path) 
     assert len(table) == 3 * len(names) and set(table["model"]) == set(names)
     axes = figure.axes[0]
     assert len(axes.lines) == 1 + len(names) + 2 * (MOST + 1)
-    texts = [each.get_text() for each in axes.get_legend().get_texts()]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
     # The curves rise to 0.6 at a false positive rate of 0.3.
     assert texts[0] == f"m{MOST + 1:02d} {0.5 + (MOST + 2) / 100:.3f}, 0.02 | 0.10"
     assert texts[MOST] == "colour_histogram 0.500, 0.02 | 0.10" and len(texts) == MOST + 1 + 2

@@ -28,8 +28,8 @@ def cohort(tmp_path) -> tuple[pd.DataFrame, dict[str, list[Path]]]:
 
 
 def test_pictures_come_from_the_shard_that_holds_them(cohort):
-    found = load(cohort[1]["plain"], ["i30", "i02"])
-    assert {name: int(picture[0, 0, 0]) for name, picture in found.items()} == {"i30": 30, "i02": 2}
+    pictures = load(cohort[1]["plain"], ["i30", "i02"])
+    assert {name: int(picture[0, 0, 0]) for name, picture in pictures.items()} == {"i30": 30, "i02": 2}
 
 
 def test_a_shard_left_out_is_an_error_and_no_blank(cohort):

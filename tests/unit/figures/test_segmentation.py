@@ -50,8 +50,8 @@ def test_networks_that_are_compared_are_named_by_their_gates():
     assert [name for name, *_ in kinds.values()] == [
         "U-Net, gates C/4", "U-Net, gates C/4, source left out", "U-Net, no gates", "thresholds",
     ]  # fmt: skip
-    own, left_out, other, _ = (colour for _, colour, *_ in kinds.values())
-    assert own == left_out != other
+    within, left_out, other, _ = (colour for _, colour, *_ in kinds.values())
+    assert within == left_out != other
     cell = table[(table["panel"] == "Cell, Dice") & (table["source"] == "a")]
     assert dict(zip(zip(cell["network"], cell["within"], strict=True), cell["value"], strict=True)) == {
         ("gates C/4", True): 0.9, ("gates C/4", False): 0.7, ("no gates", True): 0.85,

@@ -16,9 +16,9 @@ def ranking(*folds: list[str]) -> pd.DataFrame:
 
 
 def test_the_first_run_leads_and_the_others_are_counted():
-    found = leading(ranking(list("abcd"), list("bdca"), list("dbac")), 2)
-    assert found["feature"].tolist() == ["a", "b"] and found["score"].tolist() == [4, 3]
-    assert found["chosen"].tolist() == [1, 3] and set(found["runs"]) == {3}
+    features = leading(ranking(list("abcd"), list("bdca"), list("dbac")), 2)
+    assert features["feature"].tolist() == ["a", "b"] and features["score"].tolist() == [4, 3]
+    assert features["chosen"].tolist() == [1, 3] and set(features["runs"]) == {3}
 
 
 def test_positions_may_start_anywhere():
@@ -28,10 +28,10 @@ def test_positions_may_start_anywhere():
 
 def test_stability_is_averaged_over_pairs():
     table = pd.DataFrame({"k": [5, 5, 10], "pair": ["0-1", "0-2", "0-1"], "jaccard": [0.2, 0.4, 1], "kuncheva": 0.1})
-    found = stability_means(table).set_index(["measure", "k"])
-    assert found.loc[("jaccard", 5), "mean"] == pytest.approx(0.3)
-    assert found.loc[("jaccard", 5), ["low", "high"]].tolist() == [0.2, 0.4]
-    assert found.loc[("kuncheva", 10), "mean"] == pytest.approx(0.1)
+    means = stability_means(table).set_index(["measure", "k"])
+    assert means.loc[("jaccard", 5), "mean"] == pytest.approx(0.3)
+    assert means.loc[("jaccard", 5), ["low", "high"]].tolist() == [0.2, 0.4]
+    assert means.loc[("kuncheva", 10), "mean"] == pytest.approx(0.1)
 
 
 def test_a_row_for_each_entry_and_names_that_fit():

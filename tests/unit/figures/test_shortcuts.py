@@ -27,9 +27,9 @@ def test_models_probes_and_other_views_stand_on_one_scale(root):
         "Size and number of cells", "The file alone, which no network sees",
     ]  # fmt: skip
     assert len(table[table["condition"] == "probe"]) == 13
-    own = table[(table["name"] == "neurallnet") & (table["group"] == "Models")].set_index("condition")["value"]
+    accuracies = table[(table["name"] == "neurallnet") & (table["group"] == "Models")].set_index("condition")["value"]
     row = audit[(audit["model"] == "neurallnet") & (audit["protocol"] == "image")].iloc[0]
-    assert own["as it is"] == row["accuracy"] and own["stain of another class"] == row["swap_accuracy"]
+    assert accuracies["as it is"] == row["accuracy"] and accuracies["stain of another class"] == row["swap_accuracy"]
     # A model that was not put through other stains has one mark only.
     assert (table["name"] == "resnet50_hmscam").sum() == 1
     assert table.loc[table["condition"] == "view", "value"].tolist() == [0.4]

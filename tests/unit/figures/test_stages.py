@@ -17,11 +17,11 @@ from leukoflow.outputs.plan import Plan
 @pytest.fixture
 def labels() -> np.ndarray:
     """Two cells that touch, and one at the edge."""
-    found = np.zeros((20, 20), np.uint16)
-    found[5:11, 4:8], found[5:11, 8:14] = 2, 4
-    found[7:9, 5:7] = 3
-    found[0:3, 15:20] = 9
-    return found
+    mask = np.zeros((20, 20), np.uint16)
+    mask[5:11, 4:8], mask[5:11, 8:14] = 2, 4
+    mask[7:9, 5:7] = 3
+    mask[0:3, 15:20] = 9
+    return mask
 
 
 def field(labels: np.ndarray, name: str = "a", cut: frozenset[int] = frozenset()) -> Field:
@@ -29,13 +29,13 @@ def field(labels: np.ndarray, name: str = "a", cut: frozenset[int] = frozenset()
 
 
 def drawn(axes) -> list[PolyCollection]:
-    return [each for each in axes.collections if isinstance(each, PolyCollection)]
+    return [collection for collection in axes.collections if isinstance(collection, PolyCollection)]
 
 
 def test_an_outline_runs_along_the_outermost_pixels_of_its_own_cell(labels):
-    found = outlines(labels)
-    assert sorted(found) == [1, 2, 4] and all(len(polygons) == 1 for polygons in found.values())
-    for cell, polygons in found.items():
+    by_cell = outlines(labels)
+    assert sorted(by_cell) == [1, 2, 4] and all(len(polygons) == 1 for polygons in by_cell.values())
+    for cell, polygons in by_cell.items():
         rows, columns = np.nonzero(labels >> 1 == cell)
         assert polygons[0].min(0).tolist() == [columns.min(), rows.min()]
         assert polygons[0].max(0).tolist() == [columns.max(), rows.max()]
@@ -45,7 +45,7 @@ def test_an_outline_runs_along_the_outermost_pixels_of_its_own_cell(labels):
 def test_a_cell_in_two_pieces_has_two_outlines_and_a_blank_field_none():
     split = np.zeros((9, 9), np.uint16)
     split[1:3, 1:3] = split[6:8, 6:8] = 2
-    assert [len(each) for each in outlines(split).values()] == [2]
+    assert [len(polygons) for polygons in outlines(split).values()] == [2]
     assert outlines(np.zeros((9, 9), np.uint16)) == {}
 
 
@@ -69,9 +69,9 @@ def test_contact_sheet_counts_cells_and_marks_those_that_the_edge_cuts(labels):
     assert table.values.tolist() == [["x", "a", 3, 1], ["x", "b", 0, 0], ["z", "c", 3, 0]]
     axes = figure.axes[0]
     assert axes.get_xlabel() == "3 cells, 1 cut by the edge"
-    styles = [each.get_linestyle()[0][1] for each in drawn(axes)]
+    styles = [outline.get_linestyle()[0][1] for outline in drawn(axes)]
     assert [style is None for style in styles] == [True, True, False]
-    assert sum(each.get_visible() for each in figure.axes) == 3
+    assert sum(panel.get_visible() for panel in figure.axes) == 3
 
 
 def test_pictures_of_another_size_fill_the_coordinates_of_the_label_map(labels):
@@ -108,18 +108,18 @@ def test_stages_leave_out_what_the_study_has_not(labels, normalised, processed, 
     figure, table = stage_chart({"x": stages, "y": None})
     assert [axes.get_title() for axes in figure.axes] == titles and table.values.tolist() == [["x", "a", 3, 0]]
     outlined = titles.index("single cells")
-    assert [len(drawn(axes)) for axes in figure.axes] == [3 if place == outlined else 0 for place in range(len(titles))]
+    assert [len(drawn(axes)) for axes in figure.axes] == [3 if panel == outlined else 0 for panel in range(len(titles))]
     if processed:
         assert (figure.axes[-1].images[0].get_array() == 110).all()
 
 
 def test_the_stages_of_a_study_are_its_normalised_view_and_its_longer_chain():
-    given = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
-    plan = Plan(parse_study(given), {})
+    config = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
+    plan = Plan(parse_study(config), {})
     assert plan.staged("demo") == ("normalised", "phase_one")
-    del given["views"]["phase_one"]
-    given["experiments"]["shortcuts"]["views"] = ["normalised"]
-    assert Plan(parse_study(given), {}).staged("demo") == ("normalised", None)
+    del config["views"]["phase_one"]
+    config["experiments"]["shortcuts"]["views"] = ["normalised"]
+    assert Plan(parse_study(config), {}).staged("demo") == ("normalised", None)
 
 
 def test_the_augmented_picture_comes_last_and_names_its_model(labels):
@@ -132,13 +132,13 @@ def test_the_augmented_picture_comes_last_and_names_its_model(labels):
 
 
 def test_the_augmentation_shown_is_that_of_the_first_model_that_has_one():
-    given = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
-    plan = Plan(parse_study(given), {})
+    config = yaml.safe_load((Path(__file__).parents[3] / "workflow/studies/smoke.yaml").read_text())
+    plan = Plan(parse_study(config), {})
     assert plan.augmenting("demo", "subtype") is None
     # Features are not augmented, and the colour baseline has no such training.
     for name in ("hybridcn_nas_32", "resnet50_hmscam"):
-        given["models"][name]["training"] = given["models"][name]["training"] | {"augmentation": {"rotation": 10}}
-    plan = Plan(parse_study(given), {})
+        config["models"][name]["training"] = config["models"][name]["training"] | {"augmentation": {"rotation": 10}}
+    plan = Plan(parse_study(config), {})
     run = plan.augmenting("demo", "subtype")
     assert run is not None and (run.model, run.seed) == ("resnet50_hmscam", 42)
     assert plan.augmenting("demo_ext", "subtype") is None

@@ -8,21 +8,21 @@ from leukoflow.figures.precision_recall import thresholds_chart
 
 
 def rows(model: str, seed: int, shift: float) -> list[dict]:
-    found = []
-    for place, name in enumerate(["a", "b", MACRO]):
+    records = []
+    for number, name in enumerate(["a", "b", MACRO]):
         values = [("f1_at_threshold", 0.3, 0.5), ("f1_at_threshold", 0.6, 0.9), ("ap_at_prevalence", 0.05, 0.4)]
         values += [("ap_at_prevalence", 0.5, 0.8), ("f1_threshold", None, 0.55), ("f1", None, 0.7)]
         values.append(("f1_range_low", 0.9, 0.5))
         for measure, level, value in values:
-            found.append({"model": model, "seed": seed, "class": name, "measure": measure, "level": level,
-                          "value": value + shift + 0.01 * place})  # fmt: skip
-    return found
+            records.append({"model": model, "seed": seed, "class": name, "measure": measure, "level": level,
+                          "value": value + shift + 0.01 * number})  # fmt: skip
+    return records
 
 
 def test_lines_are_means_over_runs_and_dots_the_thresholds_of_validation() -> None:
     table = pd.DataFrame(rows("net", 1, 0.0) + rows("net", 2, 0.1))
     figure, means = thresholds_chart(table, ["a", "b"])
-    upper, lower = [each for each in figure.axes if each.get_visible()]
+    upper, lower = [panel for panel in figure.axes if panel.get_visible()]
     lines = {tuple(line.get_xdata()): line.get_ydata() for line in upper.lines if line.get_linestyle() in ("-", "--")}
     assert list(lines) == [(0.3, 0.6)]
     assert [line.get_ydata()[0] for line in upper.lines if line.get_linestyle() == ":"] == [0.9]

@@ -20,7 +20,7 @@ RATES = (0.1, 0.01, 1e-5)
 SWEEP = pd.DataFrame(
     {
         "experiment": "e", "cohort": "c", "task": "t", "view": "v", "protocol": "image", "model": "m",
-        "variant": [f"m_{place}" for place in range(6)],
+        "variant": [f"m_{number}" for number in range(6)],
         "values": [json.dumps({"training.rate": r, "options.wide": w}) for r, w in product(RATES, (True, False))],
         "validation_accuracy": [0.5, 0.6, 0.9, 0.8, 0.7, 0.2],
         "validation_loss": 0.4,
@@ -60,8 +60,13 @@ def test_an_ablation_shows_both_differences_of_every_part() -> None:
     axes = figure.axes[0]
     points = {line.get_marker(): line.get_xdata().tolist() for line in axes.lines if line.get_marker() in ("o", "s")}
     assert points == {"o": [-0.1, 0.02], "s": [-0.15, 0.01]}
-    assert [each.get_text() for each in axes.get_yticklabels()] == ["without masks", "without stain"]
-    spans = [segment[:, 0].tolist() for each in axes.collections for segment in each.get_segments() if len(segment)]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["without masks", "without stain"]
+    spans = [
+        segment[:, 0].tolist()
+        for collection in axes.collections
+        for segment in collection.get_segments()
+        if len(segment)
+    ]
     assert [-0.15, -0.05] in spans and [-0.2, -0.02] in spans
 
 
@@ -75,13 +80,13 @@ def test_the_table_of_an_ablation_gives_differences_in_points() -> None:
 def test_a_sweep_has_a_panel_for_each_key_and_a_star_on_the_chosen_variant() -> None:
     figure, _ = sweep_chart(SWEEP)
     first, second = figure.axes
-    assert [each.get_text() for each in first.get_xticklabels()] == ["0.1", "0.01", "1e-05"]
-    assert [each.get_text() for each in second.get_xticklabels()] == ["true", "false"]
-    for axes, place, best in ((first, 1, [0.6, 0.9, 0.7]), (second, 0, [0.9, 0.8])):
+    assert [tick.get_text() for tick in first.get_xticklabels()] == ["0.1", "0.01", "1e-05"]
+    assert [tick.get_text() for tick in second.get_xticklabels()] == ["true", "false"]
+    for axes, position, best in ((first, 1, [0.6, 0.9, 0.7]), (second, 0, [0.9, 0.8])):
         dots, line, star = axes.lines
         assert sorted(dots.get_ydata()) == sorted(SWEEP["validation_accuracy"])
         assert line.get_ydata().tolist() == best
-        assert (star.get_xdata().tolist(), star.get_ydata().tolist()) == ([place], [0.9])
+        assert (star.get_xdata().tolist(), star.get_ydata().tolist()) == ([position], [0.9])
 
 
 def test_the_table_of_a_sweep_marks_the_chosen_one_and_what_is_no_result() -> None:
@@ -110,8 +115,8 @@ def test_methods_are_compared_among_models_that_differ_in_nothing_else() -> None
             ("d", "g", {"features": 9}), ("e", "r", {"features": 9, "wide": True}),
         )
     }  # fmt: skip
-    found = selections_of({**models, "x": Model(architecture="net")}, features)
-    assert {name: (family, each.method, k) for name, (family, each, k) in found.items()} == {
+    selections = selections_of({**models, "x": Model(architecture="net")}, features)
+    assert {name: (family, selection.method, k) for name, (family, selection, k) in selections.items()} == {
         "a": ("a", "fcq", 9), "b": ("a", "random", 9), "c": ("a", "random", 5),
     }  # fmt: skip
 

@@ -60,10 +60,10 @@ def test_panels_of_the_smoke_study() -> None:
     plan = plan_of(ROOT / "workflow/studies/smoke.yaml")
     asked = yaml.safe_load((ROOT / "workflow/studies/smoke.yaml").read_text())["experiments"]
     panels = {
-        (each["cohort"], each["task"], view, protocol)
-        for each in asked.values()
-        for view in each["views"]
-        for protocol in each["protocols"]
+        (experiment["cohort"], experiment["task"], view, protocol)
+        for experiment in asked.values()
+        for view in experiment["views"]
+        for protocol in experiment["protocols"]
     }
     assert set(plan.panels) == panels
     assert plan.module_panels and set(plan.module_panels) <= set(plan.robustness_panels) <= panels

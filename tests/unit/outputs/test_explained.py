@@ -15,14 +15,14 @@ SMOKE = Path(__file__).resolve().parents[3] / "workflow/studies/smoke.yaml"
 
 def smoke(**changes: Any) -> Study:
     """The smoke study, its experiment on features changed."""
-    given = yaml.safe_load(SMOKE.read_text())
-    given["experiments"]["features"] |= changes
-    return Study.model_validate(given)
+    config = yaml.safe_load(SMOKE.read_text())
+    config["experiments"]["features"] |= changes
+    return Study.model_validate(config)
 
 
 def test_of_an_experiment_on_features_the_first_network_is_exported() -> None:
-    found = exported_runs(smoke())
-    assert found["hybridcn_nas_32"].view == "plain" and "morphology" not in found and "colour_histogram" not in found
+    runs = exported_runs(smoke())
+    assert runs["hybridcn_nas_32"].view == "plain" and "morphology" not in runs and "colour_histogram" not in runs
     on_chain = exported_runs(smoke(views=["phase_one"]))
     assert on_chain["hybridcn_nas_32"].view == "phase_one"
 
@@ -39,6 +39,6 @@ def test_attention_to_features_is_measured_of_the_first_run_of_each_model_that_r
     plan = Plan(study, {})
     (panel,) = plan.attending
     assert panel == ("demo", "subtype", "plain", "five_folds")
-    found = [(run.model, run.fold, run.seed) for run in plan.attending[panel]]
-    assert found == [(name, 0, 3) for name in ("hybridcn_nas_32", "hybridcn_nas_64", "morphology")]
+    runs = [(run.model, run.fold, run.seed) for run in plan.attending[panel]]
+    assert runs == [(name, 0, 3) for name in ("hybridcn_nas_32", "hybridcn_nas_64", "morphology")]
     assert Plan(smoke(), {}).attending == {}

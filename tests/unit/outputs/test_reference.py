@@ -101,6 +101,6 @@ def test_words_that_a_column_may_hold_are_those_of_the_code() -> None:
 def test_paths_match_their_own_files_alone() -> None:
     examples = {"SHARD": "017", "NUMBER": "3_confusion_image"}
     for spec in FILES:
-        path = re.sub("|".join(VARYING), lambda found: examples.get(found[0], "name"), spec.path)
-        assert [each.path for each in FILES if each.pattern.fullmatch(path)] == [spec.path]
+        path = re.sub("|".join(VARYING), lambda match: examples.get(match[0], "name"), spec.path)
+        assert [other.path for other in FILES if other.pattern.fullmatch(path)] == [spec.path]
     assert not any(spec.pattern.fullmatch("cells/demo/other.parquet") for spec in FILES)

@@ -176,7 +176,7 @@ def test_the_summary_counts_roles_and_touched_test_images():
             if roles[test] == "test" and roles[other] == "train":
                 expected.add(test)
     assert report["test_images_with_duplicate_in_training"] == len(expected)
-    patients = next(each for each in report["findings"] if each["check"] == "patient")
+    patients = next(finding for finding in report["findings"] if finding["check"] == "patient")
     assert patients["count"] > 0 and not patients["promised"] and len(patients["examples"]) <= EXAMPLES
 
 

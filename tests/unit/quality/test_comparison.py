@@ -39,14 +39,14 @@ def turned(image: np.ndarray, degrees: float, zoom: float) -> np.ndarray:
 
 def images_of(thumbnails: list[np.ndarray], folder: Path) -> Images:
     np.save(folder / "thumbnails.npy", np.stack(thumbnails))
-    coloured = [cv2.cvtColor(np.ascontiguousarray(each), cv2.COLOR_GRAY2RGB) for each in thumbnails]
+    coloured = [cv2.cvtColor(np.ascontiguousarray(thumbnail), cv2.COLOR_GRAY2RGB) for thumbnail in thumbnails]
     table = pd.DataFrame(
         {
             "cohort": "home",
             "image_id": [str(number) for number in range(len(thumbnails))],
             "label": pd.NA,
-            "sha256": [hashlib.sha256(each.tobytes()).hexdigest() for each in coloured],
-            "dhash": [to_hex(difference_hash(each)) for each in coloured],
+            "sha256": [hashlib.sha256(picture.tobytes()).hexdigest() for picture in coloured],
+            "dhash": [to_hex(difference_hash(picture)) for picture in coloured],
             "width": 64,
             "height": 64,
         }
@@ -80,13 +80,13 @@ def test_parts_and_compiled_loops_find_the_planted_copies_and_nothing_else(
     planted: tuple[Images, dict[tuple[str, str], str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, expected = planted
-    found = {}
+    tables = {}
     for compiled in (False, True):
         cut(monkeypatch, compiled)
-        found |= {(compiled, parts): find_duplicates(images, Quality(), parts) for parts in (1, 3)}
-    for table in found.values():
+        tables |= {(compiled, parts): find_duplicates(images, Quality(), parts) for parts in (1, 3)}
+    for table in tables.values():
         assert dict(zip(zip(table["image_a"], table["image_b"], strict=True), table["kind"], strict=True)) == expected
-        pd.testing.assert_frame_equal(table, found[False, 1], rtol=1e-5)
+        pd.testing.assert_frame_equal(table, tables[False, 1], rtol=1e-5)
 
 
 def test_parts_that_were_written_are_gathered_and_a_damaged_one_is_named(
@@ -141,8 +141,8 @@ def test_compiled_rings_are_those_of_numpy() -> None:
     values = rng.normal(size=(50, 2, rings.RINGS, rings.WAVES + 1)).astype(np.float32)
     np.testing.assert_array_equal(rings.unchanging(values, compiled=True), rings.unchanging(values))
     pairs = rng.integers(0, 50, (200, 2))
-    found = rings.aligned_pairs(values, values, pairs)
-    for one, two in zip(found, rings.aligned(values[pairs[:, 0]], values[pairs[:, 1]]), strict=True):
+    aligned = rings.aligned_pairs(values, values, pairs)
+    for one, two in zip(aligned, rings.aligned(values[pairs[:, 0]], values[pairs[:, 1]]), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4)
 
 
@@ -150,7 +150,7 @@ def test_compiled_buckets_hold_the_pairs_that_numpy_finds() -> None:
     rng = np.random.default_rng(0)
     values = np.repeat(rng.normal(size=(300, BITS)), 10, axis=0) + 0.6 * rng.normal(size=(3000, BITS))
     values = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
-    plain, compiled = (_Buckets(values, each).near(values[:500]) for each in (False, True))
+    plain, compiled = (_Buckets(values, is_compiled).near(values[:500]) for is_compiled in (False, True))
     np.testing.assert_array_equal(np.stack(plain), np.stack(compiled))
     assert len(plain[0]) > 1500  # and not only each with itself
 

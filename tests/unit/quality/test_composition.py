@@ -18,10 +18,10 @@ def test_counts_are_those_of_the_splits(tmp_path_factory) -> None:
         cohort, task, protocol = path.stem.split(".")
         split = pd.read_parquet(path)
         for row in table[(table["cohort"] == cohort) & (table["protocol"] == protocol)].to_dict("records"):
-            own = split[(split["fold"] == row["fold"]) & (split["label"] == row["class"])]
+            rows = split[(split["fold"] == row["fold"]) & (split["label"] == row["class"])]
             assert row["task"] == task
             assert [row[role] for role in ("train", "validation", "test")] == [
-                sum(own["role"] == role) for role in ("train", "validation", "test")
+                sum(rows["role"] == role) for role in ("train", "validation", "test")
             ]
-            counted += len(own)
+            counted += len(rows)
     assert counted == sum(len(pd.read_parquet(path)) for path in paths)

@@ -77,7 +77,7 @@ def test_planted_duplicates_are_found_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_shift_is_undone() -> None:
     image = field(1)
-    first, moved, other = (grey_thumbnail(each) for each in (image, shifted(image, 7, -10.5), field(2)))
+    first, moved, other = (grey_thumbnail(picture) for picture in (image, shifted(image, 7, -10.5), field(2)))
     same, near, far = correlations(np.stack([first, moved, other]), first)
     assert same == pytest.approx(1, abs=1e-4) and near > 0.97 and far < 0.5
 
@@ -94,8 +94,8 @@ def test_correlations_are_pearson_s_of_what_lies_between_two_blurs() -> None:
     thumbnails = np.concatenate([pictures, noise])
     for other in (pictures[0], noise[0]):
         moved = [details(other)[y : y + 56, x : x + 56].ravel() for y in range(9) for x in range(9)]
-        inner = [details(each)[4:60, 4:60].ravel() for each in thumbnails]
-        expected = [max(np.corrcoef(one, each)[0, 1] for each in moved) for one in inner]
+        inner = [details(thumbnail)[4:60, 4:60].ravel() for thumbnail in thumbnails]
+        expected = [max(np.corrcoef(one, window)[0, 1] for window in moved) for one in inner]
         np.testing.assert_allclose(correlations(thumbnails, other), expected, atol=2e-3)
 
 
@@ -200,7 +200,7 @@ def test_turned_cropped_and_shifted_copies_are_found_and_said_to_be_so(tmp_path:
         "mirrored, cropped to 90 % of the side": positioned(cropped(images[5], 0.9, 0.1, 0.8, resized=False), 1),
         "cropped to 80 % of the side": cropped(images[6], 0.8, 1, 1),
     }
-    images += [compressed(each) for each in planted.values()]
+    images += [compressed(picture) for picture in planted.values()]
     pairs = related(tmp_path, images)
     assert named(pairs) == {(str(number), str(14 + number)): "moved" for number in range(len(planted))}
     assert pairs["change"].tolist() == list(planted)
@@ -209,9 +209,9 @@ def test_turned_cropped_and_shifted_copies_are_found_and_said_to_be_so(tmp_path:
 
 def test_a_part_of_a_picture_that_is_there_twice_is_paired_with_both(tmp_path: Path) -> None:
     images = [field(0), field(1), field(0), turned(field(0), 15), turned(field(0), 15), field(2)]
-    found = named(related(tmp_path, images))
-    assert found.pop(("0", "2")) == found.pop(("3", "4")) == "identical"
-    assert found == dict.fromkeys((("0", "3"), ("0", "4"), ("2", "3"), ("2", "4")), "moved")
+    pairs = named(related(tmp_path, images))
+    assert pairs.pop(("0", "2")) == pairs.pop(("3", "4")) == "identical"
+    assert pairs == dict.fromkeys((("0", "3"), ("0", "4"), ("2", "3"), ("2", "4")), "moved")
 
 
 def round_cell(seed: int) -> np.ndarray:
@@ -259,21 +259,21 @@ def test_labels_differ_within_a_cohort_and_across_cohorts_that_use_both_names(tm
 def test_real_duplicates(tmp_path: Path) -> None:
     """In Pro 31 pairs of the same file; the labelled pictures of the second cohort meet their partners."""
     root = Path(str(DATA))
-    own = sorted((root / "taleqani/Original/Pro").glob("*.jpg"))
-    own += [
+    taleqani = sorted((root / "taleqani/Original/Pro").glob("*.jpg"))
+    taleqani += [
         root / f"taleqani/Original/{name}.jpg"
         for name in ("Benign/WBC-Benign-048", "Pre/WBC-Malignant-Pre-038", "Early/WBC-Malignant-Early-010")
     ]
     other = [file for file in sorted((root / "hosseini_samples").glob("*/*.jpg")) if file.parent.name != "unlabelled"]
-    files = own + other
+    files = taleqani + other
     images = [np.asarray(cv2.imread(str(file))) for file in files]
-    pairs = related(tmp_path, images, ["own"] * len(own) + ["other"] * len(other))
+    pairs = related(tmp_path, images, ["own"] * len(taleqani) + ["other"] * len(other))
     stems = [file.stem for file in files]
     across = pairs[(pairs["cohort_a"] == "own") & (pairs["cohort_b"] == "other")]
-    found = {
+    matches = {
         (stems[int(a[:-4])], stems[int(b[:-4])]) for a, b in zip(across["image_a"], across["image_b"], strict=True)
     }
-    assert found == {
+    assert matches == {
         ("WBC-Benign-048", "Benign_47"),
         ("WBC-Malignant-Pre-038", "Pre-B_31"),
         ("WBC-Malignant-Early-010", "early Pre-B_9"),

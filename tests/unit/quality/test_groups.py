@@ -33,8 +33,8 @@ def test_links_are_those_of_a_cosine_computed_pair_by_pair(monkeypatch: pytest.M
     wanted = {
         (i, j) for i in range(40) for j in range(i + 1, 40) if 1 - cosine(centred[i], centred[j]) >= 0.8
     }  # fmt: skip
-    found = linked_pairs(values, 0.8)
-    assert {tuple(pair) for pair in found.tolist()} == wanted and len(found) == len(wanted) > 3
+    links = linked_pairs(values, 0.8)
+    assert {tuple(pair) for pair in links.tolist()} == wanted and len(links) == len(wanted) > 3
     assert (2, 33) in wanted
     same = np.ones((3, 2), np.float32)
     assert linked_pairs(same, 0.5).shape == (0, 2)  # nothing tells them from the mean
@@ -85,25 +85,25 @@ def test_clusters_are_the_slides_within_each_class(large: bool, monkeypatch: pyt
     if large:
         monkeypatch.setattr(groups, "MOST_AGGLOMERATED", 50)
     table, truth = slides(60)
-    found = acquisition_groups(table, STAIN, 4)
-    assert adjusted_rand_score(truth, found) > 0.99
-    assert all(name.startswith(f"{label}-") for name, label in zip(found, table["label"], strict=True))
-    np.testing.assert_array_equal(found, acquisition_groups(table, STAIN, 4))
+    clusters = acquisition_groups(table, STAIN, 4)
+    assert adjusted_rand_score(truth, clusters) > 0.99
+    assert all(name.startswith(f"{label}-") for name, label in zip(clusters, table["label"], strict=True))
+    np.testing.assert_array_equal(clusters, acquisition_groups(table, STAIN, 4))
 
 
 def test_known_slides_are_taken_and_unlabelled_images_stand_apart() -> None:
     table, _ = slides(10)
     table.loc[:4, "slide"] = "s7"
     table.loc[75:, "label"] = None
-    found = acquisition_groups(table, STAIN, 3)
-    assert set(found[:5]) == {"slide:s7"} and not any(name.startswith("slide:") for name in found[5:])
-    assert all(name.startswith("unlabelled-") for name in found[75:])
-    assert len(set(found[40:75])) == 3
+    clusters = acquisition_groups(table, STAIN, 3)
+    assert set(clusters[:5]) == {"slide:s7"} and not any(name.startswith("slide:") for name in clusters[5:])
+    assert all(name.startswith("unlabelled-") for name in clusters[75:])
+    assert len(set(clusters[40:75])) == 3
 
 
 def test_constant_columns_and_few_images_do_no_harm() -> None:
     table, _ = slides(1)
     table[STAIN[0]] = 5.0
-    found = acquisition_groups(table[:1], STAIN, 12)
-    assert found.tolist() == ["Benign-000"]
+    clusters = acquisition_groups(table[:1], STAIN, 12)
+    assert clusters.tolist() == ["Benign-000"]
     assert len(acquisition_groups(table, STAIN, 2)) == len(table)

@@ -54,18 +54,18 @@ def lattice(step: int, side: int = 224, edge: int = 20) -> list[tuple[int, int]]
 @pytest.mark.parametrize("form", [{}, {"ring": True}, {"oval": 1.33}])
 def test_diameter_of_separate_cells(diameter: int, form: dict) -> None:
     middles = lattice(34)
-    found = scale_of(smear(middles, diameter, **form))
+    scale = scale_of(smear(middles, diameter, **form))
     # The outline is known to a fraction of a pixel, the thin rim of a small ring less well.
-    assert found.diameter_px == pytest.approx(diameter, rel=0.05, abs=1.0 if form.get("ring") else 0.5)
-    assert found.cells >= 0.9 * len(middles) and found.confidence > 0.9 and found.spread < 0.05
-    assert found.um_per_pixel == pytest.approx(7.5 / found.diameter_px)
+    assert scale.diameter_px == pytest.approx(diameter, rel=0.05, abs=1.0 if form.get("ring") else 0.5)
+    assert scale.cells >= 0.9 * len(middles) and scale.confidence > 0.9 and scale.spread < 0.05
+    assert scale.um_per_pixel == pytest.approx(7.5 / scale.diameter_px)
 
 
 @pytest.mark.parametrize("gap", [0.7, 0.85, 0.98])
 def test_cells_in_chains_count_and_do_not_seem_larger(gap: float) -> None:
     middles = [(20 + 18 * gap * k, y) for k in range(8) for y in (20, 60, 100, 140)]
-    found = scale_of(smear(middles, 18))
-    assert found.cells >= 8 and found.diameter_px == pytest.approx(18, rel=0.06)
+    scale = scale_of(smear(middles, 18))
+    assert scale.cells >= 8 and scale.diameter_px == pytest.approx(18, rel=0.06)
 
 
 def test_a_clump_is_not_a_cell() -> None:
@@ -96,8 +96,8 @@ def test_the_given_foreground_is_what_counts() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (64, 64), (600, 3)])
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_nothing_is_measured_in_a_blank_image(shape: tuple[int, int], level: int) -> None:
-    found = scale_of(np.full((*shape, 3), level, np.uint8))
-    assert found.cells == 0 and found.confidence == 0 and np.isnan(found.um_per_pixel) and np.isnan(found.spread)
+    scale = scale_of(np.full((*shape, 3), level, np.uint8))
+    assert scale.cells == 0 and scale.confidence == 0 and np.isnan(scale.um_per_pixel) and np.isnan(scale.spread)
 
 
 def test_noise_gives_no_confident_scale() -> None:
@@ -126,9 +126,9 @@ def test_synthetic_smears_of_known_scale(site: str, size: int) -> None:
     cohort = SyntheticCohort(kind="synthetic", images=24, site=site, size=size, seed=3)
     true = FIELD[site] / size
     drawings = [synthetic.draw(cohort, row).image for row in synthetic.rows(synthetic.plan(cohort))]
-    found = [each for each in map(scale_of, drawings) if each.confidence >= CONFIDENT]
-    error = np.abs([each.um_per_pixel / true - 1 for each in found])
-    assert len(found) >= 0.8 * len(drawings)
+    confident = [scale for scale in map(scale_of, drawings) if scale.confidence >= CONFIDENT]
+    error = np.abs([scale.um_per_pixel / true - 1 for scale in confident])
+    assert len(confident) >= 0.8 * len(drawings)
     assert np.median(error) < 0.05 and np.mean(error < 0.12) >= 0.9
 
 
@@ -153,10 +153,10 @@ def read(pattern: str, step: int = 1) -> list[np.ndarray]:
 def test_real_red_cells_have_the_size_seen_by_eye(
     pattern: str, step: int, low: float, high: float, share: float
 ) -> None:
-    found = [scale_of(image) for image in read(pattern, step)]
-    sure = [each.diameter_px for each in found if each.confidence >= CONFIDENT]
-    assert len(sure) >= share * len(found)
-    assert np.mean([low <= each <= high for each in sure]) >= 0.9
+    scales = [scale_of(image) for image in read(pattern, step)]
+    sure = [scale.diameter_px for scale in scales if scale.confidence >= CONFIDENT]
+    assert len(sure) >= share * len(scales)
+    assert np.mean([low <= diameter <= high for diameter in sure]) >= 0.9
 
 
 @pytest.mark.skipif(not REAL, reason="LEUKOFLOW_DATA names no folder of real images")
@@ -202,9 +202,9 @@ def test_a_cohort_without_a_sure_image_is_left_to_assume() -> None:
 def test_two_sizes_share_a_field_or_a_pixel(fixed: str) -> None:
     side = np.array([500] * 6 + [1000] * 4)
     um = 70 / side if fixed == "field" else np.full(10, 0.2)
-    own = um * np.exp(np.random.default_rng(0).normal(0, 0.03, 10))
+    measured = um * np.exp(np.random.default_rng(0).normal(0, 0.03, 10))
     confidence = np.array([0.9] * 5 + [0.1] + [0.9, 0.1, 0.1, 0.1])
-    settled = settle(cohort(own.tolist(), confidence.tolist(), width=side.tolist(), height=(side // 2).tolist()))
+    settled = settle(cohort(measured.tolist(), confidence.tolist(), width=side.tolist(), height=(side // 2).tolist()))
     assert settled["um_per_pixel"].to_numpy() == pytest.approx(um, rel=0.1)
     assert settled["scale_source"].tolist() == ["own"] * 5 + ["cohort", "own"] + ["cohort"] * 3
 
@@ -213,8 +213,8 @@ def test_a_picture_of_foreground_alone_has_no_red_cells() -> None:
     """Every pixel would be as deep as the others, and compared with all of them."""
     image = np.full((224, 224, 3), (231, 150, 190), np.uint8)
     whole = np.ones((224, 224), bool)
-    found, diameters = red_cells(image, whole, stained_mask(image, whole))
-    assert found.shape == (0, 2) and diameters.shape == (0,)
+    middles, diameters = red_cells(image, whole, stained_mask(image, whole))
+    assert middles.shape == (0, 2) and diameters.shape == (0,)
 
 
 @pytest.mark.parametrize("of_side", [False, True])
@@ -222,16 +222,18 @@ def test_a_cohorts_scale_gives_each_image_what_it_was_settled_on(of_side: bool) 
     """Images of several sizes, one that shows no cells, one whose own scale is beyond belief."""
     random = np.random.default_rng(3)
     width = np.array([200, 400, 800, 400, 200, 800, 400, 600])
-    own = (72 / width if of_side else np.full(8, 0.3)) * random.uniform(0.97, 1.03, 8)
-    own[2], own[3] = np.nan, own[3] * 3
-    confidence = np.where(np.isnan(own), 0, 0.9)
-    table = pd.DataFrame({"um_per_pixel": own, "scale_confidence": confidence, "width": width, "height": width // 2})
+    measured = (72 / width if of_side else np.full(8, 0.3)) * random.uniform(0.97, 1.03, 8)
+    measured[2], measured[3] = np.nan, measured[3] * 3
+    confidence = np.where(np.isnan(measured), 0, 0.9)
+    table = pd.DataFrame(
+        {"um_per_pixel": measured, "scale_confidence": confidence, "width": width, "height": width // 2}
+    )
     settled = settle(table)
     usual = usual_of(settled)
     assert usual is not None and usual.of_side == of_side and list(settled["scale_source"])[2:4] == ["cohort"] * 2
     sure = confidence >= CONFIDENT
-    again = [usual.settled(*each) for each in zip(own, sure, width, width // 2, strict=True)]
+    again = [usual.settled(*values) for values in zip(measured, sure, width, width // 2, strict=True)]
     assert np.allclose(again, settled["um_per_pixel"], rtol=1e-12)
-    given = usual_of(settled.assign(um_per_pixel=0.25, scale_source="given"))
-    assert given is not None and given.settled(0.3, True, 400, 200) == 0.25
+    from_config = usual_of(settled.assign(um_per_pixel=0.25, scale_source="given"))
+    assert from_config is not None and from_config.settled(0.3, True, 400, 200) == 0.25
     assert usual_of(settled.assign(scale_source="assumed")) is None

@@ -44,10 +44,10 @@ def test_drawn_bars_are_found_and_covered(side: int, ink: tuple[int, int, int], 
     image = smear(side)
     x0, y0, x1, y1 = burn(image, ink, boxed)
     data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    found = find_scale_bar(np.ascontiguousarray(cv2.imdecode(data, 1)[..., ::-1]))
-    assert found is not None
-    assert found.colour == ("red" if ink == RED else "dark")
-    box = found.box
+    bar = find_scale_bar(np.ascontiguousarray(cv2.imdecode(data, 1)[..., ::-1]))
+    assert bar is not None
+    assert bar.colour == ("red" if ink == RED else "dark")
+    box = bar.box
     slack = max(3, side // 60)
     assert box[0] <= x0 + 1 and box[1] <= y0 + slack and box[2] >= x1 - 1 and box[3] >= y1 - 1
     assert (box[2] - box[0]) * (box[3] - box[1]) < 0.06 * side * side
@@ -73,10 +73,10 @@ def images(pattern: str, step: int) -> list[np.ndarray]:
 @real
 @pytest.mark.parametrize("label", ["Benign", "Early", "Pre", "Pro"])
 def test_real_fields_carry_a_bar(label: str) -> None:
-    found = [find_scale_bar(image) for image in images(f"taleqani/Original/{label}/*.jpg", 12)]
-    assert sum(bar is None for bar in found) <= 1
-    assert all(bar.box[0] > 170 and bar.box[1] > 180 for bar in found if bar is not None)
-    red = sum(bar is not None and bar.colour == "red" for bar in found) / len(found)
+    bars = [find_scale_bar(image) for image in images(f"taleqani/Original/{label}/*.jpg", 12)]
+    assert sum(bar is None for bar in bars) <= 1
+    assert all(bar.box[0] > 170 and bar.box[1] > 180 for bar in bars if bar is not None)
+    red = sum(bar is not None and bar.colour == "red" for bar in bars) / len(bars)
     # Every class has bars, but their colour goes with the class: none is red in Pro, most are in Early.
     assert red == 0 if label == "Pro" else red > (0.5 if label == "Early" else 0.2)
 

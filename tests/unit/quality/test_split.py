@@ -56,7 +56,7 @@ def test_the_order_of_the_table_does_not_matter_but_is_kept():
     second = make_split(shuffled, ("a", "b"), Division(groups="acquisition", folds=3))
     assert list(second["image_id"][:70]) == list(shuffled["image_id"])
     keys = ["fold", "image_id"]
-    pd.testing.assert_frame_equal(*(each.sort_values(keys, ignore_index=True) for each in (first, second)))
+    pd.testing.assert_frame_equal(*(split.sort_values(keys, ignore_index=True) for split in (first, second)))
 
 
 def test_the_seed_changes_the_division():
@@ -209,8 +209,8 @@ def test_as_many_test_images_of_each_class_and_a_tenth_of_the_rest():
 
 def test_without_stratification_roles_have_their_sizes_and_classes_fall_as_they_may():
     counts = [sizes(make_split(cohort(), SUBTYPES, Division(test=0.2, stratified=False, seed=s))) for s in range(30)]
-    assert {each.loc[(0, "test")].sum() for each in counts} == {651}
-    benign = np.array([each.loc[(0, "test"), 0] for each in counts])
+    assert {table.loc[(0, "test")].sum() for table in counts} == {651}
+    benign = np.array([table.loc[(0, "test"), 0] for table in counts])
     # As of balls drawn from an urn: 504 of 3,256, 651 drawn.
     expected = hypergeom(3256, 504, 651)
     assert abs(benign.mean() - expected.mean()) < 4 * expected.std() / np.sqrt(30)
@@ -249,13 +249,13 @@ def test_duplicates_are_dropped_from_training_alone():
     # Every image has the next one for a copy.
     table["duplicate_group"] = [f"d{number // 2}" for number in range(100)]
     division = Division(folds=2, drop_duplicates=True)
-    split, whole = (make_split(table, ("a", "b"), each) for each in (division, Division(folds=2)))
+    split, whole = (make_split(table, ("a", "b"), variant) for variant in (division, Division(folds=2)))
     group = dict(zip(table["image_id"], table["duplicate_group"], strict=True))
     for fold in range(2):
         held = role(whole, "test", fold) | role(whole, "validation", fold)
         kept: dict[str, str] = {}
         for image in sorted(role(whole, "train", fold)):
-            if group[image] not in {group[each] for each in held}:
+            if group[image] not in {group[member] for member in held}:
                 kept.setdefault(group[image], image)
         assert role(split, "train", fold) == set(kept.values()) and len(kept) < len(role(whole, "train", fold))
         assert role(split, "test", fold) == role(whole, "test", fold)

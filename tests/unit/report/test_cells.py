@@ -59,9 +59,9 @@ def test_networks_that_are_compared_have_columns_of_their_own(fake, tables):
     assert rows["U-Net, no gates", "yes"] == "0.10" and rows["U-Net, gates C/4", "yes"] == "0.90"
     # The study's own network is what findings and agreement speak of.
     assert {row[1]: row for row in text_of(agreement(tables["segmentation"]))}["Pro"][3] == f"10{PERCENT}"
-    found = told(fake, tables)
-    assert "0.950" in found["Cells of an unseen source are found less well: masked"].text
-    assert f"10{PERCENT} in Pro" in found["Archive's masks miss most cells of Pro in demo"].text
+    findings = told(fake, tables)
+    assert "0.950" in findings["Cells of an unseen source are found less well: masked"].text
+    assert f"10{PERCENT} in Pro" in findings["Archive's masks miss most cells of Pro in demo"].text
 
 
 def test_a_source_never_left_out_has_a_dash_and_agreement_is_no_dice(tables):
@@ -113,7 +113,7 @@ def test_an_adapted_network_is_marked_wherever_its_scores_are_shown(fake, tables
     adapted = part[(part["segmenter"] == "unet") & (part["trained_on"] == "all")].assign(network=network, value=0.99)
     tables["segmentation"] = pd.concat([adapted, part])
     grids = overlap(tables["segmentation"]), agreement(tables["segmentation"])
-    assert f"U-Net, {network}" in grids[0].columns and all("test images among them" in each.caption for each in grids)
+    assert f"U-Net, {network}" in grids[0].columns and all("test images among them" in grid.caption for grid in grids)
     assert "transductive" not in overlap(part).caption.lower() and "ransductive" not in agreement(part).caption
     # The one that finds the cells comes first, and is the one compared with archives' masks.
     assert {row[1]: row for row in text_of(grids[1])}["Pro"][3] == f"99{PERCENT}"
@@ -121,7 +121,7 @@ def test_an_adapted_network_is_marked_wherever_its_scores_are_shown(fake, tables
     study = fake.study.model_copy(update={"segmentation": asked})
     assert "of demo, whose images it has seen without masks, test images included (transductive)" in how_found(study)
     title = "Cells are found by a network that has seen images of demo"
-    assert title in {each.title for each in cell_findings(study, tables)} and title not in told(fake, tables)
+    assert title in {finding.title for finding in cell_findings(study, tables)} and title not in told(fake, tables)
 
 
 def test_thresholds_say_what_they_were_tuned_on(fake):
@@ -213,9 +213,9 @@ def test_undefined_dice_is_said_and_a_source_without_any_has_a_dash(fake, tables
 
 
 def test_the_features_that_a_model_attends_to_most_are_listed(fake, tables):
-    place = {"cohort": "demo", "task": "subtype", "view": "plain", "protocol": "image", "model": "net", "fold": 0}
+    facts = {"cohort": "demo", "task": "subtype", "view": "plain", "protocol": "image", "model": "net", "fold": 0}
     rows = [
-        {**place, "seed": 1, "class": name, "feature": f"f{rank}", "position": rank, "relevance": 9.5, "images": 3,
+        {**facts, "seed": 1, "class": name, "feature": f"f{rank}", "position": rank, "relevance": 9.5, "images": 3,
          "attention": (0.5 if name else 0.4) / (rank + 1), "attention_sd": 0.02, "effect": -1.25, "effect_sd": 0.1}
         for rank in range(7) for name in ("", "Benign")
     ]  # fmt: skip

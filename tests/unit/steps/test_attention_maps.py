@@ -55,11 +55,11 @@ def test_the_first_network_that_attends_and_its_twin_are_looked_at(tmp_path: Pat
         ("plain", "without"), ("with", "before"), ("with", "after"), ("hybrid", "before"), ("hybrid", "after")
     ]  # fmt: skip
     assert sorted(table.drop_duplicates("image_id")["y"]) == [0, 1]
-    own = table[table["model"] == "with"].set_index(["image_id", "stage", "place"]).sort_index()
+    rows = table[table["model"] == "with"].set_index(["image_id", "stage", "place"]).sort_index()
     for image in table["image_id"].unique():
-        before, after = (own.loc[(image, stage)]["channel"].to_list() for stage in ("before", "after"))
+        before, after = (rows.loc[(image, stage)]["channel"].to_list() for stage in ("before", "after"))
         assert before == after and len(set(before)) == 3
-        spread = [np.std(values) for values in own.loc[(image, "before")]["values"]]
+        spread = [np.std(values) for values in rows.loc[(image, "before")]["values"]]
         assert spread == sorted(spread, reverse=True)
     # The values are those of the network on the image.
     after = table[(table["model"] == "with") & (table["stage"] == "after")]
@@ -94,7 +94,7 @@ def test_maps_are_drawn_as_they_are() -> None:
     ]
     figure, table = attention_maps_chart(pd.DataFrame(rows), {"a": np.zeros((8, 8, 3), np.uint8)}, CLASSES)
     drawn_maps = [axes.images[0].get_array() for axes in figure.axes if axes.images][1:]
-    assert [each.tolist() for each in drawn_maps] == [
+    assert [pixels.tolist() for pixels in drawn_maps] == [
         (values * scale).reshape(2, 3).tolist() for scale in (1, -1, 2)
     ]  # fmt: skip
     assert table[["least", "greatest"]].values.tolist() == [[0, 5], [-5, 0], [0, 10]]

@@ -27,10 +27,10 @@ def make(root: Path, augmentation: dict, seed: int) -> tuple[np.ndarray, pd.Data
     write_table(root / "000.parquet", pd.DataFrame({"image_id": ids}))
     write_json(root / "view.json", {"shards": ["000"]})
     output = root / "augmented/000.npy"
-    given = ["--settings", json.dumps(augmentation), "--seed", str(seed), "--task", json.dumps({"classes": CLASSES})]
+    options = ["--settings", json.dumps(augmentation), "--seed", str(seed), "--task", json.dumps({"classes": CLASSES})]
     files = {"manifest": "manifest.parquet", "images": "images.parquet", "view": "view.json"}
-    given += [text for name, file in files.items() for text in (f"--{name}", str(root / file))]
-    augment_examples.main([*given, "--output", str(output)])
+    options += [text for name, file in files.items() for text in (f"--{name}", str(root / file))]
+    augment_examples.main([*options, "--output", str(output)])
     return pictures, pd.read_parquet(output.with_suffix(".parquet")), np.load(output)
 
 
@@ -41,10 +41,10 @@ def test_a_mirrored_picture_is_that_of_the_panel_turned_about(tmp_path: Path) ->
         pictures, index, changed = make(tmp_path, {"flip_horizontal": True}, seed)
         # The class Pre has no image; of the others the one with the median number of cells, near the middle.
         assert index["image_id"].tolist() == ["1", "3"] and changed.dtype == np.uint8
-        for row, place in enumerate((1, 3)):
-            mirrored = (changed[row] == pictures[place, :, ::-1]).all()
-            assert mirrored or (changed[row] == pictures[place]).all()
-            met.add((place, bool(mirrored)))
+        for row, number in enumerate((1, 3)):
+            mirrored = (changed[row] == pictures[number, :, ::-1]).all()
+            assert mirrored or (changed[row] == pictures[number]).all()
+            met.add((number, bool(mirrored)))
     assert len(met) == 4
 
 

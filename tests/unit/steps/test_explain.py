@@ -43,15 +43,15 @@ def make(root: Path, model: str) -> list[str]:
     chances = random.dirichlet([1, 1], IMAGES)
     test = index.assign(cohort="demo", group=None, role="test", y=np.arange(IMAGES) % 2, perturbation="none")
     write_table(folder / "predictions/demo.parquet", test.assign(probabilities=list(chances)))
-    given = ["--settings", '{"images": 6, "steps": 2}', "--run", folder.name, "--weights"]
-    given += [str(folder / "weights.safetensors"), "--description", str(folder / "model.json")]
-    given += [
+    arguments = ["--settings", '{"images": 6, "steps": 2}', "--run", folder.name, "--weights"]
+    arguments += [str(folder / "weights.safetensors"), "--description", str(folder / "model.json")]
+    arguments += [
         "--view",
         str(root / "views/demo.plain/view.json"),
         "--predictions",
         str(folder / "predictions/demo.parquet"),
     ]
-    return [*given, "--output", str(folder / "explain.parquet"), "--heat", str(folder / "explain.npy")]
+    return [*arguments, "--output", str(folder / "explain.parquet"), "--heat", str(folder / "explain.npy")]
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,11 @@ def table_of(root: Path, model: str) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def test_each_row_has_its_heat_and_scores(made: Path) -> None:
-    for model, own in (("neurallnet", ["gradcam"]), ("customcnn_vit", ["gradcam", "attention", "rollout"])):
+    for model, explained in (("neurallnet", ["gradcam"]), ("customcnn_vit", ["gradcam", "attention", "rollout"])):
         table, maps = table_of(made, model)
-        methods = [*own, "uniform", "centre", "edges"]
+        methods = [*explained, "uniform", "centre", "edges"]
         assert list(dict.fromkeys(table["method"])) == methods and len(table) == len(maps) == 6 * len(methods)
-        assert (table["reference_map"] == ~table["method"].isin(own)).all()
+        assert (table["reference_map"] == ~table["method"].isin(explained)).all()
         assert maps.dtype == np.uint8 and maps.shape[1:] == (SIDE, SIDE)
         uniform = table[table["method"] == "uniform"]
         assert np.allclose(uniform["cells"], 0.25) and np.allclose(uniform["nuclei"], 36 / HALF**2)
@@ -93,11 +93,11 @@ def test_kept_heat_is_that_of_the_network(made: Path) -> None:
     folder = made / "runs" / RUN.format("neurallnet")
     facts = json.loads((folder / "model.json").read_text())
     model = inference.load_model(facts, folder / "weights.safetensors")
-    own = table[table["method"] == "gradcam"]
-    pictures = np.load(made / "views/demo.plain/000.npy")[own["image_id"].astype(int)]
+    rows = table[table["method"] == "gradcam"]
+    pictures = np.load(made / "views/demo.plain/000.npy")[rows["image_id"].astype(int)]
     images = inference.to_input(torch.from_numpy(pictures), torch.device("cpu"))
-    expected = heat(model, images, torch.from_numpy(own["predicted"].to_numpy(np.int64, copy=True)))
-    assert np.abs(maps[own.index] / 255 - expected.numpy()).max() < 0.01
+    expected = heat(model, images, torch.from_numpy(rows["predicted"].to_numpy(np.int64, copy=True)))
+    assert np.abs(maps[rows.index] / 255 - expected.numpy()).max() < 0.01
 
 
 def test_the_same_again_gives_the_same_bytes(made: Path, tmp_path: Path) -> None:

@@ -39,17 +39,19 @@ def split(quality: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([first, first.assign(fold=1, role=["test", "train", "train", "train", "validation"])])
 
 
-def found(folder: Path, quality: pd.DataFrame, split: pd.DataFrame, fold: int) -> dict:
+def stain_of(folder: Path, quality: pd.DataFrame, split: pd.DataFrame, fold: int) -> dict:
     quality.to_parquet(folder / "quality.parquet")
     split.to_parquet(folder / "split.parquet")
     arguments = ["--quality", "quality.parquet", "--split", "split.parquet", "--output", "stain.json"]
-    fit_stain.main([str(folder / each) if "." in each else each for each in arguments] + ["--fold", str(fold)])
+    fit_stain.main(
+        [str(folder / argument) if "." in argument else argument for argument in arguments] + ["--fold", str(fold)]
+    )
     return read_json(folder / "stain.json")
 
 
 def test_mean_of_training_images_with_foreground(tmp_path: Path, quality: pd.DataFrame, split: pd.DataFrame) -> None:
     for fold, rows in ((0, [0, 1]), (1, [1, 2, 3])):
-        stain = found(tmp_path, quality, split, fold)
+        stain = stain_of(tmp_path, quality, split, fold)
         for moment in ("mean", "sd"):
             columns = [f"foreground_{channel}_{moment}" for channel in "Lab"]
             assert np.allclose(stain[moment], quality.loc[rows, columns].to_numpy().mean(axis=0), rtol=1e-12)
@@ -57,16 +59,16 @@ def test_mean_of_training_images_with_foreground(tmp_path: Path, quality: pd.Dat
 
 
 def test_other_roles_change_nothing(tmp_path: Path, quality: pd.DataFrame, split: pd.DataFrame) -> None:
-    before = found(tmp_path, quality, split, 0)
+    before = stain_of(tmp_path, quality, split, 0)
     others = quality.copy()
     others.loc[[2, 3], list(STAIN_COLUMNS)] = others.loc[[3, 2], list(STAIN_COLUMNS)].to_numpy() * 7
-    assert found(tmp_path, others, split, 0) == before
-    assert found(tmp_path, others, split, 1) != before
+    assert stain_of(tmp_path, others, split, 0) == before
+    assert stain_of(tmp_path, others, split, 1) != before
 
 
 def test_no_training_image_with_foreground(tmp_path: Path, quality: pd.DataFrame, split: pd.DataFrame) -> None:
     with pytest.raises(LeukoFlowError, match="no training image of fold 0 has any foreground"):
-        found(tmp_path, quality.assign(foreground_fraction=0.0), split, 0)
+        stain_of(tmp_path, quality.assign(foreground_fraction=0.0), split, 0)
 
 
 def test_the_stain_of_a_whole_cohort(tmp_path: Path, quality: pd.DataFrame) -> None:
@@ -104,10 +106,10 @@ def test_the_cohort_of_a_stain_is_another_one_and_known(view: dict, message: str
 
 
 def test_one_stain_of_a_cohort_serves_every_fold() -> None:
-    found = parse_study(study({"kind": "normalised", "reinhard": {"target": {"cohort": "away"}}}))
-    run = runs_of(found, "one")[0]
-    assert drawn_view(found, run) == "stained" and stain_name(found, "stained", "") == "cohort.away"
-    plan = Plan(found, {})
+    parsed = parse_study(study({"kind": "normalised", "reinhard": {"target": {"cohort": "away"}}}))
+    run = runs_of(parsed, "one")[0]
+    assert drawn_view(parsed, run) == "stained" and stain_name(parsed, "stained", "") == "cohort.away"
+    plan = Plan(parsed, {})
     assert plan.stains("home", "stained") == ["results/s/stains/cohort.away.json"]
 
 

@@ -28,20 +28,20 @@ def test_the_time_of_a_view_is_that_of_its_operations(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(profile, "render_view", rendered)
     cells = View(kind="cells", size=48, um_per_pixel=0.5)
-    given = profile.Views.model_construct(
+    views = profile.Views.model_construct(
         views={"plain": plain, "slow": slow, "cells": cells}, segmentation=Segmentation()
     )
-    found = profile.chain_times(given, None, QUICK)
-    assert set(found) == {"plain", "slow"}
-    assert found["plain"] > 0 and found["slow"] > 40
-    assert found["slow"] - found["plain"] > 20
+    times = profile.chain_times(views, None, QUICK)
+    assert set(times) == {"plain", "slow"}
+    assert times["plain"] > 0 and times["slow"] > 40
+    assert times["slow"] - times["plain"] > 20
 
 
 def test_finding_cells_is_part_of_a_view_that_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
     view = View(kind="chain", size=48, steps=["clahe", "cells"])
-    given = profile.Views(views={"chain": view}, segmentation=Segmentation(size=64))
+    views = profile.Views(views={"chain": view}, segmentation=Segmentation(size=64))
     with pytest.raises(LeukoFlowError, match="--segmenter is not given"):
-        profile.chain_times(given, None, QUICK)
+        profile.chain_times(views, None, QUICK)
     looked, finds = [], Thresholds(Rule("otsu", "green"), Rule("otsu", "green"))
 
     def parts(segmenter, images):
@@ -53,6 +53,6 @@ def test_finding_cells_is_part_of_a_view_that_needs_them(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("leukoflow.cells.segmenter.predicted_parts", parts)
     finder = CellFinder(Segmentation(size=64), 64, finds)
-    monkeypatch.setattr("leukoflow.cells.segmenter.load_finder", lambda *given: finder)
-    found = profile.chain_times(given, ["w", "d"], QUICK)
-    assert found["chain"] > 30 and len(looked) == 6
+    monkeypatch.setattr("leukoflow.cells.segmenter.load_finder", lambda *arguments: finder)
+    times = profile.chain_times(views, ["w", "d"], QUICK)
+    assert times["chain"] > 30 and len(looked) == 6

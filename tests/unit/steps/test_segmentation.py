@@ -56,10 +56,10 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cohort")
     drawn = ["--settings", COHORT.model_dump_json(), "--shard", "0", "--shards", "1", "--root", str(root)]
     synthesise.main([*drawn, "--output", str(root / "listing.parquet")])
-    given: dict[str, object] = {"root": root, "listing": root / "listing.parquet", "shard": 0, "shards": 1}
-    given |= {"max-pixels": 1_000_000, "output": root / "measured.parquet", "thumbnails": root / "thumbnails.npy"}
-    given |= {"record": root / "record.parquet"}
-    measure.main(["--whole", *options(given)])
+    arguments: dict[str, object] = {"root": root, "listing": root / "listing.parquet", "shard": 0, "shards": 1}
+    arguments |= {"max-pixels": 1_000_000, "output": root / "measured.parquet", "thumbnails": root / "thumbnails.npy"}
+    arguments |= {"record": root / "record.parquet"}
+    measure.main(["--whole", *options(arguments)])
     names = {name: str(root / f"{name}.{kind}") for name, kind in FILES.items()}
     manifest.main(["--measured", str(root / "measured.parquet"), *options(names)])
     ids = read_table(root / "manifest.parquet")["image_id"]
@@ -79,24 +79,27 @@ def options(values: dict[str, object]) -> list[str]:
 def gather(root: Path, masks: Masks, folder: Path, steps: tuple[str, ...] = ()) -> None:
     asked = {"masks": masks, "splits": Splits(test=0.2, validation=0.15), "images": 2000, "size": 96, "steps": steps}
     settings = Annotation.model_validate(asked).model_dump_json()
-    given = {"settings": settings, "cohort": "demo", "root": root, "manifest": root / "manifest.parquet"}
-    given |= {"files": root / "files.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
-    given |= {name: folder / f"{name}.npy" for name in ("images", "parts", "labels")}
-    given |= {"index": folder / "index.parquet", "record": folder / "record.parquet"}
-    annotate.main(options({**given, "rejects": folder / "rejects.csv"}))
+    arguments = {"settings": settings, "cohort": "demo", "root": root, "manifest": root / "manifest.parquet"}
+    arguments |= {"files": root / "files.parquet", "groups": root / "groups.parquet", "max-pixels": 1_000_000}
+    arguments |= {name: folder / f"{name}.npy" for name in ("images", "parts", "labels")}
+    arguments |= {"index": folder / "index.parquet", "record": folder / "record.parquet"}
+    annotate.main(options({**arguments, "rejects": folder / "rejects.csv"}))
 
 
 def train(root: Path, segmentation: Segmentation, output: Path) -> Path:
-    given = {"settings": segmentation.model_dump_json(), "sources": root / "demo", "resume": output / "resume"}
-    given |= {"weights": output / "weights.safetensors", "description": output / "segmenter.json"}
-    train_segmenter.main(options({**given, "history": output / "history.csv"}))
+    arguments = {"settings": segmentation.model_dump_json(), "sources": root / "demo", "resume": output / "resume"}
+    arguments |= {"weights": output / "weights.safetensors", "description": output / "segmenter.json"}
+    train_segmenter.main(options({**arguments, "history": output / "history.csv"}))
     return output
 
 
 @pytest.fixture(scope="module")
 def segmenters(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("segmenters")
-    return {each.method: train(cohort, each, folder / each.method) for each in (UNET, THRESHOLD)}
+    return {
+        segmentation.method: train(cohort, segmentation, folder / segmentation.method)
+        for segmentation in (UNET, THRESHOLD)
+    }
 
 
 def test_masks_lie_on_their_images_and_roles_keep_patients_together(cohort: Path) -> None:
@@ -173,7 +176,7 @@ def test_masks_that_cannot_be_used_are_rejects_and_the_study_goes_on(cohort: Pat
     assert rejects[names[2]] == "the mask is 96 x 95, its image 96 x 96" and "use ids" in rejects[names[5]]
     assert "not a JPEG" in rejects[names[7]] and "cannot be opened" in rejects[names[9]]
     index, whole = (read_table(path / "demo/index.parquet") for path in (tmp_path, cohort))
-    kept = [place for place in range(len(whole)) if place not in (2, 5, 7, 9)]
+    kept = [row for row in range(len(whole)) if row not in (2, 5, 7, 9)]
     assert index["image_id"].tolist() == whole["image_id"][kept].tolist() and (index["cell_pixels"] > 0).all()
     for name in ("images", "parts", "labels"):
         before, after = (np.load(path / f"demo/{name}.npy") for path in (cohort, tmp_path))
@@ -212,9 +215,9 @@ def test_levels_0_and_1_and_ids_give_the_same_cells(cohort: Path, tmp_path: Path
     truth = np.load(cohort / "demo/labels.npy") >> 1
     for name in ("demo", "others"):
         np.testing.assert_array_equal(np.load(tmp_path / name / "parts.npy") > 0, truth > 0)
-    for found, wanted in zip(np.load(tmp_path / "others/labels.npy") >> 1, truth, strict=True):
-        pairs = set(zip(found.ravel().tolist(), wanted.ravel().tolist(), strict=True))
-        assert len(pairs) == len(np.unique(found)) == len(np.unique(wanted))
+    for labels, wanted in zip(np.load(tmp_path / "others/labels.npy") >> 1, truth, strict=True):
+        pairs = set(zip(labels.ravel().tolist(), wanted.ravel().tolist(), strict=True))
+        assert len(pairs) == len(np.unique(labels)) == len(np.unique(wanted))
 
 
 def test_empty_masks_have_no_dice_and_are_counted(cohort: Path, segmenters: dict[str, Path], tmp_path: Path) -> None:
@@ -231,23 +234,23 @@ def test_empty_masks_have_no_dice_and_are_counted(cohort: Path, segmenters: dict
     (source / "index.parquet").write_bytes((cohort / "demo/index.parquet").read_bytes())
     settings = Scoring(segmentation=THRESHOLD, evaluation=Evaluation(resamples=200)).model_dump_json()
     folder = segmenters["threshold"]
-    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
-    given |= {"description": folder / "segmenter.json"}
+    arguments = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    arguments |= {"description": folder / "segmenter.json"}
     tables = {}
     for name, root in (("all", cohort), ("emptied", tmp_path)):
         outputs = {"output": tmp_path / f"{name}.csv", "instances": tmp_path / f"{name}.i.csv"}
-        score_segmenter.main(options({**given, "sources": root / "demo", **outputs}))
+        score_segmenter.main(options({**arguments, "sources": root / "demo", **outputs}))
         tables[name] = read_table(tmp_path / f"{name}.csv").set_index(["part", "metric"])
     dice = tables["emptied"].loc[("cell", "dice")]
     assert (dice["images"], dice["undefined"]) == (len(tested) - 2, 2)
     assert tables["all"].loc[("cell", "dice"), "undefined"] == 0
     parts = np.load(source / "parts.npy")
     rules = thresholds_of(read_json(folder / "segmenter.json")["thresholds"])
-    each = []
+    scores = []
     for row in tested[2:]:
-        found, truth = segment_by_threshold(Raster(np.load(source / "images.npy")[row]), rules) > 0, parts[row] > 0
-        each.append(2 * (found & truth).sum() / (found.sum() + truth.sum()))
-    assert dice["value"] == pytest.approx(np.mean(each))
+        predicted, truth = segment_by_threshold(Raster(np.load(source / "images.npy")[row]), rules) > 0, parts[row] > 0
+        scores.append(2 * (predicted & truth).sum() / (predicted.sum() + truth.sum()))
+    assert dice["value"] == pytest.approx(np.mean(scores))
 
 
 def test_thresholds_are_tuned_on_training_images_alone(cohort: Path, tmp_path: Path) -> None:
@@ -269,9 +272,13 @@ def test_scores_are_those_of_the_test_role(cohort: Path, segmenters: dict[str, P
     settings = Scoring(segmentation=UNET, evaluation=Evaluation(resamples=200)).model_dump_json()
     gather(cohort, Masks(path="", coding="foreground", expert=False), tmp_path / "archive")
     folder = segmenters["unet"]
-    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
-    given |= {"description": folder / "segmenter.json", "sources": cohort / "demo", "archives": tmp_path / "archive"}
-    score_segmenter.main(options({**given, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
+    arguments = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    arguments |= {
+        "description": folder / "segmenter.json",
+        "sources": cohort / "demo",
+        "archives": tmp_path / "archive",
+    }
+    score_segmenter.main(options({**arguments, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
     scores, instances = read_table(tmp_path / "s.csv"), read_table(tmp_path / "i.csv")
     tested = (read_table(cohort / "demo/index.parquet")["role"] == "test").sum()
     expert = scores[scores["kind"] == "expert"].set_index(["segmenter", "part", "metric"])
@@ -288,14 +295,14 @@ def test_other_gates_are_trained_named_and_scored_without_thresholds(cohort: Pat
     other = UNET.model_copy(update={"gates": "none"})
     folder = train(cohort, other, tmp_path / "none")
     description = read_json(folder / "segmenter.json")
-    with_gates = sum(each.numel() for each in AttentionUNet(width=0.0625).gates.parameters())
-    own = sum(each.numel() for each in AttentionUNet(width=0.0625).parameters())
-    assert description["gates"] == "none" and description["parameters"] == own - with_gates
+    with_gates = sum(parameter.numel() for parameter in AttentionUNet(width=0.0625).gates.parameters())
+    whole = sum(parameter.numel() for parameter in AttentionUNet(width=0.0625).parameters())
+    assert description["gates"] == "none" and description["parameters"] == whole - with_gates
     compared = UNET.model_copy(update={"compared_gates": ("none",)})
     settings = Scoring(segmentation=compared, evaluation=Evaluation(resamples=200)).model_dump_json()
-    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
-    given |= {"description": folder / "segmenter.json", "sources": cohort / "demo"}
-    score_segmenter.main(options({**given, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
+    arguments = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    arguments |= {"description": folder / "segmenter.json", "sources": cohort / "demo"}
+    score_segmenter.main(options({**arguments, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
     for name in ("s.csv", "i.csv"):
         table = read_table(tmp_path / name)
         assert set(zip(table["segmenter"], table["network"], strict=True)) == {("unet", "no gates")}
@@ -304,11 +311,11 @@ def test_other_gates_are_trained_named_and_scored_without_thresholds(cohort: Pat
 def adapt(cohort: Path, root: Path, start: Path, output: Path, **asked: object) -> Path:
     """The segmenter trained further on the images below a root, which are no source."""
     adapted = UNET.model_copy(update={"adapt": Adaptation.model_validate({"cohort": "away", "epochs": 1, **asked})})
-    given = {"settings": adapted.model_dump_json(), "size": 96, "root": root, "files": root / "files.parquet"}
-    given |= {"sources": cohort / "demo", "max-pixels": 1_000_000, "resume": output / "resume"}
-    given |= {"weights": output / "weights.safetensors", "description": output / "segmenter.json"}
+    arguments = {"settings": adapted.model_dump_json(), "size": 96, "root": root, "files": root / "files.parquet"}
+    arguments |= {"sources": cohort / "demo", "max-pixels": 1_000_000, "resume": output / "resume"}
+    arguments |= {"weights": output / "weights.safetensors", "description": output / "segmenter.json"}
     started = ["--start", str(start / "weights.safetensors"), str(start / "segmenter.json")]
-    adapt_segmenter.main([*options({**given, "history": output / "history.csv"}), *started])
+    adapt_segmenter.main([*options({**arguments, "history": output / "history.csv"}), *started])
     return output
 
 
@@ -319,8 +326,8 @@ def surer(segmenter: Path, images: np.ndarray, folder: Path) -> Path:
     middle = np.array([np.quantile(chance[:, 0], 0.7), np.quantile(chance[:, 1], 0.9)])
     with torch.no_grad():
         network.head.bias -= torch.from_numpy(np.log(middle / (1 - middle))).to(network.head.bias)
-        for each in (network.head.weight, network.head.bias):
-            each *= 50
+        for parameter in (network.head.weight, network.head.bias):
+            parameter *= 50
     folder.mkdir()
     save_tensors(folder / "weights.safetensors", network.state_dict())
     (folder / "segmenter.json").write_bytes((segmenter / "segmenter.json").read_bytes())
@@ -337,7 +344,7 @@ def test_an_adapted_segmenter_reads_no_mask_and_says_what_it_has_seen(
             (root / path.name).symlink_to(path)
     start = surer(segmenters["unet"], np.load(cohort / "demo/images.npy")[:8], tmp_path / "start")
     folder = adapt(cohort, root, start, tmp_path / "adapted", confidence=0.51, certain=0, images=20)
-    before, after = (read_json(each / "segmenter.json") for each in (segmenters["unet"], folder))
+    before, after = (read_json(trained / "segmenter.json") for trained in (segmenters["unet"], folder))
     seen = after["adapted"]
     assert (seen["cohort"], seen["images"]) == ("away", 20) and 0 < seen["used"] <= 20
     assert 0 <= seen["doubtful_pixels"] < 1
@@ -348,9 +355,9 @@ def test_an_adapted_segmenter_reads_no_mask_and_says_what_it_has_seen(
     # Held against masks of the cohort, it is marked as one that has seen the images.
     (tmp_path / "away").symlink_to(cohort / "demo")
     settings = Scoring(segmentation=UNET, evaluation=Evaluation(resamples=200)).model_dump_json()
-    given = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
-    given |= {"description": folder / "segmenter.json", "sources": tmp_path / "away"}
-    score_segmenter.main(options({**given, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
+    arguments = {"settings": settings, "name": "all", "weights": folder / "weights.safetensors"}
+    arguments |= {"description": folder / "segmenter.json", "sources": tmp_path / "away"}
+    score_segmenter.main(options({**arguments, "output": tmp_path / "s.csv", "instances": tmp_path / "i.csv"}))
     table = read_table(tmp_path / "s.csv")
     named = f"gates C/4, adapted to away ({seen['used']} of 20 images, transductive)"
     assert set(table["network"]) == {named} and table["within"].all()
@@ -365,7 +372,7 @@ def test_a_segmenter_that_is_certain_of_nothing_is_not_adapted(
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({"adapt": {"cohort": "a"}}, "adapt trains a network further, and method is threshold"),
         ({"method": "unet", "sources": ["a"], "adapt": {"cohort": "a"}}, "a is a source, whose masks are learnt from"),
@@ -374,9 +381,9 @@ def test_a_segmenter_that_is_certain_of_nothing_is_not_adapted(
         ({"method": "unet", "sources": ["a"], "compared_gates": ["none", "none"]}, "other gates than gates, each once"),
     ],
 )
-def test_what_cannot_be_compared_or_adapted_is_refused(given: dict[str, object], message: str) -> None:
+def test_what_cannot_be_compared_or_adapted_is_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Segmentation.model_validate(given)
+        Segmentation.model_validate(settings)
 
 
 @pytest.mark.parametrize("method", ["unet", "threshold"])
@@ -384,11 +391,11 @@ def test_every_image_gets_a_label_map(cohort: Path, segmenters: dict[str, Path],
     settings = UNET if method == "unet" else THRESHOLD
     folder = segmenters[method]
     for shard in range(2):
-        given = {"settings": settings.model_dump_json(), "size": 96, "root": cohort, "shard": shard, "shards": 2}
-        given |= {"files": cohort / "files.parquet"}
-        given |= {"weights": folder / "weights.safetensors", "description": folder / "segmenter.json"}
-        given |= {"max-pixels": 1_000_000, "output": tmp_path / f"{shard:03d}.npy"}
-        segment.main(options({**given, "index": tmp_path / f"{shard:03d}.parquet"}))
+        arguments = {"settings": settings.model_dump_json(), "size": 96, "root": cohort, "shard": shard, "shards": 2}
+        arguments |= {"files": cohort / "files.parquet"}
+        arguments |= {"weights": folder / "weights.safetensors", "description": folder / "segmenter.json"}
+        arguments |= {"max-pixels": 1_000_000, "output": tmp_path / f"{shard:03d}.npy"}
+        segment.main(options({**arguments, "index": tmp_path / f"{shard:03d}.parquet"}))
     maps = open_labels([tmp_path / f"{shard:03d}.npy" for shard in range(2)])
     ids = read_table(cohort / "manifest.parquet")["image_id"]
     assert maps.image_ids.tolist() == ids.tolist() and maps.size == 96
@@ -401,9 +408,9 @@ def test_every_image_gets_a_label_map(cohort: Path, segmenters: dict[str, Path],
 
 
 def test_without_any_source_the_defaults_stand(tmp_path: Path) -> None:
-    given = {"settings": Segmentation().model_dump_json(), "resume": tmp_path / "r"}
-    given |= {"weights": tmp_path / "w.safetensors", "description": tmp_path / "d.json"}
-    train_segmenter.main(options({**given, "history": tmp_path / "h.csv"}))
+    arguments = {"settings": Segmentation().model_dump_json(), "resume": tmp_path / "r"}
+    arguments |= {"weights": tmp_path / "w.safetensors", "description": tmp_path / "d.json"}
+    train_segmenter.main(options({**arguments, "history": tmp_path / "h.csv"}))
     assert read_json(tmp_path / "d.json")["thresholds"]["cell"]["method"] == "stained"
 
 
@@ -418,11 +425,11 @@ def changed(cohort: Path, segmenter: Path, view: dict[str, object], names: list[
     """The images of a view that needs cells, to be changed."""
     arguments = argparse.ArgumentParser()
     add_view(arguments)
-    given: dict[str, object] = {"view": "none", "rendering": View.model_validate(view).model_dump_json()}
-    given |= {"root": cohort, "files": cohort / "files.parquet", "cell-size": 96}
-    given |= {"segmentation": THRESHOLD.model_dump_json()}
+    values: dict[str, object] = {"view": "none", "rendering": View.model_validate(view).model_dump_json()}
+    values |= {"root": cohort, "files": cohort / "files.parquet", "cell-size": 96}
+    values |= {"segmentation": THRESHOLD.model_dump_json()}
     more = ["--segmenter", str(segmenter / "weights.safetensors"), str(segmenter / "segmenter.json")]
-    return changed_pictures(arguments.parse_args([*options(given), *more]), names, 42)
+    return changed_pictures(arguments.parse_args([*options(values), *more]), names, 42)
 
 
 @pytest.mark.parametrize("name", sorted(VIEWS))
@@ -430,12 +437,12 @@ def test_views_of_cells_are_made_again_of_changed_pictures(
     cohort: Path, segmenters: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
     segmenter = segmenters["threshold"]
-    given: dict[str, object] = {"settings": THRESHOLD.model_dump_json(), "root": cohort, "shard": 0, "shards": 1}
-    given |= {"files": cohort / "files.parquet", "max-pixels": 1_000_000}
-    found = {"size": 96, "weights": segmenter / "weights.safetensors", "description": segmenter / "segmenter.json"}
-    segment.main(options({**given, **found, "output": tmp_path / "cells.npy", "index": tmp_path / "cells.parquet"}))
+    arguments: dict[str, object] = {"settings": THRESHOLD.model_dump_json(), "root": cohort, "shard": 0, "shards": 1}
+    arguments |= {"files": cohort / "files.parquet", "max-pixels": 1_000_000}
+    more = {"size": 96, "weights": segmenter / "weights.safetensors", "description": segmenter / "segmenter.json"}
+    segment.main(options({**arguments, **more, "output": tmp_path / "cells.npy", "index": tmp_path / "cells.parquet"}))
     view = View.model_validate(VIEWS[name])
-    drawn = {**given, "settings": view.model_dump_json(), "labels": tmp_path / "cells.npy"}
+    drawn = {**arguments, "settings": view.model_dump_json(), "labels": tmp_path / "cells.npy"}
     render.main(options({**drawn, "output": tmp_path / "view.npy", "index": tmp_path / "view.parquet"}))
     names = read_table(cohort / "manifest.parquet")["image_id"].tolist()
     pictures = changed(cohort, segmenter, VIEWS[name], names)
@@ -443,7 +450,7 @@ def test_views_of_cells_are_made_again_of_changed_pictures(
     made, owner = pictures.under(UNCHANGED, batch)
     # Without a change, what a network sees is what the study rendered.
     assert np.array_equal(made, np.load(tmp_path / "view.npy"))
-    assert [names[place] for place in owner] == read_table(tmp_path / "view.parquet")["image_id"].tolist()
+    assert [names[number] for number in owner] == read_table(tmp_path / "view.parquet")["image_id"].tolist()
     # Turned by half, cells are found where they lie now: rendering and turning can be swapped.
     turned = Change("turned", math.nan, lambda images, random: images[:, ::-1, ::-1])
     upside_down, _ = pictures.under(turned, batch)

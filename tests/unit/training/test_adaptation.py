@@ -64,14 +64,14 @@ def adapted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     asked = Adaptation(cohort="away", confidence=0.8, certain=0.3)
     pseudo = pseudo_source(network.eval(), [Raster(image) for image in away.images], asked)
     balance([pseudo])
-    found = {"before": dice(network, test)}
+    scores = {"before": dice(network, test)}
     further = training.model_copy(update={"epochs": 3, "learning_rate": 2e-3})
     for name, sources in (("adapted", [train, pseudo]), ("home alone", [train])):
         network.load_state_dict(start)
         weights = fit_segmenter(network, sources, [validation], further, folder / f"{name}.safetensors").weights
         network.load_state_dict(weights)
-        found[name] = dice(network, test)
-    return found
+        scores[name] = dice(network, test)
+    return scores
 
 
 def dice(network: AttentionUNet, source: Source) -> float:
