@@ -30,7 +30,7 @@ def make_statistics(root: Path, runs: list[str], classes: tuple[str, ...]) -> No
     statistics.main([*statistics_arguments(runs, classes), *outputs])
     leakage.main([*leakage_arguments(root, runs), "--output", str(pair / "leakage.csv")])
     none = root / "parts/leaks/demo.subtype"
-    asked = ["--settings", SETTINGS, *runs[:2], "--pairs", "{}", "--classes", json.dumps(list("abcd"))]
+    asked = ["--settings", SETTINGS, *runs[:2], "--pairs", "{}", "--classes", json.dumps(classes)]
     leaks.main([*asked, "--output", str(none / "leaks.csv")])
     for folder, names in ((main, ("statistics", "ranks")), (pair, ("leakage",)), (none, ("leaks",))):
         tables = [str(root / f"tables/{name}.csv") for name in names]
