@@ -337,7 +337,7 @@ def test_images_compared_by_several_jobs_give_the_pairs_of_one(tmp_path: Path) -
     first = project.snakemake("results/tiny/quality/compared/001.npz", "--notemp", config="cut.yaml")
     assert first.returncode == 0, first.stdout
     planned = [message for message in project.planned(target, config="cut.yaml") if "part" in message]
-    assert planned == [f"Comparing part {part} of the images with all" for part in ("000", "002")]
+    assert sorted(planned) == [f"Comparing part {part} of the images with all" for part in ("000", "002")]
     for config in ("cut.yaml", "tiny.yaml"):
         done = project.snakemake(target, config=config)
         assert done.returncode == 0, done.stdout

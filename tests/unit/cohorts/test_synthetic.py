@@ -10,6 +10,7 @@ from leukoflow.cohorts.synthetic import draw, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.config.quality import Quality
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.quality.description import Images
 from leukoflow.quality.duplicates import find_duplicates
 from leukoflow.quality.hashing import difference_hash, grey_thumbnail, to_hex
 from leukoflow.quality.thumbnails import Thumbnails
@@ -75,9 +76,8 @@ def test_augmented_copies_show_their_original_and_change_nothing_else(tmp_path: 
     images = pd.DataFrame({"cohort": "home", "image_id": [str(number) for number in range(60)], "label": None})
     images["sha256"] = images["image_id"]
     images["dhash"] = [to_hex(difference_hash(drawing.image)) for drawing in drawings]
-    pairs = find_duplicates(
-        images.assign(width=planted.size, height=planted.size), Thumbnails([tmp_path / "thumbnails.npy"]), Quality()
-    )
+    sized = images.assign(width=planted.size, height=planted.size)
+    pairs = find_duplicates(Images.of(sized, Thumbnails([tmp_path / "thumbnails.npy"])), Quality())
     couples = {frozenset(pair) for pair in pairs[["image_a", "image_b"]].astype(int).to_numpy().tolist()}
     copies = table[table["duplicate_of"] >= 0]
     assert all(frozenset(pair) in couples for pair in copies["duplicate_of"].items())
