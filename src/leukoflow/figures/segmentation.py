@@ -49,7 +49,10 @@ def segmentation_chart(scores: pd.DataFrame, instances: pd.DataFrame) -> tuple[F
                markersize=5.5, label=name)
         for name, colour, marker, filled in used.values()
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 if len(panels) == 1 else 4))
+    longest = max((len(name) for name, *_ in used.values()), default=1)
+    fitting = max(1, int(figure.get_figwidth() / (0.6 + 0.085 * longest)))  # inches of a mark and of its letters
+    most = min(fitting, 2 if len(panels) == 1 else 4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=max(1, min(len(handles), most)))
     return figure, table
 
 

@@ -71,3 +71,13 @@ def test_a_dice_that_is_undefined_is_not_drawn():
     assert set(shown["source"]) == {"a"} and shown["value"].notna().all()
     _, shown = segmentation_chart(table.assign(value=np.nan), instances()[:0])
     assert shown.empty
+
+
+def test_long_names_of_networks_stay_within_the_figure():
+    long = "gates C/4, adapted to a_cohort_with_a_name (24 of 400 images, transductive)"
+    rows = [score("a", "unet", "all", "cell", 0.85, network=name) for name in (long, "no gates", "gates C/2")]
+    figure, _ = segmentation_chart(pd.concat([scores(), pd.DataFrame(rows)]), instances())
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 and box.x1 <= figure.bbox.width and len(legend.get_texts()) > 4
