@@ -80,4 +80,4 @@ def test_long_names_of_networks_stay_within_the_figure():
     figure.draw_without_rendering()
     (legend,) = figure.legends
     box = legend.get_window_extent()
-    assert 0 <= box.x0 and box.x1 <= figure.bbox.width and len(legend.get_texts()) > 4
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width and len(legend.get_texts()) > 4
