@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from stripes import striped
 
 from leukoflow.config.models import Model
 from leukoflow.config.profile import Profile
@@ -56,11 +57,7 @@ def exact() -> None:
 def view(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A view of 96 images of 64 pixels whose class is the direction of their stripes, and its split."""
     folder = tmp_path_factory.mktemp("stripes")
-    draw = np.random.default_rng(0)
-    y = np.arange(96) % 2
-    ramp = 40 * np.sin(np.arange(64) * 0.8)[:, None] * np.ones(64)
-    stripes = np.stack([ramp if label else ramp.T for label in y])
-    pictures = (140 + stripes[..., None] + draw.normal(0, 10, (96, 64, 64, 3))).clip(0, 255).astype(np.uint8)
+    pictures, y = striped(96, 64)
     names = [f"image{index:02d}" for index in range(96)]
     digest = write_shard(folder / "000.npy", pictures, 96, 64)
     write_table(folder / "000.parquet", pd.DataFrame({"image_id": names, "shard_digest": digest}))

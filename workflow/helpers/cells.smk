@@ -19,11 +19,8 @@ SEGMENTER_FILES = [
 ]
 MASK_FILES = ("images.npy", "parts.npy", "labels.npy", "index.parquet")
 # The cohort that is adapted to, if experts drew masks of it.
-TARGETS = [
-    ADAPT.cohort
-    for masks in [ADAPT and STUDY.cohorts[ADAPT.cohort].masks]
-    if masks and masks.expert
-]
+target_masks = STUDY.cohorts[ADAPT.cohort].masks if ADAPT else None
+TARGETS = [ADAPT.cohort] if target_masks and target_masks.expert else []
 # Views that are rendered with the label maps.
 CELL_VIEWS = [name for name, view in STUDY.views.items() if view.needs_cells]
 
@@ -61,9 +58,8 @@ def files_to_adapt_to(wildcards):
 
 def adapting_options(wildcards):
     name = ADAPT.cohort
-    pixels = getattr(STUDY.cohorts[name], "max_pixels", 100_000_000)
     size = STUDY.segmentation.size_of(name)
-    return f"--root={shlex.quote(ROOTS[name])} --size {size} --max-pixels {pixels}"
+    return f"--root={shlex.quote(ROOTS[name])} --size {size} --max-pixels {max_pixels_of(name)}"
 
 
 def trained_on(wildcards):

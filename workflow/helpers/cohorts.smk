@@ -5,8 +5,12 @@ def cohort_settings(wildcards):
     return STUDY.cohorts[wildcards.cohort].model_dump_json()
 
 
+def max_pixels_of(name):
+    return getattr(STUDY.cohorts[name], "max_pixels", 100_000_000)
+
+
 def max_pixels(wildcards):
-    return getattr(STUDY.cohorts[wildcards.cohort], "max_pixels", 100_000_000)
+    return max_pixels_of(wildcards.cohort)
 
 
 def root_of(name):

@@ -123,11 +123,11 @@ def needs(megabytes, minutes):
 def option(name, files):
     """A params function: files as the step's option of that name, if there are any."""
 
-    def words(wildcards):
+    def text(wildcards):
         known = files(wildcards)
         return f"{name} {' '.join(known)}" if known else ""
 
-    return words
+    return text
 
 
 def evaluation_settings(*names):

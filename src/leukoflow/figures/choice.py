@@ -7,7 +7,7 @@ from leukoflow.config.tasks import Task
 
 
 def by_class(manifest: pd.DataFrame, task: Task) -> dict[str, pd.Series]:
-    """Image ids of each class, in the task's order; then, where there are any, of images that take no part."""
+    """Image ids of each class, in the task's order; then of images, if any, that take no part."""
     codes = manifest["label"].map(lambda label: task.class_of(label if isinstance(label, str) else None))
     groups = {name: manifest.loc[codes == index, "image_id"] for index, name in enumerate(task.classes)}
     rest = manifest.loc[codes.isna(), "image_id"]

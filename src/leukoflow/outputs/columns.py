@@ -165,7 +165,7 @@ COLUMNS = {
     # segmentation
     "segmenter": "`unet`, or `threshold` tuned on the same images",
     "network": "options of the U-Net: the inner width of its gates (C is the channels of a level), and the cohort that "
-    "it was adapted to, with the number of its images that were learnt from of those that were seen, without masks, "
+    "it was adapted to, with the number of its images that it was trained on of those that were seen, without masks, "
     "test images included (transductive); empty for thresholds",
     "trained_on": "`all` sources, or `without_SOURCE`: all but that one",
     "source": "cohort that the masks belong to",

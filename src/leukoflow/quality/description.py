@@ -1,5 +1,6 @@
 """What images are compared by, made from each thumbnail alone: hashes, sketches, coarse means, rings."""
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,13 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.table)
+
+
+def add_cohorts(arguments: argparse.ArgumentParser) -> None:
+    """Add the option from which `Images.read` reads."""
+    arguments.add_argument(
+        "--cohort", nargs=3, action="append", required=True, metavar=("NAME", "FOLDER", "SHARDS"), help="each cohort"
+    )
 
 
 MANIFEST = ["image_id", "sha256", "label", "slide", "width", "height"]

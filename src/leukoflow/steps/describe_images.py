@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from leukoflow.core.step import parser, run
-from leukoflow.quality.description import Images, describe
+from leukoflow.quality.description import Images, add_cohorts, describe
 
 
 def main(argv: list[str] | None) -> None:
     """Parse the arguments, describe, write."""
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--cohort", nargs=3, action="append", required=True, metavar=("NAME", "FOLDER", "SHARDS"), help="each cohort"
-    )
+    add_cohorts(arguments)
     arguments.add_argument("--part", type=int, required=True, help="which part, from 0")
     arguments.add_argument("--parts", type=int, required=True)
     arguments.add_argument("--sketches", type=Path, required=True)

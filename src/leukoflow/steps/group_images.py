@@ -13,7 +13,7 @@ from leukoflow.core.files import write_table
 from leukoflow.core.step import parser, run, settings
 from leukoflow.features.matrix import open_matrix
 from leukoflow.quality.comparison import Compared
-from leukoflow.quality.description import Images
+from leukoflow.quality.description import Images, add_cohorts
 from leukoflow.quality.duplicates import find_duplicates, gather
 from leukoflow.quality.groups import acquisition_groups, duplicate_groups, linked_pairs
 from leukoflow.quality.measure import STAIN_COLUMNS
@@ -27,9 +27,7 @@ def main(argv: list[str] | None) -> None:
     """Parse the arguments, compare images, write pairs and groups."""
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Quality), required=True, help="section quality, as JSON")
-    arguments.add_argument(
-        "--cohort", nargs=3, action="append", required=True, metavar=("NAME", "FOLDER", "SHARDS"), help="each cohort"
-    )
+    add_cohorts(arguments)
     arguments.add_argument(
         "--features", nargs="*", type=Path, default=[], help="matrix.json of every cohort, for links by features"
     )

@@ -1,4 +1,4 @@
-"""Further training on pseudo-masks: what they hold, and what it is worth on a planted shift."""
+"""Further training on pseudo-masks: what they hold, and what it gains on a planted shift."""
 
 import numpy as np
 import pytest

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from stripes import striped
 
 from leukoflow.config.models import Model
 from leukoflow.config.training import Schedule, Stage, Training
@@ -39,11 +40,7 @@ RECIPE = Training(
 def view(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A view of 64 images in two shards whose class is the direction of their stripes, and its split."""
     folder = tmp_path_factory.mktemp("toy")
-    draw = np.random.default_rng(0)
-    y = np.arange(64) % 2
-    ramp = 40 * np.sin(np.arange(32) * 0.8)[:, None] * np.ones(32)
-    stripes = np.stack([ramp if label else ramp.T for label in y])
-    pictures = (140 + stripes[..., None] + draw.normal(0, 10, (64, 32, 32, 3))).clip(0, 255).astype(np.uint8)
+    pictures, y = striped(64, 32)
     ids = [f"image{index:02d}" for index in range(64)]
     for shard in range(2):
         rows = slice(32 * shard, 32 * shard + 32)
