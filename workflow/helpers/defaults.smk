@@ -1,6 +1,5 @@
 # What every job has unless it says otherwise: a log, a benchmark, one thread, the fingerprint of the step that its command
 # calls, and the environment with deep learning if that step imports it, else the one without.
-import re
 
 
 def job_path(job):

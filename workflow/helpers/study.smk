@@ -3,6 +3,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -35,6 +36,7 @@ from leukoflow.config.plan import (
     words_of,
 )
 from leukoflow.config.views import CohortStain
+from leukoflow.config.weights import FETCHED
 from leukoflow.core.content import known_digest
 from leukoflow.core.files import tree_digest
 from leukoflow.core.fingerprint import fingerprint, libraries, use_memory

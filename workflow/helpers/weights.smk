@@ -1,21 +1,19 @@
-# Weights that networks start from: of sections features and models, from a hub or a file.
+# Weights that networks start from: of sections features and models, from a hub, a package or a file.
 
 
 def weights_name(entry):
-    """Name of the file in resources/weights for weights from a hub, hub:REPOSITORY@REVISION."""
-    return "".join(
-        character if character.isalnum() or character in "._-" else "-"
-        for character in entry.weights.removeprefix("hub:")
-    )
+    """Name of the file in resources/weights for weights that are downloaded."""
+    source = entry.weights.removeprefix("hub:").removeprefix("package:")
+    return re.sub(r"[^A-Za-z0-9._-]", "-", source)
 
 
-def is_hub(entry):
-    return entry.weights is not None and entry.weights.startswith("hub:")
+def is_fetched(entry):
+    return entry.weights is not None and entry.weights.startswith(FETCHED)
 
 
 def weights_file(entry):
     """The file of an entry's weights: one that is downloaded, or one that is there."""
-    if is_hub(entry):
+    if is_fetched(entry):
         return f"resources/weights/{weights_name(entry)}.safetensors"
     return os.path.expanduser(os.path.expandvars(entry.weights))
 
@@ -30,17 +28,21 @@ for name, entry in STUDY.features.items():
     for number, backbone in enumerate(entry.backbones if entry.kind == "deep" else ()):
         WEIGHTED[f"features.{name}.backbones.{number}"] = backbone
 # A pinned digest counts for every entry with the same source.
-HUB = {}
-for entry in filter(is_hub, WEIGHTED.values()):
-    if entry.sha256 or weights_name(entry) not in HUB:
-        HUB[weights_name(entry)] = entry
+DOWNLOADED = {}
+for entry in filter(is_fetched, WEIGHTED.values()):
+    if entry.sha256 or weights_name(entry) not in DOWNLOADED:
+        DOWNLOADED[weights_name(entry)] = entry
 # Looked up at once, so that a missing file is told before anything runs.
 for key, entry in WEIGHTED.items():
-    if entry.weights and not is_hub(entry) and not os.path.isfile(weights_file(entry)):
+    if (
+        entry.weights
+        and not is_fetched(entry)
+        and not os.path.isfile(weights_file(entry))
+    ):
         raise WorkflowError(
             f"{key}.weights: there is no file {entry.weights}; give a safetensors file"
         )
-    if entry.weights and not is_hub(entry) and set("{}") & set(weights_file(entry)):
+    if entry.weights and not is_fetched(entry) and set("{}") & set(weights_file(entry)):
         raise WorkflowError(
             f"{key}.weights: {entry.weights} holds braces, which Snakemake takes for wildcards; rename it or link to it"
         )
@@ -48,7 +50,7 @@ for key, entry in WEIGHTED.items():
 
 def weights_input(entry):
     """The file as an input. One that was there already is told by its content, not by its time."""
-    return weights_file(entry) if is_hub(entry) else ancient(weights_file(entry))
+    return weights_file(entry) if is_fetched(entry) else ancient(weights_file(entry))
 
 
 @functools.cache
@@ -61,7 +63,7 @@ def weights_content(entries):
     """Digests of files that were there already. Jobs that parse this file again do not look."""
     if not workflow.is_main_process:
         return []
-    local = [entry for entry in entries if entry.weights and not is_hub(entry)]
+    local = [entry for entry in entries if entry.weights and not is_fetched(entry)]
     return [content_of_weights(os.path.abspath(weights_file(entry))) for entry in local]
 
 
@@ -70,17 +72,17 @@ def model_weights_content(wildcards):
 
 
 def weights_source(wildcards):
-    return HUB[wildcards.weights].weights
+    return DOWNLOADED[wildcards.weights].weights
 
 
 def weights_digest(wildcards):
-    pinned = HUB[wildcards.weights].sha256
+    pinned = DOWNLOADED[wildcards.weights].sha256
     file = f"resources/weights/{wildcards.weights}.safetensors"
     return pinned_or_recorded(pinned, file)
 
 
 def weights_digest_option(wildcards):
-    pinned = HUB[wildcards.weights].sha256
+    pinned = DOWNLOADED[wildcards.weights].sha256
     return f"--sha256 {pinned}" if pinned else ""
 
 

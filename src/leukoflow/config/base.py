@@ -43,17 +43,5 @@ Text = Annotated[str, AfterValidator(_text)]
 """A class, a label, the name of a column: brought to its `plain` form, as those of images and tables are."""
 TextMap = Annotated[dict[Text, Value], BeforeValidator(_told_apart)]
 """Values by such names."""
-
-
-def _weights(text: str) -> str:
-    if text.startswith("hub:"):
-        repository, _, revision = text.removeprefix("hub:").partition("@")
-        if not repository or not revision:
-            raise ValueError("weights of a hub are written hub:REPOSITORY@REVISION")
-    return text
-
-
-Weights = Annotated[str, AfterValidator(_weights)]
-"""Where weights come from: `hub:REPOSITORY@REVISION`, or a safetensors file."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """Digest of a file, hexadecimal."""

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from leukoflow.config.base import Section, Sha256, Weights
+from leukoflow.config.base import Section, Sha256
 from leukoflow.config.inputs import OF_WEIGHTS, Asked
+from leukoflow.config.weights import Weights
 
 RANKED = 2000
 """Most features of a ranking that tables list and maps are made of, the first by rank."""
@@ -36,13 +37,19 @@ class Backbone(Section):
     """A network whose pooled features are taken."""
 
     name: str
-    """timm's name, such as `convnext_large` or `nasnetalarge`."""
+    """timm's name, such as `convnext_large` or `nasnetalarge`; a convolutional network or a vision transformer."""
     weights: Weights | None = None
-    """Nothing for random weights; `hub:REPOSITORY@REVISION` (a file model.safetensors there), or a safetensors file."""
+    """As `weights` of a model: nothing for random weights, `hub:REPOSITORY@REVISION`, `package:NAME==VERSION`, or a
+    safetensors file."""
     sha256: Sha256 | None = None
     """Digest that the weights must have; without one the digest found is recorded."""
     input_scaling: Asked = OF_WEIGHTS
     """How pictures are scaled for this network, as in section models."""
+    size: int | None = Field(None, ge=16, le=1024)
+    """Side in pixels to which pictures are resized for this network; nothing for the view's own. A vision transformer
+    has positions for this size, as its weights must; DinoBloom-S is `{name: vit_small_patch14_dinov2, size: 224,
+    weights: "hub:1aurent/vit_small_patch14_224.dinobloom@main"}` with the scaling `imagenet`, and DinoBloom-B the same
+    with `base`."""
 
 
 class DeepFeatures(Section):

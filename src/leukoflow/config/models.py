@@ -4,11 +4,12 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from leukoflow.config.base import Name, Section, Sha256, Weights
+from leukoflow.config.base import Name, Section, Sha256
 from leukoflow.config.errors import nearest
 from leukoflow.config.inputs import OF_WEIGHTS, Asked
 from leukoflow.config.self_supervised import SelfSupervised
 from leukoflow.config.training import Training
+from leukoflow.config.weights import Weights
 from leukoflow.core.runs import BASELINE
 
 METRICS = (
@@ -58,8 +59,8 @@ class Model(Section):
     """Entry of section `features` that the model reads in place of pictures."""
     weights: Weights | None = None
     """What the trunk starts from: nothing for random weights; `hub:REPOSITORY@REVISION` (a file model.safetensors
-    there), or a safetensors file. It holds timm's weights of the trunk, or what LeukoFlow saved; the rest stays random.
-    """
+    there); `package:NAME==VERSION` (a package of the Python index that brings a file of weights); or a safetensors
+    file. It holds timm's weights of the trunk, or what LeukoFlow saved; the rest stays random."""
     sha256: Sha256 | None = None
     """Digest that the weights must have; without one the digest found is recorded."""
     input_scaling: Asked = OF_WEIGHTS

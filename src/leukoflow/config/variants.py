@@ -6,6 +6,7 @@ All of this works on the config as it was read, before it is validated; what is 
 from collections.abc import Mapping
 from typing import Any
 
+from leukoflow.config.weights import HUB
 from leukoflow.core.runs import BASELINE
 
 Given = dict[str, Any]
@@ -64,6 +65,6 @@ def without_hub(part: Any) -> Any:
         return [without_hub(member) for member in part]
     if not isinstance(part, dict):
         return part
-    if str(part.get("weights") or "").startswith("hub:"):
+    if str(part.get("weights") or "").startswith(HUB):
         part = {key: value for key, value in part.items() if key not in ("weights", "sha256")}
     return {key: without_hub(value) for key, value in part.items()}

@@ -20,16 +20,9 @@ from leukoflow.core.seeding import stream_seed
 from leukoflow.models import inputs, pretrained
 from leukoflow.models.inference import to_input
 from leukoflow.models.inputs import Found
-from leukoflow.models.layers.backbones import Standardise, trunk
+from leukoflow.models.layers.backbones import Standardise, as_maps, feature_network, resized
 
-# What timm keeps behind the last feature map; it plays no part here.
-BEHIND = ("head", "conv_head", "norm_head")
 _FLUSHED = 8  # batches between two records of progress
-
-
-def is_used(name: str) -> bool:
-    """Whether a tensor of a network, by its name, plays a part before the last feature map."""
-    return name.partition(".")[0] not in BEHIND
 
 
 @dataclass(frozen=True)
@@ -46,10 +39,12 @@ class Network:
     """Digest of the file of weights."""
     inputs: Found
     """How its input is scaled."""
+    size: int | None = None
+    """Side in pixels that pictures are resized to; None for as they come."""
 
     def facts(self) -> dict[str, Any]:
         """For `matrix.json`; `parameters` are those up to the last feature map."""
-        parameters = sum(parameter.numel() for name, parameter in self.model.named_parameters() if is_used(name))
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
         return {
             "name": self.name,
             "weights": self.weights,
@@ -57,6 +52,7 @@ class Network:
             "channels": self.channels,
             "parameters": parameters,
             "input": self.inputs.facts(),
+            **({} if self.size is None else {"size": self.size}),
         }
 
 
@@ -69,7 +65,7 @@ def load_network(backbone: Backbone, file: Path | None, seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(seed, "backbone", backbone.name))
         try:
-            model = trunk(backbone.name)
+            model = feature_network(backbone.name, backbone.size)
         except RuntimeError as error:
             raise LeukoFlowError(f"features: timm has no network {backbone.name!r} ({error})") from error
     digest = None
@@ -78,7 +74,7 @@ def load_network(backbone: Backbone, file: Path | None, seed: int) -> Network:
     channels = int(model.num_features)  # type: ignore[arg-type]
     wanted = inputs.find(backbone, backbone.name, "trunk", file, f"features, {backbone.name}: input_scaling")
     model.eval().requires_grad_(False)
-    return Network(model, backbone.name, channels, backbone.weights or "random", digest, wanted)
+    return Network(model, backbone.name, channels, backbone.weights or "random", digest, wanted, backbone.size)
 
 
 def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Network, ...]:
@@ -120,10 +116,11 @@ class Extractor(nn.Module):
         return torch.cat(pooled, dim=1)
 
     def _pooled(self, model: nn.Module, network: Network, x: Tensor, last: nn.Module) -> Tensor:
-        maps = last(model.forward_features(x))  # type: ignore[operator]
+        x = resized(x, network.size)
+        maps = last(as_maps(model, model.forward_features(x), x))  # type: ignore[operator]
         if maps.ndim != 4 or maps.shape[1] != network.channels:
             raise LeukoFlowError(
-                f"features: {network.name} has no feature maps (channels first); name a convolutional one"
+                f"features: {network.name} has no feature maps (channels first); name a convolutional network or a ViT"
             )
         if min(maps.shape[2:]) < self.grid:
             size = "x".join(map(str, maps.shape[2:]))

@@ -6,9 +6,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from leukoflow.config.features import DeepFeatures
-from leukoflow.features.deep import BEHIND
 from leukoflow.features.stack import Stack
-from leukoflow.models.layers.backbones import Standardise, trunk
+from leukoflow.models.layers.backbones import Standardise, as_maps, feature_network, resized
 
 
 class Outline(nn.Module):
@@ -19,12 +18,12 @@ class Outline(nn.Module):
         super().__init__()
         self.standardise = Standardise(features.backbones[0].name)
         self.networks = nn.ModuleDict(
-            {backbone.name.replace(".", "_"): trunk(backbone.name) for backbone in features.backbones}
+            {
+                backbone.name.replace(".", "_"): feature_network(backbone.name, backbone.size)
+                for backbone in features.backbones
+            }
         )
-        for network in self.networks.values():
-            for name in BEHIND:
-                if hasattr(network, name):
-                    setattr(network, name, nn.Identity())
+        self.sizes = [backbone.size for backbone in features.backbones]
         channels = [int(network.num_features) for network in self.networks.values()]  # type: ignore[arg-type]
         self.grid = features.grid
         self.stack = None
@@ -37,7 +36,10 @@ class Outline(nn.Module):
         """Images to logits."""
         x = self.standardise(x)
         grid = 1 if self.stack is None else self.grid
-        maps = [network(x) for network in self.networks.values()]
+        maps = []
+        for network, size in zip(self.networks.values(), self.sizes, strict=True):
+            images = resized(x, size)
+            maps.append(as_maps(network, network(images), images))
         rows = torch.cat([adaptive_avg_pool2d(features, grid).flatten(1) for features in maps], dim=1)
         rows = rows if self.stack is None else self.stack(rows)
         return self.classifier(rows[:, : self.inputs])

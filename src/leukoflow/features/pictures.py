@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from leukoflow.config.features import DeepFeatures
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table
-from leukoflow.features.deep import Extractor, is_used, load_networks
+from leukoflow.features.deep import Extractor, load_networks
 from leukoflow.features.matrix import chosen_columns
 from leukoflow.features.scaling import Scaler, inverse_of
 from leukoflow.features.selection import Transform, load_transform
@@ -87,20 +87,11 @@ class FromPictures(nn.Module):
         """Names of both networks."""
         return [network.name for network in self.extractor.networks]
 
-    def used_state(self) -> dict[str, Tensor]:
-        """What takes part in an answer, by its place; timm keeps layers behind the last maps that do not."""
-        prefix = "extractor.models."
-        return {
-            name: tensor
-            for name, tensor in self.state_dict().items()
-            if not name.startswith(prefix) or is_used(name.removeprefix(prefix).partition(".")[2])
-        }
-
     def in_front(self, trained_stack: bool) -> InFront:
         """The size of all but the classifier; trained_stack: whether the fusion stack was trained, not drawn."""
         networks = [network.model for network in self.extractor.networks]
-        saved = [tensor for model in networks for name, tensor in model.state_dict().items() if is_used(name)]
-        learnt = [parameter for model in networks for name, parameter in model.named_parameters() if is_used(name)]
+        saved = [tensor for model in networks for tensor in model.state_dict().values()]
+        learnt = [parameter for model in networks for parameter in model.parameters()]
         parameters = sum(parameter.numel() for parameter in learnt)
         stacked = 0
         if self.stack is not None:

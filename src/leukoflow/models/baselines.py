@@ -44,6 +44,10 @@ SPECS = (
         "bn2", width=0.25,
     ),
     _spec(
+        "efficientnet_lite0", "EfficientNet-Lite0", "Tan and Le 2019, arXiv 1905.11946; as TensorFlow's models have it",
+        3_376_132, "tf_efficientnet_lite0", "bn2", width=0.25,
+    ),
+    _spec(
         "densenet121", "DenseNet121", "Huang et al. 2017, arXiv 1608.06993", 6_957_956, "densenet121", "features",
         width=0.25,
     ),

@@ -39,10 +39,12 @@ FROZEN: dict[str, tuple[str, ...]] = {
         "Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "Mixed_5b", "Mixed_5c",
         "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e.branch7x7dbl_1",
     ),
+    # Not of the paper: as many stages as of EfficientNetB3.
+    "efficientnetlite0": ("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4"),
 }  # fmt: skip
 
 
-def _spec(backbone: str, title: str, parameters: int) -> ModelSpec:
+def _spec(backbone: str, title: str, parameters: int, source: str = SOURCE) -> ModelSpec:
     sizes: dict[str, dict[str, Any]] = {
         "paper": {"backbone": backbone},
         "small": {"backbone": backbone, "width": 0.25 if backbone == "customcnn" else 0.125, "key_share": 0.125},
@@ -50,7 +52,7 @@ def _spec(backbone: str, title: str, parameters: int) -> ModelSpec:
     return ModelSpec(
         name=f"{backbone}_vit",
         title=title,
-        source=SOURCE,
+        source=source,
         sizes=MappingProxyType(sizes),
         input_size=224,
         parameters=parameters,
@@ -70,12 +72,23 @@ SPECS = (
     _spec("resnet50", "ResNet50 + ViT", 359_199_812),
     _spec("efficientnetb3", "EfficientNetB3 + ViT", 199_550_508),
     _spec("inceptionv3", "InceptionV3 + ViT", 357_477_348),
+    _spec(
+        "efficientnetlite0",
+        "EfficientNet-Lite0 + ViT",
+        134_535_172,
+        f"{SOURCE}, on another trunk",
+    ),
 )
-TIMM = {"resnet50": "resnet50", "efficientnetb3": "efficientnet_b3", "inceptionv3": "inception_v3"}
-LEAST_SIDE = {"customcnn": 32, "resnet50": 33, "efficientnetb3": 33, "inceptionv3": 107}
+TIMM = {
+    "resnet50": "resnet50",
+    "efficientnetb3": "efficientnet_b3",
+    "inceptionv3": "inception_v3",
+    "efficientnetlite0": "tf_efficientnet_lite0",
+}
+LEAST_SIDE = {"customcnn": 32, "resnet50": 33, "efficientnetb3": 33, "inceptionv3": 107, "efficientnetlite0": 33}
 """Pixels below which a backbone's map has one position only; smaller images are enlarged to it. Over one position,
 attention is a linear map."""
-GRID = {"customcnn": 14, "resnet50": 7, "efficientnetb3": 7, "inceptionv3": 5}
+GRID = {"customcnn": 14, "resnet50": 7, "efficientnetb3": 7, "inceptionv3": 5, "efficientnetlite0": 7}
 """Side of a backbone's map of a picture of 224 pixels: places that positions and a flattened head are for."""
 PATIENCE = 100
 """Batches before a block may be pruned."""

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from leukoflow.config.models import Model, Partner
+from leukoflow.config.weights import FETCHED
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.models import inputs
 from leukoflow.models.inference import load_weights, save_tensors
@@ -80,7 +81,7 @@ def _load_named(
             raise LeukoFlowError(f"{where}.weights: give a file of weights where this key is set, and only there")
         return RANDOM
     digest = load(network, file, prefixes, entry.sha256)
-    source = entry.weights if entry.weights.startswith("hub:") else Path(entry.weights).name
+    source = entry.weights if entry.weights.startswith(FETCHED) else Path(entry.weights).name
     return f"{source} (sha256 {digest[:12]})"
 
 

@@ -13,11 +13,12 @@ from leukoflow.models.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-_NO_ARCHITECTURES = {"registry", "spec", "inference", "inputs", "pretrained", "penultimate", "layers"}
+_NO_ARCHITECTURES = {"registry", "spec", "inference", "inputs", "packages", "pretrained", "penultimate", "layers"}
 _FAMILIES = {
-    "cnn_vit": ("customcnn_vit", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit"),
+    "cnn_vit": ("customcnn_vit", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit", "efficientnetlite0_vit"),
     "baselines": (
         "alexnet", "resnet50", "resnet101", "vgg19", "vit_b16", "mobilenetv4_small", "efficientnet_b0", "densenet121",
+        "efficientnet_lite0",
     ),
 }  # fmt: skip
 """Files that hold several architectures."""

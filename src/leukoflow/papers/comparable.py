@@ -14,6 +14,7 @@ from leukoflow.config.inputs import PRESETS
 from leukoflow.config.models import Model
 from leukoflow.config.published import Number, Paper
 from leukoflow.config.study import Study
+from leukoflow.config.weights import PACKAGE, PACKAGES, package_of
 
 GRADES = {
     "yes": "every condition is known and the same",
@@ -233,7 +234,10 @@ def _weights_of(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _kind_of(weights: str) -> str:
-    """`random`, `imagenet` (ImageNet-1k with its labels, by timm's name for the weights), or what it says."""
+    """`random`, `imagenet` (ImageNet-1k with its labels: by timm's name for the weights, or by their package), or what
+    it says."""
+    if weights.startswith(PACKAGE) and package_of(weights)[0] in PACKAGES:
+        return "imagenet"
     name, _, tag = weights.removeprefix("hub:").partition("@")[0].rpartition(".")
     if weights.startswith("hub:timm/") and name and tag.endswith("in1k") and not _OTHER_SETS.search(tag):
         return "imagenet"

@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     calibration, _ = _pictures(view, _drawn(train, asked.calibration, asked.seed, "calibration"))
     args.folder.mkdir(parents=True, exist_ok=True)
     if isinstance(model, FromPictures):
-        inference.save_tensors(args.folder / FILES["weights"], model.used_state())
+        inference.save_tensors(args.folder / FILES["weights"], model.state_dict())
     else:
         _copy(args.weights, args.folder / FILES["weights"])
     exported = files.write_networks(args.folder, model, calibration)
@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
     files.write_examples(args.folder, exported, *_pictures(view, shown))
     for cost in costs:
         log.info("%s: accuracy %.3f, %.1f ms", cost.form, cost.accuracy, cost.milliseconds)
-    facts = {"parameters": sum(parameter.numel() for parameter in _parameters(model)), **explained(model)}
+    facts = {"parameters": sum(parameter.numel() for parameter in model.parameters()), **explained(model)}
     write_json(args.costs, {"costs": [cost.model_dump() for cost in costs], "examples": len(shown), **facts})
 
 
@@ -90,12 +90,6 @@ def _model(args: argparse.Namespace) -> nn.Module:
         return model
     inputs = int(description["options"]["inputs"])
     return from_pictures(model, inputs, args.features, args.backbones, args.selection, torch.device("cpu"))
-
-
-def _parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Those that take part in an answer."""
-    used = model.used_state() if isinstance(model, FromPictures) else None
-    return [parameter for name, parameter in model.named_parameters() if used is None or name in used]
 
 
 def _pictures(view: Shards, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

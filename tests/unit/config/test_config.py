@@ -138,6 +138,8 @@ def test_the_demo_is_the_default_study() -> None:
         ("models.neurallnet.training.epochs", 0, r"training\.epochs: .*greater than or equal to 1 \(given: 0\)"),
         ("models.neurallnet.training.epochs", "many", r"epochs: .*valid integer.*\(given: 'many'\)"),
         ("models.neurallnet.weights", "hub:timm/some", r"models\.neurallnet\.weights: .*hub:REPOSITORY@REVISION"),
+        ("models.neurallnet.weights", "package:some", r"models\.neurallnet\.weights: .*package:NAME==VERSION"),
+        ("models.neurallnet.weights", "package:some==1 --x", r"neurallnet\.weights: .*package:NAME==VERSION"),
         ("models.neurallnet.sha256", "0" * 64, r"models\.neurallnet: sha256 is the digest of weights; name them"),
         ("models.morphology.weights", "some", r"models\.morphology: weights is for networks that read pictures"),
         ("models.colour_histogram.self_supervised", {}, r"self_supervised is .*remove it from colour_histogram"),

@@ -131,9 +131,9 @@ def test_foreign_or_damaged_weights_and_unknown_networks_are_named(tmp_path: Pat
 
 
 def test_networks_without_maps_small_maps_and_bad_values_are_told(networks, images, tmp_path: Path) -> None:
-    tokens = deep.load_network(Backbone(name="vit_tiny_patch16_224"), None, 0)
+    tokens = deep.load_network(Backbone(name="mixer_s32_224"), None, 0)
     large = np.zeros((1, 224, 224, 3), np.uint8)
-    with pytest.raises(LeukoFlowError, match="vit_tiny_patch16_224 has no feature maps"):
+    with pytest.raises(LeukoFlowError, match="mixer_s32_224 has no feature maps"):
         extracted((tokens, networks[1]), large, tmp_path / "a")
     with pytest.raises(LeukoFlowError, match="maps of convnext_atto are 2x2, less than grid 7; lower grid"):
         extracted(networks, images, tmp_path / "b", 7)
@@ -143,10 +143,40 @@ def test_networks_without_maps_small_maps_and_bad_values_are_told(networks, imag
         extracted((broken, networks[1]), images, tmp_path / "c")
 
 
+def test_a_vision_transformer_gives_the_maps_of_its_patches(tmp_path: Path) -> None:
+    # As DinoBloom is laid out: patches of 14 pixels, positions for 224 of them, a token that stands for no patch.
+    whole = timm().create_model("vit_small_patch14_dinov2", img_size=224, num_classes=0).eval()
+    file = tmp_path / "encoder.safetensors"
+    save_file(whole.state_dict(), file)
+    scaling = {"mean": [0.4, 0.5, 0.6], "sd": [0.1, 0.2, 0.3]}
+    entry = {"name": "vit_small_patch14_dinov2", "weights": str(file), "input_scaling": scaling}
+    network = deep.load_network(Backbone(**entry, size=224), file, 0)
+    facts = network.facts()
+    assert facts["size"] == 224 and facts["input"]["mean"] == [0.4, 0.5, 0.6] and facts["parameters"] == 21_628_800
+    x = torch.rand(2, 3, 112, 112)
+    with torch.inference_mode():
+        rows = deep.Extractor((network,), 2)(x)
+        larger = torch.nn.functional.interpolate(x, (224, 224), mode="bilinear")
+        mean, sd = (torch.tensor(scaling[key])[:, None, None] for key in ("mean", "sd"))
+        tokens = whole.forward_features((larger - mean) / sd)[:, 1:].reshape(2, 2, 8, 2, 8, 384)
+    expected = tokens.mean((2, 4)).permute(0, 3, 1, 2).reshape(2, 4 * 384)
+    torch.testing.assert_close(rows, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(LeukoFlowError, match=r"pos_embed is 1x257x384 in the file, 1x1370x384 in the network"):
+        deep.load_network(Backbone(**entry), file, 0)
+
+
+def test_layers_behind_the_last_map_are_gone_and_those_before_it_stay() -> None:
+    kept = deep.load_network(Backbone(name="tf_efficientnet_lite0"), None, 0).model
+    gone = deep.load_network(Backbone(name=NAMES[1]), None, 0).model
+    assert "conv_head.weight" in kept.state_dict() and "conv_head.weight" not in gone.state_dict()
+    with torch.inference_mode():
+        assert kept.forward_features(torch.rand(1, 3, 64, 64)).shape == (1, 1280, 2, 2)
+
+
 @pytest.mark.parametrize(("name", "parameters"), [("convnext_large", 196_227_264), ("nasnetalarge", 84_720_150)])
 def test_published_trunks(name: str, parameters: int) -> None:
     with torch.device("meta"):
-        model = deep.trunk(name)
+        model = deep.feature_network(name)
     channels = {"convnext_large": 1536, "nasnetalarge": 4032}[name]
     assert model.num_features == channels
     assert deep.Network(model, name, channels, "random", None, Found(IMAGENET, "")).facts()["parameters"] == parameters

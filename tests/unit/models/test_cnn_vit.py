@@ -91,7 +91,9 @@ def positions(name: str, side: int) -> list[int]:
     return [min(feature_map.shape[2:]) for feature_map in maps]
 
 
-@pytest.mark.parametrize("name", ["customcnn_vit", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit"])
+@pytest.mark.parametrize(
+    "name", ["customcnn_vit", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit", "efficientnetlite0_vit"]
+)
 @pytest.mark.parametrize("side", [8, 31, 48, 96, 106])
 def test_there_is_always_more_than_one_token(name: str, side: int) -> None:
     """Over one token the softmax is 1, and attention is a linear map."""

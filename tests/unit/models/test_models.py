@@ -21,11 +21,14 @@ IMAGENET |= {
     "vit_b16": 86_567_656,
     "mobilenetv4_small": 3_774_024,
     "efficientnet_b0": 5_288_548,
+    "efficientnet_lite0": 4_652_008,
     "densenet121": 7_978_856,
 }
 LAST = {"alexnet": 4096, "resnet50": 2048, "resnet101": 2048, "vgg19": 4096, "vit_b16": 768, "mobilenetv4_small": 1280}
-LAST |= {"efficientnet_b0": 1280, "densenet121": 1024}
+LAST |= {"efficientnet_b0": 1280, "efficientnet_lite0": 1280, "densenet121": 1024}
 TRAINABLE |= {name: IMAGENET[name] - 996 * (LAST[name] + 1) for name in IMAGENET}
+# The trunk, two blocks of tokens 1,280 wide, the head.
+TRAINABLE["efficientnetlite0_vit"] = 4_652_008 - 1_281_000 + 2 * (40 * 1280**2 + 34 * 1280) + 4 * 1281
 HMSCAM_ATTACHMENT = {4: 18_110_957, 2: 18_106_859}
 RESNET50_TRUNK = 23_508_032
 

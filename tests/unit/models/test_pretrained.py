@@ -34,6 +34,8 @@ TIMM = {
     ),
     "mobilenetv4_small": ({}, "mobilenetv4_conv_small", {}, 0.25),
     "efficientnet_b0": ({}, "efficientnet_b0", {}, 0.25),
+    "efficientnet_lite0": ({}, "tf_efficientnet_lite0", {}, 0.25),
+    "efficientnetlite0_vit": (TINY_BLOCKS, "tf_efficientnet_lite0", {}, 0.125),
     "densenet121": ({}, "densenet121", {}, 0.25),
 }
 WITH_TRUNK = [name for name in registry.names() if registry.spec(name).backbone]

@@ -13,7 +13,7 @@ from leukoflow.config.inputs import PRESETS
 from leukoflow.config.load import load_study, parse_study
 from leukoflow.config.published import Paper, papers
 from leukoflow.config.study import Study
-from leukoflow.papers.comparable import GRADES, Comparison, Facts, compare, scalings_of
+from leukoflow.papers.comparable import GRADES, Comparison, Facts, _kind_of, compare, scalings_of
 from leukoflow.papers.published import own_protocol
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -237,6 +237,11 @@ def test_features_are_those_of_the_same_networks_on_the_same_images() -> None:
                 (("convnext_large.fb_in1k", IMAGENET), ("nasnetalarge.tf_in1k", HALVES))]  # fmt: skip
     assert scalings_of({"features": {"networks": networks}}) == ["imagenet", "symmetric"]
     assert scalings_of({"features": {"networks": [{"weights": "random"}]}}) == []
+
+
+def test_weights_of_a_listed_package_are_of_imagenet() -> None:
+    assert _kind_of("package:efficientnet_lite0-pytorch.model==0.1.0") == "imagenet"
+    assert _kind_of("package:some-model==1.0") == "package:some-model==1.0"
 
 
 def test_the_study_of_the_papers_as_it_stands_is_not_comparable() -> None:

@@ -19,6 +19,41 @@ def trunk(name: str, **options: Any) -> nn.Module:
     return model
 
 
+def feature_network(name: str, size: int | None = None) -> nn.Module:
+    """A timm model up to its last feature map, random weights; layers behind that map are identities.
+
+    size: side in pixels that a vision transformer has positions for. Raises RuntimeError for a name that timm does not
+    have.
+    """
+    options: dict[str, Any] = {}
+    if name.startswith("vit_"):
+        options = {"dynamic_img_size": True} | ({"img_size": size} if size else {})
+    model = trunk(name, **options)
+    # EfficientNet's last convolution makes its last map; MobileNet has one of that name behind the pooling.
+    for layer in ("head", "norm_head", *(() if hasattr(model, "bn2") else ("conv_head",))):
+        if hasattr(model, layer):
+            setattr(model, layer, nn.Identity())
+    return model
+
+
+def resized(images: Tensor, size: int | None) -> Tensor:
+    """Images [B, C, H, W] as squares of this side; as they are without one."""
+    if size is None or tuple(images.shape[2:]) == (size, size):
+        return images
+    shrunk = size < min(images.shape[2:])
+    return interpolate(images, size=(size, size), mode="bilinear", align_corners=False, antialias=shrunk)
+
+
+def as_maps(network: nn.Module, features: Tensor, images: Tensor) -> Tensor:
+    """Feature maps [B, C, h, w] of what a network made of images: as they are, or of the tokens [B, P + h * w, C] of a
+    vision transformer, without the P that stand for no patch."""
+    if features.ndim != 3 or not hasattr(network, "patch_embed"):
+        return features
+    height, width = network.patch_embed.patch_size  # type: ignore[union-attr, misc]
+    grid = images.shape[2] // height, images.shape[3] // width
+    return features[:, network.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)  # type: ignore[misc]
+
+
 def slim(build: Callable[[], nn.Module], share: float) -> nn.Module:
     """What `build` makes, with this share of its channels: same layers, random weights.
 
