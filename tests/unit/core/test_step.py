@@ -45,6 +45,21 @@ def test_status_of_success_and_of_the_step() -> None:
     assert run("run(lambda argv: 3)").returncode == 3
 
 
+def test_the_quick_exit_leaves_nothing_undone() -> None:
+    """Threads end, exit handlers run, and what was written to streams arrives; modules are not taken apart."""
+    done = run(
+        "import atexit, sys, threading, time\n"
+        "class Last:\n def __del__(self): print('taken apart')\n"
+        "last = Last()\n"
+        "def main(argv):\n"
+        " atexit.register(print, 'handler')\n"
+        " threading.Thread(target=lambda: (time.sleep(0.3), print('thread'))).start()\n"
+        " sys.stdout.write('main\\n')\n"
+        "run(main)"
+    )
+    assert (done.returncode, done.stdout) == (0, "main\nthread\nhandler\n")
+
+
 def test_programming_errors_keep_their_traceback() -> None:
     done = run("run(lambda argv: 1 / 0)")
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
