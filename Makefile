@@ -53,6 +53,7 @@ lint: .venv/ready
 docs: .venv/ready
 	python -m leukoflow.config.reference
 	python -m leukoflow.outputs.reference
+	python -m leukoflow.outputs.overview
 
 clean:
 	rm -rf .venv results resources logs benchmarks .snakemake
