@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.models.layers import fused
 from leukoflow.models.layers.lif import LIF
 from leukoflow.models.layers.norm import BatchNorm1d, BatchNorm2d
 from leukoflow.models.layers.squeeze_excitation import SqueezeExcitation
@@ -40,6 +41,8 @@ SPEC = ModelSpec(
 # by a fresh squeeze-and-excitation gate, hardly ever do: the layer stays silent and learns nothing. This scale lets
 # about 14 % of the neurons fire at the start.
 _CURRENT_SD = 1.4
+FUSED = True
+"""Whether blocks are computed by `layers.fused` if that can be; for comparison with the layers one by one."""
 _FIRING = 0.07
 """Mean square of spikes at the start, without batch norm."""
 
@@ -81,7 +84,7 @@ class NeurALLNet(nn.Module):
         self.spiking = spiking
         self.lif_between = lif_between
         parts = _Parts(self.steps, spiking, batch_norm, squeeze_excitation, lif_between)
-        self.stem = nn.Sequential(
+        self.stem = Block(
             nn.Conv2d(3, widths[0], 3, strides[0], 1, bias=False), *parts.norm(widths[0]), parts.neurons(constant=True)
         )
         pairs = zip(widths, widths[1:], strides[1:], strict=False)
@@ -153,6 +156,31 @@ class NeurALLNet(nn.Module):
         return neurons
 
 
+class Block(nn.Sequential):
+    """Layers one after the other; in training on a processor, norms are computed together with what follows them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps to maps, of spikes if the block has neurons."""
+        if not FUSED or not fused.usable(x, *self):
+            return super().forward(x)  # type: ignore[no-any-return]
+        layers = list(self)
+        while layers:
+            layer, *layers = layers
+            gate: SqueezeExcitation | None = None
+            after = layers[0] if layers else None
+            if isinstance(after, SqueezeExcitation):
+                gate, after = after, layers[1]
+            if isinstance(layer, BatchNorm2d) and isinstance(after, LIF):
+                x = fused.normed_fire(x, layer, gate, after)
+                layers = layers[1 if gate is None else 2 :]
+            elif isinstance(layer, BatchNorm2d) and isinstance(after, nn.Conv2d) and after.kernel_size == (1, 1):
+                x = fused.normed_pointwise(x, layer, after)
+                layers = layers[1:]
+            else:
+                x = layer(x)
+        return x
+
+
 @dataclass(frozen=True)
 class _Parts:
     """What blocks are made of."""
@@ -172,7 +200,7 @@ class _Parts:
     def separable(self, inputs: int, outputs: int, stride: int, gate: bool) -> nn.Sequential:
         """Depthwise 3x3 and pointwise convolution, each with batch norm; the gate comes before the neurons, so that
         what leaves the block is spikes."""
-        return nn.Sequential(
+        return Block(
             nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
             *self.norm(inputs),
             *([self.neurons()] if self.lif_between else []),

@@ -1,30 +1,18 @@
 """Inner loops of the comparisons among very many images, compiled by Numba when they are first called.
 
-Each has a plain NumPy counterpart, which smaller sets use: compiling takes some seconds. What was compiled is kept
-where Numba finds room for it.
+Each has a plain NumPy counterpart, which smaller sets use: compiling takes some seconds.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numba import njit
+
+from leukoflow.core.compiled import compiled
 
 _GROWTH = 2
 
 
-def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        try:
-            return njit(cache=True, **options)(function)
-        except RuntimeError:  # no folder that may be written to
-            return njit(**options)(function)
-
-    return decorate
-
-
-@_compiled()
+@compiled()
 def _bits(value: np.uint64) -> np.int64:
     """Number of set bits; the compiler makes one instruction of it."""
     value = value - ((value >> np.uint64(1)) & np.uint64(0x5555555555555555))
@@ -33,7 +21,7 @@ def _bits(value: np.uint64) -> np.int64:
     return np.int64((value * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@_compiled()
+@compiled()
 def _room(pairs: np.ndarray, used: int) -> np.ndarray:
     """The array itself, or a longer copy where it is full."""
     if used < len(pairs):
@@ -43,7 +31,7 @@ def _room(pairs: np.ndarray, used: int) -> np.ndarray:
     return longer
 
 
-@_compiled()
+@compiled()
 def close_codes(
     queries: np.ndarray,
     codes: np.ndarray,
@@ -83,7 +71,7 @@ def close_codes(
     return pairs[:used]
 
 
-@_compiled(fastmath=True)
+@compiled(fastmath=True)
 def _dot(one: np.ndarray, two: np.ndarray) -> np.float32:
     total = np.float32(0)
     for index in range(len(one)):
@@ -91,7 +79,7 @@ def _dot(one: np.ndarray, two: np.ndarray) -> np.float32:
     return total
 
 
-@_compiled()
+@compiled()
 def alike_codes(
     components: np.ndarray,
     query_codes: np.ndarray,
@@ -145,7 +133,7 @@ def alike_codes(
     return pairs[:used]
 
 
-@_compiled()
+@compiled()
 def unchanging(rings: np.ndarray, one: np.ndarray, two: np.ndarray, twice: np.ndarray, level: float) -> np.ndarray:
     """See `rings.unchanging`."""
     count, _, many, waves = rings.shape
@@ -166,7 +154,7 @@ def unchanging(rings: np.ndarray, one: np.ndarray, two: np.ndarray, twice: np.nd
     return out
 
 
-@_compiled(fastmath=True)
+@compiled(fastmath=True)
 def aligned(
     rings: np.ndarray, others: np.ndarray, pairs: np.ndarray, cosine: np.ndarray, sine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -203,7 +191,7 @@ def aligned(
     return best, places
 
 
-@_compiled(fastmath=True)
+@compiled(fastmath=True)
 def coarse_bounds(
     details: np.ndarray,
     starts: np.ndarray,
@@ -246,7 +234,7 @@ def coarse_bounds(
 _TOGETHER = 64
 
 
-@_compiled(fastmath=True)
+@compiled(fastmath=True)
 def _coarse_windows(picture: np.ndarray, inner: int, square: int, windows: np.ndarray, rest: np.ndarray) -> None:
     """Means of squares in every window of details [side, side], of windows of mean 0 and norm 1, times the side of a
     square: [blocks, shifts]; and the norm of what they leave [shifts]."""

@@ -15,7 +15,7 @@ class BatchNorm1d(nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """[B, C] to the same shape."""
-        _warm_up(self)
+        warm_up(self)
         return super().forward(input)
 
 
@@ -24,11 +24,11 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """[B, C, H, W] to the same shape."""
-        _warm_up(self)
+        warm_up(self)
         return super().forward(input)
 
 
-def _warm_up(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+def warm_up(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     """Set the weight of the coming batch, a function of the batches so far: 1 / (batches + 1), at least a tenth."""
     if norm.training and not getattr(norm, "warm", False):
         batches = int(norm.num_batches_tracked)  # type: ignore[arg-type]

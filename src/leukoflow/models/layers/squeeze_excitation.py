@@ -17,4 +17,8 @@ class SqueezeExcitation(nn.Module):
 
     def gate(self, x: Tensor) -> Tensor:
         """The gate of each channel, [N, C] in (0, 1)."""
-        return self.excite(self.squeeze(x.mean(dim=(2, 3))).relu()).sigmoid()
+        return self.of_means(x.mean(dim=(2, 3)))
+
+    def of_means(self, means: Tensor) -> Tensor:
+        """The same from the mean of each channel, [N, C]."""
+        return self.excite(self.squeeze(means).relu()).sigmoid()
