@@ -54,6 +54,7 @@ docs: .venv/ready
 	python -m leukoflow.config.reference
 	python -m leukoflow.outputs.reference
 	python -m leukoflow.outputs.overview
+	python -m leukoflow.outputs.shown
 
 clean:
 	rm -rf .venv results resources logs benchmarks .snakemake

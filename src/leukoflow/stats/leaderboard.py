@@ -64,7 +64,7 @@ def test_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return test
 
 
-def _summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """One row for each value of `by`: every metric of `METRICS`, averaged over runs (folds and seeds).
 
     NAME is the mean of the runs' values, NAME_sd their standard deviation (empty for one run), and NAME_low to
@@ -126,7 +126,7 @@ def leaderboard(
 
     `published` holds figures as published by model, task and metric; they become the columns `published_...`.
     """
-    table = _facts(blocks_first(_summary(test_scores(scores), CELL), BLOCK, "accuracy"), models, "weights", "recipe")
+    table = _facts(blocks_first(summary(test_scores(scores), CELL), BLOCK, "accuracy"), models, "weights", "recipe")
     known = [
         (published or {}).get(model, {}).get(task, {})
         for model, task in zip(table["model"], table["task"], strict=True)
@@ -146,8 +146,8 @@ def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> p
     by = [*CELL, "target"]
     if outside.empty:
         return pd.DataFrame(columns=[*CELL, "weights", "target", "runs", "images", "unlabelled", "removed"])
-    every = _summary(outside[outside["subset"] == "all"], by)
-    unseen = _summary(outside[outside["subset"] != "all"], by).drop(columns="runs")
+    every = summary(outside[outside["subset"] == "all"], by)
+    unseen = summary(outside[outside["subset"] != "all"], by).drop(columns="runs")
     unseen = unseen.rename(columns={name: f"unseen_{name}" for name in unseen.columns if name not in by})
     counts = outside[outside["metric"].isin(["unlabelled", "removed"])]
     counts = counts.pivot_table(index=by, columns="metric", values="value", aggfunc="max").round().astype(int)

@@ -1,0 +1,88 @@
+"""Measured numbers in README and docs, from the records in `docs/results`.
+
+A page says `<!-- results: NAME -->` and `<!-- end -->`; what stands between them is made from the records:
+`python -m leukoflow.outputs.shown` fills it in.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import write_text
+
+ROOT = Path(__file__).resolve().parents[3]
+RECORDS = ROOT / "docs/results"
+_BLOCK = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_AT_RANDOM = ("image", "duplicate")
+"""Protocols in which acquisitions are split at random."""
+_HELD_OUT = "five_folds"
+
+
+def pages() -> list[Path]:
+    """The pages that may hold blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def filled(text: str) -> str:
+    """A page with its blocks made again. LeukoFlowError for a block that has no function."""
+
+    def block(match: re.Match[str]) -> str:
+        if match[2] not in BLOCKS:
+            raise LeukoFlowError(f"results: {match[2]}: there is no such block; known: {', '.join(BLOCKS)}")
+        return f"{match[1]}\n{BLOCKS[match[2]](records())}\n\n{match[3]}"
+
+    return _BLOCK.sub(block, text)
+
+
+def records() -> pd.DataFrame:
+    """All records, one after the other; column `study` is the name of the file."""
+    tables = [pd.read_csv(file).assign(study=file.stem) for file in sorted(RECORDS.glob("*.csv"))]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _systems(table: pd.DataFrame) -> str:
+    """The published systems: what the paper has, and what was reached under both kinds of division."""
+    at_home = [row for row in table.to_dict("records") if row["target"] == row["cohort"]]
+    held_out = {_key(row): row for row in at_home if row["protocol"] == _HELD_OUT}
+    rows = []
+    for row in at_home:
+        if row["protocol"] not in _AT_RANDOM or pd.isna(row["published_accuracy"]):
+            continue
+        other = _accuracy(held_out[_key(row)]) if _key(row) in held_out else "not run"
+        size = f"{row['pixels']} pixels, {_millions(row['parameters'])}"
+        options = "" if pd.isna(row["options"]) else f"{row['options']}, "
+        start = str(row["weights"]).partition(" (sha256")[0]
+        trained = f"{size}, {options}weights {start}, {row['epochs']:.0f} epochs, {row['minutes']:.0f} min"
+        published = f"{100 * row['published_accuracy']:.2f} %"
+        rows.append((row["title"], row["task"], published, f"{_accuracy(row)} of {row['images']}", other, trained))
+    head = ("system", "task", "published", "images split at random", "acquisitions held out", "trained")
+    return _markdown([head, *rows])
+
+
+def _key(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    return row["cohort"], row["task"], row["model"]
+
+
+def _accuracy(row: Mapping[Any, Any]) -> str:
+    return f"{100 * row['accuracy']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+
+def _millions(parameters: float) -> str:
+    return f"{parameters / 1e6:.2g} M parameters" if parameters < 1e7 else f"{parameters / 1e6:.0f} M parameters"
+
+
+def _markdown(rows: list[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], f"|{' --- |' * len(rows[0])}", *lines[1:]])
+
+
+BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {"systems": _systems}
+"""What makes each block of the records."""
+
+if __name__ == "__main__":
+    for page in pages():
+        write_text(page, filled(page.read_text()))

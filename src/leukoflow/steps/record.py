@@ -1,0 +1,144 @@
+"""Write what a study's runs reached into one CSV file: accuracy with its interval, and how it was measured.
+
+    python -m leukoflow.steps.record --config workflow/studies/taleqani.yaml --output docs/results/taleqani.csv
+
+One row for each model, view and division, and each cohort that it was tested on. Runs that have not been trained are
+left out, and said. Versions and machine are those of the record, which belong to the runs if both were made alike.
+"""
+
+import hashlib
+import json
+import logging
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from leukoflow.config.load import load_study
+from leukoflow.config.plan import all_runs
+from leukoflow.config.study import Study
+from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.files import read_json, read_table, write_table
+from leukoflow.core.provenance import git_state, machine
+from leukoflow.core.runs import Run
+from leukoflow.core.step import parser, progress, run
+from leukoflow.stats import scores
+from leukoflow.stats.leaderboard import CELL, leaderboard, summary
+from leukoflow.stats.samples import sample_of
+
+log = logging.getLogger(__name__)
+SCORES = ["images", "groups", "accuracy", "low", "high", "interval", "balanced_accuracy", "macro_f1"]
+COLUMNS = [
+    *(*CELL, "target", *SCORES, "published_accuracy", "published_macro_f1", "architecture", "title", "size", "options"),
+    *("pixels", "parameters", "weights", "recipe", "epochs", "best_epochs", "runs", "minutes", "device", "threads"),
+    *("precision", "trained", "weights_sha256", "processor", "cores", "python", "torch", "commit"),
+]
+"""Columns of the file. `low` and `high` are the limits of the accuracy's interval, over what `interval` says; `minutes`
+of training are the mean of the runs, whatever else the machine did; `trained` is the day of the last run."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the step."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--config", type=Path, required=True, help="the study (YAML)")
+    arguments.add_argument("--results", type=Path, help="its folder of results; results/STUDY without this option")
+    arguments.add_argument("--output", type=Path, required=True, help="record (CSV)")
+    args = arguments.parse_args(argv)
+    study = load_study(args.config)
+    results = args.results or Path("results") / study.study
+    write_table(args.output, record(study, results))
+
+
+def record(study: Study, results: Path) -> pd.DataFrame:
+    """The record of a study: a table of `COLUMNS`. Raises LeukoFlowError if none of its runs has been trained."""
+    planned = all_runs(study)
+    trained = {of: folder for of in planned if (folder := results / "runs" / of.name).joinpath("model.json").is_file()}
+    if not trained:
+        raise LeukoFlowError(f"{results}: none of the {len(planned)} runs of the study is there; run it first")
+    if len(trained) < len(planned):
+        missing = sorted({of.model for of in planned if of not in trained})
+        log.warning(
+            "%d of %d runs have not been trained and are left out (%s)",
+            len(planned) - len(trained), len(planned), ", ".join(missing),
+        )  # fmt: skip
+    facts = {of: read_json(folder / "model.json") for of, folder in trained.items()}
+    scored = pd.concat(
+        [_scores(of, trained[of], study) for of in progress(list(trained), len(trained), "run")], ignore_index=True
+    ).fillna({"class": "", "resampling": ""})
+    published = {name: model.published for name, model in study.models.items()}
+    at_home = leaderboard(scored, facts, published)
+    table = at_home.assign(target=at_home["cohort"])
+    if len(outside := scored[scored["role"] == "external"]):
+        table = pd.concat([table, summary(outside, [*CELL, "target"])], ignore_index=True)
+    rows = [row | _facts(row, facts, trained, study) for row in table.to_dict("records")]
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _scores(of: Run, folder: Path, study: Study) -> pd.DataFrame:
+    """Scores of a run on the test images of its cohort and on other cohorts."""
+    classes = study.tasks[of.task].classes
+    parts = []
+    for file in sorted((folder / "predictions").glob("*.parquet")):
+        rows = read_table(file)
+        rows = rows[rows["perturbation"] == "none"]
+        for target, role in ((of.cohort, "test"), (file.stem, "external")):
+            chosen = rows[(rows["cohort"] == target) & (rows["role"] == role)]
+            if len(chosen):
+                parts.append(scores.score(sample_of(of, chosen, classes, target, role), classes, study.evaluation))
+    if not parts:
+        raise LeukoFlowError(f"{folder}: holds no predictions of test images; delete it and run the study again")
+    return scores.with_run(of, parts, scores.SCORE_COLUMNS)
+
+
+def _facts(
+    row: Mapping[Any, Any], facts: Mapping[Run, Mapping[str, Any]], folders: Mapping[Run, Path], study: Study
+) -> dict[str, Any]:
+    """What is said of the runs of a row."""
+    runs = [of for of in facts if all(getattr(of, name) == row[name] for name in CELL)]
+    first, settings = facts[runs[0]], study.models[row["model"]]
+    weights = [folders[of] / "weights.safetensors" for of in runs]
+    last = max((folders[of] / "model.json").stat().st_mtime for of in runs)
+    networks = (first.get("features") or {}).get("networks")
+    return {
+        "architecture": settings.architecture,
+        "title": first.get("title", settings.architecture),
+        "size": settings.size,
+        "options": json.dumps(settings.options, sort_keys=True) if settings.options else "",
+        "pixels": study.views[row["view"]].size,
+        "parameters": first["parameters"],
+        "weights": " + ".join(network["weights"] for network in networks) if networks else first["weights"],
+        "epochs": first.get("epochs"),
+        "best_epochs": " ".join(str(facts[of].get("best_epoch")) for of in runs),
+        "minutes": round(sum(facts[of]["seconds"] for of in runs) / len(runs) / 60, 2),
+        "device": first["device"],
+        "threads": first.get("threads"),
+        "precision": first["precision"],
+        "trained": datetime.fromtimestamp(last, UTC).date().isoformat(),
+        "weights_sha256": " ".join(_digest(path) for path in weights),
+        **_environment(),
+    }
+
+
+def _digest(path: Path) -> str:
+    """The first twelve digits of a file's SHA-256."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+
+
+def _environment() -> dict[str, Any]:
+    here, state = machine(), git_state(Path(__file__).parent) or {}
+    return {
+        "processor": here["processor"],
+        "cores": here["cores"],
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "commit": str(state.get("commit", ""))[:12],
+    }
+
+
+if __name__ == "__main__":
+    run(main)
