@@ -45,22 +45,30 @@ def records() -> pd.DataFrame:
 
 
 def _systems(table: pd.DataFrame) -> str:
-    """The published systems: what the paper has, and what was reached under both kinds of division."""
+    """Every model: what its paper has, and what was reached under both kinds of division."""
     at_home = [row for row in table.to_dict("records") if row["target"] == row["cohort"]]
     held_out = {_key(row): row for row in at_home if row["protocol"] == _HELD_OUT}
     rows = []
     for row in at_home:
-        if row["protocol"] not in _AT_RANDOM or pd.isna(row["published_accuracy"]):
+        if row["protocol"] not in _AT_RANDOM:
             continue
         other = _accuracy(held_out[_key(row)]) if _key(row) in held_out else "not run"
-        size = f"{row['pixels']} pixels, {_millions(row['parameters'])}"
-        options = "" if pd.isna(row["options"]) else f"{row['options']}, "
-        start = str(row["weights"]).partition(" (sha256")[0]
-        trained = f"{size}, {options}weights {start}, {row['epochs']:.0f} epochs, {row['minutes']:.0f} min"
-        published = f"{100 * row['published_accuracy']:.2f} %"
-        rows.append((row["title"], row["task"], published, f"{_accuracy(row)} of {row['images']}", other, trained))
-    head = ("system", "task", "published", "images split at random", "acquisitions held out", "trained")
+        published = "" if pd.isna(row["published_accuracy"]) else f"{100 * row['published_accuracy']:.2f} %"
+        reached = f"{_accuracy(row)} of {row['images']}"
+        rows.append((row["title"], f"{row['cohort']}, {row['task']}", published, reached, other, _trained(row)))
+    head = ("model", "cohort, task", "published", "images split at random", "acquisitions held out", "trained")
     return _markdown([head, *rows])
+
+
+def _trained(row: Mapping[Any, Any]) -> str:
+    """How a model was trained; a model that is not trained by epochs has no more to say than what it sees."""
+    facts = [f"{row['pixels']} pixels"]
+    if row["epochs"] > 0:
+        options = "" if pd.isna(row["options"]) else f" {row['options']}"
+        weights = re.sub(r"package:([\w.-]+)==[\w.]+", r"\1", str(row["weights"]).partition(" (sha256")[0])
+        facts += [f"{_millions(row['parameters'])}{options}", f"weights: {weights}"]
+        facts += [f"{row['epochs']:.0f} epochs in {row['minutes']:.0f} min"]
+    return ", ".join(facts)
 
 
 def _key(row: Mapping[Any, Any]) -> tuple[str, ...]:

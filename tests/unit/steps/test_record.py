@@ -81,11 +81,14 @@ def test_a_row_of_the_systems_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         "parameters": 336_544, "options": np.nan, "weights": "random", "epochs": 15, "minutes": 12.4,
     }  # fmt: skip
     held_out = row | {"protocol": "five_folds", "accuracy": 0.95, "low": 0.9, "high": 0.99}
-    others = [row | {"target": "d"}, row | {"model": "n", "published_accuracy": np.nan}]
+    others = [
+        row | {"target": "d"},
+        row | {"model": "n", "published_accuracy": np.nan, "options": "{}", "weights": "package:a-b==1 + random"},
+    ]
     monkeypatch.setattr(shown, "records", lambda: pd.DataFrame([row, held_out, *others]))
     text = shown.filled("<!-- results: systems -->\n<!-- end -->")
     assert text.splitlines()[4] == (
-        "| Net | t | 98.16 % | 99.6 % (98.5 to 100.0) of 261 | 95.0 % (90.0 to 99.0) | "
-        "112 pixels, 0.34 M parameters, weights random, 15 epochs, 12 min |"
+        "| Net | c, t | 98.16 % | 99.6 % (98.5 to 100.0) of 261 | 95.0 % (90.0 to 99.0) | "
+        "112 pixels, 0.34 M parameters, weights: random, 15 epochs in 12 min |"
     )
-    assert len(text.splitlines()) == 7
+    assert len(text.splitlines()) == 8 and text.splitlines()[5].startswith("| Net | c, t |  | 99.6 %")
