@@ -3,8 +3,7 @@
 
 def weights_name(entry):
     """Name of the file in resources/weights for weights that are downloaded."""
-    source = entry.weights.removeprefix("hub:").removeprefix("package:")
-    return re.sub(r"[^A-Za-z0-9._-]", "-", source)
+    return re.sub(r"[^A-Za-z0-9._-]", "-", entry.weights.partition(":")[2])
 
 
 def is_fetched(entry):

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.models.layers import fused
 from leukoflow.models.layers.lif import LIF
 from leukoflow.models.layers.norm import BatchNorm1d, BatchNorm2d
 from leukoflow.models.layers.squeeze_excitation import SqueezeExcitation
@@ -161,8 +160,11 @@ class Block(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps to maps, of spikes if the block has neurons."""
-        if not FUSED or not fused.usable(x, *self):
+        if not FUSED or not self._fusable(x):
             return super().forward(x)  # type: ignore[no-any-return]
+        # Imported here because Numba takes a quarter of a second, and only training needs it.
+        from leukoflow.models.layers import fused
+
         layers = list(self)
         while layers:
             layer, *layers = layers
@@ -179,6 +181,18 @@ class Block(nn.Sequential):
             else:
                 x = layer(x)
         return x
+
+    def _fusable(self, x: Tensor) -> bool:
+        """Whether all of this happens on a processor, in training, in 32 or 64 bits."""
+        norms = [layer for layer in self if isinstance(layer, BatchNorm2d)]
+        return (
+            x.device.type == "cpu"
+            and x.dtype in (torch.float32, torch.float64)
+            and bool(norms)
+            and all(norm.training for norm in norms)
+            and not torch.is_autocast_enabled("cpu")
+            and not torch.compiler.is_compiling()
+        )
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,15 @@ def filled(text: str) -> str:
 
     def block(match: re.Match[str]) -> str:
         if match[2] not in BLOCKS:
-            raise LeukoFlowError(f"results: {match[2]}: there is no such block; known: {', '.join(BLOCKS)}")
+            raise LeukoFlowError(f"results: {match[2]}: unknown block; known: {', '.join(BLOCKS)}")
         return f"{match[1]}\n{BLOCKS[match[2]](records())}\n\n{match[3]}"
 
     return _BLOCK.sub(block, text)
 
 
 def records() -> pd.DataFrame:
-    """All records, one after the other; column `study` is the name of the file."""
-    tables = [pd.read_csv(file).assign(study=file.stem) for file in sorted(RECORDS.glob("*.csv"))]
-    return pd.concat(tables, ignore_index=True)
+    """All records, one after the other."""
+    return pd.concat([pd.read_csv(file) for file in sorted(RECORDS.glob("*.csv"))], ignore_index=True)
 
 
 def _systems(table: pd.DataFrame) -> str:

@@ -64,7 +64,7 @@ def test_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return test
 
 
-def summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def _summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """One row for each value of `by`: every metric of `METRICS`, averaged over runs (folds and seeds).
 
     NAME is the mean of the runs' values, NAME_sd their standard deviation (empty for one run), and NAME_low to
@@ -126,7 +126,7 @@ def leaderboard(
 
     `published` holds figures as published by model, task and metric; they become the columns `published_...`.
     """
-    table = _facts(blocks_first(summary(test_scores(scores), CELL), BLOCK, "accuracy"), models, "weights", "recipe")
+    table = _facts(blocks_first(_summary(test_scores(scores), CELL), BLOCK, "accuracy"), models, "weights", "recipe")
     known = [
         (published or {}).get(model, {}).get(task, {})
         for model, task in zip(table["model"], table["task"], strict=True)
@@ -134,6 +134,19 @@ def leaderboard(
     for metric in METRICS.values():
         table[f"published_{metric}"] = [figures.get(metric, np.nan) for figures in known]
     return table[LEADERBOARD_COLUMNS]
+
+
+def summary_outside(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """`leaderboard`'s summary for images of other cohorts, one row for each value of `by`.
+
+    Each fold trains on other images, so the same outside image is scored once in every fold; `images` and `groups`
+    count it once.
+    """
+    table = _summary(scores, by)
+    folds = scores.groupby(by, sort=False)["fold"].nunique().to_numpy()
+    for name in ("images", "groups"):
+        table[name] = (table[name] / folds).round().astype(int)
+    return table
 
 
 def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> pd.DataFrame:
@@ -146,19 +159,14 @@ def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> p
     by = [*CELL, "target"]
     if outside.empty:
         return pd.DataFrame(columns=[*CELL, "weights", "target", "runs", "images", "unlabelled", "removed"])
-    every = summary(outside[outside["subset"] == "all"], by)
-    unseen = summary(outside[outside["subset"] != "all"], by).drop(columns="runs")
+    every = summary_outside(outside[outside["subset"] == EVERY], by)
+    unseen = summary_outside(outside[outside["subset"] != EVERY], by).drop(columns="runs")
     unseen = unseen.rename(columns={name: f"unseen_{name}" for name in unseen.columns if name not in by})
     counts = outside[outside["metric"].isin(["unlabelled", "removed"])]
     counts = counts.pivot_table(index=by, columns="metric", values="value", aggfunc="max").round().astype(int)
     counts = counts.reset_index()
     table = every.merge(counts, on=by).merge(unseen, on=by)
-    # Each fold trains on other images, so the same outside image is scored once in every fold.
-    folds = outside.groupby(by)["fold"].nunique().rename("folds").reset_index()
-    table = table.merge(folds, on=by)
-    for name in ("images", "groups", "unseen_images", "unseen_groups"):
-        table[name] = (table[name] / table["folds"]).round().astype(int)
-    table = blocks_first(table.drop(columns="folds"), [*BLOCK, "target"], "accuracy")
+    table = blocks_first(table, [*BLOCK, "target"], "accuracy")
     return _facts(table, models, "weights")[EXTERNAL_COLUMNS]
 
 

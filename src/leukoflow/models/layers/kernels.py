@@ -83,7 +83,8 @@ def fire_backward(
     """The gradient of `fire` for incoming gradients [T, B, P, C] of the spikes.
 
     With an empty `gradient`: those of scale and shift, float64 [T, B, C]. Else that of the maps, with what the
-    gradients [T, B, C] of `moments` contribute. The potentials are computed again, which is faster than keeping them.
+    gradients [T, B, C] of `moments` contribute; those of scale and shift may then be empty. The potentials are computed
+    again, which is faster than keeping them.
     """
     zero, one, rate, leak, steepness = constants[0], constants[1], constants[2], constants[3], constants[4]
     steps, _, pixels, channels = incoming.shape
@@ -99,11 +100,12 @@ def fire_backward(
         linear = np.empty((shown, channels), maps.dtype)
         for s in range(shown):
             for c in range(channels):
-                scale_gradient[s, b, c] = 0.0
-                shift_gradient[s, b, c] = 0.0
                 if wanted:
                     constant[s, c] = sums[s, b, c]
                     linear[s, c] = 2.0 * squares[s, b, c]
+                else:
+                    scale_gradient[s, b, c] = 0.0
+                    shift_gradient[s, b, c] = 0.0
         for p in range(pixels):
             kept[:] = zero
             flow[:] = zero
