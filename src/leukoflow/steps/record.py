@@ -2,8 +2,8 @@
 
     python -m leukoflow.steps.record --config workflow/studies/taleqani.yaml --output docs/results/taleqani.csv
 
-One row for each model, view and division, and each cohort that it was tested on. Runs that have not been trained are
-left out, and said. Versions and machine are those of the record, which belong to the runs if both were made alike.
+One row for each model, view and division, and each cohort that it was tested on. A row needs all
+folds and seeds; of what has not all been trained the file keeps the rows that it has, if the study still asks for them. Versions and machine are those of the record, which belong to the runs if both were made alike.
 """
 
 import json
@@ -50,21 +50,40 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     study = load_study(args.config)
     results = args.results or Path("results") / study.study
-    write_table(args.output, record(study, results))
+    table = record(study, results)
+    if args.output.is_file():
+        table = pd.concat([kept(pd.read_csv(args.output), table, study), table], ignore_index=True)
+    write_table(args.output, table.sort_values([*CELL, "target"], kind="stable"))
+
+
+def kept(earlier: pd.DataFrame, table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Rows of an earlier record of models that the study asks for and that are not in the new record `table`."""
+    planned = {_cell(of) for of in all_runs(study)}
+    recorded = set(table[CELL].itertuples(index=False, name=None))
+    keys = list(earlier[CELL].itertuples(index=False, name=None))
+    rows = earlier[[key in planned - recorded for key in keys]]
+    if len(rows):
+        log.info("%d rows are kept as they were: %s", len(rows), ", ".join(sorted(set(rows["model"]))))
+    return rows
 
 
 def record(study: Study, results: Path) -> pd.DataFrame:
     """The record of a study: a table of `COLUMNS`. Raises LeukoFlowError if none of its runs has been trained."""
     planned = all_runs(study)
-    trained = {of: folder for of in planned if (folder := results / "runs" / of.name).joinpath("model.json").is_file()}
-    if not trained:
+    folders = {of: results / "runs" / of.name for of in planned}
+    missing = {of for of, folder in folders.items() if not (folder / "model.json").is_file()}
+    if len(missing) == len(planned):
         raise LeukoFlowError(f"{results}: none of the {len(planned)} runs of the study is there; run it first")
-    if len(trained) < len(planned):
-        missing = sorted({of.model for of in planned if of not in trained})
+    if missing:
         log.warning(
-            "%d of %d runs have not been trained and are left out (%s)",
-            len(planned) - len(trained), len(planned), ", ".join(missing),
+            "%d of %d runs have not been trained; what they belong to is left out (%s)",
+            len(missing), len(planned), ", ".join(sorted({of.model for of in missing})),
         )  # fmt: skip
+    # The mean of three folds of five is no result of the five.
+    partly = {_cell(of) for of in missing}
+    trained = {of: folder for of, folder in folders.items() if _cell(of) not in partly}
+    if not trained:
+        raise LeukoFlowError(f"{results}: no model has all its folds and seeds yet; run the study first")
     facts = {of: read_json(folder / "model.json") for of, folder in trained.items()}
     scored = pd.concat(
         [_scores(of, trained[of], study) for of in progress(list(trained), len(trained), "run")], ignore_index=True
@@ -76,6 +95,10 @@ def record(study: Study, results: Path) -> pd.DataFrame:
         table = pd.concat([table, summary_outside(outside, [*CELL, "target"])], ignore_index=True)
     rows = [row | _facts(row, facts, trained, study) for row in table.to_dict("records")]
     return pd.DataFrame(rows).assign(**_environment()).reindex(columns=COLUMNS)
+
+
+def _cell(of: Run) -> tuple[str, ...]:
+    return tuple(getattr(of, name) for name in CELL)
 
 
 def _scores(of: Run, folder: Path, study: Study) -> pd.DataFrame:

@@ -61,8 +61,23 @@ def test_runs_that_are_not_there_are_said(fake: FakeStudy, tmp_path: Path, caplo
         table = record.record(fake.study, tmp_path / "results")
     assert f"{len(gone)} of {len(fake.runs())} runs have not been trained" in caplog.text
     assert "resnet50_hmscam" in caplog.text and set(table["model"]) == set(fake.models) - {"resnet50_hmscam"}
+    # One fold of two is no row.
+    shutil.rmtree(next(path for path in (tmp_path / "results/runs").iterdir() if ".neurallnet.fold1" in path.name))
+    partly = record.record(fake.study, tmp_path / "results")
+    assert len(partly) == len(table) - 2
     with pytest.raises(LeukoFlowError, match="none of the .* runs of the study is there; run it first"):
         record.record(fake.study, tmp_path / "nothing")
+
+
+def test_rows_of_runs_that_are_elsewhere_are_kept(fake: FakeStudy, tmp_path: Path) -> None:
+    whole = record.record(fake.study, fake.root)
+    earlier = pd.concat([whole.assign(minutes=7.0), whole.iloc[:1].assign(model="gone")], ignore_index=True)
+    new = whole[whole["model"] != "neurallnet"]
+    rows = record.kept(earlier, new, fake.study)
+    # Neither what was measured again nor what the study has no longer.
+    assert set(rows["model"]) == {"neurallnet"} and set(rows["minutes"]) == {7.0}
+    assert len(rows) + len(new) == len(whole)
+    assert record.kept(earlier, whole, fake.study).empty
 
 
 def test_pages_show_the_records_as_they_are() -> None:
