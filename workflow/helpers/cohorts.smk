@@ -6,6 +6,8 @@ def cohort_settings(wildcards):
 
 
 def max_pixels_of(name):
+    if name in POOLED:
+        return max(max_pixels_of(part) for part in STUDY.laboratories(name))
     return getattr(STUDY.cohorts[name], "max_pixels", 100_000_000)
 
 
@@ -16,6 +18,8 @@ def max_pixels(wildcards):
 def root_of(name):
     """Folder that a cohort's paths are relative to."""
     cohort = STUDY.cohorts[name]
+    if cohort.kind == "pooled":  # the paths of its files begin here
+        return "."
     if cohort.kind == "synthetic":
         return f"{RESULTS}/cohorts/{name}"
     if cohort.kind == "folder":
@@ -52,7 +56,7 @@ def download_contents(wildcards):
 @functools.cache
 def marks_of(name):
     """What Snakemake compares of a cohort's files, looked at once. Jobs that parse this file again do not look."""
-    if not workflow.is_main_process or name in SYNTHETIC:
+    if not workflow.is_main_process or name in [*SYNTHETIC, *POOLED]:
         return {}
     cohort = Cohort(
         name=name,
@@ -121,7 +125,7 @@ def cohort_option(key):
 
 
 def shards_of(name):
-    return shard_count(STUDY.cohorts[name].images)
+    return shard_count(STUDY.images_of(name))
 
 
 def cohort_shards(wildcards):
@@ -164,11 +168,11 @@ def cohort_files(names, pattern):
 
 def all_images(wildcards):
     """What images are compared by, of every cohort."""
-    folders = [f"{RESULTS}/cohorts/{name}" for name in USED_COHORTS]
+    folders = [f"{RESULTS}/cohorts/{name}" for name in MEASURED]
     return {
         "manifests": [f"{folder}/manifest.parquet" for folder in folders],
         "qualities": [f"{folder}/quality.parquet" for folder in folders],
-        "thumbnails": cohort_files(USED_COHORTS, "thumbnails/{shard}.npy"),
+        "thumbnails": cohort_files(MEASURED, "thumbnails/{shard}.npy"),
     }
 
 
@@ -177,13 +181,13 @@ def linking_features(wildcards):
     deep = STUDY.quality.deep
     if deep is None:
         return []
-    folders = [matrix_folder(name, deep.view, deep.features) for name in USED_COHORTS]
+    folders = [matrix_folder(name, deep.view, deep.features) for name in MEASURED]
     return [f"{folder}/matrix.json" for folder in folders]
 
 
 # Jobs in which images are compared with each other; a small study has one, which does everything.
 PARTS_COMPARED = STUDY.quality.parts_of(
-    sum(STUDY.cohorts[name].images for name in USED_COHORTS)
+    sum(STUDY.cohorts[name].images for name in MEASURED)
 )
 
 
@@ -212,7 +216,29 @@ def duplicate_settings(*more):
 def group_images_options(wildcards):
     return " ".join(
         f"--cohort {name} {RESULTS}/cohorts/{name} {shards_of(name)}"
-        for name in USED_COHORTS
+        for name in MEASURED
+    )
+
+
+def pools_option(wildcards):
+    return " ".join(
+        f"--pool {name} {' '.join(STUDY.laboratories(name))}" for name in POOLED
+    )
+
+
+def joined_tables(wildcards):
+    """Manifest, quality and files of the cohorts that a pooled one joins."""
+    return [
+        f"{RESULTS}/cohorts/{name}/{kind}.parquet"
+        for name in STUDY.laboratories(wildcards.cohort)
+        for kind in ("manifest", "quality", "files")
+    ]
+
+
+def joined_option(wildcards):
+    return " ".join(
+        f"--cohort {name} {RESULTS}/cohorts/{name} {shlex.quote(ROOTS[name])}"
+        for name in STUDY.laboratories(wildcards.cohort)
     )
 
 

@@ -15,7 +15,7 @@ def own_view(wildcards):
 def rendered_again(wildcards):
     """Whether a view is made of the changed pictures: of a plain one the shards are changed."""
     view = STUDY.views[wildcards.view]
-    return bool(view.chain) or view.needs_cells
+    return bool(view.chain) or view.needs_cells or view.kind == "centred"
 
 
 def segmenter_of_view(wildcards):

@@ -101,7 +101,7 @@ def split_settings(wildcards):
 
 
 def dropped_option(wildcards):
-    dropped = STUDY.division(wildcards.protocol).drop_duplicates
+    dropped = STUDY.division(wildcards.protocol).drops_copies
     return "--dropped" if dropped else ""
 
 

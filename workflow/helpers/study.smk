@@ -65,7 +65,8 @@ USED_COHORTS = sorted(
     {
         name
         for experiment in STUDY.experiments.values()
-        for name in (experiment.cohort, *experiment.external)
+        for cohort in (experiment.cohort, *experiment.external)
+        for name in (cohort, *STUDY.laboratories(cohort))
     }
     | set(STUDY.segmentation.sources)
     | {
@@ -82,6 +83,9 @@ if workflow.is_main_process:
                 f"Cohort {name} is left out: its folder {cohort.root} names an environment variable that is not set."
             )
 SYNTHETIC = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "synthetic"]
+POOLED = [name for name in USED_COHORTS if STUDY.cohorts[name].kind == "pooled"]
+# Cohorts with images of their own.
+MEASURED = [name for name in USED_COHORTS if name not in POOLED]
 for model in STUDY.models.values():
     stop_with_one_line(module_name, model.architecture)
 

@@ -130,6 +130,8 @@ rule manifest:
         manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
         quality="results/{study}/cohorts/{cohort}/quality.parquet",
         files="results/{study}/cohorts/{cohort}/files.parquet",
+    wildcard_constraints:
+        cohort=any_of(MEASURED),
     resources:
         **needs(2000, 30),
     params:
@@ -141,6 +143,26 @@ rule manifest:
     shell:
         "python -m leukoflow.steps.manifest --measured {input.measured} {params.scale} {params.aspect} {params.bits}"
         " --manifest {output.manifest} --quality {output.quality} --files {output.files} 2> {log}"
+
+
+rule pool:
+    input:
+        joined_tables,
+    output:
+        manifest="results/{study}/cohorts/{cohort}/manifest.parquet",
+        quality="results/{study}/cohorts/{cohort}/quality.parquet",
+        files="results/{study}/cohorts/{cohort}/files.parquet",
+    wildcard_constraints:
+        cohort=any_of(POOLED),
+    resources:
+        **needs(2000, 30),
+    params:
+        cohorts=joined_option,
+    message:
+        "Gathering the laboratories of {wildcards.cohort}"
+    shell:
+        "python -m leukoflow.steps.pool {params.cohorts} --manifest {output.manifest} --quality {output.quality}"
+        " --files {output.files} 2> {log}"
 
 
 rule rejects:

@@ -54,11 +54,12 @@ rule group_images:
         settings=duplicate_settings("clusters_per_class", "deep"),
         cohorts=group_images_options,
         compared=option("--compared", compared_files),
+        pools=pools_option,
     message:
         "Looking for duplicates and acquisition clusters"
     shell:
         "python -m leukoflow.steps.group_images --settings {params.settings:q} {params.cohorts}"
-        " {params.compared} --features {input.features}"
+        " {params.compared} {params.pools} --features {input.features}"
         " --duplicates {output.duplicates} --groups {output.groups} 2> {log}"
 
 

@@ -21,7 +21,7 @@ from leukoflow.images.perturbations import Change
 from leukoflow.images.shards import Shards, open_view
 from leukoflow.images.sources import Source, listed, read_picture, sources
 from leukoflow.images.stain import fitted
-from leukoflow.images.views import through
+from leukoflow.images.views import before_cells, square_of, through
 
 BATCH = 64
 """Images that are changed together; what is random is drawn for all of them."""
@@ -35,17 +35,15 @@ class Renditions:
     """object [n]."""
     files: Sequence[Source]
     max_pixels: int
-    size: int
-    """Side of the squares, pixels."""
-    fit: str = "letterbox"
-    bar: str = "removed"
+    view: View
+    """How they become squares."""
     many: bool = False
     """Whether an image is seen as several pictures afterwards, one for each cell."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of one image."""
-        return self.size, self.size, 3
+        return self.view.size, self.view.size, 3
 
     @cached_property
     def _rows(self) -> pd.Series:
@@ -62,7 +60,7 @@ class Renditions:
 
     def square(self, picture: Picture) -> np.ndarray:
         """A picture as a square, uint8 [size, size, 3]."""
-        return picture.rendition(self.size, self.fit, self.bar).raster.pixels
+        return square_of(picture, self.view).raster.pixels
 
     def gather(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """The squares of these rows: uint8 [k, size, size, 3]."""
@@ -150,7 +148,7 @@ class ChangedPictures:
 
 def _cells(fields: list[tuple[Picture, np.ndarray]], owner: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
     """Pictures of single cells, and the image of each."""
-    crops = [crop_cells(field, labels, view.size, view.um_per_pixel)[0] for field, labels in fields]
+    crops = [crop_cells(before_cells(field, view), labels, view.size, view.um_per_pixel)[0] for field, labels in fields]
     return np.concatenate(crops), np.repeat(owner, [len(pictures) for pictures in crops])
 
 
@@ -178,8 +176,9 @@ def changed_pictures(args: argparse.Namespace, image_ids: Sequence[str] | pd.Ser
         weights, description = args.segmenter
         finder = load_finder(args.segmentation, weights, description, args.cell_size)
     table = listed(args.files)
-    size = args.cell_size if view.kind == "cells" else view.size
+    # Single cells are cut out of fields of the size in which they are looked for.
+    fields = view.model_copy(update={"size": args.cell_size}) if view.kind == "cells" else view
     names = table["image_id"].to_numpy(object)
     files = sources(args.root, table)
-    data = Renditions(names, files, args.max_pixels, size, view.fit, view.bar, many=view.kind == "cells")
+    data = Renditions(names, files, args.max_pixels, fields, many=view.kind == "cells")
     return ChangedPictures(data, *data.groups_of(image_ids), seed, fitted(view, args.stain), finder)

@@ -8,7 +8,7 @@ from skimage.measure import CircleModel, regionprops
 
 from leukoflow.cells.morphology import centroid, check_labels
 from leukoflow.core.errors import LeukoFlowError
-from leukoflow.core.geometry import Box
+from leukoflow.core.geometry import Box, square_about
 from leukoflow.core.picture import Picture
 
 LEAST_EXTENT = 4
@@ -29,14 +29,13 @@ def crop_cells(
     if not 0 < target_um_per_pixel < math.inf:
         raise LeukoFlowError(f"{target_um_per_pixel} is no scale; give micrometres a pixel")
     step = target_um_per_pixel / picture.um_per_pixel
-    colour = [int(level) for level in picture.raster.background]
     pictures, numbers = [], []
     for region in regionprops(labels >> 1):
         if visible(region.image, region.bbox, picture.content) < least_visible:
             continue
         x, y = centroid(region.image)
         middle = (region.bbox[1] + x, region.bbox[0] + y)
-        pictures.append(_crop(picture.raster.pixels, middle, size, step, colour))
+        pictures.append(square_about(picture.raster.pixels, middle, size, step, picture.raster.background))
         numbers.append(region.label)
     stack = np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
     return stack, np.array(numbers, np.int64)
@@ -62,15 +61,3 @@ def visible(cell: np.ndarray, bbox: tuple[int, int, int, int], content: Box) -> 
         free &= ~(is_cut & row)
     circle = CircleModel.from_estimate(np.stack([x[free], y[free]], axis=1).astype(float))
     return 0.0 if not circle else float(min(0.99, np.count_nonzero(cell) / (np.pi * (circle.radius + 0.5) ** 2)))
-
-
-def _crop(image: np.ndarray, middle: tuple[float, float], size: int, step: float, colour: list[int]) -> np.ndarray:
-    """A square of `size` pixels, each `step` pixels of the image wide, about a point (x, y)."""
-    # Where it shrinks, several points of each pixel are looked up and averaged, as area interpolation does.
-    fine = max(1, math.ceil(step))
-    wide, stride = size * fine, step / fine
-    start = [centre - stride * (wide - 1) / 2 for centre in middle]
-    matrix = np.array([[stride, 0, start[0]], [0, stride, start[1]]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(image, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=colour)
-    return crop if fine == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)

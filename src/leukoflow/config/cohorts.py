@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from leukoflow.config.base import Section, Text, TextMap
+from leukoflow.config.base import Name, Section, Text, TextMap
 from leukoflow.config.masks import SYNTHETIC, Masks
 
 
@@ -165,6 +165,25 @@ class DownloadCohort(Files):
     """Most times that a member may be larger unpacked than packed."""
 
 
+class PooledCohort(Section):
+    """Several cohorts as one, such as those of several laboratories. Every image keeps its laboratory: protocol
+    `laboratory` leaves out each in turn. Labels are joined by the names that the cohorts give them."""
+
+    kind: Literal["pooled"]
+    """Images of other cohorts."""
+    cohorts: tuple[Name, ...] = Field(min_length=2)
+    """The cohorts that are joined, by name; each stands for one laboratory."""
+    masks: None = None
+    """Masks stay with the cohorts that are joined."""
+
+    @field_validator("cohorts")
+    @classmethod
+    def _differ(cls, cohorts: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(cohorts)) < len(cohorts):
+            raise ValueError("one cohort is named twice")
+        return cohorts
+
+
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 """`${NAME}` in a folder's name; the first group is the name."""
 
@@ -174,4 +193,4 @@ def unset(text: str) -> list[str]:
     return [name for name in VARIABLE.findall(text) if not os.environ.get(name)]
 
 
-Cohort = Annotated[SyntheticCohort | FolderCohort | DownloadCohort, Field(discriminator="kind")]
+Cohort = Annotated[SyntheticCohort | FolderCohort | DownloadCohort | PooledCohort, Field(discriminator="kind")]

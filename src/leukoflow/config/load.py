@@ -84,7 +84,8 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)
     changed: dict[str, Any] = dict(config)
     changed["cohorts"] = {
-        name: {**cohort, "left_out": True} if name in absent else cohort for name, cohort in cohorts.items()
+        name: {**cohort, "left_out": True} if name in absent else _without(cohort, "cohorts", absent)
+        for name, cohort in cohorts.items()
     }
     changed["experiments"] = {
         name: _without(experiment, "external", absent) for name, experiment in experiments.items()

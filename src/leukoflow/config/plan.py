@@ -33,7 +33,7 @@ def stain_name(study: Study, view: str, fold: str) -> str | None:
 def runs_of(study: Study, experiment: str) -> list[Run]:
     """Every run of one experiment: view x protocol x model x fold x seed, in the config's order."""
     asked = study.experiments[experiment]
-    folds = {protocol: range(study.division(protocol).folds) for protocol in asked.protocols}
+    folds = {protocol: range(study.folds(asked.cohort, protocol)) for protocol in asked.protocols}
     axes = product(asked.views, asked.protocols, asked.models)
     return [
         Run(asked.cohort, asked.task, *axis, fold, seed)

@@ -6,8 +6,10 @@ from pydantic import Field, model_validator
 
 from leukoflow.config.base import Section
 
-Groups = Literal["image", "duplicate", "blocks", "acquisition", "patient"]
+Groups = Literal["image", "duplicate", "blocks", "acquisition", "patient", "laboratory"]
 """What a division keeps together, from loose to strict."""
+LABORATORY: Literal["laboratory"] = "laboratory"
+"""Of these, what takes its folds from the cohort."""
 Leak = Literal["fitted_on_all", "augmented_before_split", "augmented_before_validation", "validation_as_test"]
 
 
@@ -37,7 +39,8 @@ class Division(Splits):
 
     groups: Groups = "image"
     """What stays together: nothing (`image`), near-duplicates, and besides these blocks of file numbers, acquisition
-    clusters or patients."""
+    clusters or patients. `laboratory`, for pooled cohorts: each laboratory is tested once by a model that is trained
+    and chosen on the others; `folds` and `test` say nothing there."""
     block: int = Field(25, ge=2)
     """File numbers in a block, for `groups: blocks`; images whose paths differ in the number alone are one series."""
     validation: float = Field(0.1, ge=0, lt=1)
@@ -55,6 +58,11 @@ class Division(Splits):
     and test image is trained on; `augmented_before_validation`: of every validation image. `validation_as_test`: the
     test images are the validation images too, so that epochs are chosen on what is reported. Near-duplicates on both
     sides are no key: under `image` they are there unless `drop_duplicates` removes them."""
+
+    @property
+    def drops_copies(self) -> bool:
+        """Whether copies of held-out images are removed from training."""
+        return self.drop_duplicates or self.groups == LABORATORY
 
     @model_validator(mode="after")
     def _goes_together(self) -> "Division":

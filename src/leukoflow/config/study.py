@@ -16,7 +16,7 @@ from leukoflow.config.models import Model
 from leukoflow.config.protocols import PLAIN, division_of, misnamed, ready
 from leukoflow.config.quality import Quality
 from leukoflow.config.segmentation import Segmentation
-from leukoflow.config.splits import Division, Splits
+from leukoflow.config.splits import LABORATORY, Division, Splits
 from leukoflow.config.tasks import Task
 from leukoflow.config.training import Training
 from leukoflow.config.variants import with_recipe, with_shares, without_hub
@@ -93,6 +93,32 @@ class Study(Section):
             raise ValueError(f"{protocol!r} is no protocol{nearest(protocol, (*PLAIN, *ready(), *self.protocols))}")
         return division
 
+    def folds(self, cohort: str, protocol: str) -> int:
+        """Number of folds of a protocol on a cohort: by laboratory as many as there are laboratories."""
+        division, source = self.division(protocol), self.cohorts[cohort]
+        return len(source.cohorts) if division.groups == LABORATORY and source.kind == "pooled" else division.folds
+
+    def images_of(self, cohort: str) -> int:
+        """About how many images a cohort has."""
+        source = self.cohorts[cohort]
+        return sum(self.images_of(name) for name in source.cohorts) if source.kind == "pooled" else source.images
+
+    def laboratories(self, cohort: str) -> tuple[str, ...]:
+        """The cohorts that a pooled one joins, in the order of folds; none for any other."""
+        source = self.cohorts[cohort]
+        return tuple(sorted(source.cohorts)) if source.kind == "pooled" else ()
+
+    @model_validator(mode="after")
+    def _pooled_cohorts_exist(self) -> "Study":
+        for name, cohort in self.cohorts.items():
+            if cohort.kind != "pooled":
+                continue
+            _known(f"cohorts.{name}.cohorts", cohort.cohorts, self.cohorts, "cohorts")
+            for part in cohort.cohorts:
+                if self.cohorts[part].kind == "pooled":
+                    raise ValueError(f"cohorts.{name}.cohorts: {part} is pooled itself; name the cohorts that it joins")
+        return self
+
     @model_validator(mode="after")
     def _protocols_exist(self) -> "Study":
         for name, division in self.protocols.items():
@@ -107,6 +133,12 @@ class Study(Section):
                 hint = nearest(under, experiment.protocols)
                 raise ValueError(f"{where}.checked_under: {under!r} is not one of its protocols{hint}")
             for protocol in experiment.protocols:
+                source = self.cohorts.get(experiment.cohort)
+                if source and self.division(protocol).groups == LABORATORY and source.kind != "pooled":
+                    raise ValueError(
+                        f"{where}.protocols: {protocol} leaves out one laboratory of several, and "
+                        f"{experiment.cohort} is one; name a cohort of kind pooled"
+                    )
                 copied = [leak for leak in self.division(protocol).leaks if leak.startswith("augmented")]
                 reads = [model for model in experiment.models if model in self.models and self.models[model].features]
                 if copied and reads:
@@ -132,8 +164,10 @@ class Study(Section):
             for model in experiment.models:
                 wanted = self.models[model].features
                 _known(f"models.{model}.features", (wanted,) if wanted else (), self.features, "features")
-            if experiment.cohort in experiment.external:
-                raise ValueError(f"{where}.external: {experiment.cohort} is the training cohort itself")
+            for cohort in (experiment.cohort, *self.laboratories(experiment.cohort)):
+                if cohort in experiment.external:
+                    part = "itself" if cohort == experiment.cohort else f"(a part of {experiment.cohort})"
+                    raise ValueError(f"{where}.external: {cohort} is the training cohort {part}")
         for name, entry in self.models.items():
             _known(f"models.{name}.published", tuple(entry.published), self.tasks, "tasks")
         for model in self.export.models or ():

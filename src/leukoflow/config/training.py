@@ -53,10 +53,23 @@ class Stain(Section):
     """Largest relative change of those means and deviations."""
     density: float = Field(0.0, ge=0, le=0.5)
     """Standard deviation of the mixing between the channels' optical densities."""
+    strength: float = Field(0.0, ge=0, le=2)
+    """Largest change of the strength of the stain either way: optical densities are multiplied by e^-s to e^s."""
     hue: float = Field(0.0, ge=0, le=180)
     """Largest turn of the hue either way, degrees."""
     grey: float = Field(0.0, ge=0, le=1)
     """Share of the images that lose their colour."""
+
+
+class Optics(Section):
+    """Other microscopes and cameras for training images: of each image, how far it is changed is drawn."""
+
+    resolution: float = Field(1.0, gt=0, le=1)
+    """Smallest share of the side that images are shrunk to before they are enlarged again: 0.5 for half the detail."""
+    noise: float = Field(0.0, ge=0, le=0.5)
+    """Largest standard deviation of the noise, as a share of the range of levels."""
+    gamma: float = Field(0.0, ge=0, le=2)
+    """Largest change of the exponent of levels either way: levels become level ^ e^-g to level ^ e^g."""
 
 
 class Stage(Section):
@@ -92,6 +105,8 @@ class Augmentation(Section):
     """Largest relative change of contrast about the image's mean."""
     stain: Stain = Stain()
     """Other stains and lamps."""
+    optics: Optics = Optics()
+    """Other microscopes and cameras."""
 
 
 class Training(Section):

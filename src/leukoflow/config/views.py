@@ -115,6 +115,13 @@ class Grey(Section):
     """The operation."""
 
 
+class White(Section):
+    """The lamp's colour taken away: each channel scaled so that the empty background is white."""
+
+    do: Literal["white"] = "white"
+    """The operation."""
+
+
 class Cells(Section):
     """White cells by the study's segmenter (section `segmentation`): they alone, the part with them, or everything
     but all cells."""
@@ -191,6 +198,7 @@ Operation = Annotated[
     | Denoise
     | Edge
     | Grey
+    | White
     | Cells
     | Hsv
     | Kmeans
@@ -238,21 +246,22 @@ Chain = Annotated[
 class View(Section):
     """One rendition: the picture brought to a square, then a chain of operations, each on what the one before made."""
 
-    kind: Literal["plain", "normalised", "grey", "background", "masked", "cells", "chain"]
+    kind: Literal["plain", "normalised", "grey", "background", "masked", "cells", "centred", "chain"]
     """`plain` as it is; `normalised` by Reinhard, then CLAHE; `grey` luminance only; `background` everything but
-    cells; `masked` white cells only; `cells` one picture for each white cell, all at the same scale; `chain` what
-    `steps` say."""
+    cells; `masked` white cells only; `cells` one picture for each white cell, all at the same scale; `centred`, for
+    images of one cell in their middle, the part about the middle at the same scale, without any segmentation; `chain`
+    what `steps` say."""
     size: int = Field(224, ge=16, le=2048)
     """Side of the square rendition, pixels."""
     steps: Chain = ()
-    """Of `chain`: operations in their order, each a name or a name with its keys (`[reinhard, clahe: {clip: 3}]`), or
-    the name of a paper's chain."""
+    """Of `chain`, `centred` and `cells`: operations in their order, each a name or a name with its keys (`[reinhard,
+    clahe: {clip: 3}]`), or the name of a paper's chain."""
     fit: Literal["letterbox", "squeeze"] = "letterbox"
     """How a picture that is not square becomes one: padded with its background, or squeezed."""
     bar: Literal["removed", "kept"] = "removed"
     """Burnt-in scale bars: painted out, or left."""
     um_per_pixel: float = Field(0.25, gt=0)
-    """Scale of `cells`, micrometres a pixel."""
+    """Scale of `cells` and `centred`, micrometres a pixel: `size` times as much is seen."""
     reinhard: Reinhard = Reinhard()
     """Reference stain of `normalised`."""
     clahe: Clahe = Clahe()
@@ -260,8 +269,16 @@ class View(Section):
 
     @model_validator(mode="after")
     def _steps_are_of_chains(self) -> "View":
-        if (self.kind == "chain") != bool(self.steps):
-            raise ValueError("steps are of kind chain, which needs them")
+        if self.kind == "chain" and not self.steps:
+            raise ValueError("a view of kind chain needs steps")
+        if self.steps and self.kind not in ("chain", "centred", "cells"):
+            raise ValueError("steps are of kinds chain, centred and cells; remove them or change kind")
+        if self.kind in ("centred", "cells") and any(isinstance(step, Cells) for step in self.steps):
+            raise ValueError(f"steps of kind {self.kind} cannot use cells, which are found in the letterboxed picture")
+        if self.kind in ("centred", "cells") and self.target == "training":
+            raise ValueError(f"steps of kind {self.kind} cannot have a stain of the training images; use kind chain")
+        if self.fit == "squeeze" and self.kind == "centred":
+            raise ValueError("fit: squeeze does not go with kind centred, which keeps shapes")
         if self.fit == "squeeze" and self.needs_cells:
             raise ValueError("fit: squeeze does not go with cells, which are found in the letterboxed picture")
         if any(isinstance(step, Reinhard) and step.target != "given" for step in self.chain[1:]):

@@ -9,6 +9,8 @@ from leukoflow.core.foreground import background_colour, foreground_mask
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels, half-open."""
+NEAR = 0.35
+"""Share of a picture's side within which a cell counts as near its middle."""
 
 
 def local_background(image: np.ndarray, background: np.ndarray, colour: np.ndarray, reach: float) -> np.ndarray:
@@ -105,3 +107,37 @@ def squeezed_box(box: Box, height: int, width: int, size: int) -> Box:
     """Where a box of an image of this height and width lies after `resized`, rounded outwards."""
     x0, y0, x1, y1 = box
     return floor(x0 * size / width), floor(y0 * size / height), ceil(x1 * size / width), ceil(y1 * size / height)
+
+
+def middle_cell(stained: np.ndarray, gap: float) -> tuple[float, float]:
+    """Middle (x, y) of the stained part, bool [H, W], that is large and near the middle; parts up to `gap` pixels apart
+    are one. The middle of the picture if nothing is stained."""
+    height, width = stained.shape
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    side = 2 * ceil(gap / 2) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    joined = cv2.morphologyEx(stained.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    number, _, sizes, middles = cv2.connectedComponentsWithStats(joined)
+    if number == 1:
+        return float(middle[0]), float(middle[1])
+    away = np.linalg.norm((middles[1:] - middle) / [width, height], axis=1)
+    best = 1 + int(np.argmax(sizes[1:, cv2.CC_STAT_AREA] * np.exp(-((away / NEAR) ** 2))))
+    return float(middles[best, 0]), float(middles[best, 1])
+
+
+def square_about(
+    image: np.ndarray, middle: tuple[float, float], size: int, step: float, colour: np.ndarray
+) -> np.ndarray:
+    """A square of `size` pixels, each `step` pixels of the image wide, about a point (x, y): uint8 [size, size, 3].
+
+    What lies beyond the image has one colour. Resampled once, averaging over areas if it shrinks.
+    """
+    # Where it shrinks, several points of each pixel are looked up and averaged, as area interpolation does.
+    fine = max(1, ceil(step))
+    wide, stride = size * fine, step / fine
+    start = [centre - stride * (wide - 1) / 2 for centre in middle]
+    matrix = np.array([[stride, 0, start[0]], [0, stride, start[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    fill = [int(level) for level in colour]
+    crop = cv2.warpAffine(image, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+    return crop if fine == 1 else cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)

@@ -10,18 +10,23 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.foreground import background_colour, check_rgb, foreground_mask, stained_mask, white_balanced
 from leukoflow.core.geometry import (
     Box,
     content_box,
     letterbox,
     letterboxed,
+    middle_cell,
     paint_out,
     resized,
+    square_about,
     squeezed_box,
 )
 
 T = TypeVar("T")
+LOBES = 1.5
+"""Micrometres up to which stained parts belong to one cell, as the lobes of a nucleus do."""
 
 
 class _Once(Generic[T]):
@@ -88,6 +93,27 @@ class Picture:
         """Where the image lies in the pixels: everywhere but in the padding of a rendition."""
         height, width = self.raster.pixels.shape[:2]
         return self.placed or (0, 0, width, height)
+
+    def centred(self, size: int, um_per_pixel: float, bar: str = "removed") -> "Picture":
+        """A square about the white cell in the middle (`middle_cell`) at a given physical scale, its scale bar painted
+        out or kept; what lies beyond the picture has the colour of its background. Made once for each. LeukoFlowError
+        without a scale."""
+        key = size, f"centred {um_per_pixel}", bar
+        if key not in self._renditions:
+            if not self.um_per_pixel > 0:
+                raise LeukoFlowError("the picture's scale is not known; give micrometres a pixel")
+            pixels = self.raster.pixels
+            if self.bar is not None and bar == "removed":
+                pixels = paint_out(pixels, self.bar)
+            height, width = pixels.shape[:2]
+            step = um_per_pixel / self.um_per_pixel
+            x, y = middle_cell(self.raster.stained, LOBES / self.um_per_pixel)
+            square = Raster(square_about(pixels, (x, y), size, step, self.raster.background))
+            left, top = (round(size / 2 - (middle + 0.5) / step) for middle in (x, y))
+            right, bottom = left + round(width / step), top + round(height / step)
+            placed = (max(0, left), max(0, top), min(size, right), min(size, bottom))
+            self._renditions[key] = Picture(square, None, um_per_pixel, self.scale_known, placed)
+        return self._renditions[key]
 
     def rendition(self, size: int, fit: str = "letterbox", bar: str = "removed") -> "Picture":
         """The picture as a square of this side (pixels): letterboxed or squeezed, its scale bar painted out or kept.

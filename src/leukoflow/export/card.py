@@ -35,6 +35,7 @@ CHAIN = {
     "denoise": "noise filtered",
     "edge": "edges added",
     "grey": "without colours",
+    "white": "the lamp's colour taken away",
     "cells": "white cells cut out by the segmenter",
     "hsv": "cells cut out by colour",
     "kmeans": "nuclei cut out by clusters of colours",

@@ -21,6 +21,7 @@ from leukoflow.config.views import (
     Multiscale,
     Otsu,
     ReinhardRgb,
+    White,
 )
 from leukoflow.core.picture import Raster
 
@@ -82,6 +83,10 @@ def _edge(step: Edge, raster: Raster) -> np.ndarray:
 
 def _grey(step: Grey, raster: Raster) -> np.ndarray:
     return cv2.cvtColor(cv2.cvtColor(raster.pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+
+
+def _white(step: White, raster: Raster) -> np.ndarray:
+    return raster.balanced
 
 
 def hsv_mask(step: Hsv, image: np.ndarray) -> np.ndarray:
@@ -180,6 +185,7 @@ OPERATIONS: dict[str, Callable[[Any, Raster], np.ndarray]] = {
     "denoise": _denoise,
     "edge": _edge,
     "grey": _grey,
+    "white": _white,
     "hsv": _masked(hsv_mask),
     "kmeans": _masked(kmeans_mask),
     "otsu": _masked(otsu_mask),

@@ -7,7 +7,7 @@ import numpy as np
 
 from leukoflow.config.views import View
 from leukoflow.core.picture import Picture, Raster
-from leukoflow.images.views import through
+from leukoflow.images.views import square_of, through
 
 PASSES = 3
 """Times that each is measured; the shortest counts."""
@@ -30,7 +30,7 @@ def stages(picture: Picture, view: View, cells: np.ndarray | None = None) -> lis
 
     cells: label map, as for `render_view`.
     """
-    square = picture.rendition(view.size, view.fit, view.bar).raster.pixels
+    square = square_of(picture, view).raster.pixels
     results = [Stage("square", square, 0.0)]
     for number, step in enumerate(view.chain, 1):
         spent = []

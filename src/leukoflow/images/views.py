@@ -1,6 +1,7 @@
 """Renditions of an image: what a network sees, and what the audits let it see."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import cv2
@@ -23,7 +24,19 @@ def render_view(picture: Picture, view: View, cells: np.ndarray | None = None) -
     cells: label map of the letterboxed image, of any size, which operation `cells` needs.
     Returns uint8 [size, size, 3]. LeukoFlowError if cells are missing.
     """
-    return through(picture.rendition(view.size, view.fit, view.bar).raster, view.chain, cells)
+    return through(square_of(picture, view).raster, view.chain, cells)
+
+
+def square_of(picture: Picture, view: View) -> Picture:
+    """The square that a view's chain of operations starts from."""
+    if view.kind == "centred":
+        return picture.centred(view.size, view.um_per_pixel, view.bar)
+    return picture.rendition(view.size, view.fit, view.bar)
+
+
+def before_cells(picture: Picture, view: View) -> Picture:
+    """A letterboxed picture after the operations of a view of kind `cells`, before its cells are cut out."""
+    return replace(picture, raster=Raster(through(picture.raster, view.chain))) if view.chain else picture
 
 
 def through(raster: Raster, chain: Sequence[Operation], cells: np.ndarray | None = None) -> np.ndarray:

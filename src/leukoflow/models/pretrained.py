@@ -142,9 +142,9 @@ def load(network: nn.Module, file: Path, trunk: tuple[str, ...] = ("",), sha256:
 def _check_rest(network: nn.Module, file: Path, tensors: Mapping[str, Tensor], used: set[str], prefix: str) -> None:
     """Refuse the weights of a deeper network: they would fit, with layers left over."""
     parts = {name.split(".")[0] for name in used}
-    removed = {name for name, layer in network.named_modules() if isinstance(layer, nn.Identity)}
+    removed = tuple(f"{name}." for name, layer in network.named_modules() if isinstance(layer, nn.Identity))
     for name in sorted(set(tensors) - used):
-        if name.split(".")[0] in parts and prefix + name.rpartition(".")[0] not in removed:
+        if name.split(".")[0] in parts and not f"{prefix}{name}".startswith(removed):
             raise _misfit(file, f"{name} has no place in the network")
 
 

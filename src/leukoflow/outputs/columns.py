@@ -327,6 +327,12 @@ COLUMNS = {
     "readings.counted": "their sum",
     "off": "that less 18,100,000",
     "readings.agrees": "whether it is printed as 18.1 million, `yes` or `no`",
+    # laboratories
+    "laboratories.laboratory": "laboratory that was left out of training and validation, or `mean of laboratories`",
+    "common_balanced_accuracy": "mean recall over the classes with five images or more in it",
+    "common_classes": "number of these classes",
+    "home_accuracy": "accuracy of the same runs on validation images, of the laboratories that they were trained on",
+    "home_images": "number of these images",
     # dynamics
     "dynamics.epochs": "epochs trained",
     "minutes": "minutes of the training passes",

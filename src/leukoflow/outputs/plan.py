@@ -81,7 +81,7 @@ class Plan:
         """Experiments with three models or more in two blocks (view, protocol, fold, seed) or more."""
         panels: list[Panel] = []
         for name, asked in self.study.experiments.items():
-            folds = sum(self.study.division(protocol).folds for protocol in asked.protocols)
+            folds = sum(self.study.folds(asked.cohort, protocol) for protocol in asked.protocols)
             blocks = len(asked.views) * folds * len(asked.seeds)
             if len(asked.models) > 2 and blocks > 1:
                 panels.append((name,))
@@ -420,7 +420,7 @@ class Plan:
         """The cohort's label maps, if the study finds its cells."""
         if cohort not in {pair[0] for pair in self.cell_pairs}:
             return []
-        shards = shard_count(self.study.cohorts[cohort].images)
+        shards = shard_count(self.study.images_of(cohort))
         return [f"{self.results}/cells/{cohort}/{shard:03d}.npy" for shard in range(shards)]
 
     def run_files(self, runs: Iterable[Run], *names: str) -> list[str]:
@@ -436,8 +436,10 @@ class Plan:
         return [f"{self.results}/selections/{selection.name}/{name}" for selection in selections for name in names]
 
     def cohort_files(self, name: str, listed: bool = False) -> list[str]:
-        """A file of every cohort that is used; only of those that are listed, not drawn, if asked so."""
-        cohorts = [cohort for cohort in self.roots if not (listed and self.study.cohorts[cohort].kind == "synthetic")]
+        """A file of every cohort that is used and whose files are measured, which a pooled one's are where they come
+        from; only of those that are listed, not drawn, if asked so."""
+        none = ("pooled", "synthetic") if listed else ("pooled",)
+        cohorts = [cohort for cohort in self.roots if self.study.cohorts[cohort].kind not in none]
         return [f"{self.results}/cohorts/{cohort}/{name}" for cohort in cohorts]
 
     @cached_property

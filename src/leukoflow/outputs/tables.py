@@ -109,6 +109,11 @@ def _ablations(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _laboratories(plan: Plan) -> dict[str, Any]:
+    names = dict.fromkeys(run.cohort for run in plan.runs)
+    return {"laboratories": {name: plan.study.laboratories(name) for name in names}}
+
+
 def _swept(plan: Plan) -> Files:
     runs = dict.fromkeys(run for *_, some in plan.swept for run in some)
     return {"predictions": plan.predictions(runs)}
@@ -192,6 +197,14 @@ TABLES = (
         "a copy among the images that it was trained on. A study without external cohorts has a shorter header and no "
         "row.",
         "stats.leaderboard.external_table", _scores,
+    ),
+    TableSpec(
+        "laboratories", "table", "external", "stats.laboratories.COLUMNS",
+        "A model on a laboratory of which it has seen nothing, or the mean over these: accuracy with its interval, and "
+        "what the same runs reach on the laboratories that they were trained on. No row in a study without protocol "
+        "`laboratory`.",
+        "stats.laboratories.laboratories_table", lambda plan: {"scores": [plan.table("scores")]}, _laboratories,
+        shown=True,
     ),
     TableSpec(
         "cohorts", "table", "cohorts", "quality.tables.COHORT_COLUMNS",

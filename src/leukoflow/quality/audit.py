@@ -4,7 +4,7 @@ Nothing is taken from the code that made the split: images are compared by their
 clusters and the patients themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -12,13 +12,13 @@ from typing import Any
 import pandas as pd
 
 from leukoflow.config.protocols import groups_of, is_leaky
-from leukoflow.config.splits import Groups
+from leukoflow.config.splits import LABORATORY, Groups
 from leukoflow.core.names import alike, told_apart
 from leukoflow.quality.split import ROLES
 
 EXAMPLES = 50
 """Most pairs or faults named in a report, for each check."""
-_GROUPED: tuple[Groups, ...] = ("duplicate", "blocks", "acquisition", "patient")
+_GROUPED: tuple[Groups, ...] = ("duplicate", "blocks", "acquisition", "patient", LABORATORY)
 _PROMISED: dict[str, tuple[Groups, ...]] = {
     "group": ("image", *_GROUPED),
     "sha256": _GROUPED,
@@ -26,6 +26,7 @@ _PROMISED: dict[str, tuple[Groups, ...]] = {
     "duplicate": _GROUPED,
     "acquisition": ("acquisition",),
     "patient": ("patient",),
+    "site": (LABORATORY,),
 }
 """For each way in which two images may be related, what is kept together by protocols that promise that such images are
 in one role. A protocol with leaks promises nothing but that every image has one label and every class every role."""
@@ -71,16 +72,20 @@ def audit(
     """Check one split; `dropped` says that its protocol removes duplicates from training.
 
     split: image_id, y, label, group, fold, role. images: one row for each image of the cohort: image_id, and any of
-    sha256, duplicate_group, acquisition, patient, slide (nullable; images with null are related to none). duplicates:
-    image_a, image_b, kind, pairs within the cohort.
+    sha256, duplicate_group, acquisition, patient, slide, site (nullable; images with null are related to none).
+    duplicates: image_a, image_b, kind, pairs within the cohort.
     """
     known = [column for column in _PROMISED if column in images.columns and column != "group"]
     named = [column for column in _NAMED if column in images.columns]
     placed = split[["image_id", "group", "fold", "role"]].merge(
         images[["image_id", *dict.fromkeys([*known, *named])]].drop_duplicates("image_id"), on="image_id", how="left"
     )
-    findings = [_structure(split, images, is_leaky(protocol), dropped)]
-    findings += [_shared(placed, column, protocol) for column in ("group", *known)]
+    # A laboratory may lack a class, and those that are trained on are validated on.
+    may_lack = ("test",) if groups_of(protocol) == LABORATORY else ()
+    findings = [_structure(split, images, is_leaky(protocol), dropped, may_lack)]
+    findings += [_shared(placed, column, protocol) for column in ("group", *known) if column != "site"]
+    if "site" in known:
+        findings.append(_shared(placed.replace({"role": {"validation": "train"}}), "site", protocol))
     findings.append(_listed(placed, duplicates, protocol))
     findings.append(_contrary(split, duplicates))
     findings += [_alike(placed, column) for column in named]
@@ -225,17 +230,21 @@ def _promises(protocol: str, column: str) -> bool:
     return not is_leaky(protocol) and groups_of(protocol) in _PROMISED[column]
 
 
-def _structure(split: pd.DataFrame, images: pd.DataFrame, leaky: bool, dropped: bool) -> Finding:
+def _structure(
+    split: pd.DataFrame, images: pd.DataFrame, leaky: bool, dropped: bool, may_lack: Collection[str]
+) -> Finding:
     """Every image once in every fold, tested once over several folds, all classes in all roles, one label an image.
 
     With leaks an image may be in several roles of a fold or in none; if copies are dropped it may be missing from a
-    fold that has a copy of it.
+    fold that has a copy of it. Roles of `may_lack` need not have every class.
     """
-    faults = list(_structural_faults(split, images, leaky, dropped))
+    faults = list(_structural_faults(split, images, leaky, dropped, may_lack))
     return Finding("structure", True, len(faults), frozenset(), tuple(faults[:EXAMPLES]))
 
 
-def _structural_faults(split: pd.DataFrame, images: pd.DataFrame, leaky: bool, dropped: bool) -> Iterator[str]:
+def _structural_faults(
+    split: pd.DataFrame, images: pd.DataFrame, leaky: bool, dropped: bool, may_lack: Collection[str]
+) -> Iterator[str]:
     if split.empty:
         yield "the split is empty"
         return
@@ -260,6 +269,8 @@ def _structural_faults(split: pd.DataFrame, images: pd.DataFrame, leaky: bool, d
         for role in ROLES:
             if role not in set(part["role"]):
                 yield f"fold {fold}: role {role} is missing"
+                continue
+            if role in may_lack:
                 continue
             for label in sorted(set(split["label"]) - set(part.loc[part["role"] == role, "label"])):
                 yield f"fold {fold}: class {label} is missing in role {role}"

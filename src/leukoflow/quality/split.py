@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from leukoflow.config.splits import Division, Groups
+from leukoflow.config.splits import LABORATORY, Division, Groups
 from leukoflow.config.tasks import Task
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.seeding import generator
@@ -54,12 +54,19 @@ def file_blocks(image_ids: Sequence[str], block: int) -> list[str]:
 def group_names(table: pd.DataFrame, groups: Groups, block: int = 25) -> np.ndarray:
     """The group of each image, object [n].
 
-    table: image_id, and duplicate_group, acquisition or patient as `groups` needs. With `blocks`, `acquisition` and
-    `patient` whatever is linked by either kind of group is one group, named by the first of its blocks, clusters or
+    table: image_id, and duplicate_group, acquisition, patient or site as `groups` needs. With `blocks`, `acquisition`
+    and `patient` whatever is linked by either kind of group is one group, named by the first of its blocks, clusters or
     patients. Raises LeukoFlowError where an image's group is unknown.
     """
     if groups == "image":
         return table["image_id"].to_numpy(object)
+    if groups == LABORATORY:
+        if table["site"].isna().any():
+            unknown = table.loc[table["site"].isna(), "image_id"]
+            raise LeukoFlowError(
+                f"{len(unknown)} of {len(table)} images have no laboratory (the first: {unknown.iloc[0]})"
+            )
+        return table["site"].to_numpy(object)
     if groups == "blocks":
         table = table.assign(blocks=file_blocks(table["image_id"].astype(str).to_list(), block)).replace(
             {"blocks": ""}, None
@@ -87,6 +94,8 @@ def group_names(table: pd.DataFrame, groups: Groups, block: int = 25) -> np.ndar
 def make_split(table: pd.DataFrame, classes: Sequence[str], division: Division) -> pd.DataFrame:
     """Divide images into roles, once for a hold-out (`folds` = 1), else so that each is tested in one of the folds.
 
+    By laboratory (column `site`) each is tested in the fold of its place in their order: see `_by_laboratory`.
+
     table: image_id, y (index into `classes`), and the columns that the division groups by (duplicate_group too where
     it drops duplicates). Returns image_id, y, label, group, fold (from 0), role, in the table's order within each fold.
     The same table (in any order), groups, shares and seed give the same roles, whatever the leaks. Each class is in
@@ -100,6 +109,8 @@ def make_split(table: pd.DataFrame, classes: Sequence[str], division: Division) 
     repeated = table["image_id"][table["image_id"].duplicated()]
     if len(repeated):
         raise LeukoFlowError(f"{repeated.iloc[0]}: twice in the manifest; rerun the manifest")
+    if division.groups == LABORATORY:
+        return _by_laboratory(table, classes, division)
     names = group_names(table, division.groups, division.block)
     group, _ = pd.factorize(names, sort=True)
     y = table["y"].to_numpy(np.int64)
@@ -115,6 +126,42 @@ def make_split(table: pd.DataFrame, classes: Sequence[str], division: Division) 
         copies = table.set_index("image_id")["duplicate_group"]
         folds = [_without_copies(fold, copies) for fold in folds]
     return pd.concat([_leaking(fold, division) for fold in folds], ignore_index=True)
+
+
+def _by_laboratory(table: pd.DataFrame, classes: Sequence[str], division: Division) -> pd.DataFrame:
+    """Each laboratory tested once. The others' images are divided into training and validation with near-duplicates
+    together; of these, what is a copy of a test image is in no role. Groups are those of near-duplicates.
+
+    LeukoFlowError for fewer than two laboratories, and if those left lack a class of the task.
+    """
+    known = group_names(table, LABORATORY)
+    laboratories = sorted(set(known))
+    if len(laboratories) < 2:
+        raise LeukoFlowError(f"all images are of one laboratory, {laboratories[0]!r}; it takes two or more")
+    share = division.model_copy(
+        update={"groups": "duplicate", "folds": 1, "test": division.validation, "validation": 0}
+    )
+    folds = []
+    for fold, laboratory in enumerate(laboratories):
+        tested = known == laboratory
+        test, rest = table[tested], table[~tested]
+        rest = rest[~rest["duplicate_group"].isin(set(test["duplicate_group"]))]
+        lacking = sorted(set(range(len(classes))) - set(rest["y"]))
+        if lacking:
+            raise LeukoFlowError(
+                f"without laboratory {laboratory!r} no image of class {classes[lacking[0]]!r} is left to train on; "
+                "leave the class out of the task, or join another laboratory that has it"
+            )
+        try:
+            made = make_split(rest, classes, share.model_copy(update={"seed": division.seed + fold}))
+        except LeukoFlowError as error:
+            raise LeukoFlowError(f"without laboratory {laboratory!r}: {error}") from error
+        made = made.assign(role=made["role"].replace("test", "validation"))
+        held = test[["image_id", "y"]].assign(
+            label=[classes[k] for k in test["y"]], group=test["duplicate_group"], role="test"
+        )
+        folds.append(pd.concat([made, held], ignore_index=True).assign(fold=fold))
+    return pd.concat(folds, ignore_index=True)[["image_id", "y", "label", "group", "fold", "role"]]
 
 
 def _without_copies(split: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:

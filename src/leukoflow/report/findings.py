@@ -9,7 +9,10 @@ import pandas as pd
 from leukoflow.config.protocols import groups_of
 from leukoflow.config.study import Study
 from leukoflow.core import words
+from leukoflow.core.runs import is_baseline
 from leukoflow.report.headlines import best_of, rows_of
+from leukoflow.stats.laboratories import MEAN
+from leukoflow.stats.leaderboard import CELL
 
 UNLABELLED = "(no label)"
 FEW_ODD, MANY_ODD = 0.01, 0.25
@@ -21,6 +24,8 @@ KINDS = {
     "moved": "turned, cropped or shifted",
 }
 """Kinds of duplicate pairs in words."""
+LOST = 0.05
+"""Accuracy that is lost on laboratories left out from which on that is to bear in mind."""
 NAMED = 5
 """Pairs of copies with different labels that a finding names."""
 
@@ -49,6 +54,7 @@ def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
         *_exposure(cohorts),
         *_leakage(audit),
         *_overlap(study, external),
+        *_laboratories(tables["laboratories"]),
     ]
     findings += [*_duplicates(cohorts), *_left_out(study), *_bars(cohorts), *_rejects(cohorts), *_warnings(cohorts)]
     return [*findings, *_published(cohorts), *_weights(leaderboard)]
@@ -256,6 +262,26 @@ def _warnings(cohorts: pd.DataFrame) -> list[Finding]:
         action = f"Check the entry cohorts.{cohort} of the config."
         findings.append(Finding("warn", f"Check the config of {cohort}", text, "cohorts", action))
     return findings
+
+
+def _laboratories(table: pd.DataFrame) -> list[Finding]:
+    """Of each experiment by laboratory, how its best network does at home and on laboratories left out."""
+    found = []
+    networks = table[~table["model"].map(is_baseline)] if len(table) else table
+    for (cohort, task, view, _), part in networks.groupby(CELL[:-1], sort=False):
+        means = part[part["laboratory"] == MEAN]
+        best = means.sort_values("accuracy", ascending=False).iloc[0]
+        rows = part[(part["model"] == best["model"]) & (part["laboratory"] != MEAN)]
+        worst = rows.sort_values("accuracy").iloc[0]
+        text = (
+            f"{best['model']} is right on {words.percent(best['home_accuracy'])} of images of the laboratories that it "
+            f"was trained on, and on {words.percent(best['accuracy'])} (mean of {len(rows)}) of those of a laboratory "
+            f"that it has seen nothing of; worst {worst['laboratory']}, {words.percent(worst['accuracy'])} "
+            f"({words.interval(worst['low'], worst['high'])})."
+        )
+        tone = "warn" if best["home_accuracy"] - best["accuracy"] > LOST else "good"
+        found.append(Finding(tone, f"Laboratories left out: {cohort}, {task}, {view} view", text, "external"))
+    return found
 
 
 def _left_out(study: Study) -> list[Finding]:

@@ -16,7 +16,7 @@ from leukoflow.audits.novelty import Reference, mahalanobis
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.finite import check_finite
-from leukoflow.images.views import render_view
+from leukoflow.images.views import render_view, square_of
 from leukoflow.quality.scale import Usual
 from leukoflow.runtime.answers import Answer, Cell, HeatMap, Neighbour, Point, RankedFeature, Reason
 from leukoflow.runtime.cells import found_cells, label_map
@@ -135,10 +135,9 @@ class Model:
         inside = heat and bool(facts.inside)
         if heat:
             with spent.on("heat"):
-                view = facts.view
-                square = picture.rendition(view.size, view.fit, view.bar)
+                square = square_of(picture, facts.view)
                 made = gradient(self._heat, shown, outputs, best)
-                maps = heat_maps(facts.maps, made, outputs, square.content, view.size)
+                maps = heat_maps(facts.maps, made, outputs, square.content, facts.view.size)
                 ranked = ranked_features(facts, made, outputs)
         return Answer(
             classes=facts.classes,

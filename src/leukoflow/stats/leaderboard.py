@@ -64,7 +64,7 @@ def test_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return test
 
 
-def _summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """One row for each value of `by`: every metric of `METRICS`, averaged over runs (folds and seeds).
 
     NAME is the mean of the runs' values, NAME_sd their standard deviation (empty for one run), and NAME_low to
@@ -126,7 +126,7 @@ def leaderboard(
 
     `published` holds figures as published by model, task and metric; they become the columns `published_...`.
     """
-    table = _facts(blocks_first(_summary(test_scores(scores), CELL), BLOCK, "accuracy"), models, "weights", "recipe")
+    table = _facts(blocks_first(summary(test_scores(scores), CELL), BLOCK, "accuracy"), models, "weights", "recipe")
     known = [
         (published or {}).get(model, {}).get(task, {})
         for model, task in zip(table["model"], table["task"], strict=True)
@@ -142,7 +142,7 @@ def summary_outside(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     Each fold trains on other images, so the same outside image is scored once in every fold; `images` and `groups`
     count it once.
     """
-    table = _summary(scores, by)
+    table = summary(scores, by)
     folds = scores.groupby(by, sort=False)["fold"].nunique().to_numpy()
     for name in ("images", "groups"):
         table[name] = (table[name] / folds).round().astype(int)

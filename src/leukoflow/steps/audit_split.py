@@ -27,7 +27,7 @@ def main(argv: list[str] | None) -> int | None:
     split = read_table(options.split)
     groups = read_table(options.groups)
     groups = groups.loc[groups["cohort"] == cohort, ["image_id", "duplicate_group", "acquisition"]]
-    images = read_table(options.manifest, ["image_id", "sha256", "patient", "slide"])
+    images = read_table(options.manifest, ["image_id", "sha256", "patient", "slide", "site"])
     images = images.merge(groups, on="image_id", how="left")
     pairs = read_table(options.duplicates)
     pairs = pairs[(pairs["cohort_a"] == cohort) & (pairs["cohort_b"] == cohort)]

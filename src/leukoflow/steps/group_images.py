@@ -17,6 +17,7 @@ from leukoflow.quality.description import Images, add_cohorts
 from leukoflow.quality.duplicates import find_duplicates, gather
 from leukoflow.quality.groups import acquisition_groups, duplicate_groups, linked_pairs
 from leukoflow.quality.measure import STAIN_COLUMNS
+from leukoflow.quality.pool import pooled_groups, pooled_pairs
 
 log = logging.getLogger(__name__)
 NAMED = 20
@@ -34,6 +35,10 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument(
         "--compared", nargs="+", type=Path, metavar="FILE", help="what `compare_images` wrote of all parts, in order"
     )
+    arguments.add_argument(
+        "--pool", nargs="+", action="append", default=[], metavar=("POOL", "COHORT"),
+        help="a pooled cohort and those that it joins: its pairs and groups are theirs",
+    )  # fmt: skip
     arguments.add_argument("--duplicates", type=Path, required=True)
     arguments.add_argument("--groups", type=Path, required=True)
     args = arguments.parse_args(argv)
@@ -68,8 +73,9 @@ def main(argv: list[str] | None) -> None:
             "%d pairs linked by features; the largest group has %d images",
             *(len(links), groups["duplicate_group"].value_counts().max()),
         )
-    write_table(args.duplicates, duplicates)
-    write_table(args.groups, groups)
+    pools = {pool: names for pool, *names in args.pool}
+    write_table(args.duplicates, pd.concat([duplicates, pooled_pairs(duplicates, pools)], ignore_index=True))
+    write_table(args.groups, pd.concat([groups, pooled_groups(groups, pools)], ignore_index=True))
 
 
 def _links(table: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:

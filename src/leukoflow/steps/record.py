@@ -2,8 +2,9 @@
 
     python -m leukoflow.steps.record --config workflow/studies/taleqani.yaml --output docs/results/taleqani.csv
 
-One row for each model, view and division, and each cohort that it was tested on. A row needs all
-folds and seeds; of what has not all been trained the file keeps the rows that it has, if the study still asks for them. Versions and machine are those of the record, which belong to the runs if both were made alike.
+One row for each model, view and division, and each cohort that it was tested on. A row needs all folds and seeds; of
+what has not all been trained the file keeps the rows that it has, if the study still asks for them. Versions and
+machine are those of the record, which belong to the runs if both were made alike.
 """
 
 import json

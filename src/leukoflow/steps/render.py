@@ -17,7 +17,7 @@ from leukoflow.core.step import parser, progress, run, settings
 from leukoflow.images.shards import write_shard
 from leukoflow.images.sources import Source, listed, read_picture, shard_of, sources
 from leukoflow.images.stain import fitted
-from leukoflow.images.views import render_view
+from leukoflow.images.views import before_cells, render_view
 
 
 def main(argv: list[str] | None) -> int | None:
@@ -73,7 +73,7 @@ def _cells(
     def render(item: tuple[int, Source]) -> tuple[np.ndarray, np.ndarray]:
         row, source = item
         picture = read_picture(source, options.max_pixels).rendition(labels.size)
-        return crop_cells(picture, labels.gather([row])[0], view.size, view.um_per_pixel)
+        return crop_cells(before_cells(picture, view), labels.gather([row])[0], view.size, view.um_per_pixel)
 
     items = list(enumerate(sources(options.root, rows)))
     rendered = list(progress(thread_map(render, items, options.threads), len(items), "image"))

@@ -33,7 +33,7 @@ def main(argv: list[str] | None) -> int | None:
     options = arguments.parse_args(argv)
 
     task, division = options.settings.task, options.settings.division
-    manifest = read_table(options.manifest, ["image_id", "label", "patient"])
+    manifest = read_table(options.manifest, ["image_id", "label", "patient", "site"])
     images = labelled(manifest, task)
     if len(images) < len(manifest):
         log.info("%d of %d images have a label that takes no part", len(manifest) - len(images), len(manifest))

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from leukoflow.config.training import Augmentation
+from leukoflow.config.training import Augmentation, Optics
 from leukoflow.core.seeding import generator
 from leukoflow.training.stain import restain
 
@@ -17,7 +17,8 @@ def augmented(x: Tensor, positions: Tensor, augmentation: Augmentation, seed: in
     if x.ndim == 2:
         return x
     x = augment(x, positions, augmentation, seed, epoch)
-    return restain(x, positions, augmentation.stain, seed, epoch)
+    x = restain(x, positions, augmentation.stain, seed, epoch)
+    return refocus(x, positions, augmentation.optics, seed, epoch)
 
 
 def augment(images: Tensor, positions: Tensor, augmentation: Augmentation, seed: int, epoch: int) -> Tensor:
@@ -39,6 +40,34 @@ def augment(images: Tensor, positions: Tensor, augmentation: Augmentation, seed:
         mean = images.mean(dim=(1, 2, 3), keepdim=True)
         images = mean + (images - mean) * torch.from_numpy(1 + contrast).to(images)[:, None, None, None]
     return images.clamp(0, 1)
+
+
+def refocus(images: Tensor, positions: Tensor, optics: Optics, seed: int, epoch: int) -> Tensor:
+    """Images float32 [B, 3, H, W] in [0, 1] as of other microscopes and cameras: less detail, other gamma, noise. What
+    is drawn for an image depends on (seed, epoch, position)."""
+    if optics == Optics():
+        return images
+    draw = [generator(seed, "optics", epoch, int(position)) for position in positions]
+    uniform = np.stack([one.random(3) for one in draw])
+    if optics.resolution < 1:
+        shares = optics.resolution + uniform[:, 0] * (1 - optics.resolution)
+        images = torch.cat([_coarser(image, share) for image, share in zip(images.split(1), shares, strict=True)])
+    if optics.gamma:
+        exponents = torch.from_numpy(np.exp(_symmetric(uniform[:, 1]) * optics.gamma)).to(images)
+        images = images.clamp(min=1 / 255) ** exponents[:, None, None, None]
+    if optics.noise:
+        normal = np.stack([one.standard_normal(images.shape[1:], np.float32) for one in draw])
+        deviations = torch.from_numpy(uniform[:, 2] * optics.noise).to(images)
+        images = images + deviations[:, None, None, None] * torch.from_numpy(normal).to(images)
+    return images.clamp(0, 1)
+
+
+def _coarser(image: Tensor, share: float) -> Tensor:
+    """An image [1, 3, H, W] shrunk to a share of its side and enlarged again."""
+    height, width = image.shape[2:]
+    small = max(8, round(height * share)), max(8, round(width * share))
+    shrunk = F.interpolate(image, small, mode="bilinear", align_corners=False, antialias=True)
+    return F.interpolate(shrunk, (height, width), mode="bilinear", align_corners=False)
 
 
 def _symmetric(uniform: np.ndarray) -> np.ndarray:

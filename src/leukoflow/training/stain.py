@@ -52,7 +52,7 @@ _LUMINANCE = torch.tensor([0.299, 0.587, 0.114])
 def restain(x: Tensor, positions: Tensor, stain: Stain, seed: int, epoch: int) -> Tensor:
     """float32 [B, 3, H, W] in [0, 1] to the same: colours of another picture of the batch, mixed densities, turned hue,
     no colour, each as the settings say. What is drawn for a picture depends on (seed, epoch, position)."""
-    if not (stain.share or stain.density or stain.hue or stain.grey):
+    if not (stain.share or stain.density or stain.strength or stain.hue or stain.grey):
         return x
     draws = np.stack([_draws(seed, epoch, int(position)) for position in positions])
     uniform = torch.from_numpy(draws[:, :11]).to(x)
@@ -63,6 +63,9 @@ def restain(x: Tensor, positions: Tensor, stain: Stain, seed: int, epoch: int) -
     if stain.density:
         mixing = torch.eye(3).to(x) + stain.density * torch.from_numpy(draws[:, 11:].reshape(-1, 3, 3)).to(x)
         x = torch.exp(-_mixed(-torch.log(x.clamp(min=1 / 255)), mixing))
+    if stain.strength:
+        factors = torch.exp((2 * uniform[:, 10] - 1) * stain.strength)[:, None, None, None]
+        x = x.clamp(min=1 / 255) ** factors
     if stain.hue:
         x = _mixed(x, _turn((2 * uniform[:, 8] - 1) * math.radians(stain.hue)))
     if stain.grey:

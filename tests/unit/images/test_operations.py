@@ -12,9 +12,10 @@ from sklearn.cluster import KMeans
 
 from leukoflow.config.views import PRESETS, Adaptive, Enhance, Hsv, Kmeans, Multiscale, Operation, Otsu, View
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.core.foreground import WHITE, background_colour
 from leukoflow.core.picture import Picture, Raster
 from leukoflow.images import operations
-from leukoflow.images.views import render_view, through
+from leukoflow.images.views import before_cells, render_view, through
 
 GROUND, RED, PURPLE = (238, 232, 236), (214, 168, 172), (104, 66, 150)
 WHITE_CELLS = [(50, 60), (150, 70), (100, 170)]
@@ -206,6 +207,21 @@ def test_a_chain_does_one_operation_after_the_other() -> None:
     assert not np.array_equal(both, other)
 
 
+def test_white_takes_the_lamps_colour_away_and_goes_before_cells_are_cut_out() -> None:
+    image = smear()
+    yellow = np.clip(image * np.array([0.95, 0.9, 0.6]), 0, 255).astype(np.uint8)
+    assert np.array_equal(background_colour(made("white", yellow)), [WHITE] * 3)
+    near = np.abs(made("white", yellow).astype(int) - made("white", image).astype(int))
+    assert np.quantile(near, 0.99) <= 4
+    picture = Picture(Raster(yellow), None, 0.25, True)
+    view = View.model_validate({"kind": "cells", "size": 40, "um_per_pixel": 0.25, "steps": ["white"]})
+    assert np.array_equal(before_cells(picture, view).raster.pixels, made("white", yellow))
+    plain = View.model_validate({"kind": "cells", "size": 40})
+    assert before_cells(picture, plain) is picture
+    centred = View.model_validate({"kind": "centred", "size": 40, "um_per_pixel": 0.5, "steps": ["white"]})
+    assert np.array_equal(render_view(picture, centred), made("white", picture.centred(40, 0.5).raster.pixels))
+
+
 def test_old_kinds_are_short_chains() -> None:
     picture, cells = Picture(Raster(smear())), nuclei().astype(np.uint16)
     for kind, steps in {
@@ -261,8 +277,14 @@ def test_chains_of_the_papers(name: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"kind": "chain"}, "steps are of kind chain"),
-        ({"kind": "plain", "steps": ["grey"]}, "steps are of kind chain"),
+        ({"kind": "chain"}, "a view of kind chain needs steps"),
+        ({"kind": "plain", "steps": ["grey"]}, "steps are of kinds chain, centred and cells"),
+        ({"kind": "centred", "steps": ["cells"]}, "steps of kind centred cannot use cells"),
+        (
+            {"kind": "cells", "steps": [{"reinhard": {"target": "training"}}]},
+            "cannot have a stain of the training images",
+        ),
+        ({"kind": "centred", "fit": "squeeze"}, "squeeze does not go with kind centred"),
         ({"kind": "chain", "steps": "hmscan"}, "there is no preset 'hmscan'; known: hmscam"),
         ({"kind": "chain", "steps": ["blur"]}, "does not match any of the expected tags"),
         ({"kind": "chain", "steps": [{"clahe": {"clips": 2}}]}, "Extra inputs are not permitted"),

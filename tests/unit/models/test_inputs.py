@@ -28,7 +28,7 @@ HALF = {"mean": [0.5, 0.5, 0.5], "sd": [0.5, 0.5, 0.5], "channels": "rgb"}
 OF_IMAGENET = {"mean": [0.485, 0.456, 0.406], "sd": [0.229, 0.224, 0.225], "channels": "rgb"}
 WITH_SCALING = ("resnet50_hmscam", "vgg19_mhsa", "resnet50_vit", "efficientnetb3_vit", "inceptionv3_vit", "resnet50")
 WITH_SCALING += ("resnet101", "vgg19", "vit_b16", "mobilenetv4_small", "efficientnet_b0", "densenet121")
-WITH_SCALING += ("efficientnet_lite0", "efficientnetlite0_vit")
+WITH_SCALING += ("efficientnet_lite0", "efficientnetlite0_vit", "leukonet")
 FILE = Path("some.safetensors")
 
 

@@ -29,6 +29,8 @@ LAST |= {"efficientnet_b0": 1280, "efficientnet_lite0": 1280, "densenet121": 102
 TRAINABLE |= {name: IMAGENET[name] - 996 * (LAST[name] + 1) for name in IMAGENET}
 # The trunk, two blocks of tokens 1,280 wide, the head.
 TRAINABLE["efficientnetlite0_vit"] = 4_652_008 - 1_281_000 + 2 * (40 * 1280**2 + 34 * 1280) + 4 * 1281
+# Four stages of the trunk as timm counts them, the pointwise convolution with its norm, the head on mean and maximum.
+TRAINABLE["leukonet"] = 253_984 + 80 * 256 + 2 * 256 + 4 * (2 * 256 + 1)
 HMSCAM_ATTACHMENT = {4: 18_110_957, 2: 18_106_859}
 RESNET50_TRUNK = 23_508_032
 

@@ -269,3 +269,54 @@ def test_blocks_of_file_numbers():
     assert group_names(table, "blocks").tolist() == ["a/WBC-1", "a/WBC-1", "a/WBC-26", "a/WBC-26"]
     with pytest.raises(LeukoFlowError, match="1 of 1 images have no file number"):
         group_names(pd.DataFrame({"image_id": names[5:], "duplicate_group": "1"}), "blocks")
+
+
+def laboratories(sizes: dict[str, tuple[int, ...]]) -> pd.DataFrame:
+    """Images of several laboratories, so many of each class; near-duplicates in pairs within a laboratory."""
+    rows = [
+        {
+            "image_id": f"{site}/{label}-{number:03}",
+            "y": label,
+            "site": site,
+            "duplicate_group": f"{site}{label}{number // 2}",
+        }
+        for site, counts in sizes.items()
+        for label, count in enumerate(counts)
+        for number in range(count)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_each_laboratory_is_tested_once_by_what_has_seen_none_of_it():
+    table = laboratories({"a": (40, 40), "b": (30, 20), "c": (0, 25)})
+    # A picture that two laboratories share.
+    table.loc[table["image_id"].isin(["a/0-000", "b/0-000"]), "duplicate_group"] = "shared"
+    split = make_split(table, ("x", "y"), Division(groups="laboratory", validation=0.2))
+    site = split["image_id"].str[0]
+    assert split["fold"].nunique() == 3
+    for fold, name in enumerate("abc"):
+        part = split[split["fold"] == fold]
+        tested = part["role"] == "test"
+        assert set(site[part.index][tested]) == {name} and tested.sum() == (table["site"] == name).sum()
+        assert name not in set(site[part.index][~tested])
+        share = (part["role"] == "validation").sum() / (~tested).sum()
+        assert 0.15 < share < 0.25 and set(part.loc[part["role"] == "validation", "y"]) == {0, 1}
+        assert part.groupby("group")["role"].nunique().max() == 1
+    # Its copy elsewhere is in no role.
+    first, second = (set(split.loc[split["fold"] == fold, "image_id"]) for fold in (0, 1))
+    assert "b/0-000" not in first and "a/0-000" in first and "a/0-000" not in second and "b/0-000" in second
+    again = make_split(table.sample(frac=1, random_state=3), ("x", "y"), Division(groups="laboratory", validation=0.2))
+    keys = ["fold", "image_id"]
+    pd.testing.assert_frame_equal(*(one.sort_values(keys, ignore_index=True) for one in (split, again)))
+
+
+def test_laboratories_that_cannot_be_left_out_are_told():
+    with pytest.raises(LeukoFlowError, match=r"all images are of one laboratory, 'a'; it takes two"):
+        make_split(laboratories({"a": (9, 9)}), ("x", "y"), Division(groups="laboratory"))
+    with pytest.raises(LeukoFlowError, match=r"without laboratory 'a' no image of class 'y' is left to train on"):
+        make_split(laboratories({"a": (9, 9), "b": (9, 0)}), ("x", "y"), Division(groups="laboratory"))
+    with pytest.raises(LeukoFlowError, match=r"without laboratory 'a': class 'y' has 1 groups"):
+        make_split(laboratories({"a": (9, 9), "b": (9, 1)}), ("x", "y"), Division(groups="laboratory"))
+    nameless = laboratories({"a": (9, 9), "b": (9, 9)}).assign(site=None)
+    with pytest.raises(LeukoFlowError, match=r"36 of 36 images have no laboratory \(the first: a/0-000\)"):
+        make_split(nameless, ("x", "y"), Division(groups="laboratory"))

@@ -1,8 +1,12 @@
+import numpy as np
 import pandas as pd
 import pytest
 from fake_study import finished_study
 
 from leukoflow.report.findings import Finding, findings, gravest_first
+from leukoflow.stats.laboratories import MEAN
+
+NAMES = ("leaderboard", "external", "cohorts", "label_conflicts", "audit", "laboratories")
 
 
 @pytest.fixture
@@ -10,8 +14,7 @@ def told(tmp_path_factory):
     fake = finished_study(tmp_path_factory.getbasetemp() / "study")
 
     def tell(**changed: pd.DataFrame) -> dict[str, Finding]:
-        names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
-        tables = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in names} | changed
+        tables = {name: pd.read_csv(fake.root / "tables" / f"{name}.csv") for name in NAMES} | changed
         tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
         return {finding.title: finding for finding in gravest_first(findings(fake.study, tables))}
 
@@ -109,8 +112,7 @@ def test_a_cohort_that_was_left_out_and_a_smaller_one_are_told(told):
     fake = finished_study(told.root)
     folder = fake.study.cohorts["away"].model_copy(update={"root": "${SMEARS}/masks", "left_out": True})
     study = fake.study.model_copy(update={"cohorts": {**fake.study.cohorts, "masks": folder}})
-    names = ("leaderboard", "external", "cohorts", "label_conflicts", "audit")
-    tables = {name: table(told, name) for name in names}
+    tables = {name: table(told, name) for name in NAMES}
     tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
     by_title = {finding.title: finding for finding in findings(study, tables)}
     assert (
@@ -125,7 +127,7 @@ def test_the_caution_of_a_cohort_is_a_problem(told):
     fake = finished_study(told.root)
     home = fake.study.cohorts["demo"].model_copy(update={"caution": "The frame tells the class."})
     study = fake.study.model_copy(update={"cohorts": {**fake.study.cohorts, "demo": home, "unused": home}})
-    tables = {name: table(told, name) for name in ("leaderboard", "external", "cohorts", "label_conflicts", "audit")}
+    tables = {name: table(told, name) for name in NAMES}
     tables["cohorts"]["label"] = tables["cohorts"]["label"].fillna("")
     by_title = {finding.title: finding for finding in findings(study, tables)}
     assert (by_title["Caution: demo"].tone, by_title["Caution: demo"].text) == ("bad", "The frame tells the class.")
@@ -149,3 +151,20 @@ def test_copies_with_different_labels_are_the_first_problem_with_the_files_names
     assert "a4.jpg" in within.text and "a5.jpg" not in within.text and "; and 2 more" in within.text
     assert "1 mirrored or quarter-turned pair: x.jpg (Early) and y.jpg (Benign). " in across.text
     assert not [title for title in told() if title.startswith("Copies with")]
+
+
+def test_what_is_lost_on_laboratories_left_out_is_told(told):
+    rows = [("far", 60, 0.62, 0.5, 0.7), ("near", 80, 0.9, 0.85, 0.95), (MEAN, 140, 0.76, np.nan, np.nan)]
+    shared = {"cohort": "c", "task": "t", "view": "v", "protocol": "laboratory", "home_accuracy": 0.97}
+    parts = [
+        shared
+        | {"model": model, "laboratory": name, "images": images, "accuracy": value - less, "low": low, "high": high}
+        for model, less in (("colour_histogram", -0.1), ("good", 0.0), ("poor", 0.2))
+        for name, images, value, low, high in rows
+    ]
+    finding = told(laboratories=pd.DataFrame(parts))["Laboratories left out: c, t, v view"]
+    text = finding.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert finding.tone == "warn" and text.startswith("good is right on 97.0 %") and "on 76.0 % (mean of 2)" in text
+    assert "worst far, 62.0 % (50.0" in text
+    kept = pd.DataFrame(parts).assign(home_accuracy=0.78)
+    assert told(laboratories=kept)["Laboratories left out: c, t, v view"].tone == "good"

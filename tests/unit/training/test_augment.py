@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from leukoflow.config.training import Augmentation
-from leukoflow.training.augment import _inverse_affine, augment
+from leukoflow.config.training import Augmentation, Optics
+from leukoflow.training.augment import _inverse_affine, augment, refocus
 
 FULL = Augmentation(
     rotation=20, translation=0.2, shear=20, scale=(0.8, 1.0), flip_horizontal=True, brightness=0.2, contrast=0.2
@@ -93,3 +93,28 @@ def test_brightness_and_contrast_stay_in_their_ranges() -> None:
     torch.testing.assert_close(contrast.mean(dim=(1, 2, 3)), torch.full((50,), 0.45))
     spread = (contrast[:, 0, 7, 0] - contrast[:, 0, 0, 0]) / 0.1
     assert 0.5 <= spread.min() < 0.6 and 1.4 < spread.max() <= 1.5
+
+
+OPTICS = Optics(resolution=0.3, noise=0.1, gamma=0.4)
+
+
+def test_optics_depend_on_each_image_alone_and_do_what_they_say() -> None:
+    x = images(6, 32)
+    positions = torch.arange(6)
+    assert torch.equal(refocus(x, positions, Optics(), 1, 0), x)
+    together = refocus(x, positions, OPTICS, 1, 2)
+    one_by_one = torch.cat([refocus(x[i : i + 1], positions[i : i + 1], OPTICS, 1, 2) for i in range(6)])
+    torch.testing.assert_close(together, one_by_one, rtol=0, atol=1e-6)
+    assert not torch.allclose(together, refocus(x, positions, OPTICS, 1, 3))
+
+    many, places = torch.rand(200, 3, 32, 32), torch.arange(200)
+    coarse = refocus(many, places, Optics(resolution=0.25), 1, 0)
+    # Detail goes, the mean stays.
+    assert (coarse.std(dim=(2, 3)) < many.std(dim=(2, 3)) + 1e-6).all()
+    torch.testing.assert_close(coarse.mean(dim=(1, 2, 3)), many.mean(dim=(1, 2, 3)), rtol=0, atol=0.02)
+    grey = torch.full((400, 3, 24, 24), 0.5)
+    deviations = (refocus(grey, torch.arange(400), Optics(noise=0.1), 1, 0) - grey).std(dim=(1, 2, 3))
+    assert deviations.max() < 0.105 and deviations.mean() == pytest.approx(0.05, abs=0.005)
+    exponents = refocus(grey, torch.arange(400), Optics(gamma=0.4), 1, 0)[:, 0, 0, 0].log() / np.log(0.5)
+    assert exponents.min() >= np.exp(-0.4) - 1e-5 and exponents.max() <= np.exp(0.4) + 1e-5
+    assert exponents.log().abs().max() > 0.35

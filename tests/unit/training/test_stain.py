@@ -42,7 +42,7 @@ def test_a_turn_of_120_degrees_changes_the_channels_round() -> None:
     assert 0.005 < after - before < 0.03
 
 
-@pytest.mark.parametrize("option", [{"share": 0.5}, {"density": 0.1}, {"hue": 20}, {"grey": 0.5}])
+@pytest.mark.parametrize("option", [{"share": 0.5}, {"density": 0.1}, {"strength": 0.5}, {"hue": 20}, {"grey": 0.5}])
 def test_draws_depend_on_seed_epoch_and_place(option: dict) -> None:
     stain = Stain(**option)
     first = restain(IMAGES, PLACES, stain, 1, 0)
@@ -67,3 +67,11 @@ def test_shares_are_kept_and_grey_is_grey() -> None:
     other = torch.cat([many[:200], many[:200] * 0.5])
     changed = (restain(other, places, Stain(share=0.3, jitter=0), 3, 0) - other).abs().flatten(1).amax(1) > 0.05
     assert 0.09 < changed.float().mean() < 0.21  # half of the others look alike
+
+
+def test_the_strength_multiplies_optical_densities_within_its_range() -> None:
+    grey = torch.full((300, 3, 4, 4), 0.6)
+    factors = (restain(grey, torch.arange(300), Stain(strength=0.5), 3, 0).log() / np.log(0.6))[:, :, 0, 0]
+    assert factors.min() >= np.exp(-0.5) - 1e-5 and factors.max() <= np.exp(0.5) + 1e-5
+    assert factors.log().abs().max() > 0.45
+    torch.testing.assert_close(factors, factors[:, :1].expand_as(factors))
