@@ -40,11 +40,13 @@ def filled(text: str) -> str:
 
 def records() -> pd.DataFrame:
     """All records, one after the other."""
-    return pd.concat([pd.read_csv(file) for file in sorted(RECORDS.glob("*.csv"))], ignore_index=True)
+    files = sorted(RECORDS.glob("*.csv"))
+    return pd.concat([pd.read_csv(file).assign(study=file.stem) for file in files], ignore_index=True)
 
 
 def _systems(table: pd.DataFrame) -> str:
     """Every model: what its paper has, and what was reached under both kinds of division."""
+    table = table[table["study"] != "transfer"]
     at_home = [row for row in table.to_dict("records") if row["target"] == row["cohort"]]
     held_out = {_key(row): row for row in at_home if row["protocol"] == _HELD_OUT}
     rows = []
@@ -57,6 +59,23 @@ def _systems(table: pd.DataFrame) -> str:
         rows.append((row["title"], f"{row['cohort']}, {row['task']}", published, reached, other, _trained(row)))
     head = ("model", "cohort, task", "published", "images split at random", "acquisitions held out", "trained")
     return _markdown([head, *rows])
+
+
+def _laboratories(table: pd.DataFrame) -> str:
+    """Models on laboratories of which they have seen nothing: trained on the others, or on one alone."""
+    rows = []
+    table = table[(table["study"] == "transfer") & (table["protocol"].isin(["laboratory", *_AT_RANDOM]))]
+    for row in table.to_dict("records"):
+        pooled = row["protocol"] == "laboratory"
+        if pooled and row["target"] == row["cohort"]:
+            continue  # the mean over laboratories
+        at_home = row["target"] == row["cohort"]
+        source = "the others" if pooled else "all of them" if row["cohort"] == "laboratories" else row["cohort"]
+        tested = f"{row['target']}, at home" if at_home else row["target"]
+        balanced = f"{100 * row['balanced_accuracy']:.1f} %"
+        rows.append((row["model"], row["view"], source, tested, f"{_accuracy(row)} of {row['images']}", balanced))
+    head = ("model", "view", "trained on", "tested on", "accuracy", "balanced accuracy")
+    return _markdown([head, *sorted(rows, key=lambda row: (row[2], row[1], row[3], row[0]))])
 
 
 def _trained(row: Mapping[Any, Any]) -> str:
@@ -87,7 +106,7 @@ def _markdown(rows: list[tuple[str, ...]]) -> str:
     return "\n".join([lines[0], f"|{' --- |' * len(rows[0])}", *lines[1:]])
 
 
-BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {"systems": _systems}
+BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {"laboratories": _laboratories, "systems": _systems}
 """What makes each block of the records."""
 
 if __name__ == "__main__":

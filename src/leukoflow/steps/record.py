@@ -2,9 +2,9 @@
 
     python -m leukoflow.steps.record --config workflow/studies/taleqani.yaml --output docs/results/taleqani.csv
 
-One row for each model, view and division, and each cohort that it was tested on. A row needs all folds and seeds; of
-what has not all been trained the file keeps the rows that it has, if the study still asks for them. Versions and
-machine are those of the record, which belong to the runs if both were made alike.
+One row for each model, view and division, and each cohort or laboratory that it was tested on. A row needs all folds
+and seeds; of what has not all been trained the file keeps the rows that it has, if the study still asks for them.
+Versions and machine are those of the record, which belong to the runs if both were made alike.
 """
 
 import json
@@ -20,6 +20,8 @@ import pandas as pd
 
 from leukoflow.config.load import load_study
 from leukoflow.config.plan import all_runs
+from leukoflow.config.protocols import groups_of
+from leukoflow.config.splits import LABORATORY
 from leukoflow.config.study import Study
 from leukoflow.core.content import digest
 from leukoflow.core.errors import LeukoFlowError
@@ -28,7 +30,7 @@ from leukoflow.core.provenance import git_state, machine
 from leukoflow.core.runs import Run
 from leukoflow.core.step import parser, progress, run
 from leukoflow.stats import scores
-from leukoflow.stats.leaderboard import CELL, leaderboard, summary_outside
+from leukoflow.stats.leaderboard import CELL, leaderboard, summary, summary_outside
 from leukoflow.stats.samples import sample_of
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,11 @@ def record(study: Study, results: Path) -> pd.DataFrame:
     published = {name: model.published for name, model in study.models.items()}
     at_home = leaderboard(scored, facts, published)
     table = at_home.assign(target=at_home["cohort"])
+    left_out = scored[[groups_of(name) == LABORATORY for name in scored["protocol"]]]
+    if len(left_out):  # each fold tests another laboratory
+        names = zip(left_out["cohort"], left_out["fold"], strict=True)
+        left_out = left_out.assign(target=[study.laboratories(cohort)[fold] for cohort, fold in names])
+        table = pd.concat([table, summary(left_out, [*CELL, "target"])], ignore_index=True)
     if len(outside := scored[scored["role"] == "external"]):
         table = pd.concat([table, summary_outside(outside, [*CELL, "target"])], ignore_index=True)
     rows = [row | _facts(row, facts, trained, study) for row in table.to_dict("records")]

@@ -124,6 +124,19 @@ def test_the_demo_is_the_default_study() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
+        (
+            "experiments.subtype.protocols",
+            ["laboratory"],
+            r"subtype\.protocols: laboratory leaves out one laboratory of several, and demo is one; name",
+        ),
+        ("cohorts.both.cohorts", ["demo", "demo"], r"cohorts\.both.*one cohort is named twice"),
+        ("cohorts.both.cohorts", ["demo", "demo_exd"], r"both\.cohorts: 'demo_exd' is not in section cohorts; did you"),
+        ("cohorts.both.cohorts", ["demo", "both"], r"both\.cohorts: both is pooled itself; name the cohorts"),
+        (
+            "experiments.laboratories.external",
+            ["demo_ext"],
+            r"laboratories\.external: demo_ext is the training cohort \(a part of both\)",
+        ),
         ("modles", {}, r"modles: unknown key; did you mean 'models'\?"),
         (
             "models.neurallnet.training.balance",
@@ -254,7 +267,8 @@ def test_runs_are_the_product_of_the_axes_and_listed_once() -> None:
     study = parse_study(config)
     assert len(runs_of(study, "subtype")) == 1 * 2 * 3 * 3 * 1
     runs = all_runs(study)
-    assert len(runs) == 18 * 2 + 9 + 12
+    # By laboratory the cohort says how many folds there are.
+    assert len(runs) == 18 * 2 + 9 + 12 + 2 * 2
     name = "demo.subtype.plain.patient.neurallnet.fold2.seed42"
     targets = {run.name: cohorts for run, cohorts in runs.items()}
     assert targets[name] == ["demo", "demo_ext"]
@@ -364,3 +378,15 @@ def test_names_that_are_none_are_told(task: dict, words: str) -> None:
     with pytest.raises(LeukoFlowError, match=words) as failure:
         parse_study(changed("tasks", {"subtype": task}))
     assert "tasks.subtype" in str(failure.value)
+
+
+def test_laboratories_that_are_absent_leave_the_pool() -> None:
+    folder = {"kind": "folder", "root": "${LEUKOFLOW_NOWHERE}/x", "optional": True}
+    config = changed("cohorts.third", folder)
+    config["cohorts"]["both"] = {"kind": "pooled", "cohorts": ["demo", "demo_ext", "third"]}
+    study = parse_study(config)
+    assert study.laboratories("both") == ("demo", "demo_ext") and study.folds("both", "laboratory") == 2
+    assert study.images_of("both") == 96 + 24 and study.laboratories("demo") == ()
+    config["cohorts"]["both"] = {"kind": "pooled", "cohorts": ["demo", "third"]}
+    with pytest.raises(LeukoFlowError, match=r"cohorts\.both.*cohorts.*at least 2 items"):
+        parse_study(config)

@@ -87,7 +87,7 @@ def test_pages_show_the_records_as_they_are() -> None:
         blocks += text.count("<!-- results: ")
         assert shown.filled(text) == text, f"{page}: run make docs"
     assert blocks
-    with pytest.raises(LeukoFlowError, match="results: nothing: unknown block; known: systems"):
+    with pytest.raises(LeukoFlowError, match="results: nothing: unknown block; known: laboratories, systems"):
         shown.filled("<!-- results: nothing -->\n<!-- end -->")
 
 
@@ -95,13 +95,14 @@ def test_a_row_of_the_systems_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     row = {
         "cohort": "c", "target": "c", "task": "t", "model": "m", "protocol": "image", "published_accuracy": 0.9816,
         "title": "Net", "accuracy": 0.99617, "low": 0.985, "high": 1.0, "images": 261, "pixels": 112,
-        "parameters": 336_544, "options": np.nan, "weights": "random", "epochs": 15, "minutes": 12.4,
+        "study": "s", "parameters": 336_544, "options": np.nan, "weights": "random", "epochs": 15, "minutes": 12.4,
     }  # fmt: skip
     held_out = row | {"protocol": "five_folds", "accuracy": 0.95, "low": 0.9, "high": 0.99}
     others = [
         row | {"target": "d"},
         row | {"model": "n", "published_accuracy": np.nan, "options": "{}", "weights": "package:a-b==1 + random"},
     ]
+    others.append(row | {"study": "transfer"})
     monkeypatch.setattr(shown, "records", lambda: pd.DataFrame([row, held_out, *others]))
     text = shown.filled("<!-- results: systems -->\n<!-- end -->")
     assert text.splitlines()[4] == (
@@ -109,3 +110,19 @@ def test_a_row_of_the_systems_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         "112 pixels, 0.34 M parameters, weights: random, 15 epochs in 12 min |"
     )
     assert len(text.splitlines()) == 8 and text.splitlines()[5].startswith("| Net | c, t |  | 99.6 %")
+
+
+def test_rows_of_laboratories_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {
+        "study": "transfer", "cohort": "pool", "target": "far", "protocol": "laboratory", "model": "m", "view": "cell",
+        "accuracy": 0.9, "low": 0.85, "high": 0.95, "images": 268, "balanced_accuracy": 0.88,
+    }  # fmt: skip
+    one = row | {"cohort": "near", "protocol": "duplicate"}
+    rows = [row, row | {"target": "pool"}, one, one | {"target": "near"}, row | {"study": "other"}]
+    monkeypatch.setattr(shown, "records", lambda: pd.DataFrame(rows))
+    text = shown.filled("<!-- results: laboratories -->\n<!-- end -->").splitlines()
+    assert text[4:-2] == [
+        "| m | cell | near | far | 90.0 % (85.0 to 95.0) of 268 | 88.0 % |",
+        "| m | cell | near | near, at home | 90.0 % (85.0 to 95.0) of 268 | 88.0 % |",
+        "| m | cell | the others | far | 90.0 % (85.0 to 95.0) of 268 | 88.0 % |",
+    ]
