@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"leukoflow {leukoflow.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_predict, _add_serve, _add_doctor, _add_verify, _add_crate):
+    for add in (_add_init, _add_predict, _add_serve, _add_doctor, _add_verify, _add_crate):
         add(commands)
     args = parser.parse_args(argv)
     try:
@@ -31,6 +31,50 @@ def main(argv: list[str] | None = None) -> int:
     except LeukoFlowError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
+
+
+def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "init",
+        help="write a study for your own folder of images",
+        description="Look at a folder of images and write a study for it: classes from its folders or table, masks, "
+        "patients, sizes. Nothing is trained and nothing in the folder is changed.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", nargs="?", type=Path, help="folder that holds the images, of any layout")
+    parser.add_argument("--entry", help="a public set that is described already, such as taleqani or pbc, in its place")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="study to write (default: NAME.yaml, here)")
+    parser.add_argument("--name", help="name of the study (default: that of the folder or entry)")
+    parser.set_defaults(call=_init)
+
+
+def _init(args: argparse.Namespace) -> int:
+    import yaml
+
+    from leukoflow.cohorts.draft import draft, entry_draft, study_name
+    from leukoflow.cohorts.look import look
+    from leukoflow.config.load import parse_study
+    from leukoflow.core.files import write_text
+
+    if (args.folder is None) == (args.entry is None):
+        raise LeukoFlowError("init: give a folder of images, or --entry and the name of a public set")
+    cores = len(os.sched_getaffinity(0))
+    name = args.name or study_name(args.folder or Path(args.entry))
+    output = args.output or Path(f"{name}.yaml")
+    if output.exists():
+        raise LeukoFlowError(f"{output}: exists already; remove it, or name another file with --output")
+    made = entry_draft(args.entry, name, cores) if args.entry else draft(look(args.folder), name, cores)
+    parse_study(yaml.safe_load(made.text), str(output))
+    write_text(output, made.text)
+    for note in made.notes:
+        print(note)
+    time = f"{max(1, round(60 * made.hours))} minutes" if made.hours < 2 else f"{made.hours:.0f} hours"
+    print(f"the study takes about {time} on this machine")
+    print(f"{shown(str(output))}: written; lines that begin with 'To decide' ask what only you know. Next:")
+    clone = Path(__file__).resolve().parents[2] / "Snakefile"
+    elsewhere = "" if Path("Snakefile").exists() or not clone.exists() else f"--snakefile {shown(str(clone))} "
+    print(f"  snakemake {elsewhere}--cores {cores} --configfile {shown(str(output))}")
+    return 0
 
 
 def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

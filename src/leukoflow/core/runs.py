@@ -8,6 +8,8 @@ from pathlib import Path
 from leukoflow.core.errors import LeukoFlowError
 
 BASELINE = "colour_histogram"
+MEAN = "mean of laboratories"
+"""In place of a laboratory: the mean over those that were left out."""
 RUN_COLUMNS = ["cohort", "task", "view", "protocol", "model", "fold", "seed"]
 _NAME = re.compile(
     r"(?P<cohort>\w+)\.(?P<task>\w+)\.(?P<view>\w+)\.(?P<protocol>\w+)\.(?P<model>\w+)\.fold(?P<fold>\d+)\.seed(?P<seed>\d+)"

@@ -9,10 +9,8 @@ import pandas as pd
 from leukoflow.config.protocols import groups_of
 from leukoflow.config.study import Study
 from leukoflow.core import words
-from leukoflow.core.runs import is_baseline
+from leukoflow.core.runs import MEAN, is_baseline
 from leukoflow.report.headlines import best_of, rows_of
-from leukoflow.stats.laboratories import MEAN
-from leukoflow.stats.leaderboard import CELL
 
 UNLABELLED = "(no label)"
 FEW_ODD, MANY_ODD = 0.01, 0.25
@@ -268,7 +266,7 @@ def _laboratories(table: pd.DataFrame) -> list[Finding]:
     """Of each experiment by laboratory, how its best network does at home and on laboratories left out."""
     found = []
     networks = table[~table["model"].map(is_baseline)] if len(table) else table
-    for (cohort, task, view, _), part in networks.groupby(CELL[:-1], sort=False):
+    for (cohort, task, view, _), part in networks.groupby(["cohort", "task", "view", "protocol"], sort=False):
         means = part[part["laboratory"] == MEAN]
         best = means.sort_values("accuracy", ascending=False).iloc[0]
         rows = part[(part["model"] == best["model"]) & (part["laboratory"] != MEAN)]

@@ -8,12 +8,12 @@ import pandas as pd
 from leukoflow.config.protocols import groups_of
 from leukoflow.config.splits import LABORATORY
 from leukoflow.core.inputs import Inputs
+from leukoflow.core.runs import MEAN
 from leukoflow.stats.leaderboard import CELL, blocks_first, summary
 from leukoflow.stats.samples import EVERY
 
 COMMON = 5
 """Images of a class from which on it counts as common in a laboratory: the recall over fewer says little."""
-MEAN = "mean of laboratories"
 SHOWN = ("accuracy", "low", "high", "balanced_accuracy", "macro_f1", "common_balanced_accuracy")
 COLUMNS = [*CELL, "laboratory", "runs", "images", "groups", *SHOWN, "common_classes", "home_accuracy", "home_images"]
 

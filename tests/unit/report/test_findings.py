@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from fake_study import finished_study
 
+from leukoflow.core.runs import MEAN
 from leukoflow.report.findings import Finding, findings, gravest_first
-from leukoflow.stats.laboratories import MEAN
 
 NAMES = ("leaderboard", "external", "cohorts", "label_conflicts", "audit", "laboratories")
 

@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from leukoflow.config.evaluation import Evaluation
-from leukoflow.core.runs import Run
-from leukoflow.stats.laboratories import COLUMNS, MEAN, laboratories
+from leukoflow.core.runs import MEAN, Run
+from leukoflow.stats.laboratories import COLUMNS, laboratories
 from leukoflow.stats.samples import Sample
 from leukoflow.stats.scores import SCORE_COLUMNS, score, with_run
 
