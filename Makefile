@@ -13,8 +13,10 @@ endif
 
 run: .venv/ready
 	python workflow/unlock_stale.py
-	python -m snakemake --cores $(CORES)
-	@echo "$$PWD/results/demo/report.html"
+	@python workflow/progress.py --cores $(CORES)
+	@echo "report:  $$PWD/results/demo/report.html"
+	@echo "ask the trained model in a browser:  .venv/bin/leukoflow serve results/demo/export"
+	@echo "your own images:  .venv/bin/leukoflow init FOLDER"
 
 # A process for each core; one thread each, or they would fight for the cores.
 test: .venv/ready
