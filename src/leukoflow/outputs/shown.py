@@ -90,7 +90,7 @@ def _trained(row: Mapping[Any, Any]) -> str:
 
 
 def _key(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    return row["cohort"], row["task"], row["model"]
+    return row["cohort"], row["task"], row["view"], row["model"]
 
 
 def _accuracy(row: Mapping[Any, Any]) -> str:
