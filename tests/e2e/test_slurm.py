@@ -90,7 +90,7 @@ def submit(project: Project, *arguments: str, **options: str) -> subprocess.Comp
 
 @pytest.fixture
 def copy(project: Project, tmp_path: Path) -> Project:
-    """The finished study, and a config under which one training is to be done anew, with more epochs."""
+    """The finished study, and a config under which one training is to be done again, with more epochs."""
     shutil.copytree(project.folder, tmp_path / "copy", symlinks=True)
     return slower(Project(tmp_path / "copy"), PAUSE)
 
@@ -138,7 +138,7 @@ def wait_until(ready: Callable[[], object], running: subprocess.Popen, log: Path
 
 
 def went_on_after(project: Project) -> int:
-    """Epochs that the last try of the training did not do anew, as its log says; 0 where it began anew."""
+    """Epochs that the last try of the training did not do again, as its log says; 0 where it began again."""
     logs = list(project.folder.glob(f"logs/tiny/train/{Path(RUN).name}.log"))
     match = re.search(r"going on after epoch (\d+)", logs[0].read_text())
     return int(match[1]) if match else 0

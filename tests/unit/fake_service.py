@@ -29,7 +29,7 @@ from leukoflow.serve.options import Settings, add_options
 CLASSES = ("Benign", "Early", "Pre", "Pro")
 FINDINGS = (
     "Colours alone reach 97 % on the same images.",
-    "12 of 96 test images have a duplicate among those learnt from.",
+    "12 of 96 test images have a duplicate among those trained on.",
     "In the stain of another class it is right 30 % of the time.",
     "Scale bars go with the class.",
 )

@@ -78,7 +78,7 @@ def template(wildcards):
 
 
 def model_settings(wildcards):
-    # What a paper publishes, and what made the model, trains nothing: a change of these trains nothing anew.
+    # What a paper publishes, and what made the model, trains nothing: a change of these trains nothing again.
     return STUDY.models[wildcards.model].model_dump_json(
         exclude={"published", "variant"}
     )

@@ -73,7 +73,7 @@ class _Part:
         return self.target.with_name(self.target.name + ".part.json")
 
     def resume(self, url: str) -> tuple[int, str]:
-        """Bytes that are there and the server's mark of the file; (0, "") where it has to be begun anew."""
+        """Bytes that are there and the server's mark of the file; (0, "") where it has to be begun again."""
         try:
             note = read_json(self.note)
             size = self.path.stat().st_size
@@ -171,7 +171,7 @@ def _receive(source: _Source, part: _Part, response: requests.Response, offset: 
         return  # everything had come before the break
     if status == 416 or (status == 206 and not _continues(response, offset, validator)):
         part.discard()
-        raise _TryAgain("the server cannot go on where it broke off; beginning anew")
+        raise _TryAgain("the server cannot go on where it broke off; beginning again")
     if status in _PASSING or status >= 500:
         raise _TryAgain(f"the server answers {status} {response.reason}", _asked_wait(response))
     if status not in (200, 206):

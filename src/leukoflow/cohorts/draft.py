@@ -13,7 +13,7 @@ from leukoflow.config.ready import entries
 from leukoflow.core.errors import LeukoFlowError
 
 FEWEST = 20
-"""Images of a class below which it cannot be divided into roles and learnt from."""
+"""Images of a class below which it cannot be divided into roles and trained on."""
 LARGEST = 128
 STEPS = 1500
 """Steps that a network is trained for, at least about."""

@@ -49,7 +49,7 @@ class Abstention(Section):
 
 
 class Novelty(Section):
-    """Images of another kind than the model has learnt from."""
+    """Images of another kind than the model was trained on."""
 
     images: int = Field(1000, ge=20, le=100_000)
     """Most images of a role or cohort that a model is run over; a seeded sample where there are more."""

@@ -31,7 +31,7 @@ class Masks(Section):
     background: tuple[Code, ...] = (0, "#000000")
     """Grey levels or colours of everything else."""
     expert: bool = True
-    """Whether an expert drew them. Others are compared with, never learnt from."""
+    """Whether an expert drew them. Others are compared with, never trained on."""
 
     @model_validator(mode="after")
     def _codes_are_told_apart(self) -> "Masks":

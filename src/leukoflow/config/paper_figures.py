@@ -55,9 +55,9 @@ class Shown:
     file: str = ""
     """PAPER/NUMBER_WHAT[_TASK][_PROTOCOL], below the folder of figures, without suffix; empty where there is none."""
     source: str = ""
-    """Figure of the study that it is a copy of; empty where it is drawn anew."""
+    """Figure of the study that it is a copy of; empty where it is drawn again."""
     beside: str = ""
-    """Figure of the study whose table it is drawn from, where it is drawn anew from one."""
+    """Figure of the study whose table it is drawn from, where it is drawn again from one."""
     runs: tuple[Run, ...] = ()
     """Runs that it is drawn from."""
     target: str = ""

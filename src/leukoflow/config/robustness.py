@@ -13,7 +13,7 @@ Change = Annotated[float, Field(ge=-1, le=1)]
 
 class Robustness(Section):
     """Changed images. After the first three, every key is a family of changes with its levels, and an empty list leaves
-    the family out. The levels include those of the papers. Views of kind `normalised` and `grey` are made anew of the
+    the family out. The levels include those of the papers. Views of kind `normalised` and `grey` are made again of the
     changed plain view, where the study has one of their size; other views are changed themselves."""
 
     images: int = Field(1000, ge=1)

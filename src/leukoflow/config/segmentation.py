@@ -59,7 +59,7 @@ class Segmentation(Section):
     method: Literal["unet", "threshold"] = "threshold"
     """`unet` needs sources; `threshold` (Otsu or k-means) is tuned on the sources where there are any."""
     sources: tuple[Name, ...] = ()
-    """Cohorts with expert masks that are learnt from."""
+    """Cohorts with expert masks that are trained on."""
     images_per_source: int = Field(2000, ge=10)
     """Most images of a source that are used, evenly spaced along its list."""
     leave_one_out: bool = False
@@ -100,7 +100,7 @@ class Segmentation(Section):
         if self.adapt and self.method != "unet":
             raise ValueError("adapt trains a network further, and method is threshold: set method to unet")
         if self.adapt and self.adapt.cohort in self.sources:
-            raise ValueError(f"adapt.cohort: {self.adapt.cohort} is a source, whose masks are learnt from already")
+            raise ValueError(f"adapt.cohort: {self.adapt.cohort} is a source, whose masks are trained on already")
         if self.leave_one_out and len(self.sources) < 2:
             raise ValueError("leave_one_out needs at least two sources")
         if any(isinstance(step, Cells) for step in self.steps):

@@ -113,7 +113,7 @@ class Training(Section):
     """One training recipe."""
 
     share: float = Field(1.0, gt=0, le=1)
-    """Share of the training images that is learnt from, drawn in each class by the run's seed; images that the split
+    """Share of the training images that is trained on, drawn in each class by the run's seed; images that the split
     keeps together stay together. A smaller share is part of a larger one."""
     epochs: int = Field(20, ge=1)
     """Most epochs."""
@@ -163,7 +163,7 @@ class Training(Section):
     compile: bool = False
     """Compile the network (torch.compile). Where that fails, training goes on without, and `model.json` says why."""
     recompute: bool = False
-    """Keep what goes into a block, and compute the rest anew for the gradient: less memory for a third more time
+    """Keep what goes into a block, and compute the rest again for the gradient: less memory for a third more time
     (gradient checkpointing)."""
     devices: int = Field(1, ge=1)
     """GPUs that share every batch; where there is none, processes on the CPU. Snakemake must be allowed as many
@@ -171,7 +171,7 @@ class Training(Section):
     augmentation: Augmentation = Augmentation()
     """Random changes of training images."""
     statistics_batches: int = Field(32, ge=0)
-    """Training batches over which the statistics of batch norm are taken anew after each epoch; 0 keeps the moving
+    """Training batches over which the statistics of batch norm are taken again after each epoch; 0 keeps the moving
     average. Spiking networks need it: with a moving average over a few small batches their thresholds are off, and
     validation accuracy jumps about by tens of points."""
     workers: int = Field(0, ge=0, le=64)

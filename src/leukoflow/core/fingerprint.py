@@ -75,7 +75,7 @@ def _read_memory(path: Path) -> dict[str, dict[str, Any]]:
             key: {"tree": str(facts["tree"]), **{name: list(facts[name]) for name in lists}}
             for key, facts in known.items()
         }
-    except (LeukoFlowError, AttributeError, TypeError, KeyError):  # none yet, or not whole: it is made anew
+    except (LeukoFlowError, AttributeError, TypeError, KeyError):  # none yet, or not whole: it is made again
         return {}
 
 

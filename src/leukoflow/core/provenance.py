@@ -141,7 +141,7 @@ def packages() -> dict[str, str]:
 
 
 def job_seconds(benchmarks: Path) -> dict[str, float]:
-    """Seconds that jobs took, added up by rule; jobs of earlier runs that were not done anew are among them."""
+    """Seconds that jobs took, added up by rule; jobs of earlier runs that were not done again are among them."""
     sums: dict[str, float] = {}
     for path in sorted(benchmarks.rglob("*.tsv")):
         rule = path.relative_to(benchmarks).parts[0].removesuffix(".tsv")

@@ -84,7 +84,7 @@ class Memory(Protocol):
     """Bytes taken since it was made."""
 
     def forget_peak(self) -> None:
-        """Start looking for the peak anew."""
+        """Start looking for the peak again."""
 
     def peak(self) -> float:
         """The most bytes at once."""
@@ -100,7 +100,7 @@ class ProcessMemory:
         self._start = self._read("VmRSS") if self._known else 0
 
     def forget_peak(self) -> None:
-        """Start looking for the peak anew."""
+        """Start looking for the peak again."""
         if self._known:
             _CLEAR.write_text("5")
 
@@ -120,7 +120,7 @@ class GpuMemory:
         self._device = device
 
     def forget_peak(self) -> None:
-        """Start looking for the peak anew."""
+        """Start looking for the peak again."""
         torch.cuda.reset_peak_memory_stats(self._device)
 
     def peak(self) -> float:

@@ -64,7 +64,7 @@ def card(facts: Export, study: Study) -> str:
         "triage, diagnosis or treatment, and not for images of other stains, tissues or microscopes than those below.",
         "## What the audits found",
         "\n".join(f"- {literal(finding)}" for finding in facts.findings),
-        "## What it learnt from",
+        "## What it was trained on",
         _data(facts, study),
         "## Results",
         "\n".join(_results(facts)),
@@ -193,7 +193,7 @@ def _limits(facts: Export) -> Iterator[str]:
 
 
 def licences(study: Study, cohort: str, weights: str) -> tuple[str, ...]:
-    """One line for each cohort that was learnt from, and for the weights that training started from."""
+    """One line for each cohort that was trained on, and for the weights that training started from."""
     adapt = study.segmentation.adapt
     names = dict.fromkeys([cohort, *study.segmentation.sources, *([adapt.cohort] if adapt else [])])
     lines = [f"{name}: {_terms(study.cohorts[name])}" for name in names]

@@ -81,7 +81,7 @@ def _shared(run: Run, audit: pd.DataFrame) -> Iterator[str]:
 
 
 def _elsewhere(run: Run, scores: pd.DataFrame, run_results: Sequence[Result]) -> Iterator[str]:
-    """Other cohorts, with and without the images that copy what it learnt from."""
+    """Other cohorts, with and without the images that copy what it was trained on."""
     external = [result for result in run_results if result.role == "external" and result.metric == "accuracy"]
     clean = {result.target: result for result in results(run, scores, UNSEEN) if result.metric == "accuracy"}
     for result in external:

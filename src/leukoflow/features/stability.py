@@ -51,7 +51,7 @@ def stability(
 
     x float [n, D] are features before scaling: every ranking has its own scaler (integers, for `mid` and `miq`, are
     not scaled). Returns k, pair ("0-1": the parts left out), jaccard, kuncheva, for the sizes that do not exceed the
-    ranking. `random` is drawn anew for every part. Empty for fewer than two parts, and for `pca` and `none`, which
+    ranking. `random` is drawn again for every part. Empty for fewer than two parts, and for `pca` and `none`, which
     choose no features.
     """
     columns = ["k", "pair", "jaccard", "kuncheva"]

@@ -20,7 +20,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
     `table` holds the leakage of one cohort, task and view. Left, accuracy under each protocol; in the middle, if
     `image` is among them, each protocol less `image`; right, where there are copies, test images of split `image` that
-    have a copy among the images learnt from, and the others.
+    have a copy among the images trained on, and the others.
     """
     rows = table[table["target"] == table["cohort"]]
     every = rows[rows["part"] == "all"]
@@ -48,7 +48,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     _frame(axes, models, apart)
     handles = [Line2D([], [], **line_style(name), label=f"{name} split") for name in used]
     if len(apart):
-        handles.append(Line2D([], [], color=COPIES, marker="s", linestyle="none", label="copy was learnt from"))
+        handles.append(Line2D([], [], color=COPIES, marker="s", linestyle="none", label="copy was trained on"))
         handles.append(Line2D([], [], color=REST, marker="o", linestyle="none", label="no copy"))
     figure.legend(handles=handles, loc="outside upper right", ncols=legend_columns(handles, figure, 6))
     return figure, rows

@@ -376,7 +376,7 @@ FIGURES = (
         "segmentation", lambda plan: [()] if plan.study.segmentation.sources else [],
         "segmentation.draw_segmentation", _tables("segmentation", "instances"), "cells",
         "Overlap with experts' masks by source, on held-out images, with 95 % intervals; hollow where "
-        "nothing of the source was learnt from.",
+        "nothing of the source was trained on.",
     ),
     FigureSpec(
         "selection", lambda plan: plan.selected_panels, "selection.draw_selection", _selections, "features",

@@ -176,7 +176,7 @@ def counterparts(study: Study, number: Number) -> list[str]:
     """Models of the study that correspond to a number, the best first.
 
     Exact ones have its architecture and options, and among them the one with published figures of its own and its own
-    recipe comes first, variants of sweeps and ablations last; none learnt from a share of the images. Where other
+    recipe comes first, variants of sweeps and ablations last; none trained on a share of the images. Where other
     options may stand in (`loose`), models follow that have the same options with other values, the nearest first.
     """
     candidates = []

@@ -216,7 +216,7 @@ def _provenance(cohort: str, groups: pd.DataFrame, manifests: Mapping[str, pd.Da
 
 
 def _alike(origins: Mapping[str, pd.Series], learnt_from: set[str], tested_on: set[str]) -> dict[str, Any]:
-    """Test images whose patient or slide looks like another one that was learnt from, and such names in words."""
+    """Test images whose patient or slide looks like another one that was trained on, and such names in words."""
     row: dict[str, Any] = {}
     examples: list[str] = []
     for column in ("patient", "slide"):

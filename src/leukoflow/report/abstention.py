@@ -362,7 +362,7 @@ def _sets(name: str, table: pd.DataFrame) -> Iterator[str]:
     yield text + "."
     broken = others["coverage"].max() < level - 0.05 if len(others) else False
     if broken:
-        text = "the promise does not carry over to another hospital; it must be calibrated anew on images from there."
+        text = "the promise does not carry over to another hospital; it must be calibrated again on images from there."
         yield f"{name}: {text}"
 
 

@@ -313,7 +313,7 @@ def _temperature(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
         text += f" {_networks(left, total)} still {'misses' if left == 1 else 'miss'} by more than chance explains."
         worse = total - better
         if 2 * worse > total:
-            text += " Where it makes things worse, validation images are not like test images: what is learnt from"
+            text += " Where it makes things worse, validation images are not like test images: what is trained on"
             text += " the one about confidence does not hold for the other."
     lacking = list(fitted[~fitted].index)
     if lacking:

@@ -78,7 +78,7 @@ def how_found(study: Study) -> str:
     if asked.method == "unet":
         size = "" if asked.width == 1 else f" ({asked.width:g} of the published width)"
         network = "a U-Net without gates" if asked.gates == "none" else "an Attention U-Net"
-        by = f"by {network}{size} that learnt from the experts' masks of {sources}"
+        by = f"by {network}{size} trained on the experts' masks of {sources}"
     else:
         by = f"by thresholds tuned on the experts' masks of {sources}" if sources else "by thresholds, tuned on no mask"
     if asked.adapt:
@@ -241,7 +241,7 @@ def single_cells(segmentation: pd.DataFrame, instances: pd.DataFrame) -> Grid | 
         cells += [number(row[name], f"{row[name]:+.2f}") for name in ("count_error",)]
         cells += [number(row["count_error_abs"], words.decimal(row["count_error_abs"], 2))]
         rows.append(Row(tuple(cells)))
-    columns = ["Source", "Segmenter", "Source learnt from", "True cells", "Found", "AP at IoU 0.5", "Precision"]
+    columns = ["Source", "Segmenter", "Source trained on", "True cells", "Found", "AP at IoU 0.5", "Precision"]
     columns += ["Recall", "F1", "Count error an image", "... its size"]
     return grid("Single cells against masks that tell them apart, on held-out images.", columns, rows, "instances")
 

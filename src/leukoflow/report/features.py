@@ -169,7 +169,7 @@ def neighbours_grid(neighbours: pd.DataFrame) -> Grid | None:
     titles = [f"Same {GROUPS[name]}" + ("" if name == "class" else ", within the class") for name in groups]
     count = words.count(neighbours["neighbours"].max())
     caption = f"Of the {count} nearest neighbours in feature space, the share that is of the same class; and of those, "
-    caption += "the share from the same slide. The images learnt from are among them."
+    caption += "the share from the same slide. The images trained on are among them."
     return grid(caption, [*WHERE, *titles, "Images"], rows, "neighbours")
 
 

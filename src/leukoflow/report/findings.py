@@ -113,11 +113,11 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
         patient = folds["test_with_patient"].sum(min_count=1)
         parts = []
         if duplicate:
-            parts.append(f"{_share(duplicate, test)} have a duplicate among the images learnt from")
+            parts.append(f"{_share(duplicate, test)} have a duplicate among the images trained on")
         if acquisition:
-            parts.append(f"{_share(acquisition, test)} come from an acquisition that was also learnt from")
+            parts.append(f"{_share(acquisition, test)} come from an acquisition that was also trained on")
         if patient > 0:
-            parts.append(f"{_share(patient, test)} are of a patient who was also learnt from")
+            parts.append(f"{_share(patient, test)} are of a patient who was also trained on")
         images = words.plural(test, "test image")
         if parts:
             text = f"Of {images}, {words.listed(parts)}. Such a split rewards recognising the picture or the slide."
@@ -128,7 +128,7 @@ def _leakage(audit: pd.DataFrame) -> list[Finding]:
             action += "not independent of the training images."
             findings.append(Finding(tone, f"Leakage: {where}", text, "splits", action if tone == "bad" else ""))
         elif not folds[["test_with_alike_patient", "test_with_alike_slide"]].sum().any():
-            text = f"None of {images} shares a duplicate or an acquisition with the images learnt from."
+            text = f"None of {images} shares a duplicate or an acquisition with the images trained on."
             findings.append(Finding("good", f"No leakage found: {where}", text, "splits"))
     return findings
 
@@ -158,10 +158,10 @@ def _overlap_of(name: str, target: str, row: pd.Series) -> Finding:
         scored = f"{row['model']} is right on {words.percent(row['accuracy'])} ({limits}) "
         scored += f"of all {words.plural(row['images'], 'labelled image')}"
     if row["removed"] == 0:
-        text = f"No duplicate of its {total} was found among the images learnt from. {scored}."
+        text = f"No duplicate of its {total} was found among the images trained on. {scored}."
         return Finding("good", f"{target} is apart from {row['cohort']} ({name})", text, "external")
     text = (
-        f"{words.count(row['removed'])} of its {total} have a duplicate among the {row['cohort']} images learnt from. "
+        f"{words.count(row['removed'])} of its {total} have a duplicate among the {row['cohort']} images trained on. "
     )
     if row["unseen_images"] == 0:
         text += f"{scored}; without the overlap no labelled image is left, so it checks nothing."

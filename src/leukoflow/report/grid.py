@@ -216,7 +216,7 @@ def external(table: pd.DataFrame) -> Grid:
 
 
 def audit(table: pd.DataFrame) -> Grid:
-    """Roles of every split and what its test images share with the images learnt from."""
+    """Roles of every split and what its test images share with the images trained on."""
     kinds = [kind for kind in ("patient", "slide") if table[f"test_with_alike_{kind}"].sum() > 0]
     alike = [f"test_with_alike_{kind}" for kind in kinds]
     rows = []
@@ -236,7 +236,7 @@ def audit(table: pd.DataFrame) -> Grid:
     columns += ["Test images with a duplicate learnt", "... of an acquisition learnt", "... of a patient learnt"]
     columns += [f"... of a {kind} whose id looks like one learnt" for kind in kinds]
     return grid(
-        "What the test images share with the images learnt from (training and validation).", columns, rows, "audit"
+        "What the test images share with the images trained on (training and validation).", columns, rows, "audit"
     )
 
 

@@ -100,13 +100,13 @@ def _protocols(part: pd.DataFrame) -> Grid | None:
 
 
 def _copies(part: pd.DataFrame) -> Grid | None:
-    return _apart(part[part["target"] == part["cohort"]], "Test images with a copy among the images learnt from.", "")
+    return _apart(part[part["target"] == part["cohort"]], "Test images with a copy among the images trained on.", "")
 
 
 def _external(part: pd.DataFrame) -> Grid | None:
     outside = part[part["target"] != part["cohort"]]
     return _apart(
-        outside, "Images from elsewhere, with and without those of which a copy was learnt from.", "Tested on"
+        outside, "Images from elsewhere, with and without those of which a copy was trained on.", "Tested on"
     )
 
 
@@ -172,7 +172,7 @@ def _worth(where: str, table: pd.DataFrame) -> Iterator[Finding]:
     rest = apart[(apart["part"] == "rest") & (apart["model"] == best["model"])].iloc[0]
     number, others = int(best["images"]), int(rest["images"])
     text = f"{number} of {words.plural(number + others, 'test image')} under split image have a copy among the images "
-    text += f"learnt from. {best['model']} is right on {words.percent(best['accuracy'])} "
+    text += f"trained on. {best['model']} is right on {words.percent(best['accuracy'])} "
     text += f"({words.interval(best['low'], best['high'])}) of the copies and on {words.percent(rest['accuracy'])} "
     text += f"({words.interval(rest['low'], rest['high'])}) of the others."
     if others:

@@ -14,7 +14,7 @@ class Reason:
     """Why the model does not answer."""
 
     kind: Literal["quality", "novelty", "confidence"]
-    """What is not as it should be: the picture, its likeness to what was learnt from, or the certainty."""
+    """What is not as it should be: the picture, its likeness to what was trained on, or the certainty."""
     text: str
     """In plain words, with the number and its limit."""
 

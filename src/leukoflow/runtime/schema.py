@@ -194,7 +194,7 @@ class Export(Section):
     classes: tuple[str, ...] = Field(min_length=2)
     """In the order of the outputs."""
     train_images: int
-    """Images learnt from."""
+    """Images that it was trained on."""
     parameters: int
     """Trainable parameters."""
     view: View

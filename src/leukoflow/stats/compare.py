@@ -34,7 +34,7 @@ class Answers:
     table: pd.DataFrame
     """image_id, group, right (bool), sorted by image."""
     train_images: int
-    """Images that the run learnt from."""
+    """Images that the run was trained on."""
 
 
 Runs = Mapping[tuple[int, int], Answers]

@@ -153,7 +153,7 @@ def external(scores: pd.DataFrame, models: Mapping[Run, Mapping[str, Any]]) -> p
     """One row for each target outside and model: all images, and (columns `unseen_...`) those without overlap.
 
     `unlabelled` and `removed` count images left out of the scores: without a label, and with a duplicate among the
-    images that the model learnt from. Over folds they are averaged.
+    images that the model was trained on. Over folds they are averaged.
     """
     outside = scores[scores["role"] == "external"]
     by = [*CELL, "target"]

@@ -1,4 +1,4 @@
-"""Accuracy against the number of training images, from the scores of runs that learnt from shares of them."""
+"""Accuracy against the number of training images, from the scores of runs trained on shares of them."""
 
 from collections.abc import Mapping
 

@@ -70,7 +70,7 @@ def main(argv: list[str] | None) -> None:
     source = pseudo_source(network, pictures, segmentation.adapt)
     unknown = float((source.parts == UNKNOWN).mean())
     said = log.warning if len(source.images) < FEW * len(files) else log.info
-    said("%d of %d images of %s have confident masks and are learnt from; %.1f %% of their pixels are in doubt",
+    said("%d of %d images of %s have confident masks and are trained on; %.1f %% of their pixels are in doubt",
          len(source.images), len(files), source.name, 100 * unknown)  # fmt: skip
     train, validation = ([masked_source(folder, role) for folder in args.sources] for role in ("train", "validation"))
     balance([*train, *validation, source])

@@ -1,7 +1,7 @@
 """Measure what leaks are worth to the models of one cohort and task, on every view.
 
 Accuracies under each protocol and their differences to protocol `image`; test images with a copy among those that the
-run learnt from, and the others; the same of external cohorts. Everything comes from the predictions of the runs.
+run was trained on, and the others; the same of external cohorts. Everything comes from the predictions of the runs.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Score predictions of all runs of a panel: metrics with intervals, and confusion counts.
 
 Every cohort that a run is tested on is scored on all its labelled images, and again without the images that have a
-duplicate among those the model learnt from. Where another task of the study joins the runs' classes into fewer, the
+duplicate among those the model was trained on. Where another task of the study joins the runs' classes into fewer, the
 joined predictions are scored as well, under that task and the name MODEL_from_TASK.
 """
 

@@ -74,7 +74,7 @@ def rate_factor(schedule: Schedule, epochs: int, history: Sequence[Epoch]) -> fl
 
 
 def _plateaus(losses: Sequence[float], patience: int) -> int:
-    """How often `patience` + 1 epochs in a row brought no better loss; waiting starts anew after each time."""
+    """How often `patience` + 1 epochs in a row brought no better loss; waiting starts again after each time."""
     best, waited, plateaus = math.inf, 0, 0
     for loss in losses:
         waited = 0 if loss < best else waited + 1

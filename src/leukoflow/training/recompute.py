@@ -1,4 +1,4 @@
-"""Gradient checkpointing for any network: blocks keep their inputs and are computed anew in the backward pass."""
+"""Gradient checkpointing for any network: blocks keep their inputs and are computed again in the backward pass."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

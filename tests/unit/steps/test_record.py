@@ -95,7 +95,8 @@ def test_a_row_of_the_systems_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     row = {
         "cohort": "c", "target": "c", "task": "t", "model": "m", "protocol": "image", "published_accuracy": 0.9816,
         "title": "Net", "accuracy": 0.99617, "low": 0.985, "high": 1.0, "images": 261, "pixels": 112,
-        "study": "s", "view": "v", "parameters": 336_544, "options": np.nan, "weights": "random", "epochs": 15, "minutes": 12.4,
+        "study": "s", "view": "v", "parameters": 336_544, "options": np.nan, "weights": "random", "epochs": 15,
+        "minutes": 12.4,
     }  # fmt: skip
     held_out = row | {"protocol": "five_folds", "accuracy": 0.95, "low": 0.9, "high": 0.99}
     others = [

@@ -375,7 +375,7 @@ def test_a_segmenter_that_is_certain_of_nothing_is_not_adapted(
     ("settings", "message"),
     [
         ({"adapt": {"cohort": "a"}}, "adapt trains a network further, and method is threshold"),
-        ({"method": "unet", "sources": ["a"], "adapt": {"cohort": "a"}}, "a is a source, whose masks are learnt from"),
+        ({"method": "unet", "sources": ["a"], "adapt": {"cohort": "a"}}, "a is a source, whose masks are trained on"),
         ({"compared_gates": ["half"]}, "compared_gates compares networks, and method is threshold"),
         ({"method": "unet", "sources": ["a"], "compared_gates": ["quarter"]}, "other gates than gates, each once"),
         ({"method": "unet", "sources": ["a"], "compared_gates": ["none", "none"]}, "other gates than gates, each once"),

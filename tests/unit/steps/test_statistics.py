@@ -111,6 +111,6 @@ def test_the_figure_shows_every_model_and_split(root, tmp_path):
     part = root / "parts/leakage/demo.subtype/leakage.csv"
     shown = drawn("leakage", output, {"panel": {"view": "plain"}}, leakage=part)
     drawing = output.with_suffix(".svg").read_text()
-    for text in ("resnet50_hmscam", "acquisition split", "copy was learnt from", "Less than split image, points"):
+    for text in ("resnet50_hmscam", "acquisition split", "copy was trained on", "Less than split image, points"):
         assert f"<!-- {text} -->" in drawing
     assert set(shown["target"]) == {"demo"} and len(shown[shown["part"] == "all"]) == 6

@@ -1,4 +1,4 @@
-"""Segmentation is learnt from canvases of several sources, whatever each of them annotates."""
+"""Segmentation is trained on canvases of several sources, whatever each of them annotates."""
 
 from pathlib import Path
 

@@ -175,7 +175,7 @@ async function useModel(name) {
   restart();
   state.model = state.service.models.find((each) => each.name === name);
   const { model } = state;
-  byId("model-facts").textContent = `Study ${model.study}, learnt from ${model.cohort}; tells ${model.classes.join(", ")}.`;
+  byId("model-facts").textContent = `Study ${model.study}, trained on ${model.cohort}; tells ${model.classes.join(", ")}.`;
   byId("findings").replaceChildren(...findings(model));
   for (const item of state.items) if (item.status !== "failed") Object.assign(item, { status: "waiting", result: null });
   refresh();
