@@ -149,3 +149,14 @@ def test_environments_hold_what_their_steps_import(environment: str) -> None:
                 tops.discard("torch")  # for type checkers only
             missing = {renamed.get(package, package.replace("_", "-")) for package in tops} - listed
             assert not missing, (step, module, missing)
+
+
+def test_words_of_the_style_sheet_are_kept() -> None:
+    """What people read has none of the words that docs/style.md replaces and that were replaced everywhere."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    texts = [*MODULES, *SOURCE.rglob("*.j2"), *SOURCE.rglob("*.js"), *SOURCE.rglob("*.html"), *pages]
+    forbidden = re.compile(r"\banew\b|\blearnt from\b")
+    for path in texts:
+        if path.name != "style.md":
+            found = forbidden.search(path.read_text(encoding="utf-8"))
+            assert found is None, f"{path}: {found[0]}"
