@@ -25,7 +25,11 @@ def edited_sources(results: Path) -> tuple[list[Difference], list[str]]:
     differences: list[Difference] = []
     absent: list[str] = []
     for name, settings in read_json(results / STUDY).get("cohorts", {}).items():
-        if settings["kind"] == "synthetic" or not (results / "cohorts" / name / "manifest.parquet").is_file():
+        # Of a pooled cohort the images are those of the cohorts that it joins.
+        if (
+            settings["kind"] in ("pooled", "synthetic")
+            or not (results / "cohorts" / name / "manifest.parquet").is_file()
+        ):
             continue
         root = _root(results, name, settings)
         if root is None:

@@ -89,8 +89,9 @@ def _folder(facts: Export) -> str:
 
 
 def _data(facts: Export, study: Study) -> str:
-    cohort = study.cohorts[facts.cohort]
-    kind = "drawn by a program, not photographed" if cohort.kind == "synthetic" else "photographed"
+    sources = [study.cohorts[name] for name in study.laboratories(facts.cohort) or (facts.cohort,)]
+    drawn = all(cohort.kind == "synthetic" for cohort in sources)
+    kind = "drawn by a program, not photographed" if drawn else "photographed"
     text = f"{facts.train_images:,} pictures of cohort `{facts.cohort}`, {kind}. "
     text += f"They are shown to it {facts.view.size} x {facts.view.size} pixels large, "
     said = [CHAIN[step.do] for step in facts.view.chain] or ["colours as they are"]
@@ -195,7 +196,8 @@ def _limits(facts: Export) -> Iterator[str]:
 def licences(study: Study, cohort: str, weights: str) -> tuple[str, ...]:
     """One line for each cohort that was trained on, and for the weights that training started from."""
     adapt = study.segmentation.adapt
-    names = dict.fromkeys([cohort, *study.segmentation.sources, *([adapt.cohort] if adapt else [])])
+    trained_on = study.laboratories(cohort) or (cohort,)
+    names = dict.fromkeys([*trained_on, *study.segmentation.sources, *([adapt.cohort] if adapt else [])])
     lines = [f"{name}: {_terms(study.cohorts[name])}" for name in names]
     if weights in ("random", "fitted"):
         lines.append("No pretrained weights were used.")

@@ -60,7 +60,8 @@ def findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
 
 def _cautions(study: Study) -> list[Finding]:
     """What the descriptions of cohorts warn of, of each cohort that an experiment uses."""
-    used = {name for experiment in study.experiments.values() for name in (experiment.cohort, *experiment.external)}
+    named = {name for experiment in study.experiments.values() for name in (experiment.cohort, *experiment.external)}
+    used = named | {part for name in named for part in study.laboratories(name)}
     findings = []
     for name, cohort in study.cohorts.items():
         caution = getattr(cohort, "caution", "")

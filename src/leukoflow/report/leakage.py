@@ -105,9 +105,7 @@ def _copies(part: pd.DataFrame) -> Grid | None:
 
 def _external(part: pd.DataFrame) -> Grid | None:
     outside = part[part["target"] != part["cohort"]]
-    return _apart(
-        outside, "Images from elsewhere, with and without those of which a copy was trained on.", "Tested on"
-    )
+    return _apart(outside, "Images from elsewhere, with and without those of which a copy was trained on.", "Tested on")
 
 
 def _apart(part: pd.DataFrame, caption: str, target: str) -> Grid | None:

@@ -1,6 +1,7 @@
 """Join the images of several cohorts to one: manifest, quality and files, each image with its laboratory.
 
 Names of images, patients and slides get the cohort's name in front, so that those of two laboratories never meet.
+Paths begin where the step is run.
 """
 
 from pathlib import Path
@@ -21,16 +22,16 @@ def main(argv: list[str] | None) -> None:
     )  # fmt: skip
     arguments.add_argument("--manifest", type=Path, required=True, help="Parquet")
     arguments.add_argument("--quality", type=Path, required=True, help="Parquet")
-    arguments.add_argument("--files", type=Path, required=True, help="what the images are read by, from this folder")
+    arguments.add_argument("--files", type=Path, required=True, help="what the images are read by")
     args = arguments.parse_args(argv)
     tables: dict[str, list[pd.DataFrame]] = {"manifest": [], "quality": [], "files": []}
     for name, folder, root in args.cohort:
         for kind, parts in tables.items():
             part = pooled(read_table(Path(folder) / f"{kind}.parquet"), name)
-            if kind == "manifest":
-                part = part.assign(site=name, path=[f"{name}/{path}" for path in part["path"]])
-            if kind == "files":
+            if "path" in part:
                 part = part.assign(path=[str(Path(root) / path) for path in part["path"]])
+            if kind == "manifest":
+                part = part.assign(site=name)
             parts.append(part)
         log.info("%d images of %s", len(tables["manifest"][-1]), name)
     for kind, parts in tables.items():
