@@ -87,4 +87,6 @@ def _short(name: str, width: int = 26) -> str:
 def draw_duplicates(inputs: Inputs) -> Drawn:
     """Examples of pairs, from the table `duplicates` and the summaries of each cohort's plain view, `views`."""
     by_cohort = {view_of(path.parent)[0]: shards_in(path.parent) for path in inputs.paths("views")}
-    return duplicate_pairs(inputs.table("duplicates"), by_cohort)
+    pairs = inputs.table("duplicates")
+    # Pairs of pooled cohorts are those of the cohorts that they join.
+    return duplicate_pairs(pairs[pairs["cohort_a"].isin(by_cohort)], by_cohort)

@@ -133,7 +133,7 @@ def _chain_settings(plan: Plan, panel: Panel) -> dict[str, Any]:
 
 
 def _duplicates(plan: Plan, panel: Panel) -> Files:
-    views = [plan.view_file(name, plan.plain) for name in plan.roots]
+    views = [plan.view_file(name, plan.plain) for name in plan.measured]
     return {"duplicates": [f"{plan.results}/quality/duplicates.parquet"], "views": views}
 
 

@@ -435,11 +435,15 @@ class Plan:
         """Files of selections."""
         return [f"{self.results}/selections/{selection.name}/{name}" for selection in selections for name in names]
 
+    @property
+    def measured(self) -> list[str]:
+        """The cohorts that are used and have images of their own: all but pooled ones."""
+        return [cohort for cohort in self.roots if self.study.cohorts[cohort].kind != "pooled"]
+
     def cohort_files(self, name: str, listed: bool = False) -> list[str]:
-        """A file of every cohort that is used and whose files are measured, which a pooled one's are where they come
-        from; only of those that are listed, not drawn, if asked so."""
-        none = ("pooled", "synthetic") if listed else ("pooled",)
-        cohorts = [cohort for cohort in self.roots if self.study.cohorts[cohort].kind not in none]
+        """A file of every measured cohort; only of those that are listed, not drawn, if asked so."""
+        kinds = {name: self.study.cohorts[name].kind for name in self.measured}
+        cohorts = [cohort for cohort, kind in kinds.items() if not (listed and kind == "synthetic")]
         return [f"{self.results}/cohorts/{cohort}/{name}" for cohort in cohorts]
 
     @cached_property

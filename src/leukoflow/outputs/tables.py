@@ -56,11 +56,12 @@ def _duplicates(plan: Plan) -> Files:
 
 
 def _manifests(plan: Plan) -> Files:
-    return {"manifests": plan.cohort_files("manifest.parquet")}
+    return {"manifests": [f"{plan.results}/cohorts/{name}/manifest.parquet" for name in plan.roots]}
 
 
 def _cohorts(plan: Plan) -> Files:
-    return _duplicates(plan) | _manifests(plan) | {
+    return _duplicates(plan) | {
+        "manifests": plan.cohort_files("manifest.parquet"),
         "qualities": plan.cohort_files("quality.parquet"),
         "rejects": plan.cohort_files("rejects.csv"),
         "names": plan.cohort_files("names.csv", listed=True),
@@ -215,7 +216,7 @@ TABLES = (
     TableSpec(
         "label_conflicts", "table", "cohorts", "quality.tables.CONFLICT_COLUMNS",
         "A pair of copies, within a cohort or across two, whose labels differ.",
-        "quality.tables.label_conflicts_table", _duplicates,
+        "quality.tables.label_conflicts_table", _duplicates, lambda plan: {"measured": plan.measured},
     ),
     TableSpec(
         "audit", "table", "splits", "quality.tables.AUDIT_COLUMNS",

@@ -271,8 +271,9 @@ def cohorts_table(inputs: Inputs) -> pd.DataFrame:
 
 
 def label_conflicts_table(inputs: Inputs) -> pd.DataFrame:
-    """Table `label_conflicts`, from `duplicates`."""
-    return label_conflicts(inputs.table("duplicates"))
+    """Table `label_conflicts`, from `duplicates`; pairs of pooled cohorts are those of the cohorts `measured`."""
+    pairs = inputs.table("duplicates")
+    return label_conflicts(pairs[pairs["cohort_a"].isin(inputs.settings["measured"])])
 
 
 def audit_table(inputs: Inputs) -> pd.DataFrame:

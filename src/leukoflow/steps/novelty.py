@@ -154,7 +154,9 @@ def _non_smears(model: _Model, reference: novelty.Reference, args: argparse.Name
         return
     settings: Evaluation = args.settings
     for kind, pictures in non_smears(settings.novelty.non_smears, view.size, settings.seed).items():
-        images = torch.from_numpy(np.stack([render_view(Picture(Raster(picture)), view) for picture in pictures]))
+        # They have no scale of their own; what is shown of them is as large as the view.
+        known = [Picture(Raster(picture), None, view.um_per_pixel) for picture in pictures]
+        images = torch.from_numpy(np.stack([render_view(picture, view) for picture in known]))
         scores = model.scores(reference, *model.over_batches(iter(images.split(BATCH))))
         names = [f"{kind}/{index}" for index in range(len(pictures))]
         table = pd.DataFrame({"image_id": names, "group": names})
