@@ -22,6 +22,7 @@ HELD_OUT = {
     "acquisition": "Patients are not known in this cohort: whole acquisitions (clusters by stain and background) were "
     "held out in their place.",
     "patient": "Whole patients were held out.",
+    "laboratory": "A whole laboratory was held out: the test images are of one that it was not trained on.",
 }
 PAIRS = {
     "test_with_duplicate": "have a near-duplicate among the training images",

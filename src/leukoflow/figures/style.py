@@ -35,6 +35,7 @@ _PROTOCOLS = {
     "blocks": ("#009E73", "v"),
     "acquisition": ("#D55E00", "D"),
     "patient": ("#7A5195", "^"),
+    "laboratory": ("#6B6B6B", "X"),
 }
 _MARKERS = "phP<>*8H"
 INK, MUTED, RULE = "#1F2430", "#5B6472", "#D5DAE1"

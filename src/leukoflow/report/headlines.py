@@ -18,6 +18,7 @@ _HELD_OUT = {
     "blocks": "whole blocks of file numbers held out",
     "acquisition": "whole acquisitions held out",
     "patient": "whole patients held out",
+    "laboratory": "whole laboratories held out",
 }
 
 

@@ -1,9 +1,15 @@
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 from fake_study import finished_study
 
+from leukoflow.config.splits import Groups
 from leukoflow.core.runs import MEAN
+from leukoflow.export import findings as export_findings
+from leukoflow.figures import style
+from leukoflow.report import headlines
 from leukoflow.report.findings import Finding, findings, gravest_first
 
 NAMES = ("leaderboard", "external", "cohorts", "label_conflicts", "audit", "laboratories")
@@ -168,3 +174,8 @@ def test_what_is_lost_on_laboratories_left_out_is_told(told):
     assert "worst far, 62.0 % (50.0" in text
     kept = pd.DataFrame(parts).assign(home_accuracy=0.78)
     assert told(laboratories=kept)["Laboratories left out: c, t, v view"].tone == "good"
+
+
+def test_every_kind_of_division_has_its_words_and_marks():
+    kinds = set(get_args(Groups))
+    assert set(headlines._HELD_OUT) == kinds == set(export_findings.HELD_OUT) == set(style._PROTOCOLS)
