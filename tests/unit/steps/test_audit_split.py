@@ -14,7 +14,9 @@ from leukoflow.steps.audit_split import main
 
 def write_cohort(folder: Path, patients: bool = True) -> pd.DataFrame:
     names = [f"i{number:02}" for number in range(60)]
-    manifest = pd.DataFrame({"image_id": names, "sha256": names, "label": "x", "patient": None, "slide": None})
+    manifest = pd.DataFrame(
+        {"image_id": names, "sha256": names, "label": "x", "patient": None, "slide": None, "site": None}
+    )
     if patients:
         manifest["patient"] = [f"p{number // 3}" for number in range(60)]
     write_table(folder / "manifest.parquet", manifest)

@@ -18,7 +18,13 @@ def cohort(tmp_path: Path) -> Path:
     labels = ["Benign", "Pro", "Other", None]
     names = [f"i{number:02}" for number in range(80)]
     manifest = pd.DataFrame(
-        {"image_id": names, "label": [labels[number % 4] for number in range(80)], "patient": None, "width": 9}
+        {
+            "image_id": names,
+            "label": [labels[number % 4] for number in range(80)],
+            "patient": None,
+            "site": None,
+            "width": 9,
+        }
     )
     write_table(tmp_path / "manifest.parquet", manifest)
     groups = pd.DataFrame({"cohort": "home", "image_id": names, "duplicate_group": names})
