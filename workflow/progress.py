@@ -2,18 +2,21 @@
 
     python workflow/progress.py --cores 2
 
-A line every tenth of the way, or after half a minute: time, steps done, minutes left, what runs. If it fails, the end
+A line every tenth of the way, or after twenty seconds: time, steps done, minutes left, what runs. If it fails, the end
 of the log is printed. Its exit status is Snakemake's.
 """
 
+import queue
 import re
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 LOG = Path("logs/snakemake.log")
-PAUSE = 30.0
+PAUSE = 20.0
 """Seconds after which a line is printed in any case."""
 SHOWN = 40
 """Lines of the log that are printed if it fails."""
@@ -29,6 +32,27 @@ def said(seconds: float, done: int, total: int, now: str) -> str:
     return f"{clock:>6}  {done} of {total} steps{rest}{f'  ({now})' if now and done < total else ''}"
 
 
+def lines_of(run: subprocess.Popen[str]) -> Iterator[str]:
+    """The lines that a process prints, and an empty one whenever it is silent for `PAUSE` seconds."""
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        for line in run.stdout or ():
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=PAUSE)
+        except queue.Empty:
+            yield ""
+            continue
+        if line is None:
+            return
+        yield line
+
+
 def main(arguments: list[str]) -> int:
     """Run Snakemake; its exit status."""
     LOG.parent.mkdir(exist_ok=True)
@@ -40,14 +64,14 @@ def main(arguments: list[str]) -> int:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as run,
     ):
         try:
-            for line in run.stdout or ():
+            for line in lines_of(run):
                 log.write(line)
                 log.flush()
                 if match := _JOB.match(line):
                     now = match[1]
                 if match := _DONE.match(line):
                     done, total = int(match[1]), int(match[2])
-                due = time.monotonic() - printed > PAUSE or (total and 10 * done // total > tenth)
+                due = time.monotonic() - printed >= PAUSE or (total and 10 * done // total > tenth)
                 if total and due:
                     print(said(time.monotonic() - start, done, total, now), flush=True)
                     printed, tenth = time.monotonic(), 10 * done // total

@@ -60,3 +60,19 @@ def test_minutes_left_follow_the_steps_done() -> None:
 def test_make_run_ends_with_what_to_do(text: str) -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\nrun:")[2].partition("\n\n")[0]
     assert text in recipe
+
+
+def test_a_long_step_is_no_silence() -> None:
+    sys.path.insert(0, str(ROOT / "workflow"))
+    try:
+        import progress
+    finally:
+        sys.path.remove(str(ROOT / "workflow"))
+    pause, progress.PAUSE = progress.PAUSE, 0.2
+    try:
+        command = [sys.executable, "-uc", "import time; print('a'); time.sleep(1); print('b')"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+            lines = list(progress.lines_of(run))
+    finally:
+        progress.PAUSE = pause
+    assert lines[0] == "a\n" and lines[-1] == "b\n" and 2 <= lines.count("") <= 6
