@@ -45,12 +45,10 @@ def test_a_failure_shows_the_end_of_the_log_and_has_its_status(tmp_path: Path) -
     assert failed.stderr.rstrip().endswith("the same command goes on from there")
 
 
-def test_minutes_left_follow_the_steps_done() -> None:
-    sys.path.insert(0, str(ROOT / "workflow"))
-    try:
-        from progress import said
-    finally:
-        sys.path.remove(str(ROOT / "workflow"))
+def test_minutes_left_follow_the_steps_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "workflow")
+    from progress import said
+
     assert said(125.0, 50, 200, "Training x") == "  2:05  50 of 200 steps, about 6 min left  (Training x)"
     assert said(125.0, 200, 200, "Training x") == "  2:05  200 of 200 steps"
     assert said(3.0, 0, 200, "") == "  0:03  0 of 200 steps"
@@ -62,17 +60,12 @@ def test_make_run_ends_with_what_to_do(text: str) -> None:
     assert text in recipe
 
 
-def test_a_long_step_is_no_silence() -> None:
-    sys.path.insert(0, str(ROOT / "workflow"))
-    try:
-        import progress
-    finally:
-        sys.path.remove(str(ROOT / "workflow"))
-    pause, progress.PAUSE = progress.PAUSE, 0.2
-    try:
-        command = [sys.executable, "-uc", "import time; print('a'); time.sleep(1); print('b')"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
-            lines = list(progress.lines_of(run))
-    finally:
-        progress.PAUSE = pause
+def test_a_long_step_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "workflow")
+    import progress
+
+    monkeypatch.setattr(progress, "PAUSE", 0.2)
+    command = [sys.executable, "-uc", "import time; print('a'); time.sleep(1); print('b')"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        lines = list(progress.lines_of(run))
     assert lines[0] == "a\n" and lines[-1] == "b\n" and 2 <= lines.count("") <= 6

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -38,14 +38,11 @@ class Draft:
 
 
 def draft(found: Found, name: str, cores: int) -> Draft:
-    """A study of the images that were found. LeukoFlowError if there are no two classes to tell apart."""
+    """A study of the images that were found. LeukoFlowError if they have fewer than two classes."""
     kept = {label: count for label, count in found.labels.items() if count >= FEWEST}
     few = {label: count for label, count in found.labels.items() if count < FEWEST}
     if len(kept) < 2:
         raise LeukoFlowError(_no_classes(found, kept, few))
-    total = sum(kept.values())
-    side = _side(found.sizes)
-    epochs = min(60, max(8, math.ceil(STEPS * 16 / (0.8 * total))))
     strict = "patient" if found.patients >= 3 * len(kept) else "acquisition"
     notes = [f"{found.images} images, {len(kept)} classes: " + ", ".join(f"{k} ({n})" for k, n in kept.items())]
     notes += [
@@ -59,22 +56,56 @@ def draft(found: Found, name: str, cores: int) -> Draft:
         )
     if strict == "acquisition":
         notes.append("patients are not known: images that look alike in background and stain are kept together instead")
-    hours = _hours(total, side, epochs, cores)
-    asked = _questions(found, strict)
+    head = [
+        f"# Written by leukoflow init for {found.root}. Every key is explained in config/README.md.",
+        *(f"# {line}" for line in [*notes, *_questions(found, strict)]),
+    ]
+    cohort = [f"  {name}:", *("    " + line for line in _cohort(found))]
+    return _written(name, found.root.name, head, cohort, kept, _side(found.sizes), strict, cores, notes)
+
+
+def entry_draft(entry: str, name: str, cores: int) -> Draft:
+    """A short study of a ready entry. LeukoFlowError for an unknown one."""
+    known = entries()
+    if entry not in known:
+        raise LeukoFlowError(f"--entry {entry}: unknown entry; known: {', '.join(sorted(known))}")
+    labels = list(dict.fromkeys((known[entry].get("labels") or {}).values()))
+    if len(labels) < 2:
+        raise LeukoFlowError(f"--entry {entry}: has no labels of its own, so no study of it alone can be written")
+    images = int(known[entry].get("images", 1024))
+    classes = dict.fromkeys(labels, max(FEWEST, images // len(labels)))
+    head = [f"# Written by leukoflow init for the ready entry {entry}. Every key is explained in config/README.md."]
+    cohort = [f"  {name}: {{entry: {entry}}}"]
+    notes = [f"{images} images, {len(labels)} classes: {', '.join(labels)}"]
+    return _written(name, entry, head, cohort, classes, LARGEST, "acquisition", cores, notes)
+
+
+def _written(
+    name: str,
+    shown: str,
+    head: Sequence[str],
+    cohort: Sequence[str],
+    classes: Mapping[str, int],
+    side: int,
+    strict: str,
+    cores: int,
+    notes: Sequence[str],
+) -> Draft:
+    """The study; head and cohort are lines, classes have their numbers of images."""
+    total = sum(classes.values())
+    epochs = min(60, max(8, math.ceil(STEPS * 16 / (0.8 * total))))
     text = "\n".join(
         [
-            f"# Written by leukoflow init for {found.root}. Every key is explained in config/README.md.",
-            *(f"# {line}" for line in [*notes, *asked]),
+            *head,
             f"study: {name}",
-            f"title: {_quoted(f'Images of {found.root.name}')}",
+            f"title: {_quoted(f'Images of {shown}')}",
             "",
             "cohorts:",
-            f"  {name}:",
-            *("    " + line for line in _cohort(found)),
+            *cohort,
             "",
             "tasks:",
             f"  classes_of_{name}:",
-            f"    classes: [{', '.join(map(_quoted, kept))}]",
+            f"    classes: [{', '.join(map(_quoted, classes))}]",
             "",
             "views:",
             f"  plain: {{kind: plain, size: {side}}}",
@@ -113,25 +144,7 @@ def draft(found: Found, name: str, cores: int) -> Draft:
             "",
         ]
     )
-    return Draft(text, hours, tuple(notes))
-
-
-def entry_draft(entry: str, name: str, cores: int) -> Draft:
-    """A short study of a ready entry. LeukoFlowError for one that is not known."""
-    known = entries()
-    if entry not in known:
-        raise LeukoFlowError(f"--entry {entry}: there is no such entry; known: {', '.join(sorted(known))}")
-    labels = list(dict.fromkeys((known[entry].get("labels") or {}).values()))
-    if len(labels) < 2:
-        raise LeukoFlowError(f"--entry {entry}: has no labels of its own, so no study of it alone can be written")
-    images = int(known[entry].get("images", 1024))
-    found = Found(Path(entry), images, dict.fromkeys(labels, max(FEWEST, images // len(labels))), 0, [(224, 224)], 0)
-    made = draft(found, name, cores)
-    text = made.text
-    start, end = text.index(f"  {name}:\n"), text.index("\ntasks:")
-    head = f"# Written by leukoflow init for the ready entry {entry}. Every key is explained in config/README.md.\n"
-    body = text[text.index("study:") : start] + f"  {name}: {{entry: {entry}}}\n" + text[end:]
-    return Draft(head + body, made.hours, (f"{images} images, {len(labels)} classes: {', '.join(labels)}",))
+    return Draft(text, _hours(total, side, epochs, cores), tuple(notes))
 
 
 def _no_classes(found: Found, kept: dict[str, int], few: dict[str, int]) -> str:

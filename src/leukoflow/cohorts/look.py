@@ -66,9 +66,9 @@ class Found:
 
 
 def look(root: Path) -> Found:
-    """Look at a folder. LeukoFlowError if it is no folder or holds no image that can be read."""
+    """Look at a folder. LeukoFlowError if it is not a folder or holds no image that can be read."""
     if not root.is_dir():
-        raise LeukoFlowError(f"{root}: is no folder; give the folder that holds your images")
+        raise LeukoFlowError(f"{root}: is not a folder; give the folder that holds your images")
     files = [posixpath.join(level.folder, name) for level in walk(root) for name in level.files]
     pictures = [path for path in files if is_picture(path)]
     masks = _masks(pictures)
@@ -105,7 +105,7 @@ def _folders(images: Sequence[str]) -> Counter[str]:
             del counts[name]
         if 2 <= len(counts) <= MOST_CLASSES and sum(counts.values()) >= HALF * len(images):
             above = Counter(parts[-depth - 1] for parts in parents if len(parts) > depth)
-            # Folders that name patients within a few folders above are no classes.
+            # Folders that name patients within a few folders above are not classes.
             if not (len(counts) > 2 * len(above) > 3 and all(map(_NAMED_PATIENT.search, counts))):
                 return counts
     return Counter()
@@ -138,14 +138,14 @@ def _masks(pictures: Sequence[str]) -> tuple[str | None, set[str]]:
                 if (name := posixpath.basename(path)) not in names or posixpath.dirname(path) != folder
             }
             endings = Counter(
-                (stem[: -len(end)] in stems, end, suffix)
+                (end, suffix)
                 for name in names
                 for stem, suffix in [posixpath.splitext(name)]
                 for end in ("", *_MASK_ENDINGS)
-                if stem.endswith(end) and (stem.removesuffix(end) if end else stem) in stems
+                if stem.endswith(end) and stem.removesuffix(end) in stems
             )
             if endings:
-                (_, end, suffix), count = endings.most_common(1)[0]
+                (end, suffix), count = endings.most_common(1)[0]
                 if count >= HALF * len(names):
                     inside = {posixpath.join(folder, name) for name in names}
                     return posixpath.join(folder, f"{{stem}}{end}{suffix}"), inside

@@ -18,6 +18,14 @@ SHOWN = ("accuracy", "low", "high", "balanced_accuracy", "macro_f1", "common_bal
 COLUMNS = [*CELL, "laboratory", "runs", "images", "groups", *SHOWN, "common_classes", "home_accuracy", "home_images"]
 
 
+def by_laboratory(scores: pd.DataFrame, named: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Rows of scores under protocols by laboratory, with the `laboratory` that their fold leaves out; `named` as for
+    `laboratories`."""
+    rows = scores[np.array([groups_of(name) == LABORATORY for name in scores["protocol"]], bool)]
+    left_out = [named[cohort][fold] for cohort, fold in zip(rows["cohort"], rows["fold"], strict=True)]
+    return rows.assign(laboratory=left_out)
+
+
 def laboratories(scores: pd.DataFrame, named: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """`COLUMNS`: a row for each model and laboratory that was left out of its training, and one with their mean.
 
@@ -25,12 +33,9 @@ def laboratories(scores: pd.DataFrame, named: Mapping[str, Sequence[str]]) -> pd
     `home_accuracy` is that of the same runs on validation images, of the laboratories that they were trained on: these
     images chose the epoch, so it is a little too good.
     """
-    held_out = scores[np.array([groups_of(name) == LABORATORY for name in scores["protocol"]], bool)]
-    held_out = held_out[held_out["subset"] == EVERY]
+    held_out = by_laboratory(scores[scores["subset"] == EVERY], named)
     if held_out.empty:
         return pd.DataFrame(columns=COLUMNS)
-    left = [named[cohort][fold] for cohort, fold in zip(held_out["cohort"], held_out["fold"], strict=True)]
-    held_out = held_out.assign(laboratory=left)
     by = [*CELL, "laboratory"]
     table = summary(held_out[held_out["role"] == "test"], by)
     home = summary(held_out[held_out["role"] == "validation"], by)
@@ -59,7 +64,7 @@ def _common(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     made = runs.groupby(level=by, sort=False).agg({"mean": "mean", "size": "max"}).reset_index()
     made = made.rename(columns={"mean": "common_balanced_accuracy", "size": "common_classes"})
     every = scores[by].drop_duplicates()
-    return every.merge(made, on=by, how="left").fillna({"common_balanced_accuracy": np.nan})
+    return every.merge(made, on=by, how="left")
 
 
 def laboratories_table(inputs: Inputs) -> pd.DataFrame:

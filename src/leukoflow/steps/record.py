@@ -20,8 +20,6 @@ import pandas as pd
 
 from leukoflow.config.load import load_study
 from leukoflow.config.plan import all_runs
-from leukoflow.config.protocols import groups_of
-from leukoflow.config.splits import LABORATORY
 from leukoflow.config.study import Study
 from leukoflow.core.content import digest
 from leukoflow.core.errors import LeukoFlowError
@@ -30,6 +28,7 @@ from leukoflow.core.provenance import git_state, machine
 from leukoflow.core.runs import Run
 from leukoflow.core.step import parser, progress, run
 from leukoflow.stats import scores
+from leukoflow.stats.laboratories import by_laboratory
 from leukoflow.stats.leaderboard import CELL, leaderboard, summary, summary_outside
 from leukoflow.stats.samples import sample_of
 
@@ -94,10 +93,9 @@ def record(study: Study, results: Path) -> pd.DataFrame:
     published = {name: model.published for name, model in study.models.items()}
     at_home = leaderboard(scored, facts, published)
     table = at_home.assign(target=at_home["cohort"])
-    left_out = scored[[groups_of(name) == LABORATORY for name in scored["protocol"]]]
-    if len(left_out):  # each fold tests another laboratory
-        names = zip(left_out["cohort"], left_out["fold"], strict=True)
-        left_out = left_out.assign(target=[study.laboratories(cohort)[fold] for cohort, fold in names])
+    left_out = by_laboratory(scored, {name: study.laboratories(name) for name in study.cohorts})
+    if len(left_out):
+        left_out = left_out.assign(target=left_out["laboratory"])
         table = pd.concat([table, summary(left_out, [*CELL, "target"])], ignore_index=True)
     if len(outside := scored[scored["role"] == "external"]):
         table = pd.concat([table, summary_outside(outside, [*CELL, "target"])], ignore_index=True)

@@ -145,7 +145,7 @@ def test_what_cannot_be_a_study_is_one_line(tmp_path: Path, capsys: pytest.Captu
         ([str(flat)], "30 images without a label; put those of each class into a folder of its own"),
         ([str(few)], f"two classes of {FEWEST} images or more are needed, there are 0 (a (19), b (19))"),
         ([str(tmp_path / "empty")], "holds no image"),
-        ([str(tmp_path / "nowhere")], "is no folder"),
+        ([str(tmp_path / "nowhere")], "is not a folder"),
         ([str(few), "--output", str(there)], "there.yaml: exists already"),
         ([], "give a folder of images, or --entry"),
     ):
