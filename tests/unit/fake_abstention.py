@@ -84,7 +84,7 @@ def finish(root: Path, protocols: Sequence[str]) -> None:
         abstain.main(abstain_arguments(root, protocol))
         gate.main(gate_arguments(root, protocol))
     for kind, panels, names in (
-        ("abstention", "demo.subtype.plain", ("abstention", "conformal", "novelty")),
+        ("abstention", "demo.subtype.plain", ("abstention", "conformal", "novelty", "held_out_calibration")),
         ("gate", "demo.subtype", ("gate", "gate_accuracy")),
     ):
         arguments = ["--parts", str(root / "parts" / kind), "--of", *(f"{panels}.{protocol}" for protocol in protocols)]

@@ -36,6 +36,16 @@ def name_of_exported(wildcards):
     return EXPORTED[wildcards.exported].name
 
 
+def siblings_of_exported(wildcards):
+    """Runs of the same model and seed on the other folds, whose test images calibrate the exported one."""
+    own = EXPORTED[wildcards.exported]
+    return [
+        run
+        for run in RUNS
+        if run != own and dataclasses.replace(run, fold=own.fold) == own
+    ]
+
+
 def segmenter_to_export(wildcards):
     """Weights and description of the U-Net, where there is one."""
     return SEGMENTER_FILES if UNET else []

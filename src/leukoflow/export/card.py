@@ -126,22 +126,32 @@ def _held_back(facts: Export) -> Iterator[str]:
             f"{facts.novelty.accepted:.0%} of the validation images are nearer."
         )
     least = facts.confidence.threshold
+    source = "images of groups left out" if facts.calibration_groups else "validation images"
     if least is None:
-        yield "Not sure: never, as no level of certainty reached the wanted accuracy on validation images."
+        yield f"Not sure: never, as no level of certainty reached the wanted accuracy on {source}."
     else:
         yield (
             f"Not sure: the likeliest class has a probability below {least:.3f}; above it, "
-            f"{facts.confidence.accuracy:.0%} of the answers on validation images were right."
+            f"{facts.confidence.accuracy:.0%} of the answers on {source} were right."
         )
     note = f" ({facts.calibration_note})" if facts.calibration_note else ""
+    if facts.calibration_groups:
+        source = f"test images of the other folds, of {facts.calibration_groups} groups that their networks never saw"
     yield (
         f"Probabilities are calibrated with a temperature of {facts.temperature:.3g}, fitted on "
-        f"{facts.calibrated_on} validation images{note}."
+        f"{facts.calibrated_on} {source}{note}."
     )
+    units = "groups left out" if facts.calibration_groups else "validation images"
     if facts.conformal.threshold is None:
         yield (
             f"The set of classes that cannot be ruled out always holds all: there were {facts.conformal.images} "
-            f"validation images, {facts.conformal.needed} are needed."
+            f"{units}, {facts.conformal.needed} are needed."
+        )
+    elif facts.calibration_groups:
+        yield (
+            f"The set of classes that cannot be ruled out holds the truth in {facts.conformal.coverage:.0%} of images "
+            f"of new groups of the same source ({facts.conformal.images} groups, each counted once), and in no such "
+            "share of images from elsewhere."
         )
     else:
         yield (

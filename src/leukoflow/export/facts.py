@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leukoflow.audits.conformal import calibrate, needed
+from leukoflow.audits.conformal import needed
+from leukoflow.audits.held_out import others, role_of, set_limit
 from leukoflow.audits.selective import least_confidence
 from leukoflow.config.export import Export
 from leukoflow.core.errors import LeukoFlowError
@@ -22,25 +23,33 @@ NOVELTY = "mahalanobis"
 """Score by which images of another kind are refused."""
 
 
-def calibrated(run: Run, predictions: pd.DataFrame, classes: Sequence[str], asked: Export) -> dict[str, Any]:
+def calibrated(
+    run: Run, predictions: pd.DataFrame, siblings: Mapping[Run, pd.DataFrame], classes: Sequence[str], asked: Export
+) -> dict[str, Any]:
     """Temperature, and the thresholds of confidence and conformal sets on the probabilities that it gives: what
-    `runtime.schema.Export` has of them. All from the validation images of the run's predictions."""
-    rows = predictions[(predictions["role"] == "validation") & (predictions["y"] >= 0)]
-    if rows.empty:
+    `runtime.schema.Export` has of them.
+
+    From the test images of the protocol's other folds (`siblings`, run by run) if there are any, so that groups which
+    their networks never saw decide; else from the validation images of the run's predictions.
+    """
+    tests = [role_of(one, table, "test", classes) for one, table in ((run, predictions), *siblings.items())]
+    left_out = others(tests, 0)
+    source = left_out or role_of(run, predictions, "validation", classes)
+    if not len(source.y):
         raise LeukoFlowError(f"{run.name}: no validation images among its predictions; predict again")
-    logits = np.stack(list(rows["logits"])).astype(np.float64)
-    y = rows["y"].to_numpy(np.int64)
-    fitted = fit(TEMPERATURE, logits, y, classes)
-    shares = fitted.apply(logits)
-    sample = Sample(run.cohort, "validation", y, np.arange(len(y)), shares)
-    limit = float(calibrate("split", y, shares, asked.coverage)[0])
+    fitted = fit(TEMPERATURE, source.logits, source.y, classes)
+    shares = fitted.apply(source.logits)
+    sample = Sample(run.cohort, source.role, source.y, source.groups, shares)
+    limit = set_limit(source, shares, asked.coverage, by_group=left_out is not None)
     least = least_confidence(sample, asked.accuracy)
+    units = source.number_of_groups if left_out else len(source.y)
     return {
         "temperature": 1.0 if fitted.temperatures is None else float(fitted.temperatures[0]),
-        "calibrated_on": len(y),
+        "calibrated_on": len(source.y),
+        "calibration_groups": source.number_of_groups if left_out else 0,
         "calibration_note": fitted.note,
         "conformal": Conformal(
-            coverage=asked.coverage, threshold=_number(limit), images=len(y), needed=needed(asked.coverage)
+            coverage=asked.coverage, threshold=_number(limit), images=units, needed=needed(asked.coverage)
         ),
         "confidence": Confidence(accuracy=asked.accuracy, threshold=_number(least)),
     }

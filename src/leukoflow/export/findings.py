@@ -52,8 +52,8 @@ def findings(
     parts += list(_few(run_results))
     if confidence.threshold is None:
         parts.append(
-            f"No level of certainty reached an accuracy of {confidence.accuracy:.0%} on validation images, so answers "
-            "are never held back for want of it."
+            f"No level of certainty reached an accuracy of {confidence.accuracy:.0%} where it was calibrated, so "
+            "answers are never held back for want of it."
         )
     return tuple(parts)
 

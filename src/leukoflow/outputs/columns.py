@@ -608,6 +608,16 @@ COLUMNS = {
     "whole": "share of sets of all classes, 0 to 1",
     "calibration": "validation images that the limit was set on",
     "needed": "fewest such images with which a set can leave out a class",
+    "calibrated_on": "what temperature and limits come from: `as trained` (no temperature, limits of the validation "
+    "images), `validation images`, or `groups left out` (test images of the other folds, each group counted once)",
+    "held_out_calibration.level": "promised share of sets that hold the true class, and accuracy asked of the answers "
+    "above the least confidence, 0 to 1",
+    "held_out_calibration.calibration": "images calibrated on, mean over folds",
+    "calibration_groups": "groups that these images are of, mean over folds",
+    "held_out_calibration.temperature": "temperature that logits are divided by, mean over folds",
+    "held_out_calibration.size": "mean number of classes in a set",
+    "confident": "share of images above the least confidence, 0 to 1",
+    "confident_accuracy": "accuracy on these, 0 to 1",
     "novelty.role": "`test`, `external` or `non-smear`",
     "novelty.score": "score of strangeness: `mahalanobis`, `neighbours`, `energy` or `softmax`",
     "novelty.kind": "cohort, or kind of picture that is no smear",

@@ -471,6 +471,12 @@ TABLES = (
         "coverage with interval, size of the sets.",
     ),
     TableSpec(
+        "held_out_calibration", "abstention", "abstention", "audits.held_out.COLUMNS",
+        "A model and seed on the test images of all folds together, its probabilities as trained, calibrated on "
+        "validation images or on groups left out, by level: calibration error, coverage of prediction sets, answers "
+        "above the least confidence. Empty if a protocol has one fold.",
+    ),
+    TableSpec(
         "novelty", "abstention", "abstention", "audits.detection.COLUMNS",
         "A score of strangeness of a run and a kind of image: how well the score tells these from test images, and "
         "how many its threshold refuses.",

@@ -57,12 +57,12 @@ def abstention_section(
         return None
     abstention, sets, novelty = (_means(tables[name]) for name in ("abstention", "conformal", "novelty"))
     gate, accuracy = tables["gate"].assign(measure=tables["gate"]["measure"].fillna("")), tables["gate_accuracy"]
-    told = sentences(study, abstention, sets, novelty, gate, accuracy)
+    told = sentences(study, abstention, sets, novelty, gate, accuracy, tables["held_out_calibration"])
     gates = [refused_grid(gate), limits_grid(gate), accuracy_grid(_means(accuracy))]
     return Abstention(
         tuple(told),
         tuple(table for table in (cost_grid(abstention), elsewhere_grid(abstention)) if table),
-        (sets_grid(sets),),
+        tuple(table for table in (sets_grid(sets), held_out_grid(tables["held_out_calibration"])) if table),
         (novelty_grid(novelty),) if len(novelty) else (),
         tuple(gates),
         {name: tuple(picture for picture in pictures if picture.family == name) for name in FAMILIES},
@@ -176,6 +176,34 @@ def sets_grid(table: pd.DataFrame) -> Grid:
     return grid(caption + "correction asks, that class is in every set.", columns, rows)
 
 
+def held_out_grid(table: pd.DataFrame) -> Grid | None:
+    """Calibration on groups that no network saw, by what it was calibrated on; None if no protocol has folds."""
+    if table.empty:
+        return None
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(row["model"]), Cell(row["cohort"]), Cell(row["protocol"]), Cell(row["view"])]
+        cells += [Cell(row["calibrated_on"]), number(row["temperature"], f"{row['temperature']:.2f}")]
+        limits = f"{row['ece_low']:.3f}{words.DASH}{row['ece_high']:.3f}"
+        cells += [number(row["ece"], words.decimal(row["ece"], 3), limits)]
+        cells += [number(row["level"], words.percent(row["level"], 0)), _share(row, "coverage", *_limits("coverage"))]
+        cells += [number(row["size"], words.decimal(row["size"], 2))]
+        cells += [_share(row, name, *_limits(name)) for name in ("confident", "confident_accuracy")]
+        rows.append(Row(tuple(cells), is_baseline(row["model"])))
+    columns = [*START, "Calibrated on", "Temperature", "Calibration error", "Promised", "Covered", "Mean size"]
+    columns += ["Answered", "Accuracy of these"]
+    caption = (
+        "Calibration on the test images of all folds, so on groups that no network saw. Groups left out: temperature "
+        "and limits come from the test images of the other folds. Answered: above the least confidence that gave the "
+        "promised accuracy where it was calibrated."
+    )
+    return grid(caption, columns, rows)
+
+
+def _limits(name: str) -> tuple[str, str]:
+    return f"{name}_low", f"{name}_high"
+
+
 def _few(part: Sequence[Mapping] | None) -> Cell:
     """The class with the fewest calibration images, marked if it has too few."""
     if part is None:
@@ -273,10 +301,11 @@ def sentences(
     novelty: pd.DataFrame,
     gate: pd.DataFrame,
     accuracy: pd.DataFrame,
+    held_out: pd.DataFrame,
 ) -> Iterator[str]:
     """For each experiment, under its strictest split: price of abstaining, sets, novelty; then each gate.
 
-    All tables but the gate's are means over folds and seeds.
+    `held_out` has a row for each seed; all other tables but the gate's are means over folds and seeds.
     """
     for name in study.experiments:
         here = _strictest(study, name, abstention)
@@ -285,6 +314,7 @@ def sentences(
             continue
         yield from _price(name, networks)
         yield from _sets(name, _networks(_strictest(study, name, sets)))
+        yield from _left_out(name, _networks(_strictest(study, name, held_out)))
         yield from _novelty(name, _networks(_strictest(study, name, novelty)))
     yield from _gate(gate)
 
@@ -364,6 +394,23 @@ def _sets(name: str, table: pd.DataFrame) -> Iterator[str]:
     if broken:
         text = "the promise does not carry over to another hospital; it must be calibrated again on images from there."
         yield f"{name}: {text}"
+
+
+def _left_out(name: str, table: pd.DataFrame) -> Iterator[str]:
+    """What calibration on groups left out changes, of the network with the best accuracy."""
+    if table.empty:
+        return
+    best = table[table["model"] == table.sort_values("accuracy")["model"].iloc[-1]]
+    best = best[(best["seed"] == best["seed"].iloc[0]) & (best["level"] == best["level"].min())]
+    rows = {row["calibrated_on"]: row for row in best.to_dict("records")}
+    usual, groups = rows["validation images"], rows["groups left out"]
+    limits = [_share(row, "coverage", *_limits("coverage")) for row in (usual, groups)]
+    yield (
+        f"{name}: on groups that it never saw, sets of {groups['model']} that promise "
+        f"{words.percent(groups['level'], 0)} hold the true class in {limits[0].text} if they are calibrated on "
+        f"validation images, and in {limits[1].text} if on other groups left out; the "
+        f"expected calibration error is {usual['ece']:.3f} and {groups['ece']:.3f}."
+    )
 
 
 def _novelty(name: str, table: pd.DataFrame) -> Iterator[str]:

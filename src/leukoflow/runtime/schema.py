@@ -48,9 +48,9 @@ class Conformal(Section):
     coverage: float = Field(gt=0, lt=1)
     """Share of sets that hold the truth."""
     threshold: float | None
-    """None where there were too few validation images: every class is in every set."""
+    """None if there were too few images or groups: every class is in every set."""
     images: int
-    """Validation images that it was derived from."""
+    """Validation images, or groups left out, that it was derived from."""
     needed: int
     """Fewest with which a class can be left out."""
 
@@ -59,7 +59,7 @@ class Confidence(Section):
     """Answer where the largest calibrated probability is at least the threshold."""
 
     accuracy: float = Field(gt=0, lt=1)
-    """Accuracy on validation images above the threshold."""
+    """Accuracy above the threshold on the images that it was derived from."""
     threshold: float | None
     """None where that accuracy was not reached by any threshold: then nothing is held back for want of confidence."""
 
@@ -213,7 +213,9 @@ class Export(Section):
     temperature: float = Field(gt=0)
     """Logits are divided by it before the softmax (Guo et al. 2017, arXiv 1706.04599)."""
     calibrated_on: int
-    """Validation images that the temperature was fitted on."""
+    """Images that the temperature and the thresholds come from."""
+    calibration_groups: int = Field(0, ge=0)
+    """Groups that these images are of if they are test images of other folds; 0 if they are validation images."""
     calibration_note: str = ""
     """What a reader must know of the fit."""
     conformal: Conformal

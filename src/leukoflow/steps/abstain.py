@@ -1,7 +1,8 @@
 """What the models of one cohort, task, view and protocol gain when they may hold an answer back, and what they refuse.
 
 Writes the parts of tables `abstention` (accuracy against coverage), `conformal` (prediction sets), `novelty` (images of
-another kind) and `risk_curves` (what the figure shows), each under its name in the folder of parts.
+another kind), `held_out_calibration` (calibration on groups left out) and `risk_curves` (what the figure shows), each
+under its name in the folder of parts.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from leukoflow.audits import conformal, detection, selective
+from leukoflow.audits import conformal, detection, held_out, selective
 from leukoflow.audits.thresholds import novelty_thresholds
 from leukoflow.config.evaluation import Evaluation
 from leukoflow.core.files import read_table, write_table
@@ -21,7 +22,7 @@ from leukoflow.stats.scores import samples
 
 WHERE = ["target", "role", "subset", "n", "groups"]
 CURVE = [*RUN_COLUMNS, "target", "role", "subset", "coverage", "accuracy"]
-NEEDED = ["cohort", "image_id", "group", "role", "y", "perturbation", "probabilities"]
+NEEDED = ["cohort", "image_id", "group", "role", "y", "perturbation", "logits", "probabilities"]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -39,25 +40,37 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments.parse_args(argv)
     split, duplicates = read_table(args.split), read_table(args.duplicates)
     parts: dict[str, list[pd.DataFrame]] = {"abstention": [], "conformal": [], "novelty": [], "risk_curves": []}
+    folds: dict[tuple[str, int], list[tuple[Run, Sample, Sample]]] = {}
     for trained in progress(args.of, len(args.of), "run"):
-        for name, table in _of_run(trained, split, duplicates, args).items():
+        predictions = _predictions(trained, args)
+        for name, table in _of_run(trained, predictions, split, duplicates, args).items():
             parts[name].append(table)
+        own = [held_out.role_of(trained, predictions, role, args.classes) for role in ("validation", "test")]
+        folds.setdefault((trained.model, trained.seed), []).append((trained, *own))
         if trained.name in args.novelty:
             scored = read_table(args.runs / trained.name / "novelty.parquet")
             limits = novelty_thresholds(scored, args.settings.novelty.accepted)
             parts["novelty"].append(detection.detection(trained, scored, limits, args.settings))
-    empty = pd.DataFrame(columns=detection.COLUMNS)
+    parts["held_out_calibration"] = [
+        held_out.held_out(of_model, args.classes, args.settings) for of_model in folds.values()
+    ]
+    empty = {"novelty": detection.COLUMNS, "held_out_calibration": held_out.COLUMNS}
     for name, tables in parts.items():
-        write_table(args.output / f"{name}.csv", pd.concat(tables, ignore_index=True) if tables else empty)
+        filled = [table for table in tables if len(table)]
+        joined = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=empty[name])
+        write_table(args.output / f"{name}.csv", joined)
+
+
+def _predictions(run: Run, args: argparse.Namespace) -> pd.DataFrame:
+    files = [args.runs / run.name / "predictions" / f"{target}.parquet" for target in args.targets]
+    return pd.concat([read_table(path, NEEDED) for path in files if path.exists()], ignore_index=True)
 
 
 def _of_run(
-    run: Run, split: pd.DataFrame, duplicates: pd.DataFrame, args: argparse.Namespace
+    run: Run, predictions: pd.DataFrame, split: pd.DataFrame, duplicates: pd.DataFrame, args: argparse.Namespace
 ) -> dict[str, pd.DataFrame]:
     """Parts of one run."""
     asked: Evaluation = args.settings
-    files = [args.runs / run.name / "predictions" / f"{target}.parquet" for target in args.targets]
-    predictions = pd.concat([read_table(path, NEEDED) for path in files if path.exists()], ignore_index=True)
     run_samples = list(samples(run, predictions, split, duplicates, args.classes))
     validation = next(sample for sample in run_samples if sample.role == "validation")
     least = {level: selective.least_confidence(validation, level) for level in asked.abstention.accuracies}

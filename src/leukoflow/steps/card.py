@@ -27,6 +27,10 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--run", type=parse_run, required=True, help="name of the run's folder")
     arguments.add_argument("--description", type=Path, required=True, help="model.json")
     arguments.add_argument("--predictions", type=Path, required=True, help="the run's, of its own cohort")
+    arguments.add_argument(
+        "--siblings", nargs="*", type=parse_run, default=[], help="runs of the same model and seed on the other folds"
+    )
+    arguments.add_argument("--runs", type=Path, help="folder of the runs' folders, if there are siblings")
     arguments.add_argument("--thresholds", type=Path, required=True, help="thresholds.json of the run")
     arguments.add_argument("--gate", type=Path, required=True, help="limits of quality (JSON)")
     arguments.add_argument("--segmenter", type=Path, required=True, help="segmenter.json")
@@ -43,7 +47,9 @@ def main(argv: list[str] | None = None) -> None:
     description, made = read_json(args.description), read_json(args.costs)
     tables = {name: read_table(args.tables / f"{name}.csv") for name in TABLES}
     results = facts.results(of, tables["scores"])
-    calibrated = facts.calibrated(of, read_table(args.predictions), description["classes"], study.export)
+    siblings = {one: read_table(args.runs / one.name / "predictions" / f"{of.cohort}.parquet") for one in args.siblings}
+    predictions = read_table(args.predictions)
+    calibrated = facts.calibrated(of, predictions, siblings, description["classes"], study.export)
     cohort = study.cohorts[of.cohort]
     known = Export(
         leukoflow=leukoflow.__version__,
