@@ -89,11 +89,16 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         allow_abbrev=False,
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image, or folder of images")
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="results/STUDY/export/MODEL")
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="results/STUDY/export/MODEL (default: the model that is shipped)"
+    )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FILE", help="table: .csv, or .jsonl for JSON lines"
     )
     parser.add_argument("--explain", type=Path, metavar="DIR", help="write pictures with cells outlined and heat there")
+    parser.add_argument(
+        "--differential", type=Path, metavar="FILE", help="write counts of white cells by type there, with intervals"
+    )
     parser.add_argument("--without-cells", action="store_true", help="do not look for white cells: faster")
     parser.add_argument("--int8", action="store_true", help="use the network of 8-bit integers: faster, less exact")
     parser.add_argument("--processes", type=_count, default=len(os.sched_getaffinity(0)), metavar="N", help="all cores")
@@ -103,10 +108,16 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _predict(args: argparse.Namespace) -> int:
     # Imported here, as in the other commands, so that --help is quick and each needs its own packages alone.
     from leukoflow.runtime.batch import Job, answer_all, listed
+    from leukoflow.runtime.shipped import shipped_model
 
     if args.output.suffix not in (".csv", ".jsonl"):
         raise LeukoFlowError(f"{args.output}: the output must be called .csv or .jsonl")
-    job = Job(args.model, args.int8, not args.without_cells, args.explain)
+    if args.differential and args.without_cells:
+        raise LeukoFlowError("--differential counts cells, and --without-cells looks for none; give one of them")
+    if args.differential and args.differential.suffix != ".csv":
+        raise LeukoFlowError(f"{args.differential}: the differential count must be called .csv")
+    model = args.model or shipped_model()
+    job = Job(model, args.int8, not args.without_cells, args.explain, args.differential)
     paths, left_out = listed(args.paths, args.explain)
     for reason, count in left_out.items():
         print(f"left out: {count} file{'' if count == 1 else 's'}, {reason}", file=sys.stderr)
@@ -118,6 +129,8 @@ def _predict(args: argparse.Namespace) -> int:
     told += [f"{done.others} answers to other files left as they are"] if done.others else []
     output = shown(str(args.output))
     print(f"{output}: {'; '.join(told)}")
+    if args.differential:
+        print(f"{shown(str(args.differential))}: differential count")
     if done.rejected:
         print(f"{output}.rejects.csv: {done.rejected} images rejected", file=sys.stderr)
     return 3 if done.rejected else 0

@@ -46,6 +46,24 @@ def siblings_of_exported(wildcards):
     ]
 
 
+def calibration_of_exported(wildcards):
+    """Predictions and novelty of the cohort that exported models are calibrated on, if the config names one."""
+    cohort, run = STUDY.export.calibration_cohort, EXPORTED[wildcards.exported]
+    if not cohort:
+        return []
+    if cohort not in RUNS[run]:
+        raise WorkflowError(
+            f"export.calibration_cohort: {run.model} is not tested on {cohort}; name it in external of its experiment"
+        )
+    folder = f"{RESULTS}/runs/{run.name}"
+    return [f"{folder}/predictions/{cohort}.parquet", f"{folder}/novelty.parquet"]
+
+
+def calibration_option(wildcards):
+    files = calibration_of_exported(wildcards)
+    return f"--elsewhere {files[0]} --novelty {files[1]}" if files else ""
+
+
 def segmenter_to_export(wildcards):
     """Weights and description of the U-Net, where there is one."""
     return SEGMENTER_FILES if UNET else []

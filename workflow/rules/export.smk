@@ -45,6 +45,7 @@ rule card:
         thresholds=of_exported("runs/{run.name}/thresholds.json"),
         predictions=of_exported("runs/{run.name}/predictions/{run.cohort}.parquet"),
         siblings=tested(siblings_of_exported),
+        calibration=calibration_of_exported,
         quality=of_exported("cohorts/{run.cohort}/quality.parquet"),
         manifest=of_exported("cohorts/{run.cohort}/manifest.parquet"),
         gate=of_exported("gates/{run.cohort}.{run.task}.{run.protocol}.json"),
@@ -68,12 +69,13 @@ rule card:
     params:
         run=name_of_exported,
         siblings=words(siblings_of_exported),
+        calibration=calibration_option,
         stain=by_exported(stain_of_run_option),
     message:
         "Writing the card of {wildcards.exported}"
     shell:
         "python -m leukoflow.steps.card --study {input.study} --run {params.run} --description {input.description}"
-        " --predictions {input.predictions} --siblings {params.siblings} --runs results/{wildcards.study}/runs --thresholds {input.thresholds} --gate {input.gate}"
+        " --predictions {input.predictions} --siblings {params.siblings} --runs results/{wildcards.study}/runs {params.calibration} --thresholds {input.thresholds} --gate {input.gate}"
         " --quality {input.quality} --manifest {input.manifest} --segmenter {input.segmenter}"
         " --tables results/{wildcards.study}/tables --costs {input.costs} {params.stain}"
         " --folder results/{wildcards.study}/export/{wildcards.exported} 2> {log}"

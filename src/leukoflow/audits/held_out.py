@@ -60,11 +60,12 @@ def others(samples: Sequence[Sample], index: int) -> Sample | None:
     )
 
 
-def role_of(run: Run, predictions: pd.DataFrame, role: str, classes: Sequence[str]) -> Sample:
-    """Labelled, unperturbed images of a role of the run's own cohort, with logits."""
-    rows = predictions[(predictions["cohort"] == run.cohort) & (predictions["role"] == role)]
+def role_of(run: Run, predictions: pd.DataFrame, role: str, classes: Sequence[str], cohort: str = "") -> Sample:
+    """Labelled, unperturbed images of a role, with logits: of the run's own cohort, or of another."""
+    cohort = cohort or run.cohort
+    rows = predictions[(predictions["cohort"] == cohort) & (predictions["role"] == role)]
     rows = rows[rows["perturbation"] == "none"]
-    return sample_of(run, rows, classes, run.cohort, role, logits=True)
+    return sample_of(run, rows, classes, cohort, role, logits=True)
 
 
 def set_limit(calibration: Sample, probabilities: np.ndarray, level: float, by_group: bool) -> float:

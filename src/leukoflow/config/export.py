@@ -27,5 +27,13 @@ class Export(Section):
     """Accuracy on validation images for which the least probability is derived, below which an answer is held back."""
     coverage: float = Field(0.9, gt=0.5, lt=1)
     """Share of prediction sets that hold the truth."""
+    calibration_cohort: Name | None = None
+    """Another cohort that exported models are calibrated on: temperature, prediction sets, least confidence, novelty.
+    Its labels are used, so its figures are no longer a test. Without this key: images that the split holds out."""
+    cells_um_per_pixel: float = Field(0.3, gt=0)
+    """Scale at which models of single cells (view kind `centred`) look for white cells in a field, micrometres a
+    pixel."""
+    uncounted: tuple[str, ...] = ()
+    """Classes that are no white cells, such as platelets: a differential count leaves them out."""
     seed: int = Field(42, ge=0)
     """Seed of the images drawn."""

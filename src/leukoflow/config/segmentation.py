@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from leukoflow.config.base import Name, Section
+from leukoflow.config.training import Stain
 from leukoflow.config.views import Cells, Chain, Reinhard
 
 Gates = Literal["quarter", "half", "full", "none"]
@@ -28,6 +29,9 @@ class SegmenterTraining(Section):
     """Epochs without a better validation Dice after which training stops."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Number format, as Lightning names it."""
+    stain: Stain = Stain()
+    """Wider stain augmentation, in front of the one that is always there: colours of other pictures of the batch, mixed
+    densities, turned hue."""
     seed: int = Field(42, ge=0)
     """Seed of weights, canvases and stain augmentation."""
 
@@ -62,6 +66,9 @@ class Segmentation(Section):
     """Cohorts with expert masks that are trained on."""
     images_per_source: int = Field(2000, ge=10)
     """Most images of a source that are used, evenly spaced along its list."""
+    derived_nuclei: bool = False
+    """In sources whose masks do not tell the nucleus apart, take the darker part of each cell for it, by Otsu's
+    threshold."""
     leave_one_out: bool = False
     """Also train without each source in turn and test on it."""
     width: float = Field(1.0, gt=0, le=2)

@@ -70,6 +70,9 @@ class Optics(Section):
     """Largest standard deviation of the noise, as a share of the range of levels."""
     gamma: float = Field(0.0, ge=0, le=2)
     """Largest change of the exponent of levels either way: levels become level ^ e^-g to level ^ e^g."""
+    aperture: float = Field(0.0, ge=0, le=1)
+    """Share of the images of which a disc about the middle is left, with a radius of 0.3 to 0.55 of the side: single
+    cells without their neighbours."""
 
 
 class Stage(Section):

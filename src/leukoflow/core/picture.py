@@ -95,25 +95,37 @@ class Picture:
         return self.placed or (0, 0, width, height)
 
     def centred(self, size: int, um_per_pixel: float, bar: str = "removed") -> "Picture":
-        """A square about the white cell in the middle (`middle_cell`) at a given physical scale, its scale bar painted
-        out or kept; what lies beyond the picture has the colour of its background. Made once for each. LeukoFlowError
-        without a scale."""
+        """`about` the white cell in the middle (`middle_cell`). Made once for each. LeukoFlowError without a scale."""
         key = size, f"centred {um_per_pixel}", bar
         if key not in self._renditions:
-            if not self.um_per_pixel > 0:
-                raise LeukoFlowError("the picture's scale is not known; give micrometres a pixel")
-            pixels = self.raster.pixels
-            if self.bar is not None and bar == "removed":
-                pixels = paint_out(pixels, self.bar)
-            height, width = pixels.shape[:2]
-            step = um_per_pixel / self.um_per_pixel
-            x, y = middle_cell(self.raster.stained, LOBES / self.um_per_pixel)
-            square = Raster(square_about(pixels, (x, y), size, step, self.raster.background))
-            left, top = (round(size / 2 - (middle + 0.5) / step) for middle in (x, y))
-            right, bottom = left + round(width / step), top + round(height / step)
-            placed = (max(0, left), max(0, top), min(size, right), min(size, bottom))
-            self._renditions[key] = Picture(square, None, um_per_pixel, self.scale_known, placed)
+            self._renditions[key] = self.about(self.middle, size, um_per_pixel, bar)
         return self._renditions[key]
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Middle (x, y in pixels) of the stained white cell near the middle, see `middle_cell`. LeukoFlowError without
+        a scale."""
+        return middle_cell(self.raster.stained, LOBES / self._scale)
+
+    def about(self, middle: tuple[float, float], size: int, um_per_pixel: float, bar: str = "removed") -> "Picture":
+        """A square about a point (x, y in pixels) at a given physical scale, its scale bar painted out or kept; what
+        lies beyond the picture has the colour of its background. LeukoFlowError without a scale."""
+        pixels = self.raster.pixels
+        if self.bar is not None and bar == "removed":
+            pixels = paint_out(pixels, self.bar)
+        height, width = pixels.shape[:2]
+        step = um_per_pixel / self._scale
+        square = Raster(square_about(pixels, middle, size, step, self.raster.background))
+        left, top = (round(size / 2 - (centre + 0.5) / step) for centre in middle)
+        right, bottom = left + round(width / step), top + round(height / step)
+        placed = (max(0, left), max(0, top), min(size, right), min(size, bottom))
+        return Picture(square, None, um_per_pixel, self.scale_known, placed)
+
+    @property
+    def _scale(self) -> float:
+        if not self.um_per_pixel > 0:
+            raise LeukoFlowError("the picture's scale is not known; give micrometres a pixel")
+        return self.um_per_pixel
 
     def rendition(self, size: int, fit: str = "letterbox", bar: str = "removed") -> "Picture":
         """The picture as a square of this side (pixels): letterboxed or squeezed, its scale bar painted out or kept.

@@ -127,6 +127,7 @@ def _held_back(facts: Export) -> Iterator[str]:
         )
     least = facts.confidence.threshold
     source = "images of groups left out" if facts.calibration_groups else "validation images"
+    source = f"images of `{facts.calibration_cohort}`" if facts.calibration_cohort else source
     if least is None:
         yield f"Not sure: never, as no level of certainty reached the wanted accuracy on {source}."
     else:
@@ -135,13 +136,17 @@ def _held_back(facts: Export) -> Iterator[str]:
             f"{facts.confidence.accuracy:.0%} of the answers on {source} were right."
         )
     note = f" ({facts.calibration_note})" if facts.calibration_note else ""
-    if facts.calibration_groups:
+    if facts.calibration_cohort:
+        source += ", another cohort, on which its figures are therefore no test"
+    elif facts.calibration_groups:
         source = f"test images of the other folds, of {facts.calibration_groups} groups that their networks never saw"
     yield (
         f"Probabilities are calibrated with a temperature of {facts.temperature:.3g}, fitted on "
         f"{facts.calibrated_on} {source}{note}."
     )
-    units = "groups left out" if facts.calibration_groups else "validation images"
+    units = f"groups of `{facts.calibration_cohort}`" if facts.calibration_cohort else "groups left out"
+    units = units if facts.calibration_groups else "validation images"
+    origin = f"`{facts.calibration_cohort}`" if facts.calibration_cohort else "the same source"
     if facts.conformal.threshold is None:
         yield (
             f"The set of classes that cannot be ruled out always holds all: there were {facts.conformal.images} "
@@ -150,7 +155,7 @@ def _held_back(facts: Export) -> Iterator[str]:
     elif facts.calibration_groups:
         yield (
             f"The set of classes that cannot be ruled out holds the truth in {facts.conformal.coverage:.0%} of images "
-            f"of new groups of the same source ({facts.conformal.images} groups, each counted once), and in no such "
+            f"of new groups of {origin} ({facts.conformal.images} groups, each counted once), and in no such "
             "share of images from elsewhere."
         )
     else:

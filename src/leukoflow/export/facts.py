@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from leukoflow.audits.conformal import needed
+from leukoflow.audits.conformal import needed, quantile
 from leukoflow.audits.held_out import others, role_of, set_limit
 from leukoflow.audits.selective import least_confidence
 from leukoflow.config.export import Export
@@ -23,36 +24,63 @@ NOVELTY = "mahalanobis"
 """Score by which images of another kind are refused."""
 
 
-def calibrated(
-    run: Run, predictions: pd.DataFrame, siblings: Mapping[Run, pd.DataFrame], classes: Sequence[str], asked: Export
-) -> dict[str, Any]:
-    """Temperature, and the thresholds of confidence and conformal sets on the probabilities that it gives: what
-    `runtime.schema.Export` has of them.
+@dataclass(frozen=True)
+class Calibration:
+    """Images that a model is calibrated on, and what that gives."""
 
-    From the test images of the protocol's other folds (`siblings`, run by run) if there are any, so that groups which
-    their networks never saw decide; else from the validation images of the run's predictions.
+    sample: Sample
+    """With logits as the network gives them, and calibrated probabilities."""
+    facts: dict[str, Any]
+    """What `runtime.schema.Export` has of it."""
+
+    def confusion(self) -> tuple[tuple[int, ...], ...]:
+        """Images of each true class by the class named."""
+        classes = self.sample.probabilities.shape[1]
+        pairs = self.sample.y * classes + self.sample.probabilities.argmax(1)
+        return tuple(map(tuple, np.bincount(pairs, minlength=classes**2).reshape(classes, classes).tolist()))
+
+
+def calibrated(
+    run: Run,
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    asked: Export,
+    siblings: Mapping[Run, pd.DataFrame] | None = None,
+    elsewhere: pd.DataFrame | None = None,
+) -> Calibration:
+    """Temperature, and the thresholds of confidence and conformal sets on the probabilities that it gives.
+
+    From the images of another cohort, if the config names one (`elsewhere`: the run's predictions on it); else from the
+    test images of the protocol's other folds (`siblings`, run by run) if there are any, so that groups which their
+    networks never saw decide; else from the validation images of the run's predictions.
     """
-    tests = [role_of(one, table, "test", classes) for one, table in ((run, predictions), *siblings.items())]
-    left_out = others(tests, 0)
+    tests = [role_of(one, table, "test", classes) for one, table in ((run, predictions), *(siblings or {}).items())]
+    if asked.calibration_cohort and elsewhere is not None:
+        left_out: Sample | None = role_of(run, elsewhere, "external", classes, asked.calibration_cohort)
+    else:
+        left_out = others(tests, 0)
     source = left_out or role_of(run, predictions, "validation", classes)
     if not len(source.y):
-        raise LeukoFlowError(f"{run.name}: no validation images among its predictions; predict again")
+        name = f"labelled images of {asked.calibration_cohort}" if asked.calibration_cohort else "validation images"
+        raise LeukoFlowError(f"{run.name}: no {name} among its predictions; predict again")
     fitted = fit(TEMPERATURE, source.logits, source.y, classes)
     shares = fitted.apply(source.logits)
-    sample = Sample(run.cohort, source.role, source.y, source.groups, shares)
+    sample = Sample(source.target, source.role, source.y, source.groups, shares, source.logits)
     limit = set_limit(source, shares, asked.coverage, by_group=left_out is not None)
     least = least_confidence(sample, asked.accuracy)
     units = source.number_of_groups if left_out else len(source.y)
-    return {
+    facts = {
         "temperature": 1.0 if fitted.temperatures is None else float(fitted.temperatures[0]),
         "calibrated_on": len(source.y),
         "calibration_groups": source.number_of_groups if left_out else 0,
+        "calibration_cohort": asked.calibration_cohort or "",
         "calibration_note": fitted.note,
         "conformal": Conformal(
             coverage=asked.coverage, threshold=_number(limit), images=units, needed=needed(asked.coverage)
         ),
         "confidence": Confidence(accuracy=asked.accuracy, threshold=_number(least)),
     }
+    return Calibration(sample, facts)
 
 
 def gate(limits: Mapping[str, Any], fold: int) -> dict[str, Range]:
@@ -67,10 +95,14 @@ def gate(limits: Mapping[str, Any], fold: int) -> dict[str, Range]:
     }
 
 
-def novelty(thresholds: Mapping[str, Any]) -> Novelty:
-    """The limit of novelty, from the run's thresholds."""
+def novelty(thresholds: Mapping[str, Any], scored: pd.DataFrame | None = None, cohort: str = "") -> Novelty:
+    """The limit of novelty: from the run's thresholds, or from the images of another cohort among those scored."""
     asked = thresholds["novelty"]
-    return Novelty(threshold=asked["scores"][NOVELTY], accepted=asked["accepted"])
+    if scored is None or not cohort:
+        return Novelty(threshold=asked["scores"][NOVELTY], accepted=asked["accepted"])
+    rows = scored[(scored["kind"] == cohort) & (scored["score"] == NOVELTY)]
+    limit = quantile(rows["value"].to_numpy(float), asked["accepted"])
+    return Novelty(threshold=_number(limit), accepted=asked["accepted"])
 
 
 def results(run: Run, scores: pd.DataFrame, subset: str = EVERY) -> tuple[Result, ...]:

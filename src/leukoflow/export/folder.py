@@ -156,10 +156,10 @@ class _Parts(nn.Module):
 
 
 def write_segmenter(folder: Path, weights: Path, description: Path, size: int) -> None:
-    """Write the network that finds white cells as ONNX, for pictures of this side."""
+    """Write the network that finds white cells as ONNX, for pictures of any sides that are multiples of 16."""
     parts = _Parts(load_segmenter(read_json(description), weights).to("cpu")).eval()
     images = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    write_onnx(folder / FILES["segmenter"], parts, (images,), ["images"], ["parts"])
+    write_onnx(folder / FILES["segmenter"], parts, (images,), ["images"], ["parts"], sides=16)
 
 
 def write_novelty(folder: Path, reference: Path) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,13 +37,23 @@ def _quiet() -> Iterator[None]:
 
 
 def write_onnx(
-    path: Path, module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
+    path: Path,
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    sides: int = 0,
 ) -> None:
     """Write a module as ONNX, atomically, its weights inside; the first axis of a single input may be of any length.
 
+    sides: the second and third axis may be of any length that is a multiple of it; 0 for those of the example.
+
     Raises LeukoFlowError where it holds something that ONNX does not know.
     """
-    shapes = ({0: torch.export.Dim.DYNAMIC},) if len(example) == 1 else None
+    free: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
+    if sides:
+        free |= {axis: sides * torch.export.Dim(name, min=2, max=256) for axis, name in ((1, "height"), (2, "width"))}
+    shapes = (free,) if len(example) == 1 else None
     with _quiet(), atomic(path) as temporary:
         try:
             program = torch.onnx.export(

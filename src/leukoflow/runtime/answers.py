@@ -20,6 +20,29 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class CellType:
+    """What a model of single cells says of one cell."""
+
+    label: str
+    """The likeliest class."""
+    probabilities: tuple[float, ...]
+    """Calibrated, of each class; they sum to 1."""
+    conformal: tuple[str, ...]
+    """Classes that cannot be ruled out."""
+    novelty: float
+    """How strange the cell is; larger is stranger."""
+    strange: bool
+    """Whether it is too strange."""
+    counted: bool
+    """Whether the likeliest class is a white cell."""
+
+    @property
+    def told(self) -> bool:
+        """Whether the type is certain: one class cannot be ruled out, and the cell is like those known."""
+        return len(self.conformal) == 1 and not self.strange
+
+
+@dataclass(frozen=True)
 class Cell:
     """A white cell that was found."""
 
@@ -30,6 +53,8 @@ class Cell:
     facts: Mapping[str, float]
     """`area_um2`, `diameter_um` (of a circle of the same area), `nucleus_area_um2`, `nucleus_share` (of the cell's
     area, 0 to 1), `circularity` (4 pi area / perimeter squared, 1 for a disc), `x`, `y` of the middle in pixels."""
+    type: CellType | None = None
+    """What a model of single cells says of it; None of other models."""
 
 
 @dataclass(frozen=True)

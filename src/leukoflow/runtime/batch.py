@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from leukoflow.core.content import digest
 from leukoflow.core.errors import LeukoFlowError
@@ -24,7 +25,8 @@ from leukoflow.core.parallel import in_order
 from leukoflow.core.step import progress
 from leukoflow.core.walk import PICTURES, is_picture, walk, why_not
 from leukoflow.images.io import ImageError, read_bytes_image, read_file
-from leukoflow.runtime.answers import Answer
+from leukoflow.runtime.answers import Answer, Cell
+from leukoflow.runtime.counting import counts_of, differential_of, write_differential
 from leukoflow.runtime.model import Model, open_model
 from leukoflow.runtime.overlay import overlay, overlay_path
 from leukoflow.runtime.rows import Csv, Facts, Jsonl, Row, Table, model_name
@@ -45,6 +47,8 @@ class Job:
     """Also find white cells."""
     explain: Path | None = None
     """Folder for pictures with cells outlined and heat."""
+    differential: Path | None = None
+    """Table of the differential count of what was asked for."""
 
     def picture(self, path: str) -> str:
         """Where the picture of an image goes; empty where none is asked for."""
@@ -122,6 +126,8 @@ def answer_all(paths: Sequence[str], job: Job, output: Path, processes: int, fol
     options to files that are not asked for now, or a process dies.
     """
     facts = open_model(job.folder, int8=job.int8).facts
+    if job.differential is not None:
+        differential_of(facts, {})  # stops before anything is answered if the model counts no cells
     table = Jsonl(facts) if output.suffix == ".jsonl" else Csv(facts)
     output.parent.mkdir(parents=True, exist_ok=True)
     before = table.read(output)
@@ -148,6 +154,8 @@ def answer_all(paths: Sequence[str], job: Job, output: Path, processes: int, fol
     if order != list(rows):
         _write_rows(output, table, rows, order)
     _write_rejects(output.with_name(f"{output.name}.rejects.csv"), rejects)
+    if job.differential is not None:
+        write_differential(job.differential, facts, [rows[path] for path in asked if path in rows])
     again = sum(path in before and path in rows for path in left)
     kept = len(asked) - len(left)
     return Summary(len(left) - len(rejects), again, kept, len(rejects), len(gone), len(others))
@@ -238,6 +246,8 @@ def _answered(model: Model, job: Job, path: str) -> Outcome:
 
 def row_of(path: str, sha256: str, facts: Export, job: Job, answer: Answer) -> dict[str, Any]:
     """What is said of an image of this digest, as JSON has it."""
+    typed = [cell for cell in answer.cells if cell.type] if job.cells else []
+    read = facts.reader is not None and job.cells
     return {
         "path": path,
         "sha256": sha256,
@@ -254,7 +264,30 @@ def row_of(path: str, sha256: str, facts: Export, job: Job, answer: Answer) -> d
         "novelty": round(min(answer.novelty, 1e9), 6),
         "quality": {name: round(value, 6) for name, (value, _, _) in answer.quality.items()},
         "cells": len(answer.cells) if job.cells else None,
+        **({"types": counts_of(typed), "each": [_each(cell) for cell in typed]} if read else {}),
+        **({"cannot_tell": sum(_uncertain(cell) for cell in typed)} if read else {"cannot_tell": None}),
         "picture": job.picture(path),
+    }
+
+
+def _uncertain(cell: Cell) -> bool:
+    return cell.type is not None and cell.type.counted and not cell.type.told
+
+
+def _each(cell: Cell) -> dict[str, Any]:
+    """One cell of a picture, as JSON lines have it: place in pixels of the image, size, type."""
+    assert cell.type is not None
+    outline = np.array(cell.outline)
+    return {
+        "x": round(cell.facts["x"], 1),
+        "y": round(cell.facts["y"], 1),
+        "box": [round(float(value), 1) for value in (*outline.min(0), *outline.max(0))],
+        "diameter_um": round(cell.facts["diameter_um"], 2),
+        "class": cell.type.label,
+        "probability": round(max(cell.type.probabilities), 6),
+        "set": list(cell.type.conformal),
+        "novelty": round(min(cell.type.novelty, 1e9), 6),
+        "told": cell.type.told,
     }
 
 

@@ -15,12 +15,15 @@ from leukoflow.runtime.flood import flooded
 from leukoflow.runtime.schema import Rule, Segmenter
 
 
-def label_map(picture: Picture, settings: Segmenter, network: onnxruntime.InferenceSession | None) -> np.ndarray:
+def label_map(
+    picture: Picture, settings: Segmenter, network: onnxruntime.InferenceSession | None, side: int = 0
+) -> np.ndarray:
     """Label map of the letterboxed picture, uint16 [S, S], as the pipeline makes it.
 
-    picture: measured with its scale; network: of method `unet`.
+    picture: measured with its scale; network: of method `unet`; side: another S than the settings have, a multiple of
+    16.
     """
-    shown = picture.rendition(settings.size)
+    shown = picture.rendition(side or settings.size)
     parts = _parts(to_segment(shown.raster, settings.steps), settings, network)
     return separate(parts, *diameters(shown, settings.cell_um), flooded)
 

@@ -1,6 +1,7 @@
 """Where an exported model looked: Grad-CAM by its exported gradient, and the maps that the network gives itself."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,6 +11,8 @@ from leukoflow.core.geometry import Box
 from leukoflow.runtime.answers import HeatMap, RankedFeature
 from leukoflow.runtime.schema import Export, MapKind
 
+LARGEST = 512
+"""Longer side of maps that are laid over a whole image, pixels."""
 LISTED = 10
 """Ranked features in an answer."""
 Arrays = Mapping[str, np.ndarray]
@@ -45,6 +48,24 @@ def heat_maps(kinds: Sequence[MapKind], made: Arrays, outputs: Arrays, content: 
         )
         for kind in kinds
     )
+
+
+def placed(heat: HeatMap, middle: tuple[float, float], step: float, shape: tuple[int, int]) -> HeatMap:
+    """A map over the content of a square about a point of an image, laid over the whole image: 0 beyond the square.
+
+    middle: x, y in pixels of the image of this height and width; step: pixels of the image to one of the square.
+    """
+    height, width = shape
+    shrunk = min(1.0, LARGEST / max(shape))
+    size = max(1, round(width * shrunk)), max(1, round(height * shrunk))
+    side = heat.values.shape
+    scale = np.array([width / size[0], height / size[1]])
+    # From pixels of the result to those of the image, then to those of the square.
+    matrix = np.array([[scale[0] / step, 0.0, 0.0], [0.0, scale[1] / step, 0.0]])
+    starts = (scale / 2 - 0.5 - np.array(middle)) / step + (np.array([side[1], side[0]]) - 1) / 2
+    matrix[:, 2] = starts
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return replace(heat, values=cv2.warpAffine(heat.values, matrix, size, flags=flags))
 
 
 def ranked_features(facts: Export, made: Arrays, outputs: Arrays) -> tuple[RankedFeature, ...]:

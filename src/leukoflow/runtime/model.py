@@ -3,8 +3,9 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,23 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from leukoflow.audits.novelty import Reference, mahalanobis
+from leukoflow.config.views import View
 from leukoflow.core.errors import LeukoFlowError
 from leukoflow.core.files import read_json
 from leukoflow.core.finite import check_finite
-from leukoflow.images.views import render_view, square_of
+from leukoflow.core.picture import Picture
+from leukoflow.images.views import square_of, through
 from leukoflow.quality.scale import Usual
-from leukoflow.runtime.answers import Answer, Cell, HeatMap, Neighbour, Point, RankedFeature, Reason
+from leukoflow.runtime.answers import Answer, Cell, CellType, HeatMap, Neighbour, Point, RankedFeature, Reason
 from leukoflow.runtime.cells import found_cells, label_map
-from leukoflow.runtime.heat import gradient, heat_maps, ranked_features
+from leukoflow.runtime.heat import gradient, heat_maps, placed, ranked_features
 from leukoflow.runtime.pictures import measured
+from leukoflow.runtime.reading import read_field
 from leukoflow.runtime.schema import FILES, VERSION, Export, Role
 from leukoflow.runtime.sessions import session
 
+CELLS_AT_ONCE = 64
+"""Cells shown to the network together."""
 __all__ = ["Answer", "Cell", "Model", "Neighbour", "Point", "Reason", "open_model"]
 
 
@@ -102,21 +108,33 @@ class Model:
     def answer(self, image: np.ndarray, *, cells: bool = False, heat: bool = False, neighbours: int = 0) -> Answer:
         """What the model says of an image, uint8 [H, W, 3] RGB, as `runtime.images.read_image` gives it.
 
-        cells: also outline the white cells; heat: also where it looked, and of a classifier of ranked features which
-        of these it attended to; neighbours: so many of the training images
-        that are nearest to it, where the artefact holds any. LeukoFlowError where the image is not uint8 RGB.
+        A model of single cells answers for the white cell nearest the middle. cells: also outline the white cells,
+        which a model of single cells classifies one by one; heat: also where it looked, and of a classifier of ranked
+        features which of these it attended to; neighbours: so many of the training images that are nearest to it, if
+        the artefact holds any. LeukoFlowError if the image is not uint8 RGB.
         """
         facts, spent, read = self.facts, _Spent(), image.shape[:2]
         with spent.on("quality"):
-            segmented = cells or facts.view.needs_cells
-            known = measured(image, facts.aspect, segmented, self._usual)
+            segmented = cells or facts.view.needs_cells or facts.reader is not None
+            known = measured(image, facts.aspect, segmented, None if facts.reader else self._usual)
             values, picture = known.columns(), known.picture
         labels = None
+        outlines: tuple[Cell, ...] = ()
         if segmented:
             with spent.on("cells"):
-                labels = label_map(picture, facts.segmenter, self._segmenter)
+                if facts.reader:
+                    picture, labels = read_field(picture, facts.segmenter, facts.reader, self._segmenter)
+                else:
+                    labels = label_map(picture, facts.segmenter, self._segmenter)
+                if cells or facts.reader:
+                    outlines = found_cells(picture, labels, read)
+        if cells and facts.reader and outlines:
+            with spent.on("types"):
+                outlines = self._typed(picture, outlines, read)
         with spent.on("picture"):
-            shown = render_view(picture, facts.view, labels)
+            middle = _middle(picture, outlines, read) if facts.reader else None
+            square = _square(picture, facts.view, middle)
+            shown = through(square.raster, facts.view.chain, labels)
         with spent.on("network"):
             arrays = self._network.run(None, {"images": shown[None]})
         outputs = dict(zip(self._outputs, arrays, strict=True))
@@ -126,18 +144,24 @@ class Model:
         with spent.on("novelty"):
             strangeness = self._strangeness(features, logits)
         quality = {name: (float(values[name]), limits.low, limits.high) for name, limits in facts.quality.items()}  # type: ignore[arg-type]
-        outlines: tuple[Cell, ...] = ()
-        if cells and labels is not None:
-            with spent.on("cells"):
-                outlines = found_cells(picture, labels, read)
+        reasons = tuple(self._reasons(quality, strangeness, float(shares[best])))
+        if facts.reader:
+            # Limits of quality are those of pictures of single cells: a field is beyond them by its nature.
+            reasons = tuple(reason for reason in reasons if reason.kind != "quality")
+            if not outlines:
+                reasons = (Reason("quality", "No white cell was found."), *reasons)
         maps: tuple[HeatMap, ...] = ()
         ranked: tuple[RankedFeature, ...] = ()
         inside = heat and bool(facts.inside)
         if heat:
             with spent.on("heat"):
-                square = square_of(picture, facts.view)
                 made = gradient(self._heat, shown, outputs, best)
-                maps = heat_maps(facts.maps, made, outputs, square.content, facts.view.size)
+                size = facts.view.size
+                content = square.content if middle is None else (0, 0, size, size)
+                maps = heat_maps(facts.maps, made, outputs, content, size)
+                if middle is not None:
+                    step = facts.view.um_per_pixel / picture.um_per_pixel
+                    maps = tuple(placed(heat, middle, step, picture.raster.pixels.shape[:2]) for heat in maps)
                 ranked = ranked_features(facts, made, outputs)
         return Answer(
             classes=facts.classes,
@@ -145,17 +169,47 @@ class Model:
             label=facts.classes[best],
             conformal=self._conformal(shares),
             coverage=facts.conformal.coverage,
-            reasons=tuple(self._reasons(quality, strangeness, float(shares[best]))),
+            reasons=reasons,
             quality=quality,
             novelty=strangeness,
             novelty_limit=math.inf if facts.novelty.threshold is None else facts.novelty.threshold,
-            cells=outlines,
+            cells=outlines if cells else (),
             maps=maps,
             ranked=ranked,
             inside=dict(zip(facts.inside, outputs["inside"][0].tolist(), strict=True)) if inside else {},
             neighbours=self._neighbours(features[0], neighbours),
             milliseconds=spent.milliseconds,
         )
+
+    def _typed(self, picture: Picture, cells: Sequence[Cell], read: tuple[int, int]) -> tuple[Cell, ...]:
+        """The cells with their types, each shown to the network by itself."""
+        facts, reader = self.facts, self.facts.reader
+        assert reader is not None
+        squares = [_square(picture, facts.view, _middle(picture, [cell], read)) for cell in cells]
+        shown = np.stack([through(square.raster, facts.view.chain) for square in squares])
+        limit = math.inf if facts.novelty.threshold is None else facts.novelty.threshold
+        typed = []
+        for start in range(0, len(cells), CELLS_AT_ONCE):
+            part = slice(start, start + CELLS_AT_ONCE)
+            logits, features = self._network.run(["logits", "features"], {"images": shown[part]})
+            for cell, own_logits, own_features in zip(cells[part], logits, features, strict=True):
+                shares = _softmax(own_logits / facts.temperature)
+                label = facts.classes[int(np.argmax(shares))]
+                strangeness = self._strangeness(own_features[None], own_logits)
+                typed.append(
+                    replace(
+                        cell,
+                        type=CellType(
+                            label=label,
+                            probabilities=tuple(shares.tolist()),
+                            conformal=self._conformal(shares),
+                            novelty=strangeness,
+                            strange=not strangeness <= limit,
+                            counted=label not in reader.uncounted,
+                        ),
+                    )
+                )
+        return tuple(typed)
 
     def logits(self, pictures: np.ndarray) -> np.ndarray:
         """Logits float32 [N, K] of renditions uint8 [N, S, S, 3], as `facts.view` makes them."""
@@ -209,6 +263,28 @@ class Model:
             )
             for row in np.argsort(distances, kind="stable")[:count]
         )
+
+
+def _square(picture: Picture, view: View, middle: tuple[float, float] | None) -> Picture:
+    """The square that the view shows, of single cells about the middle of one."""
+    if middle is None:
+        return square_of(picture, view)
+    return picture.about(middle, view.size, view.um_per_pixel, view.bar)
+
+
+def _middle(picture: Picture, cells: Sequence[Cell], read: tuple[int, int]) -> tuple[float, float]:
+    """Middle (x, y) of the white cell nearest the middle of the picture, in its pixels.
+
+    read: height and width of the image as read, in whose pixels cells lie. Without cells: of what is stained.
+    """
+    if not cells:
+        return picture.middle
+    height, width = picture.raster.pixels.shape[:2]
+    x, y = min(
+        ((cell.facts["x"], cell.facts["y"]) for cell in cells),
+        key=lambda at: math.hypot(at[0] - read[1] / 2, at[1] - read[0] / 2),
+    )
+    return x * width / read[1] - 0.5, y * height / read[0] - 0.5
 
 
 class _Spent:

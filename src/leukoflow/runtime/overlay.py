@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from leukoflow.runtime.answers import Answer, Point
+from leukoflow.runtime.answers import Answer, Cell, Point
 
 SIDE = 640
 """The longer side of the picture is at least this many pixels, so that outlines and text can be read."""
@@ -33,6 +33,8 @@ def overlay(image: np.ndarray, answer: Answer) -> bytes:
     for cell in answer.cells:
         _draw(outlined, cell.outline, scale, CELL)
         _draw(outlined, cell.nucleus, scale, NUCLEUS)
+        if cell.type:
+            _name(outlined, cell, scale)
     panels = [outlined] if answer.heat is None else [outlined, _warm(large, answer.heat)]
     whole = np.concatenate([np.concatenate(panels, axis=1), _text(answer, size[0] * len(panels))])
     return cv2.imencode(".jpg", cv2.cvtColor(whole, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
@@ -48,6 +50,16 @@ def _draw(image: np.ndarray, outline: tuple[Point, ...], scale: float, colour: t
     if outline:
         points = np.rint(np.array(outline) * scale).astype(np.int32)[:, None]
         cv2.polylines(image, [points], True, colour, 2, cv2.LINE_AA)
+
+
+def _name(image: np.ndarray, cell: Cell, scale: float) -> None:
+    """The cell's type above it; with a question mark if it is not certain."""
+    assert cell.type is not None
+    text = cell.type.label[:4] + ("" if cell.type.told else "?")
+    x, y = (round(min(values) * scale) for values in zip(*cell.outline, strict=True))
+    at = (x, max(y - 3, 12))
+    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, PAPER, 3, cv2.LINE_AA)
+    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
 
 
 def _warm(image: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +35,10 @@ class Row:
     facts: Facts
     line: str
     """With its end."""
+    types: Mapping[str, int] = field(default_factory=dict)
+    """White cells by type, of models of single cells."""
+    cannot_tell: int = 0
+    """Of these, cells whose type is not certain."""
 
 
 class Table(Protocol):
@@ -77,7 +81,8 @@ class Jsonl:
     def row(self, said: dict[str, Any]) -> Row:
         """See `Table`."""
         facts = Facts(said["sha256"], said["model"], said["cells"] is not None, said["picture"])
-        return Row(said["path"], facts, json.dumps(said, ensure_ascii=False) + "\n")
+        line = json.dumps(said, ensure_ascii=False) + "\n"
+        return Row(said["path"], facts, line, said.get("types") or {}, said.get("cannot_tell") or 0)
 
 
 class Csv:
@@ -90,7 +95,10 @@ class Csv:
             for prefix, names in (("p", facts.classes), ("quality", facts.quality))
         )
         self.columns = ["path", "sha256", "model", "class", "probability", "abstain", "reasons", "why", "set"]
-        self.columns += [*shares, "novelty", *measures, "cells", "picture"]
+        # Of models of single cells also how many of each type.
+        self.types = {f"n_{name}": name for name in facts.classes} if facts.reader else {}
+        told = [*self.types, "cannot_tell"] if facts.reader else []
+        self.columns += [*shares, "novelty", *measures, "cells", *told, "picture"]
         self.header = _line(self.columns)
 
     def read(self, output: Path) -> dict[str, Row]:
@@ -110,6 +118,8 @@ class Csv:
         """See `Table`."""
         flat = {f"p_{name}": share for name, share in said["probabilities"].items()}
         flat |= {f"quality_{name}": value for name, value in said["quality"].items()}
+        counted = said.get("types")
+        flat |= {column: None if counted is None else counted.get(name, 0) for column, name in self.types.items()}
         lists = {name: ";".join(said[name]) for name in ("reasons", "set")} | {"why": " ".join(said["why"])}
         whole = {**said, **flat, **lists, "abstain": "yes" if said["abstain"] else "no"}
         return self._row(["" if whole[name] is None else whole[name] for name in self.columns])
@@ -117,7 +127,8 @@ class Csv:
     def _row(self, values: Sequence[Any]) -> Row:
         said = dict(zip(self.columns, values, strict=True))
         facts = Facts(said["sha256"], said["model"], said["cells"] != "", said["picture"])
-        return Row(said["path"], facts, _line(values))
+        types = {name: int(said[column] or 0) for column, name in self.types.items()}
+        return Row(said["path"], facts, _line(values), types, int(said.get("cannot_tell") or 0))
 
 
 def _line(values: Sequence[Any]) -> str:

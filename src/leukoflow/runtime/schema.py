@@ -114,6 +114,17 @@ class Segmenter(Section):
     """Operations on the picture before they are looked for in it."""
 
 
+class Reader(Section):
+    """How a model of single cells reads a field: every white cell is found, shown to it and counted."""
+
+    um_per_pixel: float = Field(gt=0)
+    """Scale at which white cells are looked for."""
+    uncounted: tuple[str, ...] = ()
+    """Classes that are no white cells."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Cells of each true class (rows) by the class named (columns), of the images that it was calibrated on."""
+
+
 class MapKind(Section):
     """A map over the picture that the model explains itself by."""
 
@@ -215,7 +226,9 @@ class Export(Section):
     calibrated_on: int
     """Images that the temperature and the thresholds come from."""
     calibration_groups: int = Field(0, ge=0)
-    """Groups that these images are of if they are test images of other folds; 0 if they are validation images."""
+    """Groups that these images are of if no network saw them; 0 if they are validation images."""
+    calibration_cohort: str = ""
+    """Another cohort that they are of; empty if they are of the training cohort."""
     calibration_note: str = ""
     """What a reader must know of the fit."""
     conformal: Conformal
@@ -235,6 +248,8 @@ class Export(Section):
     """What the weights of its attention to ranked features are, in sentences; empty where it attends to none."""
     inside: dict[str, str] = {}
     """Numbers of what goes on in the network while it answers (channel gates, firing rates), and what they are."""
+    reader: Reader | None = None
+    """None of models of whole pictures."""
     segmenter: Segmenter
     """White cells."""
     costs: tuple[Cost, ...]

@@ -15,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 
 import leukoflow
 from leukoflow.core.errors import LeukoFlowError
+from leukoflow.runtime.shipped import shipped_model
 from leukoflow.serve.connections import PunctualProtocol
 from leukoflow.serve.guard import Guard
 from leukoflow.serve.models import ServedModels, find_exports, open_models
@@ -72,7 +73,7 @@ async def wrong_parameter(_request: Request, error: Exception) -> JSONResponse:
 def main(args: argparse.Namespace) -> int:
     """Serve exported models until interrupted. Raises LeukoFlowError for options and folders that cannot be used."""
     settings = settings_of(args)
-    models = open_models(find_exports(args.models), args.int8)
+    models = open_models(find_exports(args.models or [shipped_model()]), args.int8)
     listening = listen(args.host, args.port)
     log_to_stderr()
     host = f"[{args.host}]" if ":" in args.host else args.host

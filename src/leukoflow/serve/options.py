@@ -41,7 +41,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of `leukoflow serve`."""
     default = Settings()
     parser.add_argument(
-        "models", nargs="+", type=Path, help="exported models: results/<study>/export, or single folders in it"
+        "models",
+        nargs="*",
+        type=Path,
+        help="exported models: results/<study>/export, or single folders in it (default: the model that is shipped)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="port, 0 for any that is free (default: 8000)")

@@ -5,6 +5,7 @@ import math
 from pydantic import BaseModel, ConfigDict, Field
 
 from leukoflow.runtime.answers import Answer, Cell
+from leukoflow.runtime.counting import counts_of, differential_of
 from leukoflow.runtime.schema import Export
 from leukoflow.serve.pictures import heat_overlay, thumbnail
 from leukoflow.serve.words import NOTICE, conformal_sentence, headline
@@ -106,6 +107,22 @@ class CellFound(_Shape):
     outline: Points
     nucleus: Points
     facts: dict[str, float | None]
+    type: str | None = Field(description="Likeliest type, by models of single cells; else null")
+    probability: float | None = Field(description="Calibrated, of this type")
+    types: list[str] = Field(description="Types that cannot be ruled out")
+    told: bool | None = Field(description="Whether one type alone is left and the cell is like those known")
+
+
+class TypeCounted(_Shape):
+    """White cells of one type in the image."""
+
+    name: str
+    cells: int = Field(description="Cells of which it is the likeliest type")
+    share: float | None = Field(
+        description="Of all white cells, corrected for confusion between types; null without any"
+    )
+    low: float = Field(description="Lower 95 % limit of the share")
+    high: float = Field(description="Upper 95 % limit of the share")
 
 
 class Example(_Shape):
@@ -158,6 +175,9 @@ class Result(_Shape):
     quality: list[Measure]
     novelty: Novelty
     cells: list[CellFound] | None = Field(description="null where not asked for")
+    counts: list[TypeCounted] = Field(
+        description="Differential count of these cells, by models of single cells; else empty"
+    )
     heat: str | None = Field(description="Grad-CAM, the first of `maps`; null where not asked for")
     maps: list[MapShown] = Field(description="Where the model looked; empty where not asked for")
     ranked: list[RankedShown] = Field(description="Ten features of a classifier of ranked features; of others empty")
@@ -181,7 +201,7 @@ def result_of(
         height=size[1],
         abstains=bool(answer.reasons),
         reasons=[Abstention(kind=reason.kind, text=reason.text) for reason in answer.reasons],
-        headline=headline(answer),
+        headline=headline(answer, single=facts.reader is not None),
         label=answer.label,
         classes=[
             ClassShare(name=name, probability=min(max(float(share), 0.0), 1.0))
@@ -195,6 +215,7 @@ def result_of(
             within=answer.novelty <= answer.novelty_limit,
         ),
         cells=[_cell(number, cell) for number, cell in enumerate(answer.cells, start=1)] if cells else None,
+        counts=_counts(facts, answer) if cells and facts.reader else [],
         heat=maps[0].heat if maps else None,
         maps=maps,
         ranked=[
@@ -238,7 +259,19 @@ def _cell(number: int, cell: Cell) -> CellFound:
         outline=[(round(x, 1), round(y, 1)) for x, y in cell.outline],
         nucleus=[(round(x, 1), round(y, 1)) for x, y in cell.nucleus],
         facts={name: _finite(value) for name, value in cell.facts.items()},
+        type=cell.type.label if cell.type else None,
+        probability=max(cell.type.probabilities) if cell.type else None,
+        types=list(cell.type.conformal) if cell.type else [],
+        told=cell.type.told if cell.type else None,
     )
+
+
+def _counts(facts: Export, answer: Answer) -> list[TypeCounted]:
+    counted = differential_of(facts, counts_of(answer.cells))
+    return [
+        TypeCounted(name=kind.name, cells=kind.cells, share=_finite(kind.share), low=kind.low, high=kind.high)
+        for kind in counted.types
+    ]
 
 
 def _finite(value: float) -> float | None:

@@ -11,11 +11,12 @@ NOTICE = (
 )
 
 
-def headline(answer: Answer) -> str:
-    """The answer in one line, or that there is none."""
+def headline(answer: Answer, single: bool = False) -> str:
+    """The answer in one line, or that there is none; single: of a model of single cells, so about one cell."""
+    start = "The cell nearest the middle: " if single else ""
     if answer.reasons:
-        return "No answer: this image should not be trusted to the model"
-    return f"{answer.label}, {percent(max(answer.probabilities))}"
+        return f"{start}no answer" if single else "No answer: this image should not be trusted to the model"
+    return f"{start}{answer.label}, {percent(max(answer.probabilities))}"
 
 
 def conformal_sentence(answer: Answer) -> str:

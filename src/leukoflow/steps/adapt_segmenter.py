@@ -27,7 +27,7 @@ from leukoflow.images.views import to_segment
 from leukoflow.models.inference import save_tensors
 from leukoflow.training.canvases import Source, median_diameter
 from leukoflow.training.checkpoint import digest_of
-from leukoflow.training.masked import balance, facts_of, files_of, history_of, masked_source
+from leukoflow.training.masked import balance, derive_nuclei, facts_of, files_of, history_of, masked_source
 from leukoflow.training.segmenter import fit_segmenter
 
 FEW = 0.2
@@ -74,6 +74,8 @@ def main(argv: list[str] | None) -> None:
          len(source.images), len(files), source.name, 100 * unknown)  # fmt: skip
     train, validation = ([masked_source(folder, role) for folder in args.sources] for role in ("train", "validation"))
     balance([*train, *validation, source])
+    if segmentation.derived_nuclei:
+        derive_nuclei([*train, *validation])
     further = {"epochs": segmentation.adapt.epochs, "learning_rate": segmentation.adapt.learning_rate}
     training = segmentation.training.model_copy(update=further)
     files_read = [args.start[0], args.files, *files_of(args.sources)]

@@ -15,7 +15,7 @@ from leukoflow.export.card import card, licence_notes, licences
 from leukoflow.export.findings import findings
 from leukoflow.images.stain import fitted
 from leukoflow.quality.scale import usual_of
-from leukoflow.runtime.schema import FILES, CohortScale, Export, File, Role, Rule, Segmenter
+from leukoflow.runtime.schema import FILES, CohortScale, Export, File, Reader, Role, Rule, Segmenter
 
 TABLES = ("scores", "shortcut_audit", "audit")
 
@@ -31,6 +31,10 @@ def main(argv: list[str] | None = None) -> None:
         "--siblings", nargs="*", type=parse_run, default=[], help="runs of the same model and seed on the other folds"
     )
     arguments.add_argument("--runs", type=Path, help="folder of the runs' folders, if there are siblings")
+    arguments.add_argument(
+        "--elsewhere", type=Path, help="the run's predictions of the cohort that it is calibrated on"
+    )
+    arguments.add_argument("--novelty", type=Path, help="novelty.parquet of the run, if it is calibrated elsewhere")
     arguments.add_argument("--thresholds", type=Path, required=True, help="thresholds.json of the run")
     arguments.add_argument("--gate", type=Path, required=True, help="limits of quality (JSON)")
     arguments.add_argument("--segmenter", type=Path, required=True, help="segmenter.json")
@@ -49,7 +53,10 @@ def main(argv: list[str] | None = None) -> None:
     results = facts.results(of, tables["scores"])
     siblings = {one: read_table(args.runs / one.name / "predictions" / f"{of.cohort}.parquet") for one in args.siblings}
     predictions = read_table(args.predictions)
-    calibrated = facts.calibrated(of, predictions, siblings, description["classes"], study.export)
+    elsewhere = read_table(args.elsewhere) if args.elsewhere else None
+    calibration = facts.calibrated(of, predictions, description["classes"], study.export, siblings, elsewhere)
+    calibrated = calibration.facts
+    scored = read_table(args.novelty) if args.novelty else None
     cohort = study.cohorts[of.cohort]
     known = Export(
         leukoflow=leukoflow.__version__,
@@ -71,7 +78,8 @@ def main(argv: list[str] | None = None) -> None:
         max_pixels=getattr(cohort, "max_pixels", MAX_PIXELS),
         files=_files(args.folder),
         quality=facts.gate(read_json(args.gate), of.fold),
-        novelty=facts.novelty(read_json(args.thresholds)),
+        novelty=facts.novelty(read_json(args.thresholds), scored, calibrated["calibration_cohort"]),
+        reader=_reader(study, of, calibration),
         segmenter=_segmenter(study, of.cohort, read_json(args.segmenter)),
         maps=made["maps"],
         ranked=made["ranked"],
@@ -101,6 +109,14 @@ def _scale(quality: Path | None, manifest: Path | None) -> CohortScale | None:
     settled = read_table(quality, ["image_id", "um_per_pixel", "scale_confidence", "scale_source"])
     usual = usual_of(settled.merge(sizes, on="image_id"))
     return None if usual is None else CohortScale(**asdict(usual))
+
+
+def _reader(study: Study, of: Run, calibration: facts.Calibration) -> Reader | None:
+    """How fields are read, by models of single cells."""
+    if study.views[of.view].kind != "centred":
+        return None
+    asked = study.export
+    return Reader(um_per_pixel=asked.cells_um_per_pixel, uncounted=asked.uncounted, confusion=calibration.confusion())
 
 
 def _files(folder: Path) -> dict[Role, File]:

@@ -14,7 +14,7 @@ from leukoflow.core.step import log, parser, run, settings
 from leukoflow.models.inference import save_tensors
 from leukoflow.training.canvases import Source
 from leukoflow.training.checkpoint import digest_of
-from leukoflow.training.masked import balance, facts_of, files_of, history_of, masked_source
+from leukoflow.training.masked import balance, derive_nuclei, facts_of, files_of, history_of, masked_source
 from leukoflow.training.segmenter import fit_segmenter, new_network
 
 TUNED_ON = 20
@@ -50,6 +50,8 @@ def main(argv: list[str] | None) -> None:
     result = None
     if segmentation.method == "unet":
         balance([*train, *validation])
+        if segmentation.derived_nuclei:
+            derive_nuclei([*train, *validation])
         digest = digest_of(files_of(args.sources), segmentation.model_dump_json(), args.code)
         state = args.resume / digest / "state.safetensors"
         result = fit_segmenter(new_network(segmentation), train, validation, segmentation.training, state)

@@ -11,12 +11,16 @@ from leukoflow.config.training import Augmentation, Optics
 from leukoflow.core.seeding import generator
 from leukoflow.training.stain import restain
 
+LEAST_APERTURE, MOST_APERTURE = 0.3, 0.55
+"""Radius of the disc that is left of an image, shares of its side."""
+
 
 def augmented(x: Tensor, positions: Tensor, augmentation: Augmentation, seed: int, epoch: int) -> Tensor:
     """Geometry, light and stain of images float32 [B, 3, H, W] in [0, 1] changed; rows of features are left alone."""
     if x.ndim == 2:
         return x
     x = augment(x, positions, augmentation, seed, epoch)
+    x = alone(x, positions, augmentation.optics.aperture, seed, epoch)
     x = restain(x, positions, augmentation.stain, seed, epoch)
     return refocus(x, positions, augmentation.optics, seed, epoch)
 
@@ -42,10 +46,26 @@ def augment(images: Tensor, positions: Tensor, augmentation: Augmentation, seed:
     return images.clamp(0, 1)
 
 
+def alone(images: Tensor, positions: Tensor, share: float, seed: int, epoch: int) -> Tensor:
+    """Some of the images float32 [B, 3, H, W] without what is outside of a disc about the middle: it takes the colour
+    that a tenth of the image's pixels exceed, channel by channel. What is drawn depends on (seed, epoch, position)."""
+    if not share:
+        return images
+    draws = np.stack([generator(seed, "aperture", epoch, int(position)).random(2) for position in positions])
+    height, width = images.shape[2:]
+    rows, columns = torch.meshgrid(torch.linspace(-0.5, 0.5, height), torch.linspace(-0.5, 0.5, width), indexing="ij")
+    away = torch.hypot(rows, columns).to(images)[None, None]
+    chosen, radius = torch.from_numpy(draws).to(images).T[:, :, None, None, None]
+    # A rim of three pixels between inside and outside.
+    outside = ((away - LEAST_APERTURE - (MOST_APERTURE - LEAST_APERTURE) * radius) * width / 3 + 0.5).clamp(0, 1)
+    ground = torch.quantile(images.flatten(2), 0.9, dim=2)[:, :, None, None]
+    return torch.where(chosen < share, torch.lerp(images, ground, outside), images)
+
+
 def refocus(images: Tensor, positions: Tensor, optics: Optics, seed: int, epoch: int) -> Tensor:
     """Images float32 [B, 3, H, W] in [0, 1] as of other microscopes and cameras: less detail, other gamma, noise. What
     is drawn for an image depends on (seed, epoch, position)."""
-    if optics == Optics():
+    if optics == Optics(aperture=optics.aperture):
         return images
     draw = [generator(seed, "optics", epoch, int(position)) for position in positions]
     uniform = np.stack([one.random(3) for one in draw])

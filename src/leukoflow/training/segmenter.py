@@ -28,7 +28,7 @@ from leukoflow.models.inference import to_input
 from leukoflow.training import canvases, checkpoint
 from leukoflow.training.canvases import Source
 from leukoflow.training.recipe import first_highest
-from leukoflow.training.stain import augment_stain
+from leukoflow.training.stain import augment_stain, restain
 
 log = logging.getLogger(__name__)
 VALIDATION_BATCHES = 8
@@ -145,7 +145,9 @@ def _train_epoch(
         stream = (training.seed, "train", epoch, step)
         pictures, parts = canvases.batch(sources, training.batch_size, training.crop, *stream)
         draw = torch.Generator().manual_seed(stream_seed("stain", *stream))
-        x = augment_stain(to_input(torch.from_numpy(pictures), fabric.device), draw)
+        positions = torch.arange(step * training.batch_size, (step + 1) * training.batch_size)
+        x = to_input(torch.from_numpy(pictures), fabric.device)
+        x = augment_stain(restain(x, positions, training.stain, training.seed, epoch), draw)
         truth, weight = (tensor.to(fabric.device) for tensor in targets(parts))
         logits = model(x.contiguous(memory_format=torch.channels_last)).float()
         loss = segmentation_loss(logits, truth, weight)

@@ -39,7 +39,10 @@ export const card = async (model, signal) =>
 
 // What is said of one image at once, and its cells, which take longer.
 export const answer = (model, file, signal) => look(model, file, "heat=true&neighbours=5&picture=true", signal);
-export const cells = async (model, file, signal) => (await look(model, file, "cells=true", signal)).cells;
+export async function cells(model, file, signal) {
+  const { cells: found, counts } = await look(model, file, "cells=true", signal);
+  return { cells: found, counts };
+}
 
 // Waits and tries again while the service has too much to do.
 async function look(model, file, wanted, signal) {

@@ -104,7 +104,7 @@ async function lookForCells(item, signal) {
   item.status = "outlining";
   const { result } = item;
   try {
-    result.cells = await api.cells(state.model.name, item.file, signal);
+    Object.assign(result, await api.cells(state.model.name, item.file, signal));
   } catch (error) {
     if (signal.aborted) return;
     result.cellsProblem = `White cells could not be looked for: ${error.message}`;

@@ -1,7 +1,7 @@
 // What a model says of one image, as elements.
 
 import { h, number, percent, svg } from "./dom.js";
-import { outline, viewer } from "./viewer.js";
+import { hue, outline, viewer } from "./viewer.js";
 
 const FACTS = {
   area_um2: ["Area (µm²)", number],
@@ -116,6 +116,18 @@ function mark(element, cell, on) {
   element.closest("article").querySelector(`g[data-cell="${cell}"]`)?.classList.toggle("marked", on);
 }
 
+// Differential count of the cells, of models of single cells.
+function counts(result) {
+  if (!result.counts?.length) return null;
+  const row = (each) => h("tr", { class: hue(each.name, result).trim() }, h("th", { scope: "row" }, h("span", { class: "dot" }), each.name),
+    h("td", { class: "number" }, each.cells), h("td", { class: "number" }, each.share === null ? "–" : percent(each.share)),
+    h("td", {}, `${percent(each.low)} to ${percent(each.high)}`));
+  const uncertain = result.cells.filter((cell) => cell.told === false).length;
+  const note = "Shares are corrected for how often the model takes one type for another; limits (95 %) hold that and the number of cells."
+    + (uncertain ? ` The type of ${uncertain} of ${result.cells.length} cells is not certain.` : "");
+  return section("Differential count", note, table("White cells by type", ["Type", "Cells", "Share", "95 % limits"], result.counts.map(row)));
+}
+
 function cells(result, live) {
   if (!result.cells) return section("White cells", result.cellsProblem ?? (live ? "They are looked for …" : "They were not looked for."));
   if (!result.cells.length) return section("White cells", "None were found.");
@@ -128,11 +140,13 @@ function cells(result, live) {
     const label = live
       ? h("button", { type: "button", class: "plain", "aria-label": `Cell ${cell.number}: show its outline` }, cell.number)
       : String(cell.number);
-    return h("tr", live ? events : {}, h("th", { scope: "row" }, label),
+    const typed = cell.type && [h("td", {}, cell.told ? cell.type : `${cell.type}, not certain (${cell.types.join(", ") || "unlike any"})`),
+      h("td", { class: "number" }, percent(cell.probability))];
+    return h("tr", live ? events : {}, h("th", { scope: "row" }, label), typed,
       columns.map((name) => h("td", { class: "number" }, show(name, cell.facts[name] ?? null))));
   };
   return section("White cells", `${result.cells.length} found.${live ? " Point at a row to find its cell in the picture." : ""}`,
-    table(`${result.cells.length} white cells`, ["Cell", ...columns.map((name) => FACTS[name]?.[0] ?? name.replaceAll("_", " "))],
+    table(`${result.cells.length} white cells`, ["Cell", ...(result.cells[0].type ? ["Type", "Probability"] : []), ...columns.map((name) => FACTS[name]?.[0] ?? name.replaceAll("_", " "))],
       result.cells.map(row)));
 }
 
@@ -145,11 +159,11 @@ function times(result) {
 export function article(result, title, live) {
   return h("article", {}, h("h2", {}, title),
     h("div", { class: "front" }, verdict(result), viewer(result, live)),
-    quality(result), ranked(result), inside(result), neighbours(result), h("div", { class: "white-cells" }, cells(result, live)), times(result));
+    quality(result), ranked(result), inside(result), neighbours(result), h("div", { class: "white-cells" }, counts(result), cells(result, live)), times(result));
 }
 
 // What came after the rest into a live article: nothing else moves, and what has the focus keeps it.
 export function addCells(element, result) {
   outline(element.querySelector(".viewer"), result);
-  element.querySelector(".white-cells").replaceChildren(cells(result, true));
+  element.querySelector(".white-cells").replaceChildren(...[counts(result), cells(result, true)].filter(Boolean));
 }

@@ -6,11 +6,17 @@ const AT_FIRST = 0.4;
 
 const points = (outline) => outline.map(([x, y]) => `${x},${y}`).join(" ");
 
-function cellMarks(cell, size) {
+// Class of a type's colour, the same in the picture and in tables; of models of whole pictures none.
+export function hue(type, result) {
+  const at = result.classes.findIndex((each) => each.name === type);
+  return at < 0 ? "" : ` type-${at % 8}`;
+}
+
+function cellMarks(cell, size, result) {
   const middle = cell.outline.reduce(([x, y], [u, v]) => [x + u, y + v], [0, 0]).map((sum) => sum / cell.outline.length);
   return svg(
     "g",
-    { class: "cell", "data-cell": cell.number },
+    { class: `cell${hue(cell.type, result)}${cell.told === false ? " untold" : ""}`, "data-cell": cell.number },
     svg("polygon", { class: "halo", points: points(cell.outline) }),
     svg("polygon", { class: "outline", points: points(cell.outline) }),
     cell.nucleus.length ? svg("polygon", { class: "nucleus", points: points(cell.nucleus) }) : null,
@@ -18,8 +24,8 @@ function cellMarks(cell, size) {
   );
 }
 
-const marks = ({ cells, width, height }) =>
-  (cells ?? []).map((cell) => cellMarks(cell, Math.max(width, height) / 26));
+const marks = (result) =>
+  (result.cells ?? []).map((cell) => cellMarks(cell, Math.max(result.width, result.height) / 26, result));
 
 function picture(result, layers, label) {
   const { width, height } = result;
@@ -48,7 +54,11 @@ function legend(result) {
   if (!result.cells.length) return "No white cells were found.";
   const swatch = (kind) => svg("svg", { class: "swatch", viewBox: "0 0 20 10", "aria-hidden": "true" },
     svg("line", { class: kind, x1: 0, y1: 5, x2: 20, y2: 5 }));
-  return [swatch("outline"), " white cell ", swatch("nucleus"), " its nucleus"];
+  const types = [...new Set(result.cells.map((cell) => cell.type).filter(Boolean))];
+  const named = types.map((type) => h("span", { class: `legend${hue(type, result)}` }, swatch("outline"), ` ${type} `));
+  const start = types.length ? named : [swatch("outline"), " white cell "];
+  const untold = result.cells.some((cell) => cell.told === false) ? " dashed: type not certain" : "";
+  return [...start, swatch("nucleus"), " nucleus", untold];
 }
 
 // The cells of a result into its viewer, which stays as it is otherwise.
