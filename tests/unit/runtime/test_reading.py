@@ -40,10 +40,8 @@ def matched(drawing, cells) -> tuple[int, int, int]:
     rim = set(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).tolist())
     sizes = np.bincount(mask.ravel())
     whole = {number for number in range(1, len(sizes)) if number not in rim and sizes[number] > 400}
-    at = {
-        int(mask[min(int(c.facts["y"] / zoom), len(mask) - 1), min(int(c.facts["x"] / zoom), len(mask) - 1)])
-        for c in cells
-    }
+    last = len(mask) - 1
+    at = {int(mask[min(int(cell.facts["y"]), last), min(int(cell.facts["x"]), last)]) for cell in cells}
     return len(whole), len(whole & at), len(cells)
 
 
