@@ -1,4 +1,4 @@
-"""What all tests share: where nothing may be skipped, a skipped test is a failed one."""
+"""What all tests share: if nothing may be skipped, a skipped test is a failed one."""
 
 import os
 from collections.abc import Generator

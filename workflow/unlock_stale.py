@@ -1,7 +1,7 @@
 """Make a folder ready after a killed Snakemake, unless one is still at work in it.
 
 Its lock is removed, and what it left in a SLURM queue is cancelled: nobody waits for those jobs, and the next Snakemake
-would submit the same ones beside them. A training that is cancelled goes on after its last epoch.
+would submit the same ones next to them. A training that is cancelled goes on after its last epoch.
 """
 
 import os

@@ -217,7 +217,7 @@ def _add_crate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "crate", help="write results and workflow as one archive, a Workflow Run RO-Crate", allow_abbrev=False
     )
     parser.add_argument("results", type=Path, help="folder such as results/demo")
-    parser.add_argument("--output", type=Path, help="the archive (default: beside the folder, .crate.zip)")
+    parser.add_argument("--output", type=Path, help="the archive (default: next to the folder, .crate.zip)")
     parser.set_defaults(call=_crate)
 
 

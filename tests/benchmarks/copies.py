@@ -118,7 +118,7 @@ def prepare(folder: Path, count: int) -> None:
 
 
 def run(step: str, output: Path, *arguments: object) -> None:
-    """Run a step, unless its output is there, and keep what it took beside the output."""
+    """Run a step, unless its output is there, and keep what it took next to the output."""
     record = output.with_suffix(".json")
     if record.exists():
         return

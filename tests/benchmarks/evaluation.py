@@ -67,7 +67,7 @@ def loop(y: np.ndarray, shares: np.ndarray, resamples: int, calibrators: int) ->
 
 
 def main() -> int:
-    """Run both; 1 where a point value differs."""
+    """Run both; 1 if a point value differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=650)
     parser.add_argument("--classes", type=int, default=4)

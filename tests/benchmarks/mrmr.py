@@ -74,7 +74,7 @@ def compare(name: str, shape: tuple[int, int, int], theirs: Seconds, ours: Secon
 
 
 def run_mrmr_selection(shape: tuple[int, int, int], repeat: int) -> bool:
-    """FCQ beside mrmr-selection."""
+    """FCQ next to mrmr-selection."""
     from mrmr import mrmr_classif
 
     x, y = sample(*shape[:2])
@@ -87,7 +87,7 @@ def run_mrmr_selection(shape: tuple[int, int, int], repeat: int) -> bool:
 
 
 def run_pymrmr(shape: tuple[int, int, int], method: str, repeat: int) -> bool:
-    """MID or MIQ beside pymrmr."""
+    """MID or MIQ next to pymrmr."""
     import pymrmr
 
     x, y = sample(*shape[:2])
@@ -101,7 +101,7 @@ def run_pymrmr(shape: tuple[int, int, int], method: str, repeat: int) -> bool:
 
 
 def main() -> int:
-    """Run what is asked for; 1 where an order differs."""
+    """Run what is asked for; 1 if an order differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=3256)
     parser.add_argument("--columns", type=int, default=6000)

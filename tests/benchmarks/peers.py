@@ -63,7 +63,7 @@ class Row:
     threads: int
     ours_ms: float
     peer_ms: float
-    """Not a number where there is no peer: then the limit alone is compared with."""
+    """Not a number if there is no peer: then the limit alone is compared with."""
     limit_ms: float
     limit: str
     """What the limit is."""

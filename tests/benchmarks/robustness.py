@@ -23,7 +23,7 @@ from skimage import color, util
 from leukoflow.images.perturbations import FAMILIES
 from leukoflow.models.layers.backbones import torchvision
 
-torchvision()  # importable also where its compiled operators, JPEG among them, do not fit the installed torch
+torchvision()  # importable also if its compiled operators, JPEG among them, do not fit the installed torch
 v2 = importlib.import_module("torchvision.transforms.v2")
 functional = v2.functional
 

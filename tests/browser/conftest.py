@@ -14,7 +14,7 @@ Opened = Callable[..., Any]
 # Not of the session: while Playwright runs, this thread has an event loop, and other tests start theirs.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The browser; tests are skipped where it is missing."""
+    """The browser; tests are skipped if it is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is missing (on Debian: apt install chromium)")

@@ -83,7 +83,7 @@ PidFile={root}/run/slurmdbd.pid
 
 
 def missing() -> str:
-    """Why no cluster can be brought up here; empty where one can."""
+    """Why no cluster can be brought up here; empty if one can."""
     lacking = [name for name in DAEMONS if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]
     if lacking:
         return f"{lacking[0]} is not installed (apt install slurm-wlm slurmdbd mariadb-server munge)"
@@ -146,7 +146,7 @@ def stop(name: str, by: signal.Signals = signal.SIGTERM) -> None:
 
 
 def states() -> dict[str, str]:
-    """State of each node, as sinfo says; empty where the controller does not answer."""
+    """State of each node, as sinfo says; empty if the controller does not answer."""
     done = subprocess.run(["sinfo", "-h", "-N", "-o", "%N %T"], capture_output=True, text=True)
     return dict(line.split() for line in done.stdout.splitlines())
 

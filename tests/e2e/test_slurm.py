@@ -138,7 +138,7 @@ def wait_until(ready: Callable[[], object], running: subprocess.Popen, log: Path
 
 
 def went_on_after(project: Project) -> int:
-    """Epochs that the last try of the training did not do again, as its log says; 0 where it began again."""
+    """Epochs that the last try of the training did not do again, as its log says; 0 if it began again."""
     logs = list(project.folder.glob(f"logs/tiny/train/{Path(RUN).name}.log"))
     match = re.search(r"going on after epoch (\d+)", logs[0].read_text())
     return int(match[1]) if match else 0

@@ -53,7 +53,7 @@ class Made:
 
 
 def make_export(root: Path, size: str = "small", side: int = SIDE, drawn: int = 64, steps: int = 2) -> Made:
-    """Export a network with random weights by the steps `export` and `card`, with what they read beside it.
+    """Export a network with random weights by the steps `export` and `card`, with what they read next to it.
 
     size, steps: of the network; side: of what it sees; drawn: of the images, pixels.
     """

@@ -46,7 +46,7 @@ def shares_of(colour: np.ndarray, sharpness: float = 1.0) -> np.ndarray:
 
 
 class FakeModel:
-    """Answers by the mean colour of an image; abstains where all of it has one colour."""
+    """Answers by the mean colour of an image; abstains if all of it has one colour."""
 
     def __init__(
         self,

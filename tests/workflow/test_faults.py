@@ -37,7 +37,7 @@ def digests(results: Path) -> dict[str, str]:
 
 
 def _timeless(path: Path) -> bytes:
-    """A file's contents; in the table beside the papers, without the times of training and of an image."""
+    """A file's contents; in the table next to the papers, without the times of training and of an image."""
     lines = path.read_bytes().splitlines(keepends=True)
     beside = path.name == "published_vs_reproduced.csv"
     return b"".join(line for line in lines if not (beside and re.search(rb"training_seconds|seconds_per_image", line)))
@@ -72,7 +72,7 @@ def unlock(project: Project) -> None:
 def kill_in_a_step(project: Project, seen: set[str], draw: random.Random, log: Path) -> str:
     """Run until a step of another kind than those seen is at work, then kill it, or Snakemake and everything.
 
-    Returns what was killed; nothing where the study ended first.
+    Returns what was killed; nothing if the study ended first.
     """
     running = start(project, log)
     try:

@@ -96,7 +96,7 @@ def shard_mark(wildcards):
 
 
 def pinned_or_recorded(pinned, file):
-    """sha256 that a download must have: the pinned one, or the one recorded beside the file when it was fetched."""
+    """sha256 that a download must have: the pinned one, or the one recorded next to the file when it was fetched."""
     return pinned or Path(f"{file}.sha256").read_text().split()[0]
 
 
@@ -115,7 +115,7 @@ def archive_digest_option(wildcards):
 
 
 def cohort_option(key):
-    """A params function: a key of the cohort as the step's option of that name, where it is given."""
+    """A params function: a key of the cohort as the step's option of that name, if it is given."""
 
     def option(wildcards):
         known = getattr(STUDY.cohorts[wildcards.cohort], key, None)

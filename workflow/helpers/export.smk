@@ -65,7 +65,7 @@ def calibration_option(wildcards):
 
 
 def segmenter_to_export(wildcards):
-    """Weights and description of the U-Net, where there is one."""
+    """Weights and description of the U-Net, if there is one."""
     return SEGMENTER_FILES if UNET else []
 
 

@@ -70,7 +70,7 @@ def on_all_option(wildcards):
 
 
 def stack_gpu(wildcards):
-    """A GPU where there is a fusion stack."""
+    """A GPU if there is a fusion stack."""
     features = STUDY.features[wildcards.features]
     return int(features.kind == "deep" and features.stack != "none")
 

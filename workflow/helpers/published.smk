@@ -1,4 +1,4 @@
-# What the papers publish, beside what is reproduced.
+# What the papers publish, next to what is reproduced.
 
 
 FURTHER_TABLES = [

@@ -96,7 +96,7 @@ if shutil.which("nvidia-smi") is None:
 
 
 def any_of(names):
-    """A wildcard constraint: one of the names, or nothing at all where there are none."""
+    """A wildcard constraint: one of the names, or nothing at all if there are none."""
     return "|".join(sorted(names)) or "(?!)"
 
 

@@ -1,4 +1,4 @@
-# The shortcut audit: probes that see no cell's shape, models beside them, what other stains do.
+# The shortcut audit: probes that see no cell's shape, models next to them, what other stains do.
 
 
 rule probe:

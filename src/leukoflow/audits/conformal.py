@@ -28,7 +28,7 @@ def needed(level: float) -> int:
 
 
 def quantile(scores: np.ndarray, level: float) -> float:
-    """The ceil((n + 1) level)-th smallest score, infinite where n is too small for there to be one.
+    """The ceil((n + 1) level)-th smallest score, infinite if n is too small for there to be one.
 
     A further score, exchangeable with these, is at most this large with a probability of at least `level`.
     """
@@ -37,7 +37,7 @@ def quantile(scores: np.ndarray, level: float) -> float:
 
 
 def calibrate(method: str, y: np.ndarray, probabilities: np.ndarray, level: float) -> np.ndarray:
-    """Largest score that each class may have in a set: float64 [K], infinite where there are too few images.
+    """Largest score that each class may have in a set: float64 [K], infinite if there are too few images.
 
     y: true classes [n] int; probabilities: [n, K].
     """

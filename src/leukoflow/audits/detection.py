@@ -109,7 +109,7 @@ def _groups(table: pd.DataFrame) -> np.ndarray:
 def _limits(
     name: str, columns: np.ndarray, groups: int, settings: Evaluation, parts: Sequence[int] = ()
 ) -> dict[str, float]:
-    """Where no resample could change a share, Wilson's interval for as many as there are groups."""
+    """If no resample could change a share, Wilson's interval for as many as there are groups."""
     value = float(columns[0])
     low, high = (float(limit) for limit in interval(settings, columns, parts))
     if value in (0.0, 1.0):

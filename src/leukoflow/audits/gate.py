@@ -96,7 +96,7 @@ def gate_file(
 ) -> dict[str, Any]:
     """For the gate's JSON: where it is from, and the limits of each fold.
 
-    An image is accepted where every measure, as the quality table has it, lies within its limits, both included.
+    An image is accepted if every measure, as the quality table has it, lies within its limits, both included.
     """
     facts = {"cohort": cohort, "task": task, "protocol": protocol}
     return {**facts, "accepted": accepted, "measures": MEASURES, "folds": list(folds)}

@@ -56,7 +56,7 @@ def protocols(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) ->
     their images. The difference is that of the two accuracies; for its interval, units that hold together whatever
     either split keeps together are drawn from both test sets at once, so that images in both count as pairs and the
     others as independent samples. Where the answers on either side do not vary, it is Newcombe's.
-    `paired_difference` is measured on the images in both sets alone, where there are at least `LEAST_SHARED`.
+    `paired_difference` is measured on the images in both sets alone, if there are at least `LEAST_SHARED`.
     """
     rows = []
     loose: dict[str, dict[str, Any]] = {}
@@ -120,7 +120,7 @@ def _parts(every: pd.Series, seen: pd.Series) -> tuple[pd.Series, pd.Series, pd.
 
 
 def _gain(seen: Mapping[str, Any], rest: Mapping[str, Any], low: float, high: float) -> dict[str, Any]:
-    """What copies are better than the rest; nothing where there is no rest."""
+    """What copies are better than the rest; nothing if there is no rest."""
     if not rest["images"]:
         return {}
     kind = rest["interval"]
@@ -188,7 +188,7 @@ def _differences(
 
 
 def _widened(apart: dict[str, Any], strict: Mapping[str, Any], loose: Mapping[str, Any]) -> dict[str, Any]:
-    """The difference with Newcombe's limits where all are right on either side, which a bootstrap takes for certain."""
+    """The difference with Newcombe's limits if all are right on either side, which a bootstrap takes for certain."""
     if not apart or "wilson" not in (strict["interval"], loose["interval"]):
         return apart
     low, high = newcombe_interval(*((side["accuracy"], side["low"], side["high"]) for side in (strict, loose)))

@@ -61,7 +61,7 @@ def table_features(images: pd.DataFrame, quantisation: np.ndarray) -> dict[str, 
     """Features of the probes that see no pixels, each float64 [n, k].
 
     images: path, bytes, width, height, focus, um_per_pixel, and bar_x0, bar_y0, bar_x1, bar_y1, bar_colour, a row for
-    each image; quantisation: [n, 128], 0 where a file has no such table.
+    each image; quantisation: [n, 128], 0 if a file has no such table.
     """
     size = images[["width", "height"]].to_numpy(float)
     scale = images["um_per_pixel"].to_numpy(float, na_value=np.nan)
@@ -70,7 +70,7 @@ def table_features(images: pd.DataFrame, quantisation: np.ndarray) -> dict[str, 
     colours = images["bar_colour"].astype("string").fillna("").to_numpy()
     facts = np.column_stack([images["bytes"].to_numpy(float), size])
     return {
-        # Where no scale was found, the median: how often none is found goes with the density of the cells.
+        # If no scale was found, the median: how often none is found goes with the density of the cells.
         "magnification": np.where(np.isnan(scale), np.median(known) if len(known) else 0.0, scale)[:, None],
         "focus": images[["focus"]].to_numpy(float),
         "compression": quantisation.astype(float),
@@ -81,7 +81,7 @@ def table_features(images: pd.DataFrame, quantisation: np.ndarray) -> dict[str, 
 
 
 def _number(path: str) -> float:
-    """The last number in a file's name; -1 where there is none."""
+    """The last number in a file's name; -1 if there is none."""
     numbers = re.findall(r"\d+", PurePosixPath(path).stem)
     return float(numbers[-1][-15:]) if numbers else -1.0
 
@@ -136,7 +136,7 @@ def probe_scores(said: pd.DataFrame, settings: Evaluation) -> pd.DataFrame:
         right, weights = test["right"].to_numpy(float), weights_of(test["fold"].to_numpy())
         drawn = resampled_means(right[:, None], weights, units(test["group"].to_numpy()), settings)
         value, low, high = limits(drawn[0], settings)
-        if high - low < 1e-9:  # where every answer is right, or none, a bootstrap has nothing to vary
+        if high - low < 1e-9:  # if every answer is right, or none, a bootstrap has nothing to vary
             low, high = wilson_interval(right.sum(), len(right), settings.confidence)
         rows.append(
             {

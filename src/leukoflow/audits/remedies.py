@@ -25,7 +25,7 @@ def compare_with_reference(
     of changes, the colour baseline first.
 
     reference: view and model. The interval is of resamples of the differences; over several folds and seeds, values
-    and limits are means of those of each. LeukoFlowError where a run met other images than the reference.
+    and limits are means of those of each. LeukoFlowError if a run met other images than the reference.
     """
     measured = {run: measure(run, table, settings) for run, table in runs}
     rows = []

@@ -86,7 +86,7 @@ class Measured:
 def measure(run: Run, table: pd.DataFrame, settings: Evaluation) -> Measured:
     """Metrics of a run's predictions on changed images, and of their resamples.
 
-    LeukoFlowError where unchanged images are missing, or a change was made on other images.
+    LeukoFlowError if unchanged images are missing, or a change was made on other images.
     """
     table = table[table["target"] == ""]
     blocks = list(table.groupby(CHANGE, sort=False, dropna=False))

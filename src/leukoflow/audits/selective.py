@@ -47,7 +47,7 @@ def measures(
     """AURC, its excess, accuracy at each coverage, largest coverage at each accuracy: [2 + C + A, R].
 
     weight, wrong: whole numbers [B, R], images of each block and wrong ones. A coverage that ends inside a block takes
-    its share of it. Where no part has the accuracy, the coverage is 0. A column without images is NaN.
+    its share of it. If no part has the accuracy, the coverage is 0. A column without images is NaN.
     """
     total, errors = weight.sum(0), wrong.sum(0)
     seen, missed = np.cumsum(weight, axis=0), np.cumsum(wrong, axis=0)
@@ -76,7 +76,7 @@ def measures(
 
 
 def least_confidence(sample: Sample, accuracy: float) -> float:
-    """The smallest confidence at and above which the sample's answers have this accuracy; infinite where none has."""
+    """The smallest confidence at and above which the sample's answers have this accuracy; infinite if none has."""
     confidence, wrong = answers(sample)
     blocks = ranked(confidence, wrong, np.zeros(len(wrong), np.int64))
     seen, missed = (np.cumsum(matrix.toarray().sum(1)) for matrix in (blocks.weight, blocks.wrong))

@@ -45,7 +45,7 @@ class Explained:
     accuracy: Limits
     """The probe's accuracy: value, low, high."""
     share: Limits
-    """Share of the model's accuracy above chance; NaN where it is not measurably above."""
+    """Share of the model's accuracy above chance; NaN if it is not measurably above."""
     lead: Limits
     """The model's accuracy less the probe's."""
 
@@ -53,7 +53,7 @@ class Explained:
 def model_answers(runs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
     """The labelled, unchanged test images of a model's runs: fold, seed, image_id, group, y, right, weight.
 
-    Each run weighs the same, as in the leaderboard. LeukoFlowError where a run has none.
+    Each run weighs the same, as in the leaderboard. LeukoFlowError if a run has none.
     """
     parts = []
     for run, table in runs.items():
@@ -135,7 +135,7 @@ def explained(name: str, means: np.ndarray, chance: float, settings: Evaluation)
 
 
 def _share(means: np.ndarray, chance: float) -> np.ndarray:
-    """(probe - chance) / (model - chance), at least 0; NaN where the model is no better than chance."""
+    """(probe - chance) / (model - chance), at least 0; NaN if the model is no better than chance."""
     above = means - chance
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(above[0] > 0, np.maximum(above[1], 0) / above[0], np.nan)

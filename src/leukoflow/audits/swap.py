@@ -31,7 +31,7 @@ NEUTRALISED: dict[str, float | None] = {"common_scale": None, "cells_only": None
 
 @dataclass(frozen=True)
 class Swap:
-    """What other classes' stains do to a model: value, low, high; NaN where it was not put through them."""
+    """What other classes' stains do to a model: value, low, high; NaN if it was not put through them."""
 
     images: int = 0
     flips: Limits = NOTHING
@@ -49,7 +49,7 @@ class Swap:
 
 
 def answers(changed: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
-    """Predictions on changed images beside those on the images as they are.
+    """Predictions on changed images next to those on the images as they are.
 
     A row for each run, image and change: fold, seed, image_id, group, y, perturbation, level, target, before, after.
     """

@@ -24,7 +24,7 @@ def validation_of(run: Run, predictions: pd.DataFrame, classes: Sequence[str]) -
 
 
 def novelty_thresholds(scored: pd.DataFrame, accepted: float) -> dict[str, float]:
-    """Largest score of each kind that is accepted, from the validation rows of novelty.parquet; infinite where there
+    """Largest score of each kind that is accepted, from the validation rows of novelty.parquet; infinite if there
     are too few of them."""
     validation = scored[scored["role"] == "validation"]
     return {

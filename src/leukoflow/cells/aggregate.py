@@ -24,7 +24,7 @@ def aggregate(cells: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
     """One row for each of these images, in their order: image_id, the `COUNTS`, then `feature_names()`.
 
     cells: image_id, border, and the features of `cells.morphology`. Medians and standard deviations (ddof 1) are over
-    the cells that the edge does not cut, leaving NaN out; NaN where an image has none, the deviation also where it has
+    the cells that the edge does not cut, leaving NaN out; NaN if an image has none, the deviation also if it has
     one. Raises LeukoFlowError naming an image of the cells that is not among those given.
     """
     unknown = ~cells["image_id"].isin(image_ids)

@@ -44,7 +44,7 @@ def crop_cells(
 def visible(cell: np.ndarray, bbox: tuple[int, int, int, int], content: Box) -> float:
     """Share of a cell that is within the picture, 0 to 1: its area over that of the circle through its free outline.
 
-    cell: bool [h, w] on its bounding box (top, left, bottom, right); 1 where no edge of the picture touches it, less
+    cell: bool [h, w] on its bounding box (top, left, bottom, right); 1 if no edge of the picture touches it, less
     in any other case.
     """
     top, left, bottom, right = bbox

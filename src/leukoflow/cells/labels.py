@@ -77,7 +77,7 @@ def labels_by_id(paths: Iterable[str | Path], image_ids: Sequence[str]) -> dict[
 
 
 def open_labels(paths: Iterable[str | Path]) -> LabelMaps:
-    """Open the label maps of a cohort by the .npy paths of its shards, each with its .parquet index beside it.
+    """Open the label maps of a cohort by the .npy paths of its shards, each with its .parquet index next to it.
 
     Raises LeukoFlowError naming a file that is missing, damaged or does not fit its index.
     """

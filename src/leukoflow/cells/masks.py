@@ -55,11 +55,11 @@ class Stored(Protocol):
 
     @property
     def palette(self) -> np.ndarray | None:
-        """Colours of the indices, where there is a palette."""
+        """Colours of the indices, if there is a palette."""
 
     @property
     def alpha(self) -> np.ndarray | None:
-        """Opacity [H, W], where there is any."""
+        """Opacity [H, W], if there is any."""
 
 
 def decode_mask(
@@ -94,7 +94,7 @@ def decode_mask(
 
 
 def _seen(stored: Stored) -> np.ndarray | None:
-    """Where a mask is not transparent, bool [H, W]; None where that is the same everywhere."""
+    """Where a mask is not transparent, bool [H, W]; None if that is the same everywhere."""
     if stored.alpha is None:
         return None
     seen = stored.alpha > 0
@@ -154,7 +154,7 @@ def infer_codes(pairs: Iterable[tuple[np.ndarray, np.ndarray]], cohort: str) -> 
     """The codes of masks whose source does not say them, from images uint8 [H, W, 3] (RGB) and their masks' colours.
 
     Pooled over all pairs: background is the code that most border pixels have; of the others that cover at least 1 %,
-    the one whose image pixels are darker (in green) is the nucleus. Raises LeukoFlowError where there are not one or
+    the one whose image pixels are darker (in green) is the nucleus. Raises LeukoFlowError if there are not one or
     two such codes.
     """
     pixels: Counter[Code] = Counter()

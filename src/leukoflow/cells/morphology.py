@@ -1,7 +1,7 @@
 """White cells in numbers: size, shape, nucleus, chromatin, cytoplasm; one row for each cell of a label map.
 
 Lengths are in micrometres and colours are optical densities against the image's own background, so that microscope
-and lamp matter as little as may be. A number that cannot be taken is NaN: those of the nucleus where none is seen,
+and lamp matter as little as may be. A number that cannot be taken is NaN: those of the nucleus if none is seen,
 those of the cytoplasm where the nucleus fills the cell, textures of very small parts.
 """
 

@@ -30,7 +30,7 @@ GATES: dict[Gates, str] = {"quarter": "gates C/4", "half": "gates C/2", "full": 
 def load_segmenter(description: dict[str, Any], weights: str | Path) -> AttentionUNet:
     """The network that `segmenter.json` describes, in evaluation mode on the best device.
 
-    Raises LeukoFlowError where the weights are damaged, hold NaN or infinity, or belong to another network.
+    Raises LeukoFlowError if the weights are damaged, hold NaN or infinity, or belong to another network.
     """
     # Segmenters that were written before gates could be chosen do not name them.
     model = AttentionUNet(width=description["width"], gates=description.get("gates", "quarter"))

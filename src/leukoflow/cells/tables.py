@@ -33,7 +33,7 @@ Column = Callable[[str], np.ndarray]
 
 
 def gathered(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of one kind below one another, in the columns of `COLUMNS`; LeukoFlowError where a column lacks."""
+    """Tables of one kind below one another, in the columns of `COLUMNS`; LeukoFlowError if a column lacks."""
     columns = COLUMNS[name]
     for table in tables:
         lacking = [column for column in columns if column not in table]
@@ -70,7 +70,7 @@ def cell_rows(
     """Rows of the table of cells for one cohort: each label, and all of them together (label "").
 
     manifest: image_id and label; images: image_id, cells, border_cells, and of the quality table um_per_pixel,
-    scale_confidence and scale_source where they are known; units: each morphological feature's unit; column: reads one
+    scale_confidence and scale_source if they are known; units: each morphological feature's unit; column: reads one
     column of the table of cells, [n], besides `image_id` and `border`, so that no more than one feature is in memory.
 
     Facts of images come first (their `cells` counts the cells of those images): how many white cells an image has, how

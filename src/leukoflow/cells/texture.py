@@ -71,7 +71,7 @@ def chromatin(density: np.ndarray, nucleus: np.ndarray, um_per_pixel: float) -> 
 
     Haralick's contrast, homogeneity, energy and correlation (1973, doi 10.1109/TSMC.1973.4309314) of pairs inside
     the nucleus, four directions together; uniform local binary patterns (Ojala 2002, doi 10.1109/TPAMI.2002.1017623).
-    NaN where the nucleus is too small or the picture too coarse.
+    NaN if the nucleus is too small or the picture too coarse.
     """
     if um_per_pixel > COARSEST or not nucleus.any():
         return dict.fromkeys(CHROMATIN, math.nan)
@@ -207,7 +207,7 @@ def _neighbours() -> list[np.ndarray]:
 
 
 def _uniform() -> np.ndarray:
-    """Pattern of each of the 256 codes: number of neighbours not paler than the point, or 9 where not uniform."""
+    """Pattern of each of the 256 codes: number of neighbours not paler than the point, or 9 if not uniform."""
     bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
     changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
     return np.where(changes <= 2, bits.sum(axis=1), 9)

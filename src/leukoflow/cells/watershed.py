@@ -61,7 +61,7 @@ def separate(
     smaller and larger objects are dropped; without `largest` none is too large. A picture so coarse that `least` is
     under `COARSEST` has no cells that could be seen. Holes smaller than the smallest cell are filled with cytoplasm;
     `flood` parts cells that touch. Returns a label map, uint16 [H, W]: 2 k in the cytoplasm and 2 k + 1 in the nucleus
-    of cell k = 1, 2, ..., numbered from top to bottom. LeukoFlowError where parts are not that or diameters not
+    of cell k = 1, 2, ..., numbered from top to bottom. LeukoFlowError if parts are not that or diameters not
     positive.
     """
     if parts.dtype != np.uint8 or parts.ndim != 2:
@@ -75,7 +75,7 @@ def separate(
     if not cell.any():
         return np.zeros(parts.shape, np.uint16)
     number, blobs = cv2.connectedComponents(cell, connectivity=4, ltype=cv2.CV_32S)
-    # Where there is no outside, the distance to it would be infinite.
+    # If there is no outside, the distance to it would be infinite.
     farthest = float(max(parts.shape))
     outer, inner = (np.minimum(cv2.distanceTransform(mask, cv2.DIST_L2, 5), farthest) for mask in (cell, nucleus))
     markers = _markers(_smooth(outer), _smooth(inner), blobs, least, largest)

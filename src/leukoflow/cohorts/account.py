@@ -53,7 +53,7 @@ class LeftOut:
     def why(self, path: str) -> tuple[str, str] | None:
         """Kind and reason of a file, by its path relative to the root; None for what may be an image.
 
-        A mask is a mask also where a pattern excludes it: so masks were kept from being taken for images.
+        A mask is a mask also if a pattern excludes it: so masks were kept from being taken for images.
         """
         excluded = self.excludes(path)
         if path == self._table:

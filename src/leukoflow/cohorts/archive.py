@@ -1,6 +1,6 @@
 """Unpacking archives that nobody has vouched for.
 
-Everything is unpacked beside the target folder and moved into place when the last member is whole, so an interrupted
+Everything is unpacked next to the target folder and moved into place when the last member is whole, so an interrupted
 run leaves nothing that could be taken for done. Sizes are counted while unpacking; what headers say is not trusted.
 """
 
@@ -152,7 +152,7 @@ class _Unpacking:
         return path
 
     def write(self, path: str, source: IO[bytes], packed: int | None) -> None:
-        """Copy one member to a new file, counting; `packed` is its size in the archive, where that is known."""
+        """Copy one member to a new file, counting; `packed` is its size in the archive, if that is known."""
         target = self.folder / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

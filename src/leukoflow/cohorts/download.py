@@ -204,7 +204,7 @@ def _continues(response: requests.Response, offset: int, validator: str) -> bool
 
 
 def _validator(response: requests.Response) -> str:
-    """A strong ETag, or the date of the last change; "" where the server gives neither (then nothing is resumed)."""
+    """A strong ETag, or the date of the last change; "" if the server gives neither (then nothing is resumed)."""
     etag = response.headers.get("ETag", "")
     if etag and not etag.startswith("W/"):
         return etag

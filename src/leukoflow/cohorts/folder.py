@@ -158,7 +158,7 @@ def _storable(text: str) -> str:
 
 
 def _masks(root: Path, files: Files, paths: pd.Series, left_out: LeftOut) -> list[str | None]:
-    """Path of each image's mask, None where the file is not there. Raises LeukoFlowError where none is."""
+    """Path of each image's mask, None if the file is not there. Raises LeukoFlowError if none is."""
     masks = files.masks
     assert masks is not None
     wanted = [mask_path(masks.path, path, files.folder.strip("/")) for path in paths]

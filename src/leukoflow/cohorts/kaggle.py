@@ -36,7 +36,7 @@ def address(dataset: str) -> str:
 def credentials(dataset: str) -> AuthBase:
     """The user's token: KAGGLE_API_TOKEN, KAGGLE_USERNAME with KAGGLE_KEY, or a file in KAGGLE_CONFIG_DIR or ~/.kaggle.
 
-    Raises LeukoFlowError saying how to get one where there is none, or where kaggle.json cannot be read.
+    Raises LeukoFlowError saying how to get one if there is none, or where kaggle.json cannot be read.
     """
     environment = os.environ
     if token := environment.get("KAGGLE_API_TOKEN", "").strip():

@@ -58,7 +58,7 @@ class Found:
     named_patients: int = 0
     """Patients that the images' paths seem to name, which a table would have to."""
     masks: str | None = None
-    """Masks beside images, as `masks.path`."""
+    """Masks next to images, as `masks.path`."""
     coding: str = ""
     """Coding of the masks, as `masks.coding`."""
     pattern: str = ""

@@ -11,7 +11,7 @@ from leukoflow.core.names import Disk
 def resolve_root(text: str) -> Path:
     """The folder that `text` names, `${NAME}` (environment variables) and a leading `~` (home folder) expanded.
 
-    A relative path is relative to the working folder. Raises LeukoFlowError where a variable is unset or empty, or
+    A relative path is relative to the working folder. Raises LeukoFlowError if a variable is unset or empty, or
     there is no such folder.
     """
     for name in unset(text):
@@ -26,9 +26,9 @@ def resolve_root(text: str) -> Path:
 
 
 def local_root(cohort: DownloadCohort) -> Path | None:
-    """The folder used in place of the download, or None where `local` is not given or names an unset variable.
+    """The folder used in place of the download, or None if `local` is not given or names an unset variable.
 
-    Raises LeukoFlowError where every variable is set and the folder is missing: the download is not started in silence.
+    Raises LeukoFlowError if every variable is set and the folder is missing: the download is not started in silence.
     """
     if cohort.local is None or unset(cohort.local):
         return None

@@ -39,7 +39,7 @@ def place_white(radii: NDArray[np.float32], field: float, rng: np.random.Generat
 def place_red(
     slide: Slide, white: NDArray, radii: NDArray, field: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Centres [n, 2] of red cells: scattered, or against an earlier one; beside white cells, not under them."""
+    """Centres [n, 2] of red cells: scattered, or against an earlier one; next to white cells, not under them."""
     low, high = -RED_RADIUS, field + RED_RADIUS
     wanted = int(rng.normal(1, 0.12) * slide.red_coverage * (high - low) ** 2 / (math.pi * RED_RADIUS**2))
     tries = 3 * max(wanted, 1)

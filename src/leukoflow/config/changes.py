@@ -72,7 +72,7 @@ def check_alone(name: str, experiment: Given) -> None:
 def with_ablation(
     name: str, experiment: Given, models: Given, features: Given, experiments: Given
 ) -> Iterator[tuple[str, Given]]:
-    """The experiment with variants beside its models, one for each entry of `ablation`; and for each entry with a view
+    """The experiment with variants next to its models, one for each entry of `ablation`; and for each entry with a view
     an experiment of its own on that view, NAME_ENTRY, with those variants (or the models, if nothing else changes).
 
     Raises ValueError: which key, what is wrong.

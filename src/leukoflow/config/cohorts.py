@@ -91,7 +91,7 @@ class Files(Section):
     columns: Columns = Columns()
     """Names of the table's columns."""
     um_per_pixel: float | None = Field(None, gt=0)
-    """Scale of the images, micrometres a pixel, where it is known; otherwise their red cells tell it."""
+    """Scale of the images, micrometres a pixel, if it is known; otherwise their red cells tell it."""
     aspect: float | None = Field(None, ge=0.2, le=5)
     """Width over height of the fields, where the files were squeezed into another shape (1.333 for fields of 4:3 saved
     as squares): images and masks are stretched back when they are read, so that cells keep their shapes."""
@@ -100,7 +100,7 @@ class Files(Section):
     it themselves; pictures are scaled by them, and one with samples beyond them is rejected. Files of 8 bits are read
     as they are."""
     masks: Masks | None = None
-    """Masks of the white cells, where there are any."""
+    """Masks of the white cells, if there are any."""
     images: int = Field(1024, ge=1)
     """About how many images there are: a job is planned for each 1,024, but no more than 512. It need not be exact."""
     expected: TextMap[int] = {}
@@ -156,7 +156,7 @@ class DownloadCohort(Files):
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """Digest that the archive must have; without one the digest found is recorded and shown."""
     local: str | None = None
-    """Folder used in place of the download where every `${NAME}` in it is set in the environment."""
+    """Folder used in place of the download if every `${NAME}` in it is set in the environment."""
     max_members: int = Field(1_000_000, ge=1)
     """Most files that the archive may hold."""
     max_bytes: int = Field(200_000_000_000, ge=1)

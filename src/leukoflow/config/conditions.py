@@ -51,7 +51,7 @@ class Conditions(Section):
     test: Share | NotSaid = NOT_SAID
     """Share of the images that is reported on."""
     validation: Share | NotSaid = NOT_SAID
-    """Share of the images that chooses the epoch and is not reported on; 0 where there is none."""
+    """Share of the images that chooses the epoch and is not reported on; 0 if there is none."""
     epoch_chosen_on: Literal["the images reported", "other images", "not said"] = NOT_SAID
     """Which images chose the epoch, or the settings."""
     tests: dict[Name, TestImages] = {}
@@ -67,4 +67,4 @@ class Conditions(Section):
     augmentation: dict[str, bool | float | tuple[float, float]] | NotSaid = NOT_SAID
     """Random changes of training images, by the keys of section `augmentation`."""
     features_fitted_on: Literal["all images", "training images", "not said"] | None = None
-    """Which images scaling and choice of features saw; nothing where a paper has no features."""
+    """Which images scaling and choice of features saw; nothing if a paper has no features."""

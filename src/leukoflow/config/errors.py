@@ -17,7 +17,7 @@ NAMED = "named"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint such as "; did you mean 'models'?", or the known names where none is near."""
+    """A hint such as "; did you mean 'models'?", or the known names if none is near."""
     names = [str(key) for key in known]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

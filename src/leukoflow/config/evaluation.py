@@ -52,7 +52,7 @@ class Novelty(Section):
     """Images of another kind than the model was trained on."""
 
     images: int = Field(1000, ge=20, le=100_000)
-    """Most images of a role or cohort that a model is run over; a seeded sample where there are more."""
+    """Most images of a role or cohort that a model is run over; a seeded sample if there are more."""
     neighbours: int = Field(10, ge=1)
     """Training image whose distance is the score: the nearest is 1."""
     accepted: float = Field(0.95, gt=0.5, lt=1)

@@ -26,7 +26,7 @@ class Selection(Section):
     absolute SHAP values of a linear softmax), `random` (drawn by the run's seed), `none` (in the order in which they
     are extracted)."""
     features: int = Field(2000, ge=1)
-    """How many features are ranked; fewer where there are fewer."""
+    """How many features are ranked; fewer if there are fewer."""
     backend: Literal["leukoflow", "pymrmr"] = "leukoflow"
     """`pymrmr` (for `mid` and `miq`; slow; its licence forbids for-profit use) must be installed by hand."""
     stability: int = Field(5, ge=0, le=20)

@@ -85,7 +85,7 @@ class Model(Section):
     `macro_f1`, `macro_auc`, `mcc`, `kappa`, `macro_precision`, `macro_specificity`, `ovr_accuracy`,
     `weighted_precision`, `weighted_f1`; and what it costs: `latency_ms` (of one image, on a processor),
     `gpu_latency_ms`, `images_per_second`, `bytes` (of its weights), `peak_memory_mb`, `training_seconds`. They are
-    shown beside the measured ones and enter no result."""
+    shown next to the measured ones and enter no result."""
 
     @field_validator("published")
     @classmethod

@@ -53,15 +53,15 @@ class Shown:
     paper: Paper
     figure: PaperFigure
     file: str = ""
-    """PAPER/NUMBER_WHAT[_TASK][_PROTOCOL], below the folder of figures, without suffix; empty where there is none."""
+    """PAPER/NUMBER_WHAT[_TASK][_PROTOCOL], below the folder of figures, without suffix; empty if there is none."""
     source: str = ""
-    """Figure of the study that it is a copy of; empty where it is drawn again."""
+    """Figure of the study that it is a copy of; empty if it is drawn again."""
     beside: str = ""
     """Figure of the study whose table it is drawn from, where it is drawn again from one."""
     runs: tuple[Run, ...] = ()
     """Runs that it is drawn from."""
     target: str = ""
-    """Cohort tested on, where it is not the runs' own."""
+    """Cohort tested on, if it is not the runs' own."""
     perturbations: tuple[str, ...] = ()
     """Changes of pictures that it shows."""
     differs: str = ""

@@ -8,7 +8,7 @@ from leukoflow.config.base import Section
 
 
 class Profile(Section):
-    """Speed and memory of each network, on one thread of the CPU, and on the GPU where there is one."""
+    """Speed and memory of each network, on one thread of the CPU, and on the GPU if there is one."""
 
     warm_up: int = Field(20, ge=1)
     """Passes before measuring starts."""

@@ -43,7 +43,7 @@ class Dataset(Section):
 
     name: str
     url: str | None = None
-    """Address under which a study's cohort of the same images downloads them; nothing where there is none."""
+    """Address under which a study's cohort of the same images downloads them; nothing if there is none."""
     images: int = Field(ge=1)
     counts: dict[str, int] = {}
     """Images by class."""
@@ -73,7 +73,7 @@ class Number(Section):
     protocol: str
     """How the paper divided the images, in words."""
     target: Name | None = None
-    """Key of the dataset tested on, where it is not the one trained on."""
+    """Key of the dataset tested on, if it is not the one trained on."""
     share: float = Field(1, gt=0, le=1)
     """Share of the training images that the model was trained on."""
     perturbation: Perturbation | None = None
@@ -85,7 +85,7 @@ class Number(Section):
     options: dict[str, bool | int | float | str | list[str] | list[int]] = {}
     """Options with which it does."""
     loose: bool = False
-    """Whether a model of this architecture with other options may stand beside it where no exact one was run."""
+    """Whether a model of this architecture with other options may stand next to it if no exact one was run."""
     counted: int | None = None
     """Parameters that we count in our network of the published size."""
     note: str = ""
@@ -287,7 +287,7 @@ def papers() -> dict[str, Paper]:
 
 
 def read_paper(path: Path) -> Paper:
-    """The paper of one file; LeukoFlowError where it is not as it should be."""
+    """The paper of one file; LeukoFlowError if it is not as it should be."""
     try:
         return Paper.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:

@@ -278,7 +278,7 @@ class Angle(_Check):
 
 
 class Quoted(_Check):
-    """Two places that cannot both hold, or a place and a fact, where there is nothing to calculate."""
+    """Two places that cannot both hold, or a place and a fact, if there is nothing to calculate."""
 
     kind: Literal["quoted"]
     quote: str

@@ -17,7 +17,7 @@ class Robustness(Section):
     changed plain view, where the study has one of their size; other views are changed themselves."""
 
     images: int = Field(1000, ge=1)
-    """Test images, drawn at random where there are more. Each is predicted once for every level, and unchanged."""
+    """Test images, drawn at random if there are more. Each is predicted once for every level, and unchanged."""
     seed: int = Field(42, ge=0)
     """Seed of that draw and of every change that has something random."""
     module_images: int = Field(48, ge=2)

@@ -61,7 +61,7 @@ class Segmentation(Section):
     """White cells in every image: Attention U-Net or thresholds, then a watershed into single cells."""
 
     method: Literal["unet", "threshold"] = "threshold"
-    """`unet` needs sources; `threshold` (Otsu or k-means) is tuned on the sources where there are any."""
+    """`unet` needs sources; `threshold` (Otsu or k-means) is tuned on the sources if there are any."""
     sources: tuple[Name, ...] = ()
     """Cohorts with expert masks that are trained on."""
     images_per_source: int = Field(2000, ge=10)

@@ -205,7 +205,7 @@ class Study(Section):
 
 
 def exportable(study: Study, model: str) -> str:
-    """Why a model cannot be exported, in one line; empty where it can."""
+    """Why a model cannot be exported, in one line; empty if it can."""
     known = {name for experiment in study.experiments.values() for name in experiment.models}
     if model not in known:
         return f"{model!r} is a model of no experiment{nearest(model, known)}"

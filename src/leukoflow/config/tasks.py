@@ -24,7 +24,7 @@ class Task(Section):
         return self
 
     def collapsed_to(self, other: "Task") -> tuple[int, ...] | None:
-        """For each class the class of a coarser task that all its labels have there; None where there is no such."""
+        """For each class the class of a coarser task that all its labels have there; None if there is no such."""
         coarser: dict[str, set[int | None]] = {name: set() for name in self.classes}
         for label, name in (self.labels or {name: name for name in self.classes}).items():
             coarser[name].add(other.class_of(label))
@@ -34,7 +34,7 @@ class Task(Section):
         return whole if len(whole) == len(self.classes) > len(other.classes) else None
 
     def class_of(self, label: str | None) -> int | None:
-        """Index of the class for a cohort label, None where the label takes no part."""
+        """Index of the class for a cohort label, None if the label takes no part."""
         name = self.labels.get(label or "") if self.labels else label
         return self.classes.index(name) if name in self.classes else None
 

@@ -169,7 +169,7 @@ class Training(Section):
     """Keep what goes into a block, and compute the rest again for the gradient: less memory for a third more time
     (gradient checkpointing)."""
     devices: int = Field(1, ge=1)
-    """GPUs that share every batch; where there is none, processes on the CPU. Snakemake must be allowed as many
+    """GPUs that share every batch; if there is none, processes on the CPU. Snakemake must be allowed as many
     (`--resources gpu=N`), and `profiles/slurm-gres` asks for one unless told."""
     augmentation: Augmentation = Augmentation()
     """Random changes of training images."""

@@ -38,7 +38,7 @@ def _by_recipe(name: Any, recipe: str, models: Given, training: Any) -> Any:
 
 
 def with_shares(experiment: Given, models: Given) -> Given:
-    """The experiment with twins beside its models, one for each share of the images; they are added to the models."""
+    """The experiment with twins next to its models, one for each share of the images; they are added to the models."""
     shares = experiment.get("shares")
     if not isinstance(shares, (list, tuple)) or not all(isinstance(share, float) for share in shares):
         return experiment

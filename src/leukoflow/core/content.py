@@ -1,6 +1,6 @@
 """Whether files still hold what was read from them: told by size, times and inode, and by a digest when these differ.
 
-A step that reads many files writes a record of them beside its results. Every start of the workflow compares the
+A step that reads many files writes a record of them next to its results. Every start of the workflow compares the
 records with the files, so that the step is run again when a file was changed in place, and not when it was touched.
 """
 

@@ -29,7 +29,7 @@ def write_crate(results: Path, source: Path, target: Path) -> int:
     """Write a study's results and workflow as a zip; returns how many of the results are in it.
 
     results: folder of a finished study; source: folder of the project, with its Snakefile. Report, tables, figures,
-    weights, predictions and splits are in the archive, images and arrays made of them are not. LeukoFlowError where a
+    weights, predictions and splits are in the archive, images and arrays made of them are not. LeukoFlowError if a
     result or the code is not as it was when the study ran.
     """
     changed = verify(results)
@@ -84,7 +84,7 @@ def _crate(results: Path, source: Path, record: Mapping[str, Any], kept: list[st
 
 
 def _code(source: Path) -> list[Path]:
-    """The project's own files beside the Snakefile."""
+    """The project's own files next to the Snakefile."""
     paths = [path for part in CODE for path in sorted((source / part).rglob("*")) or [source / part]]
     return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside their target, flushed, then moved over it."""
+"""Files that are either whole or absent: written next to their target, flushed, then moved over it."""
 
 import csv
 import errno
@@ -44,7 +44,7 @@ WHAT_TO_DO |= dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "allow wri
 def atomic(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; on success it becomes the target, on failure it is removed.
 
-    The temporary name keeps the target's suffix, because many writers choose their format by it. LeukoFlowError where
+    The temporary name keeps the target's suffix, because many writers choose their format by it. LeukoFlowError if
     the disk is full or may not be written to.
     """
     target = Path(target)
@@ -84,7 +84,7 @@ def _beside(target: Path) -> Iterator[Path]:
 def reserve(path: Path, target: str | Path) -> None:
     """Take the room that a sparse file will need for `target`: writing to a mapped file on a full disk kills.
 
-    LeukoFlowError where there is not enough.
+    LeukoFlowError if there is not enough.
     """
     with _told(Path(target)), open(path, "rb+") as stream:
         os.posix_fallocate(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)

@@ -59,7 +59,7 @@ def white_balanced(image: np.ndarray, background: np.ndarray) -> np.ndarray:
 def foreground_mask(image: np.ndarray) -> np.ndarray:
     """Every cell: pixels darker than the background in at least one channel. uint8 [H, W, 3] -> bool [H, W].
 
-    All false where nothing differs from the background, as in a blank image.
+    All false if nothing differs from the background, as in a blank image.
     """
     check_rgb(image)
     smooth = cv2.blur(image, (3, 3))

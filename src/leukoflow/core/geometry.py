@@ -16,7 +16,7 @@ NEAR = 0.35
 def local_background(image: np.ndarray, background: np.ndarray, colour: np.ndarray, reach: float) -> np.ndarray:
     """The background colour around each pixel: a smooth field that ignores everything else.
 
-    image: uint8 [H, W, 3]; background: bool [H, W], the pixels averaged; colour: [3], what holds where none is near;
+    image: uint8 [H, W, 3]; background: bool [H, W], the pixels averaged; colour: [3], what holds if none is near;
     reach: pixels over which is averaged. Returns uint8 [H, W, 3].
     """
     height, width = background.shape

@@ -62,7 +62,7 @@ def absent(text: str) -> bool:
 
 def skeleton(text: str) -> str:
     """What is left of a name without case, spaces, punctuation, accents, leading zeros and the difference of characters
-    that look alike (Greek, Cyrillic and full-width letters; O and 0, l, I and 1 beside a digit).
+    that look alike (Greek, Cyrillic and full-width letters; O and 0, l, I and 1 next to a digit).
 
     Punctuation between two digits counts as a point, so that `1-12` and `11-2` differ. A plus, and a minus at the end,
     stay: `CD34+` is not `CD34-`. Numbers are equal when their values are (`1.0` and `1`).

@@ -64,7 +64,7 @@ def collect(results: Path, study: Mapping[str, Any], source: Path, benchmarks: P
 def verify(results: Path) -> list[Difference]:
     """Every file of a results folder that is not as `provenance.json` recorded it, by path.
 
-    LeukoFlowError where there is no record.
+    LeukoFlowError if there is no record.
     """
     if not (results / NAME).is_file():
         raise LeukoFlowError(f"{results}: holds no {NAME}; name the results folder of a finished study")

@@ -1,4 +1,4 @@
-"""Rows over several .npy files, memory-mapped when read; beside each file `NNN.npy` its index `NNN.parquet`.
+"""Rows over several .npy files, memory-mapped when read; next to each file `NNN.npy` its index `NNN.parquet`.
 
 The index names the image of each row, and has a column `cell` where rows are the cells of images.
 """
@@ -76,7 +76,7 @@ class Rows:
 
 
 def mapped(path: Path, kind: str) -> np.ndarray:
-    """The mapped array of an .npy file. Raises LeukoFlowError where it cannot be read as what it is (`kind`)."""
+    """The mapped array of an .npy file. Raises LeukoFlowError if it cannot be read as what it is (`kind`)."""
     try:
         status = path.stat()
         return _mapped_version(path, status.st_ino, status.st_mtime_ns)

@@ -56,7 +56,7 @@ def fold_name(run: Run) -> str:
 
 
 def parse_run(name: str) -> Run:
-    """The run of a folder name; LeukoFlowError where it is none."""
+    """The run of a folder name; LeukoFlowError if it is none."""
     match = _NAME.fullmatch(name)
     if match is None:
         raise LeukoFlowError(f"{name}: is no run's name; expected COHORT.TASK.VIEW.PROTOCOL.MODEL.foldN.seedN")

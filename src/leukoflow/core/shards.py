@@ -7,7 +7,7 @@ SHARD_SIZE = 1024
 SHARDS = 512
 """At most so many: every shard is a job of several rules, and Snakemake plans about a hundred jobs a second."""
 BAR = ("bar_x0", "bar_y0", "bar_x1", "bar_y1")
-"""Half-open box of a scale bar in pixels of the file; none where there is no bar."""
+"""Half-open box of a scale bar in pixels of the file; none if there is no bar."""
 FILES = ["image_id", "path", "sha256", "aspect", "bits", *BAR, "um_per_pixel", "scale_source"]
 """What a shard's images are read by, in the order of the manifest: the ratio of width to height that an image is
 stretched to, and the bits that its camera filled of samples of 16 (none for most). Boxes and scales are those of the

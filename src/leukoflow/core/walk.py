@@ -41,7 +41,7 @@ class Level(NamedTuple):
 
 
 def walk(start: Path) -> Iterator[Level]:
-    """Each folder from `start` on, linked ones last and once. LeukoFlowError where a folder cannot be read."""
+    """Each folder from `start` on, linked ones last and once. LeukoFlowError if a folder cannot be read."""
     pending, links, seen = [""], list[str](), set[tuple[int, int]]()
     while pending or links:
         folder = pending.pop() if pending else links.pop(0)

@@ -18,7 +18,7 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 def interval(low: float, high: float, digits: int = 1) -> str:
-    """Limits of a share, such as `96.1-99.2 %`; empty where there are none."""
+    """Limits of a share, such as `96.1-99.2 %`; empty if there are none."""
     return "" if missing(low) or missing(high) else f"{100 * low:.{digits}f}{DASH}{percent(high, digits)}"
 
 

@@ -220,7 +220,7 @@ def _leave(flow: _Flow, parts: dict[str, _Seen], name: str, module: nn.Module, i
 
 
 def _passed(flow: _Flow, module: nn.Module, inputs: Any, output: Any) -> None:
-    """What passes a part without parameters keeps its sources, also where its operations cannot be followed."""
+    """What passes a part without parameters keeps its sources, also if its operations cannot be followed."""
     for tensor in _tensors(output):
         if not flow.of([tensor]):
             flow.note(tensor, flow.of(inputs))

@@ -126,7 +126,7 @@ def efficiency(
 
 
 def _take_the_whole_way(means: pd.DataFrame, measured: Sequence[Measured]) -> None:
-    """Put in place of a classifier's own size that of the whole way, or nothing where that was not measured."""
+    """Put in place of a classifier's own size that of the whole way, or nothing if that was not measured."""
     reads = means["reads"].eq("features")
     means["classifier_inputs"] = means["input_size"].where(reads)
     for row, result in zip(means.index, measured, strict=True):

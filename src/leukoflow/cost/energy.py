@@ -30,7 +30,7 @@ def energy(layers: Sequence[Layer], rates: Mapping[str, float]) -> dict[str, flo
     the same image at each step are computed again at each. `energy_between_uj` and `energy_without_between_uj`: with
     and without neurons between depthwise and pointwise convolution; where the network has none, they are taken to
     fire at the mean of the other rates (`between` says `assumed`). `energy_twin_uj`: the same layers without spikes,
-    run once. `break_even_rate`: the mean rate at which spikes cost what the twin does; empty where none does.
+    run once. `break_even_rate`: the mean rate at which spikes cost what the twin does; empty if none does.
     """
     macs = sum(layer.macs for layer in layers)
     if not rates:

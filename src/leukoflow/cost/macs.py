@@ -38,7 +38,7 @@ class Layer:
 def layers_of(model: nn.Module, x: Tensor, neurons: Sequence[str] = ()) -> list[Layer]:
     """Every layer that multiplies, in the order of running. `x` holds one image; `neurons` names the spiking layers.
 
-    A layer whose very input is what neurons put out adds weights where there is a spike, and multiplies nothing.
+    A layer whose very input is what neurons put out adds weights if there is a spike, and multiplies nothing.
     """
     trace = _Trace(FlopCounterMode(display=False), iter(neurons))
     hooks = []

@@ -89,12 +89,12 @@ class Way:
 
 
 def measure_run(folder: Path, description: Mapping[str, Any], settings: Profile, way: Way | None = None) -> Measured:
-    """Measure the network of a run's folder on one thread, and on the GPU where there is one.
+    """Measure the network of a run's folder on one thread, and on the GPU if there is one.
 
     A model that reads features is measured from the picture on where `way` says how these are made; without it only
     the classifier is, and what belongs to a picture stays empty (no layers, no speed).
     In a process of its own: memory that one network has taken and given back would hide what the next one takes.
-    LeukoFlowError where that process ends before its time, as it does where memory runs out.
+    LeukoFlowError if that process ends before its time, as it does where memory runs out.
     """
     # Imported here, once: the process below starts as a copy of this one, and imports are no part of what it measures.
     with torch.device("meta"):

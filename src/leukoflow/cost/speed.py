@@ -35,7 +35,7 @@ def measure(
     Times are of whole passes, from images in memory to logits in memory, as predicting has them. `peak_memory_mb`
     (10^6 bytes) is what the network and the pass took at most. `processor_ms` is the median of what a pass took of the
     processor, without waiting for it while others ran. `load` is the number of processes that wanted a core in
-    the last minute, 1 where nothing else ran. Sizes that do not fit the GPU are left out.
+    the last minute, 1 if nothing else ran. Sizes that do not fit the GPU are left out.
     """
     for batch in sorted({1, *settings.batches}):
         images = image.expand(batch, *image.shape[1:]).contiguous()

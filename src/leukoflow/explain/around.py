@@ -54,7 +54,7 @@ def _layers(model: nn.Module) -> list[nn.Module]:
 
 def strongest(maps: Tensor, count: int) -> Tensor:
     """The channels of maps [n, C, h, w] whose values differ most between the positions of an image, the most first:
-    int64 [n, count], fewer where there are fewer channels."""
+    int64 [n, count], fewer if there are fewer channels."""
     return maps.flatten(2).std(dim=2, correction=0).topk(min(count, maps.shape[1]), dim=1).indices
 
 

@@ -175,7 +175,7 @@ def _raster(tokens: int, images: Tensor) -> tuple[int, int, int]:
 
 
 def attention_maps(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
-    """Maps [n, h, w] of the methods that do not depend on a class, by name; none where nothing attends."""
+    """Maps [n, h, w] of the methods that do not depend on a class, by name; none if nothing attends."""
     with torch.inference_mode(), watched(model) as seen:
         model(images)
     return seen.maps(images)
@@ -268,6 +268,6 @@ def _positions(weights: list[Tensor], images: Tensor, rollout: bool) -> Tensor:
         for weight in weights:
             gathered = (weight + one) / 2 @ gathered
     height, width, first = _raster(gathered.shape[1], images)
-    # The class token is classified where there is one, the mean over tokens elsewhere.
+    # The class token is classified if there is one, the mean over tokens elsewhere.
     row = gathered[:, 0] if first else gathered.mean(dim=1)
     return row[:, first:].unflatten(1, (height, width))

@@ -18,7 +18,7 @@ ONE_TOKEN = (
 
 
 def attention_says(classifier: nn.Module) -> str:
-    """What the weights of `attended` are, in words; empty where the classifier attends to nothing, or in a way that is
+    """What the weights of `attended` are, in words; empty if the classifier attends to nothing, or in a way that is
     not known here."""
     if isinstance(classifier, TokenClassifier):
         return OVER_TOKENS if any(block.attention is not None for block in classifier.blocks) else ""
@@ -62,7 +62,7 @@ def _one_token(attention: nn.MultiheadAttention, width: int) -> Tensor:
 
 
 def _shares(values: Tensor, weight: Tensor) -> Tensor:
-    """Shares of values [..., k] in a linear layer [D, k]; equal ones where all are 0."""
+    """Shares of values [..., k] in a linear layer [D, k]; equal ones if all are 0."""
     size = values.abs() * weight.norm(dim=0)
     total = size.sum(dim=-1, keepdim=True)
     some = total > 0

@@ -12,7 +12,7 @@ def sample(run: Run, predictions: pd.DataFrame, images: int, classes: int) -> pd
     """About `images` labelled test images, as many of each class: image_id, group, y, predicted, sorted by image.
 
     Up to half of each class's are ones that the run gets wrong. The order in which images are taken is the same for all
-    runs of a cohort, so that models are shown on the same images where they are right alike. LeukoFlowError where
+    runs of a cohort, so that models are shown on the same images where they are right alike. LeukoFlowError if
     there is no test image.
     """
     rows = (predictions["role"] == "test") & (predictions["y"] >= 0) & (predictions["perturbation"] == "none")

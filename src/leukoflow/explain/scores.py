@@ -87,7 +87,7 @@ def probability(model: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
 def rank_correlation(one: Tensor, other: Tensor) -> np.ndarray:
     """Spearman's correlation [n] of pairs of maps [n, H, W], averaged to `RANKED` squares a side.
 
-    0 where only the other map is flat: nothing of the first is left in it. NaN where the first is.
+    0 if only the other map is flat: nothing of the first is left in it. NaN if the first is.
     """
     first, second = (_centred_ranks(maps) for maps in (one, other))
     size = (first**2).sum(1) * (second**2).sum(1)

@@ -37,7 +37,7 @@ def explanations(tables: Mapping[Run, pd.DataFrame], settings: Evaluation) -> pd
     """`COLUMNS`: every score of every run, subset (all, right, wrong predictions) and method, with its interval.
 
     `tables` holds each run's table of single images (`steps.explain`). The interval is a percentile bootstrap over
-    groups, over images where each image is a group of its own; none where there are fewer than two. Images of which a
+    groups, over images if each image is a group of its own; none if there are fewer than two. Images of which a
     score is not defined (a map without heat, a picture without cells) are left out of it.
     """
     parts = [_run(table, settings).assign(**run.columns()) for run, table in tables.items()]

@@ -1,4 +1,4 @@
-"""What a program that answers must know beside the networks: calibration, thresholds, results. All from tables."""
+"""What a program that answers must know next to the networks: calibration, thresholds, results. All from tables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -106,11 +106,11 @@ def novelty(thresholds: Mapping[str, Any], scored: pd.DataFrame | None = None, c
 
 
 def results(run: Run, scores: pd.DataFrame, subset: str = EVERY) -> tuple[Result, ...]:
-    """Figures of a run on its test images and on other cohorts, with intervals over groups where there are such."""
+    """Figures of a run on its test images and on other cohorts, with intervals over groups if there are such."""
     rows = of_run(run, scores)
     rows = rows[rows["role"].isin(["test", "external"]) & (rows["subset"] == subset) & rows["class"].isna()]
     rows = rows[rows["metric"].isin(METRICS)]
-    # Of several intervals of one figure that over groups counts; where nothing varies, no resampling says anything.
+    # Of several intervals of one figure that over groups counts; if nothing varies, no resampling says anything.
     varies = rows["low"] < rows["high"]
     worth = rows["resampling"].map({"wilson": 1, "groups": 2}).fillna(0).where(varies, -1)
     rows = rows.assign(low=rows["low"].where(varies), high=rows["high"].where(varies), worth=worth)

@@ -105,7 +105,7 @@ def _few(run_results: Sequence[Result]) -> Iterator[str]:
 
 
 def accuracy_of(run_results: Sequence[Result], role: str) -> Result | None:
-    """The accuracy in a role; None where there is none."""
+    """The accuracy in a role; None if there is none."""
     return next((result for result in run_results if result.role == role and result.metric == "accuracy"), None)
 
 

@@ -57,7 +57,7 @@ def write_networks(folder: Path, model: nn.Module, calibration: np.ndarray) -> E
 def costs(folder: Path, model: nn.Module, images: np.ndarray, y: np.ndarray) -> tuple[Cost, ...]:
     """What PyTorch, ONNX Runtime and its 8-bit form make of held-out pictures uint8 [n, S, S, 3] of classes int [n].
 
-    Raises LeukoFlowError where ONNX Runtime does not give PyTorch's answers.
+    Raises LeukoFlowError if ONNX Runtime does not give PyTorch's answers.
     """
 
     weights = folder / FILES["weights"]
@@ -123,7 +123,7 @@ def _cost(
 
 
 def _check(cost: Cost, tipped: float | None, rounding: float = 0.0) -> None:
-    """Raise LeukoFlowError where ONNX Runtime differs by more than rounding.
+    """Raise LeukoFlowError if ONNX Runtime differs by more than rounding.
 
     tipped: of a spiking network, the share of pictures on which PyTorch's own rounding tips a neuron, whose spike is
     then seen in the logits. Two roundings tip twice as many; three standard deviations are left to chance.

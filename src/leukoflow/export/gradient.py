@@ -48,7 +48,7 @@ def tail(model: nn.Module, images: Tensor, maps: Sequence[Tensor]) -> GraphModul
     (skip connections), the picture `images` uint8 [1, H, W, 3]: its placeholders are what it takes. Of a classifier of
     ranked features also what each does to the logit (`explain.ranked.effects`), float32 [1, k].
 
-    model: is changed; images, maps: an example. LeukoFlowError where the architecture names no layer for Grad-CAM.
+    model: is changed; images, maps: an example. LeukoFlowError if the architecture names no layer for Grad-CAM.
     """
     spec = spec_of(model)
     if not spec.targets:

@@ -48,7 +48,7 @@ def write_onnx(
 
     sides: the second and third axis may be of any length that is a multiple of it; 0 for those of the example.
 
-    Raises LeukoFlowError where it holds something that ONNX does not know.
+    Raises LeukoFlowError if it holds something that ONNX does not know.
     """
     free: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
     if sides:

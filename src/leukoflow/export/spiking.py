@@ -71,7 +71,7 @@ def _through(block: nn.Module, steps: list[Tensor], fired: list[Tensor] | None =
 
 
 def spikes(neurons: LIF, currents: list[Tensor], scales: list[Tensor] | None = None) -> list[Tensor]:
-    """Spikes 0 or 1 of the currents of each time step, times these scales, [N, C, 1, 1], where there are any: those are
+    """Spikes 0 or 1 of the currents of each time step, times these scales, [N, C, 1, 1], if there are any: those are
     small, and take the factors of the neurons with them."""
     tau = float(neurons.tau)
     growth = tau / (tau - 1)
@@ -112,7 +112,7 @@ def constant_spikes(neurons: LIF, current: Tensor) -> list[Tensor]:
 
 
 def _reached(threshold: float, x: Tensor, below: bool) -> Tensor:
-    """1 where x is at least the threshold, or `below`, at most; 0 elsewhere."""
+    """1 if x is at least the threshold, or `below`, at most; 0 elsewhere."""
     if not torch.onnx.is_in_onnx_export():
         return ((x <= threshold) if below else (x >= threshold)).to(x.dtype)
     # One at the threshold, 0 at the number next to it.

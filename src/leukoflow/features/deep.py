@@ -80,7 +80,7 @@ def load_network(backbone: Backbone, file: Path | None, seed: int) -> Network:
 def load_networks(features: DeepFeatures, files: Sequence[Path]) -> tuple[Network, ...]:
     """The networks of an entry; the files belong, in their order, to those that have weights.
 
-    Raises LeukoFlowError where there are more or fewer files, and as `load_network`.
+    Raises LeukoFlowError if there are more or fewer files, and as `load_network`.
     """
     wanted = sum(backbone.weights is not None for backbone in features.backbones)
     if len(files) != wanted:
@@ -151,7 +151,7 @@ def extract(
     """Fill `folder`/rows.npy, float32 [count, D], batch by batch; yield how many rows there are after each batch.
 
     gather: row numbers to images uint8 [k, H, W, 3]. What an earlier attempt wrote to the folder stays: the folder must
-    belong to these very images, networks and code. Raises LeukoFlowError where features are not finite.
+    belong to these very images, networks and code. Raises LeukoFlowError if features are not finite.
     """
     extractor = extractor.to(device).eval()
     width = sum(network.channels for network in extractor.networks) * extractor.grid**2

@@ -1,7 +1,7 @@
 """Feature matrices on disk: float32 [n, D], one file a shard, memory-mapped when read.
 
-Beside each file `NNN.npy` lies its index `NNN.parquet`, the image_id of each row (and `cell`, where rows are the cells
-of images). `matrix.json` beside them says what the columns are.
+Next to each file `NNN.npy` lies its index `NNN.parquet`, the image_id of each row (and `cell`, where rows are the cells
+of images). `matrix.json` next to them says what the columns are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +47,7 @@ class Matrix(Rows):
 
 
 def open_matrix(summary: str | Path) -> tuple[Matrix, dict[str, Any]]:
-    """Open all files of a matrix by its `matrix.json`, which lies beside them; and what that says."""
+    """Open all files of a matrix by its `matrix.json`, which lies next to them; and what that says."""
     summary = Path(summary)
     facts = read_json(summary)
     return open_files(shard_files(summary.parent, len(facts["shards"]))), facts
@@ -78,7 +78,7 @@ def open_files(paths: Iterable[str | Path]) -> Matrix:
 def write_matrix(path: str | Path, blocks: Iterable[np.ndarray], rows: int, index: pd.DataFrame) -> str:
     """Write blocks float32 [b, D] of `rows` rows together as an .npy file that is whole or absent, and its index.
 
-    Returns a digest of the values. Raises LeukoFlowError where there are more or fewer rows, or none at all and no
+    Returns a digest of the values. Raises LeukoFlowError if there are more or fewer rows, or none at all and no
     block that tells D.
     """
     digest, written = blake2b(digest_size=16), 0
@@ -106,7 +106,7 @@ def write_matrix(path: str | Path, blocks: Iterable[np.ndarray], rows: int, inde
 
 
 def blocks_of(count: int, size: int = BLOCK) -> Iterator[np.ndarray]:
-    """Row numbers 0 to count - 1, cut into blocks; one empty block where there are none, as it tells the columns."""
+    """Row numbers 0 to count - 1, cut into blocks; one empty block if there are none, as it tells the columns."""
     for start in range(0, max(count, 1), size):
         yield np.arange(start, min(start + size, count))
 
@@ -115,7 +115,7 @@ def open_selection(folder: Path, cohort: str, wanted: int) -> tuple[Matrix, dict
     """The best ranked features of a cohort, at most `wanted`, in a selection's folder; and its `features.json`, in
     which `names` are then those of the columns taken.
 
-    Raises LeukoFlowError where files are missing or do not belong together.
+    Raises LeukoFlowError if files are missing or do not belong together.
     """
     file = folder / "scaled" / f"{cohort}.npy"
     facts = read_json(folder / "features.json")

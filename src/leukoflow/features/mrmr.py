@@ -32,7 +32,7 @@ def quotient(relevance: np.ndarray, redundancy: np.ndarray) -> np.ndarray:
 
 
 def correlation_quotient(relevance: np.ndarray, redundancy: np.ndarray) -> np.ndarray:
-    """FCQ: F / mean |r|; 0 where the mean is 1, as a copy of all chosen features brings nothing (mrmr-selection)."""
+    """FCQ: F / mean |r|; 0 if the mean is 1, as a copy of all chosen features brings nothing (mrmr-selection)."""
     score = relevance / redundancy
     score[redundancy >= 1 - 1e-12] = 0
     return score

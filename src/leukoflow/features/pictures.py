@@ -143,7 +143,7 @@ def from_pictures(
 ) -> FromPictures:
     """The classifier behind what a selection's folder holds (stack, scaler, ranking) and the networks of its entry.
 
-    inputs: features that the classifier reads. Raises LeukoFlowError where the networks are not those that the
+    inputs: features that the classifier reads. Raises LeukoFlowError if the networks are not those that the
     selection was made from.
     """
     facts = read_json(selection / "features.json")

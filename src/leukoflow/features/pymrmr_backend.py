@@ -22,7 +22,7 @@ INSTALL = "pip install -e '.[pymrmr-build]' && pip install --no-build-isolation 
 def by_information(codes: np.ndarray, y: np.ndarray, k: int, score: Score) -> tuple[np.ndarray, np.ndarray]:
     """Order int64 [k] and scores [k] of codes int [n, D] for labels y int [n], as mrmr.by_information returns them.
 
-    k must not exceed D. The scores are computed again, as pymrmr only prints them. Raises LeukoFlowError where pymrmr
+    k must not exceed D. The scores are computed again, as pymrmr only prints them. Raises LeukoFlowError if pymrmr
     is missing, cannot rank so many features, or returns what is no ranking.
     """
     try:

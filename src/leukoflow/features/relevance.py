@@ -25,7 +25,7 @@ def standardise(x: np.ndarray) -> np.ndarray:
 def f_statistic(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """F [D] of a one-way analysis of variance of standardised rows [D, n] over labels int [n], 0 to C-1.
 
-    F = (between / (C - 1)) / (within / (n - C)), as scikit-learn's f_classif. Infinity where every class has one
+    F = (between / (C - 1)) / (within / (n - C)), as scikit-learn's f_classif. Infinity if every class has one
     value.
     """
     counts = np.bincount(labels)

@@ -19,7 +19,7 @@ class Scaler:
     centre: np.ndarray
     """Mean (`zscore`) or median (`robust`) of the values that are not missing."""
     scale: np.ndarray
-    """Standard deviation (over n) or interquartile range; 0 where the feature is constant or all missing."""
+    """Standard deviation (over n) or interquartile range; 0 if the feature is constant or all missing."""
     fill: np.ndarray
     """Median, which takes the place of missing values."""
     clip: float
@@ -29,8 +29,8 @@ class Scaler:
 def fit(x: np.ndarray, method: Literal["zscore", "robust"], rows: np.ndarray | None = None) -> Scaler:
     """Fit on the rows of x float [N, D] (may be memory-mapped) that `rows` int [n] names, or on all of them.
 
-    Missing values (NaN) are left out. An interquartile range of 0 counts as 1 where the feature does vary, as in
-    scikit-learn's RobustScaler. Raises LeukoFlowError where there are no rows, or a value is infinite.
+    Missing values (NaN) are left out. An interquartile range of 0 counts as 1 if the feature does vary, as in
+    scikit-learn's RobustScaler. Raises LeukoFlowError if there are no rows, or a value is infinite.
     """
     count, width = (len(x) if rows is None else len(rows)), x.shape[1]
     if count == 0:
@@ -69,7 +69,7 @@ def _statistics(values: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray
 
 
 def _quartiles(values: np.ndarray) -> np.ndarray:
-    """Quartiles [3, d] of values [n, d]. NumPy's version that skips missing values is slow, so only where needed."""
+    """Quartiles [3, d] of values [n, d]. NumPy's version that skips missing values is slow, so only if needed."""
     missing = np.isnan(values).any(axis=0)
     quartiles = np.empty((3, values.shape[1]))
     quartiles[:, ~missing] = np.quantile(values[:, ~missing], [0.25, 0.5, 0.75], axis=0)
@@ -81,7 +81,7 @@ def _quartiles(values: np.ndarray) -> np.ndarray:
 def apply(scaler: Scaler, x: np.ndarray) -> np.ndarray:
     """Scaled values float32 [n, D] of x float [n, D] (may be memory-mapped): fill, subtract, divide, clip.
 
-    Features that were constant among the training rows are 0. Raises LeukoFlowError where x has other features than
+    Features that were constant among the training rows are 0. Raises LeukoFlowError if x has other features than
     the scaler, or a value is infinite.
     """
     if x.ndim != 2 or x.shape[1] != len(scaler.centre):

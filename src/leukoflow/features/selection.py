@@ -30,7 +30,7 @@ class Transform:
     projection: np.ndarray | None
     """float32 [F, k]."""
     stack: nn.Module | None = None
-    """The fusion stack that `reduce` runs, where there is one."""
+    """The fusion stack that `reduce` runs, if there is one."""
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Extracted rows float32 [n, D] to features float32 [n, F], or [n, k] with a projection."""
@@ -39,7 +39,7 @@ class Transform:
 
 
 def save_scaler(path: Path, scaler: Scaler, projection: np.ndarray | None) -> None:
-    """Write a scaler, and the projection where there is one, as safetensors."""
+    """Write a scaler, and the projection if there is one, as safetensors."""
     arrays = {**vars(scaler), "clip": np.array([scaler.clip])}
     if math.isinf(scaler.clip):  # no limit is said by leaving it out
         del arrays["clip"]

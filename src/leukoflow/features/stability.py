@@ -24,7 +24,7 @@ def jaccard(first: np.ndarray, second: np.ndarray) -> float:
 def kuncheva(first: np.ndarray, second: np.ndarray, width: int) -> float:
     """Kuncheva's consistency (2007) of two sets of k of `width` features: (r D - k^2) / (k (D - k)), r in both.
 
-    1 where they are the same, about 0 by chance, NaN where all features are chosen.
+    1 if they are the same, about 0 by chance, NaN if all features are chosen.
     """
     k = len(first)
     if k == width:

@@ -29,7 +29,7 @@ class Stack(nn.Module):
     Input float32 [B, g * g * (C1 + C2)], both maps in the order channel, row, column; output float32 [B, F], F 2,048
     or 256. Each map: self-attention over its g x g positions, mean over them, FC, ReLU, BN. Both: projected to equal
     widths, side by side, twice (FC, ReLU, LN). Last, FC, ReLU, BN, FC, ReLU, BN. Of one network alone the layers
-    between are half as wide, as nothing lies beside it. Without `attention` the maps are averaged as they are.
+    between are half as wide, as nothing lies next to it. Without `attention` the maps are averaged as they are.
     """
 
     def __init__(self, channels: tuple[int, ...], grid: int, size: str = "paper", attention: bool = True) -> None:
@@ -88,9 +88,9 @@ def random_stack(channels: tuple[int, ...], grid: int, size: str, seed: int, att
 def load_stack(
     path: str | Path, channels: tuple[int, ...], grid: int, size: str, attention: bool = True
 ) -> Stack | None:
-    """The stack of a file, in evaluation mode; None where the file holds no tensors (there is no stack).
+    """The stack of a file, in evaluation mode; None if the file holds no tensors (there is no stack).
 
-    Raises LeukoFlowError where the file is damaged, holds NaN or infinity, or is of another stack.
+    Raises LeukoFlowError if the file is damaged, holds NaN or infinity, or is of another stack.
     """
     try:
         tensors = load_weights(path, "delete it and run again")

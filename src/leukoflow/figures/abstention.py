@@ -71,7 +71,7 @@ def conformal_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """A panel for each cohort and level, a row for each model: share of sets that hold the true class, with intervals.
 
     `table` holds the conformal sets of the runs of one panel; runs of a model are averaged. The broken line is the
-    level that was promised; the number beside it the mean size of the sets calibrated over all classes together.
+    level that was promised; the number next to it the mean size of the sets calibrated over all classes together.
     """
     columns = ["target", "role", "level", "model", "method", "coverage", "low", "high", "size"]
     whole = table[table["class"].fillna("") == ""]

@@ -37,7 +37,7 @@ class _Box:
 
 @dataclass
 class _Lanes:
-    """Vertical lines beside the boxes, no two of which run over each other."""
+    """Vertical lines next to the boxes, no two of which run over each other."""
 
     taken: list[list[tuple[int, int]]] = field(default_factory=list)
 

@@ -17,7 +17,7 @@ def by_class(manifest: pd.DataFrame, task: Task) -> dict[str, pd.Series]:
 def typical(images: pd.DataFrame, ids: pd.Series) -> str | None:
     """Of the images `ids`, one with a typical number of white cells, the one nearest to the middle of the list.
 
-    `images` has image_id and cells (how many were found). None where none of the ids is there.
+    `images` has image_id and cells (how many were found). None if none of the ids is there.
     """
     cells = images.set_index("image_id")["cells"].reindex(ids).dropna()
     if cells.empty:

@@ -33,7 +33,7 @@ def comparison_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     for the number of models, and, hollow, the difference as published where both figures are.
     """
     if table.empty:
-        return empty("There is no model beside the reference."), table.reindex(columns=COLUMNS)
+        return empty("There is no model next to the reference."), table.reindex(columns=COLUMNS)
     blocks = list(table.groupby(BLOCK, sort=False))
     heights = [0.5 + 0.3 * len(part) for _, part in blocks]
     figure = Figure(figsize=(8.2, sum(heights) + 1.0), layout="constrained")
@@ -87,7 +87,7 @@ def signed(value: float, style: str) -> str:
 
 
 def p_text(value: float) -> str:
-    """A p-value: two digits that count, `< 0.001` below that, a dash where there is none."""
+    """A p-value: two digits that count, `< 0.001` below that, a dash if there is none."""
     if np.isnan(value):
         return "\N{EM DASH}"
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"

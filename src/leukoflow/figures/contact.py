@@ -1,4 +1,4 @@
-"""Contact sheets: fields with every white cell outlined, and beside an archive's own masks."""
+"""Contact sheets: fields with every white cell outlined, and next to an archive's own masks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -120,9 +120,9 @@ def _found(cells: int, cut: int, room: bool) -> str:
 def archive_sheet(
     fields: Mapping[str, Sequence[Field]], masks: Mapping[str, Sequence[np.ndarray]]
 ) -> tuple[Figure, pd.DataFrame]:
-    """A row for each class: fields with the cells found, each beside what the archive's mask keeps of it.
+    """A row for each class: fields with the cells found, each next to what the archive's mask keeps of it.
 
-    `masks` holds bool [S, S] for each field. A cell counts as kept where the mask covers at least half of it. The
+    `masks` holds bool [S, S] for each field. A cell counts as kept if the mask covers at least half of it. The
     table has class, image_id, cells, kept_cells.
     """
     shown = {name: list(chosen) for name, chosen in fields.items() if chosen}
@@ -178,13 +178,13 @@ def _grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure,
 
 
 def draw_contact(inputs: Inputs) -> Drawn:
-    """Fields with their cells, from `manifest`, the plain `view`, and the table `cells` with label maps beside it."""
+    """Fields with their cells, from `manifest`, the plain `view`, and the table `cells` with label maps next to it."""
     groups = by_class(inputs.table("manifest"), task_of(inputs))
     return contact_sheet(_fields(inputs, {name: groups[name] for name in task_of(inputs).classes}))
 
 
 def draw_archive(inputs: Inputs) -> Drawn:
-    """The same beside the archive's masks, `masks`, an array of parts with its `index`."""
+    """The same next to the archive's masks, `masks`, an array of parts with its `index`."""
     index = inputs.table("index", ["image_id"])["image_id"]
     row_of = {image: row for row, image in enumerate(index)}
     groups = by_class(inputs.table("manifest"), task_of(inputs))

@@ -122,7 +122,7 @@ def _legend(figure: Figure, table: pd.DataFrame, published: Mapping[str, Any]) -
 def throughput(speed: pd.DataFrame, published: Mapping[str, Mapping[str, float]]) -> tuple[Figure, pd.DataFrame]:
     """Latency of one image (middle half and 5 to 95 % of the passes) and images a second by batch size.
 
-    `speed` holds one task and view; devices are drawn beside each other. A hollow diamond is the latency as published.
+    `speed` holds one task and view; devices are drawn next to each other. A hollow diamond is the latency as published.
     """
     devices = list(dict.fromkeys(speed["device"]))
     if not devices:

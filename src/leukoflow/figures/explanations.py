@@ -55,7 +55,7 @@ def own_method(rows: pd.DataFrame) -> list[str]:
 
 
 def pick_right(shown: Sequence[Shown], classes: int) -> list[str | None]:
-    """For each class the image that most models get right, of such that many explain; None where there is none."""
+    """For each class the image that most models get right, of such that many explain; None if there is none."""
     every = pd.concat([run.rows.drop_duplicates("image_id") for run in shown])
     every["right"] = every["y"] == every["predicted"]
     counts = every.groupby(["y", "image_id"])["right"].agg(right="sum", explained="size").reset_index()
@@ -205,7 +205,7 @@ REFERENCE_MAPS = {"centre": ("^", "centre, knows no network"), "edges": ("v", "e
 
 
 def explanation_scores(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """A row for each model and method, a panel for each score with its interval; reference maps hollow beside them.
+    """A row for each model and method, a panel for each score with its interval; reference maps hollow next to them.
 
     `table` holds the explanations of one panel.
     """

@@ -60,7 +60,7 @@ def leaderboard_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 def leaderboards(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Title and rows of each panel: own recipes first, then the others by name, as titles say where there are any."""
+    """Title and rows of each panel: own recipes first, then the others by name, as titles say if there are any."""
     boards = []
     several = set(table["recipe"]) - {OWN, ""} != set()
     for (cohort, task, view), part in table.groupby(["cohort", "task", "view"], sort=False):

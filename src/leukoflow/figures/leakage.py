@@ -19,7 +19,7 @@ def leakage_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """A row for each model, the colour baseline on top; whiskers are the intervals of the table.
 
     `table` holds the leakage of one cohort, task and view. Left, accuracy under each protocol; in the middle, if
-    `image` is among them, each protocol less `image`; right, where there are copies, test images of split `image` that
+    `image` is among them, each protocol less `image`; right, if there are copies, test images of split `image` that
     have a copy among the images trained on, and the others.
     """
     rows = table[table["target"] == table["cohort"]]

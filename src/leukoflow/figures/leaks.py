@@ -13,7 +13,7 @@ def leaks_chart(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """A row for each leak, model and view of table `leaks`, a panel for each metric: points gained by the leak, and the
     interval; a hollow mark has none, for no answer differs."""
     if table.empty:
-        return empty("No protocol with leaks was run beside its twin without."), table
+        return empty("No protocol with leaks was run next to its twin without."), table
     several = table["view"].nunique() > 1
     names = table["leaks"] + "\n" + table["protocol"] + ": " + table["model"]
     table = table.assign(row=names + (", " + table["view"] if several else ""))

@@ -160,7 +160,7 @@ def draw_cells(inputs: Inputs) -> Drawn:
 
 
 def draw_gallery(inputs: Inputs) -> Drawn:
-    """Typical cells, from the same, the label maps beside them, and the image `files` under the setting `root`.
+    """Typical cells, from the same, the label maps next to them, and the image `files` under the setting `root`.
 
     Single cells are small: they are shown at the size at which they were found, not at that of a view.
     """

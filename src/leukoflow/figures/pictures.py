@@ -28,7 +28,7 @@ def shards_in(folder: Path) -> list[Path]:
 def load(shards: Iterable[Path], wanted: Sequence[str]) -> dict[str, np.ndarray]:
     """Pictures [H, W, 3] uint8 of the wanted image ids.
 
-    Beside each shard NNN.npy lies its index NNN.parquet with the column image_id. LeukoFlowError where a wanted
+    Beside each shard NNN.npy lies its index NNN.parquet with the column image_id. LeukoFlowError if a wanted
     picture is in none of the shards.
     """
     needed, loaded = set(wanted), {}
@@ -52,7 +52,7 @@ def spread(ids: pd.Series, count: int) -> list[str]:
 
 
 def show(axes: Axes, picture: np.ndarray | None) -> None:
-    """Draw a picture without ticks; a blank frame where there is none."""
+    """Draw a picture without ticks; a blank frame if there is none."""
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_visible(picture is None)

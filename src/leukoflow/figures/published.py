@@ -1,4 +1,4 @@
-"""Values with intervals beside what a paper prints: models by metric, and classes by model."""
+"""Values with intervals next to what a paper prints: models by metric, and classes by model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -73,7 +73,7 @@ def _ordered(table: pd.DataFrame, panels: Sequence[str], rows: Sequence[str]) ->
 
 
 def points_chart(table: pd.DataFrame, one_scale: bool = False) -> tuple[Figure, pd.DataFrame]:
-    """A panel for each `panel`, a line for each `row`; protocols beside each other, hollow what is published.
+    """A panel for each `panel`, a line for each `row`; protocols next to each other, hollow what is published.
 
     With `one_scale` all panels have the same axis.
     """

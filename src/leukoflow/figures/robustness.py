@@ -25,7 +25,7 @@ FAMILIES = {
 }
 """Title and axis of each family."""
 UNCHANGED = {"resolution": 1.0, "jpeg": 100.0}
-"""Level at which a family changes nothing (or is shown to), where that is not 0."""
+"""Level at which a family changes nothing (or is shown to), if that is not 0."""
 FALLING = ("resolution", "jpeg")
 """Families whose small levels are the strong ones; their axes run backwards, so that harm lies to the right."""
 MOST_BANDS = 4

@@ -26,7 +26,7 @@ from leukoflow.figures.style import (
 def sample_size_chart(table: pd.DataFrame, metrics: Sequence[str] = ("accuracy", "f1")) -> tuple[Figure, pd.DataFrame]:
     """A panel for each model, a line of accuracy for each protocol with its interval, macro F1 dotted.
 
-    `table` holds the sample sizes of one cohort, task and view; where there are several runs, bars are their standard
+    `table` holds the sample sizes of one cohort, task and view; if there are several runs, bars are their standard
     deviation. `metrics` are what is shown: `accuracy` with or without `f1`.
     """
     table = table[table["class"] == ""].reset_index(drop=True)

@@ -32,9 +32,9 @@ class Stages:
     field: Field
     """The picture and its cells."""
     normalised: np.ndarray | None
-    """The picture with its stain normalised, uint8 [V, V, 3]; None where the study has no such view."""
+    """The picture with its stain normalised, uint8 [V, V, 3]; None if the study has no such view."""
     processed: np.ndarray | None = None
-    """The picture after a longer chain of operations, as a network sees it; None where the study has no such view."""
+    """The picture after a longer chain of operations, as a network sees it; None if the study has no such view."""
     augmented: np.ndarray | None = None
     """The picture as the training of a model changes it; None if no model's training does."""
 
@@ -47,7 +47,7 @@ def parts_picture(labels: np.ndarray) -> np.ndarray:
 
 
 def stage_chart(stages: Mapping[str, Stages | None], augmented_for: str = "") -> tuple[Figure, pd.DataFrame]:
-    """A row for each class (None where it has no image), a column for each stage; `augmented_for` is the model whose
+    """A row for each class (None if it has no image), a column for each stage; `augmented_for` is the model whose
     training changes pictures so.
 
     The table has class, image_id, cells, cut_cells.
@@ -99,7 +99,7 @@ def stage_chart(stages: Mapping[str, Stages | None], augmented_for: str = "") ->
 
 def draw_stages(inputs: Inputs) -> Drawn:
     """From picture to cells, from `manifest`, the plain `view`, the `normalised`, `processed` and `augmented` one if
-    there are such, the tables `cells` and `images` of a cohort and the label maps beside them. Setting `augmented_for`
+    there are such, the tables `cells` and `images` of a cohort and the label maps next to them. Setting `augmented_for`
     is the model whose training changes pictures."""
     cells = inputs.path("cells")
     images = inputs.table("images", ["image_id", "cells"])

@@ -61,7 +61,7 @@ def read_image(path: str | Path, max_pixels: int, bits: int | None = None) -> Pi
 def read_file(path: str | Path, max_pixels: int) -> bytes:
     """The bytes of an image file, for hashing and decoding alike.
 
-    Raises ImageError where it is missing, unreadable or larger than any image of `max_pixels` pixels can be.
+    Raises ImageError if it is missing, unreadable or larger than any image of `max_pixels` pixels can be.
     """
     try:
         with open(path, "rb") as stream:

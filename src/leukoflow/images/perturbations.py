@@ -29,7 +29,7 @@ class Change:
 
     family: str
     level: float
-    """NaN where the family has no levels."""
+    """NaN if the family has no levels."""
     apply: Callable[[np.ndarray, np.random.Generator], np.ndarray] = lambda images, random: images
     """Images uint8 [n, H, W, 3] to changed ones."""
     target: str = ""

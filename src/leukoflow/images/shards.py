@@ -1,6 +1,6 @@
 """Renditions on disk: uint8 arrays [n, H, W, 3], one file a shard, memory-mapped when read.
 
-Beside each shard `NNN.npy` lies its index `NNN.parquet`, the image_id of each row.
+Next to each shard `NNN.npy` lies its index `NNN.parquet`, the image_id of each row.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ def write_shard(path: str | Path, images: Iterable[np.ndarray], count: int, size
 
     Returns a digest of the pixels (32 hex digits).
 
-    Raises LeukoFlowError where an image has another shape or type, or there are more or fewer than `count`.
+    Raises LeukoFlowError if an image has another shape or type, or there are more or fewer than `count`.
     """
     written = 0
     digest = hashlib.blake2b(digest_size=16)
@@ -69,7 +69,7 @@ class Shards(Rows):
 
 
 def open_view(summary: str | Path) -> Shards:
-    """Open all shards of a view by its summary (`view.json`), which lies beside them."""
+    """Open all shards of a view by its summary (`view.json`), which lies next to them."""
     summary = Path(summary)
     return open_shards(shard_files(summary.parent, len(read_json(summary)["shards"])))
 

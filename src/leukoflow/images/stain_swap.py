@@ -25,7 +25,7 @@ class Look:
     """Colours of cells and of background, OpenCV's 8-bit Lab."""
 
     mean: np.ndarray
-    """float64 [2, 3]: foreground, background; NaN where there is no such part."""
+    """float64 [2, 3]: foreground, background; NaN if there is no such part."""
     sd: np.ndarray
     """float64 [2, 3]."""
 

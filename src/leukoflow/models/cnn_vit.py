@@ -117,7 +117,7 @@ def build(
 
     `shared_blocks` uses one block as often as there are blocks; `partner` names a second backbone that shares blocks
     and the head. `hidden` is the width of the blocks' networks, 0 for four times that of the tokens. The paper's text
-    describes projection 256, positions, hidden 256, attention_dropout 0.2 and flatten. Raises LeukoFlowError where a
+    describes projection 256, positions, hidden 256, attention_dropout 0.2 and flatten. Raises LeukoFlowError if a
     partner's maps are of another width, or the head is to be flattened and fused.
     """
     if flatten and fusion:
@@ -169,7 +169,7 @@ def custom_cnn(width: float = 1.0) -> nn.Module:
 class Tokens(nn.Module):
     """Maps [B, C, h, w] to tokens [B, h * w, D], and what blocks make of these to one vector.
 
-    Without `projection` D is C. Where there are positions or a flattened head the maps are resized to `grid` x `grid`,
+    Without `projection` D is C. If there are positions or a flattened head the maps are resized to `grid` x `grid`,
     which they have already where pictures are of 224 pixels. The vector is the tokens' mean [B, D], or with `flatten`
     all of them, [B, grid * grid * D].
     """
@@ -261,8 +261,8 @@ class TransformerBlock(nn.Module):
     where `hidden` is 0), added, layer norm, dropout: tokens [B, T, D] to the same shape.
 
     With `pruning` above 0, a block whose attention says little is left out from then on: when the moving average of
-    1 - H / log T (H: entropy of a token's attention, mean over images, heads and tokens; 0 where every token is
-    looked at alike, 1 where one is) is below it after the first hundred batches. The published text names no rule.
+    1 - H / log T (H: entropy of a token's attention, mean over images, heads and tokens; 0 if every token is
+    looked at alike, 1 if one is) is below it after the first hundred batches. The published text names no rule.
     """
 
     focus: Tensor

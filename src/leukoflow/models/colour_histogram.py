@@ -1,6 +1,6 @@
 """The baseline that sees no morphology: a random forest on a 48-bin colour histogram.
 
-On the Taleqani images it reaches 99 % under an image-level split. Whatever a network reaches has to be read beside it.
+On the Taleqani images it reaches 99 % under an image-level split. Whatever a network reaches has to be read next to it.
 """
 
 from collections.abc import Mapping

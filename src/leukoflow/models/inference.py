@@ -39,7 +39,7 @@ def load_model(description: Mapping[str, Any], weights: str | Path) -> nn.Module
     """Build the model that `model.json` describes and load its weights, with the scaling of its input, in evaluation
     mode.
 
-    Raises LeukoFlowError where the weights are damaged, hold NaN or infinity, or belong to another architecture.
+    Raises LeukoFlowError if the weights are damaged, hold NaN or infinity, or belong to another architecture.
     """
     model = registry.build(
         description["architecture"], len(description["classes"]), description["size"], **description["options"]
@@ -63,7 +63,7 @@ def to_input(images: Tensor, device: torch.device) -> Tensor:
 
 
 def best_device() -> torch.device:
-    """The first GPU where there is one, the CPU otherwise."""
+    """The first GPU if there is one, the CPU otherwise."""
     return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 

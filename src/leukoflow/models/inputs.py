@@ -50,7 +50,7 @@ def find(entry: Entry, network: str, part: str, file: Path | None, key: str) -> 
 
     network: as in `Standardise`. file: the part's weights, None for random ones. key: config key, for the warning. A
     file that does not say it, and is not known to timm, gets timm's default for the network, with a warning. Raises
-    LeukoFlowError where the config asks for what Keras does, and it has no such network.
+    LeukoFlowError if the config asks for what Keras does, and it has no such network.
     """
     asked = entry.input_scaling
     if isinstance(asked, InputScaling):
@@ -90,7 +90,7 @@ def set_inputs(
 ) -> dict[str, dict[str, Any]]:
     """Scale the input of every part of a model as its weights want it; the facts by part, for `model.json`.
 
-    file, partner: weights that trunk and partner start from, None for random ones. Raises LeukoFlowError where the
+    file, partner: weights that trunk and partner start from, None for random ones. Raises LeukoFlowError if the
     config asks for a scaling, and the network takes pictures as they are.
     """
     layers = parts(model)

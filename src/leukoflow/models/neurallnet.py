@@ -130,7 +130,7 @@ class NeurALLNet(nn.Module):
 
     @property
     def last_pointwise(self) -> nn.Module:
-        """The last convolution, of the refinement block where there is one: currents of all steps."""
+        """The last convolution, of the refinement block if there is one: currents of all steps."""
         return [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][-1]
 
     @property
@@ -226,7 +226,7 @@ class _Parts:
 
 
 def _scale_weights(block: nn.Sequential, scale: float, mean_square: float) -> None:
-    """Where no batch norm does it, currents are scaled by the weights: the last layer's to `scale`, the others' to 1,
+    """If no batch norm does it, currents are scaled by the weights: the last layer's to `scale`, the others' to 1,
     from inputs of this mean square."""
     layers = [layer for layer in block if isinstance(layer, (nn.Conv2d, nn.Linear))]
     for layer in layers:

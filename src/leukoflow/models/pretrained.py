@@ -38,7 +38,7 @@ def start(
 ) -> Start:
     """Load what an entry of section models names for the trunk and for a partner, and scale their inputs accordingly.
 
-    file, partner: the weights of each, None for random ones. Raises LeukoFlowError where the architecture has no trunk,
+    file, partner: the weights of each, None for random ones. Raises LeukoFlowError if the architecture has no trunk,
     and as `load` does.
     """
     if entry.weights is not None:
@@ -61,7 +61,7 @@ def go_on(
 def _started(
     network: nn.Module, spec: ModelSpec, name: str, entry: Model, words: str, file: Path | None, partner: Path | None
 ) -> Start:
-    """The trunk is loaded; load the partner, where there is one, and set the scalings."""
+    """The trunk is loaded; load the partner, if there is one, and set the scalings."""
     prefixes = tuple(
         prefix for prefix in spec.partner if any(name.startswith(prefix) for name, _ in network.named_parameters())
     )
@@ -99,7 +99,7 @@ def save_trunk(file: Path, tensors: Mapping[str, Tensor], words: str, scaling: M
 
 
 def trunk_of(spec: ModelSpec, where: str) -> tuple[str, ...]:
-    """Prefixes of the trunk's tensors; LeukoFlowError that names the config key where there is no trunk."""
+    """Prefixes of the trunk's tensors; LeukoFlowError that names the config key if there is no trunk."""
     if not spec.backbone:
         raise LeukoFlowError(f"{where}: {spec.name} has no trunk of convolutions to load or to teach; remove this key")
     return spec.backbone

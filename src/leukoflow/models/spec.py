@@ -11,7 +11,7 @@ class ModelSpec:
     """Facts of an architecture.
 
     Every built model maps images float32 [B, 3, H, W] in [0, 1] (RGB) to logits float32 [B, K]; scaling to what a
-    backbone expects happens inside. Where there is a backbone, the method `maps` gives what it makes of images: float32
+    backbone expects happens inside. If there is a backbone, the method `maps` gives what it makes of images: float32
     [B, C, h, w], or [B, C] where it pools. One that reads features maps float32 [B, k] instead; `build` takes k as
     `inputs`, and as `features` how many are wanted.
 

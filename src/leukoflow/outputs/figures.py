@@ -369,7 +369,7 @@ FIGURES = (
     FigureSpec(
         "archive", lambda plan: [pair for pair in plan.cell_pairs if pair[0] in plan.archives],
         "contact.draw_archive", _archive, "cells",
-        "White cells found in {0} beside the masks that the archive came with: what these leave out is dark.",
+        "White cells found in {0} next to the masks that the archive came with: what these leave out is dark.",
         _task,
     ),
     FigureSpec(

@@ -180,7 +180,7 @@ class Plan:
 
     @cached_property
     def leaky(self) -> list[Panel]:
-        """Cohort and task of the panels in which protocols with leaks stand beside their twins."""
+        """Cohort and task of the panels in which protocols with leaks stand next to their twins."""
         return [pair for pair in self.trained if self.leak_pairs(pair)]
 
     def leak_runs(self, pair: Panel) -> list[Run]:

@@ -136,7 +136,7 @@ def _(check: checks.Auc, paper: Paper) -> Outcome:
     counts = list(paper.datasets[auc.dataset].counts.values())
     scaled = [round(count * check.images / sum(counts)) for count in counts]
     least = plausible.least_auc(scaled, check.errors)
-    how = f"With {check.errors} error among {check.images} images the macro AUC is at least {least:.4f} where each "
+    how = f"With {check.errors} error among {check.images} images the macro AUC is at least {least:.4f} if each "
     how += f"right answer has more than half of the probability; {auc.value:g} is less, so some had not."
     verdict = ODD if auc.value + plausible.half_unit(auc.digits) < least else POSSIBLE
     return Outcome(f"{auc.value:g}", f"at least {least:.4f}", verdict, how)

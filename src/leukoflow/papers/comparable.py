@@ -49,7 +49,7 @@ class Facts:
     """Table `cohorts`."""
 
     def of_cohort(self, cohort: str, fact: str, label: str = "") -> float:
-        """A fact of a cohort; NaN where it is not known."""
+        """A fact of a cohort; NaN if it is not known."""
         table = self.cohorts
         measured = table[(table["cohort"] == cohort) & (table["fact"] == fact) & (table["label"] == label)]["measured"]
         return float(measured.iloc[0]) if len(measured) else np.nan
@@ -62,7 +62,7 @@ class Facts:
 
 @dataclass
 class Comparison:
-    """A run beside a published number."""
+    """A run next to a published number."""
 
     differences: list[str] = field(default_factory=list)
     """Each in plain words, with what was published."""

@@ -26,7 +26,7 @@ def agrees(computed: float, printed: float, digits: int) -> bool:
 def possible_counts(share: float, images: int, digits: int) -> list[int]:
     """Numbers of right answers among `images` that print as this share (GRIM, doi 10.1177/1948550616673876).
 
-    Empty where no whole number of images gives it.
+    Empty if no whole number of images gives it.
     """
     first = math.ceil((share - half_unit(digits)) * images - 1e-9)
     last = math.floor((share + half_unit(digits)) * images + 1e-9)
@@ -110,7 +110,7 @@ def one_vs_rest_accuracy(accuracy: float, classes: int) -> float:
 
 
 def least_auc(counts: Sequence[int], errors: int) -> float:
-    """Least macro AUC with so many errors, where every right answer has more than half of the probability.
+    """Least macro AUC with so many errors, if every right answer has more than half of the probability.
 
     Then right answers of a class score above 1/2 and those of others below. Each error can lie below all negatives of
     its own class and above all positives of the one predicted: it takes 1/P of one area and 1/N of another.

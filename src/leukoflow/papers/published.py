@@ -1,4 +1,4 @@
-"""What the papers publish beside what a study reproduces: under the same protocol, and under the strictest it has."""
+"""What the papers publish next to what a study reproduces: under the same protocol, and under the strictest it has."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -121,7 +121,7 @@ def _verdict(paper: Paper, number: Number, checked: pd.DataFrame) -> dict[str, A
 def _ours(
     study: Study, paper: Paper, number: Number, tables: Mapping[str, pd.DataFrame], facts: Facts
 ) -> dict[str, Any]:
-    """What the study has of a number; empty where it ran nothing that corresponds."""
+    """What the study has of a number; empty if it ran nothing that corresponds."""
     for name in counterparts(study, number):
         pair = _board_and_costs(study, paper, number, name, tables)
         if pair is None:
@@ -155,7 +155,7 @@ def _ours(
 def _said(
     study: Study, paper: Paper, number: Number, row: Mapping[str, Any], board: pd.DataFrame, facts: Facts
 ) -> dict[str, str]:
-    """Whether a run is comparable, and why not: the one under the paper's protocol, where there is one."""
+    """Whether a run is comparable, and why not: the one under the paper's protocol, if there is one."""
     if all(np.isnan(row.get(name, np.nan)) for name in ("reproduced", "strictest")):
         return {"reason": UNMEASURED}
     protocols = list(board["protocol"])
@@ -209,7 +209,7 @@ def _board_and_costs(
     study: Study, paper: Paper, number: Number, model: str, tables: Mapping[str, pd.DataFrame]
 ) -> tuple[pd.DataFrame, Mapping[Any, Any]] | None:
     """Rows of the leaderboard (of the external cohorts) for a model on one cohort and view, protocols from loose to
-    strict, and its row of the efficiency table; None where it was not run on the task.
+    strict, and its row of the efficiency table; None if it was not run on the task.
 
     The paper's own images are preferred, then views of its kind, plain views, and the view with most protocols.
     """

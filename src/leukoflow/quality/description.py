@@ -43,7 +43,7 @@ class Images:
     @classmethod
     def read(cls, cohorts: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> "Images":
         """From the files of cohorts, each given by its name, its folder and its number of shards; with more columns of
-        their tables `quality`. LeukoFlowError where thumbnails and images are not the same number."""
+        their tables `quality`. LeukoFlowError if thumbnails and images are not the same number."""
         tables, files = [], []
         for name, folder, shards in cohorts:
             manifest = read_table(Path(folder) / "manifest.parquet", MANIFEST)

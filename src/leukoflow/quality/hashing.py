@@ -1,6 +1,6 @@
 """Small fingerprints of what a picture shows: a 64-bit difference hash and a grey thumbnail.
 
-Both squeeze the whole image to a fixed square, so a resized copy has the same ones, also where a wide picture was
+Both squeeze the whole image to a fixed square, so a resized copy has the same ones, also if a wide picture was
 squeezed into a square file.
 """
 

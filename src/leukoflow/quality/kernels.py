@@ -44,7 +44,7 @@ def close_codes(
 ) -> np.ndarray:
     """Pairs of a query uint64 [m] and a hash at most `distance` bits apart, each once: int32 [p, 2].
 
-    Of each block: the hashes uint64 [blocks, n] in the table's order int32 [blocks, n], and where each key starts
+    Of each block: the hashes uint64 [blocks, n] in the table's order int32 [blocks, n], and if each key starts
     int64 [blocks, keys + 1]. flips: patterns of at most `radius` bits, uint64.
     """
     pairs = np.empty((1024, 2), np.int32)

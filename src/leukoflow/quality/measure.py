@@ -140,7 +140,7 @@ def measure(image: NDArray[np.uint8], with_scale: bool = True) -> Measurement:
 
 
 def _counted(shape: tuple[int, ...], bar: Box | None, scale: float) -> np.ndarray:
-    """1 where a pixel counts, 0 in and around the scale bar: uint8 [H, W]."""
+    """1 if a pixel counts, 0 in and around the scale bar: uint8 [H, W]."""
     counted = np.ones(shape, np.uint8)
     if bar is not None:
         rim = max(1, round(BAR_MARGIN * max(shape)))

@@ -47,7 +47,7 @@ def _compiled(queries: np.ndarray, hashes: np.ndarray, distance: int) -> np.ndar
 
 
 class Tables:
-    """Hashes uint64 [n] in the order of each block's table [blocks, n], their rows int32, and where each key starts."""
+    """Hashes uint64 [n] in the order of each block's table [blocks, n], their rows int32, and if each key starts."""
 
     def __init__(self, hashes: np.ndarray) -> None:
         tables = [_Table(hashes, block) for block in range(BLOCKS)]

@@ -16,7 +16,7 @@ SIDE = THUMBNAIL // 2
 """Side of the pictures of details, pixels."""
 RINGS, WAVES = 5, 6
 LEVEL = 0.6
-"""Weight of the means of the rings beside their waves."""
+"""Weight of the means of the rings next to their waves."""
 RADIUS = 0.85
 """Of the disc in the middle, of half the shorter side: what a picture turned within its frame or shifted a little still
 shows."""

@@ -105,7 +105,7 @@ def _confidence(cells: int, share: float, spread: float) -> float:
 def settle(table: "pd.DataFrame") -> "pd.DataFrame":
     """The scale of every image of a cohort, from the scales of all: a copy with `um_per_pixel` and `scale_source` set.
 
-    table: `um_per_pixel` (NaN where there is none), `scale_confidence` and, where known, `width` and `height`. An image
+    table: `um_per_pixel` (NaN if there is none), `scale_confidence` and, where known, `width` and `height`. An image
     keeps its `own` scale where it is confident and within a factor of 1.6 of the cohort's, else it gets the
     `cohort`'s: the median of the confident images, weighted by confidence, of the micrometres to a pixel or
     to an image's longer side, whichever differs less among them: cut-outs share the one, one field in several
@@ -150,7 +150,7 @@ class Usual:
 
 
 def usual_of(settled: "pd.DataFrame") -> Usual | None:
-    """The scale of a cohort, from the scales of its images; None where all are assumed.
+    """The scale of a cohort, from the scales of its images; None if all are assumed.
 
     settled: `um_per_pixel`, `scale_source`, `scale_confidence`, `width`, `height`, as `settle` or the config has them.
     """
@@ -176,7 +176,7 @@ def usual_of(settled: "pd.DataFrame") -> Usual | None:
 
 
 def assumed_um_per_pixel(width: int, height: int) -> float:
-    """Scale to assume where no image of a cohort shows its own: the longer side spans 72 micrometres.
+    """Scale to assume if no image of a cohort shows its own: the longer side spans 72 micrometres.
 
     That is a field at a magnification of 100; pictures of single white cells span 20 to 40 micrometres.
     """

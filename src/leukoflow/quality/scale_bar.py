@@ -48,7 +48,7 @@ class ScaleBar:
 
 
 def find_scale_bar(image: NDArray[np.uint8]) -> ScaleBar | None:
-    """The scale bar burnt into `image` (RGB uint8 [H, W, 3]), in its pixels; None where there is none."""
+    """The scale bar burnt into `image` (RGB uint8 [H, W, 3]), in its pixels; None if there is none."""
     check_rgb(image)
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST_SIDE:

@@ -23,7 +23,7 @@ ROUNDING = 0.005
 
 def correlations(thumbnails: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Largest Pearson correlation of each thumbnail uint8 [n, 64, 64] with another [64, 64] over shifts of up to 4
-    pixels: float64 [n], -1 to 1, 0 where one is flat.
+    pixels: float64 [n], -1 to 1, 0 if one is flat.
 
     Taken on details: what is coarser than `COARSE` is removed first, or any two single cells in the middle of their
     pictures would be alike; what is finer than `FINE` as well, so that a refocused picture still meets its like.

@@ -56,7 +56,7 @@ def group_names(table: pd.DataFrame, groups: Groups, block: int = 25) -> np.ndar
 
     table: image_id, and duplicate_group, acquisition, patient or site as `groups` needs. With `blocks`, `acquisition`
     and `patient` whatever is linked by either kind of group is one group, named by the first of its blocks, clusters or
-    patients. Raises LeukoFlowError where an image's group is unknown.
+    patients. Raises LeukoFlowError if an image's group is unknown.
     """
     if groups == "image":
         return table["image_id"].to_numpy(object)
@@ -99,7 +99,7 @@ def make_split(table: pd.DataFrame, classes: Sequence[str], division: Division) 
     table: image_id, y (index into `classes`), and the columns that the division groups by (duplicate_group too where
     it drops duplicates). Returns image_id, y, label, group, fold (from 0), role, in the table's order within each fold.
     The same table (in any order), groups, shares and seed give the same roles, whatever the leaks. Each class is in
-    each role; LeukoFlowError where it has too few groups for that.
+    each role; LeukoFlowError if it has too few groups for that.
 
     Every image is in each fold once, with these exceptions: dropped duplicates are not there; with
     `validation_as_test` the test images are in the validation role as well, and those that were to be in it are not

@@ -71,7 +71,7 @@ def cohorts(
         facts += _pairs(name, duplicates) + _exposure(tables.quality) + _medians(tables.quality)
         facts += _names(tables, tasks)
         rows += [{"cohort": name, "published": np.nan, **fact} for fact in facts]
-    # Counts stay whole numbers beside the medians.
+    # Counts stay whole numbers next to the medians.
     return pd.DataFrame(rows, columns=COHORT_COLUMNS, dtype=object)
 
 
@@ -188,7 +188,7 @@ def audit(
 
     Leaks are counted from the learnt roles (train and validation) to the test role: `duplicate_pairs` and the test
     images in them (and those that are in a learnt role themselves), `acquisitions` on both sides and the test images of
-    those, `patients` likewise (empty where a cohort names none). `test_with_alike_patient` and `test_with_alike_slide`
+    those, `patients` likewise (empty if a cohort names none). `test_with_alike_patient` and `test_with_alike_slide`
     are test images whose patient or slide has another name than one trained on, but one that looks alike; `alike` gives
     some of these names. Counted again from the tables, whatever the protocol promises.
     """

@@ -52,7 +52,7 @@ class Abstention:
 def abstention_section(
     study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
 ) -> Abstention | None:
-    """The section from its tables; None where there is nothing to abstain from."""
+    """The section from its tables; None if there is nothing to abstain from."""
     if tables["abstention"].empty:
         return None
     abstention, sets, novelty = (_means(tables[name]) for name in ("abstention", "conformal", "novelty"))

@@ -38,7 +38,7 @@ class Content:
 
 
 def assessment_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Content | None:
-    """The section's content: a panel for every combination with a network; None where there is none."""
+    """The section's content: a panel for every combination with a network; None if there is none."""
     calibration = tables["calibration"]
     panels = []
     for key, part in calibration[calibration["role"] == "test"].groupby(PLACE, sort=False):

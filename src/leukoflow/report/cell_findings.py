@@ -98,7 +98,7 @@ def _left_out(segmentation: pd.DataFrame) -> list[Finding]:
         if network is None:
             continue
         away, home = rows["unet", network, False], rows.get(("unet", network, True))
-        text = f"Dice of whole cells is {_with_limits(away)} where nothing of {source} was trained on"
+        text = f"Dice of whole cells is {_with_limits(away)} if nothing of {source} was trained on"
         text += f", {_with_limits(home)} where it was" if home is not None else ""
         plain = rows.get(("threshold", "", False))
         text += (

@@ -54,7 +54,7 @@ class Cells:
 
 
 def cells_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Cells | None:
-    """The section from the tables cells, segmentation and instances; None where the study looks at no cells."""
+    """The section from the tables cells, segmentation and instances; None if the study looks at no cells."""
     cells, segmentation, instances = (tables[name] for name in ("cells", "segmentation", "instances"))
     if cells.empty and segmentation.empty:
         return None

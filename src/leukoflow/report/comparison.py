@@ -1,4 +1,4 @@
-"""The models of an experiment against its reference, as the report shows them: measured beside published."""
+"""The models of an experiment against its reference, as the report shows them: measured next to published."""
 
 import pandas as pd
 
@@ -8,9 +8,9 @@ from leukoflow.report.grid import Cell, Grid, Row, grid, number
 
 
 def comparison(table: pd.DataFrame, several_views: bool) -> Grid | None:
-    """Differences to the reference with intervals and adjusted p-values; None where there is no model beside it.
+    """Differences to the reference with intervals and adjusted p-values; None if there is no model next to it.
 
-    `table` holds the comparisons of one experiment. Columns of published figures come where there are any.
+    `table` holds the comparisons of one experiment. Columns of published figures come if there are any.
     """
     if table.empty:
         return None

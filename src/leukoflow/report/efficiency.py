@@ -199,7 +199,7 @@ def energy_grid(spiking: pd.DataFrame) -> Grid:
 
 
 def verdicts(spiking: pd.DataFrame) -> tuple[str, ...]:
-    """For each spiking network, its energy beside that of the same layers without spikes, run once."""
+    """For each spiking network, its energy next to that of the same layers without spikes, run once."""
     sentences = []
     for (_, view, model), part in spiking.groupby(NETWORK, sort=False):
         mean = part.mean(numeric_only=True)
@@ -216,7 +216,7 @@ def verdicts(spiking: pd.DataFrame) -> tuple[str, ...]:
 
 
 def published_grid(study: Study, networks: pd.DataFrame) -> Grid | None:
-    """Costs as papers give them beside those measured here; None where there are none."""
+    """Costs as papers give them next to those measured here; None if there are none."""
     rows = []
     for row in networks.to_dict("records"):
         published = study.models[row["model"]].published.get(row["task"], {}) if row["model"] in study.models else {}

@@ -53,7 +53,7 @@ class Explanations:
 def explanations_section(
     study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
 ) -> Explanations | None:
-    """The section from table `explanations`; None where nothing was explained."""
+    """The section from table `explanations`; None if nothing was explained."""
     table = tables["explanations"]
     if table.empty:
         return None
@@ -130,7 +130,7 @@ def reading(scores: Scores, reference: float) -> str:
     ratio = scores["cells_ratio"]
     if not words.missing(ratio["low"]):
         if ratio["high"] < 1:
-            said.append("looks beside the cells")
+            said.append("looks next to the cells")
         elif ratio["low"] <= 1:
             said.append("no more in cells than chance")
         elif ratio["low"] <= reference:

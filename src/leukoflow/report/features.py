@@ -49,7 +49,7 @@ class Features:
 
 
 def features_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Features | None:
-    """The section from the tables selection, stability and neighbours; None where no model reads features."""
+    """The section from the tables selection, stability and neighbours; None if no model reads features."""
     selection, stability, neighbours = (tables[name] for name in ("selection", "stability", "neighbours"))
     used = [name for name in study.features if name in set(selection["features"])]
     if not used:
@@ -92,7 +92,7 @@ def _short(weights: str | None) -> str:
 
 
 def methods_grid(table: pd.DataFrame) -> Grid | None:
-    """What models do on features chosen by each method, by number of features; None where there is one method."""
+    """What models do on features chosen by each method, by number of features; None if there is one method."""
     if table.empty:
         return None
     counts = sorted(table["k"].dropna().unique())
@@ -144,12 +144,12 @@ def stability_grid(stability: pd.DataFrame) -> Grid | None:
     caption = (
         "Stability of the choice: Jaccard overlap of the first k features when other training images are left out. "
     )
-    caption += "Kuncheva's index is 0 where the overlap is what chance gives, 1 where the same are chosen."
+    caption += "Kuncheva's index is 0 if the overlap is what chance gives, 1 if the same are chosen."
     return grid(caption, [*WHERE, *(f"k = {words.count(k)}" for k in counts)], rows, "stability")
 
 
 def neighbours_grid(neighbours: pd.DataFrame) -> Grid | None:
-    """What nearest neighbours in feature space share, beside what chance would give."""
+    """What nearest neighbours in feature space share, next to what chance would give."""
     if neighbours.empty:
         return None
     groups = [name for name in GROUPS if name in set(neighbours["group"])]

@@ -27,7 +27,7 @@ class Cell:
     long: bool = False
     """Whether it is a sentence, which is broken into lines."""
     href: str = ""
-    """File beside the page that the text leads to."""
+    """File next to the page that the text leads to."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _measure(row: Mapping[Hashable, Any], name: str) -> Cell:
 
 
 def external(table: pd.DataFrame) -> Grid:
-    """Targets outside: all labelled images beside those that the model has not seen."""
+    """Targets outside: all labelled images next to those that the model has not seen."""
     rows = []
     for _, row in table.iterrows():
         every = number(row["accuracy"], words.percent(row["accuracy"]), words.interval(row["low"], row["high"]))
@@ -268,7 +268,7 @@ def cohort_labels(table: pd.DataFrame) -> Grid:
 
 
 def rejects(table: pd.DataFrame) -> Grid | None:
-    """Rejected files by reason, over all cohorts; None where there are none."""
+    """Rejected files by reason, over all cohorts; None if there are none."""
     rejected = table[(table["fact"] == "rejected") & (table["label"] != "")]
     rows = [
         Row((Cell(row["cohort"]), Cell(row["label"]), number(row["measured"], words.count(row["measured"]))))
@@ -282,7 +282,7 @@ MOST_CONFLICTS = 200
 
 
 def conflicts(table: pd.DataFrame) -> Grid | None:
-    """Pairs of copies whose labels differ; None where there are none."""
+    """Pairs of copies whose labels differ; None if there are none."""
     columns = ["cohort_a", "image_a", "label_a", "cohort_b", "image_b", "label_b"]
     rows = [
         Row((*(Cell(str(row[name])) for name in columns), Cell(_kind(row))))

@@ -1,4 +1,4 @@
-"""What each experiment came to: its best network beside the colour baseline."""
+"""What each experiment came to: its best network next to the colour baseline."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -114,7 +114,7 @@ def _parts(study: Study, leaderboard: pd.DataFrame) -> Iterator[tuple[str, pd.Da
 
 
 def best_of(part: pd.DataFrame) -> tuple[pd.Series | None, pd.Series | None]:
-    """The network with the highest accuracy, and the colour baseline; None where there is none."""
+    """The network with the highest accuracy, and the colour baseline; None if there is none."""
     baseline = part["model"].map(is_baseline).astype(bool)
     networks = part[~baseline].sort_values(["accuracy", "model"], ascending=[False, True])
     return (networks.iloc[0] if len(networks) else None), (part[baseline].iloc[0] if baseline.any() else None)
@@ -147,7 +147,7 @@ def verdict_of(best: pd.Series | None, baseline: pd.Series | None) -> tuple[str,
     if best is None:
         return "Only the colour baseline was run; no network was trained here.", "warn"
     if baseline is None:
-        return "No colour baseline was run beside it, so nothing says whether this is more than colour.", "warn"
+        return "No colour baseline was run with it, so nothing says whether this is more than colour.", "warn"
     if best["low"] > baseline["accuracy"]:
         return "Above the colour baseline: the whole interval lies over the baseline's accuracy.", "good"
     if best["accuracy"] > baseline["accuracy"]:

@@ -184,7 +184,7 @@ def _lost(difference: float) -> str:
 
 
 def _best(rows: pd.DataFrame) -> pd.Series | None:
-    """The network with the highest accuracy, else the colour baseline; None where there is no row."""
+    """The network with the highest accuracy, else the colour baseline; None if there is no row."""
     if rows.empty:
         return None
     order = rows.assign(_first=rows["model"].map(is_baseline), _fall=-rows["accuracy"])

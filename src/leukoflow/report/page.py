@@ -76,7 +76,7 @@ class Section:
 
 
 def render(study: Study, tables: Mapping[str, pd.DataFrame], figures: Sequence[Path], threads: int = 1) -> str:
-    """The page as text. `tables` by name, those of the catalogue; `figures` are PNG files, their SVG beside them."""
+    """The page as text. `tables` by name, those of the catalogue; `figures` are PNG files, their SVG next to them."""
     lacking = [name for name in NAMES if name not in tables]
     if lacking:
         raise LeukoFlowError(f"report: the table {lacking[0]} is missing; name {lacking[0]}.csv among --tables")

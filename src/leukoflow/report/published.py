@@ -31,7 +31,7 @@ SOURCES = {
 def published_section(
     study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
 ) -> dict[str, Any] | None:
-    """Checks, published beside reproduced, counts of parameters; None where the study has no system of the papers."""
+    """Checks, published next to reproduced, counts of parameters; None if the study has no system of the papers."""
     here = [paper.paper for paper in present(study)]
     if not here:
         return None
@@ -86,7 +86,7 @@ def published_findings(study: Study, tables: Mapping[str, pd.DataFrame]) -> list
 
 
 def checked(checks: pd.DataFrame, caption: str) -> Grid | None:
-    """Checks with their arithmetic; None where there are none."""
+    """Checks with their arithmetic; None if there are none."""
     rows = [
         Row(
             (
@@ -118,7 +118,7 @@ def reproduced(table: pd.DataFrame) -> Grid | None:
     columns = ["What, and our model", "Published", "Here, images at random", "Points", "Here, strictest split"]
     columns += ["Points, strictest", "Comparable", "The published number"]
     caption = (
-        "Published beside reproduced, and the difference. Small figures are 95 % intervals (of published numbers as "
+        "Published next to reproduced, and the difference. Small figures are 95 % intervals (of published numbers as "
     )
     caption += "printed, or Wilson's where the count of images is known)."
     return grid(caption, columns, rows, TABLE) if rows else None
@@ -136,11 +136,11 @@ def differing(table: pd.DataFrame) -> Grid | None:
         rows.append(Row(tuple(cells)))
     columns = ["Our model", "Comparable", "Not as published", "The paper does not say", "Test images", "Runs"]
     columns.append("Epochs trained")
-    return grid("Our runs beside the publications.", columns, rows, TABLE) if rows else None
+    return grid("Our runs next to the publications.", columns, rows, TABLE) if rows else None
 
 
 def parameters(table: pd.DataFrame) -> Grid | None:
-    """Published counts of parameters beside those of our networks at the published size, and of the ones run here."""
+    """Published counts of parameters next to those of our networks at the published size, and of the ones run here."""
     rows = []
     for row in table.to_dict("records"):
         cells = [Cell(row["system"]), Cell(row["what"])]
@@ -178,7 +178,7 @@ def figures(table: pd.DataFrame) -> Grid | None:
         cells.append(Cell(file.rpartition("/")[2] or words.NONE, href=f"{file}.png" if file else ""))
         cells.append(Cell(_said(row["differs"]) if file else _said(row["reason"]), long=True))
         rows.append(Row(tuple(cells)))
-    columns = ["System", "Figure", "Shows", "File, beside this page", "How it differs, or why there is none"]
+    columns = ["System", "Figure", "Shows", "File, next to this page", "How it differs, or why there is none"]
     return grid("The papers' figures, drawn from this study.", columns, rows, FIGURES) if rows else None
 
 
@@ -191,7 +191,7 @@ def paper_tables(papers: Sequence[Paper]) -> Grid | None:
                 cells = [Cell(paper.system), Cell(table.number), Cell(table.shows, long=True)]
                 cells.append(Cell(name or words.NONE, href=f"tables/{name}.csv" if name else ""))
                 rows.append(Row((*cells, Cell(table.differs, long=True))))
-    columns = ["System", "Table", "Shows", "Ours, beside this page", "How it differs, or why there is none"]
+    columns = ["System", "Table", "Shows", "Ours, next to this page", "How it differs, or why there is none"]
     return grid("The papers' tables, and ours that stand for them.", columns, rows) if rows else None
 
 
@@ -214,7 +214,7 @@ def cited(table: pd.DataFrame) -> Grid | None:
 
 
 def _said(value: object) -> str:
-    """A text, empty where CSV reads it as missing."""
+    """A text, empty if CSV reads it as missing."""
     return "" if words.missing(value) else str(value)
 
 

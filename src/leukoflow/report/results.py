@@ -71,7 +71,7 @@ def leaderboards_section(
 
 
 def external_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> dict[str, Any]:
-    """Results on images from elsewhere; a section of its own says so where there are none."""
+    """Results on images from elsewhere; a section of its own says so if there are none."""
     return {"table": grid.external(tables["external"]) if len(tables["external"]) else None}
 
 

@@ -82,7 +82,7 @@ class Robustness:
 def robustness_section(
     study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]
 ) -> Robustness | None:
-    """The section from its tables; None where no model was put through changed images, or trained on shares."""
+    """The section from its tables; None if no model was put through changed images, or trained on shares."""
     table = tables["robustness"]
     sizes = tables["sample_size"]
     if table.empty and sizes.empty:
@@ -182,7 +182,7 @@ def worst(table: pd.DataFrame) -> Grid:
 
 
 def published(study: Study, table: pd.DataFrame) -> Grid | None:
-    """Accuracies as published under a change beside those measured at the same level; None where none was measured."""
+    """Accuracies as published under a change next to those measured at the same level; None if none was measured."""
     accuracies = table[table["metric"] == "accuracy"]
     baselines = accuracies[accuracies["model"].map(is_baseline).astype(bool)]
     keys = [*PANEL, "perturbation", "level"]
@@ -216,7 +216,7 @@ def _measured(row: Mapping[Hashable, Any]) -> Cell:
 
 
 def sizes_grid(table: pd.DataFrame) -> Grid | None:
-    """Accuracy and macro F1 by share of the training images; None where there are no shares."""
+    """Accuracy and macro F1 by share of the training images; None if there are no shares."""
     whole = table[table["class"].isna() | (table["class"] == "")]
     if whole.empty:
         return None
@@ -236,7 +236,7 @@ def sizes_grid(table: pd.DataFrame) -> Grid | None:
 
 def modules_grid(table: pd.DataFrame) -> Grid | None:
     """Information that a module's maps share with those of the unchanged image, and the shift of its attention, at the
-    level of each family that leaves the least; None where no network has such modules."""
+    level of each family that leaves the least; None if no network has such modules."""
     if table.empty:
         return None
     present = [name for name in FAMILIES if name in set(table["perturbation"])]

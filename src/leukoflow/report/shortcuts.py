@@ -57,7 +57,7 @@ class Content:
 
 
 def shortcuts_section(study: Study, tables: Mapping[str, pd.DataFrame], pictures: Sequence[Picture]) -> Content | None:
-    """The content of the section; None where nothing was audited."""
+    """The content of the section; None if nothing was audited."""
     audit = tables["shortcut_audit"]
     if audit.empty:
         return None

@@ -1,4 +1,4 @@
-"""The summary: what was asked, the best networks beside the colour baseline, what the audits found, what to do next."""
+"""The summary: what was asked, the best networks with the colour baseline, what the audits found, what to do next."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ class Cell:
     outline: tuple[Point, ...]
     """x, y in pixels of the image as read."""
     nucleus: tuple[Point, ...]
-    """The same of its largest piece of nucleus; empty where none is seen."""
+    """The same of its largest piece of nucleus; empty if none is seen."""
     facts: Mapping[str, float]
     """`area_um2`, `diameter_um` (of a circle of the same area), `nucleus_area_um2`, `nucleus_share` (of the cell's
     area, 0 to 1), `circularity` (4 pi area / perimeter squared, 1 for a disc), `x`, `y` of the middle in pixels."""
@@ -94,7 +94,7 @@ class RankedFeature:
     value: float
     """Scaled."""
     attention: float | None
-    """Its weight among all features, 0 to 1; None where the classifier attends to none."""
+    """Its weight among all features, 0 to 1; None if the classifier attends to none."""
     effect: float
     """What it does to the logit of the likeliest class, to first order: gradient times value."""
 
@@ -114,30 +114,30 @@ class Answer:
     coverage: float
     """Share of such sets that hold the truth, for images like those of the validation role; 0 to 1."""
     reasons: tuple[Reason, ...]
-    """Why the answer is held back; empty where it is not."""
+    """Why the answer is held back; empty if it is not."""
     quality: Mapping[str, tuple[float, float, float]]
     """Value, lowest and highest accepted value of each measure of quality."""
     novelty: float
     """How strange the image is; larger is stranger."""
     novelty_limit: float
-    """Above this it is too strange; infinite where no limit could be derived."""
+    """Above this it is too strange; infinite if no limit could be derived."""
     cells: tuple[Cell, ...]
-    """White cells, from top to bottom; empty where they were not asked for."""
+    """White cells, from top to bottom; empty if they were not asked for."""
     maps: tuple[HeatMap, ...]
-    """Where the model looked, Grad-CAM first; empty where not asked for."""
+    """Where the model looked, Grad-CAM first; empty if not asked for."""
     ranked: tuple[RankedFeature, ...]
     """The features that it attends to most, or, where it attends to none, that do most to the answer; the first ten.
-    Empty where not asked for, or the model reads no ranked features."""
+    Empty if not asked for, or the model reads no ranked features."""
     inside: Mapping[str, float]
-    """Numbers of what goes on in the network, by the names of `export.json`; empty where it has none, or not asked."""
+    """Numbers of what goes on in the network, by the names of `export.json`; empty if it has none, or not asked."""
     neighbours: tuple[Neighbour, ...]
-    """Nearest first; empty where not asked for or the artefact holds none."""
+    """Nearest first; empty if not asked for or the artefact holds none."""
     milliseconds: Mapping[str, float]
     """Time spent on each part."""
 
     @property
     def heat(self) -> np.ndarray | None:
-        """The first map: Grad-CAM, float32 [h, w] in [0, 1]; None where not asked for."""
+        """The first map: Grad-CAM, float32 [h, w] in [0, 1]; None if not asked for."""
         return self.maps[0].values if self.maps else None
 
     @property

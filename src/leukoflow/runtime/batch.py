@@ -51,7 +51,7 @@ class Job:
     """Table of the differential count of what was asked for."""
 
     def picture(self, path: str) -> str:
-        """Where the picture of an image goes; empty where none is asked for."""
+        """Where the picture of an image goes; empty if none is asked for."""
         return "" if self.explain is None else str(overlay_path(self.explain, path))
 
 
@@ -292,7 +292,7 @@ def _each(cell: Cell) -> dict[str, Any]:
 
 
 def _write_rejects(path: Path, rejects: Sequence[Outcome]) -> None:
-    """Name what was rejected; no file where there is nothing."""
+    """Name what was rejected; no file if there is nothing."""
     if not rejects:
         path.unlink(missing_ok=True)
         return

@@ -37,7 +37,7 @@ __all__ = ["Answer", "Cell", "Model", "Neighbour", "Point", "Reason", "open_mode
 def open_model(folder: Path, threads: int = 1, int8: bool = False) -> "Model":
     """Open the folder of an exported model, `results/STUDY/export/MODEL`; every file must be what was exported.
 
-    threads: that the network may use; int8: the network of 8-bit integers. LeukoFlowError where the folder is none, is
+    threads: that the network may use; int8: the network of 8-bit integers. LeukoFlowError if the folder is none, is
     damaged, or was written in another format.
     """
     facts = _facts(folder)
@@ -109,7 +109,7 @@ class Model:
         """What the model says of an image, uint8 [H, W, 3] RGB, as `runtime.images.read_image` gives it.
 
         A model of single cells answers for the white cell nearest the middle. cells: also outline the white cells,
-        which a model of single cells classifies one by one; heat: also where it looked, and of a classifier of ranked
+        which a model of single cells classifies one by one; heat: also if it looked, and of a classifier of ranked
         features which of these it attended to; neighbours: so many of the training images that are nearest to it, if
         the artefact holds any. LeukoFlowError if the image is not uint8 RGB.
         """

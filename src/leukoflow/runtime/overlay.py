@@ -21,7 +21,7 @@ LINE = 24
 
 
 def overlay(image: np.ndarray, answer: Answer) -> bytes:
-    """The picture beside its heat, as a JPEG.
+    """The picture next to its heat, as a JPEG.
 
     image: uint8 [H, W, 3], RGB, that the answer is of.
     """

@@ -24,7 +24,7 @@ class Facts:
     cells: bool
     """Whether white cells were counted."""
     picture: str
-    """Path of the picture with cells and heat; empty where there is none."""
+    """Path of the picture with cells and heat; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _by_path(rows: Sequence[Row], facts: Export, output: Path) -> dict[str, Row]
 
 
 def _whole_lines(output: Path) -> str:
-    """Text of a file without a last line that was not finished, which is cut off; empty where there is no file.
+    """Text of a file without a last line that was not finished, which is cut off; empty if there is no file.
 
     Only a line feed ends a line: `str.splitlines` would also end it at separators that file names may hold.
     """

@@ -19,7 +19,7 @@ FILES: dict[Role, str] = {
     "novelty": "novelty.safetensors",
     "examples": "examples.safetensors",
 }
-"""Names of the files beside it."""
+"""Names of the files next to it."""
 
 
 class File(Section):
@@ -61,14 +61,14 @@ class Confidence(Section):
     accuracy: float = Field(gt=0, lt=1)
     """Accuracy above the threshold on the images that it was derived from."""
     threshold: float | None
-    """None where that accuracy was not reached by any threshold: then nothing is held back for want of confidence."""
+    """None if that accuracy was not reached by any threshold: then nothing is held back for want of confidence."""
 
 
 class Novelty(Section):
     """Refuse where the distance to the nearest class of training images (Mahalanobis) is above the threshold."""
 
     threshold: float | None
-    """None where there were too few validation images: nothing is refused."""
+    """None if there were too few validation images: nothing is refused."""
     accepted: float = Field(gt=0, lt=1)
     """Share of the validation images that it accepts."""
 
@@ -148,7 +148,7 @@ class Result(Section):
     value: float
     """The figure."""
     low: float | None
-    """Lower limit of its interval over groups; None where there is none."""
+    """Lower limit of its interval over groups; None if there is none."""
     high: float | None
     """Upper limit."""
     images: int
@@ -220,7 +220,7 @@ class Export(Section):
     max_pixels: int = Field(gt=0)
     """Larger images are refused before they are decoded."""
     files: dict[Role, File]
-    """Files beside it, by what they are."""
+    """Files next to it, by what they are."""
     temperature: float = Field(gt=0)
     """Logits are divided by it before the softmax (Guo et al. 2017, arXiv 1706.04599)."""
     calibrated_on: int
@@ -245,7 +245,7 @@ class Export(Section):
     ranked: tuple[str, ...] = ()
     """Names of the ranked features that its classifier reads, the best first; none of other networks."""
     attention: str = ""
-    """What the weights of its attention to ranked features are, in sentences; empty where it attends to none."""
+    """What the weights of its attention to ranked features are, in sentences; empty if it attends to none."""
     inside: dict[str, str] = {}
     """Numbers of what goes on in the network while it answers (channel gates, firing rates), and what they are."""
     reader: Reader | None = None
@@ -253,7 +253,7 @@ class Export(Section):
     segmenter: Segmenter
     """White cells."""
     costs: tuple[Cost, ...]
-    """Torch, ONNX and INT8 beside each other."""
+    """Torch, ONNX and INT8 next to each other."""
     results: tuple[Result, ...]
     """Figures with intervals."""
     findings: tuple[str, ...]
@@ -261,7 +261,7 @@ class Export(Section):
     licences: tuple[str, ...]
     """Licences of the data and of pretrained weights, one line each."""
     examples: int
-    """Training images for nearest neighbours; 0 where pictures may not be shared."""
+    """Training images for nearest neighbours; 0 if pictures may not be shared."""
 
     @property
     def measures(self) -> dict[str, str]:

@@ -99,7 +99,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises LeukoFlowError where the address cannot be had."""
+    """A listening socket. Raises LeukoFlowError if the address cannot be had."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family, backlog=2048)

@@ -89,7 +89,7 @@ def refusal(headers: Headers, settings: Settings) -> str:
 
 
 def require_token(request: Request, token: str) -> None:
-    """Raises HTTPException 401 where the request has not got the token."""
+    """Raises HTTPException 401 if the request has not got the token."""
     scheme, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
     if scheme.lower() != "bearer" or not secrets.compare_digest(credentials.encode(), token.encode()):
         raise HTTPException(401, "This service asks for a token", {"WWW-Authenticate": "Bearer"})

@@ -43,7 +43,7 @@ ServedModels = Mapping[str, ServedModel]
 
 
 def find_exports(paths: Sequence[Path]) -> list[Path]:
-    """Folders that hold an exported model: the paths themselves, or folders in them. LeukoFlowError where a path has
+    """Folders that hold an exported model: the paths themselves, or folders in them. LeukoFlowError if a path has
     none."""
     folders: list[Path] = []
     for path in paths:

@@ -15,7 +15,7 @@ BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60)
 
 
 class JsonLines(logging.Formatter):
-    """Log records as JSON objects; what is given as `extra={"facts": {...}}` is laid beside time, level and event."""
+    """Log records as JSON objects; what is given as `extra={"facts": {...}}` is laid next to time, level and event."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, in ASCII: other readers of lines than JSON's may take a separator in a text for the end of one."""

@@ -18,7 +18,7 @@ class Settings:
     """Limits of the service; times in seconds."""
 
     token: str = ""
-    """What a client must know; empty where none is asked for."""
+    """What a client must know; empty if none is asked for."""
     hosts: tuple[str, ...] = LOCAL
     """Names under which the service may be addressed while no token is asked for."""
     max_bytes: int = 20 * MEBIBYTE

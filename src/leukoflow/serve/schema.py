@@ -95,7 +95,7 @@ class Measure(_Shape):
 class Novelty(_Shape):
     """How strange the image is to the model; larger is stranger."""
 
-    value: float | None = Field(description="null where it is beyond all measure")
+    value: float | None = Field(description="null if it is beyond all measure")
     limit: float | None = Field(description="Largest value accepted; null for no limit")
     within: bool
 
@@ -148,7 +148,7 @@ class RankedShown(_Shape):
     name: str
     rank: int = Field(description="Place in the ranking, from 1")
     value: float | None = Field(description="Scaled as the classifier reads it")
-    attention: float | None = Field(description="Weight among all features, 0 to 1; null where it attends to none")
+    attention: float | None = Field(description="Weight among all features, 0 to 1; null if it attends to none")
     effect: float | None = Field(description="On the logit of the class named, to first order: gradient times value")
 
 
@@ -174,17 +174,17 @@ class Result(_Shape):
     conformal: Conformal
     quality: list[Measure]
     novelty: Novelty
-    cells: list[CellFound] | None = Field(description="null where not asked for")
+    cells: list[CellFound] | None = Field(description="null if not asked for")
     counts: list[TypeCounted] = Field(
         description="Differential count of these cells, by models of single cells; else empty"
     )
-    heat: str | None = Field(description="Grad-CAM, the first of `maps`; null where not asked for")
-    maps: list[MapShown] = Field(description="Where the model looked; empty where not asked for")
+    heat: str | None = Field(description="Grad-CAM, the first of `maps`; null if not asked for")
+    maps: list[MapShown] = Field(description="Where the model looked; empty if not asked for")
     ranked: list[RankedShown] = Field(description="Ten features of a classifier of ranked features; of others empty")
     inside: list[InsideShown] = Field(description="Channel gates or firing rates; of other networks empty")
     attention: str = Field(description="What the weights of its attention to ranked features are")
     neighbours: list[Example]
-    picture: str | None = Field(description="The image as read, JPEG as a data address; null where not asked for")
+    picture: str | None = Field(description="The image as read, JPEG as a data address; null if not asked for")
     milliseconds: dict[str, float] = Field(description="Time of each stage")
     notice: str = NOTICE
 

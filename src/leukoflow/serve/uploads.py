@@ -11,7 +11,7 @@ Take = Callable[[int], None]
 async def receive(request: Request, limit: int, seconds: float, take: Take) -> bytes:
     """The body, held in memory. `take` books its bytes and may refuse them.
 
-    Raises HTTPException: 413 for more than `limit` bytes, said or sent; 408 where it is not complete in time; 415 for
+    Raises HTTPException: 413 for more than `limit` bytes, said or sent; 408 if it is not complete in time; 415 for
     a form, whose parts would have to be taken apart.
     """
     if request.headers.get("content-type", "").startswith("multipart/"):

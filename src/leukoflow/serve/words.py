@@ -39,7 +39,7 @@ def _set_sentence(classes: Sequence[str], kept: Sequence[str]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 in per cent; never rounded to 0 or 100 where it is neither."""
+    """A share from 0 to 1 in per cent; never rounded to 0 or 100 if it is neither."""
     value = 100 * share
     if 0 < value < 0.1:
         return "under 0.1\N{NO-BREAK SPACE}%"

@@ -42,7 +42,7 @@ def assess_run(
     """Rows of one run by table; its test sample and those outside, each with the run's calibrators.
 
     `predictions` holds the run's own cohort first, then other targets. Everything fitted or chosen (calibrators,
-    thresholds) comes from the validation role. LeukoFlowError where that has no image.
+    thresholds) comes from the validation role. LeukoFlowError if that has no image.
     """
     first, *others = predictions
     validation = _sample(run, first, "validation", classes)

@@ -148,7 +148,7 @@ def _draws(
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Limits [rows] of values [rows, R], undefined resamples left out; NaN where fewer than half are defined."""
+    """Limits [rows] of values [rows, R], undefined resamples left out; NaN if fewer than half are defined."""
     limits, ends = np.full((2, len(values)), np.nan), [(1 - confidence) / 2, (1 + confidence) / 2]
     missing = np.isnan(values).sum(1)
     if values.shape[1]:
@@ -181,7 +181,7 @@ def bca_interval(
     """Bias-corrected and accelerated limits [rows] (Efron 1987, doi 10.1080/01621459.1987.10478410).
 
     resampled [rows, R]; values [rows], of the sample itself; left_out: the values [rows, U] without each unit, an array
-    for each sample that units are drawn from. Undefined resamples are left out. NaN where fewer than half are defined,
+    for each sample that units are drawn from. Undefined resamples are left out. NaN if fewer than half are defined,
     or where the sample's own value lies beyond all resamples.
     """
     low, high = np.full((2, len(values)), np.nan)
@@ -211,7 +211,7 @@ def _acceleration(left_out: Sequence[np.ndarray]) -> float:
 
 
 def wilson_interval(right: float, count: float, confidence: float) -> tuple[float, float]:
-    """Wilson's score interval (1927, doi 10.2307/2276774) of a proportion, wide even where all are right."""
+    """Wilson's score interval (1927, doi 10.2307/2276774) of a proportion, wide even if all are right."""
     if count <= 0:
         return float("nan"), float("nan")
     z = float(ndtri((1 + confidence) / 2))
@@ -226,7 +226,7 @@ def newcombe_interval(first: tuple[float, float, float], second: tuple[float, fl
     """Limits of a difference of two independent proportions, each given with its own limits: value, low, high.
 
     Newcombe's method 10 (1998, doi 10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I), which with
-    Wilson's limits stays wide where all of one sample are right.
+    Wilson's limits stays wide if all of one sample are right.
     """
     (one, low_one, high_one), (two, low_two, high_two) = first, second
     apart = one - two

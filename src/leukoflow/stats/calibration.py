@@ -79,7 +79,7 @@ def measures(sets: Bins, sums: np.ndarray) -> np.ndarray:
     the former, never more than the *ece* either way. *mce_filled* counts bins of at least `fewest` images. The Brier
     score is the sum over classes (0 to 2), = reliability - resolution + uncertainty + within_variance -
     within_covariance (Murphy 1973; the terms within bins: Stephenson et al. 2008, doi 10.1175/2007WAF2006116.1).
-    *nll* in nats; *sharpness*: 1 - entropy / log K, 0 where all classes are equally likely.
+    *nll* in nats; *sharpness*: 1 - entropy / log K, 0 if all classes are equally likely.
     """
     width, classes = 3 * sets.bins, sets.classes
     blocks = sums[: (classes + 2) * width].reshape(classes + 2, 3, sets.bins, -1)
@@ -144,7 +144,7 @@ def reliability(p: np.ndarray, hit: np.ndarray, bins: int) -> tuple[np.ndarray, 
 
 
 def chance(p: np.ndarray, bins: int, confidence: float, *stream: str | int) -> tuple[float, float]:
-    """ECE that as many images show by chance where every probability is true: mean, and limit rarely passed.
+    """ECE that as many images show by chance if every probability is true: mean, and limit rarely passed.
 
     Hits of each bin are drawn from the binomial distribution of its mean probability, images being independent
     (Broecker and Smith 2007, doi 10.1175/WAF993.1). The limit is passed with a chance of 1 - confidence.

@@ -21,7 +21,7 @@ class Calibrator:
 
     name: str
     temperatures: np.ndarray | None = None
-    """Temperature of the images predicted as each class, [K]; None where there are none."""
+    """Temperature of the images predicted as each class, [K]; None if there are none."""
     steps: tuple[tuple[np.ndarray, np.ndarray] | None, ...] = ()
     """Of isotonic: each class's probabilities before and after, between which it is linear."""
     floor: float = 0.0

@@ -44,7 +44,7 @@ Runs = Mapping[tuple[int, int], Answers]
 def answers_of(run: Run, predictions: pd.DataFrame, train_images: int) -> Answers:
     """The labelled test images of a run's predictions on its own cohort, unperturbed.
 
-    LeukoFlowError where there are none.
+    LeukoFlowError if there are none.
     """
     return Answers(tested(run, predictions)[["image_id", "group", "right"]], train_images)
 
@@ -52,7 +52,7 @@ def answers_of(run: Run, predictions: pd.DataFrame, train_images: int) -> Answer
 def tested(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:
     """The labelled test images of a run's predictions on its own cohort, unperturbed, sorted by image.
 
-    Columns of the predictions, `group` (the image itself where there is none) and `right` (bool). LeukoFlowError where
+    Columns of the predictions, `group` (the image itself if there is none) and `right` (bool). LeukoFlowError if
     there are none.
     """
     rows = (predictions["perturbation"] == "none") & (predictions["role"] == "test") & (predictions["y"] >= 0)
@@ -77,7 +77,7 @@ def compare(
 ) -> pd.DataFrame:
     """`COLUMNS`, a row for each view, protocol and model but the reference; in each, the colour baseline comes first.
 
-    `published` holds accuracies as published by model. LeukoFlowError where a model and the reference were not tested
+    `published` holds accuracies as published by model. LeukoFlowError if a model and the reference were not tested
     on the same images in the same runs.
     """
     views = list(dict.fromkeys((run.cohort, run.task, run.view) for run in runs))
@@ -100,7 +100,7 @@ def compare(
 
 
 def gather(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The comparisons of all experiments in one table; the header alone where no experiment has a reference."""
+    """The comparisons of all experiments in one table; the header alone if no experiment has a reference."""
     # An empty part has no types to speak for.
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True)[COLUMNS] if filled else pd.DataFrame(columns=COLUMNS)
@@ -160,7 +160,7 @@ def _measured(runs: Runs, base: Runs) -> dict[str, float]:
 def mcnemar(only_first: int, only_second: int) -> float:
     """Exact two-sided p of McNemar's test (1947, doi 10.1007/BF02295996) from the counts of discordant pairs.
 
-    1 where there are none.
+    1 if there are none.
     """
     discordant = only_first + only_second
     return float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
@@ -171,7 +171,7 @@ def corrected_t(differences: np.ndarray, ratio: float) -> tuple[float, float]:
 
     differences [k], one for each run; t = mean / sqrt((1/k + ratio) variance), k - 1 degrees of freedom, where ratio is
     n_test / n_train: runs share training images, so their differences vary less than those of new data would. NaN for
-    fewer than two runs, or where all differ alike.
+    fewer than two runs, or if all differ alike.
     """
     count = len(differences)
     variance = float(np.var(differences, ddof=1)) if count > 1 else 0.0

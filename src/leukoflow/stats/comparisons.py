@@ -33,7 +33,7 @@ CAVEATS = {
     CORRECTED: "runs share training images, for which the variance is widened",
     WILCOXON: "takes runs for independent, which they are not; few runs cannot give a small p",
     DELONG: "of two trained networks; takes images for independent",
-    GROUPED: "of two trained networks; images of a group may be alike; nothing where a class is in one group",
+    GROUPED: "of two trained networks; images of a group may be alike; nothing if a class is in one group",
     COCHRAN: "of trained networks, any of them; takes images for independent",
     FRIEDMAN: "any of the models; takes blocks for independent, but seeds of a fold share its images",
     NEMENYI: "all pairs of models; takes blocks for independent, but seeds of a fold share its images",
@@ -81,7 +81,7 @@ def statistics(
     """Tests (`COLUMNS`) and mean ranks (`RANK_COLUMNS`) of an experiment.
 
     `by_task`: view, protocol, model, task, accuracy, a row for each run of the experiment's models and of the same
-    models on coarser tasks, for the comparison of tasks. Models are compared with the reference where there is one,
+    models on coarser tasks, for the comparison of tasks. Models are compared with the reference if there is one,
     and all at once. p_holm is adjusted within a view, protocol and test, and for tests of one run within it.
     """
     cells: dict[tuple[str, str], dict[str, dict[tuple[int, int], Outcome]]] = {}
@@ -169,7 +169,7 @@ def _of_run(mine: Outcome, theirs: Outcome, classes: Sequence[str]) -> Iterator[
 
 
 def _together(cell: Cell) -> Iterator[dict[str, Any]]:
-    """Cochran's Q over all models, where each image is tested once."""
+    """Cochran's Q over all models, if each image is tested once."""
     keys = sorted(set.intersection(*(set(runs) for runs in cell.values())))
     folds = [fold for fold, _ in keys]
     if len(cell) > 2 and keys and len(folds) == len(set(folds)):

@@ -12,7 +12,7 @@ TINY = 1e-9
 def information(cells: np.ndarray) -> np.ndarray:
     """Normalised mutual information [R] of true and predicted classes, cells [K, K, R]: 2 I / (H_true + H_predicted).
 
-    1 where both are always the same single class, as in scikit-learn.
+    1 if both are always the same single class, as in scikit-learn.
     """
     joint = cells / cells.sum((0, 1))
     true, predicted = entr(joint.sum(1)).sum(0), entr(joint.sum(0)).sum(0)
@@ -22,9 +22,9 @@ def information(cells: np.ndarray) -> np.ndarray:
 
 
 def error_entropy(cells: np.ndarray) -> np.ndarray:
-    """Entropy [R] in bits of errors over the cells beside the diagonal of cells [K, K, R]; NaN without an error.
+    """Entropy [R] in bits of errors over the cells off the diagonal of cells [K, K, R]; NaN without an error.
 
-    0 where all errors are of one kind, log2(K (K - 1)) where all kinds are equally frequent.
+    0 if all errors are of one kind, log2(K (K - 1)) if all kinds are equally frequent.
     """
     errors = np.where(np.eye(len(cells), dtype=bool)[..., None], 0, cells)
     total = errors.sum((0, 1))
@@ -46,7 +46,7 @@ def top_pairs(cells: np.ndarray, classes: Sequence[str], pairs: int = 3) -> tupl
 def separation(positive: np.ndarray, score: np.ndarray) -> float:
     """Jensen-Shannon divergence (bits, 0 to 1) between the scores of a class's images and those of the others.
 
-    Both in 20 bins of equal width over 0 to 1. NaN where either is empty. In small samples it is too large.
+    Both in 20 bins of equal width over 0 to 1. NaN if either is empty. In small samples it is too large.
     """
     if not positive.any() or positive.all():
         return np.nan
@@ -58,7 +58,7 @@ def separation(positive: np.ndarray, score: np.ndarray) -> float:
 def thresholds(positive: np.ndarray, score: np.ndarray, specificities: Sequence[float]) -> dict[str, float]:
     """Least score to call positive, by rule: the lowest that keeps each specificity, and Youden's (1950).
 
-    `positive` [n] bool, `score` [n], of validation images; infinite where no score does, NaN where either kind lacks.
+    `positive` [n] bool, `score` [n], of validation images; infinite if no score does, NaN if either kind lacks.
     """
     rules = [*(f"specificity {share:g}" for share in specificities), "Youden"]
     if not positive.any() or positive.all():

@@ -59,7 +59,7 @@ def heights(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def areas(sums: np.ndarray, partial: float) -> np.ndarray:
-    """`AREAS` under each weighting, [3, R]; NaN where one kind has no weight.
+    """`AREAS` under each weighting, [3, R]; NaN if one kind has no weight.
 
     AUC by trapezia; the area up to a false positive rate of `partial`, standardised so that 0.5 is chance and 1 perfect
     (McClish 1989, doi 10.1177/0272989X8900900307); average precision, the steps of recall times precision.

@@ -12,7 +12,7 @@ def influences(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np
 
     scores [models, n]: larger for what a model takes for positive; positive [n] bool. The fast form by midranks (Sun
     and Xu 2014, doi 10.1109/LSP.2014.2337313) of DeLong, DeLong and Clarke-Pearson (1988, doi 10.2307/2531595). An
-    influence is (V10 - area) / positives or (V01 - area) / negatives, of V10 and V01 as there. NaN where one kind is
+    influence is (V10 - area) / positives or (V01 - area) / negatives, of V10 and V01 as there. NaN if one kind is
     missing.
     """
     positives, negatives = int(positive.sum()), int((~positive).sum())
@@ -61,7 +61,7 @@ def difference(
 ) -> tuple[float, float]:
     """z and two-sided p of the difference of two areas, `spread` being their covariance matrix.
 
-    p is normal, or Student's with so many degrees of freedom. NaN where an area is 1, the difference has no variance or
+    p is normal, or Student's with so many degrees of freedom. NaN if an area is 1, the difference has no variance or
     there are no degrees of freedom: there the method says nothing.
     """
     if degrees < 1:

@@ -47,7 +47,7 @@ class Tables:
 def area_rows(run: Run, sample: Sample, drawn: Drawn, classes: Sequence[str], settings: Evaluation) -> pd.DataFrame:
     """`DISCRIMINATION`: a row for each class against the rest, for their macro and for the micro average.
 
-    *separation* is the Jensen-Shannon divergence of scores, of the macro average their mean. Where no resample differs,
+    *separation* is the Jensen-Shannon divergence of scores, of the macro average their mean. If no resample differs,
     as where classes are wholly apart, there is no interval.
     """
     shares, rows = sample.probabilities, []
@@ -71,7 +71,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _limited(names: Sequence[str], columns: np.ndarray, settings: Evaluation) -> dict[str, float]:
-    """Values with limits, without those where no resample differs."""
+    """Values with limits, without those if no resample differs."""
     row: dict[str, float] = {}
     for name, value, low, high in zip(names, columns[:, 0], *interval(settings, columns), strict=True):
         row |= {name: value, f"{name}_low": np.nan, f"{name}_high": np.nan}

@@ -23,7 +23,7 @@ def of_history(history: pd.DataFrame) -> dict[str, float]:
     """`OF_RUN` of one run, from its epochs (one at least).
 
     Minutes are those of the training passes. The gap is training less validation accuracy: its mean distance from 0
-    over all epochs, and as it is in the epoch that is kept. `epochs_to_goal` is counted from 1 and NaN where the goal
+    over all epochs, and as it is in the epoch that is kept. `epochs_to_goal` is counted from 1 and NaN if the goal
     is never reached.
     """
     minutes = float(history["seconds"].sum()) / 60

@@ -25,7 +25,7 @@ def resampled_means(values: np.ndarray, weights: np.ndarray, groups: np.ndarray,
 def share(hits: np.ndarray, groups: np.ndarray, settings: Evaluation) -> Limits:
     """Share of hits (bool [n]) and its limits, resampling groups ([n], any names); NaN without images.
 
-    Where no resample could change it, and where there is one group, the limits are Wilson's for as many images as
+    If no resample could change it, and if there is one group, the limits are Wilson's for as many images as
     there are groups.
     """
     if not len(hits):
@@ -52,7 +52,7 @@ def mean_of(values: np.ndarray, settings: Evaluation) -> Limits:
 
 
 def units(groups: np.ndarray) -> np.ndarray:
-    """What resamples are drawn from, [n] int: the groups, or each image for itself where there is one group only."""
+    """What resamples are drawn from, [n] int: the groups, or each image for itself if there is one group only."""
     _, numbers = np.unique(groups, return_inverse=True)
     return numbers if numbers.max(initial=0) > 0 else np.arange(len(groups))
 

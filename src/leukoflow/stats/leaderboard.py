@@ -93,7 +93,7 @@ def summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """The interval of accuracy that figures and report show: `low`, `high`, and `interval`, its kind.
 
-    Over groups where there are several, else over images. Where no image, or every image, is wrong, a bootstrap has
+    Over groups if there are several, else over images. If no image, or every image, is wrong, a bootstrap has
     nothing to vary and closes at one point; there Wilson's interval stands in.
     """
     for kind in ("groups", "images", "wilson"):

@@ -67,7 +67,7 @@ def evaluate(sets: Design, weights: np.ndarray) -> np.ndarray:
     """All metrics under each weighting: weights [n, R] of at least 0, result [12 + 6 K, R] in the order of `names`.
 
     A class without weight among the true classes has NaN for its own metrics and is left out of the macro averages;
-    a class that is present but never predicted has precision 0. MCC and kappa are NaN where only one class is present.
+    a class that is present but never predicted has precision 0. MCC and kappa are NaN if only one class is present.
     """
     return from_sums(sets, sets.matrix @ weights)
 
@@ -104,7 +104,7 @@ def names(classes: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the defined classes, [K, R] to [R]; NaN where none is."""
+    """Mean over the defined classes, [K, R] to [R]; NaN if none is."""
     defined = ~np.isnan(values)
     return np.where(defined, values, 0).sum(0) / defined.sum(0)
 

@@ -67,7 +67,7 @@ class Points:
 
 
 def points_of(positive: np.ndarray, score: np.ndarray) -> Points | None:
-    """Operating points of scores [n] of images that are of the class or not, [n] bool; None where either kind lacks."""
+    """Operating points of scores [n] of images that are of the class or not, [n] bool; None if either kind lacks."""
     if not positive.any() or positive.all():
         return None
     threshold, inverse = np.unique(-score, return_inverse=True)
@@ -138,7 +138,7 @@ def range_of_f1(points: Points, least: float) -> tuple[float, float]:
 def divergence(positive: np.ndarray, score: np.ndarray, bins: int) -> float:
     """Kullback-Leibler divergence in nats of the predicted from the observed share of a class, mean over images.
 
-    In each of `bins` bins of equal width these are the share of the class and the mean score: 0 where each bin's score
+    In each of `bins` bins of equal width these are the share of the class and the mean score: 0 if each bin's score
     came true, as often as it says.
     """
     numbers = np.clip((score * bins).astype(int), 0, bins - 1)

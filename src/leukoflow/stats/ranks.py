@@ -14,7 +14,7 @@ def mean_ranks(values: np.ndarray) -> np.ndarray:
 def friedman(values: np.ndarray) -> tuple[float, float]:
     """Chi-squared and p of Friedman's test (1937, doi 10.2307/2279372) on values [blocks, models], corrected for ties.
 
-    p is that of the chi-squared distribution. NaN for fewer than two blocks or three models, or where all are tied.
+    p is that of the chi-squared distribution. NaN for fewer than two blocks or three models, or if all are tied.
     """
     blocks, models = values.shape
     if blocks < 2 or models < 3 or np.all(np.ptp(values, axis=1) < 1e-12):
@@ -24,7 +24,7 @@ def friedman(values: np.ndarray) -> tuple[float, float]:
 
 
 def least_friedman(blocks: int, models: int) -> float:
-    """The exact p where all blocks rank the models alike: the smallest that such data can give."""
+    """The exact p if all blocks rank the models alike: the smallest that such data can give."""
     return math.factorial(models) ** (1.0 - blocks) if blocks else np.nan
 
 
@@ -52,7 +52,7 @@ def least_blocks(models: int, confidence: float) -> int:
 def cochran_q(right: np.ndarray) -> tuple[float, float]:
     """Q and p of Cochran's test (1950, doi 10.1093/biomet/37.3-4.256) on right [images, models] bool.
 
-    p is that of the chi-squared distribution with models - 1 degrees of freedom. NaN where no image tells models apart.
+    p is that of the chi-squared distribution with models - 1 degrees of freedom. NaN if no image tells models apart.
     """
     answers = right.astype(np.float64)
     models = answers.shape[1]
@@ -69,7 +69,7 @@ def wilcoxon(differences: np.ndarray) -> tuple[float, float, float]:
 
     differences [k], one for each run; those of zero are left out. Every pattern of signs is counted, ties in size
     included, up to twelve runs; beyond, scipy's approximation. The smallest p of n differences is 2 / 2^n: 0.0625 of
-    five. NaN where all are zero.
+    five. NaN if all are zero.
     """
     apart = np.round(differences[np.abs(differences) > 1e-12], 12)
     number = len(apart)

@@ -17,7 +17,7 @@ def sample_size(scores: pd.DataFrame, models: Mapping[str, Model], train_images:
 
     scores: table `scores`; models: those of the study, of which families on several shares are shown, under the name
     of the one on all images. Values are means over runs (folds, seeds: each seed draws other images), `sd` their
-    standard deviation, limits the means of the runs' own, over groups where there are several.
+    standard deviation, limits the means of the runs' own, over groups if there are several.
     """
     known = shares_of(models)
     table = scores[(scores["role"] == "test") & (scores["subset"] == "all") & scores["model"].isin(known)]

@@ -37,7 +37,7 @@ def samples(
     """Samples to score, in order of target and role: all images, then, but for validation, those not seen before.
 
     `predictions` is a run's table (unperturbed rows are used), `split` the split of the run's protocol.
-    LeukoFlowError where the probabilities do not fit the classes.
+    LeukoFlowError if the probabilities do not fit the classes.
     """
     table = predictions[predictions["perturbation"] == "none"]
     fold = split[split["fold"] == run.fold]

@@ -17,7 +17,7 @@ class Stratum:
     tops: np.ndarray
     """[shares, U] float64."""
     bottoms: np.ndarray
-    """[shares, U] or, where all shares have the same, [1, U] float64, at least 0."""
+    """[shares, U] or, if all shares have the same, [1, U] float64, at least 0."""
 
 
 def stratum(units: np.ndarray, tops: Sequence[np.ndarray], bottoms: Sequence[np.ndarray]) -> Stratum:
@@ -28,14 +28,14 @@ def stratum(units: np.ndarray, tops: Sequence[np.ndarray], bottoms: Sequence[np.
 
 
 def shares(strata: Mapping[int, Stratum]) -> np.ndarray:
-    """Shares [shares], averaged over the strata (by their numbers); NaN where a bottom is 0."""
+    """Shares [shares], averaged over the strata (by their numbers); NaN if a bottom is 0."""
     return np.mean([_share(stratum.tops.sum(1), stratum.bottoms.sum(1)) for stratum in strata.values()], axis=0)
 
 
 def resampled(strata: Mapping[int, Stratum], resamples: int, seed: int) -> np.ndarray:
     """Shares of bootstrap resamples, [shares, resamples]: units are drawn within each stratum, strata averaged.
 
-    All shares meet the same resamples. All NaN where a stratum has fewer than two units.
+    All shares meet the same resamples. All NaN if a stratum has fewer than two units.
     """
     drawn = [
         resample(partial(_drawn, stratum), stratum.tops.shape[1], resamples, seed, "fold", name)

@@ -177,7 +177,7 @@ def _masked(args: argparse.Namespace) -> pd.DataFrame:
 
 
 def _with_roles(table: pd.DataFrame, splits: Splits) -> pd.DataFrame:
-    """Roles with patients, where they are known, and near-duplicates kept together."""
+    """Roles with patients, if they are known, and near-duplicates kept together."""
     groups: Groups = "patient" if table["patient"].notna().all() else "duplicate"
     roles = make_split(table.assign(y=0), ["cell"], Division.model_validate({"groups": groups, **splits.model_dump()}))
     return table.merge(roles[["image_id", "group", "role"]], on="image_id", validate="one_to_one")

@@ -20,7 +20,7 @@ def main(argv: list[str] | None) -> int | None:
     arguments.add_argument("--manifest", required=True)
     arguments.add_argument("--groups", required=True)
     arguments.add_argument("--duplicates", required=True)
-    arguments.add_argument("--output", required=True, help="report, JSON; not written where a promise is broken")
+    arguments.add_argument("--output", required=True, help="report, JSON; not written if a promise is broken")
     options = arguments.parse_args(argv)
 
     cohort = options.cohort

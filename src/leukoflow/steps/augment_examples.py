@@ -1,6 +1,6 @@
 """Change the images of the panel of stages as the training of a model would: those of the plain view, as one batch.
 
-Written as a view is: an array uint8 [images, side, side, 3], and beside it the images in order.
+Written as a view is: an array uint8 [images, side, side, 3], and next to it the images in order.
 """
 
 import logging

@@ -30,9 +30,9 @@ def main(argv: list[str] | None = None) -> None:
     for name, text in {
         "scores": "scores.csv of every segmenter",
         "instances": "instances.csv of every segmenter",
-        "masks": "index.parquet of every source with masks, rejects.csv beside it",
-        "cells": "cells.parquet of every cohort, images.parquet beside it",
-        "manifests": "manifest.parquet of the same cohorts, quality.parquet beside it",
+        "masks": "index.parquet of every source with masks, rejects.csv next to it",
+        "cells": "cells.parquet of every cohort, images.parquet next to it",
+        "manifests": "manifest.parquet of the same cohorts, quality.parquet next to it",
         "neighbours": "tables of neighbours in feature space",
     }.items():
         arguments.add_argument(f"--{name}", nargs="*", type=Path, default=[], help=text)

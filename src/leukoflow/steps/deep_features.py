@@ -21,7 +21,7 @@ def main(argv: list[str] | None) -> None:
     """Parse the arguments, extract, write the rows, their index and what they are."""
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(DeepFeatures), required=True, help="entry of section features")
-    arguments.add_argument("--images", type=Path, required=True, help="shard of a view (.npy), its index beside it")
+    arguments.add_argument("--images", type=Path, required=True, help="shard of a view (.npy), its index next to it")
     arguments.add_argument("--weights", nargs="*", type=Path, default=[], help="a file for each network that has one")
     arguments.add_argument("--code", default="", help="fingerprint of the code; rows of other code are not kept")
     arguments.add_argument("--resume", type=Path, required=True, help="folder for an attempt's rows")

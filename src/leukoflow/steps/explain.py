@@ -170,7 +170,7 @@ def _inputs(model: nn.Module, chosen: pd.DataFrame, pictures: np.ndarray) -> tup
 
 
 def _regions(labels: np.ndarray | None, images: Tensor) -> dict[str, Tensor]:
-    """Weights [n, H, W] of white cells and of their nuclei; NaN where the study has no cells."""
+    """Weights [n, H, W] of white cells and of their nuclei; NaN if the study has no cells."""
     side = (images.shape[2], images.shape[3])
     if labels is None:
         nothing = torch.full((len(images), *side), torch.nan, device=images.device)

@@ -1,7 +1,7 @@
 """Write a trained network as files that answer without PyTorch, and hold them against it.
 
 Networks go out as ONNX, which takes bytes of a picture: as they are, in 8-bit integers with the ranges of training
-images, and the gradient for heat; beside them weights, what novelty is told by, and training images where they may be
+images, and the gradient for heat; next to them weights, what novelty is told by, and training images where they may be
 shown. `step card` adds what a reader and a program must know of them.
 """
 
@@ -105,7 +105,7 @@ def _drawn(table: pd.DataFrame, most: int, seed: int, stream: str) -> pd.DataFra
 
 
 def _balanced(table: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    """At most so many rows, as many of each class where there are enough."""
+    """At most so many rows, as many of each class if there are enough."""
     share = most // table["y"].nunique()
     return pd.concat([_drawn(part, share, seed, f"examples {y}") for y, part in table.groupby("y")])
 

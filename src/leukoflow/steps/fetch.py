@@ -1,4 +1,4 @@
-"""Download a cohort's archive, once; its SHA-256 is written beside it."""
+"""Download a cohort's archive, once; its SHA-256 is written next to it."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     arguments = parser(__doc__)
     arguments.add_argument("--url", required=True, help="HTTP(S) address of an archive, or kaggle:OWNER/DATASET")
     arguments.add_argument("--sha256", help="digest that the archive must have")
-    arguments.add_argument("--output", type=Path, required=True, help="archive; OUTPUT.sha256 is written beside it")
+    arguments.add_argument("--output", type=Path, required=True, help="archive; OUTPUT.sha256 is written next to it")
     return arguments.parse_args(argv)
 
 

@@ -14,7 +14,7 @@ def main(argv: list[str] | None) -> None:
     """Parse the arguments, gather, write."""
     arguments = parser(__doc__)
     arguments.add_argument("--descriptions", nargs="+", type=Path, required=True, help="that of each shard (JSON)")
-    arguments.add_argument("--output", type=Path, required=True, help="matrix.json, beside the shards")
+    arguments.add_argument("--output", type=Path, required=True, help="matrix.json, next to the shards")
     args = arguments.parse_args(argv)
     shards, common = [], None
     for path in args.descriptions:

@@ -14,7 +14,7 @@ def main(argv: list[str] | None) -> None:
     """Parse the arguments, gather, write."""
     arguments = parser(__doc__)
     arguments.add_argument("--indices", nargs="+", type=Path, required=True, help="indices (Parquet) of all shards")
-    arguments.add_argument("--output", type=Path, required=True, help="view.json, beside the shards")
+    arguments.add_argument("--output", type=Path, required=True, help="view.json, next to the shards")
     args = arguments.parse_args(argv)
     shards = []
     for path in args.indices:

@@ -31,7 +31,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--files", type=Path, help="what the images are read by")
     arguments.add_argument("--rejects", type=Path, help="files that cannot be used: path, reason, CSV")
     arguments.add_argument("--left-out", type=Path, help="files of the tree that are no images, Parquet")
-    arguments.add_argument("--um-per-pixel", type=float, help="scale of all images, where it is known")
+    arguments.add_argument("--um-per-pixel", type=float, help="scale of all images, if it is known")
     arguments.add_argument("--aspect", type=float, help="width over height that images are stretched to when read")
     arguments.add_argument("--bits", type=int, help="bits that the camera fills of samples of 16")
     args = arguments.parse_args(argv)

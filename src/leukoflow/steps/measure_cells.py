@@ -28,7 +28,7 @@ def main(argv: list[str] | None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--settings", type=settings(Segmentation), required=True, help="section segmentation (JSON)")
     arguments.add_argument("--root", type=Path, required=True, help="folder that the manifest's paths are relative to")
-    arguments.add_argument("--labels", type=Path, required=True, help="label maps of this shard, NPY, index beside it")
+    arguments.add_argument("--labels", type=Path, required=True, help="label maps of this shard, NPY, index next to it")
     arguments.add_argument("--max-pixels", type=int, required=True)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="one row for each white cell, Parquet")

@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> None:
 @torch.inference_mode()
 def modules_of(model: nn.Module, blocks: nn.Sequential, images: np.ndarray, device: torch.device) -> Found:
     """What each module, by the name of its class, makes of images uint8 [n, H, W, 3], and its attention; then the gate
-    over positions, where there is one, and the maps behind all modules."""
+    over positions, if there is one, and the maps behind all modules."""
     watched = {type(block).__name__: block for block in blocks}
     gate = getattr(model, "gate", None)
     watched |= {} if gate is None else {"SpatialGate": gate}

@@ -16,7 +16,7 @@ def main(argv: list[str] | None) -> None:
     """Parse the arguments, take the columns that describe cells, write."""
     arguments = parser(__doc__)
     arguments.add_argument("--images", type=Path, required=True, help="one row for each image: cell statistics")
-    arguments.add_argument("--output", type=Path, required=True, help="matrix.json; 000.npy is written beside it")
+    arguments.add_argument("--output", type=Path, required=True, help="matrix.json; 000.npy is written next to it")
     args = arguments.parse_args(argv)
     # Counts of cells are left out: they tell the field of view, not the cells.
     table = read_table(args.images, ["image_id", *feature_names()])

@@ -1,7 +1,7 @@
 """How strange images of every kind are to a trained model, and the thresholds beyond which it should not answer.
 
 A seeded sample of the run's validation, test and external images, and pictures that are no smears, each with its
-scores; the reference is a sample of the training images, as many of each class where there are enough.
+scores; the reference is a sample of the training images, as many of each class if there are enough.
 """
 
 import argparse
@@ -98,7 +98,7 @@ class _Model:
         self.data += [open_selection(path.parents[1], path.stem, inputs)[0] for path in args.features or ()]
 
     def over_images(self, number: int, table: pd.DataFrame) -> Found:
-        """Features [n, D] and logits [n, K] of the images; of several cells the means, NaN where there is none."""
+        """Features [n, D] and logits [n, K] of the images; of several cells the means, NaN if there is none."""
         data = self.data[number]
         rows, owner = data.groups_of(table["image_id"])
         starts = range(0, len(rows), BATCH)
@@ -140,7 +140,7 @@ def _sample(table: pd.DataFrame, most: int, seed: int, *stream: str) -> pd.DataF
 
 
 def _balanced(train: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    """As many of each class, where there are enough, and at most so many in all."""
+    """As many of each class, if there are enough, and at most so many in all."""
     share = max(2, most // train["y"].nunique())
     parts = [_sample(part, share, seed, "train", str(y)) for y, part in train.groupby("y")]
     return pd.concat(parts, ignore_index=True)

@@ -88,7 +88,7 @@ def _features(images: pd.DataFrame, view: Shards, root: Path, threads: int) -> d
 
 
 def quantisation_tables(path: Path) -> np.ndarray:
-    """The first two quantisation tables in a JPEG file's header, float32 [128]; 0 where there is none."""
+    """The first two quantisation tables in a JPEG file's header, float32 [128]; 0 if there is none."""
     try:
         with open(path, "rb") as stream:
             is_jpeg = stream.read(3) == b"\xff\xd8\xff"

@@ -127,7 +127,7 @@ def _measured(
 def chain_times(config: Views, segmenter: list[Path] | None, settings: Profile) -> dict[str, float]:
     """Milliseconds of making what a network reads of one decoded picture, by view; none of views of single cells.
 
-    The picture is a drawn smear, the same for all. Raises LeukoFlowError where a view needs cells and no segmenter is
+    The picture is a drawn smear, the same for all. Raises LeukoFlowError if a view needs cells and no segmenter is
     given.
     """
     # Imported here because only this needs it.

@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--study", type=Path, required=True, help="resolved config of the study (JSON)")
     arguments.add_argument("--tables", nargs="+", type=Path, required=True, help="all tables (CSV)")
-    arguments.add_argument("--figures", nargs="+", type=Path, required=True, help="figures (PNG), SVG beside each")
+    arguments.add_argument("--figures", nargs="+", type=Path, required=True, help="figures (PNG), SVG next to each")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--output", type=Path, required=True, help="report (HTML)")
     args = arguments.parse_args(argv)

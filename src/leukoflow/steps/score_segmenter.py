@@ -116,7 +116,7 @@ def _counts(matches: list[Matches]) -> dict[str, Any]:
 
 
 def _marked(cells: np.ndarray, archive: np.ndarray) -> float:
-    """Share of the found cells of which the archive's mask covers at least half; NaN where none was found."""
+    """Share of the found cells of which the archive's mask covers at least half; NaN if none was found."""
     ids = cells >> 1
     counts = np.bincount(ids.ravel())
     covered = np.bincount(ids.ravel(), weights=(archive > 0).ravel().astype(float))

@@ -122,7 +122,7 @@ def main(argv: list[str] | None) -> None:
 def _frozen(
     model: nn.Module, spec: ModelSpec, start: Start, args: Any
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, Any] | None]:
-    """Prefixes of the layers that stay by what a stage trains, and what `model.json` says of them; None where no
+    """Prefixes of the layers that stay by what a stage trains, and what `model.json` says of them; None if no
     freezing is asked for. Layers of random weights are never frozen: they would keep them.
 
     Raises LeukoFlowError for stages of an architecture that does not name such layers.
@@ -181,7 +181,7 @@ def _never_trained(model: nn.Module, result: Fitted, settings: Model, frozen: di
 def _source(args: Any, spec: ModelSpec) -> tuple[Shards | Matrix, dict[str, Any], dict[str, Any]]:
     """What the model reads, its options, and for features where they are from.
 
-    Raises LeukoFlowError where the model reads the other kind, or features are to be augmented.
+    Raises LeukoFlowError if the model reads the other kind, or features are to be augmented.
     """
     model: Model = args.settings
     where = f"models.{args.name}"

@@ -21,7 +21,7 @@ def main(argv: list[str] | None) -> None:
     arguments.add_argument("--scaler", type=Path, required=True)
     arguments.add_argument("--description", type=Path, required=True, help="features.json of the selection")
     arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--output", type=Path, required=True, help=".npy; its index is written beside it")
+    arguments.add_argument("--output", type=Path, required=True, help=".npy; its index is written next to it")
     args = arguments.parse_args(argv)
 
     torch.set_num_threads(args.threads)

@@ -21,7 +21,7 @@ Record = TypeVar("Record")
 @dataclass(frozen=True)
 class State(Generic[Record]):
     """History (one dataclass an epoch), weights of the best epoch so far, and that epoch's index in the history (None
-    where no epoch is chosen)."""
+    if no epoch is chosen)."""
 
     history: tuple[Record, ...]
     best: dict[str, Tensor]
@@ -90,7 +90,7 @@ def restore(
 
 
 def check_best(path: Path, state: State[Record], wanted: int) -> None:
-    """Raise LeukoFlowError where the weights kept are of another epoch than the one that is the best by today's rules:
+    """Raise LeukoFlowError if the weights kept are of another epoch than the one that is the best by today's rules:
     the weights of that one are gone."""
     if state.best_epoch != wanted:
         raise LeukoFlowError(

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def start(training: Training, accelerator: str = "auto") -> Fabric:
     """Fabric on the recipe's devices. With several, this very command is started once more for each of the others.
 
-    Raises LeukoFlowError where there are fewer devices, or none for that precision.
+    Raises LeukoFlowError if there are fewer devices, or none for that precision.
     """
     several = training.devices > 1
     try:

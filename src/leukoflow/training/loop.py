@@ -57,7 +57,7 @@ class _Run:
     optimiser: Any
     """As Fabric wraps it."""
     average: nn.Module | None
-    """The moving average of the weights, where there is one."""
+    """The moving average of the weights, if there is one."""
     frozen: Mapping[str, frozenset[str]]
     """Parameters that stay as they were loaded, by what a stage trains."""
     training: Training

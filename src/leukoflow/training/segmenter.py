@@ -164,7 +164,7 @@ def _train_epoch(
 def _validate(
     model: nn.Module, sources: Sequence[Source], training: SegmenterTraining, fabric: Fabric
 ) -> tuple[float, float, float]:
-    """Mean loss, and Dice of cells and of nuclei over the sources that annotate them (NaN where none does)."""
+    """Mean loss, and Dice of cells and of nuclei over the sources that annotate them (NaN if none does)."""
     model.eval()
     losses: list[float] = []
     dice: dict[int, list[float]] = {0: [], 1: []}

@@ -36,7 +36,7 @@ COLLAPSED = 0.1
 @dataclass(frozen=True)
 class Epoch:
     """One line of the history. `spread`: standard deviation of the normalised outputs over a batch, mean over channels,
-    times the root of their number: 1 where they lie evenly on the sphere, 0 where all images look alike."""
+    times the root of their number: 1 if they lie evenly on the sphere, 0 if all images look alike."""
 
     epoch: int
     loss: float

@@ -49,7 +49,7 @@ def test_histogram_is_that_of_the_colour_baseline():
     expected = model.features(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)[0].numpy()
     histogram = picture_features(image)["colour_histogram"]
     assert histogram.reshape(3, 16).sum(axis=1) == pytest.approx(1)
-    # Eight-bit Lab rounds: a pixel beside an edge may fall into the next bin.
+    # Eight-bit Lab rounds: a pixel next to an edge may fall into the next bin.
     assert np.abs(np.cumsum(histogram.reshape(3, 16), 1) - np.cumsum(expected.reshape(3, 16), 1)).mean() < 0.03
 
 
@@ -95,7 +95,7 @@ def test_a_probe_that_is_told_the_class_is_right_and_one_of_noise_is_within_chan
     assert set(said["role"]) == {"validation", "test"}
     scores = probe_scores(said, Evaluation(resamples=300)).set_index("probe")
     assert scores.loc["background", "accuracy"] == pytest.approx(1)
-    assert scores.loc["background", "low"] < 1  # Wilson's, where every answer is right
+    assert scores.loc["background", "low"] < 1  # Wilson's, if every answer is right
     assert scores.loc["focus", "low"] < scores.loc["focus", "chance"] == 0.25 < scores.loc["focus", "high"]
 
 

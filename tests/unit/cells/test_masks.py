@@ -28,7 +28,7 @@ GREYS = Masks(path="x", nucleus=(255,), cytoplasm=(128,))
 FOREGROUND, IDS = Masks(path="x", coding="foreground"), Masks(path="x", coding="ids")
 INSTANCES = Masks(path="x", coding="instances")
 CASES = Path(os.environ.get("LEUKOFLOW_DATA", "/nowhere")).parent / "cases"
-with_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the folder cases is not beside LEUKOFLOW_DATA")
+with_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the folder cases is not next to LEUKOFLOW_DATA")
 
 
 def decoded(path: Path, masks: Masks, shape: tuple[int, int] = (24, 32)) -> tuple[np.ndarray, np.ndarray | None]:

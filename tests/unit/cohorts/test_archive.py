@@ -63,7 +63,7 @@ def extract(archive: Path, members: int = 100, size: int = 10**8, ratio: float =
 
 
 def refused(archive: Path, words: str, **limits: float) -> None:
-    """The archive is refused with these words, and nothing is left beside it."""
+    """The archive is refused with these words, and nothing is left next to it."""
     before = sorted(archive.parent.parent.rglob("*"))
     with pytest.raises(LeukoFlowError, match=words) as caught:
         extract(archive, **limits)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ NAMES = ("a/1.png", "a/NA", "a/2.png")
 
 @pytest.fixture
 def unpacked(tmp_path: Path) -> Path:
-    """A folder as it was unpacked, and the list of it beside it."""
+    """A folder as it was unpacked, and the list of it next to it."""
     rows = []
     for name in NAMES:
         path = tmp_path / "files" / name

@@ -35,7 +35,7 @@ def test_every_image_is_listed_once_by_the_label_of_its_nearest_folder(files: li
             try:
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).write_bytes(b"")
-            except OSError:  # a file where there is a folder of the name already, or the other way round
+            except OSError:  # a file if there is a folder of the name already, or the other way round
                 continue
             every.add(path.as_posix())
             hidden = any(part.startswith(".") for part in path.parts)

@@ -1,4 +1,4 @@
-"""What gives the class of a synthetic image away: morphology always, colour only where confounding is planted."""
+"""What gives the class of a synthetic image away: morphology always, colour only if confounding is planted."""
 
 import cv2
 import numpy as np

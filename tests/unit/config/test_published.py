@@ -1,4 +1,4 @@
-"""The papers' data: valid, told by key where it is not, and one truth with the study that repeats it."""
+"""The papers' data: valid, told by key if it is not, and one truth with the study that repeats it."""
 
 from pathlib import Path
 

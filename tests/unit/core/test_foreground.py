@@ -11,7 +11,7 @@ from leukoflow.core.picture import Raster
 STAINS = {
     "purple on cream": ((238, 236, 226), (188, 190, 200), (130, 90, 180)),
     "pale pink on white": ((252, 252, 252), (222, 228, 226), (236, 180, 240)),
-    "purple beside pink red cells": ((252, 226, 200), (205, 160, 155), (90, 60, 130)),
+    "purple next to pink red cells": ((252, 226, 200), (205, 160, 155), (90, 60, 130)),
 }
 
 

@@ -369,7 +369,7 @@ def test_predict_goes_on_whatever_the_names_are(made: Made, pictures: Path, tmp_
 
 
 def test_it_answers_without_the_training_stack(made: Made, pictures: Path, tmp_path: Path) -> None:
-    """In a process where nothing of the extra `pipeline` can be imported."""
+    """In a process if nothing of the extra `pipeline` can be imported."""
     code = (
         "import sys\n"
         "for name in 'torch pandas scipy skimage sklearn matplotlib pyarrow yaml onnx snakemake timm'.split():\n"

@@ -34,7 +34,7 @@ def test_published_numbers_of_parameters() -> None:
     assert stack.out_features == 2048
 
 
-@pytest.mark.skipif("LEUKOFLOW_DATA" not in os.environ, reason="the list of published counts lies beside the data")
+@pytest.mark.skipif("LEUKOFLOW_DATA" not in os.environ, reason="the list of published counts lies next to the data")
 def test_the_counts_are_those_of_the_list() -> None:
     file = Path(os.environ["LEUKOFLOW_DATA"]).parent / "param_targets.json"
     if not file.exists():

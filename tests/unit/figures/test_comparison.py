@@ -48,7 +48,7 @@ def test_the_hollow_diamond_is_in_the_legend_only_where_something_is_published(t
 
 def test_an_experiment_of_the_reference_alone_says_so():
     figure, numbers = comparison_chart(pd.DataFrame(columns=COLUMNS))
-    assert numbers.empty and "no model beside" in figure.texts[0].get_text()
+    assert numbers.empty and "no model next to" in figure.texts[0].get_text()
 
 
 def test_numbers_as_they_are_written():

@@ -1,4 +1,4 @@
-"""Values beside what a paper prints."""
+"""Values next to what a paper prints."""
 
 import numpy as np
 import pandas as pd

@@ -78,7 +78,7 @@ def test_targets_are_the_classes_and_clusters_spread_over_them(view):
 
 
 def test_a_class_without_a_picture_in_the_view_is_no_target(view):
-    """As where no white cell was found in any of its images."""
+    """As if no white cell was found in any of its images."""
     data, train = view
     without = pd.DataFrame({"image_id": ["x", "y"], "y": [2, 2], "cluster": ["c9", "c9"]})
     looks = targets(data, pd.concat([train, without], ignore_index=True), ["A", "B", "C"], Shortcuts(), 1)

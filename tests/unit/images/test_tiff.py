@@ -235,7 +235,7 @@ def test_a_damaged_tiff_never_shows_what_it_does_not_hold(data: st.DataObject) -
         assert "\n" not in str(error)
 
 
-@pytest.mark.skipif(not (CASES / "planar16.tif").exists(), reason="no folder of cases beside LEUKOFLOW_DATA")
+@pytest.mark.skipif(not (CASES / "planar16.tif").exists(), reason="no folder of cases next to LEUKOFLOW_DATA")
 def test_the_case_of_separate_planes() -> None:
     truth = np.asarray(Image.open(CASES / "planar16_truth.png").convert("RGB")).astype(int)
     picture = read_thrice((CASES / "planar16.tif").read_bytes()).picture()

@@ -95,13 +95,13 @@ def test_every_tensor_is_looked_at(kind: str, tmp_path: Path) -> None:
 
 
 def metadata_of(file: Path) -> dict[str, str]:
-    """What the header of a safetensors file says beside the tensors."""
+    """What the header of a safetensors file says next to the tensors."""
     data = file.read_bytes()
     return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
 
 
 def test_a_tensor_that_is_not_used_is_looked_at_too(tmp_path: Path) -> None:
-    """A classifier of other classes is left where it is; broken numbers in it say that the file is broken."""
+    """A classifier of other classes is left if it is; broken numbers in it say that the file is broken."""
     file, spec = tmp_path / "w.safetensors", registry.spec("resnet50")
     tensors = registry.build("resnet50", 2, "small").state_dict()
     head = next(name for name in tensors if not name.startswith(spec.backbone))

@@ -272,7 +272,7 @@ def theirs_config(network: str, tag: str) -> dict:
 
 
 def test_features_scale_for_each_network_apart(tmp_path: Path) -> None:
-    """NASNet-like weights beside ConvNeXt-like ones: what is recorded is what each of them is given."""
+    """NASNet-like weights next to ConvNeXt-like ones: what is recorded is what each of them is given."""
     entries = (Backbone(name="convnext_atto"), Backbone(name="mobilenetv3_small_050", input_scaling="symmetric"))
     networks = tuple(deep.load_network(entry, None, 42) for entry in entries)
     x = torch.rand(2, 3, 64, 64)

@@ -28,7 +28,7 @@ def test_the_last_layer_makes_the_logits_from_the_features(name: str) -> None:
     assert layer is not None and features.shape == (5, layer.in_features) and logits.shape == (5, 3)
     assert torch.allclose(layer(features), logits, atol=1e-5)
     assert torch.equal(logits, model(images)) and not layer._forward_pre_hooks
-    # An image's features do not depend on those beside it.
+    # An image's features do not depend on those next to it.
     assert torch.allclose(features_and_logits(model, images[1:3])[0], features[1:3], atol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""A run is comparable only where every condition of the paper is known and the same."""
+"""A run is comparable only if every condition of the paper is known and the same."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -23,7 +23,7 @@ GOOD = {"cells_ratio": row(3), "insertion_gain": row(0.2), "rank_all": row(0.1),
         ({}, "More in cells than a map that knows no network"),
         ({"cells_ratio": row(1.5)}, "More in cells than chance, no more than a map that knows no network"),
         ({"cells_ratio": row(1.02)}, "No more in cells than chance"),
-        ({"cells_ratio": row(0.6)}, "Looks beside the cells"),
+        ({"cells_ratio": row(0.6)}, "Looks next to the cells"),
         ({"cells_ratio": row(float("nan"))}, "—"),
         (
             {"insertion_gain": row(0.01)},

@@ -29,7 +29,7 @@ def connected(address: str) -> Iterator[socket.socket]:
 
 
 def status(link: socket.socket) -> int:
-    """Of the reply that comes; 0 where the connection is closed without one."""
+    """Of the reply that comes; 0 if the connection is closed without one."""
     start = link.recv(64)
     return int(start.split()[1]) if start else 0
 

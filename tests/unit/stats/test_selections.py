@@ -1,4 +1,4 @@
-"""Table `selection_methods`: rows of the leaderboard by method, where there are several."""
+"""Table `selection_methods`: rows of the leaderboard by method, if there are several."""
 
 from pathlib import Path
 

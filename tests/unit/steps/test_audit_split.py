@@ -1,4 +1,4 @@
-"""Step audit_split: it fails where a promise is broken, and reports where there was none."""
+"""Step audit_split: it fails if a promise is broken, and reports if there was none."""
 
 from pathlib import Path
 

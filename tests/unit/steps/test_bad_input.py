@@ -64,7 +64,7 @@ def flipped(data: bytes, share: float) -> bytes:
 
 NAN = np.full((48, 64, 3), np.nan, np.float32)
 GREY = Image.fromarray(PIXELS).convert("L")
-# Name of the file: its bytes, and the reason that it is left out for, or None where it is an image like any other.
+# Name of the file: its bytes, and the reason that it is left out for, or None if it is an image like any other.
 FILES: dict[str, tuple[bytes, str | None]] = {
     "plain.jpg": (encoded("JPEG"), None),
     "plain.png": (encoded("PNG"), None),

@@ -45,7 +45,7 @@ def put(folder: Path, seed: int = 0) -> Path:
 
 
 def common(view: Path, out: Path, entry: dict, start: Path | None, seed: int = 3) -> list[str]:
-    source = ["--start", str(start)] if start else ["--start"]  # as Snakemake writes it where there is no file
+    source = ["--start", str(start)] if start else ["--start"]  # as Snakemake writes it if there is no file
     return [
         *("--settings", json.dumps(entry), "--name", "some", "--view", str(view / "view/view.json"), *source),
         *("--split", str(view / "split.parquet"), "--fold", "0", "--seed", str(seed)),

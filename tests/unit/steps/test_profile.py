@@ -1,4 +1,4 @@
-"""What a view does to a picture, timed beside the networks."""
+"""What a view does to a picture, timed next to the networks."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What the papers publish beside what a made-up study measured, and their figures."""
+"""What the papers publish next to what a made-up study measured, and their figures."""
 
 from pathlib import Path
 

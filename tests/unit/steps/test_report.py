@@ -118,7 +118,7 @@ def test_all_files_of_a_cohort_are_accounted_for(made, text):
 
 
 def test_published_numbers_stand_beside_measured_ones(made, text):
-    title, *rows = table_of(text, "Published beside reproduced")
+    title, *rows = table_of(text, "Published next to reproduced")
     shown = {row[0]: dict(zip(title, row, strict=True)) for row in rows}
     board = pd.read_csv(made / "tables/leaderboard.csv").set_index(["model", "protocol"])["accuracy"]
     row = shown["accuracy, four classes NeurALLNet; here neurallnet"]

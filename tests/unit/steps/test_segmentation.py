@@ -221,7 +221,7 @@ def test_levels_0_and_1_and_ids_give_the_same_cells(cohort: Path, tmp_path: Path
 
 
 def test_empty_masks_have_no_dice_and_are_counted(cohort: Path, segmenters: dict[str, Path], tmp_path: Path) -> None:
-    """Black images of empty masks: nothing is found where nothing is, which is no agreement of 1."""
+    """Black images of empty masks: nothing is found if nothing is, which is no agreement of 1."""
     source = tmp_path / "demo"
     source.mkdir()
     index = read_table(cohort / "demo/index.parquet")

@@ -74,7 +74,7 @@ def test_several_folds_are_ranked_and_their_tasks_compared(tmp_path):
     row = tests[(tests["test"] == "ANOVA between tasks") & (tests["model"] == "neurallnet")].iloc[0]
     assert row["against"] == "binary, classes joined" and row["answers"] == "no"
     assert row["p"] == pytest.approx(stats.f_oneway(*right.values()).pvalue)
-    # The same runs given as those of another task stand beside.
+    # The same runs given as those of another task stand next to.
     partners = [name.replace("demo.subtype", "demo.binary") for name in runs[3:] if ".neurallnet." in name]
     for name in partners:
         (root / "runs" / name).symlink_to(root / "runs" / name.replace("demo.binary", "demo.subtype"))

@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(data: Path, folder: Path, **training: object) -> dict[str, torch.Tensor]:
-    """Run the step as its rule does; weights, with model.json and history.csv beside them."""
+    """Run the step as its rule does; weights, with model.json and history.csv next to them."""
     recipe = {"epochs": 3, "batch_size": 8, "optimiser": "sgd", "learning_rate": 0.02, "weighted_loss": True} | training
     options = {"block_dropout": 0.0, "dropout": 0.0}
     settings = {"architecture": "customcnn_vit", "size": "small", "options": options, "training": recipe}

@@ -10,7 +10,7 @@ from leukoflow.training.share import with_share
 
 
 def split(groups: bool = False) -> pd.DataFrame:
-    """600 images in three classes of 300, 200 and 100, in two folds; in groups of 5 where asked."""
+    """600 images in three classes of 300, 200 and 100, in two folds; in groups of 5 if asked."""
     y = np.repeat([0, 1, 2], [300, 200, 100])
     ids = [f"{number:03d}" for number in range(600)]
     role = np.where(np.arange(600) % 5 == 0, "test", np.where(np.arange(600) % 10 == 1, "validation", "train"))

@@ -1,4 +1,4 @@
-"""Backbones from timm, importable also where torchvision's compiled operators do not fit the installed torch."""
+"""Backbones from timm, importable also if torchvision's compiled operators do not fit the installed torch."""
 
 import importlib
 import sys
@@ -145,9 +145,9 @@ def timm() -> ModuleType:
 
 
 def torchvision() -> ModuleType:
-    """torchvision, importable beside any torch.
+    """torchvision, importable with any torch.
 
-    A torchvision built for CUDA does not load its compiled operators beside a CPU-only torch, and then fails to
+    A torchvision built for CUDA does not load its compiled operators with a CPU-only torch, and then fails to
     import because two schemas are missing. Declaring them is enough for everything but the operators themselves.
     """
     try:

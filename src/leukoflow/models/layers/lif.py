@@ -1,6 +1,6 @@
 """Leaky integrate-and-fire neurons: SpikingJelly's, with a faster kernel for the whole sequence.
 
-H[t] = V[t-1] + (X[t] - V[t-1]) / tau,  S[t] = 1 where H[t] >= 1,  V[t] = H[t] (1 - S[t]),  V[-1] = 0,
+H[t] = V[t-1] + (X[t] - V[t-1]) / tau,  S[t] = 1 if H[t] >= 1,  V[t] = H[t] (1 - S[t]),  V[-1] = 0,
 the reset kept out of the gradient, and dS/dH = 1 / (1 + (pi (H - 1))^2) in the backward pass (ATan, alpha 2).
 """
 

@@ -1,7 +1,7 @@
 """Batch norm whose running statistics start from the data.
 
 PyTorch starts them at mean 0 and variance 1 and forgets a tenth with each batch. A spiking network sees the difference:
-with currents scaled by a variance of 1 where the true one is 0.01, it is silent in evaluation for the first hundreds of
+with currents scaled by a variance of 1 if the true one is 0.01, it is silent in evaluation for the first hundreds of
 batches, and on a small cohort for good. Here they are the plain mean over the first ten batches, and go on as usual.
 """
 

@@ -17,7 +17,7 @@ export const svg = (tag, attributes = {}, ...children) =>
   filled(document.createElementNS(SVG, tag), attributes, children);
 export const byId = (id) => document.getElementById(id);
 
-// A share from 0 to 1 in per cent; never rounded to 0 or 100 where it is neither.
+// A share from 0 to 1 in per cent; never rounded to 0 or 100 if it is neither.
 export function percent(share) {
   const value = 100 * share;
   if (value > 0 && value < 0.1) return "under 0.1\u00a0%";

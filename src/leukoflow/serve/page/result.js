@@ -47,7 +47,7 @@ function verdict(result) {
     h("p", {}, result.conformal.text));
 }
 
-// Where a value lies beside the range that is accepted; nothing where a limit is missing.
+// Where a value lies next to the range that is accepted; nothing if a limit is missing.
 function rangeBar({ value, low, high }) {
   if (value === null || low === null || high === null) return null;
   const from = Math.min(low, value);
@@ -77,7 +77,7 @@ function quality(result) {
   const note = out ? `${out} of ${measures.length} measures lie outside the range of the training images.`
     : "Every measure lies within the range of the training images.";
   return section("Picture quality and familiarity", note,
-    table("Each measure beside what the model was trained on",
+    table("Each measure next to what the model was trained on",
       ["Measure", "Value", h("span", { class: "unseen" }, "Place in the range"), "Accepted", "Verdict"], measures.map(row)));
 }
 
