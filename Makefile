@@ -9,7 +9,7 @@ $(error $(CURDIR): a folder with a colon in its name cannot be in PATH; rename i
 endif
 # Programs are called as modules: the scripts that pip writes do not start from a folder with a dollar sign in its name.
 
-.PHONY: run test test-slow test-gpu test-slurm compare bench lint docs clean
+.PHONY: run test test-slow test-gpu test-slurm compare bench lint docs shipped clean
 
 run: .venv/ready
 	python workflow/unlock_stale.py
@@ -57,6 +57,11 @@ docs: .venv/ready
 	python -m leukoflow.outputs.reference
 	python -m leukoflow.outputs.overview
 	python -m leukoflow.outputs.shown
+
+# The model of the package, trained again from workflow/studies/cells.yaml (needs LEUKOFLOW_DATA or downloads; half an hour).
+shipped: .venv/ready
+	python -m snakemake results/cells/export/leukonet/export.json --cores $(CORES) --configfile workflow/studies/cells.yaml
+	python -m leukoflow.steps.ship --export results/cells/export/leukonet
 
 clean:
 	rm -rf .venv results resources logs benchmarks .snakemake

@@ -25,8 +25,8 @@ AS_TRAINED, VALIDATION, GROUPS = "as trained", "validation images", "groups left
 """What probabilities and thresholds come from."""
 COLUMNS = [
     "cohort", "task", "view", "protocol", "model", "seed", "calibrated_on", "level", "n", "groups", "calibration",
-    "calibration_groups", "temperature", "accuracy", "ece", "ece_low", "ece_high", "nll", "coverage", "coverage_low",
-    "coverage_high", "size", "confident", "confident_low", "confident_high",
+    "calibration_groups", "temperature", "accuracy", "accuracy_low", "accuracy_high", "ece", "ece_low", "ece_high",
+    "nll", "coverage", "coverage_low", "coverage_high", "size", "confident", "confident_low", "confident_high",
     "confident_accuracy", "confident_accuracy_low", "confident_accuracy_high",
 ]  # fmt: skip
 
@@ -121,7 +121,6 @@ def _rows(
         "calibration": round(float(np.mean([len(source.y) for _, source, _ in parts]))),
         "calibration_groups": round(float(np.mean([source.number_of_groups for _, source, _ in parts]))),
         "temperature": float(np.mean(temperatures)),
-        "accuracy": float((shares.argmax(1) == answered.y).mean()),
         **{key: whole[key] for key in ("ece", "ece_low", "ece_high", "nll")},
     }
     rows = []
@@ -140,19 +139,19 @@ def _rows(
 
 
 def _shares(sample: Sample, included: np.ndarray, sure: np.ndarray, settings: Evaluation) -> dict[str, float]:
-    """Coverage and size of sets, the share answered with enough confidence and what of it is right; intervals over
-    groups."""
+    """Accuracy over all folds, coverage and size of sets, the share answered with enough confidence and what of it is
+    right; intervals over groups."""
     hit = included[np.arange(len(sample.y)), sample.y]
-    right = sure & (sample.probabilities.argmax(1) == sample.y)
-    matrix = np.stack([hit, sure, right, np.ones(len(hit))]).astype(float)
+    right = sample.probabilities.argmax(1) == sample.y
+    matrix = np.stack([hit, sure, sure & right, right, np.ones(len(hit))]).astype(float)
 
     def finish(sums: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.stack([sums[0] / sums[3], sums[1] / sums[3], sums[2] / sums[1]])
+            return np.stack([sums[0] / sums[4], sums[1] / sums[4], sums[2] / sums[1], sums[3] / sums[4]])
 
     columns = replicate_sums(matrix, sample.units, finish, settings)
     low, high = interval(settings, columns)
     values: dict[str, float] = {"size": float(included.sum(1).mean())}
-    for index, name in enumerate(("coverage", "confident", "confident_accuracy")):
+    for index, name in enumerate(("coverage", "confident", "confident_accuracy", "accuracy")):
         values |= {name: columns[index, 0], f"{name}_low": low[index], f"{name}_high": high[index]}
     return values

@@ -183,6 +183,7 @@ def held_out_grid(table: pd.DataFrame) -> Grid | None:
     rows = []
     for row in table.to_dict("records"):
         cells = [Cell(row["model"]), Cell(row["cohort"]), Cell(row["protocol"]), Cell(row["view"])]
+        cells += [_share(row, "accuracy", *_limits("accuracy"))]
         cells += [Cell(row["calibrated_on"]), number(row["temperature"], f"{row['temperature']:.2f}")]
         limits = f"{row['ece_low']:.3f}{words.DASH}{row['ece_high']:.3f}"
         cells += [number(row["ece"], words.decimal(row["ece"], 3), limits)]
@@ -190,7 +191,16 @@ def held_out_grid(table: pd.DataFrame) -> Grid | None:
         cells += [number(row["size"], words.decimal(row["size"], 2))]
         cells += [_share(row, name, *_limits(name)) for name in ("confident", "confident_accuracy")]
         rows.append(Row(tuple(cells), is_baseline(row["model"])))
-    columns = [*START, "Calibrated on", "Temperature", "Calibration error", "Promised", "Covered", "Mean size"]
+    columns = [
+        *START,
+        "Accuracy",
+        "Calibrated on",
+        "Temperature",
+        "Calibration error",
+        "Promised",
+        "Covered",
+        "Mean size",
+    ]
     columns += ["Answered", "Accuracy of these"]
     caption = (
         "Calibration on the test images of all folds, so on groups that no network saw. Groups left out: temperature "
