@@ -9,7 +9,7 @@ $(error $(CURDIR): a folder with a colon in its name cannot be in PATH; rename i
 endif
 # Programs are called as modules: the scripts that pip writes do not start from a folder with a dollar sign in its name.
 
-.PHONY: run test test-slow test-gpu test-slurm compare bench lint docs shipped clean
+.PHONY: run test test-slow test-gpu test-slurm compare bench lint docs site shipped clean
 
 run: .venv/ready
 	python workflow/unlock_stale.py
@@ -58,13 +58,18 @@ docs: .venv/ready
 	python -m leukoflow.outputs.overview
 	python -m leukoflow.outputs.shown
 
+# The documentation as pages in site/; a broken link is an error.
+site: .venv/ready
+	pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[site]'
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
+
 # The model of the package, trained again from workflow/studies/cells.yaml (needs LEUKOFLOW_DATA or downloads; half an hour).
 shipped: .venv/ready
 	python -m snakemake results/cells/export/leukonet/export.json --cores $(CORES) --configfile workflow/studies/cells.yaml
 	python -m leukoflow.steps.ship --export results/cells/export/leukonet
 
 clean:
-	rm -rf .venv results resources logs benchmarks .snakemake
+	rm -rf .venv results resources logs benchmarks site .snakemake
 
 # Made last, so that an interrupted set-up is taken up again.
 .venv/ready: pyproject.toml constraints.txt

@@ -72,9 +72,7 @@ def test_a_map_lies_on_the_cell_that_the_answer_is_about(drawings) -> None:
     answer = model.answer(image, cells=True, heat=True)
     heat = answer.maps[0].values
     height, width = image.shape[:2]
-    nearest = min(
-        answer.cells, key=lambda cell: np.hypot(cell.facts["x"] - width / 2, cell.facts["y"] - height / 2)
-    )
+    nearest = min(answer.cells, key=lambda cell: np.hypot(cell.facts["x"] - width / 2, cell.facts["y"] - height / 2))
     rows_, columns = np.nonzero(heat > 0)
     middle = np.array([columns.mean() / heat.shape[1] * width, rows_.mean() / heat.shape[0] * height])
     at = np.array([nearest.facts["x"], nearest.facts["y"]])
