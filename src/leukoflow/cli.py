@@ -99,6 +99,12 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--differential", type=Path, metavar="FILE", help="write counts of white cells by type there, with intervals"
     )
+    parser.add_argument(
+        "--um-per-pixel",
+        type=float,
+        metavar="UM",
+        help="scale of the images, for models of single cells, if it is known",
+    )
     parser.add_argument("--without-cells", action="store_true", help="do not look for white cells: faster")
     parser.add_argument("--int8", action="store_true", help="use the network of 8-bit integers: faster, less exact")
     parser.add_argument("--processes", type=_count, default=len(os.sched_getaffinity(0)), metavar="N", help="all cores")
@@ -107,6 +113,7 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _predict(args: argparse.Namespace) -> int:
     # Imported here, as in the other commands, so that --help is quick and each needs its own packages alone.
+    from leukoflow.quality.scale import Usual
     from leukoflow.runtime.batch import Job, answer_all, listed
     from leukoflow.runtime.shipped import shipped_model
 
@@ -116,8 +123,11 @@ def _predict(args: argparse.Namespace) -> int:
         raise LeukoFlowError("--differential counts cells, and --without-cells looks for none; give one of them")
     if args.differential and args.differential.suffix != ".csv":
         raise LeukoFlowError(f"{args.differential}: the differential count must be called .csv")
+    if args.um_per_pixel is not None and not 0.01 <= args.um_per_pixel <= 10:
+        raise LeukoFlowError(f"--um-per-pixel: {args.um_per_pixel} is no scale of a smear; give 0.01 to 10 micrometres")
+    scale = Usual(args.um_per_pixel, of_side=False, given=True) if args.um_per_pixel else None
     model = args.model or shipped_model()
-    job = Job(model, args.int8, not args.without_cells, args.explain, args.differential)
+    job = Job(model, args.int8, not args.without_cells, args.explain, args.differential, scale)
     paths, left_out = listed(args.paths, args.explain)
     for reason, count in left_out.items():
         print(f"left out: {count} file{'' if count == 1 else 's'}, {reason}", file=sys.stderr)

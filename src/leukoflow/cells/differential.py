@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.stats import beta, chi2
 
 STEPS = 300
 """Most steps of expectation maximisation."""
@@ -80,6 +80,14 @@ def differential(
         axis=1,
     )
     low, high = np.quantile(corrected(met, confused), [tail, 1 - tail], axis=0)
+    if total:
+        # If confusion explains all cells of a type, its likeliest share is 0 in nearly every draw. It may still be as
+        # common as the exact limit of its count allows, divided by how often the type is named as itself; the others
+        # are then so much rarer.
+        most = beta.ppf(1 - tail, said + 1, np.maximum(total - said, 0.5))
+        named = np.diag(matrix) / matrix.sum(1)
+        bound = np.where(low < CLOSE, np.minimum(1, most / np.maximum(named, 1e-9)), 0)
+        high, low = np.maximum(high, bound), np.minimum(low, shares * (1 - bound.max()))
     types = tuple(
         TypeCount(name, int(n), float(share), float(min(a, share)), float(max(b, share)))
         if total

@@ -109,6 +109,9 @@ class Files(Section):
     """Largest accepted image, pixels; larger ones are rejected before they are decoded."""
     citation: str = ""
     """How the source asks to be cited; shown in the report."""
+    licence: str = ""
+    """Licence that allows images and what is made from them to be passed on, such as `CC BY 4.0`; shown in the licence
+    notes of exported models. Empty if the owners have to be asked."""
     caution: str = ""
     """What weighs against results on these images, in a sentence; shown among the problems of every report."""
 

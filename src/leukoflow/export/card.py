@@ -56,7 +56,7 @@ def card(facts: Export, study: Study) -> str:
     parts = [
         f"# {facts.title}: {facts.task} on {facts.cohort}",
         RESEARCH,
-        f"It names one of {len(facts.classes)} classes ({classes}) for a picture of a blood smear. "
+        f"{_task(facts)} {len(facts.classes)} classes ({classes}). "
         f"Architecture: {facts.title}, {facts.source}; {facts.parameters:,} parameters; study `{facts.study}`, run "
         f"`{facts.run}`.",
         "## What it is for",
@@ -112,18 +112,22 @@ def _results(facts: Export) -> Iterator[str]:
 
 
 def _held_back(facts: Export) -> Iterator[str]:
-    yield (
-        "Poor or unusual picture: one of these is beyond what training images show: "
-        + ", ".join(measure.words for measure in facts.quality.values())
-        + "."
-    )
+    if facts.reader:
+        yield "No white cell is found in the picture."
+    else:
+        yield (
+            "Poor or unusual picture: one of these is beyond what training images show: "
+            + ", ".join(measure.words for measure in facts.quality.values())
+            + "."
+        )
     limit = facts.novelty.threshold
+    novel = f"images of `{facts.calibration_cohort}`" if facts.calibration_cohort else "validation images"
     if limit is None:
         yield "Unlike the training images: never, as there were too few validation images to derive a limit."
     else:
         yield (
             f"Unlike the training images: its features are farther than {limit:.3g} from every class (Mahalanobis); "
-            f"{facts.novelty.accepted:.0%} of the validation images are nearer."
+            f"{facts.novelty.accepted:.0%} of the {novel} are nearer."
         )
     least = facts.confidence.threshold
     source = "images of groups left out" if facts.calibration_groups else "validation images"
@@ -199,10 +203,16 @@ def _explains(facts: Export) -> Iterator[str]:
         )
 
 
+def _task(facts: Export) -> str:
+    if facts.reader:
+        return "It finds the white cells of a field or of a picture of a single cell, and names for each one of"
+    return "It names for a picture of a blood smear one of"
+
+
 def _limits(facts: Export) -> Iterator[str]:
     yield "It knows no other class than those above: any other cell or disease gets one of these names, or is refused."
     yield "Refusing what is unlike the training images misses much that is: an answer is no proof that it knows."
-    yield "Probabilities and sets hold for images like those of validation: one laboratory, stain and microscope."
+    yield "Probabilities and sets hold for images like those of the calibration: one laboratory, stain and microscope."
     yield "A map shows where the network's maps weigh in, or where it gathers from, not that it reasons as a person."
     how = "a network trained on masks" if facts.segmenter.method == "unet" else "thresholds"
     yield f"White cells are found by {how}; outlines are estimates, and sizes go by the red cells of the same picture."
@@ -226,6 +236,8 @@ def _terms(cohort: Any) -> str:
         return "pictures drawn by LeukoFlow; no rights of others in them."
     citation = getattr(cohort, "citation", "")
     source = f" Source: {citation}" if citation else ""
+    if licence := getattr(cohort, "licence", ""):
+        return f"images under {licence}; keep the notice of their source.{source}"
     return f"images of others; ask their owners before you pass on what was made from them.{source}"
 
 

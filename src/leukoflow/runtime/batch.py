@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,19 @@ from leukoflow.core.parallel import in_order
 from leukoflow.core.step import progress
 from leukoflow.core.walk import PICTURES, is_picture, walk, why_not
 from leukoflow.images.io import ImageError, read_bytes_image, read_file
+from leukoflow.quality.scale import Usual
 from leukoflow.runtime.answers import Answer, Cell
 from leukoflow.runtime.counting import counts_of, differential_of, write_differential
 from leukoflow.runtime.model import Model, open_model
 from leukoflow.runtime.overlay import overlay, overlay_path
+from leukoflow.runtime.pictures import measured
+from leukoflow.runtime.reading import common_scale
 from leukoflow.runtime.rows import Csv, Facts, Jsonl, Row, Table, model_name
 from leukoflow.runtime.schema import Export
 
 REJECTED = ["path", "reason"]
+MEASURED = 40
+"""Images, evenly spaced, that a common scale is looked for in."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Job:
     """Folder for pictures with cells outlined and heat."""
     differential: Path | None = None
     """Table of the differential count of what was asked for."""
+    scale: Usual | None = None
+    """Of the pictures, for those that do not show their own; models of single cells alone look at it."""
 
     def picture(self, path: str) -> str:
         """Where the picture of an image goes; empty if none is asked for."""
@@ -128,6 +135,8 @@ def answer_all(paths: Sequence[str], job: Job, output: Path, processes: int, fol
     facts = open_model(job.folder, int8=job.int8).facts
     if job.differential is not None:
         differential_of(facts, {})  # stops before anything is answered if the model counts no cells
+    if facts.reader and job.scale is None:
+        job = replace(job, scale=_common_scale(paths, facts))
     table = Jsonl(facts) if output.suffix == ".jsonl" else Csv(facts)
     output.parent.mkdir(parents=True, exist_ok=True)
     before = table.read(output)
@@ -159,6 +168,18 @@ def answer_all(paths: Sequence[str], job: Job, output: Path, processes: int, fol
     again = sum(path in before and path in rows for path in left)
     kept = len(asked) - len(left)
     return Summary(len(left) - len(rejects), again, kept, len(rejects), len(gone), len(others))
+
+
+def _common_scale(paths: Sequence[str], facts: Export) -> Usual | None:
+    """The scale that images without one of their own take, from some of them; see `reading.common_scale`."""
+    pictures = []
+    for index in np.unique(np.linspace(0, len(paths) - 1, min(len(paths), MEASURED)).round().astype(int)):
+        try:
+            image = read_bytes_image(read_file(paths[index], facts.max_pixels), facts.max_pixels, facts.bits)
+        except (ImageError, UnicodeEncodeError):
+            continue  # named among the rejects when its turn comes
+        pictures.append(measured(image, facts.aspect, True).picture)
+    return common_scale(pictures)
 
 
 def _asked_for(paths: Sequence[str], facts: Export, job: Job, before: Mapping[str, Row]) -> dict[str, Facts]:
@@ -237,7 +258,8 @@ def _answered(model: Model, job: Job, path: str) -> Outcome:
         return Outcome(path.encode("utf-8", "backslashreplace").decode(), None, "the file name is not UTF-8; rename it")
     except ImageError as error:
         return Outcome(path, None, str(error))
-    answer = model.answer(image, cells=job.cells or job.explain is not None, heat=job.explain is not None)
+    shown = job.explain is not None
+    answer = model.answer(image, cells=job.cells or shown, heat=shown, scale=job.scale)
     if job.explain is not None:
         with atomic(job.picture(path)) as temporary:
             temporary.write_bytes(overlay(image, answer))

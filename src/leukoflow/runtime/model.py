@@ -105,18 +105,27 @@ class Model:
         self._reference = Reference(**wide, rest=float(kept["rest"][0]), bank=np.empty((0, 0)), neighbours=1)
         self._examples = _tensors(data["examples"], "examples")
 
-    def answer(self, image: np.ndarray, *, cells: bool = False, heat: bool = False, neighbours: int = 0) -> Answer:
+    def answer(
+        self,
+        image: np.ndarray,
+        *,
+        cells: bool = False,
+        heat: bool = False,
+        neighbours: int = 0,
+        scale: Usual | None = None,
+    ) -> Answer:
         """What the model says of an image, uint8 [H, W, 3] RGB, as `runtime.images.read_image` gives it.
 
         A model of single cells answers for the white cell nearest the middle. cells: also outline the white cells,
         which a model of single cells classifies one by one; heat: also if it looked, and of a classifier of ranked
         features which of these it attended to; neighbours: so many of the training images that are nearest to it, if
-        the artefact holds any. LeukoFlowError if the image is not uint8 RGB.
+        the artefact holds any; scale: of the pictures of its microscope, for a model of single cells, if the image does
+        not show its own. LeukoFlowError if the image is not uint8 RGB.
         """
         facts, spent, read = self.facts, _Spent(), image.shape[:2]
         with spent.on("quality"):
             segmented = cells or facts.view.needs_cells or facts.reader is not None
-            known = measured(image, facts.aspect, segmented, None if facts.reader else self._usual)
+            known = measured(image, facts.aspect, segmented, scale if facts.reader else self._usual)
             values, picture = known.columns(), known.picture
         labels = None
         outlines: tuple[Cell, ...] = ()

@@ -1,6 +1,7 @@
 """A field read cell by cell: its white cells found at one physical scale, whatever its size and magnification."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import cv2
@@ -9,6 +10,7 @@ import onnxruntime
 
 from leukoflow.cells.nuclei import with_nuclei
 from leukoflow.core.picture import Picture
+from leukoflow.quality.scale import Usual
 from leukoflow.runtime.cells import label_map
 from leukoflow.runtime.schema import Reader, Segmenter
 
@@ -18,6 +20,10 @@ PLAUSIBLE_UM = (7.0, 19.0)
 """Median diameters of white cells that agree with a scale; beyond them the cells are believed."""
 LEAST_SHARE = 0.1
 """Area below which a stained object counts for nothing, as a share of the largest: platelets."""
+LEAST_SURE = 3
+"""Pictures that must show their scale for the others to take it."""
+ALIKE = 1.25
+"""Largest factor by which half of them may differ from their median."""
 LOOKS = 3
 """Times that the scale is corrected by the cells found."""
 FEW_OBJECTS = 4
@@ -26,6 +32,23 @@ CLOSE = 0.5
 """Gap up to which they are one, in diameters of the largest."""
 LEAST_SIDE, MOST_SIDE = 64, 1536
 """Sides in which cells are looked for, pixels: a field of 460 micrometres at 0.3 micrometres a pixel."""
+
+
+def common_scale(pictures: Iterable[Picture]) -> Usual | None:
+    """The scale of pictures of one microscope, for those that do not show their own; None if fewer than `LEAST_SURE`
+    show it, or they differ too much. It is a number of micrometres to a pixel or to the longer side, whichever they
+    agree on better: crops of one camera share the one, one field in several resolutions the other."""
+    shown = [picture for picture in pictures if picture.scale_known]
+    if len(shown) < LEAST_SURE:
+        return None
+    scales = np.array([picture.um_per_pixel for picture in shown])
+    sides = np.array([max(picture.raster.pixels.shape[:2]) for picture in shown])
+    found = []
+    for of_side, values in ((False, scales), (True, scales * sides)):
+        usual = float(np.median(values))
+        found.append((float(np.median(np.abs(np.log(values / usual)))), of_side, usual))
+    apart, of_side, usual = min(found)
+    return Usual(usual, of_side) if apart <= math.log(ALIKE) else None
 
 
 def read_field(

@@ -54,6 +54,16 @@ def test_a_type_that_was_not_met_has_an_upper_limit():
     assert counted.types[0].share < 0.01 and 0.01 < counted.types[0].high < 0.3
 
 
+def test_confusion_that_explains_a_count_does_not_rule_the_type_out():
+    # Two cells named monocyte among a hundred lymphocytes: one lymphocyte in ten is named so.
+    rows = np.array([[90, 10], [10, 90]], float)
+    lymphocyte, monocyte = differential(("lymphocyte", "monocyte"), [98, 2], rows).types
+    assert monocyte.share < 1e-3 and monocyte.low == pytest.approx(0, abs=1e-9)
+    # Clopper and Pearson's upper limit of 2 of 100 is 0.0704; nine of ten are named.
+    assert monocyte.high == pytest.approx(0.0704 / 0.9, abs=1e-3)
+    assert lymphocyte.low == pytest.approx(1 - 0.0704 / 0.9, abs=1e-3)
+
+
 def test_a_type_that_was_not_calibrated_on_is_named():
     lacking = CONFUSION.copy()
     lacking[0] = 0

@@ -17,6 +17,7 @@ from leukoflow.runtime import shipped
 from leukoflow.runtime.counting import COLUMNS
 from leukoflow.runtime.model import open_model
 from leukoflow.runtime.schema import FILES
+from leukoflow.serve.schema import result_of
 from leukoflow.steps.ship import LEFT_OUT, MOST_BYTES
 
 
@@ -96,8 +97,10 @@ def test_predict_needs_no_study_and_counts(folder: Path, tmp_path: Path, capsys)
     groups = {Path(line["group"]).name for line in lines}
     assert groups == {"empty", "patient 0", "patient 1", "all"}
     everything = [line for line in lines if line["group"] == "all"]
-    white = sum(int(row["cells"]) - int(row["n_platelet"]) for row in table)
-    assert {int(line["cells"]) for line in everything} == {white} and "platelet" not in {x["type"] for x in everything}
+    uncounted = open_model(shipped.shipped_model()).facts.reader.uncounted
+    white = sum(int(row[f"n_{name}"]) for row in table for name in classes if name not in uncounted)
+    assert {int(line["cells"]) for line in everything} == {white} and white > 0
+    assert [line["type"] for line in everything] == [name for name in classes if name not in uncounted]
     assert sum(float(line["share"]) for line in everything) == pytest.approx(1, abs=1e-3)
     for line in everything:
         assert float(line["low"]) <= float(line["share"]) <= float(line["high"])
@@ -134,3 +137,28 @@ def test_a_package_without_the_model_says_so(monkeypatch, tmp_path: Path, capsys
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "gone")
     assert cli.main(["predict", str(tmp_path), "--output", str(tmp_path / "a.csv")]) == 1
     assert "the model of the package is missing" in capsys.readouterr().err
+
+
+def test_the_api_gives_types_and_counts(drawings) -> None:
+    model = open_model(shipped.shipped_model())
+    image = drawings[0].image
+    answer = model.answer(image, cells=True)
+    said = result_of("leukonet", answer, (image.shape[1], image.shape[0]), model.facts, True, None)
+    assert said.cells and {cell.type for cell in said.cells} <= set(model.facts.classes)
+    counted = sum(cell.type not in model.facts.reader.uncounted for cell in said.cells)
+    assert sum(kind.cells for kind in said.counts) == counted
+    assert said.headline.startswith("The cell nearest the middle: ")
+    without = result_of("leukonet", model.answer(image), (image.shape[1], image.shape[0]), model.facts, False, None)
+    assert without.counts == [] and without.cells is None
+
+
+def test_a_blank_page_and_two_cells_far_apart(drawings) -> None:
+    """Crops without a cell are held back; a picture with several is answered for the one nearest the middle."""
+    model = open_model(shipped.shipped_model())
+    blank = model.answer(np.full((200, 200, 3), 240, np.uint8), cells=True)
+    assert blank.cells == () and blank.abstains and blank.reasons[0].text == "No white cell was found."
+    answer = model.answer(drawings[0].image, cells=True)
+    height, width = drawings[0].image.shape[:2]
+    nearest = min(answer.cells, key=lambda cell: np.hypot(cell.facts["x"] - width / 2, cell.facts["y"] - height / 2))
+    assert nearest.type is not None and nearest.type.label == answer.label
+    assert nearest.type.probabilities == pytest.approx(answer.probabilities, abs=1e-4)

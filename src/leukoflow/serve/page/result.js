@@ -159,11 +159,13 @@ function times(result) {
 export function article(result, title, live) {
   return h("article", {}, h("h2", {}, title),
     h("div", { class: "front" }, verdict(result), viewer(result, live)),
-    quality(result), ranked(result), inside(result), neighbours(result), h("div", { class: "white-cells" }, counts(result), cells(result, live)), times(result));
+    h("div", { class: "counts" }, counts(result)), quality(result), ranked(result), inside(result), neighbours(result),
+    h("div", { class: "white-cells" }, cells(result, live)), times(result));
 }
 
 // What came after the rest into a live article: nothing else moves, and what has the focus keeps it.
 export function addCells(element, result) {
   outline(element.querySelector(".viewer"), result);
-  element.querySelector(".white-cells").replaceChildren(...[counts(result), cells(result, true)].filter(Boolean));
+  element.querySelector(".white-cells").replaceChildren(cells(result, true));
+  element.querySelector(".counts").replaceChildren(...[counts(result)].filter(Boolean));
 }
