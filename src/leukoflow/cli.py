@@ -175,7 +175,7 @@ def _add_doctor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser(
         "doctor",
         help="check this installation",
-        description="Check this installation and, where one is named, an exported model. Exit status 1: a check fails.",
+        description="Check this installation and, if one is named, an exported model. Exit status 1: a check fails.",
         allow_abbrev=False,
     )
     parser.add_argument("--model", type=Path, metavar="DIR", help="results/STUDY/export/MODEL")

@@ -55,7 +55,7 @@ def protocols(tallies: Mapping[tuple[str, str], Tally], settings: Evaluation) ->
     `tallies` by model and protocol. Accuracy pools folds and averages seeds. Test sets of two protocols share some of
     their images. The difference is that of the two accuracies; for its interval, units that hold together whatever
     either split keeps together are drawn from both test sets at once, so that images in both count as pairs and the
-    others as independent samples. Where the answers on either side do not vary, it is Newcombe's.
+    others as independent samples. If the answers on either side do not vary, it is Newcombe's.
     `paired_difference` is measured on the images in both sets alone, if there are at least `LEAST_SHARED`.
     """
     rows = []

@@ -79,7 +79,7 @@ def audit(
     """One row of `AUDIT_COLUMNS` from `model` to `level`, of the runs of one model.
 
     runs: predictions on the own cohort; changed: those on changed images, of the runs that have them; said: answers of
-    the probes on this protocol. Where the probes were asked about a sample, the audit is on that.
+    the probes on this protocol. If the probes were asked about a sample, the audit is on that.
     """
     table = model_answers(runs)
     right = said.pivot_table(index=KEY, columns="probe", values="right", aggfunc="first").reset_index()

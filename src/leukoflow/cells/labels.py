@@ -2,7 +2,7 @@
 
 A label map is uint16 [H, W]: 0 background, 2 k in the cytoplasm and 2 k + 1 in the nucleus of cell k = 1, 2, ...
 A parts map forgets the cells: uint8 [H, W], `BACKGROUND`, `CYTOPLASM`, `NUCLEUS`, and in masks that say less `CELL`
-(its nucleus is not told apart) or `UNKNOWN` (not annotated).
+(its nucleus is not distinguished) or `UNKNOWN` (not annotated).
 """
 
 from collections.abc import Iterable, Sequence

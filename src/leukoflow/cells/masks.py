@@ -121,7 +121,7 @@ def _instances(stored: Stored, coding: str, lossy: bool) -> np.ndarray:
     if raw.ndim == 3 and (raw == raw[:, :, :1]).all():
         raw = raw[:, :, 0]
     if raw.ndim == 3:
-        raise MaskError("cells are told apart by levels of one channel, and this mask has colours; save it as 16 bits")
+        raise MaskError("levels of one channel distinguish cells, and this mask has colours; save it as 16 bits")
     if lossy:
         raise MaskError("a JPEG cannot tell cells apart by their levels; save it as PNG")
     if coding == "instances":

@@ -27,7 +27,7 @@ class Masks(Section):
     cytoplasm: tuple[Code, ...] = ()
     """Grey levels or colours of cytoplasm."""
     cell: tuple[Code, ...] = ()
-    """Grey levels or colours of cells whose nucleus is not told apart."""
+    """Grey levels or colours of cells whose nucleus is not distinguished."""
     background: tuple[Code, ...] = (0, "#000000")
     """Grey levels or colours of everything else."""
     expert: bool = True

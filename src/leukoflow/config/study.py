@@ -44,7 +44,7 @@ class Study(Section):
     """Divisions besides, by name; `{entry: NAME}` takes a [ready protocol](#ready-protocols), and keys given with it
     replace those of the entry."""
     segmentation: Segmentation = Segmentation()
-    """White cells: found, told apart, measured."""
+    """White cells: found, distinguished, measured."""
     views: dict[Name, View] = Field(min_length=1)
     """Views by name."""
     features: dict[Name, Features] = {}

@@ -1,7 +1,7 @@
 """The walk over a folder of images, the same for cohorts and for `leukoflow predict`.
 
 Every file is met once. Linked folders are followed, after all others and once, so that a link that leads back ends.
-Files that systems and editors leave behind are told apart by name: hidden ones (`._1.jpg`, `.ipynb_checkpoints`),
+Files that systems and editors leave behind are distinguished by name: hidden ones (`._1.jpg`, `.ipynb_checkpoints`),
 `__MACOSX`, `Thumbs.db`, backups. Nothing is opened, and no file's state is asked for unless it is a link.
 """
 

@@ -28,7 +28,7 @@ def energy(layers: Sequence[Layer], rates: Mapping[str, float]) -> dict[str, flo
     `rates` are the firing rates (spikes per neuron and step, in [0, 1]) of a spiking network; without them the energy
     is that of its MACs, and what only spiking networks have is empty. `energy_stem_repeated_uj`: the layers that see
     the same image at each step are computed again at each. `energy_between_uj` and `energy_without_between_uj`: with
-    and without neurons between depthwise and pointwise convolution; where the network has none, they are taken to
+    and without neurons between depthwise and pointwise convolution; if the network has none, they are taken to
     fire at the mean of the other rates (`between` says `assumed`). `energy_twin_uj`: the same layers without spikes,
     run once. `break_even_rate`: the mean rate at which spikes cost what the twin does; empty if none does.
     """

@@ -186,7 +186,7 @@ def _costs(facts: Export) -> Iterator[str]:
         )
     elif exact:
         yield (
-            "\nA spiking neuron fires or does not: where rounding tips one that was at its threshold, its spike is "
+            "\nA spiking neuron fires or does not: if rounding tips one that was at its threshold, its spike is "
             "seen in the logits. 64 bits show on how many pictures PyTorch's own rounding does so; ONNX Runtime rounds "
             "elsewhere."
         )

@@ -60,7 +60,7 @@ def mark_handles() -> list[Line2D]:
 
 def true_rate(line: pd.DataFrame, false_rate: float) -> float:
     """True positive rate of a ROC curve (x, y, both rising from 0 to 1) at a false positive rate, straight between its
-    points; where the curve rises straight up, the upper end."""
+    points; if the curve rises straight up, the upper end."""
     x, y = line["x"].to_numpy(), line["y"].to_numpy()
     after = int(np.searchsorted(x, false_rate + 1e-12, side="right"))
     if after == len(x):

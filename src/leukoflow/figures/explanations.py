@@ -30,7 +30,7 @@ METHODS = {
     "uniform": "uniform", "centre": "centre", "edges": "edges (Sobel)",
 }  # fmt: skip
 HEAT = matplotlib.colormaps["viridis"]
-"""Even in lightness, and told apart by readers with any colour vision and in print."""
+"""Even in lightness, and distinguished by readers with any colour vision and in print."""
 STRENGTH = 0.62
 """How much of the heat's colour lies over a picture, which itself is shown in grey."""
 WRONG = 4

@@ -154,7 +154,7 @@ def contrast(images: np.ndarray, level: float, random: np.random.Generator) -> n
 def stain_shift(images: np.ndarray, level: float, random: np.random.Generator) -> np.ndarray:
     """Bluish stain times 1 + level, reddish stain times 1 - level, in optical density.
 
-    Density is -ln((I + 1) / 256) of each channel (Beer and Lambert); it is told apart into the two stains of `STAINS`
+    Density is -ln((I + 1) / 256) of each channel (Beer and Lambert); it is separated into the two stains of `STAINS`
     and a rest, which stays. Density below 0 becomes 0.
     """
     mixing = stain_mixing(level).astype(np.float32)

@@ -6,7 +6,7 @@
 PLACE = {
     "experiment": "entry of section `experiments` of the config",
     "cohort": "cohort that the model was trained on, or that the row describes",
-    "task": "entry of section `tasks`: the classes that are told apart",
+    "task": "entry of section `tasks`: the classes that are distinguished",
     "view": "entry of section `views`: how images are shown to the model",
     "protocol": "how the cohort was split: `image`, `duplicate`, `blocks`, `acquisition` or `patient` says what stays "
     "together; others are ready protocols or entries of section `protocols`, and one that begins with `leaky_` has "
@@ -232,7 +232,7 @@ COLUMNS = {
     "mean_accuracy": "mean accuracy over blocks, 0 to 1",
     "critical_difference": "difference of mean ranks that Nemenyi's test can tell apart",
     "p_friedman": "p-value of Friedman's test over all models",
-    "least_blocks": "fewest blocks in which any two models could be told apart",
+    "least_blocks": "fewest blocks in which any two models could be distinguished",
     # leaks
     "leaks.leaks": "leaks that the protocol has and the other has not",
     "leaks.against": "protocol that it is compared with: the same division with fewer leaks",
@@ -583,7 +583,7 @@ COLUMNS = {
     "whose": "work that is cited, what the paper tests, or model of this study",
     "literature.images": "images that it was tested on: in the paper's words, or the cohort here",
     "literature.protocol": "how the images were split: in the paper's words, or the protocol here",
-    "literature.task": "what is told apart, in the paper's words, or entry of section `tasks`",
+    "literature.task": "what is distinguished, in the paper's words, or entry of section `tasks`",
     "literature.note": "what a reader must know; for ours, what is not as published",
     "megabytes": "size of the weights, MB (millions of bytes)",
     "file": "file below `results/STUDY`, without suffix; empty if there is none",
@@ -734,7 +734,7 @@ COLUMNS = {
     "validation_nucleus_dice": "Dice of nuclei on validation images, mean over sources that annotate them, 0 to 1",
     "loss": "mean loss: negative cosine similarity of both copies, -1 to 1",
     "spread": "spread of the outputs: 1 if they lie evenly on the sphere, 0 if all images look alike",
-    "collapsed": "whether the spread is so small that nothing is told apart",
+    "collapsed": "whether the spread is so small that nothing is distinguished",
     "runs/predictions.cohort": "cohort of the image",
     "runs/changed.cohort": "cohort of the image",
     "runs/changed.target": "for stains, whose: `class:NAME` or `cluster:NAME:CLUSTER`; else empty",

@@ -1,6 +1,6 @@
 """Physical scale of an image, from its red cells: a red cell on a smear is about 7.5 micrometres wide.
 
-Around the middle of each likely red cell rays are cast to its outline. Where a neighbour overlaps it, the rays are left
+Around the middle of each likely red cell rays are cast to its outline. If a neighbour overlaps it, the rays are left
 out, and a smooth outline (mean radius, shift and ellipse) is fitted to the others, so that cells in chains count too.
 """
 

@@ -1,7 +1,7 @@
 """Scale bars that a microscope's software burnt into the lower right corner of a picture.
 
 Two kinds are looked for: red ink drawn over the picture, and dark ink on a white box. Both are found by their colour,
-their thin strokes and their place, not by a template, so that resized copies are found as well: where a picture was
+their thin strokes and their place, not by a template, so that resized copies are found as well: if a picture was
 shrunk without averaging, the bar itself may be gone and only its end marks and pieces of its lettering are left.
 """
 

@@ -84,7 +84,7 @@ def how_found(study: Study) -> str:
     if asked.adapt:
         by += f" and was then trained further on masks of its own of {asked.adapt.cohort}, whose images it has seen"
         by += " without masks, test images included (transductive)"
-    return f"White cells were found {by}, then told apart by a watershed."
+    return f"White cells were found {by}, then distinguished by a watershed."
 
 
 def cohort_facts(cells: pd.DataFrame) -> list[tuple[str, str]]:

@@ -39,7 +39,7 @@ class Picture:
 
 
 def picture(path: Path, confidence: float) -> Picture:
-    """Take in FAMILY[.COHORT.TASK[.VIEW[.PROTOCOL]]].png, or the SVG next to it where that is a drawing and small."""
+    """Take in FAMILY[.COHORT.TASK[.VIEW[.PROTOCOL]]].png, or the SVG next to it if that is a drawing and small."""
     family, *parts = path.stem.split(".")
     if family not in CAPTIONS:
         raise LeukoFlowError(f"{path}: is no figure of a known family; known: {', '.join(CAPTIONS)}")

@@ -17,7 +17,7 @@ class PunctualProtocol(H11Protocol):
         self._expect()
 
     def data_received(self, data: bytes) -> None:
-        """Stop the clock where headers are complete, start it where new ones begin."""
+        """Stop the clock when headers are complete, start it where new ones begin."""
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
             self._expect()

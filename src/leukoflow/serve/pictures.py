@@ -33,7 +33,7 @@ def thumbnail(data: bytes) -> str:
 
 
 def _within(pixels: np.ndarray, longest: int) -> np.ndarray:
-    """Made smaller where a side is longer."""
+    """Made smaller if a side is longer."""
     scale = longest / max(pixels.shape[:2])
     if scale >= 1:
         return pixels

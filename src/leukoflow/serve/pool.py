@@ -46,7 +46,7 @@ class Pool:
     def submit(self, work: Callable[[*Ts], T], *args: *Ts, long: bool = False) -> "asyncio.Future[T]":
         """Queue a piece of work; cancelling what is returned takes it out again if it has not begun.
 
-        long: waits until no short one does. Raises FullError where the queue is full. Work that has begun keeps its
+        long: waits until no short one does. Raises FullError if the queue is full. Work that has begun keeps its
         place until it is done, waited for or not.
         """
         future: Future[T] = Future()
@@ -93,7 +93,7 @@ class Ledger:
 
     @contextmanager
     def hold(self) -> Iterator[Callable[[int], None]]:
-        """A function that books bytes until the block is left. It raises FullError where they would be too many."""
+        """A function that books bytes until the block is left. It raises FullError if they would be too many."""
         mine = 0
 
         def take(count: int) -> None:

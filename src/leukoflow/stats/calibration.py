@@ -1,7 +1,7 @@
 """Calibration errors, the Brier score and its parts, from weighted sums, for many weightings of the same images.
 
 Confidence is the largest probability. Bins of equal width are open below and closed above, as in Guo et al. (2017,
-arXiv 1706.04599). Within a bin, images with equal probabilities are never told apart. The bins of equal numbers of
+arXiv 1706.04599). Within a bin, images with equal probabilities are never distinguished. The bins of equal numbers of
 images are those of the images as they are, in every resample.
 """
 
@@ -180,7 +180,7 @@ def loess(
     """Local quadratic regression of y [n] on x [n] at places [m], by tricube weights over the nearest `span` of points.
 
     As loess of Cleveland and Devlin (1988, doi 10.1080/01621459.1988.10478639) and R's `loess(y ~ x)` with direct
-    computation and no robustness steps. `weight` [n] counts each point that often (default once). Where the nearest
+    computation and no robustness steps. `weight` [n] counts each point that often (default once). If the nearest
     share of points lies at a single place, the value is their mean.
     """
     weight = np.ones(len(x)) if weight is None else weight

@@ -53,7 +53,7 @@ def fit(name: str, logits: np.ndarray, y: np.ndarray, classes: Sequence[str], fe
     *class temperature*: one T for the images predicted as each class, fitted on them; predictions stay. A class with
     fewer than `fewest` of them, or without an error, takes the common T. *isotonic*: each class against the rest, by
     pool-adjacent-violators, held half an image's share away from 0 and 1, then made to sum to 1; predictions can
-    change. Where every validation image is right, the likelihood grows without end as T falls, and there is no T.
+    change. If every validation image is right, the likelihood grows without end as T falls, and there is no T.
     """
     if name == NONE:
         return Calibrator(name)

@@ -41,7 +41,7 @@ def nemenyi(apart: float, models: int, blocks: int) -> float:
 
 
 def least_blocks(models: int, confidence: float) -> int:
-    """The fewest blocks on which any two of the models could be told apart.
+    """The fewest blocks on which any two of the models could be distinguished.
 
     Mean ranks differ by models - 1 at most; with fewer blocks the critical difference is not below that, so that even
     models ranked alike in all blocks stay undecided.

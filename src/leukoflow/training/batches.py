@@ -41,7 +41,7 @@ class Examples:
 
 
 def examples_of(source: Source, split: pd.DataFrame, fold: int, role: str) -> Examples:
-    """Rows of a split's role, in the order of the source. Where an image has several rows, each has its class."""
+    """Rows of a split's role, in the order of the source. If an image has several rows, each has its class."""
     table = split[(split["fold"] == fold) & (split["role"] == role)]
     rows, owner = source.groups_of(table["image_id"])
     order = np.argsort(rows, kind="stable")

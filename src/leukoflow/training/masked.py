@@ -34,7 +34,7 @@ def balance(sources: Sequence[Source]) -> None:
 
 def derive_nuclei(sources: Sequence[Source]) -> None:
     """In sources without nuclei take the darker part of the cells of each image for them, in place: by Otsu's threshold
-    within the cells, without specks. Background stays, so that only what was a cell's pixel is told apart."""
+    within the cells, without specks. Background stays, so that only what was a cell's pixel is distinguished."""
     for source in sources:
         if (source.parts == NUCLEUS).any():
             continue
