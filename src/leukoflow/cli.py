@@ -100,6 +100,9 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--differential", type=Path, metavar="FILE", help="write counts of white cells by type there, with intervals"
     )
     parser.add_argument(
+        "--geojson", type=Path, metavar="DIR", help="write outlines, types and measurements of cells there, for QuPath"
+    )
+    parser.add_argument(
         "--um-per-pixel",
         type=float,
         metavar="UM",
@@ -127,7 +130,7 @@ def _predict(args: argparse.Namespace) -> int:
         raise LeukoFlowError(f"--um-per-pixel: {args.um_per_pixel} is no scale of a smear; give 0.01 to 10 micrometres")
     scale = Usual(args.um_per_pixel, of_side=False, given=True) if args.um_per_pixel else None
     model = args.model or shipped_model()
-    job = Job(model, args.int8, not args.without_cells, args.explain, args.differential, scale)
+    job = Job(model, args.int8, not args.without_cells, args.explain, args.differential, args.geojson, scale)
     paths, left_out = listed(args.paths, args.explain)
     for reason, count in left_out.items():
         print(f"left out: {count} file{'' if count == 1 else 's'}, {reason}", file=sys.stderr)

@@ -28,6 +28,7 @@ from leukoflow.images.io import ImageError, read_bytes_image, read_file
 from leukoflow.quality.scale import Usual
 from leukoflow.runtime.answers import Answer, Cell
 from leukoflow.runtime.counting import counts_of, differential_of, write_differential
+from leukoflow.runtime.geojson import geojson
 from leukoflow.runtime.model import Model, open_model
 from leukoflow.runtime.overlay import overlay, overlay_path
 from leukoflow.runtime.pictures import measured
@@ -54,12 +55,18 @@ class Job:
     """Folder for pictures with cells outlined and heat."""
     differential: Path | None = None
     """Table of the differential count of what was asked for."""
+    geojson: Path | None = None
+    """Folder for outlines of cells, a file for each image."""
     scale: Usual | None = None
     """Of the pictures, for those that do not show their own; models of single cells alone look at it."""
 
     def picture(self, path: str) -> str:
         """Where the picture of an image goes; empty if none is asked for."""
         return "" if self.explain is None else str(overlay_path(self.explain, path))
+
+    def outlines(self, path: str) -> str:
+        """Where the outlines of its cells go; empty if none are asked for."""
+        return "" if self.geojson is None else str(overlay_path(self.geojson, path).with_suffix(".geojson"))
 
 
 @dataclass(frozen=True)
@@ -189,8 +196,8 @@ def _asked_for(paths: Sequence[str], facts: Export, job: Job, before: Mapping[st
     name = model_name(facts, job.int8)
     return {
         path: Facts(sha256, name, job.cells, job.picture(path))
-        if not job.picture(path) or Path(job.picture(path)).is_file()
-        else Facts("", name, job.cells, "")  # its picture is missing: no row says so
+        if all(Path(file).is_file() for file in (job.picture(path), job.outlines(path)) if file)
+        else Facts("", name, job.cells, "")  # its picture or outlines are missing: no row says so
         for path, sha256 in zip(paths, digests, strict=True)
     }
 
@@ -259,10 +266,13 @@ def _answered(model: Model, job: Job, path: str) -> Outcome:
     except ImageError as error:
         return Outcome(path, None, str(error))
     shown = job.explain is not None
-    answer = model.answer(image, cells=job.cells or shown, heat=shown, scale=job.scale)
+    answer = model.answer(image, cells=job.cells or shown or job.geojson is not None, heat=shown, scale=job.scale)
     if job.explain is not None:
         with atomic(job.picture(path)) as temporary:
             temporary.write_bytes(overlay(image, answer))
+    if job.geojson is not None:
+        with atomic(job.outlines(path)) as temporary:
+            temporary.write_text(geojson(path, answer), encoding="utf-8")
     return Outcome(path, row_of(path, hashlib.sha256(data).hexdigest(), model.facts, job, answer))
 
 
