@@ -20,6 +20,10 @@ _BLOCK = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _AT_RANDOM = ("image", "duplicate")
 """Protocols in which acquisitions are split at random."""
 _HELD_OUT = "five_folds"
+_ABLATED = "small"
+"""View of the ablations."""
+CALIBRATION = ROOT / "docs/held_out_calibration.csv"
+"""Rows of the table of that name, of NeurALLNet and the colour histogram."""
 
 
 def pages() -> list[Path]:
@@ -46,7 +50,7 @@ def records() -> pd.DataFrame:
 
 def _systems(table: pd.DataFrame) -> str:
     """Every model: what its paper has, and what was reached under both kinds of division."""
-    table = table[table["study"] != "transfer"]
+    table = table[~table["study"].isin(["transfer", "cells"]) & (table["view"] != _ABLATED)]
     at_home = [row for row in table.to_dict("records") if row["target"] == row["cohort"]]
     held_out = {_key(row): row for row in at_home if row["protocol"] == _HELD_OUT}
     rows = []
@@ -78,6 +82,50 @@ def _laboratories(table: pd.DataFrame) -> str:
     return _markdown([head, *sorted(rows, key=lambda row: (row[2], row[1], row[3], row[0]))])
 
 
+def _shipped(table: pd.DataFrame) -> str:
+    """The model of the package and the colour histogram, at home and in two other laboratories."""
+    rows = []
+    for row in table[table["study"] == "cells"].to_dict("records"):
+        role = "training laboratory" if row["target"] == row["cohort"] else "other laboratory"
+        balanced = f"{100 * row['balanced_accuracy']:.1f} %"
+        rows.append((row["title"], row["target"], role, f"{_accuracy(row)} of {row['images']}", balanced))
+    head = ("model", "tested on", "", "accuracy", "balanced accuracy")
+    return _markdown([head, *sorted(rows, key=lambda row: (row[1], row[0]))])
+
+
+def _ablations(table: pd.DataFrame) -> str:
+    """Networks without some of their parts, means over seeds."""
+    table = table[(table["study"] == "taleqani") & (table["view"] == _ABLATED) & table["protocol"].isin(_AT_RANDOM)]
+    rows = [
+        (row["model"].replace("_short", ""), str(int(row["runs"])), f"{_accuracy(row)} of {row['images']}",
+         _millions(row["parameters"]), f"{row['epochs']:.0f}", f"{row['minutes']:.1f}")
+        for row in table.to_dict("records") if row["epochs"] > 0
+    ]  # fmt: skip
+    return _markdown([("network", "seeds", "accuracy", "parameters", "epochs", "minutes of training, mean"), *rows])
+
+
+def _calibration(_: pd.DataFrame) -> str:
+    """Calibration on validation images and on groups left out, measured on groups left out."""
+    rows = []
+    for row in pd.read_csv(CALIBRATION).to_dict("records"):
+        if row["level"] == 0.9:
+            error = f"{row['ece']:.3f} ({row['ece_low']:.3f} to {row['ece_high']:.3f})"
+            covered = (
+                f"{100 * row['coverage']:.1f} % ({100 * row['coverage_low']:.1f} to {100 * row['coverage_high']:.1f})"
+            )
+            rows.append(
+                (row["model"].replace("_short", ""), row["calibrated_on"], error, covered, f"{row['size']:.2f}")
+            )
+    head = (
+        "model",
+        "calibrated on",
+        "expected calibration error",
+        "sets that promise 90 % hold the truth",
+        "mean size",
+    )
+    return _markdown([head, *rows])
+
+
 def _trained(row: Mapping[Any, Any]) -> str:
     """How a model was trained; a model that is not trained by epochs has no more to say than what it sees."""
     facts = [f"{row['pixels']} pixels"]
@@ -106,7 +154,13 @@ def _markdown(rows: list[tuple[str, ...]]) -> str:
     return "\n".join([lines[0], f"|{' --- |' * len(rows[0])}", *lines[1:]])
 
 
-BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {"laboratories": _laboratories, "systems": _systems}
+BLOCKS: dict[str, Callable[[pd.DataFrame], str]] = {
+    "ablations": _ablations,
+    "calibration": _calibration,
+    "laboratories": _laboratories,
+    "shipped": _shipped,
+    "systems": _systems,
+}
 """What makes each block of the records."""
 
 if __name__ == "__main__":

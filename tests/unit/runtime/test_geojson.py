@@ -48,9 +48,7 @@ def test_every_cell_is_a_closed_polygon_of_its_size(image: np.ndarray) -> None:
     assert geojson("field.png", answer) == geojson("field.png", answer) != geojson("other.png", answer)
 
 
-def test_predict_writes_a_file_for_each_image_and_again_if_gone(
-    image: np.ndarray, tmp_path: Path, capsys
-) -> None:
+def test_predict_writes_a_file_for_each_image_and_again_if_gone(image: np.ndarray, tmp_path: Path, capsys) -> None:
     (tmp_path / "in").mkdir()
     cv2.imwrite(str(tmp_path / "in/a.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     command = ["predict", str(tmp_path / "in"), "--output", str(tmp_path / "a.csv"), "--processes", "1"]

@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 
 from leukoflow.config.training import Augmentation, Optics
-from leukoflow.training.augment import _inverse_affine, augment, refocus
+from leukoflow.training.augment import _inverse_affine, alone, augment, refocus
 
 FULL = Augmentation(
     rotation=20, translation=0.2, shear=20, scale=(0.8, 1.0), flip_horizontal=True, brightness=0.2, contrast=0.2
@@ -118,3 +118,19 @@ def test_optics_depend_on_each_image_alone_and_do_what_they_say() -> None:
     exponents = refocus(grey, torch.arange(400), Optics(gamma=0.4), 1, 0)[:, 0, 0, 0].log() / np.log(0.5)
     assert exponents.min() >= np.exp(-0.4) - 1e-5 and exponents.max() <= np.exp(0.4) + 1e-5
     assert exponents.log().abs().max() > 0.35
+
+
+def test_an_aperture_leaves_a_disc_and_the_colour_of_the_ground() -> None:
+    images = torch.full((64, 3, 48, 48), 0.9)
+    images[:, :, 20:28, 20:28] = 0.2  # the cell in the middle
+    images[:, :, :6, :6] = 0.4  # a neighbour in a corner
+    positions = torch.arange(64)
+    made = alone(images, positions, 0.5, 7, 3)
+    changed = (made != images).flatten(1).any(1)
+    assert 0.3 < changed.float().mean() < 0.7
+    assert torch.equal(made[:, :, 20:28, 20:28], images[:, :, 20:28, 20:28])
+    # The largest disc reaches 0.55 of the side, the corner lies at 0.7.
+    assert torch.allclose(made[changed][:, :, :2, :2], torch.tensor(0.9))
+    assert torch.equal(made, alone(images, positions, 0.5, 7, 3))
+    assert torch.equal(alone(images[10:12], positions[10:12], 0.5, 7, 3), made[10:12])
+    assert alone(images, positions, 0.0, 7, 3) is images
