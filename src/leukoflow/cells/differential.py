@@ -6,12 +6,12 @@ maximisation (Dempster, Laird and Rubin 1977; for misclassified counts: Tenenbei
 Intervals draw both again: which cells were met, and what the confusion matrix would be on other cells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import exp, lgamma, log, log1p
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, chi2
 
 STEPS = 300
 """Most steps of expectation maximisation."""
@@ -19,6 +19,8 @@ DRAWS = 1000
 """Draws that intervals come from."""
 CLOSE = 1e-7
 """Largest change of a share at which expectation maximisation stops."""
+HALVINGS = 60
+"""Steps in which an exact limit is found, to 1e-15 of its range."""
 Shares = NDArray[np.float64]
 
 
@@ -84,7 +86,7 @@ def differential(
         # If confusion explains all cells of a type, its likeliest share is 0 in nearly every draw. It may still be as
         # common as the exact limit of its count allows, divided by how often the type is named as itself; the others
         # are then so much rarer.
-        most = beta.ppf(1 - tail, said + 1, np.maximum(total - said, 0.5))
+        most = np.array([binomial_limit(int(count), total, tail) for count in said])
         named = np.diag(matrix) / matrix.sum(1)
         bound = np.where(low < CLOSE, np.minimum(1, most / np.maximum(named, 1e-9)), 0)
         high, low = np.maximum(high, bound), np.minimum(low, shares * (1 - bound.max()))
@@ -114,6 +116,32 @@ def corrected(said: Shares, confusion: Shares) -> Shares:
 
 def poisson_interval(count: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact limits of a Poisson mean of which `count` were met (Garwood 1936, doi 10.1093/biomet/28.3-4.437)."""
-    tail = (1 - confidence) / 2
-    low = float(chi2.ppf(tail, 2 * count) / 2) if count else 0.0
-    return low, float(chi2.ppf(1 - tail, 2 * count + 2) / 2)
+    tail, wide = (1 - confidence) / 2, 2 * count + 20.0
+
+    def at_most(number: int, mean: float) -> float:
+        return sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(number + 1)) if mean > 0 else 1.0
+
+    low = _crossing(lambda mean: 1 - at_most(count - 1, mean), tail, wide) if count else 0.0
+    return low, _crossing(lambda mean: -at_most(count, mean), -tail, wide)
+
+
+def binomial_limit(count: int, total: int, tail: float) -> float:
+    """Upper limit of a share of which `count` of `total` were met (Clopper and Pearson 1934, doi
+    10.1093/biomet/26.4.404); 1 if all were."""
+    if count >= total:
+        return 1.0
+
+    def at_most(share: float) -> float:
+        ways = (lgamma(total + 1) - lgamma(k + 1) - lgamma(total - k + 1) for k in range(count + 1))
+        return sum(exp(way + k * log(share) + (total - k) * log1p(-share)) for k, way in enumerate(ways))
+
+    return _crossing(lambda share: -at_most(share), -tail, 1.0)
+
+
+def _crossing(rising: Callable[[float], float], level: float, largest: float) -> float:
+    """Where a rising function of 0 to `largest` reaches a level, by halving."""
+    low, high = 0.0, largest
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < level else (low, middle)
+    return (low + high) / 2

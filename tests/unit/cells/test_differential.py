@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from leukoflow.cells.differential import corrected, differential, poisson_interval
+from leukoflow.cells.differential import binomial_limit, corrected, differential, poisson_interval
 
 NAMES = ("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil")
 SMEAR = np.array([0.01, 0.04, 0.30, 0.10, 0.55])
@@ -82,3 +83,13 @@ def test_poisson_limits_are_those_of_the_tables():
 def test_what_cannot_be_counted_is_refused(counts, matrix):
     with pytest.raises(ValueError, match="types need|not negative"):
         differential(NAMES, counts, matrix)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 30, 400, 5000])
+def test_exact_limits_are_scipys(count: int) -> None:
+    low, high = poisson_interval(count)
+    assert low == pytest.approx(stats.chi2.ppf(0.025, 2 * count) / 2 if count else 0, rel=1e-6)
+    assert high == pytest.approx(stats.chi2.ppf(0.975, 2 * count + 2) / 2, rel=1e-6)
+    total = count + 17
+    assert binomial_limit(count, total, 0.025) == pytest.approx(stats.beta.ppf(0.975, count + 1, 17), rel=1e-6)
+    assert binomial_limit(total, total, 0.025) == 1

@@ -3,6 +3,10 @@
 import csv
 import hashlib
 import json
+import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import cv2
@@ -19,6 +23,8 @@ from leukoflow.runtime.model import open_model
 from leukoflow.runtime.schema import FILES
 from leukoflow.serve.schema import result_of
 from leukoflow.steps.ship import LEFT_OUT, MOST_BYTES
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +168,25 @@ def test_a_blank_page_and_two_cells_far_apart(drawings) -> None:
     nearest = min(answer.cells, key=lambda cell: np.hypot(cell.facts["x"] - width / 2, cell.facts["y"] - height / 2))
     assert nearest.type is not None and nearest.type.label == answer.label
     assert nearest.type.probabilities == pytest.approx(answer.probabilities, abs=1e-4)
+
+
+def test_predict_needs_nothing_but_the_packages_that_are_installed_without_extras(folder: Path, tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {re.split(r"[=\[<>]", name)[0] for names in project["optional-dependencies"].values() for name in names}
+    names = {"scikit-image": "skimage", "scikit-learn": "sklearn", "pyyaml": "yaml"}
+    blocked = sorted({names.get(name, name.replace("-", "_")) for name in extras} - {"setuptools", "wheel"})
+    code = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError("not installed: " + name)
+sys.meta_path.insert(0, Blocked())
+from leukoflow import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    arguments = ["predict", str(folder / "patient 0"), "--output", str(tmp_path / "a.csv"), "--processes", "1"]
+    arguments += ["--differential", str(tmp_path / "d.csv"), "--geojson", str(tmp_path / "g")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "d.csv").exists()
