@@ -101,6 +101,11 @@ class Picture:
             self._renditions[key] = self.about(self.middle, size, um_per_pixel, bar)
         return self._renditions[key]
 
+    @_Once
+    def without_bar(self) -> np.ndarray:
+        """The pixels with the scale bar painted out: uint8 [H, W, 3]."""
+        return self.raster.pixels if self.bar is None else paint_out(self.raster.pixels, self.bar)
+
     @property
     def middle(self) -> tuple[float, float]:
         """Middle (x, y in pixels) of the stained white cell near the middle, see `middle_cell`. LeukoFlowError without
@@ -110,9 +115,7 @@ class Picture:
     def about(self, middle: tuple[float, float], size: int, um_per_pixel: float, bar: str = "removed") -> "Picture":
         """A square about a point (x, y in pixels) at a given physical scale, its scale bar painted out or kept; what
         lies beyond the picture has the colour of its background. LeukoFlowError without a scale."""
-        pixels = self.raster.pixels
-        if self.bar is not None and bar == "removed":
-            pixels = paint_out(pixels, self.bar)
+        pixels = self.without_bar if bar == "removed" else self.raster.pixels
         height, width = pixels.shape[:2]
         step = um_per_pixel / self._scale
         square = Raster(square_about(pixels, middle, size, step, self.raster.background))
