@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 
 from leukoflow.cells import threshold
+from leukoflow.cells.nuclei import add_stained
 from leukoflow.cells.watershed import diameters, separate
 from leukoflow.core.picture import Picture, Raster
 from leukoflow.images.views import to_segment
@@ -16,15 +17,21 @@ from leukoflow.runtime.schema import Rule, Segmenter
 
 
 def label_map(
-    picture: Picture, settings: Segmenter, network: onnxruntime.InferenceSession | None, side: int = 0
+    picture: Picture,
+    settings: Segmenter,
+    network: onnxruntime.InferenceSession | None,
+    side: int = 0,
+    stained: bool = False,
 ) -> np.ndarray:
     """Label map of the letterboxed picture, uint16 [S, S], as the pipeline makes it.
 
     picture: measured with its scale; network: of method `unet`; side: another S than the settings have, a multiple of
-    16.
+    16; stained: also take what is stained like a nucleus for one (`cells.nuclei.add_stained`).
     """
     shown = picture.rendition(side or settings.size)
     parts = _parts(to_segment(shown.raster, settings.steps), settings, network)
+    if stained:
+        parts = add_stained(shown.raster, parts, shown.um_per_pixel)
     return separate(parts, *diameters(shown, settings.cell_um), flooded)
 
 

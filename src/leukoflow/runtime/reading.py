@@ -80,7 +80,7 @@ def _find(
     height, width = picture.raster.pixels.shape[:2]
     side = max(height, width) * picture.um_per_pixel / reader.um_per_pixel
     side = 16 * round(min(max(side, LEAST_SIDE), MOST_SIDE) / 16)
-    labels = label_map(picture, settings, network, side)
+    labels = label_map(picture, settings, network, side, stained=True)
     shown = picture.rendition(side)
     return with_nuclei(shown.raster, labels, shown.um_per_pixel)
 

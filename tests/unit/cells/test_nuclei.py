@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from leukoflow.cells.nuclei import with_nuclei
+from leukoflow.cells.labels import parts_of
+from leukoflow.cells.nuclei import add_stained, with_nuclei
 from leukoflow.cohorts.synthetic import draw, plan, rows
 from leukoflow.config.cohorts import SyntheticCohort
 from leukoflow.core.picture import Raster
@@ -83,3 +84,32 @@ def test_a_nucleus_smaller_than_a_platelet_is_none(fields):
     image = fields[0].image
     labels = np.where(fields[0].mask > 0, 2, 0).astype(np.uint16)  # cytoplasm alone
     assert not with_nuclei(Raster(image), labels, UM).any()
+
+
+def test_white_cells_that_the_segmenter_missed_are_found_by_their_stain(fields):
+    missed = seen = red = 0
+    for drawing in fields:
+        parts = parts_of(drawing.mask)
+        cells = drawing.mask >> 1
+        sizes = np.bincount((cells * (drawing.mask & 1)).ravel())
+        large = [cell for cell in range(1, len(sizes)) if sizes[cell] * UM**2 > 30]
+        lost = large[::2]
+        without = np.where(np.isin(cells, lost), 0, parts).astype(np.uint8)
+        made = add_stained(Raster(drawing.image), without, UM)
+        seen += sum((made[cells == cell] > 0).mean() > 0.4 for cell in lost)
+        missed += len(lost)
+        kept = np.isin(cells, lost, invert=True) & (cells > 0)
+        assert not kept.any() or (made[kept] == without[kept]).mean() > 0.98  # what was seen stays as it was
+        red += ((made > 0) & (cells == 0)).mean() > 0.01
+    assert missed > 20 and seen / missed > 0.8
+    assert red <= 0.2 * len(fields)
+
+
+def test_a_field_that_was_seen_whole_stays_as_it_was(fields):
+    for drawing in fields[:4]:
+        parts = parts_of(drawing.mask)
+        made = add_stained(Raster(drawing.image), parts, UM)
+        whole = drawing.mask > 0
+        assert (made[whole] == parts[whole]).mean() > 0.98
+        # Smudged cells, which no mask counts, are stained as well.
+        assert (made[~whole] > 0).mean() < 0.04

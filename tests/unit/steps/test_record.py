@@ -87,7 +87,10 @@ def test_pages_show_the_records_as_they_are() -> None:
         blocks += text.count("<!-- results: ")
         assert shown.filled(text) == text, f"{page}: run make docs"
     assert blocks
-    with pytest.raises(LeukoFlowError, match="results: nothing: unknown block; known: ablations, calibration, laboratories, shipped, systems"):
+    with pytest.raises(
+        LeukoFlowError,
+        match="results: nothing: unknown block; known: ablations, calibration, laboratories, shipped, systems",
+    ):
         shown.filled("<!-- results: nothing -->\n<!-- end -->")
 
 
