@@ -21,6 +21,9 @@ class Task(Section):
         unknown = sorted(set(self.labels.values()) - set(self.classes))
         if unknown:
             raise ValueError(f"labels lead to {unknown}, which are no classes of this task")
+        empty = [name for name in self.classes if self.labels and name not in self.labels.values()]
+        if empty:
+            raise ValueError(f"no label leads to {empty}; labels must name every label that takes part")
         return self
 
     def collapsed_to(self, other: "Task") -> tuple[int, ...] | None:

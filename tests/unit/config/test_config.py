@@ -390,3 +390,9 @@ def test_laboratories_that_are_absent_leave_the_pool() -> None:
     config["cohorts"]["both"] = {"kind": "pooled", "cohorts": ["demo", "third"]}
     with pytest.raises(LeukoFlowError, match=r"cohorts\.both.*cohorts.*at least 2 items"):
         parse_study(config)
+
+
+def test_a_class_that_no_label_leads_to_is_named() -> None:
+    with pytest.raises(ValidationError, match=r"no label leads to \['b'\]; labels must name every label"):
+        Task(classes=("a", "b"), labels={"x": "a"})
+    assert Task(classes=("a", "b")).labels == {}
