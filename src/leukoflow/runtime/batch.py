@@ -64,6 +64,14 @@ class Job:
         """Where the picture of an image goes; empty if none is asked for."""
         return "" if self.explain is None else str(overlay_path(self.explain, path))
 
+    @property
+    def scale_name(self) -> str:
+        """The scale in words; empty if there is none."""
+        if self.scale is None:
+            return ""
+        unit = "um a side" if self.scale.of_side else "um a pixel"
+        return f"{self.scale.um:.4g} {unit}{' (given)' if self.scale.given else ''}"
+
     def outlines(self, path: str) -> str:
         """Where the outlines of its cells go; empty if none are asked for."""
         return "" if self.geojson is None else str(overlay_path(self.geojson, path).with_suffix(".geojson"))
@@ -142,6 +150,8 @@ def answer_all(paths: Sequence[str], job: Job, output: Path, processes: int, fol
     facts = open_model(job.folder, int8=job.int8).facts
     if job.differential is not None:
         differential_of(facts, {})  # stops before anything is answered if the model counts no cells
+    if job.scale is not None and not facts.reader:
+        raise LeukoFlowError(f"--um-per-pixel is for models of single cells, and {facts.name} looks at whole pictures")
     if facts.reader and job.scale is None:
         job = replace(job, scale=_common_scale(paths, facts))
     table = Jsonl(facts) if output.suffix == ".jsonl" else Csv(facts)
@@ -195,7 +205,7 @@ def _asked_for(paths: Sequence[str], facts: Export, job: Job, before: Mapping[st
         digests = list(pool.map(lambda path: digest(path) if path in before else "", paths))
     name = model_name(facts, job.int8)
     return {
-        path: Facts(sha256, name, job.cells, job.picture(path))
+        path: Facts(sha256, name, job.cells, job.picture(path), job.scale_name)
         if all(Path(file).is_file() for file in (job.picture(path), job.outlines(path)) if file)
         else Facts("", name, job.cells, "")  # its picture or outlines are missing: no row says so
         for path, sha256 in zip(paths, digests, strict=True)
@@ -210,7 +220,8 @@ def _require_alike(rows: Sequence[Row], name: str, job: Job, output: Path) -> No
     """Rows that stay must be by the same model with the same options, or the table would hold two kinds of answers."""
     for row in rows:
         facts = row.facts
-        if (facts.model, facts.cells, bool(facts.picture)) != (name, job.cells, job.explain is not None):
+        asked = name, job.cells, job.explain is not None, job.scale_name
+        if (facts.model, facts.cells, bool(facts.picture), facts.scale) != asked:
             raise LeukoFlowError(
                 f"{output}: holds answers of {facts.model} or of other options to files that are not asked for now, "
                 f"such as {row.path}; name them as well, or give another --output"
@@ -297,7 +308,8 @@ def row_of(path: str, sha256: str, facts: Export, job: Job, answer: Answer) -> d
         "quality": {name: round(value, 6) for name, (value, _, _) in answer.quality.items()},
         "cells": len(answer.cells) if job.cells else None,
         **({"types": counts_of(typed), "each": [_each(cell) for cell in typed]} if read else {}),
-        **({"cannot_tell": sum(_uncertain(cell) for cell in typed)} if read else {"cannot_tell": None}),
+        "cannot_tell": sum(_uncertain(cell) for cell in typed) if read else None,
+        **({"scale": job.scale_name} if facts.reader else {}),
         "picture": job.picture(path),
     }
 

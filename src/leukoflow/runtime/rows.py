@@ -25,6 +25,8 @@ class Facts:
     """Whether white cells were counted."""
     picture: str
     """Path of the picture with cells and heat; empty if there is none."""
+    scale: str = ""
+    """Scale that images without their own took, as `Job.scale_name` gives it; empty for models of whole pictures."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class Jsonl:
 
     def row(self, said: dict[str, Any]) -> Row:
         """See `Table`."""
-        facts = Facts(said["sha256"], said["model"], said["cells"] is not None, said["picture"])
+        facts = Facts(
+            said["sha256"], said["model"], said["cells"] is not None, said["picture"], said.get("scale") or ""
+        )
         line = json.dumps(said, ensure_ascii=False) + "\n"
         return Row(said["path"], facts, line, said.get("types") or {}, said.get("cannot_tell") or 0)
 
@@ -97,7 +101,7 @@ class Csv:
         self.columns = ["path", "sha256", "model", "class", "probability", "abstain", "reasons", "why", "set"]
         # Of models of single cells also how many of each type.
         self.types = {f"n_{name}": name for name in facts.classes} if facts.reader else {}
-        told = [*self.types, "cannot_tell"] if facts.reader else []
+        told = [*self.types, "cannot_tell", "scale"] if facts.reader else []
         self.columns += [*shares, "novelty", *measures, "cells", *told, "picture"]
         self.header = _line(self.columns)
 
@@ -126,7 +130,8 @@ class Csv:
 
     def _row(self, values: Sequence[Any]) -> Row:
         said = dict(zip(self.columns, values, strict=True))
-        facts = Facts(said["sha256"], said["model"], said["cells"] != "", said["picture"])
+        scale = str(said.get("scale") or "")
+        facts = Facts(said["sha256"], said["model"], said["cells"] != "", said["picture"], scale)
         types = {name: int(said[column] or 0) for column, name in self.types.items()}
         return Row(said["path"], facts, _line(values), types, int(said.get("cannot_tell") or 0))
 

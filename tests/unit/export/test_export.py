@@ -525,3 +525,13 @@ def test_answers_to_other_files_stay_or_the_call_is_refused(
     assert predicted(made, two, output) == 1
     assert "0.png; name them as well, or give another --output" in capsys.readouterr().err
     assert output.read_bytes() == written
+
+
+def test_a_model_of_whole_pictures_neither_counts_nor_takes_a_scale(
+    made: Made, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predicted(made, pictures, tmp_path / "a.csv", "--um-per-pixel", "0.1") == 1
+    assert "--um-per-pixel is for models of single cells, and neurallnet looks at" in capsys.readouterr().err
+    assert predicted(made, pictures, tmp_path / "a.csv", "--differential", str(tmp_path / "d.csv")) == 1
+    assert "neurallnet: classifies whole pictures, so it counts no cells" in capsys.readouterr().err
+    assert not (tmp_path / "a.csv").exists() and not (tmp_path / "d.csv").exists()

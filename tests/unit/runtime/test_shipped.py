@@ -190,3 +190,18 @@ sys.exit(cli.main(sys.argv[1:]))
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "d.csv").exists()
+
+
+def test_another_scale_is_another_question(folder: Path, tmp_path: Path, capsys) -> None:
+    output = tmp_path / "a.csv"
+    command = ["predict", str(folder / "patient 0"), "--output", str(output), "--processes", "1"]
+    assert cli.main(command) == 0
+    found = list(csv.DictReader(output.open()))
+    assert len({row["scale"] for row in found}) == 1
+    assert cli.main([*command, "--um-per-pixel", "0.05"]) == 0
+    assert "(3 of them again" in capsys.readouterr().out
+    given = list(csv.DictReader(output.open()))
+    assert {row["scale"] for row in given} == {"0.05 um a pixel (given)"}
+    assert cli.main([*command, "--um-per-pixel", "0.05"]) == 0 and "3 answers kept" in capsys.readouterr().out
+    assert cli.main([*command, "--um-per-pixel", "500"]) == 1
+    assert "--um-per-pixel: 500.0 is no scale of a smear" in capsys.readouterr().err
